@@ -1,0 +1,50 @@
+/**
+ * A command is a value: its name and help, its options, and what it does. The dispatcher parses, runs and turns
+ * errors into text; a command never reads `process`, so tests run it with a world of their own.
+ */
+import type { OptionDefs, OptionValues } from '@labmesh/kit/options/option-def';
+import type { OptionsFile } from '@labmesh/kit/options/read-tables';
+import type { Life } from '@labmesh/kit/run';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where a command's words come from and go to. `stdout` holds the result only, everything else goes to `stderr`. */
+export type World = {
+  env: Environment;
+  stdout: (text: string) => void;
+  stderr: (text: string) => void;
+  /** True = a person reads there, and colours are wanted. */
+  colourOut: boolean;
+  colourErr: boolean;
+  stderrIsTerminal: boolean;
+  /** Width of the terminal, undefined when stdout is none. */
+  columns: number | undefined;
+  readStdin: () => Promise<string>;
+  life: Life;
+};
+
+export type Call<D extends OptionDefs> = {
+  values: OptionValues<D>;
+  positionals: string[];
+  world: World;
+  file: OptionsFile | undefined;
+};
+
+export type Command<D extends OptionDefs = OptionDefs> = {
+  /** As typed: `keys create`. */
+  name: string;
+  summary: string;
+  usage: string;
+  examples: readonly string[];
+  options: D;
+  positionalsMax: number;
+  /** Finds the settings file; gets the words before they are parsed. */
+  readFile?: (argv: readonly string[], env: Environment) => Promise<OptionsFile | undefined>;
+  /** Gives the exit code; nothing = 0. */
+  run(call: Call<D>): Promise<number | void>;
+};
+
+/** Checks nothing, keeps the literal types of the options. */
+export function defineCommand<const D extends OptionDefs>(command: Command<D>): Command<D> {
+  return command;
+}

@@ -1,0 +1,17 @@
+import { defineOptions } from '@labmesh/kit/options';
+
+/** Every command takes it: the result as JSON, alone on stdout. */
+export const jsonOption = defineOptions({
+  json: { type: 'boolean', flag: 'json', default: false, help: 'print the result as JSON' },
+});
+
+/** Where a running labmesh keeps its state; the one thing every command needs to find it. */
+export const dataOption = defineOptions({
+  data: {
+    type: 'string',
+    flag: 'data',
+    env: 'LABMESH_DATA',
+    placeholder: 'DIR',
+    help: 'data folder; default ~/.labmesh',
+  },
+});

@@ -1,0 +1,13 @@
+/** A time span for people: `45s`, `3m`, `2h`, `5d`. */
+export function span(ms: number): string {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 60) return `${s}s`;
+  if (s < 3600) return `${Math.floor(s / 60)}m`;
+  if (s < 48 * 3600) return `${Math.floor(s / 3600)}h`;
+  return `${Math.floor(s / 86_400)}d`;
+}
+
+/** How long ago an ISO time was, `-` when there is none. */
+export function ago(iso: string | undefined, now: number): string {
+  return iso === undefined ? '-' : `${span(now - Date.parse(iso))} ago`;
+}

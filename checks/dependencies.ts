@@ -1,0 +1,45 @@
+/** Every run-time dependency and why it is here. A dependency without a reason fails, and so does a reason without one. */
+import { closure, edges } from './imports.ts';
+import type { Measure } from './ruler.ts';
+import { manifests, sources } from './sources.ts';
+
+export const reasons: Readonly<Record<string, string>> = {
+  bun: 'the runtime itself, as an npm package, so that `npm ci` is the whole installation',
+  'smol-toml': 'reads labmesh.toml: strict TOML 1.0 with positions in its errors; Bun.TOML gives no position',
+  zod: 'the schemas at the edges: parses configuration, requests and answers into narrow types with named faults',
+  'node-llama-cpp': 'the built-in engine (optional): llama.cpp as a prebuilt library, nothing is fetched at run time',
+};
+
+/** The run-time dependencies that package.json files declare (root and workspaces, own packages left out). */
+export function declared(): string[] {
+  const all = [...manifests().values()].flatMap((one) =>
+    Object.keys({ ...one.dependencies, ...one.optionalDependencies }),
+  );
+  return [...new Set(all)].filter((name) => !name.startsWith('@labmesh/')).toSorted();
+}
+
+/** The npm packages that code which runs (no tests) imports, with the first place. */
+export function imported(): Map<string, string> {
+  const runs = (path: string) => /^(?:packages|daemons|apps)\//.test(path) && !/\.test\.tsx?$/.test(path);
+  const found = new Map<string, string>();
+  for (const edge of edges()) {
+    if (edge.kind !== 'npm' || edge.typeOnly || !runs(edge.from) || found.has(edge.to)) continue;
+    found.set(edge.to, `${edge.from}:${edge.line}`);
+  }
+  return found;
+}
+
+/** For each daemon the number of npm packages its imports reach. */
+export function daemonDependencies(): Measure[] {
+  const daemons = [...manifests().keys()].filter((folder) => folder.startsWith('daemons/'));
+  return daemons.map((folder) => {
+    const own = sources().filter((source) => source.workspace === folder && !source.test);
+    const reached = closure(
+      own.map((source) => source.path),
+      edges(),
+    );
+    const names = edges().filter((edge) => edge.kind === 'npm' && !edge.typeOnly && reached.has(edge.from));
+    const unique = [...new Set(names.map((edge) => edge.to))].toSorted();
+    return { name: 'daemonDependencies', value: unique.length, where: `${folder} (${unique.join(', ')})` };
+  });
+}

@@ -1,0 +1,119 @@
+/** The operator's routes. Only here do endpoint addresses appear. */
+import { loadOf } from '@labmesh/inference/load/load';
+import type { Endpoint } from '@labmesh/inference/registry/endpoint';
+import type { Registry } from '@labmesh/inference/registry/registry';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Exchange } from '@labmesh/kit/http/exchange';
+import type { Logger } from '@labmesh/kit/log';
+import { createKeyRequestSchema, type EndpointRow, type GatewayStatus, type KeyRow, type UsageRow } from '@labmesh/wire/admin';
+import { ApiError } from '@labmesh/wire/errors';
+import { requireAdmin } from './authenticate.ts';
+import type { KeyStore } from './key-store.ts';
+import type { Meter } from './meter.ts';
+import { replyJson } from './reply.ts';
+import { servedModels } from './served-models.ts';
+import type { ModelResolver } from './resolve.ts';
+
+export type AdminParts = {
+  adminToken: string;
+  keys: KeyStore;
+  meter: Meter;
+  registry: Registry;
+  resolver: ModelResolver;
+  clock: Clock;
+  log: Logger;
+  status: () => GatewayStatus;
+  drain: () => { inFlight: number; graceS: number };
+};
+
+function endpointRow(endpoint: Endpoint, now: number): EndpointRow {
+  const { spec, gauges } = endpoint;
+  return {
+    name: spec.name,
+    kind: endpoint.kind,
+    ...(endpoint.version === undefined ? {} : { version: endpoint.version }),
+    url: spec.baseUrl,
+    origin: spec.origin,
+    state: endpoint.state,
+    ...(endpoint.reason === undefined ? {} : { reason: endpoint.reason }),
+    models: [...endpoint.models.keys()],
+    inFlight: endpoint.own,
+    capacity: spec.maxConcurrent > 0 ? spec.maxConcurrent : endpoint.capacity,
+    capacityHard: endpoint.capacityHard || spec.maxConcurrent > 0,
+    load: Math.round(loadOf(endpoint, now) * 1000) / 1000,
+    ...(gauges?.waiting === undefined ? {} : { waiting: gauges.waiting }),
+    ...(endpoint.lastChecked > 0 ? { checkedAgoMs: Math.max(0, Math.round(now - endpoint.lastChecked)) } : {}),
+  };
+}
+
+const time = (ms: number) => new Date(ms).toISOString();
+
+function keyRows(parts: AdminParts): KeyRow[] {
+  const usage = new Map(parts.meter.by('key').map((row) => [row.id, row]));
+  return parts.keys.list().map((key) => ({
+    id: key.id,
+    name: key.name,
+    scopes: key.scopes,
+    createdAt: time(key.createdAt),
+    ...(key.lastUsedAt === undefined ? {} : { lastUsedAt: time(key.lastUsedAt) }),
+    ...(key.revokedAt === undefined ? {} : { revokedAt: time(key.revokedAt) }),
+    requests: usage.get(key.id)?.requests ?? 0,
+    promptTokens: usage.get(key.id)?.promptTokens ?? 0,
+    completionTokens: usage.get(key.id)?.completionTokens ?? 0,
+  }));
+}
+
+function usageRows(parts: AdminParts, query: string): UsageRow[] {
+  const by = new URLSearchParams(query).get('by') ?? 'key';
+  if (by !== 'key' && by !== 'model') throw new ApiError('invalid_type', { param: 'by', message: "'by' must be key or model" });
+  return parts.meter.by(by).map((row) => ({ by, ...row }));
+}
+
+async function createKey(parts: AdminParts, exchange: Exchange) {
+  let given: unknown;
+  try {
+    given = JSON.parse(Buffer.from(await exchange.body()).toString('utf8'));
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw new ApiError('invalid_json');
+  }
+  const read = createKeyRequestSchema.safeParse(given);
+  if (!read.success) {
+    const issue = read.error.issues[0];
+    throw new ApiError('invalid_type', { param: issue?.path.join('.') ?? '', message: `${issue?.path.join('.') || 'body'}: ${issue?.message}` });
+  }
+  const { key, text } = parts.keys.create(read.data.name, read.data.scopes);
+  parts.log.info('a key was created', { key_id: key.id, name: key.name });
+  return { id: key.id, name: key.name, key: text };
+}
+
+/** Answers a route below /admin. Throws ApiError. */
+export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestId: string): Promise<void> {
+  requireAdmin(exchange, parts.adminToken);
+  const reply = (value: unknown, status = 200) => replyJson(exchange, status, requestId, value);
+  const revoked = /^\/admin\/keys\/([0-9A-Za-z]{1,64})$/.exec(exchange.path)?.[1];
+  const keyPath = revoked === undefined ? exchange.path : '/admin/keys/{id}';
+  switch (`${exchange.method} ${keyPath}`) {
+    case 'GET /admin/status':
+      return reply(parts.status());
+    case 'GET /admin/endpoints':
+      return reply({ endpoints: parts.registry.endpoints.map((endpoint) => endpointRow(endpoint, parts.clock.now())) });
+    case 'GET /admin/models':
+      return reply({ models: servedModels(parts.registry, parts.resolver).map(({ created: _, ownedBy: __, servable: ___, ...model }) => model) });
+    case 'GET /admin/keys':
+      return reply({ keys: keyRows(parts) });
+    case 'POST /admin/keys':
+      return reply(await createKey(parts, exchange), 201);
+    case 'DELETE /admin/keys/{id}': {
+      const key = parts.keys.revoke(revoked ?? '');
+      parts.log.info('a key was revoked', { key_id: key.id, name: key.name });
+      return reply(keyRows(parts).find((row) => row.id === key.id));
+    }
+    case 'GET /admin/usage':
+      return reply({ usage: usageRows(parts, exchange.query) });
+    case 'POST /admin/drain':
+      return reply({ state: 'draining', ...parts.drain() }, 202);
+    default:
+      throw new ApiError('unknown_route', { message: `there is no admin route ${exchange.method} ${exchange.path.slice(0, 100)}` });
+  }
+}

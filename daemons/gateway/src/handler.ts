@@ -1,0 +1,90 @@
+import type { Exchange, Handler } from '@labmesh/kit/http/exchange';
+import { metricsContentType } from '@labmesh/kit/metrics';
+import { ApiError } from '@labmesh/wire/errors';
+import { cleanRequestId } from '@labmesh/wire/ids';
+import { type AdminParts, serveAdmin } from './admin-routes.ts';
+import { authenticate, isLoopback, requireScope } from './authenticate.ts';
+import { type InferenceParts, inferenceRoutes, serveInference } from './inference-route.ts';
+import { replyError, replyJson } from './reply.ts';
+import { type ModelRow, openaiModel, openaiModelList } from './served-models.ts';
+
+export type HandlerParts = {
+  inference: InferenceParts;
+  admin: AdminParts;
+  models: () => ModelRow[];
+  isDraining: () => boolean;
+};
+
+const healthPaths = new Set(['/health', '/healthz', '/livez']);
+const readyPaths = new Set(['/ready', '/readyz']);
+const notSupported = /^\/v1\/(files|batches|realtime|conversations|responses|messages|audio|images|rerank|score|assistants|threads|fine_tuning|moderations|uploads|vector_stores)(\/|$)/;
+
+/** Routes one request. Everything it throws becomes an answer in OpenAI's form. */
+export function gatewayHandler(parts: HandlerParts): Handler {
+  return (exchange) => {
+    const requestId = cleanRequestId(exchange.header('x-request-id'));
+    const route = inferenceRoutes.get(exchange.path);
+    if (route !== undefined && exchange.method === 'POST') {
+      if (parts.isDraining()) return replyError(exchange, requestId, new ApiError('draining'));
+      return serveInference(parts.inference, route, exchange, requestId);
+    }
+    return serveRest(parts, exchange, requestId);
+  };
+}
+
+async function serveRest(parts: HandlerParts, exchange: Exchange, requestId: string): Promise<void> {
+  try {
+    if (exchange.path.startsWith('/admin/')) return await serveAdmin(parts.admin, exchange, requestId);
+    if (inferenceRoutes.has(exchange.path)) throw new ApiError('method_not_allowed', { message: `${exchange.path} takes POST` });
+    serveReading(parts, exchange, requestId);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    replyError(exchange, requestId, error);
+  }
+}
+
+function serveReading(parts: HandlerParts, exchange: Exchange, requestId: string): void {
+  const { path, method } = exchange;
+  const known = path === '/metrics' || path === '/v1/models' || path.startsWith('/v1/models/') || healthPaths.has(path) || readyPaths.has(path);
+  if (!known) {
+    if (notSupported.test(path)) throw new ApiError('not_supported', { message: `${path.slice(0, 100)} is not supported in this version` });
+    throw new ApiError('unknown_route', { message: `there is no route ${path.slice(0, 100)}; clients use the base URL ending in /v1` });
+  }
+  if (method !== 'GET' && method !== 'HEAD') throw new ApiError('method_not_allowed', { message: `${path.slice(0, 100)} takes GET` });
+  if (healthPaths.has(path)) return replyJson(exchange, 200, requestId, { status: 'ok' });
+  if (readyPaths.has(path)) return serveReady(parts, exchange, requestId);
+  if (path === '/metrics') return serveMetrics(parts, exchange, requestId);
+  serveModels(parts, exchange, requestId);
+}
+
+function serveReady(parts: HandlerParts, exchange: Exchange, requestId: string): void {
+  const wanted = parts.inference.defaultModel;
+  const servable = parts.models().filter((row) => row.servable);
+  const reasons: string[] = [];
+  if (parts.isDraining()) reasons.push('draining');
+  if (wanted === undefined ? servable.length === 0 : !servable.some((row) => row.id === wanted)) {
+    reasons.push(wanted === undefined ? 'no model can be served now' : 'the default model cannot be served now');
+  }
+  replyJson(exchange, reasons.length === 0 ? 200 : 503, requestId, { status: reasons.length === 0 ? 'ready' : 'not_ready', reasons });
+}
+
+function serveMetrics(parts: HandlerParts, exchange: Exchange, requestId: string): void {
+  if (!isLoopback(exchange.peer)) requireScope(authenticate(exchange, parts.inference.keys, parts.inference.openAccess), 'metrics');
+  exchange.reply(200, [['content-type', metricsContentType], ['x-request-id', requestId]], parts.inference.metrics.render());
+}
+
+function serveModels(parts: HandlerParts, exchange: Exchange, requestId: string): void {
+  const { keys, openAccess } = parts.inference;
+  requireScope(authenticate(exchange, keys, openAccess), 'models');
+  const rows = parts.models();
+  if (exchange.path === '/v1/models') return replyJson(exchange, 200, requestId, openaiModelList(rows));
+  let id = exchange.path.slice('/v1/models/'.length);
+  try {
+    id = decodeURIComponent(id);
+  } catch {
+    // Not percent-encoding: taken as it stands.
+  }
+  const row = rows.find((candidate) => candidate.id === id);
+  if (row === undefined) throw new ApiError('model_not_found', { param: 'model' });
+  replyJson(exchange, 200, requestId, openaiModel(row));
+}

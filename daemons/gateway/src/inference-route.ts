@@ -1,0 +1,70 @@
+import { performance } from 'node:perf_hooks';
+import { scanBody } from '@labmesh/inference/relay/scan-body';
+import type { Relay } from '@labmesh/inference/relay/relay';
+import type { Exchange } from '@labmesh/kit/http/exchange';
+import type { Logger } from '@labmesh/kit/log';
+import { ApiError } from '@labmesh/wire/errors';
+import { authenticate, type Identity, requireScope } from './authenticate.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { KeyStore } from './key-store.ts';
+import type { Meter } from './meter.ts';
+import { replyError } from './reply.ts';
+import type { ModelResolver } from './resolve.ts';
+
+export type InferenceParts = {
+  keys: KeyStore;
+  openAccess: boolean;
+  defaultModel: string | undefined;
+  resolver: ModelResolver;
+  relay: Relay;
+  meter: Meter;
+  metrics: GatewayMetrics;
+  log: Logger;
+};
+
+export type InferenceRoute = { path: string; scope: string; hasStreamUsage: boolean };
+
+/** The routes that are relayed to engines, by the path clients use. */
+export const inferenceRoutes: ReadonlyMap<string, InferenceRoute> = new Map([
+  ['/v1/chat/completions', { path: '/chat/completions', scope: 'chat', hasStreamUsage: true }],
+  ['/v1/completions', { path: '/completions', scope: 'completions', hasStreamUsage: true }],
+  ['/v1/embeddings', { path: '/embeddings', scope: 'embeddings', hasStreamUsage: false }],
+]);
+
+const keyOf = (identity: Identity) => (identity.type === 'key' ? identity.key.id : 'open');
+
+/** ingress → auth → resolve → relay → meter. Always answers; never rejects for a reason the client may know. */
+export async function serveInference(parts: InferenceParts, route: InferenceRoute, exchange: Exchange, requestId: string): Promise<void> {
+  const startedAt = performance.now();
+  try {
+    const identity = authenticate(exchange, parts.keys, parts.openAccess);
+    requireScope(identity, route.scope);
+    const body = scanBody(await exchange.body());
+    const name = body.model ?? parts.defaultModel;
+    if (name === undefined || name === '') throw new ApiError('model_required', { param: 'model' });
+    const mayUseSlugs = identity.type === 'open' || identity.key.scopes.includes('slugs');
+    const resolved = parts.resolver.find(name, mayUseSlugs) ?? (await parts.resolver.resolve(name, mayUseSlugs));
+    const outcome = await parts.relay.handle({
+      exchange,
+      body,
+      path: route.path,
+      model: resolved.model,
+      candidates: resolved.candidates,
+      requestId,
+      hasStreamUsage: route.hasStreamUsage,
+    });
+    const seconds = (performance.now() - startedAt) / 1000;
+    parts.meter.book(keyOf(identity), name, outcome);
+    parts.metrics.relayed(name, outcome, seconds);
+    if (outcome.code !== undefined) {
+      parts.log.warn('a request failed', {
+        request_id: requestId, model: name, status: outcome.status, code: outcome.code, endpoint: outcome.endpoint?.spec.name,
+        attempts: outcome.attempts, detail: outcome.detail,
+      });
+    }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    parts.metrics.refused(error.code);
+    replyError(exchange, requestId, error);
+  }
+}

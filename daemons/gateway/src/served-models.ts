@@ -1,0 +1,56 @@
+import type { Endpoint } from '@labmesh/inference/registry/endpoint';
+import type { Registry } from '@labmesh/inference/registry/registry';
+import type { ServedModel } from '@labmesh/wire/admin';
+import type { ModelResolver } from './resolve.ts';
+
+export type ModelRow = ServedModel & { created: number; ownedBy: string; servable: boolean };
+
+const isUp = (endpoint: Endpoint) => endpoint.state === 'healthy' || endpoint.state === 'busy' || endpoint.state === 'rate_limited';
+
+function describe(id: string, target: string | undefined, all: readonly Endpoint[]): ModelRow {
+  const up = all.filter(isUp);
+  const shown = up.length > 0 ? up : all;
+  const models = shown.flatMap((endpoint) => endpoint.models.get(target ?? id) ?? []);
+  const contexts = models.flatMap((model) => model.contextLength ?? []);
+  const known = models.filter((model) => model.loaded !== undefined);
+  return {
+    id,
+    alias: target !== undefined,
+    ...(target === undefined ? {} : { target }),
+    endpoints: up.map((endpoint) => endpoint.spec.name).sort(),
+    ...(known.length === 0 ? {} : { loaded: known.some((model) => model.loaded) }),
+    ...(contexts.length === 0 ? {} : { contextLength: Math.min(...contexts) }),
+    created: models.find((model) => model.created !== undefined)?.created ?? 0,
+    ownedBy: models.find((model) => model.ownedBy !== undefined)?.ownedBy ?? 'labmesh',
+    servable: up.length > 0,
+  };
+}
+
+/** Aliases, then plain models, each sorted: those that can be served now and those that cannot. */
+export function servedModels(registry: Registry, resolver: ModelResolver): ModelRow[] {
+  const aliases = [...resolver.aliases.values()].map((alias) => describe(alias.name, alias.modelId, resolver.find(alias.name, false)?.candidates() ?? []));
+  const models = [...registry.models()].filter(([id]) => !resolver.aliases.has(id)).map(([id, endpoints]) => describe(id, undefined, endpoints));
+  const byId = (a: ModelRow, b: ModelRow) => (a.id < b.id ? -1 : 1);
+  return [...aliases.sort(byId), ...models.sort(byId)];
+}
+
+/** One model in OpenAI's form, with our extension fields. */
+export function openaiModel(row: ModelRow) {
+  return {
+    id: row.id,
+    object: 'model' as const,
+    created: row.created,
+    owned_by: row.ownedBy,
+    ...(row.contextLength === undefined ? {} : { context_length: row.contextLength }),
+    ...(row.loaded === undefined ? {} : { loaded: row.loaded }),
+  };
+}
+
+/** The answer of GET /v1/models: what can be served now, and beside it what cannot. */
+export function openaiModelList(rows: readonly ModelRow[]) {
+  return {
+    object: 'list' as const,
+    data: rows.filter((row) => row.servable).map(openaiModel),
+    labmesh: { unavailable_models: rows.filter((row) => !row.servable).map((row) => row.id) },
+  };
+}

@@ -1,0 +1,69 @@
+import { type ClientFailure, type HttpPool, type Origin } from './client.ts';
+import { headerValue, type ResponseHead } from './head.ts';
+
+export type WholeRequest = {
+  path: string;
+  method?: string;
+  headers?: Record<string, string>;
+  body?: Uint8Array;
+  timeoutMs: number;
+  bytesMax: number;
+};
+export type WholeAnswer = { status: number; header(name: string): string | undefined; body: Uint8Array };
+
+/** What went wrong on the way; `code` tells a refused connection from others. */
+export class FetchError extends Error {
+  readonly code: string;
+  constructor(failure: { reason: ClientFailure['reason'] | 'too_large'; detail: string }) {
+    super(failure.detail);
+    this.name = 'FetchError';
+    this.code = failure.reason === 'connect' ? 'ECONNREFUSED' : failure.reason.toUpperCase();
+  }
+}
+
+/** The value of a Host header. */
+export const hostHeader = (origin: Origin): string => {
+  const host = origin.host.includes(':') ? `[${origin.host}]` : origin.host;
+  return origin.port === (origin.tls ? 443 : 80) ? host : `${host}:${origin.port}`;
+};
+
+/** One small request and its whole answer: for probes and lists, not for relaying. Rejects with FetchError. */
+export function fetchWhole(pool: HttpPool, origin: Origin, request: WholeRequest): Promise<WholeAnswer> {
+  const method = request.method ?? 'GET';
+  let head = `${method} ${request.path} HTTP/1.1\r\nhost: ${hostHeader(origin)}\r\naccept: */*\r\naccept-encoding: identity\r\n`;
+  for (const [name, value] of Object.entries(request.headers ?? {})) head += `${name}: ${value}\r\n`;
+  if (request.body !== undefined || method !== 'GET') head += `content-length: ${request.body?.length ?? 0}\r\n`;
+  head += '\r\n';
+  return new Promise((resolve, reject) => {
+    let answerHead: ResponseHead | undefined;
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    const giveUp = (reason: 'timeout' | 'too_large', detail: string) => {
+      call.abort();
+      clearTimeout(timer);
+      reject(new FetchError({ reason, detail }));
+    };
+    const timer = setTimeout(() => giveUp('timeout', `no answer within ${request.timeoutMs} ms`), request.timeoutMs);
+    const call = pool.send(
+      origin,
+      { method, head, body: request.body === undefined ? [] : [request.body], connectMs: request.timeoutMs },
+      {
+        onHead: (found) => (answerHead = found),
+        onData: (bytes) => {
+          size += bytes.length;
+          if (size > request.bytesMax) giveUp('too_large', `the answer is larger than ${request.bytesMax} bytes`);
+          else parts.push(bytes);
+        },
+        onEnd: () => {
+          clearTimeout(timer);
+          const found = answerHead as ResponseHead;
+          resolve({ status: found.status, header: (name) => headerValue(found.headers, name), body: Buffer.concat(parts) });
+        },
+        onFailure: (failure) => {
+          clearTimeout(timer);
+          reject(new FetchError(failure));
+        },
+      },
+    );
+  });
+}

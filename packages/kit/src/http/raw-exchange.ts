@@ -1,0 +1,208 @@
+import { ApiError } from '@labmesh/wire/errors';
+import { encodeChunk, lastChunk } from './chunked.ts';
+import type { Exchange, HttpLimits } from './exchange.ts';
+import { cleanHeaderValue, type HeaderList, headerValue, type RequestHead } from './head.ts';
+import { statusText } from './status-text.ts';
+
+const empty = new Uint8Array(0);
+
+/** What an exchange needs of the connection it came by. */
+export interface RawHost {
+  readonly peer: string;
+  readonly shared: { readonly limits: HttpLimits; bufferedBytes: number; readonly draining: boolean };
+  readonly out: { readonly bytes: number; write(bytes: Uint8Array): void; writeHead(head: string, body: Uint8Array | undefined): void };
+  /** Answers the error and ends the connection. */
+  refuse(error: ApiError): void;
+  /** The client is slow: its stall deadline runs. */
+  stalled(): void;
+  answered(keepAlive: boolean): void;
+  destroy(): void;
+}
+
+/** An Exchange on a raw socket. */
+export class RawExchange implements Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  aborted = false;
+  started = false;
+  #connection: RawHost;
+  #head: RequestHead;
+  #keepAlive: boolean;
+  #chunkedAnswer = false;
+  #noBody = false;
+  #ended = false;
+  #onAbort: (() => void) | undefined;
+  #onDrain: (() => void) | undefined;
+  // The body: one read when it came at once, a preallocated block when its length is known, a list when it is not.
+  #block: Buffer | undefined;
+  #parts: Uint8Array[] = [];
+  #bodyBytes = 0;
+  #bodyDone = false;
+  #bodyError: ApiError | undefined;
+  #bodyWaiter: { resolve: (body: Uint8Array) => void; reject: (error: ApiError) => void } | undefined;
+
+  constructor(connection: RawHost, head: RequestHead) {
+    this.#connection = connection;
+    this.#head = head;
+    this.method = head.method;
+    this.path = head.path;
+    this.query = head.query;
+    this.#keepAlive = head.keepAlive;
+  }
+
+  get peer(): string {
+    return this.#connection.peer;
+  }
+  header(name: string): string | undefined {
+    return headerValue(this.#head.headers, name);
+  }
+  headers(): HeaderList {
+    return this.#head.headers;
+  }
+
+  // --- the request body, fed by the connection ---
+
+  expectBody(lengthKnown: number): void {
+    // Bodies that come in more than one read are put where they belong at once: no second copy of a large prompt.
+    if (lengthKnown > 65_536) this.#block = Buffer.allocUnsafeSlow(lengthKnown);
+  }
+
+  /** False when a limit is passed: the request was refused. */
+  addBody(bytes: Uint8Array): boolean {
+    if (this.#bodyError !== undefined) return false;
+    const { limits } = this.#connection.shared;
+    const size = this.#bodyBytes + bytes.length;
+    const error =
+      size > limits.bodyBytesMax
+        ? new ApiError('request_too_large', { message: `the request body is larger than ${limits.bodyBytesMax} bytes` })
+        : this.#connection.shared.bufferedBytes + bytes.length > limits.bufferedBytesMax
+          ? new ApiError('body_memory_full')
+          : undefined;
+    if (error !== undefined) {
+      this.#connection.refuse(error);
+      return false;
+    }
+    if (this.#block === undefined) this.#parts.push(bytes);
+    else this.#block.set(bytes, this.#bodyBytes);
+    this.#bodyBytes = size;
+    this.#connection.shared.bufferedBytes += bytes.length;
+    return true;
+  }
+
+  endBody(): void {
+    this.#bodyDone = true;
+    const waiter = this.#bodyWaiter;
+    this.#bodyWaiter = undefined;
+    waiter?.resolve(this.#takeBody());
+  }
+
+  failBody(error: ApiError): void {
+    this.#bodyError ??= error;
+    const waiter = this.#bodyWaiter;
+    this.#bodyWaiter = undefined;
+    waiter?.reject(error);
+  }
+
+  #takeBody(): Uint8Array {
+    if (this.#block !== undefined) return this.#block;
+    const [first] = this.#parts;
+    if (this.#parts.length > 1) return Buffer.concat(this.#parts);
+    return first ?? empty;
+  }
+
+  body(): Promise<Uint8Array> {
+    if (this.#bodyError !== undefined) return Promise.reject(this.#bodyError);
+    if (this.#bodyDone) return Promise.resolve(this.#takeBody());
+    return new Promise((resolve, reject) => (this.#bodyWaiter = { resolve, reject }));
+  }
+
+  // --- the answer ---
+
+  closeAfter(): void {
+    this.#keepAlive = false;
+  }
+
+  #headText(status: number, headers: HeaderList): string {
+    if (!this.#bodyDone || this.#connection.shared.draining) this.#keepAlive = false;
+    let text = `HTTP/1.1 ${statusText(status)}\r\n`;
+    for (const [name, value] of headers) text += `${name}: ${cleanHeaderValue(value)}\r\n`;
+    if (!this.#keepAlive) text += 'connection: close\r\n';
+    else if (this.#head.minor === 0) text += 'connection: keep-alive\r\n';
+    return text;
+  }
+
+  start(status: number, headers: HeaderList): void {
+    if (this.started) throw new Error('the answer was started twice');
+    this.started = true;
+    this.#noBody = this.method === 'HEAD';
+    this.#chunkedAnswer = this.#head.minor === 1;
+    if (!this.#chunkedAnswer) this.#keepAlive = false;
+    const text = this.#headText(status, headers) + (this.#chunkedAnswer ? 'transfer-encoding: chunked\r\n\r\n' : '\r\n');
+    if (!this.aborted) this.#connection.out.writeHead(text, undefined);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.aborted || this.#ended) return true;
+    if (bytes.length > 0 && !this.#noBody) this.#connection.out.write(this.#chunkedAnswer ? encodeChunk(bytes) : bytes);
+    if (this.#connection.out.bytes === 0) return true;
+    this.#connection.stalled();
+    return this.#connection.out.bytes < this.#connection.shared.limits.writeBufferBytes;
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.aborted) return;
+    if (this.#chunkedAnswer && !this.#noBody) this.#connection.out.writeHead(lastChunk, undefined);
+    this.#release();
+    this.#connection.answered(this.#keepAlive);
+  }
+
+  reply(status: number, headers: HeaderList, body: Uint8Array | string): void {
+    if (this.started) throw new Error('the answer was started twice');
+    this.started = true;
+    this.#ended = true;
+    if (this.aborted) return;
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    const head = `${this.#headText(status, headers)}content-length: ${bytes.length}\r\n\r\n`;
+    this.#connection.out.writeHead(head, this.method === 'HEAD' ? undefined : bytes);
+    this.#release();
+    this.#connection.answered(this.#keepAlive);
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
+  // --- the client ---
+
+  onAbort(callback: () => void): void {
+    if (this.aborted) callback();
+    else this.#onAbort = callback;
+  }
+  onDrain(callback: () => void): void {
+    this.#onDrain = callback;
+  }
+  drained(): void {
+    this.#onDrain?.();
+  }
+
+  #release(): void {
+    this.#connection.shared.bufferedBytes -= this.#bodyBytes;
+    this.#bodyBytes = 0;
+    this.#block = undefined;
+    this.#parts = [];
+  }
+
+  /** The connection is gone before the answer's end. */
+  lost(): void {
+    if (this.aborted || this.#ended) return;
+    this.aborted = true;
+    this.#release();
+    const waiter = this.#bodyWaiter;
+    this.#bodyWaiter = undefined;
+    waiter?.reject(new ApiError('body_timeout', { log: 'the client left before its request was complete' }));
+    this.#onAbort?.();
+  }
+}

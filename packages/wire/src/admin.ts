@@ -1,0 +1,110 @@
+/** Answers of the gateway's `/admin` routes: the only place that shows endpoint addresses. JSON names are camelCase. */
+import { z } from 'zod';
+import { scopes } from './operations.ts';
+
+const count = z.number().int().min(0);
+const time = z.iso.datetime();
+
+export const gatewayStatusSchema = z.object({
+  version: z.string(),
+  state: z.enum(['running', 'draining']),
+  uptimeS: z.number().min(0),
+  /** Where clients point their base URL, such as `http://127.0.0.1:8080/v1`. */
+  api: z.string(),
+  inFlight: count,
+  queued: count,
+  connections: count,
+  endpoints: z.object({ total: count, healthy: count }),
+  /** Models that can be served now. */
+  models: count,
+});
+export type GatewayStatus = z.infer<typeof gatewayStatusSchema>;
+
+export const endpointRowSchema = z.object({
+  name: z.string(),
+  kind: z.string(),
+  version: z.string().optional(),
+  url: z.string(),
+  origin: z.enum(['config', 'discovered', 'builtin']),
+  state: z.enum(['unknown', 'healthy', 'busy', 'warming', 'rate_limited', 'unhealthy', 'config_error', 'draining']),
+  /** Why the state is what it is. */
+  reason: z.string().optional(),
+  models: z.array(z.string()),
+  inFlight: count,
+  capacity: count,
+  /** True = never passed; false = only scales the load. */
+  capacityHard: z.boolean(),
+  /** What choice sorts by: 0 = idle, 1 = at capacity. */
+  load: z.number(),
+  /** The engine's own queue, where it tells. */
+  waiting: count.optional(),
+  checkedAgoMs: z.number().min(0).optional(),
+});
+export const endpointListSchema = z.object({ endpoints: z.array(endpointRowSchema) });
+export type EndpointRow = z.infer<typeof endpointRowSchema>;
+
+export const servedModelSchema = z.object({
+  id: z.string(),
+  alias: z.boolean(),
+  /** The model id an alias stands for. */
+  target: z.string().optional(),
+  /** Names of the endpoints that can serve it now. */
+  endpoints: z.array(z.string()),
+  loaded: z.boolean().optional(),
+  contextLength: count.optional(),
+});
+export const servedModelListSchema = z.object({ models: z.array(servedModelSchema) });
+export type ServedModel = z.infer<typeof servedModelSchema>;
+
+export const keyRowSchema = z.object({
+  /** The 12 characters inside the key; no secret. */
+  id: z.string(),
+  name: z.string(),
+  scopes: z.array(z.string()),
+  createdAt: time,
+  lastUsedAt: time.optional(),
+  revokedAt: time.optional(),
+  requests: count,
+  promptTokens: count,
+  completionTokens: count,
+});
+export const keyListSchema = z.object({ keys: z.array(keyRowSchema) });
+export type KeyRow = z.infer<typeof keyRowSchema>;
+
+export const createKeyRequestSchema = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^\P{Cc}*$/u, 'expected no control characters'),
+  /** Absent = every scope that is not `admin:*`. */
+  scopes: z.array(z.enum(scopes)).max(scopes.length).optional(),
+});
+export type CreateKeyRequest = z.infer<typeof createKeyRequestSchema>;
+
+/** `key` is shown this once. */
+export const createdKeySchema = z.object({ id: z.string(), name: z.string(), key: z.string() });
+export type CreatedKey = z.infer<typeof createdKeySchema>;
+
+export const usageGroups = ['key', 'model', 'endpoint', 'tenant'] as const;
+export const usageRowSchema = z.object({
+  by: z.enum(usageGroups),
+  id: z.string(),
+  requests: count,
+  promptTokens: count,
+  completionTokens: count,
+  cachedTokens: count,
+  errors: count,
+  /** Requests whose tokens were counted by us because the engine did not say. */
+  estimated: count,
+});
+export const usageListSchema = z.object({ usage: z.array(usageRowSchema) });
+export type UsageRow = z.infer<typeof usageRowSchema>;
+
+/** The answer to `drain-gateway`: how long running requests may take. */
+export const drainStartedSchema = z.object({
+  state: z.literal('draining'),
+  inFlight: count,
+  graceS: z.number().min(0),
+});
+export type DrainStarted = z.infer<typeof drainStartedSchema>;

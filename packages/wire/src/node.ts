@@ -1,0 +1,146 @@
+/** What a node tells its Conplane over HTTP: registration, status, capabilities (network plane 2.4 R12, 3.3). */
+import { z } from 'zod';
+import {
+  amountField,
+  countField,
+  idField,
+  modelIdField,
+  nodeModeField,
+  nodeStateField,
+  rolesField,
+  slotsField,
+  slugField,
+  tenantField,
+  textField,
+  timestampField,
+} from './link/fields.ts';
+
+/** N8: one servable (tenant, endpoint, model). Estimates are over 15 minutes and absent below 5 requests. */
+export const nodeSlugSchema = z.object({
+  slug: slugField,
+  tenant: tenantField,
+  /** The endpoint's reported name, never its address. */
+  endpoint: z.string().min(1).max(64),
+  model_id: modelIdField,
+  context_length: countField.optional(),
+  roles: rolesField.optional(),
+  slots: slotsField,
+  slots_free: slotsField,
+  healthy: z.boolean(),
+  ttft_ms_p50: amountField.optional(),
+  decode_tps_p50: amountField.optional(),
+  /** Per million tokens, in the operator's currency. */
+  cost_in: amountField.optional(),
+  cost_out: amountField.optional(),
+});
+export type NodeSlug = z.infer<typeof nodeSlugSchema>;
+
+const nodeModel = z.object({
+  id: modelIdField,
+  created: countField.optional(),
+  owned_by: z.string().max(256).optional(),
+  context_length: countField.optional(),
+});
+
+/** R12. `rev` rises with each change; metadata that is neither of these is flattened beside them, so the object is loose. */
+export const nodeCapabilitiesSchema = z.looseObject({
+  models: z.array(nodeModel).max(4_096),
+  endpoint_count: countField,
+  max_concurrent_requests: countField,
+  supports_streaming: z.boolean(),
+  supports_chat: z.boolean(),
+  supports_completions: z.boolean(),
+  slugs: z.array(nodeSlugSchema).max(4_096).optional(),
+  rev: countField.optional(),
+});
+export type NodeCapabilities = z.infer<typeof nodeCapabilitiesSchema>;
+
+/** N7. */
+export const nodeStatusSchema = z.object({
+  node_id: idField,
+  state: nodeStateField,
+  healthy_endpoints: countField,
+  total_endpoints: countField,
+  active_requests: countField,
+  total_requests: countField,
+  total_errors: countField,
+  uptime_seconds: amountField,
+  timestamp: timestampField,
+  error_message: textField.optional(),
+});
+export type NodeStatus = z.infer<typeof nodeStatusSchema>;
+
+export const tunnelStatusSchema = z.object({
+  state: idField,
+  /** True only while the post-quantum exchange is fresh. */
+  pq: z.boolean(),
+  handshake_age_s: amountField.nullable(),
+});
+
+/** The node's own heartbeat on the link: its status, mode and tunnel, and its capabilities when `rev` changed. */
+export const nodeHeartbeatSchema = z.object({
+  ...nodeStatusSchema.shape,
+  mode: nodeModeField,
+  tunnel: tunnelStatusSchema,
+  capabilities: nodeCapabilitiesSchema.optional(),
+});
+
+/** N6. */
+export const nodeInfoSchema = z.object({
+  id: idField,
+  region: z.string().max(64).optional(),
+  description: z.string().max(256).optional(),
+  capabilities: nodeCapabilitiesSchema,
+  registered_at: timestampField.optional(),
+  version: z.string().max(64),
+});
+export type NodeInfo = z.infer<typeof nodeInfoSchema>;
+
+/** N3. A Rosenpass key is 524,160 bytes: its base64, or '' beside a digest that the Conplane knows. */
+export const nodeRegisterRequestSchema = z.object({
+  token: z.string().min(1).max(256),
+  node_info: nodeInfoSchema,
+  wireguard_public_key: z.string().max(64),
+  rosenpass_public_key: z.string().max(700_000),
+  rosenpass_public_key_sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+});
+export type NodeRegisterRequest = z.infer<typeof nodeRegisterRequestSchema>;
+
+/** N3 and N4. */
+export const nodeRegisterAnswerSchema = z.looseObject({
+  success: z.boolean(),
+  node_id: idField.optional(),
+  message: textField.nullish(),
+  wireguard_address: z.string().max(64).nullish(),
+  conplane: z
+    .looseObject({
+      tunnel_address: z.string().max(64),
+      wireguard_public_key: z.string().max(64),
+      wireguard_endpoint: z.string().max(256),
+      rosenpass_public_key: z.string().max(700_000).optional(),
+      rosenpass_sha256: z.string().max(64).optional(),
+      rosenpass_endpoint: z.string().max(256).optional(),
+    })
+    .optional(),
+  heartbeat_s: z.number().int().min(1).max(3_600).optional(),
+  proto: z.array(countField).max(8).optional(),
+  need_rosenpass_key: z.boolean().optional(),
+});
+export type NodeRegisterAnswer = z.infer<typeof nodeRegisterAnswerSchema>;
+
+/** N5. */
+export const nodeHeartbeatRequestSchema = z.object({
+  node_id: idField,
+  status: nodeStatusSchema,
+  capabilities: nodeCapabilitiesSchema.optional(),
+});
+export const nodeHeartbeatAnswerSchema = z.looseObject({
+  success: z.boolean(),
+  message: textField.nullish(),
+  requested_state: z.string().max(64).nullish(),
+});
+export type NodeHeartbeatRequest = z.infer<typeof nodeHeartbeatRequestSchema>;
+export type NodeHeartbeatAnswer = z.infer<typeof nodeHeartbeatAnswerSchema>;
