@@ -1,10 +1,13 @@
 import { relayBench } from './relay.ts';
 
 /** `npm run bench [-- NAME FLAGS]`: every bench by name; relay when none is named. Each gives an exit code. */
-const benches: Record<string, (argv: readonly string[], owned: AsyncDisposableStack) => Promise<number>> = { relay: relayBench };
+const benches: Record<string, (argv: readonly string[], owned: AsyncDisposableStack) => Promise<number>> = {
+  relay: relayBench,
+};
 
-const argv = Bun.argv.slice(2);
-const name = argv[0] === undefined || argv[0].startsWith('--') ? 'relay' : argv.shift()!;
+const [first = '', ...rest] = Bun.argv.slice(2);
+const named = first !== '' && !first.startsWith('--');
+const name = named ? first : 'relay';
 const bench = benches[name];
 if (bench === undefined) {
   console.error(`no bench named ${name}; there are: ${Object.keys(benches).join(', ')}`);
@@ -18,7 +21,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 let code = 1;
 try {
-  code = await bench(argv, owned);
+  code = await bench(named ? rest : Bun.argv.slice(2), owned);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
 } finally {

@@ -18,7 +18,10 @@ export type ProcessStat = { pid: number; parent: number; cpuTicks: number; rssPa
 
 /** Parses /proc/PID/stat (proc(5)); the command field may hold spaces and parentheses, so it is cut at the last `)`. */
 export function parseStat(text: string): ProcessStat {
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+  const fields = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
   const [, parent = 0] = fields;
   const cpuTicks = fields.slice(11, 15).reduce((sum, ticks) => sum + ticks, 0);
   return { pid: Number.parseInt(text, 10), parent, cpuTicks, rssPages: fields[21] ?? 0 };

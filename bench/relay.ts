@@ -31,15 +31,20 @@ export async function relayBench(argv: readonly string[], owned: AsyncDisposable
   const measured = await measure(stage, effort, (text) => console.error(`bench: ${text}`));
   const metrics = tidyMetrics(relayMetrics(measured));
   const notes = [...stage.missing].map(([name, reason]) => `${name} not obtainable: ${reason}`);
-  for (const [name, { json, sse, paced }] of measured.runs) {
-    const failures = new Set([...json, ...sse, ...paced].flatMap((run) => run.failures));
+  for (const [name, runs] of measured.runs) {
+    const failures = new Set(
+      [...runs.unmeasured, ...runs.json, ...runs.sse, ...runs.paced].flatMap((run) => run.failures),
+    );
     if (failures.size > 0) notes.push(`${name} failures: ${[...failures].join('; ')}`);
   }
   if (values.quick) notes.push('quick run: short windows, no repeats');
   if (!canPin) notes.push('taskset is missing: nothing was pinned');
   const machine = machineFacts(canPin);
   const versions = targetVersions(stage);
-  const path = writeReport({ bench: 'relay', date: new Date().toISOString(), machine, versions, metrics, notes }, values.out);
+  const path = writeReport(
+    { bench: 'relay', date: new Date().toISOString(), machine, versions, metrics, notes },
+    values.out,
+  );
 
   console.log(`${relayTable(metrics, stage.missing)}\n`);
   for (const line of [...generatorLines(metrics), ...notes]) console.log(line);

@@ -39,11 +39,16 @@ export function round(value: number): number {
 /** Metrics rounded and in name order; values that are not finite (nothing was measured) are left out. */
 export function tidyMetrics(metrics: Record<string, number>): Record<string, number> {
   const entries = Object.entries(metrics).filter(([, value]) => Number.isFinite(value));
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [name, round(value)]));
+  return Object.fromEntries(
+    entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [name, round(value)]),
+  );
 }
 
 /** Writes the report (to `bench/results/<bench>.json` unless `path` is given) and gives the path. */
-export function writeReport(report: Report, path = join(repositoryRoot, 'bench/results', `${report.bench}.json`)): string {
+export function writeReport(
+  report: Report,
+  path = join(repositoryRoot, 'bench/results', `${report.bench}.json`),
+): string {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify({ ...report, metrics: tidyMetrics(report.metrics) }, null, 2)}\n`);
   return path;
@@ -62,7 +67,9 @@ export function missedGoals(metrics: Record<string, number>, goals: readonly Goa
 
 /** A Markdown table: first column left, the rest right-aligned, padded so that it reads in a terminal too. */
 export function markdownTable(header: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
-  const widths = header.map((title, column) => Math.max(3, title.length, ...rows.map((row) => (row[column] ?? '').length)));
+  const widths = header.map((title, column) =>
+    Math.max(3, title.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
   const line = (cells: readonly string[]) =>
     `| ${widths.map((width, column) => pad(cells[column] ?? '', width, column)).join(' | ')} |`;
   const rule = widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));

@@ -20,7 +20,9 @@ const created = 1_700_000_000;
 const usage = { prompt_tokens: 31, completion_tokens: 100, total_tokens: 131 };
 
 function whole(status: string, body: string): Buffer {
-  return Buffer.from(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  return Buffer.from(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
 }
 
 function frame(payload: string): string {
@@ -37,10 +39,17 @@ const message = { role: 'assistant', content: 'The capital of France is Paris, a
 const base = { id: 'chatcmpl-bench00000001', object: 'chat.completion', created, model, system_fingerprint: 'bench' };
 const choice = { index: 0, message, logprobs: null, finish_reason: 'stop' };
 const completion = whole('200 OK', JSON.stringify({ ...base, choices: [choice], usage }));
-const models = whole('200 OK', JSON.stringify({ object: 'list', data: [{ id: model, object: 'model', created, owned_by: 'bench' }] }));
+const models = whole(
+  '200 OK',
+  JSON.stringify({ object: 'list', data: [{ id: model, object: 'model', created, owned_by: 'bench' }] }),
+);
 const healthy = whole('200 OK', '{"status":"ok"}');
-const notFound = whole('404 Not Found', '{"error":{"message":"not found","type":"invalid_request_error","code":"not_found"}}');
-const streamHead = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n';
+const notFound = whole(
+  '404 Not Found',
+  '{"error":{"message":"not found","type":"invalid_request_error","code":"not_found"}}',
+);
+const streamHead =
+  'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n';
 const eventCount = Number(values.events);
 const frames = Array.from({ length: eventCount }, (_, i) => {
   if (i === 0) return chunk([{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }]);
@@ -66,7 +75,7 @@ class Peer {
         this.#body = '';
       },
       onBody: (bytes, from, to) => {
-        this.#body += bytes.latin1Slice(from, to);
+        this.#body += bytes.toString('latin1', from, to);
       },
       onEnd: () => this.#answer(),
     },

@@ -25,7 +25,7 @@ export const sameRankPairs: readonly Pair[] = [];
 
 /** Folders below src, left to right: each may import those to its right. Files directly in src stand left of all. */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
-  'packages/inference': ['relay', 'choose', 'load', 'discovery', 'probe', 'registry'],
+  'packages/inference': ['relay', 'choose', 'watch', 'load', 'discovery', 'probe', 'registry'],
 };
 
 export type RankRules = {

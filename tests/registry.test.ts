@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { scanWellKnown } from '@labmesh/inference/discovery/well-known';
 import { loadOf } from '@labmesh/inference/load/load';
 import { endpointSpec, type Endpoint, type EndpointSpec } from '@labmesh/inference/registry/endpoint';
-import { Registry } from '@labmesh/inference/registry/registry';
+import { Registry } from '@labmesh/inference/watch/registry';
 import { systemClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import type { EngineSimulator } from './simulators/engines/engine-simulator.ts';
@@ -50,7 +50,9 @@ describe('a registry over engines of every kind', () => {
     for (const each of engines) {
       const endpoint = endpointOf(registry, each.kind);
       expect({ name: each.kind, kind: endpoint.kind, state: endpoint.state }).toEqual({
-        name: each.kind, kind: each.kind as Endpoint['kind'], state: 'healthy',
+        name: each.kind,
+        kind: each.kind as Endpoint['kind'],
+        state: 'healthy',
       });
       expect([...endpoint.models.keys()]).toEqual([...each.models]);
       for (const id of each.models) expect(registry.serving(id)).toContain(endpoint);
@@ -78,16 +80,24 @@ describe('a registry over engines of every kind', () => {
   });
 
   test.each(['new', 'old'] as const)('load is read under the %s metric names', async (metricNames) => {
-    const engines = await Promise.all((['vllm', 'sglang', 'llamacpp'] as const).map((kind) => engine(kind, { metricNames })));
+    const engines = await Promise.all(
+      (['vllm', 'sglang', 'llamacpp'] as const).map((kind) => engine(kind, { metricNames })),
+    );
     for (const each of engines) Object.assign(each, { extraRunning: 3, extraWaiting: 2, kv: 0.5 });
     const registry = await registryOf(engines);
-    const [vllm, sglang, llamacpp] = engines.map((each) => endpointOf(registry, each.kind)) as [Endpoint, Endpoint, Endpoint];
+    const [vllm, sglang, llamacpp] = engines.map((each) => endpointOf(registry, each.kind)) as [
+      Endpoint,
+      Endpoint,
+      Endpoint,
+    ];
     await until(() => registry.endpoints.every((endpoint) => endpoint.gauges !== undefined));
     expect(vllm.gauges).toMatchObject({ running: 3, waiting: 2, kv: 0.5, ownAtSample: 0 });
     expect(sglang.gauges).toMatchObject({ running: 3, waiting: 2, kv: 0.5 });
     expect(loadOf(vllm, systemClock.now())).toBeCloseTo(5 / 64);
     // Without --metrics only /slots speaks: it knows no queue.
-    expect(llamacpp.gauges).toMatchObject(metricNames === 'new' ? { running: 3, waiting: 2, kv: 0.75 } : { running: 3, kv: 0.75 });
+    expect(llamacpp.gauges).toMatchObject(
+      metricNames === 'new' ? { running: 3, waiting: 2, kv: 0.75 } : { running: 3, kv: 0.75 },
+    );
     expect(llamacpp.gauges?.waiting).toBe(metricNames === 'new' ? 2 : undefined);
   });
 
@@ -95,7 +105,9 @@ describe('a registry over engines of every kind', () => {
     const each = await engine('vllm', { apiKey: 'k1' });
     const registry = await registryOf([each], { apiKey: 'k1', headers: { 'X-Team': 'a' } });
     expect(endpointOf(registry, 'vllm').state).toBe('healthy');
-    expect(each.requests.every(({ headers }) => headers['authorization'] === 'Bearer k1' && headers['x-team'] === 'a')).toBe(true);
+    expect(
+      each.requests.every(({ headers }) => headers['authorization'] === 'Bearer k1' && headers['x-team'] === 'a'),
+    ).toBe(true);
   });
 
   test('a wrong key is a matter of configuration', async () => {
@@ -109,7 +121,8 @@ describe('a registry over engines of every kind', () => {
     const vllm = await engine('vllm');
     const registry = new Registry({ clock: systemClock, log: silentLogger, fetch: probeFetch });
     open.push(registry);
-    for (const each of [hung, vllm]) registry.add(endpointSpec({ name: each.kind, baseUrl: each.url, kind: each.kind as 'vllm' }));
+    for (const each of [hung, vllm])
+      registry.add(endpointSpec({ name: each.kind, baseUrl: each.url, kind: each.kind as 'vllm' }));
     void registry.start(new AbortController().signal);
     expect(await until(() => endpointOf(registry, 'vllm').state === 'healthy')).toBeLessThan(500);
     expect(endpointOf(registry, 'sglang').state).toBe('unknown');
@@ -149,9 +162,9 @@ describe('an engine that dies and comes back', () => {
 
 describe('scanWellKnown', () => {
   test('takes what identifies itself, never a web server, a nameless API or our own ports', async () => {
-    const [ollama, llamacpp, nameless, own] = await Promise.all(
+    const [ollama, llamacpp, nameless, own] = (await Promise.all(
       (['ollama', 'llamacpp', 'openai', 'vllm'] as const).map((kind) => engine(kind)),
-    ) as [EngineSimulator, EngineSimulator, EngineSimulator, EngineSimulator];
+    )) as [EngineSimulator, EngineSimulator, EngineSimulator, EngineSimulator];
     using web = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('<html>hello</html>') });
     using json = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => Response.json({ status: 'ok', data: [] }) });
     const free = await engine('openai');

@@ -31,7 +31,7 @@ export class Connection {
         onHead: (head) => {
           this.#status = Number(head.slice(9, 12));
         },
-        onBody: this.#sink.onBody,
+        onBody: (bytes, from, to) => this.#sink.onBody(bytes, from, to),
         onEnd: () => this.#finish(undefined),
       },
       false,

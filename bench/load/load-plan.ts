@@ -78,7 +78,13 @@ export function buildRequest(url: URL, headers: readonly string[], model: string
     { role: 'system', content: 'You are a helpful assistant that answers in one short sentence.' },
     { role: 'user', content: 'What is the capital of France, and on which river does the city lie?' },
   ];
-  const body = JSON.stringify({ model, messages, temperature: 0.7, max_tokens: 100, ...(stream ? { stream: true } : {}) });
+  const body = JSON.stringify({
+    model,
+    messages,
+    temperature: 0.7,
+    max_tokens: 100,
+    ...(stream ? { stream: true } : {}),
+  });
   const head = [
     `POST ${url.pathname.replace(/\/$/, '')}/chat/completions HTTP/1.1`,
     `Host: ${url.host}`,

@@ -56,7 +56,7 @@ export class MessageReader {
   #readHead(bytes: Buffer, at: number): number {
     const end = bytes.indexOf(headEnd, at);
     if (end < 0) return this.#keep(bytes, at);
-    const head = bytes.latin1Slice(at, end);
+    const head = bytes.toString('latin1', at, end);
     const length = contentLength.exec(head);
     this.#sink.onHead(head);
     if (length !== null) {
@@ -90,7 +90,7 @@ export class MessageReader {
   #readLine(bytes: Buffer, at: number): number {
     const end = bytes.indexOf(newline, at);
     if (end < 0) return this.#keep(bytes, at);
-    const line = bytes.latin1Slice(at, end).trimEnd();
+    const line = bytes.toString('latin1', at, end).trimEnd();
     if (this.#state === 'trailer') {
       if (line === '') this.#end();
     } else {

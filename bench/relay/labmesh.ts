@@ -14,7 +14,9 @@ export async function startLabmesh(setup: TargetSetup, owned: AsyncDisposableSta
   mkdirSync(data);
   writeFileSync(config, labmeshConfig(setup.upstreamPort));
   const values: Record<string, string> = { data, config, upstream: String(setup.upstreamPort) };
-  const words = command.split(/\s+/).map((word) => word.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole));
+  const words = command
+    .split(/\s+/)
+    .map((word) => word.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole));
   const options = { name: 'labmesh', command: words, core: setup.core, folder: setup.folder, cwd: repositoryRoot };
   const started = owned.use(new StartedProcess(options));
   const { api, key, models } = (await started.readyLine()) as ReadyLine;

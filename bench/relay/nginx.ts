@@ -14,12 +14,21 @@ export async function startNginx(setup: TargetSetup, owned: AsyncDisposableStack
   const started = owned.use(new StartedProcess({ name: 'nginx', command, core: setup.core, folder: setup.folder }));
   await started.listening(port);
   const version = Bun.spawnSync([binary, '-v']).stderr.toString().trim().replace(/^.*\//, '');
-  return { name: 'nginx', url: `http://127.0.0.1:${port}/v1`, headers: [], model: 'bench-model', process: started, version };
+  return {
+    name: 'nginx',
+    url: `http://127.0.0.1:${port}/v1`,
+    headers: [],
+    model: 'bench-model',
+    process: started,
+    version,
+  };
 }
 
 /** One worker, kept-alive upstream connections, no buffering (an SSE event must leave when it came), no access log. */
 function nginxConfig({ folder, upstreamPort }: TargetSetup, port: number): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/nginx-${name};`);
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${folder}/nginx-${name};`,
+  );
   return `
 daemon off;
 worker_processes 1;

@@ -1,11 +1,17 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repositoryRoot } from '../report.ts';
 import { freePort, StartedProcess } from '../started-process.ts';
 import type { Target, TargetSetup } from './target.ts';
 
 const packageName = '@portkey-ai/gateway';
-export const portkeyVersion = '1.15.2';
+const portkeyVersion = '1.15.2';
+/**
+ * Its range allows 1.19, whose light Response keeps fetch's immutable headers; under that every stream of Portkey fails
+ * with 500. The 1.13 line is the newest we saw stream, and its JSON is no dearer.
+ */
+const honoNodeServerVersion = '1.13.8';
+const installTimeoutMs = 120_000;
 
 /**
  * The peer: an AI gateway in JavaScript, fetched from npm on demand into `bench/.cache`, never a dependency of ours.
@@ -19,7 +25,9 @@ export async function startPortkey(setup: TargetSetup, owned: AsyncDisposableSta
   const command = [node, '--import', loopbackOnly, script, '--headless', `--port=${port}`];
   // Production mode leaves out its log console, which would cost it CPU that is not the relay's.
   const env = { NODE_ENV: 'production' };
-  const started = owned.use(new StartedProcess({ name: 'portkey', command, core: setup.core, folder: setup.folder, env }));
+  const started = owned.use(
+    new StartedProcess({ name: 'portkey', command, core: setup.core, folder: setup.folder, env }),
+  );
   await started.listening(port);
   const headers = [
     'Authorization: Bearer sk-bench',
@@ -44,9 +52,13 @@ function installPortkey(): string {
   const cache = join(repositoryRoot, 'bench/.cache/portkey');
   const script = join(cache, 'node_modules', packageName, 'build/start-server.js');
   if (existsSync(script)) return script;
-  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-save'];
-  const command = ['npm', 'install', '--prefix', cache, ...flags, `${packageName}@${portkeyVersion}`];
-  const { success, stderr } = Bun.spawnSync(command, { cwd: repositoryRoot, timeout: 120_000 });
-  if (!success || !existsSync(script)) throw new Error(`npm could not fetch it: ${stderr.toString().trim().slice(-300)}`);
+  const dependencies = { [packageName]: portkeyVersion };
+  const overrides = { '@hono/node-server': honoNodeServerVersion };
+  mkdirSync(cache, { recursive: true });
+  writeFileSync(join(cache, 'package.json'), JSON.stringify({ private: true, dependencies, overrides }));
+  const command = ['npm', 'install', '--prefix', cache, '--ignore-scripts', '--no-audit', '--no-fund'];
+  const { success, stderr } = Bun.spawnSync(command, { cwd: cache, timeout: installTimeoutMs });
+  if (!success || !existsSync(script))
+    throw new Error(`npm could not fetch it: ${stderr.toString().trim().slice(-300)}`);
   return script;
 }

@@ -2,8 +2,18 @@ import { cell, markdownTable } from '../report.ts';
 import { targetNames, type TargetName } from './target.ts';
 
 const header = [
-  'target', 'JSON CPU µs', '× nginx', 'req/s', 'core busy', 'SSE CPU µs/event', '× nginx', 'events/s',
-  'added p50 ms', 'added p99 ms', 'RSS MB', 'errors %',
+  'target',
+  'JSON CPU µs',
+  '× nginx',
+  'req/s',
+  'core busy',
+  'SSE CPU µs/event',
+  '× nginx',
+  'events/s',
+  'added p50 ms',
+  'added p99 ms',
+  'RSS MB',
+  'errors %',
 ];
 
 /** The result as Markdown; a target that could not be had says why. */
@@ -34,7 +44,9 @@ function targetRow(name: TargetName, metrics: Record<string, number>): string[] 
 /** What a reader has to know to believe the table: whether load and upstream had room to spare. */
 export function generatorLines(metrics: Record<string, number>): string[] {
   const of = (metric: string, digits = 1) => cell(metrics[metric], digits);
-  const busy = targetNames.map((name) => `${name} ${of(`json_generator_busy_${name}`, 2)}/${of(`sse_generator_busy_${name}`, 2)}`);
+  const busy = targetNames.map(
+    (name) => `${name} ${of(`json_generator_busy_${name}`, 2)}/${of(`sse_generator_busy_${name}`, 2)}`,
+  );
   return [
     `Load and upstream alone: ${of('direct_rps', 0)} req/s; load ${of('load_cpu_us')} + upstream ${of('upstream_cpu_us')} µs a request, ` +
       `${of('load_cpu_us_event')} + ${of('upstream_cpu_us_event')} µs an event.`,

@@ -36,7 +36,9 @@ export type Stage = {
 export async function startStage(folder: string, owned: AsyncDisposableStack, command: string): Promise<Stage> {
   const bench = join(repositoryRoot, 'bench');
   const upstreamCommand = [process.execPath, join(bench, 'upstream.ts')];
-  const upstream = owned.use(new StartedProcess({ name: 'upstream', command: upstreamCommand, core: upstreamCore, folder }));
+  const upstream = owned.use(
+    new StartedProcess({ name: 'upstream', command: upstreamCommand, core: upstreamCore, folder }),
+  );
   const upstreamPort = Number((await upstream.readyLine()).port);
   const setup = { folder, core: targetCore, upstreamPort };
   const url = `http://127.0.0.1:${upstreamPort}/v1`;

@@ -30,8 +30,9 @@ export function relayMetrics(measured: Measurements): Record<string, number> {
   return metrics;
 }
 
-function targetMetrics(name: TargetName, { json, sse, paced, rssBytes, rssAfterRequests }: TargetRuns): Record<string, number> {
-  const all = [...json, ...sse, ...paced];
+function targetMetrics(name: TargetName, runs: TargetRuns): Record<string, number> {
+  const { unmeasured, json, sse, paced, rssBytes, rssAfterRequests } = runs;
+  const all = [...unmeasured, ...json, ...sse, ...paced];
   const requests = all.reduce((sum, run) => sum + run.requests, 0);
   const errors = all.reduce((sum, run) => sum + run.errors, 0);
   const metrics: Record<string, number> = {

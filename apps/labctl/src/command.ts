@@ -26,6 +26,8 @@ export type World = {
 export type Call<D extends OptionDefs> = {
   values: OptionValues<D>;
   positionals: string[];
+  /** Where each value came from: `--port`, `labmesh.toml:3`, `default`, … */
+  sources: Readonly<Record<keyof D & string, string>>;
   world: World;
   file: OptionsFile | undefined;
 };

@@ -47,13 +47,13 @@ async function runCommand(command: Command, argv: readonly string[], world: Worl
     return 0;
   }
   const file = await command.readFile?.(argv, world.env);
-  const { values, positionals } = parseOptions(options, {
+  const { values, positionals, sources } = parseOptions(options, {
     argv,
     env: world.env,
     file,
     positionalsMax: command.positionalsMax,
   });
-  return (await command.run({ values, positionals, world, file })) ?? 0;
+  return (await command.run({ values, positionals, sources, world, file })) ?? 0;
 }
 
 /** What went wrong, for the person (stderr) and, with --json, for the program (stdout). */

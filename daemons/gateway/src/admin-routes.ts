@@ -1,7 +1,7 @@
 /** The operator's routes. Only here do endpoint addresses appear. */
 import { loadOf } from '@labmesh/inference/load/load';
 import type { Endpoint } from '@labmesh/inference/registry/endpoint';
-import type { Registry } from '@labmesh/inference/registry/registry';
+import type { Registry } from '@labmesh/inference/watch/registry';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import type { Logger } from '@labmesh/kit/log';

@@ -1,6 +1,6 @@
 import { Metrics, type Counter, type Histogram } from '@labmesh/kit/metrics';
 import type { RelayOutcome } from '@labmesh/inference/relay/relay-request';
-import type { Registry } from '@labmesh/inference/registry/registry';
+import type { Registry } from '@labmesh/inference/watch/registry';
 import { loadOf } from '@labmesh/inference/load/load';
 import type { Clock } from '@labmesh/kit/clock';
 

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { Admission } from '@labmesh/inference/choose/admission';
-import type { Registry } from '@labmesh/inference/registry/registry';
+import type { Registry } from '@labmesh/inference/watch/registry';
 import { Relay } from '@labmesh/inference/relay/relay';
 import type { Clock } from '@labmesh/kit/clock';
 import type { HttpPool } from '@labmesh/kit/http/client';

@@ -1,5 +1,5 @@
 import type { Endpoint } from '@labmesh/inference/registry/endpoint';
-import type { Registry } from '@labmesh/inference/registry/registry';
+import type { Registry } from '@labmesh/inference/watch/registry';
 import { nearest } from '@labmesh/kit/nearest';
 import { ApiError } from '@labmesh/wire/errors';
 import type { Alias } from './aliases.ts';

@@ -1,5 +1,5 @@
 import type { Endpoint } from '@labmesh/inference/registry/endpoint';
-import type { Registry } from '@labmesh/inference/registry/registry';
+import type { Registry } from '@labmesh/inference/watch/registry';
 import type { ServedModel } from '@labmesh/wire/admin';
 import type { ModelResolver } from './resolve.ts';
 

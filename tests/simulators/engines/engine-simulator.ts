@@ -118,7 +118,11 @@ export class EngineSimulator implements AsyncDisposable {
     const generates = openaiGenerating.includes(path) || this.shape.generating.includes(path);
     if (generates && headers['x-request-id'] === undefined) this.probeGenerations += 1;
     if (this.#faulty(request, reply, generates)) return;
-    if (this.#apiKey !== undefined && path.startsWith('/v1/') && headers['authorization'] !== `Bearer ${this.#apiKey}`) {
+    if (
+      this.#apiKey !== undefined &&
+      path.startsWith('/v1/') &&
+      headers['authorization'] !== `Bearer ${this.#apiKey}`
+    ) {
       return reply.json(401, { error: { message: 'Unauthorized', type: 'invalid_request_error', code: 401 } });
     }
     if (this.shape.route(this, request, reply)) return;

@@ -15,8 +15,15 @@ type Socket = Bun.Socket<Connection>;
 const encoder = new TextEncoder();
 const headEnd = Buffer.from('\r\n\r\n');
 const reasons: Record<number, string> = {
-  200: 'OK', 302: 'Found', 400: 'Bad Request', 401: 'Unauthorized', 404: 'Not Found', 429: 'Too Many Requests',
-  500: 'Internal Server Error', 501: 'Not Implemented', 503: 'Service Unavailable',
+  200: 'OK',
+  302: 'Found',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  404: 'Not Found',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  503: 'Service Unavailable',
 };
 
 /** One answer on one connection. Writes after the client left are dropped. */
@@ -160,7 +167,7 @@ class Connection {
       return this.#consume(start, end);
     }
     let body = '';
-    for (let at = start; ; ) {
+    for (let at = start; ;) {
       const lineEnd = this.#input.indexOf('\r\n', at);
       if (lineEnd === -1) return undefined;
       const size = Number.parseInt(this.#input.subarray(at, lineEnd).toString('latin1'), 16);

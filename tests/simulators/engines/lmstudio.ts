@@ -34,6 +34,11 @@ export const lmstudio: EngineShape = {
   loading: (reply) => reply.json(503, { error: 'Model is loading' }),
   unknownModel: (reply, model) =>
     reply.json(404, {
-      error: { message: `Invalid model identifier "${model}".`, type: 'invalid_request_error', param: 'model', code: 'model_not_found' },
+      error: {
+        message: `Invalid model identifier "${model}".`,
+        type: 'invalid_request_error',
+        param: 'model',
+        code: 'model_not_found',
+      },
     }),
 };

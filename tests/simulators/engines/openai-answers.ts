@@ -122,7 +122,9 @@ async function wholeAnswer({ engine, reply, body, chat, id, tokens, usage }: Gen
   const extras = body.x_sim ?? {};
   const message = { role: 'assistant', content, ...(extras.message ?? Object.assign({}, ...(extras.deltas ?? []))) };
   const finish_reason = extras.finish_reason ?? 'stop';
-  const choice = chat ? { index: 0, message, finish_reason } : { index: 0, text: content, logprobs: null, finish_reason };
+  const choice = chat
+    ? { index: 0, message, finish_reason }
+    : { index: 0, text: content, logprobs: null, finish_reason };
   const object = chat ? 'chat.completion' : 'text_completion';
   reply.json(200, { id, object, created, model: body.model, choices: [choice], usage, ...extras.chunk });
 }

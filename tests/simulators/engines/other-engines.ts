@@ -22,7 +22,14 @@ export const tgi: EngineShape = {
     const [model_id = ''] = engine.models;
     if (path === '/health') reply.whole(200, 'text/plain', '');
     else if (path === '/info') {
-      reply.json(200, { model_id, max_concurrent_requests: 128, max_input_tokens: 4095, max_total_tokens: 4096, version: '3.3.4', router: 'text-generation-router' });
+      reply.json(200, {
+        model_id,
+        max_concurrent_requests: 128,
+        max_input_tokens: 4095,
+        max_total_tokens: 4096,
+        version: '3.3.4',
+        router: 'text-generation-router',
+      });
     } else if (path === '/v1/models') reply.json(200, list(engine, { owned_by: model_id }));
     else if (path === '/metrics') {
       reply.whole(200, plain, `tgi_batch_current_size ${engine.running}\ntgi_queue_size ${engine.waiting}\n`);
@@ -40,9 +47,11 @@ export const mistralrs: EngineShape = {
   generating: [],
   route: (engine, { path }, reply) => {
     if (path === '/health') reply.whole(200, 'text/plain; charset=utf-8', 'OK');
-    else if (path === '/v1/system/info') reply.json(200, { cpu: { brand: 'x' }, memory: { total_bytes: 1 }, build: { cuda: false } });
+    else if (path === '/v1/system/info')
+      reply.json(200, { cpu: { brand: 'x' }, memory: { total_bytes: 1 }, build: { cuda: false } });
     else if (path === '/v1/models') reply.json(200, list(engine, { owned_by: 'local', status: 'loaded' }));
-    else if (path === '/metrics') reply.whole(200, plain, `http_requests_in_flight ${engine.running + engine.waiting}\n`);
+    else if (path === '/metrics')
+      reply.whole(200, plain, `http_requests_in_flight ${engine.running + engine.waiting}\n`);
     else return false;
     return true;
   },
@@ -74,7 +83,8 @@ export const llamaswap: EngineShape = {
   generating: ['/upstream/qwen3-8b'],
   route: (engine, { path }, reply) => {
     if (path === '/health') reply.whole(200, 'text/plain', 'OK');
-    else if (path === '/running') reply.json(200, { running: [...engine.loaded].map((model) => ({ model, state: 'ready' })) });
+    else if (path === '/running')
+      reply.json(200, { running: [...engine.loaded].map((model) => ({ model, state: 'ready' })) });
     else if (path === '/v1/models') reply.json(200, list(engine, { owned_by: 'llama-swap' }));
     else return false;
     return true;

@@ -33,7 +33,13 @@ export const sglang: EngineShape = {
     } else if (path === '/metrics') reply.whole(200, plain, metrics(engine));
     else if (path === '/v1/models') {
       const data = engine.models.map((id) => ({
-        id, object: 'model', created, owned_by: 'sglang', root: id, parent: null, max_model_len: 131_072,
+        id,
+        object: 'model',
+        created,
+        owned_by: 'sglang',
+        root: id,
+        parent: null,
+        max_model_len: 131_072,
       }));
       reply.json(200, { object: 'list', data });
     } else return false;
@@ -41,5 +47,11 @@ export const sglang: EngineShape = {
   },
   loading: (reply) => reply.whole(503, 'text/plain', ''),
   unknownModel: (reply, model) =>
-    reply.json(404, { object: 'error', message: `The model '${model}' does not exist`, type: 'NotFoundError', param: null, code: 404 }),
+    reply.json(404, {
+      object: 'error',
+      message: `The model '${model}' does not exist`,
+      type: 'NotFoundError',
+      param: null,
+      code: 404,
+    }),
 };

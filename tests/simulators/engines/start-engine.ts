@@ -6,7 +6,18 @@ import { llamaswap, localai, mistralrs, openai, tgi } from './other-engines.ts';
 import { sglang } from './sglang.ts';
 import { vllm } from './vllm.ts';
 
-const shapes = { ollama, vllm, sglang, llamacpp, lmstudio, tgi, mistralrs, localai, llamaswap, openai } as const satisfies Record<string, EngineShape>;
+const shapes = {
+  ollama,
+  vllm,
+  sglang,
+  llamacpp,
+  lmstudio,
+  tgi,
+  mistralrs,
+  localai,
+  llamaswap,
+  openai,
+} as const satisfies Record<string, EngineShape>;
 
 export type SimulatedKind = keyof typeof shapes;
 export const simulatedKinds = Object.keys(shapes) as SimulatedKind[];

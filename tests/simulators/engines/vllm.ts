@@ -31,7 +31,14 @@ export const vllm: EngineShape = {
     else if (path === '/metrics') reply.whole(200, plain, metrics(engine));
     else if (path === '/v1/models') {
       const data = engine.models.map((id) => ({
-        id, object: 'model', created, owned_by: 'vllm', root: id, parent: null, max_model_len: 40_960, permission: [],
+        id,
+        object: 'model',
+        created,
+        owned_by: 'vllm',
+        root: id,
+        parent: null,
+        max_model_len: 40_960,
+        permission: [],
       }));
       reply.json(200, { object: 'list', data });
     } else return false;

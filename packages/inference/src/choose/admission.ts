@@ -8,7 +8,7 @@ import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { ApiError } from '@labmesh/wire/errors';
 import { hasRoom } from '../load/load.ts';
 import type { Endpoint } from '../registry/endpoint.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { Registry } from '../watch/registry.ts';
 import { chooseEndpoint } from './choose.ts';
 
 export type AdmissionLimits = {

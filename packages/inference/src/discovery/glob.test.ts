@@ -5,7 +5,8 @@ import { globMatches, passesFilters } from './glob.ts';
 /** The plain definition, exponential at worst: `*` eats nothing or one more character. */
 function reference(pattern: string, text: string): boolean {
   if (pattern === '') return text === '';
-  if (pattern[0] === '*') return reference(pattern.slice(1), text) || (text !== '' && reference(pattern, text.slice(1)));
+  if (pattern[0] === '*')
+    return reference(pattern.slice(1), text) || (text !== '' && reference(pattern, text.slice(1)));
   return text !== '' && pattern[0] === text[0] && reference(pattern.slice(1), text.slice(1));
 }
 

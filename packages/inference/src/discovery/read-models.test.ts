@@ -35,8 +35,13 @@ describe('readModels', () => {
 
   test('the older route of LM Studio, which answers 200 to everything', async () => {
     const fetch: ProbeFetch = async (_target, { path }) => {
-      const data = [{ id: 'a', state: 'loaded', max_context_length: 10 }, { id: 'b', state: 'not-loaded' }];
-      const body = bytes(path === '/api/v0/models' ? { data, object: 'list' } : { error: `Unexpected endpoint (GET ${path})` });
+      const data = [
+        { id: 'a', state: 'loaded', max_context_length: 10 },
+        { id: 'b', state: 'not-loaded' },
+      ];
+      const body = bytes(
+        path === '/api/v0/models' ? { data, object: 'list' } : { error: `Unexpected endpoint (GET ${path})` },
+      );
       return { status: 200, header: () => undefined, body };
     };
     const reading = await readModels(fetch, at('http://e'), kinds.lmstudio);
@@ -47,8 +52,15 @@ describe('readModels', () => {
   });
 
   test("llama.cpp's router tells what is loaded", async () => {
-    const data = [{ id: 'a', status: { value: 'loaded' } }, { id: 'b', status: { value: 'unloaded' } }];
-    const reading = await readModels(fetchOf({ '/v1/models': { data }, '/props': { role: 'router' } }), at('http://e'), kinds.llamacpp);
+    const data = [
+      { id: 'a', status: { value: 'loaded' } },
+      { id: 'b', status: { value: 'unloaded' } },
+    ];
+    const reading = await readModels(
+      fetchOf({ '/v1/models': { data }, '/props': { role: 'router' } }),
+      at('http://e'),
+      kinds.llamacpp,
+    );
     expect(reading.type === 'read' && [...reading.listing.models.values()]).toEqual([
       { id: 'a', loaded: true },
       { id: 'b', loaded: false },
@@ -57,13 +69,28 @@ describe('readModels', () => {
 
   test('failures come back as what they say of the endpoint', async () => {
     const refused: ProbeFetch = () => Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
-    expect(await readModels(refused, at('http://e'), kinds.vllm)).toMatchObject({ seen: { type: 'failed', reason: 'connect' } });
+    expect(await readModels(refused, at('http://e'), kinds.vllm)).toMatchObject({
+      seen: { type: 'failed', reason: 'connect' },
+    });
     const broken = fetchOf({ '/v1/models': '{"data": [' });
-    expect(await readModels(broken, at('http://e/v1'), kinds.vllm)).toMatchObject({ seen: { type: 'failed', reason: 'invalid' } });
+    expect(await readModels(broken, at('http://e/v1'), kinds.vllm)).toMatchObject({
+      seen: { type: 'failed', reason: 'invalid' },
+    });
   });
 
   test('no answer of any shape makes a reader throw or a bad id pass', async () => {
-    const key = fc.constantFrom('data', 'models', 'id', 'key', 'name', 'meta', 'status', 'loaded_instances', 'running', 'model');
+    const key = fc.constantFrom(
+      'data',
+      'models',
+      'id',
+      'key',
+      'name',
+      'meta',
+      'status',
+      'loaded_instances',
+      'running',
+      'model',
+    );
     const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
       tree: fc.oneof(
         { depthSize: 'small' },
@@ -103,7 +130,9 @@ describe('cleanModels', () => {
     expect(models.get('m')).toEqual({ id: 'm', contextLength: 4, loaded: true, ownedBy: 'x' });
   });
   test('keeps to 10,000', () => {
-    const { models, dropped } = cleanModels(Array.from({ length: listLimits.modelsMax + 5 }, (_, i) => ({ id: `m${i}` })));
+    const { models, dropped } = cleanModels(
+      Array.from({ length: listLimits.modelsMax + 5 }, (_, i) => ({ id: `m${i}` })),
+    );
     expect(models.size).toBe(listLimits.modelsMax);
     expect(dropped).toBe(5);
   });

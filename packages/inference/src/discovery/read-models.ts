@@ -23,7 +23,12 @@ export type Listed = Asked & { spec: { baseUrl: string } };
 
 function usableId(id: unknown): id is string {
   // eslint-disable-next-line no-control-regex
-  return typeof id === 'string' && id !== '' && id.length <= listLimits.idLengthMax && !/[\u0000-\u001f\u007f-\u009f]/.test(id);
+  return (
+    typeof id === 'string' &&
+    id !== '' &&
+    id.length <= listLimits.idLengthMax &&
+    !/[\u0000-\u001f\u007f-\u009f]/.test(id)
+  );
 }
 
 /** Of one id listed twice, the more careful word counts: the smaller context, and warm when one of them is. */

@@ -25,7 +25,10 @@ describe('gaugesOfMetrics', () => {
     expect(gaugesOfMetrics('old_run 5\nnew_run 3\n', names)).toEqual({ running: 3 });
   });
   test('any text is read without an error, in numbers that make sense', () => {
-    const line = fc.oneof(fc.string(), fc.constantFrom('new_run NaN', 'kv 7', 'wait -1', 'wait +Inf', 'new_run{a="b} 1'));
+    const line = fc.oneof(
+      fc.string(),
+      fc.constantFrom('new_run NaN', 'kv 7', 'wait -1', 'wait +Inf', 'new_run{a="b} 1'),
+    );
     fc.assert(
       fc.property(fc.array(line), (lines) => {
         const { running = 0, waiting = 0, kv = 0 } = gaugesOfMetrics(lines.join('\n'), names);
@@ -39,7 +42,10 @@ describe('readGauges', () => {
   test('missing routes are remembered', async () => {
     const absent = new Set<never>();
     const paths: string[] = [];
-    const fetch = fetchOf({ '/metrics': [501, ''], '/slots': [200, '[{"is_processing":true},{"is_processing":false}]'] }, paths);
+    const fetch = fetchOf(
+      { '/metrics': [501, ''], '/slots': [200, '[{"is_processing":true},{"is_processing":false}]'] },
+      paths,
+    );
     expect(await readGauges(fetch, asked, kinds.llamacpp, absent)).toEqual({ running: 1, kv: 0.5 });
     await readGauges(fetch, asked, kinds.llamacpp, absent);
     expect(paths).toEqual(['/metrics', '/slots', '/slots']);
@@ -51,10 +57,13 @@ describe('readGauges', () => {
     expect(hasGauges(kinds.ollama, new Set())).toBe(false);
   });
   test('JSON fills in where there are no metrics', async () => {
-    const load = '{"loads":[{"num_running_reqs":2,"num_waiting_reqs":1,"token_usage":0.5},{"num_running_reqs":1,"token_usage":0.1}]}';
+    const load =
+      '{"loads":[{"num_running_reqs":2,"num_waiting_reqs":1,"token_usage":0.5},{"num_running_reqs":1,"token_usage":0.1}]}';
     const reading = await readGauges(fetchOf({ '/v1/loads': [200, load] }), asked, kinds.sglang, new Set());
     expect(reading).toEqual({ running: 3, waiting: 1, kv: 0.3 });
-    expect(await readGauges(fetchOf({ '/load': [200, '{"server_load":5}'] }), asked, kinds.vllm, new Set())).toEqual({ running: 5 });
+    expect(await readGauges(fetchOf({ '/load': [200, '{"server_load":5}'] }), asked, kinds.vllm, new Set())).toEqual({
+      running: 5,
+    });
   });
   test('a failing route is no route of another load', async () => {
     const failing: ProbeFetch = () => Promise.reject(new Error('timeout'));

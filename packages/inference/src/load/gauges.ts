@@ -20,7 +20,8 @@ export function gaugesOfMetrics(text: string, names: Omit<Metrics, 'path'>): Gau
     if (values === undefined) series.set(name, [value]);
     else values.push(value);
   }
-  const first = (spellings: readonly string[]) => spellings.map((name) => series.get(name)).find((v) => v !== undefined);
+  const first = (spellings: readonly string[]) =>
+    spellings.map((name) => series.get(name)).find((v) => v !== undefined);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const running = first(names.running);
   const waiting = first(names.waiting);

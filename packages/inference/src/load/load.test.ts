@@ -2,7 +2,13 @@ import { describe, expect, test } from 'bun:test';
 import { Endpoint, endpointSpec, type Gauges } from '../registry/endpoint.ts';
 import { hasRoom, loadOf } from './load.ts';
 
-function endpointWith(given: { own?: number; capacity?: number; hard?: boolean; gauges?: Gauges; maxConcurrent?: number }) {
+function endpointWith(given: {
+  own?: number;
+  capacity?: number;
+  hard?: boolean;
+  gauges?: Gauges;
+  maxConcurrent?: number;
+}) {
   const spec = endpointSpec({ name: 'e', baseUrl: 'http://e', maxConcurrent: given.maxConcurrent ?? 0 });
   const endpoint = new Endpoint(spec, { host: 'e', port: 80, tls: false, prefix: '/v1' });
   endpoint.own = given.own ?? 0;

@@ -32,7 +32,11 @@ function kindTold(path: PathTemplate, answer: Answer): KindName | undefined {
  * Finds out what answers at the target, by at most 8 GETs at its own origin, one after the other. Rejects when nothing
  * answers: two time-outs are taken as a hung server, so that a bad one costs seconds and not 8 × the limit.
  */
-export async function identify(fetch: ProbeFetch, asked: Asked, timeoutMs = identifyLimits.timeoutMs): Promise<Identity> {
+export async function identify(
+  fetch: ProbeFetch,
+  asked: Asked,
+  timeoutMs = identifyLimits.timeoutMs,
+): Promise<Identity> {
   let timeouts = 0;
   for (const path of pathsFor(asked.target.port)) {
     try {

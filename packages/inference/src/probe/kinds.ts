@@ -1,8 +1,18 @@
 import { kindNames, type KindName } from '../registry/endpoint.ts';
 import type { Answer, Kind } from './kind.ts';
 import {
-  llamacppProps, llamaswapRunning, lmstudioList, lmstudioOldList, ollamaRunning, ollamaTags, openaiList, residentList,
-  sglangInfoList, tgiInfo, tgiInfoList, versionFact,
+  llamacppProps,
+  llamaswapRunning,
+  lmstudioList,
+  lmstudioOldList,
+  ollamaRunning,
+  ollamaTags,
+  openaiList,
+  residentList,
+  sglangInfoList,
+  tgiInfo,
+  tgiInfoList,
+  versionFact,
 } from './list-readers.ts';
 import { llamacppSlots, sglangLoads, vllmLoad } from './load-readers.ts';
 import { asArray, asObject, asText } from './read-json.ts';
@@ -243,7 +253,17 @@ const openai: Kind = {
 };
 
 export const kinds: Readonly<Record<KindName, Kind>> = {
-  ollama, vllm, sglang, llamaswap, portman, llamacpp, lmstudio, mistralrs, tgi, localai, openai,
+  ollama,
+  vllm,
+  sglang,
+  llamaswap,
+  portman,
+  llamacpp,
+  lmstudio,
+  mistralrs,
+  tgi,
+  localai,
+  openai,
 };
 
 /** All kinds, in order of preference. */

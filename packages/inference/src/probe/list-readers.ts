@@ -15,7 +15,10 @@ const smallest = (...values: Array<number | undefined>): number | undefined => {
 };
 
 /** Leaves out what is undefined: an absent field stays absent in the model. */
-function listed(id: unknown, rest: { [Key in keyof Omit<ListedModel, 'id'>]: ListedModel[Key] | undefined }): ListedModel {
+function listed(
+  id: unknown,
+  rest: { [Key in keyof Omit<ListedModel, 'id'>]: ListedModel[Key] | undefined },
+): ListedModel {
   const known = Object.entries(rest).filter(([, value]) => value !== undefined);
   return { id, ...(Object.fromEntries(known) as Omit<ListedModel, 'id'>) };
 }
@@ -112,7 +115,9 @@ export function sglangInfoList(json: unknown): ListedModel[] | undefined {
 export function llamaswapRunning(json: unknown): Set<string> | undefined {
   const entries = objectsOf(asObject(json)?.['running']);
   if (entries === undefined) return undefined;
-  return new Set(entries.filter((entry) => entry['state'] === 'ready').flatMap((entry) => asText(entry['model']) ?? []));
+  return new Set(
+    entries.filter((entry) => entry['state'] === 'ready').flatMap((entry) => asText(entry['model']) ?? []),
+  );
 }
 
 export function versionFact(json: unknown): Facts | undefined {

@@ -26,7 +26,13 @@ export type FailureReason = 'connect' | 'reset' | 'invalid' | 'timeout';
 const resetCodes = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 const timeoutCodes = new Set(['ETIMEDOUT', 'TIMEOUT', 'ABORT_ERR', 'UND_ERR_CONNECT_TIMEOUT']);
 const connectCodes = new Set([
-  'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'CONNECT',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'CONNECT',
 ]);
 
 const codeOf = (error: unknown): string => {

@@ -39,8 +39,13 @@ test('Retry-After counts in seconds and within reason', () => {
 
 test('any answer is seen as something', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 100, max: 999 }), fc.string(), fc.option(fc.double(), { nil: undefined }), (s, b, r) => {
-      expect(seenOfStatus(s, b, r).type).toBeString();
-    }),
+    fc.property(
+      fc.integer({ min: 100, max: 999 }),
+      fc.string(),
+      fc.option(fc.double(), { nil: undefined }),
+      (s, b, r) => {
+        expect(seenOfStatus(s, b, r).type).toBeString();
+      },
+    ),
   );
 });

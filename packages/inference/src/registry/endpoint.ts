@@ -1,7 +1,17 @@
 import { z } from 'zod';
 
 export const kindNames = [
-  'ollama', 'vllm', 'sglang', 'llamacpp', 'lmstudio', 'mistralrs', 'tgi', 'localai', 'llamaswap', 'portman', 'openai',
+  'ollama',
+  'vllm',
+  'sglang',
+  'llamacpp',
+  'lmstudio',
+  'mistralrs',
+  'tgi',
+  'localai',
+  'llamaswap',
+  'portman',
+  'openai',
 ] as const;
 export type KindName = (typeof kindNames)[number];
 
@@ -42,13 +52,29 @@ export type EndpointSpec = {
 /** Fills an EndpointSpec's defaults. */
 export function endpointSpec(given: Pick<EndpointSpec, 'name' | 'baseUrl'> & Partial<EndpointSpec>): EndpointSpec {
   return {
-    kind: 'auto', headers: {}, maxConcurrent: 0, modelsInclude: [], modelsExclude: [], tenant: '', weight: 1,
-    timeouts: defaultTimeouts, probeIntervalMs: 10_000, origin: 'config', ...given,
+    kind: 'auto',
+    headers: {},
+    maxConcurrent: 0,
+    modelsInclude: [],
+    modelsExclude: [],
+    tenant: '',
+    weight: 1,
+    timeouts: defaultTimeouts,
+    probeIntervalMs: 10_000,
+    origin: 'config',
+    ...given,
   };
 }
 
 export type EndpointState =
-  | 'unknown' | 'healthy' | 'busy' | 'warming' | 'rate_limited' | 'unhealthy' | 'config_error' | 'draining';
+  | 'unknown'
+  | 'healthy'
+  | 'busy'
+  | 'warming'
+  | 'rate_limited'
+  | 'unhealthy'
+  | 'config_error'
+  | 'draining';
 
 export type Model = {
   id: string;

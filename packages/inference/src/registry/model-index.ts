@@ -20,7 +20,8 @@ export function sameModels(a: Endpoint['models'], b: Endpoint['models']): boolea
   if (a.size !== b.size) return false;
   for (const [id, model] of a) {
     const other = b.get(id);
-    if (other === undefined || other.loaded !== model.loaded || other.contextLength !== model.contextLength) return false;
+    if (other === undefined || other.loaded !== model.loaded || other.contextLength !== model.contextLength)
+      return false;
   }
   return true;
 }

@@ -37,7 +37,11 @@ describe('parseBaseUrl', () => {
   });
 
   test('any text gives a target or a BaseUrlError', () => {
-    const texts = fc.oneof(fc.string(), fc.webUrl({ withQueryParameters: true }), fc.string().map((s) => `http://${s}`));
+    const texts = fc.oneof(
+      fc.string(),
+      fc.webUrl({ withQueryParameters: true }),
+      fc.string().map((s) => `http://${s}`),
+    );
     fc.assert(
       fc.property(texts, (text) => {
         try {

@@ -5,7 +5,7 @@ import type { Exchange } from '@labmesh/kit/http/exchange';
 import type { ErrorCode } from '@labmesh/wire/errors';
 import type { Admission } from '../choose/admission.ts';
 import type { Endpoint } from '../registry/endpoint.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { Registry } from '../watch/registry.ts';
 import type { ScannedBody } from './scan-body.ts';
 import type { Usage } from './usage.ts';
 

@@ -11,7 +11,7 @@ import { type Clock, systemClock } from '@labmesh/kit/clock';
 import { Deadlines } from '@labmesh/kit/deadlines';
 import type { HttpPool } from '@labmesh/kit/http/client';
 import type { Admission } from '../choose/admission.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { Registry } from '../watch/registry.ts';
 import { isReturned } from './relay-headers.ts';
 import { type RelayHost, type RelayLimits, relayLimits, type RelayOutcome, type RelayRequest } from './relay-request.ts';
 import { RelayRun } from './relay-run.ts';

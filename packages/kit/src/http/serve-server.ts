@@ -5,11 +5,12 @@
 import { ApiError, openaiErrorBody } from '@labmesh/wire/errors';
 import type { Exchange, Handler, HttpLimits, HttpServer } from './exchange.ts';
 import { httpLimits } from './exchange.ts';
+import { cleanHeaderValue } from './head.ts';
 import type { RawServerOptions } from './raw-server.ts';
 
 type HeaderPairs = ReadonlyArray<readonly [name: string, value: string]>;
 
-const toHeaders = (pairs: HeaderPairs) => new Headers(pairs.map(([name, value]): [string, string] => [name, value]));
+const toHeaders = (pairs: HeaderPairs) => new Headers(pairs.map(([name, value]): [string, string] => [name, cleanHeaderValue(value)]));
 const nullBody = new Set([101, 204, 205, 304]);
 
 class ServeExchange implements Exchange {
@@ -108,6 +109,7 @@ class ServeExchange implements Exchange {
 
   destroy(): void {
     this.#controller?.error(new Error('cut'));
+    this.#resolve(new Response(null, { status: 500 }));
     this.#lost();
   }
   onAbort(callback: () => void): void {

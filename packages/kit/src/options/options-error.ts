@@ -8,7 +8,7 @@ export type OptionsFault = {
   expected?: string;
   /** Way out, appended after `; `. */
   hint?: string;
-  /** 2 = command line, 3 = file or environment, 4 = no file. */
+  /** 2 = command line, 3 = file or environment, 4 = no file, 8 = an address that must not be listened on. */
   exitCode: 2 | 3 | 4 | 8;
 };
 

@@ -17,7 +17,7 @@ export type Fields = Readonly<Record<string, Field>>;
 /** The values of a table after checking; a key that the file does not have is absent. */
 export type FieldValues<F extends Fields> = { -readonly [K in keyof F]?: z.output<F[K]['schema']> };
 
-type Fault = { found?: string; expected?: string; problem?: string; fix?: string };
+type Fault = { found?: string; expected?: string; problem?: string; fix?: string; exitCode?: 3 | 8 };
 
 /** The line of `key`, else of the table around it: parsers keep no lines, and inline tables have none of their own. */
 function lineNear(file: OptionsFile, key: string): { line: number | undefined; exact: boolean } {
@@ -39,11 +39,11 @@ export function placeOf(file: OptionsFile, key: string): { source: string; key: 
 
 /** The one form of an error in a config file: file, line, key, what was found, what is expected, the way out. */
 export function configFault(file: OptionsFile, key: string, fault: Fault): OptionsError {
-  const { found, expected, problem, fix } = fault;
+  const { found, expected, problem, fix, exitCode = 3 } = fault;
   return new OptionsError(
     {
       ...placeOf(file, key),
-      exitCode: 3,
+      exitCode,
       ...(found === undefined ? {} : { found }),
       ...(expected === undefined ? {} : { expected }),
       ...(fix === undefined ? {} : { hint: fix }),

@@ -1,5 +1,5 @@
 import type { Seen } from '../probe/seen.ts';
-import type { Endpoint, EndpointState } from './endpoint.ts';
+import type { Endpoint, EndpointState } from '../registry/endpoint.ts';
 
 /*
  * The states of an endpoint, and what moves it between them (gateway spec §2.3, I-5):
@@ -48,7 +48,10 @@ function applyOk(endpoint: Endpoint, memory: HealthMemory, now: number, from: Se
   if (endpoint.state === 'config_error' && paused && from === 'probe') return;
   if (endpoint.state === 'draining') return;
   // Only probes bring a dead endpoint back: a long answer that ends well says nothing about new connections.
-  if (endpoint.state === 'unhealthy' && (from === 'traffic' || endpoint.consecutiveSuccesses < healthRules.successesUp)) {
+  if (
+    endpoint.state === 'unhealthy' &&
+    (from === 'traffic' || endpoint.consecutiveSuccesses < healthRules.successesUp)
+  ) {
     return;
   }
   if (from === 'traffic') memory.rateLimits = 0;
@@ -56,7 +59,12 @@ function applyOk(endpoint: Endpoint, memory: HealthMemory, now: number, from: Se
   enter(endpoint, 'healthy', undefined);
 }
 
-function applyFailed(endpoint: Endpoint, memory: HealthMemory, seen: Extract<Seen, { type: 'failed' }>, from: SeenFrom) {
+function applyFailed(
+  endpoint: Endpoint,
+  memory: HealthMemory,
+  seen: Extract<Seen, { type: 'failed' }>,
+  from: SeenFrom,
+) {
   endpoint.consecutiveFailures += 1;
   endpoint.consecutiveSuccesses = 0;
   const isCut = seen.reason === 'connect' || seen.reason === 'reset';

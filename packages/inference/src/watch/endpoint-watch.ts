@@ -4,9 +4,9 @@ import { abortableFetch } from '../probe/abortable-fetch.ts';
 import type { Gate } from '../probe/gate.ts';
 import type { ProbeFetch } from '../probe/probe-fetch.ts';
 import type { Seen } from '../probe/seen.ts';
-import { Alarm } from './alarm.ts';
-import { Breaker } from './breaker.ts';
-import type { Endpoint } from './endpoint.ts';
+import { Alarm } from '../registry/alarm.ts';
+import { Breaker } from '../registry/breaker.ts';
+import type { Endpoint } from '../registry/endpoint.ts';
 import { GaugePoll } from './gauge-poll.ts';
 import { applySeen, newHealthMemory, type SeenFrom } from './health.ts';
 import { Liveness } from './liveness.ts';
@@ -94,6 +94,7 @@ export class EndpointWatch {
       this.#probeWithin(scheduleRules.againMs);
     } else {
       this.breaker.abandon(now);
+      if (seen?.type === 'loading') this.#probeWithin(scheduleRules.warmingMs);
       // A listed model that the engine does not have. Not awaited: the client has its 404 already.
       if (seen?.type === 'unchanged' && seen.status === 404) void this.#models.rediscover();
     }

@@ -1,4 +1,4 @@
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint } from '../registry/endpoint.ts';
 import type { HealthMemory } from './health.ts';
 
 export const scheduleRules = {
@@ -24,12 +24,7 @@ function downDelay(downForMs: number): number {
 }
 
 /** Milliseconds to the next probe of an endpoint in its present state. */
-export function probeDelay(
-  endpoint: Endpoint,
-  memory: HealthMemory,
-  downForMs: number,
-  random: () => number,
-): number {
+export function probeDelay(endpoint: Endpoint, memory: HealthMemory, downForMs: number, random: () => number): number {
   const jittered = (ms: number) => ms * (1 + scheduleRules.jitter * (2 * random() - 1));
   if (endpoint.state === 'unhealthy') {
     return endpoint.consecutiveSuccesses > 0 ? scheduleRules.againMs : jittered(downDelay(downForMs));

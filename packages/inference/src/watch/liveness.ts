@@ -3,7 +3,7 @@ import { kinds } from '../probe/kinds.ts';
 import { failureDetail, failureReason, type ProbeFetch } from '../probe/probe-fetch.ts';
 import { probe } from '../probe/probe.ts';
 import type { Seen } from '../probe/seen.ts';
-import type { Endpoint, KindName } from './endpoint.ts';
+import type { Endpoint, KindName } from '../registry/endpoint.ts';
 
 type LivenessParts = { endpoint: Endpoint; fetch: ProbeFetch; kindChanged: () => void };
 

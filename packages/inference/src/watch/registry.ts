@@ -3,9 +3,9 @@ import type { Logger } from '@labmesh/kit/log';
 import { Gate } from '../probe/gate.ts';
 import type { ProbeFetch } from '../probe/probe-fetch.ts';
 import { EndpointWatch, type WatchContext } from './endpoint-watch.ts';
-import { Endpoint, type EndpointSpec } from './endpoint.ts';
-import { indexModels, type ModelIndex } from './model-index.ts';
-import { parseBaseUrl } from './parse-base-url.ts';
+import { Endpoint, type EndpointSpec } from '../registry/endpoint.ts';
+import { indexModels, type ModelIndex } from '../registry/model-index.ts';
+import { parseBaseUrl } from '../registry/parse-base-url.ts';
 import type { TrafficOutcome } from './traffic-outcome.ts';
 
 /** Probes that run at once, over all endpoints. */
@@ -130,7 +130,8 @@ export class Registry implements AsyncDisposable {
   }
 
   #emit(): void {
-    for (const listener of [...this.#listeners]) {
+    // A copy: a listener may come or go while it is told.
+    for (const listener of this.#listeners.values().toArray()) {
       try {
         listener();
       } catch (error) {

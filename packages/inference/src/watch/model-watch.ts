@@ -5,9 +5,9 @@ import { readModels, type Listing } from '../discovery/read-models.ts';
 import { kinds } from '../probe/kinds.ts';
 import type { ProbeFetch } from '../probe/probe-fetch.ts';
 import type { Seen } from '../probe/seen.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint } from '../registry/endpoint.ts';
 import { healthRules } from './health.ts';
-import { sameModels } from './model-index.ts';
+import { sameModels } from '../registry/model-index.ts';
 
 export const discoveryRules = { intervalMs: 60_000, missGapMs: 5_000 };
 

@@ -4,8 +4,8 @@ import { freshGauges, hasRoom, loadRules } from '../load/load.ts';
 import type { PathTemplate } from '../probe/kind.ts';
 import { kinds } from '../probe/kinds.ts';
 import type { ProbeFetch } from '../probe/probe-fetch.ts';
-import { Alarm } from './alarm.ts';
-import type { Endpoint } from './endpoint.ts';
+import { Alarm } from '../registry/alarm.ts';
+import type { Endpoint } from '../registry/endpoint.ts';
 
 type GaugePollParts = {
   endpoint: Endpoint;

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import { createLogger } from '@labmesh/kit/log';
 import type { ProbeFetch } from '../probe/probe-fetch.ts';
-import { endpointSpec, type EndpointSpec, type EndpointState } from './endpoint.ts';
+import { endpointSpec, type EndpointSpec, type EndpointState } from '../registry/endpoint.ts';
 import { Registry } from './registry.ts';
 
 /** A vLLM whose answers a test can change. */
@@ -18,7 +18,11 @@ class Engine {
     if (this.code !== undefined) throw Object.assign(new Error('simulated'), { code: this.code });
     const data = this.models.map((id) => ({ id, owned_by: 'vllm' }));
     const [status, body, retryAfter] =
-      path === '/health' ? this.health : path === '/v1/models' ? ([this.listStatus, JSON.stringify({ data })] as const) : ([404, ''] as const);
+      path === '/health'
+        ? this.health
+        : path === '/v1/models'
+          ? ([this.listStatus, JSON.stringify({ data })] as const)
+          : ([404, ''] as const);
     return { status, header: () => retryAfter, body: new TextEncoder().encode(body) };
   };
   count(path: string): number {
@@ -51,7 +55,8 @@ async function setUp(given: { spec?: Partial<EndpointSpec>; engine?: Engine } = 
   await registry.start(new AbortController().signal);
   const changes: EndpointState[] = [];
   registry.onChange(() => changes.push(endpoint.state));
-  const states = () => lines.filter((line) => line.includes('endpoint state')).map((line) => (JSON.parse(line) as { to: string }).to);
+  const states = () =>
+    lines.filter((line) => line.includes('endpoint state')).map((line) => (JSON.parse(line) as { to: string }).to);
   return { clock, engine, registry, endpoint, changes, lines, states };
 }
 
@@ -68,7 +73,7 @@ describe('states by traffic (gateway spec §2.3)', () => {
     registry.noteTraffic(endpoint, { type: 'status', status: 503, body: '{"error":{"message":"Loading model"}}' });
     expect(endpoint.state).toBe('warming');
     expect(registry.usable(endpoint)).toBe(false);
-    await clock.advance(10_000);
+    await clock.advance(1_001);
     expect(endpoint.state).toBe('healthy');
   });
 
@@ -238,7 +243,10 @@ describe('endpoints and models', () => {
   test('filters apply, the index is swapped and never changed in place', async () => {
     const engine = new Engine();
     engine.models = ['a', 'b', 'b-embed'];
-    const { clock, registry, endpoint } = await setUp({ engine, spec: { modelsInclude: ['b*'], modelsExclude: ['*embed'] } });
+    const { clock, registry, endpoint } = await setUp({
+      engine,
+      spec: { modelsInclude: ['b*'], modelsExclude: ['*embed'] },
+    });
     const before = registry.models();
     expect([...before.keys()]).toEqual(['b']);
     engine.models = ['b2'];
@@ -279,7 +287,11 @@ describe('endpoints and models', () => {
 
   test('ends with its signal', async () => {
     const engine = new Engine();
-    const registry = new Registry({ clock: new FakeClock(), log: createLogger({ level: 'error', format: 'json', write: () => {} }), fetch: engine.fetch });
+    const registry = new Registry({
+      clock: new FakeClock(),
+      log: createLogger({ level: 'error', format: 'json', write: () => {} }),
+      fetch: engine.fetch,
+    });
     registry.add(endpointSpec({ name: 'e', baseUrl: 'http://e/v1', kind: 'vllm' }));
     const controller = new AbortController();
     await registry.start(controller.signal);

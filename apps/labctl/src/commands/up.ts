@@ -1,0 +1,104 @@
+import type { Endpoint } from '@labmesh/inference/registry/endpoint';
+import { createLogger } from '@labmesh/kit/log';
+import { defineCommand, type World } from '../command.ts';
+import { CommandError } from '../command-error.ts';
+import { dataFolderPath } from '../data-folder.ts';
+import { productVersion } from '../product-version.ts';
+import { paint } from '../terminal/paint.ts';
+import { startProgress } from '../terminal/progress.ts';
+import { safeText } from '../terminal/safe-text.ts';
+import { compose, type Running } from '../up/compose.ts';
+import { modelPath } from '../up/own-engine.ts';
+import { readyScreen, type ReadyFacts } from '../up/ready-screen.ts';
+import { readUpFile, upOptions, type UpValues } from '../up/up-options.ts';
+import { waitForState } from '../up/wait-for-state.ts';
+
+/** A server found later gets this long to tell its models before it is announced. */
+const announceMs = 5_000;
+
+const wildcards = new Set(['0.0.0.0', '::', '[::]', '*']);
+
+function placeOf({ spec }: Endpoint): string {
+  return spec.origin === 'builtin' ? '(built-in engine)' : spec.baseUrl;
+}
+
+function readyFacts({ gateway, registry, notes }: Running, values: UpValues): ReadyFacts {
+  return {
+    api: gateway.api,
+    key: gateway.firstKey,
+    models: gateway.models(),
+    places: new Map(registry.endpoints.map((endpoint) => [endpoint.spec.name, placeOf(endpoint)])),
+    notes,
+    wildcard: wildcards.has(values.host),
+    version: productVersion,
+    startedInMs: performance.now(),
+  };
+}
+
+/** The one line of `--json`: models with the names of their endpoints. The key is null when none is needed. */
+function readyLine({ gateway, notes }: Running): string {
+  const { api, firstKey } = gateway;
+  const ready = { ready: true, api, key: firstKey.text || null, models: gateway.models() };
+  return `${JSON.stringify(notes.length === 0 ? ready : { ...ready, notes })}\n`;
+}
+
+async function announce(endpoint: Endpoint, running: Running, world: World): Promise<void> {
+  await waitForState(running.registry, endpoint, announceMs);
+  const count = endpoint.models.size;
+  const models = count === 1 ? '1 model' : `${count} models`;
+  world.stdout(safeText(`found ${endpoint.spec.name} at ${placeOf(endpoint)}: ${models}`) + '\n');
+}
+
+/** Lets open streams end, for a while; a second Ctrl-C ends the process before that. */
+async function windDown({ gateway }: Running, values: UpValues, world: World): Promise<void> {
+  const open = gateway.inFlight;
+  const streams = (count: number) => (count === 1 ? '1 open stream' : `${count} open streams`);
+  world.stderr(
+    open === 0
+      ? 'stopping: no open streams\n'
+      : `draining ${streams(open)} (up to ${values.drainS} s, Ctrl-C again to stop now)\n`,
+  );
+  const cut = await gateway.drain(values.drainS * 1_000);
+  if (cut > 0) world.stderr(`${streams(cut)} did not end in time and was cut\n`);
+}
+
+export const up = defineCommand({
+  name: 'up',
+  summary:
+    'Starts one OpenAI-compatible API over the LLM servers of this machine and those of the settings file. Without any, ' +
+    'a small demo model is served.',
+  usage: 'labctl up [options]',
+  examples: ['labctl up', 'labctl up --port 0 --json', 'labctl up --model ~/models/qwen.gguf', 'labctl up --config labmesh.toml'],
+  options: upOptions,
+  positionalsMax: 0,
+  readFile: readUpFile,
+  async run({ values: given, sources, world, file }) {
+    if (given.model !== undefined && given.demo === true) {
+      throw new CommandError('--demo and --model exclude each other', { hint: 'leave one out', exitCode: 2 });
+    }
+    const values = given.model === undefined ? given : { ...given, model: modelPath(given.model, sources.model, file?.path) };
+    const progress = startProgress(world);
+    const write = (line: string) => {
+      progress.end();
+      world.stderr(`${line}\n`);
+    };
+    const format = values.logFormat ?? (world.stderrIsTerminal ? 'pretty' : 'json');
+    const log = createLogger({ level: values.logLevel, format, write });
+    const dataDir = dataFolderPath(values.data, world.env);
+    const { signal, stopped } = world.life;
+    try {
+      const onFound = (endpoint: Endpoint) => {
+        if (!values.json) void announce(endpoint, running, world);
+      };
+      await using running: Running = await compose({ dataDir, values, file, log, signal, onStep: progress.step, onFound });
+      progress.end();
+      const facts = readyFacts(running, values);
+      world.stdout(values.json ? readyLine(running) : readyScreen(facts, paint(world.colourOut), values.openAccess));
+      await stopped;
+      await windDown(running, values, world);
+    } finally {
+      progress.end();
+    }
+    world.stderr('stopped\n');
+  },
+});

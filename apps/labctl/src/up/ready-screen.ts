@@ -1,0 +1,76 @@
+import type { Paint } from '../terminal/paint.ts';
+import { safeText } from '../terminal/safe-text.ts';
+import { shellInDoubleQuotes, shellQuote } from '../terminal/shell-quote.ts';
+import { demoModelId, demoPrompt } from './demo-model.ts';
+
+export type ReadyFacts = {
+  api: string;
+  /** `created`: made just now, shown this once. `text` is '' when the API is open. */
+  key: { text: string; file: string; created: boolean };
+  models: readonly { id: string; target?: string | undefined; endpoints: readonly string[]; loaded?: boolean | undefined }[];
+  /** Where an endpoint lives, by its name. */
+  places: ReadonlyMap<string, string>;
+  notes: readonly string[];
+  /** Listens on every network. */
+  wildcard: boolean;
+  version: string;
+  /** Ms from the start of the process. */
+  startedInMs: number;
+};
+
+const anyPrompt = 'Say hello in five words.';
+/** Names of models that do not chat. */
+const noChat = /embed|rerank|whisper|\bbge\b|\btts\b/i;
+
+/** The model a curl line is about: one that chats, best one in memory. */
+function exampleModel(models: ReadyFacts['models']): ReadyFacts['models'][number] | undefined {
+  const chatting = models.filter((model) => !noChat.test(model.id));
+  return chatting.find((model) => model.loaded === true) ?? chatting[0] ?? models[0];
+}
+
+/** A line that works when pasted into a POSIX shell; undefined without a model. */
+export function curlLine(facts: Pick<ReadyFacts, 'api' | 'key' | 'models'>): string | undefined {
+  const model = exampleModel(facts.models);
+  if (model === undefined) return undefined;
+  const { text, file, created } = facts.key;
+  const secret = created ? text : `$(cat "${shellInDoubleQuotes(file)}")`;
+  const authorization = text === '' && !created ? '' : ` -H "Authorization: Bearer ${secret}"`;
+  const demo = [model.id, model.target].includes(demoModelId);
+  const body = {
+    model: model.id,
+    messages: [{ role: 'user', content: demo ? demoPrompt : anyPrompt }],
+    stream: true,
+  };
+  const json = ` -H 'Content-Type: application/json' -d ${shellQuote(JSON.stringify(body))}`;
+  return `curl -N ${shellQuote(`${facts.api}/chat/completions`)}${authorization}${json}`;
+}
+
+function keyLine({ text, file, created }: ReadyFacts['key'], { bold, dim }: Paint): string {
+  if (created) return `${bold(text)}\n${' '.repeat(8)}${dim(`shown this once; also in ${file}`)}`;
+  return text === '' ? 'see labctl keys list' : `in ${file}`;
+}
+
+function modelLines(facts: ReadyFacts): string[] {
+  const columns = Math.max(0, ...facts.models.map((model) => Bun.stringWidth(safeText(model.id))));
+  return facts.models.map((model) => {
+    const id = safeText(model.id);
+    const where = model.endpoints.map((name) => `${safeText(name)} ${facts.places.get(name) ?? ''}`.trim()).join(', ');
+    return `  ${id}${' '.repeat(columns - Bun.stringWidth(id))}  ${where}`;
+  });
+}
+
+/** What a person sees when everything runs. Ends with a newline. */
+export function readyScreen(facts: ReadyFacts, paint: Paint, isOpen = false): string {
+  const { bold, dim, green, yellow } = paint;
+  const seconds = (facts.startedInMs / 1000).toFixed(1);
+  const lines = [`${green('labmesh is ready')} ${dim(`(${facts.version}, ${seconds} s)`)}`, ''];
+  lines.push(`API     ${bold(facts.api)}`, `Key     ${isOpen ? 'none is needed' : keyLine(facts.key, paint)}`);
+  if (facts.models.length > 0) lines.push('', 'Models', ...modelLines(facts));
+  else lines.push('', 'Models  none yet: start an LLM server on this machine, it is found by itself, or use labctl up --model FILE.gguf');
+  for (const note of facts.notes) lines.push('', `${yellow('note')}    ${safeText(note)}`);
+  if (facts.wildcard) lines.push('', `${yellow('warning')} every network of this machine can reach this API`);
+  const curl = curlLine(facts);
+  if (curl !== undefined) lines.push('', 'Try it', `  ${curl}`);
+  lines.push('', dim('Ctrl-C stops it. labctl status, labctl models and labctl chat work from another terminal.'));
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,38 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { gatewayFileKeys, gatewayOptions } from '@labmesh/gateway/gateway-options';
+import { readConfigFile } from '@labmesh/kit/config-file';
+import { defineOptions, parseOptions } from '@labmesh/kit/options';
+import type { OptionValues } from '@labmesh/kit/options/option-def';
+import type { OptionsFile } from '@labmesh/kit/options/read-tables';
+import type { Environment } from '../command.ts';
+import { dataOption, jsonOption } from '../common-options.ts';
+import { dataFolderPath } from '../data-folder.ts';
+
+export const upOptions = defineOptions({
+  ...jsonOption,
+  ...dataOption,
+  config: { type: 'string', flag: 'config', short: 'c', env: 'LABMESH_CONFIG', placeholder: 'FILE', help: 'settings; default labmesh.toml in this folder or in the data folder, when there is one' },
+  model: { type: 'string', flag: 'model', short: 'm', file: 'engine.model', placeholder: 'FILE', help: 'serve this GGUF file with the built-in engine' },
+  demo: { type: 'boolean', flag: 'demo', file: 'engine.demo', help: 'serve the bundled demo model; on by itself when no server is found, --no-demo switches that off' },
+  threads: { type: 'integer', flag: 'threads', min: 1, max: 1_024, file: 'engine.threads', help: 'threads of the built-in engine' },
+  contextSize: { type: 'integer', flag: 'context', min: 16, file: 'engine.context', help: 'context of the built-in engine, tokens' },
+  discovery: { type: 'boolean', default: true, flag: 'discovery', file: 'discovery.enabled', help: 'look for LLM servers on the usual ports of this machine' },
+  discoveryEveryS: { type: 'number', default: 30, min: 1, max: 86_400, file: 'discovery.every_s', help: 'time between two looks' },
+  logLevel: { type: 'string', default: 'warn', choices: ['debug', 'info', 'warn', 'error'], flag: 'log-level', env: 'LABMESH_LOG_LEVEL', file: 'log.level', placeholder: 'LEVEL', help: 'least severe lines of the log, which goes to stderr' },
+  logFormat: { type: 'string', choices: ['json', 'pretty'], flag: 'log-format', file: 'log.format', placeholder: 'FORMAT', help: 'form of the log; default pretty on a terminal, json elsewhere' },
+  ...gatewayOptions,
+});
+
+export type UpValues = OptionValues<typeof upOptions>;
+
+/** Tables that other parts read by schemas of their own. */
+const tablesElsewhere = ['endpoints', 'endpoint', 'labman', ...gatewayFileKeys];
+
+/** The settings file: the one named, else labmesh.toml here or in the data folder. @throws OptionsError */
+export async function readUpFile(argv: readonly string[], env: Environment): Promise<OptionsFile | undefined> {
+  const { config, data } = parseOptions(upOptions, { argv, env }).values;
+  const usual = ['labmesh.toml', join(dataFolderPath(data, env), 'labmesh.toml')];
+  const path = config ?? usual.find((one) => existsSync(one));
+  return path === undefined ? undefined : { ...(await readConfigFile(path)), known: tablesElsewhere };
+}

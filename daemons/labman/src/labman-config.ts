@@ -1,0 +1,295 @@
+/**
+ * A node's settings: a classic `labman.toml` on its own, or the table `[labman]` of a `labmesh.toml`. All documented
+ * keys are checked; only those that this version acts on are kept, so that nothing can claim to use the others.
+ */
+import { basename } from 'node:path';
+import {
+  configFault,
+  configWarning,
+  type Fields,
+  type FieldValues,
+  isTomlTable,
+  readFields,
+} from '@labmesh/kit/options/read-fields';
+import type { OptionsFile } from '@labmesh/kit/options/read-tables';
+import { showFound } from '@labmesh/kit/options/options-error';
+import type { LogLevel } from '@labmesh/kit/log';
+import type { EndpointSpec, Target } from '@labmesh/inference/registry/endpoint';
+import { readEndpoints } from '@labmesh/inference/registry/endpoint-config';
+import {
+  isForbiddenTarget,
+  isLoopback,
+  isPrivate,
+  isWildcard,
+  type ListenAddress,
+  parseListenAddress,
+} from './config/listen-address.ts';
+import * as tables from './config/tables.ts';
+
+export type LabmanConfig = {
+  path: string;
+  classic: boolean;
+  /** Set when a Conplane is configured: shown as "not in this version". No token is kept. */
+  controlPlaneUrl: string | undefined;
+  /** A tunnel is configured. */
+  hasTunnel: boolean;
+  slugScheme: 'classic' | 'sealed';
+  proxy: {
+    /** The operator's own listener, loopback; undefined = none. */
+    local: ListenAddress | undefined;
+    /** What the tunnel address would offer. The local address offers all. */
+    paths: readonly tables.ProxyPath[];
+    bodyBytesMax: number;
+    streamsMax: number;
+    drainTimeoutMs: number;
+    injectUsage: boolean;
+  };
+  telemetry: { logLevel: LogLevel; logFormat: 'text' | 'json'; metrics: ListenAddress | undefined; allowLan: boolean };
+  endpoints: EndpointSpec[];
+};
+
+export type ConfigRules = {
+  /** Takes each warning as one line. */
+  warn: (line: string) => void;
+  /** A classic file is held to the rules of a canonical one. */
+  strict?: boolean;
+};
+
+export const labmanTimeouts = {
+  connectMs: 5_000,
+  queueMs: 10_000,
+  loadMs: 300_000,
+  ttftMs: 600_000,
+  interTokenMs: 120_000,
+  totalMs: 3_600_000,
+};
+const probeIntervalMs = 30_000;
+const megabyte = 1024 * 1024;
+
+type Reader = { file: OptionsFile; under: string; root: Record<string, unknown>; classic: boolean; rules: ConfigRules };
+
+const keyIn = (reader: Reader, key: string) => (reader.under === '' ? key : `${reader.under}.${key}`);
+const warnAt = (reader: Reader, key: string, text: string) =>
+  reader.rules.warn(configWarning(reader.file, keyIn(reader, key), text));
+
+function unknownKey(reader: Reader, key: string, problem: string): void {
+  if (reader.classic && !reader.rules.strict) return reader.rules.warn(configWarning(reader.file, key, problem));
+  throw configFault(reader.file, key, { problem, fix: 'remove it' });
+}
+
+function readTable<F extends Fields>(
+  reader: Reader,
+  name: string,
+  raw: unknown,
+  fields: F,
+  elsewhere: string[] = [],
+): FieldValues<F> {
+  const key = name === '' ? reader.under : keyIn(reader, name);
+  return readFields(reader.file, { key, raw, elsewhere }, fields, (at, problem) => unknownKey(reader, at, problem));
+}
+
+/** A listen address that is `allowed`, or an error with exit code 8. */
+function safeAddress(
+  reader: Reader,
+  at: { key: string; text: string; port: number; example: string },
+  allowed: (address: ListenAddress) => string | undefined,
+): ListenAddress {
+  const key = keyIn(reader, at.key);
+  const fix = `write ${at.example}`;
+  const address = parseListenAddress(at.text, at.port);
+  const found = showFound(at.text);
+  if (address === undefined) throw configFault(reader.file, key, { found, expected: 'IP or IP:port', fix });
+  const refused = isWildcard(address.host) ? 'is a wildcard address, which is never listened on' : allowed(address);
+  if (refused !== undefined)
+    throw configFault(reader.file, key, { found, problem: `${found} ${refused}`, fix, exitCode: 8 });
+  return address;
+}
+
+function readControlPlane(reader: Reader): string | undefined {
+  const raw = reader.root['control_plane'];
+  if (raw === undefined) return undefined;
+  const values = readTable(reader, 'control_plane', raw, tables.controlPlaneFields);
+  const fault = (key: string, problem: string, fix: string) =>
+    configFault(reader.file, keyIn(reader, `control_plane.${key}`), { problem, fix });
+  const { base_url: baseUrl } = values;
+  if (baseUrl === undefined)
+    throw fault('base_url', 'is missing', `write ${tables.controlPlaneFields.base_url.example}`);
+  const url = new URL(baseUrl);
+  if (url.protocol === 'http:' && !isLoopback(url.hostname) && values.insecure !== true) {
+    throw fault('base_url', 'plain http is for loopback only', 'write https://…, or insecure = true beside it');
+  }
+  const tokens = [values.node_token, values.node_token_file].filter((token) => token !== undefined);
+  if (tokens.length === 0)
+    throw fault('node_token_file', 'is missing', 'name a file with the node token, or write node_token = "…"');
+  if (tokens.length === 2) throw fault('node_token', 'stands beside node_token_file', 'keep only node_token_file');
+  if (url.pathname === '/') url.pathname = '/api/v1';
+  return url.href;
+}
+
+/** Checks the tunnel's tables; gives the tunnel address when the file has one. */
+function checkTunnel(reader: Reader): string | undefined {
+  const raw = reader.root['wireguard'];
+  if (raw === undefined) return undefined;
+  const values = readTable(reader, 'wireguard', raw, tables.wireguardFields, ['rosenpass']);
+  const rosenpass = isTomlTable(raw) ? raw['rosenpass'] : undefined;
+  readTable(reader, 'wireguard.rosenpass', rosenpass, tables.rosenpassFields);
+  const wide = values.allowed_ips?.find((net) => isPrivate(net.split('/')[0] ?? ''));
+  if (wide !== undefined)
+    warnAt(
+      reader,
+      'wireguard.allowed_ips',
+      `${showFound(wide)} is a private network; the node only ever routes its peer`,
+    );
+  if (values.isolation === 'none')
+    warnAt(
+      reader,
+      'wireguard.isolation',
+      '"none" lets the peer reach every service of this machine; write isolation = "auto"',
+    );
+  return values.address?.split('/')[0];
+}
+
+function readProxy(reader: Reader, tunnelAddress: string | undefined): LabmanConfig['proxy'] {
+  const values = readTable(reader, 'proxy', reader.root['proxy'], tables.proxyFields);
+  const port = values.listen_port ?? 8_080;
+  if (values.listen_addr !== undefined) {
+    const example =
+      tunnelAddress === undefined ? 'nothing: the tunnel address is taken' : `listen_addr = "${tunnelAddress}"`;
+    safeAddress(reader, { key: 'proxy.listen_addr', text: values.listen_addr, port, example }, ({ host }) =>
+      tunnelAddress !== undefined && host !== tunnelAddress ? 'is not the tunnel address' : undefined,
+    );
+  }
+  const example = 'local_addr = "127.0.0.1:8080"';
+  const local =
+    values.local_addr === undefined
+      ? undefined
+      : safeAddress(reader, { key: 'proxy.local_addr', text: values.local_addr, port, example }, ({ host }) =>
+          isLoopback(host) ? undefined : 'is not a loopback address',
+        );
+  return {
+    local,
+    paths: values.paths ?? ['chat', 'completions', 'models'],
+    bodyBytesMax: (values.max_body_mb ?? 64) * megabyte,
+    streamsMax: values.max_streams ?? 1_024,
+    drainTimeoutMs: (values.drain_timeout_s ?? 30) * 1_000,
+    injectUsage: values.inject_usage ?? true,
+  };
+}
+
+function checkPortman(reader: Reader): void {
+  const values = readTable(reader, 'portman', reader.root['portman'], tables.portmanFields);
+  const requireKey = values.require_key ?? !reader.classic;
+  if (reader.classic && values.require_key === undefined) {
+    warnAt(
+      reader,
+      'portman.require_key',
+      'is not set, which means false in a classic file: any program of this machine may join; write require_key = true',
+    );
+  }
+  if (values.listen_addr === undefined) return;
+  const at = {
+    key: 'portman.listen_addr',
+    text: values.listen_addr,
+    port: 9_100,
+    example: 'listen_addr = "127.0.0.1:9100"',
+  };
+  safeAddress(reader, at, ({ host }) => {
+    if (isLoopback(host)) return undefined;
+    if (!isPrivate(host)) return 'is neither a loopback nor a private address';
+    return values.allow_lan === true && requireKey
+      ? undefined
+      : 'is a private address, which needs allow_lan = true and require_key = true';
+  });
+}
+
+function readTelemetry(reader: Reader): LabmanConfig['telemetry'] {
+  const values = readTable(reader, 'telemetry', reader.root['telemetry'], tables.telemetryFields);
+  return {
+    logLevel: values.log_level ?? 'info',
+    logFormat: values.log_format ?? 'text',
+    metrics: values.disable_metrics === true ? undefined : { host: '127.0.0.1', port: values.metrics_port ?? 9_090 },
+    allowLan: values.allow_lan ?? false,
+  };
+}
+
+function readSlugScheme(reader: Reader): LabmanConfig['slugScheme'] {
+  // A canonical file has other parts beside [labman]; here only labman's own table is looked at.
+  const values = readTable(reader, '', reader.root, tables.topFields, tables.tableNames);
+  if (values.slug_scheme !== undefined) return values.slug_scheme;
+  if (!reader.classic) return 'sealed';
+  warnAt(
+    reader,
+    'slug_scheme',
+    'is not set, which means "classic" in a classic file: such slugs give endpoint addresses away; write slug_scheme = "sealed"',
+  );
+  return 'classic';
+}
+
+/** Whether a file is a labman.toml of the earlier program: no `[labman]` table, and not called labmesh.toml. */
+export const isClassicFile = (file: OptionsFile): boolean =>
+  !('labman' in file.data) && basename(file.path) !== 'labmesh.toml';
+
+function readOwnEndpoints(reader: Reader, listeners: readonly (ListenAddress | undefined)[]): EndpointSpec[] {
+  const { file, root, classic, rules } = reader;
+  const refuse = (target: Target) => {
+    if (isForbiddenTarget(target.host)) return 'is a link-local or metadata address';
+    const own =
+      isLoopback(target.host) &&
+      listeners.some((listener) => listener !== undefined && listener.port !== 0 && listener.port === target.port);
+    return own ? 'is a listener of this node itself' : undefined;
+  };
+  // A labmesh.toml whose [labman] lists no endpoints offers those that the whole file lists, under the gateway's rules.
+  const shared = !classic && root['endpoints'] === undefined && root['endpoint'] === undefined;
+  return readEndpoints(file, {
+    requireV1: !shared,
+    under: shared ? '' : reader.under,
+    timeouts: labmanTimeouts,
+    probeIntervalMs,
+    refuse,
+    ...(classic && !rules.strict ? { warn: rules.warn } : {}),
+  });
+}
+
+/**
+ * Reads and checks a node's settings.
+ * @throws OptionsError for the first fault: exit 3, or 8 for an address that must not be listened on.
+ */
+export function readLabmanConfig(file: OptionsFile, rules: ConfigRules): LabmanConfig {
+  const classic = isClassicFile(file);
+  const raw = classic ? file.data : (file.data['labman'] ?? {});
+  const reader: Reader = { file, under: classic ? '' : 'labman', root: isTomlTable(raw) ? raw : {}, classic, rules };
+  if (!isTomlTable(raw)) readTable(reader, '', raw, tables.topFields);
+  const slugScheme = readSlugScheme(reader);
+  const controlPlaneUrl = readControlPlane(reader);
+  const tunnelAddress = checkTunnel(reader);
+  const proxy = readProxy(reader, tunnelAddress);
+  checkPortman(reader);
+  readTable(reader, 'directives', reader.root['directives'], tables.directivesFields);
+  const telemetry = readTelemetry(reader);
+  const endpoints = readOwnEndpoints(reader, [proxy.local, telemetry.metrics]);
+  return {
+    path: file.path,
+    classic,
+    controlPlaneUrl,
+    hasTunnel: 'wireguard' in reader.root,
+    slugScheme,
+    proxy,
+    telemetry,
+    endpoints,
+  };
+}
+
+/** `--bind-addr`: where metrics are served. @throws OptionsError, exit 2 or 8 */
+export function withMetricsAddress(config: LabmanConfig, text: string): LabmanConfig {
+  const { telemetry } = config;
+  const file: OptionsFile = { path: '--bind-addr', data: {} };
+  const reader: Reader = { file, under: '', root: {}, classic: false, rules: { warn: () => {} } };
+  const at = { key: '', text, port: telemetry.metrics?.port ?? 9_090, example: '--bind-addr 127.0.0.1' };
+  const metrics = safeAddress(reader, at, ({ host }) => {
+    if (isLoopback(host)) return undefined;
+    return isPrivate(host) && telemetry.allowLan
+      ? undefined
+      : 'is no loopback address; a private one needs telemetry.allow_lan = true';
+  });
+  return telemetry.metrics === undefined ? config : { ...config, telemetry: { ...telemetry, metrics } };
+}
