@@ -12,7 +12,7 @@ import {
   readFields,
 } from '@labmesh/kit/options/read-fields';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
-import { showFound } from '@labmesh/kit/options/options-error';
+import { OptionsError, showFound } from '@labmesh/kit/options/options-error';
 import type { LogLevel } from '@labmesh/kit/log';
 import type { EndpointSpec, Target } from '@labmesh/inference/registry/endpoint';
 import { readEndpoints } from '@labmesh/inference/registry/endpoint-config';
@@ -279,17 +279,28 @@ export function readLabmanConfig(file: OptionsFile, rules: ConfigRules): LabmanC
   };
 }
 
-/** `--bind-addr`: where metrics are served. @throws OptionsError, exit 2 or 8 */
+/** `--bind-addr`: where metrics are served. @throws OptionsError: exit 2 when it is no address, 8 when it is unsafe. */
 export function withMetricsAddress(config: LabmanConfig, text: string): LabmanConfig {
   const { telemetry } = config;
-  const file: OptionsFile = { path: '--bind-addr', data: {} };
-  const reader: Reader = { file, under: '', root: {}, classic: false, rules: { warn: () => {} } };
-  const at = { key: '', text, port: telemetry.metrics?.port ?? 9_090, example: '--bind-addr 127.0.0.1' };
-  const metrics = safeAddress(reader, at, ({ host }) => {
-    if (isLoopback(host)) return undefined;
-    return isPrivate(host) && telemetry.allowLan
-      ? undefined
-      : 'is no loopback address; a private one needs telemetry.allow_lan = true';
-  });
-  return telemetry.metrics === undefined ? config : { ...config, telemetry: { ...telemetry, metrics } };
+  const address = parseListenAddress(text, telemetry.metrics?.port ?? 9_090);
+  const fault = {
+    source: '--bind-addr',
+    found: showFound(text),
+    expected: 'IP or IP:port',
+    hint: 'write --bind-addr 127.0.0.1',
+  };
+  if (address === undefined) throw new OptionsError({ ...fault, exitCode: 2 });
+  const { host } = address;
+  if (isWildcard(host))
+    throw new OptionsError(
+      { ...fault, exitCode: 8 },
+      `${showFound(text)} is a wildcard address, which is never listened on`,
+    );
+  if (!isLoopback(host) && !(isPrivate(host) && telemetry.allowLan)) {
+    throw new OptionsError(
+      { ...fault, exitCode: 8 },
+      `${showFound(text)} is no loopback address; a private one needs telemetry.allow_lan = true`,
+    );
+  }
+  return telemetry.metrics === undefined ? config : { ...config, telemetry: { ...telemetry, metrics: address } };
 }

@@ -10,7 +10,7 @@ import { startGateway, type Gateway } from '@labmesh/gateway/gateway';
 import type { ProbeFetch } from '@labmesh/inference/probe/probe-fetch';
 import { readEndpoints } from '@labmesh/inference/registry/endpoint-config';
 import type { Endpoint } from '@labmesh/inference/registry/endpoint';
-import { Registry } from '@labmesh/inference/registry/registry';
+import { Registry } from '@labmesh/inference/watch/registry';
 import { systemClock } from '@labmesh/kit/clock';
 import { HttpPool } from '@labmesh/kit/http/client';
 import { fetchWhole } from '@labmesh/kit/http/fetch-whole';

@@ -2,7 +2,7 @@
 import { scanWellKnown } from '@labmesh/inference/discovery/well-known';
 import type { ProbeFetch } from '@labmesh/inference/probe/probe-fetch';
 import type { Endpoint } from '@labmesh/inference/registry/endpoint';
-import type { Registry } from '@labmesh/inference/registry/registry';
+import type { Registry } from '@labmesh/inference/watch/registry';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 

@@ -1,5 +1,5 @@
 import type { Endpoint } from '@labmesh/inference/registry/endpoint';
-import type { Registry } from '@labmesh/inference/registry/registry';
+import type { Registry } from '@labmesh/inference/watch/registry';
 
 /** Waits until the endpoint was looked at once and lists models, or is known to be bad; at most `timeoutMs`. */
 export async function waitForState(registry: Registry, endpoint: Endpoint, timeoutMs: number): Promise<void> {

@@ -63,7 +63,7 @@ export class RelayRun implements DeadlineEntry {
 
   async #attemptUntilDone(): Promise<RelayOutcome> {
     const tried = new Set<Endpoint>();
-    let lastError = new ApiError('upstream_error');
+    let lastError: ApiError | undefined;
     for (let round = 0; round < roundsMax && this.#failures < this.#relay.limits.attemptsMax; round++) {
       const lease = await this.#lease(tried, lastError);
       if (lease === undefined || this.#left) {
@@ -86,18 +86,18 @@ export class RelayRun implements DeadlineEntry {
       const unreached = end.type === 'failed' && end.reason === 'connect';
       if (verdict.again === 'elsewhere' && !unreached) this.#failures++;
     }
-    throw lastError;
+    throw lastError ?? new ApiError('upstream_error');
   }
 
   /** An endpoint to send to; undefined when the client left while waiting. */
-  async #lease(tried: Set<Endpoint>, lastError: ApiError): Promise<Lease | undefined> {
+  async #lease(tried: Set<Endpoint>, lastError: ApiError | undefined): Promise<Lease | undefined> {
     const { admission, clock, registry } = this.#relay;
     const { candidates, model } = this.#request;
     let ask = { model, candidates, tried };
     if (tried.size > 0 && !candidates().some((endpoint) => !tried.has(endpoint) && registry.usable(endpoint))) {
       // Nobody else is left: the same ones again after a moment, if they are still thought to work.
       if (!candidates().some((endpoint) => registry.usable(endpoint))) {
-        if (!this.#mayRecover(candidates())) throw lastError;
+        if (!this.#mayRecover(candidates())) throw lastError ?? new ApiError('no_endpoint_available');
       }
       await clock.sleep(Math.min(2_000, sameEndpointWaitMs * 2 ** this.#attempts) * (0.8 + Math.random() * 0.4));
       if (this.#left) return undefined;

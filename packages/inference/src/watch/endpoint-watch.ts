@@ -98,9 +98,11 @@ export class EndpointWatch {
       // A listed model that the engine does not have. Not awaited: the client has its 404 already.
       if (seen?.type === 'unchanged' && seen.status === 404) void this.#models.rediscover();
     }
+    const before = this.endpoint.state;
     if (seen !== undefined) this.#see(seen, 'traffic');
     this.#tellBreaker(wasOpen);
-    this.#alarm.ring();
+    // The common case, an answer like the one before it, moves no probe: the loop sleeps on.
+    if (seen?.type !== 'ok' || wasOpen || this.endpoint.state !== before) this.#alarm.ring();
   }
 
   #tellBreaker(wasOpen: boolean): void {

@@ -1,0 +1,52 @@
+import { defineOptions } from '@labmesh/kit/options';
+import { defineCommand } from '../command.ts';
+import { dataOption, jsonOption } from '../common-options.ts';
+import { dataFolderPath } from '../data-folder.ts';
+import { checkFolder } from '../doctor/check-folder.ts';
+import { checkPort, checkServers } from '../doctor/check-network.ts';
+import { checkProgram } from '../doctor/check-program.ts';
+import { checkSettings } from '../doctor/check-settings.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { paint, type Paint } from '../terminal/paint.ts';
+import { safeText } from '../terminal/safe-text.ts';
+
+const options = defineOptions({
+  config: { type: 'string', flag: 'config', short: 'c', placeholder: 'FILE', help: 'settings to check; default as for labctl up' },
+  port: { type: 'integer', flag: 'port', short: 'p', min: 0, max: 65_535, placeholder: 'N', help: 'port to check; default as for labctl up' },
+  ...dataOption,
+  ...jsonOption,
+});
+
+function show(findings: readonly Finding[], { green, yellow, red, dim }: Paint): string {
+  const mark = { ok: green('ok  '), warn: yellow('warn'), fail: red('fail') };
+  const columns = Math.max(...findings.map(({ name }) => name.length));
+  const lines = findings.flatMap(({ state, name, text, fix }) => [
+    `${mark[state]}  ${name.padEnd(columns)}  ${safeText(text)}`,
+    ...(fix === undefined ? [] : [`      ${' '.repeat(columns)}  ${dim(`→ ${safeText(fix)}`)}`]),
+  ]);
+  return `${lines.join('\n')}\n`;
+}
+
+export const doctor = defineCommand({
+  name: 'doctor',
+  summary: 'Looks at versions, ports, folders, settings and servers, and tells the way out of what is wrong. Exit code 1 when something fails.',
+  usage: 'labctl doctor [--data DIR] [--config FILE] [--port N] [--json]',
+  examples: ['labctl doctor', "labctl doctor --json | jq '.checks[] | select(.state != \"ok\")'"],
+  options,
+  positionalsMax: 0,
+  async run({ values, world }) {
+    const dataDir = dataFolderPath(values.data, world.env);
+    const settingsWords = [
+      ...(values.config === undefined ? [] : [`--config=${values.config}`]),
+      ...(values.port === undefined ? [] : [`--port=${values.port}`]),
+      ...(values.data === undefined ? [] : [`--data=${values.data}`]),
+    ];
+    const settings = await checkSettings(settingsWords, world.env);
+    const folder = checkFolder(dataDir);
+    const servers = await checkServers(folder.ownPort === undefined ? [] : [folder.ownPort]);
+    const checks = [...checkProgram(), settings.finding, ...folder.findings, checkPort(settings.port, folder.ownPort), ...servers];
+    const fine = checks.every(({ state }) => state !== 'fail');
+    world.stdout(values.json ? `${JSON.stringify({ ok: fine, checks })}\n` : show(checks, paint(world.colourOut)));
+    return fine ? 0 : 1;
+  },
+});

@@ -1,0 +1,37 @@
+import type { EndpointSpec } from '@labmesh/inference/registry/endpoint';
+import { type ListenAddress, showListenAddress } from './config/listen-address.ts';
+import type { LabmanConfig } from './labman-config.ts';
+
+export const notInThisVersion = 'checked; not in this version';
+
+const shown = (address: ListenAddress | undefined) => (address === undefined ? 'none' : showListenAddress(address));
+const list = (texts: readonly string[]) => (texts.length === 0 ? 'all' : texts.join(', '));
+
+function endpointLines(spec: EndpointSpec): string[] {
+  const { name, baseUrl, kind, tenant, maxConcurrent, weight, timeouts } = spec;
+  return [
+    `endpoint ${name}`,
+    `  base_url = ${baseUrl}`,
+    `  kind = ${kind}, tenant = ${JSON.stringify(tenant)}, weight = ${weight}, max_concurrent = ${maxConcurrent === 0 ? 'by kind' : maxConcurrent}`,
+    `  api_key = ${spec.apiKey === undefined ? 'unset' : 'set'}, headers = ${Object.keys(spec.headers).join(', ') || 'none'}`,
+    `  models = ${list(spec.modelsInclude)}${spec.modelsExclude.length === 0 ? '' : `, without ${spec.modelsExclude.join(', ')}`}`,
+    `  timeouts = connect ${timeouts.connectMs} ms, ttft ${timeouts.ttftMs} ms, idle ${timeouts.interTokenMs} ms, total ${timeouts.totalMs} ms`,
+  ];
+}
+
+/** The decided settings as text, a line each, without secrets. */
+export function configSummary(config: LabmanConfig): string {
+  const { proxy, telemetry } = config;
+  const lines = [
+    `config = ${config.path}${config.classic ? ' (classic labman.toml)' : ''}`,
+    `control_plane = ${config.controlPlaneUrl === undefined ? 'none' : `${config.controlPlaneUrl} (${notInThisVersion})`}`,
+    `wireguard = ${config.hasTunnel ? notInThisVersion : 'none'}`,
+    `slug_scheme = ${config.slugScheme}`,
+    `proxy.local_addr = ${shown(proxy.local)}`,
+    `proxy.max_body_mb = ${proxy.bodyBytesMax / 1024 / 1024}, max_streams = ${proxy.streamsMax}, drain_timeout_s = ${proxy.drainTimeoutMs / 1_000}, inject_usage = ${proxy.injectUsage}`,
+    `metrics = ${shown(telemetry.metrics)}`,
+    `log = ${telemetry.logLevel}, ${telemetry.logFormat}`,
+    ...config.endpoints.flatMap(endpointLines),
+  ];
+  return `${lines.join('\n')}\n`;
+}

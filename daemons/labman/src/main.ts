@@ -1,0 +1,38 @@
+/** The program `labmand`: reads flags and settings, runs a node until a signal, drains it. */
+import { OptionsError, parseOptions, renderHelp } from '@labmesh/kit/options';
+import { type Life, runMain } from '@labmesh/kit/run';
+import manifest from '../package.json' with { type: 'json' };
+import { configSummary } from './config-summary.ts';
+import { readLabmanConfig, withMetricsAddress } from './labman-config.ts';
+import { AddressInUseError } from './labman.ts';
+import { findConfig, labmandHelp, labmandOptions, logLevelOf } from './labmand-options.ts';
+import { serveNode } from './serve-node.ts';
+
+const { version } = manifest;
+const print = (text: string) => void process.stdout.write(text);
+
+/** Runs labmand; gives the exit code: 0 ok, 1 run time, 2 usage, 3 settings, 4 no settings, 6 address in use, 8 unsafe bind. */
+export async function labmandMain(argv: string[], life: Life): Promise<number> {
+  try {
+    const { values: flags } = parseOptions(labmandOptions, { argv, env: process.env, positionalsMax: 0 });
+    if (flags.help) print(renderHelp(labmandOptions, labmandHelp));
+    else if (flags.version) print(`labmand ${version}\n`);
+    if (flags.help || flags.version) return 0;
+    const warnings: string[] = [];
+    const file = readLabmanConfig(await findConfig(flags.config), { warn: (line) => void warnings.push(line) });
+    const config = flags.bindAddr === undefined ? file : withMetricsAddress(file, flags.bindAddr);
+    logLevelOf(flags.logLevel, 'info');
+    if (!flags.checkConfig && !flags.printConfig) await serveNode(config, { flags, life, warnings, version });
+    else for (const warning of warnings) process.stderr.write(`labmand: warning: ${warning}\n`);
+    if (flags.printConfig) print(configSummary(config));
+    else if (flags.checkConfig) print(`${config.path}: good, ${config.endpoints.length} endpoints\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof OptionsError) && !(error instanceof AddressInUseError)) throw error;
+    const usage = error.exitCode === 2 && !error.message.includes('--help') ? '; see --help' : '';
+    process.stderr.write(`labmand: ${error.message}${usage}\n`);
+    return error.exitCode;
+  }
+}
+
+if (import.meta.main) await runMain((life) => labmandMain(process.argv.slice(2), life));
