@@ -129,9 +129,9 @@ for (const engine of ['raw', 'serve'] as const) {
 }
 
 test('a wildcard address needs an explicit setting', async () => {
-  expect(startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"' })).rejects.toThrow('allow_wildcard');
+  await expect(startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"' })).rejects.toThrow('allow_wildcard');
   const open = await startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true' });
   expect(open.logged()).toContain('every network of this machine');
   await open[Symbol.asyncDispose]();
-  expect(startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true\n[gateway.auth]\nopen = true' })).rejects.toThrow('loopback only');
+  await expect(startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true\n[gateway.auth]\nopen = true' })).rejects.toThrow('loopback only');
 });

@@ -42,8 +42,8 @@ export const sseStreams = 64;
 const warmSeconds: Record<TargetName, number> = { direct: 1, nginx: 1, labmesh: 3, portkey: 8 };
 /** Memory is read after this many requests at least. */
 const rssRequestsMin = 100_000;
-/** Repeats of the slow peer: at a hundredth of the throughput its numbers move less than the machine does. */
-const portkeyRepeats = 1;
+/** CPU runs of the slow peer: at a hundredth of the throughput its numbers move less than the machine does. */
+const portkeyCpuRuns = 1;
 
 /** Runs everything, targets interleaved so that a machine that slows down slows all of them. */
 export async function measure(stage: Stage, effort: Effort, progress: (text: string) => void): Promise<Measurements> {
@@ -114,8 +114,8 @@ async function interleave(
 ): Promise<void> {
   for (let repeat = 0; repeat < effort.repeats; repeat++) {
     for (const [name, target] of stage.targets) {
-      if (name === 'portkey' && repeat >= portkeyRepeats) continue;
-      progress(`${name}, run ${repeat + 1} of ${name === 'portkey' ? portkeyRepeats : effort.repeats}`);
+      if (repeat >= times(name)) continue;
+      progress(`${name}, ${what} ${repeat + 1} of ${times(name)}`);
       await step(target, runs.get(name) as TargetRuns);
     }
   }

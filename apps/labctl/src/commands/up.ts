@@ -50,7 +50,7 @@ async function announce(endpoint: Endpoint, running: Running, world: World): Pro
 }
 
 /** Lets open streams end, for a while; a second Ctrl-C ends the process before that. */
-async function windDown({ gateway }: Running, values: UpValues, world: World): Promise<void> {
+async function windDown({ gateway, drain }: Running, values: UpValues, world: World): Promise<void> {
   const open = gateway.inFlight;
   const streams = (count: number) => (count === 1 ? '1 open stream' : `${count} open streams`);
   world.stderr(
@@ -58,7 +58,7 @@ async function windDown({ gateway }: Running, values: UpValues, world: World): P
       ? 'stopping: no open streams\n'
       : `draining ${streams(open)} (up to ${values.drainS} s, Ctrl-C again to stop now)\n`,
   );
-  const cut = await gateway.drain(values.drainS * 1_000);
+  const cut = await drain(values.drainS * 1_000);
   if (cut > 0) world.stderr(`${streams(cut)} did not end in time and was cut\n`);
 }
 

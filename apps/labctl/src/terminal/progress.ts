@@ -17,8 +17,10 @@ export function startProgress(world: Pick<World, 'stderr' | 'stderrIsTerminal' |
   return {
     step: (given) => {
       const text = safeText(given);
-      if (text === shown) return;
-      shown = text;
+      // A log wants each step once, not each number of it.
+      const same = world.stderrIsTerminal ? text : text.replace(/\d+ %$/, '');
+      if (same === shown) return;
+      shown = same;
       world.stderr(world.stderrIsTerminal ? `${clearLine}${dim(text)}` : `${text}\n`);
     },
     end: () => {

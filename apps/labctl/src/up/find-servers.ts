@@ -18,7 +18,9 @@ export type FindServersParts = {
   clock: Clock;
   log: Logger;
   /** Our own listeners: a gateway must never find itself. */
-  ownPorts: () => readonly number[];
+  ownPorts: readonly number[];
+  /** Ends the looking. */
+  closing: AbortSignal;
 };
 
 /** Ports of this machine that an endpoint has already. */
@@ -29,7 +31,7 @@ function knownPorts(registry: Registry): number[] {
 /** One look; adds what is new to the registry and gives it. */
 export async function findServers(parts: FindServersParts): Promise<Endpoint[]> {
   const { registry, fetch, log } = parts;
-  const skipPorts = [...parts.ownPorts(), ...knownPorts(registry)];
+  const skipPorts = [...parts.ownPorts, ...knownPorts(registry)];
   const found = await scanWellKnown(fetch, { host, skipPorts, timeoutMs: requestTimeoutMs });
   const added: Endpoint[] = [];
   for (const spec of found) {
@@ -45,13 +47,13 @@ export async function findServers(parts: FindServersParts): Promise<Endpoint[]> 
   return added;
 }
 
-/** Looks again every `everyMs` until the signal aborts. Never rejects. */
+/** Looks again every `everyMs` until closing. Never rejects. */
 export async function keepFinding(
   parts: FindServersParts,
   everyMs: number,
   onFound: (endpoint: Endpoint) => void,
-  signal: AbortSignal,
 ): Promise<void> {
+  const { closing: signal } = parts;
   while (!signal.aborted) {
     await parts.clock.sleep(everyMs, signal).catch(() => {});
     if (signal.aborted) return;

@@ -32,17 +32,22 @@ function stepText(state: BuiltinEngineState): string | undefined {
  * @throws CommandError with what is missing and how to get it
  */
 export async function startOwnEngine(input: OwnEngineInput): Promise<BuiltinEngine> {
-  const { values, log, signal, onStep } = input;
+  const { values, signal, onStep } = input;
+  const log = input.log.child({ part: 'engine' });
   onStep('starting the built-in engine');
+  let isReady = false;
+  // Until it runs, a failure is told by what is thrown; in the log it would stand there twice.
+  const error: Logger['error'] = (msg, fields) => (isReady ? log.error(msg, fields) : log.debug(msg, fields));
   try {
     return await startBuiltinEngine({
       modelPath: values.model ?? (await demoModelFile(input.dataDir)),
       ...(values.threads !== undefined && { threads: values.threads }),
       ...(values.contextSize !== undefined && { contextSize: values.contextSize }),
       command: selfCommand('engine-child'),
-      log: log.child({ part: 'engine' }),
+      log: { ...log, error },
       signal,
       onProgress: (state) => {
+        isReady ||= state.kind === 'ready';
         const text = stepText(state);
         if (text !== undefined) onStep(text);
       },

@@ -80,7 +80,7 @@ test('a kept connection that the peer closed is tried once more on a new one', a
 
 test('a fresh connection that breaks is a reset, not retried here', async () => {
   const peer = startPeer((_, socket) => void socket.terminate());
-  expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'RESET' });
+  await expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'RESET' });
   await wait(() => peer.closed === 1);
   expect(peer.requests).toHaveLength(1);
 });
@@ -93,16 +93,16 @@ for (const [name, answer] of [
 ] as const) {
   test(`${name} is refused as invalid`, async () => {
     const peer = startPeer((_, socket) => void socket.write(answer));
-    expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'INVALID' });
+    await expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'INVALID' });
     await wait(() => peer.closed === 1);
   });
 }
 
 test('limits: time and size', async () => {
   const silent = startPeer(() => {});
-  expect(get(newPool(), silent.port)).rejects.toMatchObject({ code: 'TIMEOUT' });
+  await expect(get(newPool(), silent.port)).rejects.toMatchObject({ code: 'TIMEOUT' });
   const large = startPeer((_, socket) => void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n${'a'.repeat(20_000)}`));
-  expect(get(newPool(), large.port)).rejects.toMatchObject({ code: 'TOO_LARGE' });
+  await expect(get(newPool(), large.port)).rejects.toMatchObject({ code: 'TOO_LARGE' });
   await wait(() => silent.closed + large.closed === 2);
 });
 

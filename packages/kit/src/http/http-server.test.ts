@@ -231,6 +231,6 @@ describe('HTTP server: raw, strictness (RFC 9112, gateway G-4)', () => {
     const cut = await own.drain(2_000);
     expect(cut).toBe(0);
     expect(running.received()).toContain('data: 4');
-    expect(talk(own.port)).rejects.toThrow();
+    await expect(talk(own.port)).rejects.toThrow();
   });
 });
