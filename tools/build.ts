@@ -5,7 +5,17 @@
  * The program holds Bun, the code and the demo model. node-llama-cpp stays outside: it is native, optional, and looked
  * for beside the program at run time.
  */
-import { copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { root } from '../checks/sources.ts';
 
@@ -37,7 +47,6 @@ async function bunFor({ name, bunPackage }: Platform): Promise<string> {
   mkdirSync(cache, { recursive: true });
   const platform = ['--os=linux', `--cpu=${name}`, '--libc=glibc', '--force'];
   const quiet = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  // Bun puts a node of its own before ours in PATH of child processes only for `bun run`; npm is Node's here.
   await run(['npm', 'install', '--prefix', cache, ...platform, ...quiet, `${bunPackage}@${Bun.version}`], cache);
   if (!existsSync(path)) throw new Error(`${bunPackage}@${Bun.version} holds no bin/bun`);
   return path;
@@ -49,11 +58,22 @@ async function build(platform: Platform): Promise<string> {
   const executable = platform.name === host ? process.execPath : await bunFor(platform);
   await run(
     [
-      process.execPath, 'build', '--compile', `--target=${platform.target}`, `--compile-executable-path=${executable}`,
-      '--minify-syntax', '--minify-whitespace', '--sourcemap=none', '--external=node-llama-cpp',
+      process.execPath,
+      'build',
+      '--compile',
+      `--target=${platform.target}`,
+      `--compile-executable-path=${executable}`,
+      '--minify-syntax',
+      '--minify-whitespace',
+      '--sourcemap=none',
+      '--external=node-llama-cpp',
       // Settings of whatever folder it is started in are none of its business; packages there may be the engine.
-      '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig', '--compile-autoload-package-json',
-      `--asset=${demoModel}`, `--outfile=${draft}`, entry,
+      '--no-compile-autoload-dotenv',
+      '--no-compile-autoload-bunfig',
+      '--compile-autoload-package-json',
+      `--asset=${demoModel}`,
+      `--outfile=${draft}`,
+      entry,
     ],
     root,
   );
@@ -85,7 +105,8 @@ function elfMachine(path: string): string {
 async function main(): Promise<void> {
   const wanted = process.argv.slice(2);
   const unknown = wanted.find((name) => !platforms.some((platform) => platform.name === name));
-  if (unknown !== undefined) throw new Error(`there is no platform ${unknown}; known are ${platforms.map(({ name }) => name).join(', ')}`);
+  if (unknown !== undefined)
+    throw new Error(`there is no platform ${unknown}; known are ${platforms.map(({ name }) => name).join(', ')}`);
   mkdirSync(dist, { recursive: true });
   for (const platform of platforms.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
     const outfile = await build(platform);

@@ -7,14 +7,46 @@ const any = (command: unknown) => command as Command;
 
 /** Loaded one at a time: `labctl version` must not wait for the gateway's code. The order is the order of help. */
 export const commandTable: readonly CommandEntry[] = [
-  { name: 'up', summary: 'start everything on this machine', load: async () => any((await import('./commands/up.ts')).up) },
+  {
+    name: 'up',
+    summary: 'start everything on this machine',
+    load: async () => any((await import('./commands/up.ts')).up),
+  },
   { name: 'status', summary: 'show what runs', load: async () => any((await import('./commands/status.ts')).status) },
-  { name: 'models', summary: 'list the models that are served', load: async () => any((await import('./commands/models.ts')).models) },
-  { name: 'endpoints', summary: 'list the servers behind the API', load: async () => any((await import('./commands/endpoints.ts')).endpoints) },
+  {
+    name: 'models',
+    summary: 'list the models that are served',
+    load: async () => any((await import('./commands/models.ts')).models),
+  },
+  {
+    name: 'endpoints',
+    summary: 'list the servers behind the API',
+    load: async () => any((await import('./commands/endpoints.ts')).endpoints),
+  },
   { name: 'chat', summary: 'ask a model', load: async () => any((await import('./commands/chat.ts')).chat) },
-  { name: 'keys create', summary: 'make an API key', load: async () => any((await import('./commands/keys-create.ts')).keysCreate) },
-  { name: 'keys list', summary: 'list the API keys', load: async () => any((await import('./commands/keys-list.ts')).keysList) },
-  { name: 'keys revoke', summary: 'end an API key', load: async () => any((await import('./commands/keys-revoke.ts')).keysRevoke) },
-  { name: 'doctor', summary: 'look for what is in the way', load: async () => any((await import('./commands/doctor.ts')).doctor) },
-  { name: 'version', summary: 'print the version', load: async () => any((await import('./commands/version.ts')).version) },
+  {
+    name: 'keys create',
+    summary: 'make an API key',
+    load: async () => any((await import('./commands/keys-create.ts')).keysCreate),
+  },
+  {
+    name: 'keys list',
+    summary: 'list the API keys',
+    load: async () => any((await import('./commands/keys-list.ts')).keysList),
+  },
+  {
+    name: 'keys revoke',
+    summary: 'end an API key',
+    load: async () => any((await import('./commands/keys-revoke.ts')).keysRevoke),
+  },
+  {
+    name: 'doctor',
+    summary: 'look for what is in the way',
+    load: async () => any((await import('./commands/doctor.ts')).doctor),
+  },
+  {
+    name: 'version',
+    summary: 'print the version',
+    load: async () => any((await import('./commands/version.ts')).version),
+  },
 ];

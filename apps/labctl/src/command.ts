@@ -19,7 +19,9 @@ export type World = {
   stderrIsTerminal: boolean;
   /** Width of the terminal, undefined when stdout is none. */
   columns: number | undefined;
+  /** All of stdin, to its end. */
   readStdin: () => Promise<string>;
+  /** Aborted by the first Ctrl-C. */
   life: Life;
 };
 
@@ -29,16 +31,19 @@ export type Call<D extends OptionDefs> = {
   /** Where each value came from: `--port`, `labmesh.toml:3`, `default`, … */
   sources: Readonly<Record<keyof D & string, string>>;
   world: World;
+  /** The settings file, where the command reads one. */
   file: OptionsFile | undefined;
 };
 
 export type Command<D extends OptionDefs = OptionDefs> = {
-  /** As typed: `keys create`. */
+  /** As typed: `keys create`. Its file is `commands/keys-create.ts`. */
   name: string;
+  /** A sentence or two, for --help of the command itself. */
   summary: string;
   usage: string;
   examples: readonly string[];
   options: D;
+  /** Words beside the flags; one more is a usage error. */
   positionalsMax: number;
   /** Finds the settings file; gets the words before they are parsed. */
   readFile?: (argv: readonly string[], env: Environment) => Promise<OptionsFile | undefined>;

@@ -18,6 +18,7 @@ function overview(entries: readonly CommandEntry[]): string {
   ].join('\n\n');
 }
 
+/** A command and the words that are its own. */
 type Found = { entry: CommandEntry; rest: string[] };
 
 /** `keys create demo` → the command `keys create` and the rest. */
@@ -26,6 +27,7 @@ function findCommand(argv: readonly string[]): Found | undefined {
   return entry === undefined ? undefined : { entry, rest: argv.slice(entry.name.split(' ').length) };
 }
 
+/** Says what is wrong with the first words and which words there are. */
 function unknownCommand(argv: readonly string[]): CommandError {
   const verbs = commandTable.filter(({ name }) => name.startsWith(`${argv[0]} `));
   if (verbs.length > 0) {
@@ -40,6 +42,7 @@ function unknownCommand(argv: readonly string[]): CommandError {
   return new CommandError(`unknown command "${argv[0]}"${near}`, { hint: 'labctl --help lists them', exitCode: 2 });
 }
 
+/** Help first: it must work beside settings with a fault. */
 async function runCommand(command: Command, argv: readonly string[], world: World): Promise<number> {
   const { options, usage, summary, examples } = command;
   if (wantsHelp(argv)) {

@@ -17,7 +17,7 @@ function describe(id: string, target: string | undefined, all: readonly Endpoint
     id,
     alias: target !== undefined,
     ...(target === undefined ? {} : { target }),
-    endpoints: up.map((endpoint) => endpoint.spec.name).sort(),
+    endpoints: up.map((endpoint) => endpoint.spec.name).toSorted(),
     ...(known.length === 0 ? {} : { loaded: known.some((model) => model.loaded) }),
     ...(contexts.length === 0 ? {} : { contextLength: Math.min(...contexts) }),
     created: models.find((model) => model.created !== undefined)?.created ?? 0,
@@ -31,8 +31,12 @@ export function servedModels(registry: Registry, resolver: ModelResolver): Model
   const aliases = [...resolver.aliases.values()].map((alias) => describe(alias.name, alias.modelId, resolver.find(alias.name, false)?.candidates() ?? []));
   const models = [...registry.models()].filter(([id]) => !resolver.aliases.has(id)).map(([id, endpoints]) => describe(id, undefined, endpoints));
   const byId = (a: ModelRow, b: ModelRow) => (a.id < b.id ? -1 : 1);
-  return [...aliases.sort(byId), ...models.sort(byId)];
+  return [...aliases.toSorted(byId), ...models.toSorted(byId)];
 }
+
+/** The rows that can be served now, as the admin API and labctl show them. */
+export const servableModels = (rows: readonly ModelRow[]): ServedModel[] =>
+  rows.filter((row) => row.servable).map(({ created: _, ownedBy: __, servable: ___, ...model }) => model);
 
 /** One model in OpenAI's form, with our extension fields. */
 export function openaiModel(row: ModelRow) {

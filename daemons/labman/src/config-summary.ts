@@ -7,6 +7,7 @@ export const notInThisVersion = 'checked; not in this version';
 const shown = (address: ListenAddress | undefined) => (address === undefined ? 'none' : showListenAddress(address));
 const list = (texts: readonly string[]) => (texts.length === 0 ? 'all' : texts.join(', '));
 
+/** An endpoint as the operator reads it: whether a secret is set, never the secret. */
 function endpointLines(spec: EndpointSpec): string[] {
   const { name, baseUrl, kind, tenant, maxConcurrent, weight, timeouts } = spec;
   return [

@@ -172,7 +172,8 @@ const faults: Array<[toml: string, key: string, fix: string, exitCode: number]> 
 ];
 test.each(faults)('%p is refused with key and fix', (toml, key, fix, exitCode) => {
   const error = fault(() => read(toml));
-  expect([error.key.replace(/^endpoint\[0\]/, 'endpoint'), error.exitCode]).toEqual([key, exitCode]);
+  expect(error.key).toBe(key);
+  expect<number>(error.exitCode).toBe(exitCode);
   expect(error.source).toMatch(/^labman\.toml:\d+$/);
   expect(error.message).toContain(fix);
 });
@@ -261,12 +262,10 @@ const table = fc.dictionary(
 test('fuzz: any file gives settings or an OptionsError', () => {
   fc.assert(
     fc.property(table, fc.constantFrom('labman.toml', 'labmesh.toml'), (data, path) => {
-      for (const run of [
-        () => readLabmanConfig({ path, data }, { warn: () => {} }),
-        () => read(stringify(data), path),
-      ]) {
+      const parsed = { path, data };
+      for (const file of [() => parsed, () => parseConfig(path, stringify(data))]) {
         try {
-          configSummary((run() as { config?: LabmanConfig }).config ?? (run() as LabmanConfig));
+          configSummary(readLabmanConfig(file(), { warn: () => {} }));
         } catch (error) {
           if (!(error instanceof OptionsError)) throw error;
         }

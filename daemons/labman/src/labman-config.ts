@@ -55,6 +55,7 @@ export type ConfigRules = {
   strict?: boolean;
 };
 
+/** Waits where an entry says nothing: longer than the gateway's, whose caller may be another gateway that waits too. */
 export const labmanTimeouts = {
   connectMs: 5_000,
   queueMs: 10_000,
@@ -66,12 +67,14 @@ export const labmanTimeouts = {
 const probeIntervalMs = 30_000;
 const megabyte = 1024 * 1024;
 
+/** One file while it is read; `root` is the table that holds a node's settings, `under` its name. */
 type Reader = { file: OptionsFile; under: string; root: Record<string, unknown>; classic: boolean; rules: ConfigRules };
 
 const keyIn = (reader: Reader, key: string) => (reader.under === '' ? key : `${reader.under}.${key}`);
 const warnAt = (reader: Reader, key: string, text: string) =>
   reader.rules.warn(configWarning(reader.file, keyIn(reader, key), text));
 
+/** C2: what a classic file may have beside the known keys, a canonical one may not. */
 function unknownKey(reader: Reader, key: string, problem: string): void {
   if (reader.classic && !reader.rules.strict) return reader.rules.warn(configWarning(reader.file, key, problem));
   throw configFault(reader.file, key, { problem, fix: 'remove it' });
@@ -105,6 +108,7 @@ function safeAddress(
   return address;
 }
 
+/** Checks how the Conplane would be reached; gives its address with `/api/v1` when the file names no path. */
 function readControlPlane(reader: Reader): string | undefined {
   const raw = reader.root['control_plane'];
   if (raw === undefined) return undefined;
@@ -149,6 +153,7 @@ function checkTunnel(reader: Reader): string | undefined {
   return values.address?.split('/')[0];
 }
 
+/** X9: `listen_addr` belongs to the tunnel, `local_addr` to the operator; the two never stand in for each other. */
 function readProxy(reader: Reader, tunnelAddress: string | undefined): LabmanConfig['proxy'] {
   const values = readTable(reader, 'proxy', reader.root['proxy'], tables.proxyFields);
   const port = values.listen_port ?? 8_080;
@@ -176,6 +181,7 @@ function readProxy(reader: Reader, tunnelAddress: string | undefined): LabmanCon
   };
 }
 
+/** Where portman would join: this machine, or its LAN when the operator asks for it twice. */
 function checkPortman(reader: Reader): void {
   const values = readTable(reader, 'portman', reader.root['portman'], tables.portmanFields);
   const requireKey = values.require_key ?? !reader.classic;
@@ -229,6 +235,7 @@ function readSlugScheme(reader: Reader): LabmanConfig['slugScheme'] {
 export const isClassicFile = (file: OptionsFile): boolean =>
   !('labman' in file.data) && basename(file.path) !== 'labmesh.toml';
 
+/** The endpoints, none of which may be this node itself or an address that never is an LLM server. */
 function readOwnEndpoints(reader: Reader, listeners: readonly (ListenAddress | undefined)[]): EndpointSpec[] {
   const { file, root, classic, rules } = reader;
   const refuse = (target: Target) => {

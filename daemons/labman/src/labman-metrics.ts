@@ -4,7 +4,7 @@ import type { Registry } from '@labmesh/inference/watch/registry';
 import type { RelayOutcome } from '@labmesh/inference/relay/relay-request';
 import { Metrics } from '@labmesh/kit/metrics';
 import type { ErrorCode } from '@labmesh/wire/errors';
-import { shownModelId } from './shown-model-id.ts';
+import { shownModelId } from './guard/shown-model-id.ts';
 
 /** LABEL_SERIES */
 const seriesMax = 2_000;

@@ -47,6 +47,7 @@ export const labmandHelp = {
   examples: ['labmand --check-config --config labman.toml', 'labmand --config labman.toml --log-level debug'],
 };
 
+/** Looked at in this order when no flag names a file. */
 const places = ['/etc/labman/labman.toml', './labman.toml'];
 
 /** The settings file: `--config`, else the first of the usual places. @throws OptionsError: 4 = none, 3 = unreadable */

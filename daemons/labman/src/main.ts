@@ -4,7 +4,7 @@ import { type Life, runMain } from '@labmesh/kit/run';
 import manifest from '../package.json' with { type: 'json' };
 import { configSummary } from './config-summary.ts';
 import { readLabmanConfig, withMetricsAddress } from './labman-config.ts';
-import { AddressInUseError } from './labman.ts';
+import { AddressInUseError } from './open-listener.ts';
 import { findConfig, labmandHelp, labmandOptions, logLevelOf } from './labmand-options.ts';
 import { serveNode } from './serve-node.ts';
 
@@ -21,6 +21,7 @@ export async function labmandMain(argv: string[], life: Life): Promise<number> {
     const warnings: string[] = [];
     const file = readLabmanConfig(await findConfig(flags.config), { warn: (line) => void warnings.push(line) });
     const config = flags.bindAddr === undefined ? file : withMetricsAddress(file, flags.bindAddr);
+    // Checked here too, so that a slip of the hand is told before anything starts.
     logLevelOf(flags.logLevel, 'info');
     if (!flags.checkConfig && !flags.printConfig) await serveNode(config, { flags, life, warnings, version });
     else for (const warning of warnings) process.stderr.write(`labmand: warning: ${warning}\n`);

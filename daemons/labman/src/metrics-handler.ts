@@ -1,11 +1,13 @@
 import type { Handler } from '@labmesh/kit/http/exchange';
 import { metricsContentType } from '@labmesh/kit/metrics';
 import { ApiError, openaiErrorBody } from '@labmesh/wire/errors';
+import { isLoopback, type ListenAddress } from './config/listen-address.ts';
 import type { LabmanMetrics } from './labman-metrics.ts';
-import { guardLoopback } from './loopback-guard.ts';
+import { guardLoopback } from './guard/loopback-guard.ts';
 
 /** GET /metrics and nothing else. A private address (`telemetry.allow_lan`) is asked for by its own name. */
-export function metricsHandler(metrics: LabmanMetrics, isLoopbackOnly = true): Handler {
+export function metricsHandler(metrics: LabmanMetrics, at: ListenAddress): Handler {
+  const isLoopbackOnly = isLoopback(at.host);
   return (exchange) => {
     const refused = isLoopbackOnly || exchange.header('origin') !== undefined ? guardLoopback(exchange) : undefined;
     const wrong = exchange.path === '/metrics' ? undefined : new ApiError('unknown_route');

@@ -1,6 +1,6 @@
 import type { Endpoint } from '@labmesh/inference/registry/endpoint';
 import type { Registry } from '@labmesh/inference/watch/registry';
-import { shownModelId } from './shown-model-id.ts';
+import { shownModelId } from './guard/shown-model-id.ts';
 import type { SlugEntry } from './slug-index.ts';
 
 type Usable = Pick<Registry, 'usable'>;

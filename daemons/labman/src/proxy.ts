@@ -13,9 +13,10 @@ import { ApiError, openaiErrorBody } from '@labmesh/wire/errors';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { type ProxyPath, proxyPaths } from './config/tables.ts';
 import type { LabmanMetrics } from './labman-metrics.ts';
-import { guardLoopback } from './loopback-guard.ts';
+import { guardLoopback } from './guard/loopback-guard.ts';
 import { plainModels, slugModels } from './models-list.ts';
-import { shownModelId } from './shown-model-id.ts';
+import { NodeExchange } from './guard/node-exchange.ts';
+import { shownModelId } from './guard/shown-model-id.ts';
 import type { SlugIndex } from './slug-index.ts';
 
 export type ProxyParts = {
@@ -67,6 +68,7 @@ function replyError(exchange: Exchange, requestId: string, error: ApiError): voi
   exchange.reply(error.status, headers, JSON.stringify(openaiErrorBody(error, requestId)));
 }
 
+/** One listener's proxy: the routes that are on, and how many requests run. */
 class Proxy {
   readonly #parts: ProxyParts;
   readonly #routes = new Map<string, Route | 'models'>();
@@ -99,6 +101,7 @@ class Proxy {
     }
   }
 
+  /** What the request is for, or why it is not taken. Nothing of the body is read before. */
   #admit(exchange: Exchange): Route | 'models' {
     const { isLocal, isDraining, streamsMax } = this.#parts;
     const refused = isLocal ? guardLoopback(exchange) : undefined;
@@ -143,7 +146,7 @@ class Proxy {
     log.debug('request', { request_id: requestId, path: route.path, model: shownModelId(model) });
     const hasStreamUsage = route.hasStreamUsage && injectUsage;
     const outcome = await relay.handle({
-      exchange,
+      exchange: new NodeExchange(exchange, model),
       body,
       path: route.path,
       model,
@@ -158,6 +161,7 @@ class Proxy {
     else log.warn('a request failed', { ...fields, code, attempts, detail });
   }
 
+  /** Slug first: it says more than a name. A model id that looks like a slug of ours can be asked for by its slug. */
   #find(name: string): Resolved | undefined {
     const { slugs, registry, isLocal } = this.#parts;
     const target = slugs.find(name);

@@ -27,6 +27,7 @@ export type SlugIndexParts = {
   hash?: typeof classicSlug;
 };
 
+/** `text` is what is hashed, before the scheme's own prefix. */
 type Triple = SlugTarget & { text: string };
 
 export class SlugIndex {

@@ -32,7 +32,9 @@ async function readParameters(): Promise<{ parameters: EngineParameters; ended: 
 const terminated = () =>
   new Promise<void>((resolve) => {
     // Not `once`: a package under the library (signal-exit) raises the signal again when it finds no listener but its own.
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve());
+    process.on('SIGTERM', () => resolve());
+    // Ctrl-C at a terminal reaches us too, but it is the parent's to hear: it still drains what we are answering.
+    process.on('SIGINT', () => {});
   });
 
 /**

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 
+/** OpenAI's error form; other servers send a number as code. */
 const errorBodySchema = z.object({
   error: z.object({ message: z.string(), code: z.union([z.string(), z.number()]).nullish() }),
   request_id: z.string().optional(),
 });
 
+/** The way out by error code; codes that are not here speak for themselves. */
 const hints: Readonly<Record<string, string>> = {
   invalid_api_key: 'make a key with labctl keys create, and give it with --key or LABMESH_API_KEY',
   insufficient_scope: 'use a key with more scopes; labctl keys list shows them',

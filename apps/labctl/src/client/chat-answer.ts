@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 import { errorOfAnswer, parseJson } from './api-error.ts';
 
+/** Loose on purpose: other servers leave fields out or set them null, and name thoughts either way. */
 const chunkSchema = z.object({
   id: z.string().optional(),
   created: z.number().optional(),
@@ -39,6 +40,7 @@ export class ChatAnswer {
     this.#model = model;
   }
 
+  /** False while no finish_reason came: then the answer broke off. */
   get complete(): boolean {
     return this.#finishReason !== null;
   }

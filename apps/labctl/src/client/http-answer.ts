@@ -1,6 +1,7 @@
 /** HTTP towards a labmesh API through the pool: no proxy variable is obeyed, a stream is given as it comes. */
 import type { ClientFailure, HttpCall, HttpPool, Origin } from '@labmesh/kit/http/client';
 import { hostHeader } from '@labmesh/kit/http/fetch-whole';
+import { CommandError } from '../command-error.ts';
 
 export type ApiRequest = {
   method: string;
@@ -10,6 +11,7 @@ export type ApiRequest = {
   json?: unknown;
 };
 
+/** There was no answer, or it broke off; `reason` tells how. */
 export class AnswerError extends Error {
   readonly reason: ClientFailure['reason'];
   constructor(failure: ClientFailure) {
@@ -24,10 +26,14 @@ const heldBytesMax = 1024 * 1024;
 
 export type Answer = { status: number; body: AsyncIterable<Uint8Array> };
 
+/** The request as bytes. @throws CommandError for a key with a line end in it: it would make a header of its own. */
 function requestBytes(origin: Origin, request: ApiRequest): { method: string; head: string; body: Uint8Array[] } {
   const { method, path, key, json } = request;
   const body = json === undefined ? [] : [new TextEncoder().encode(JSON.stringify(json))];
   const lines = [`${method} ${path} HTTP/1.1`, `host: ${hostHeader(origin)}`, 'accept: */*'];
+  if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
+    throw new CommandError('the API key holds a blank, a line end or a character that no key has', { exitCode: 2 });
+  }
   if (key !== undefined) lines.push(`authorization: Bearer ${key}`);
   if (body[0] !== undefined) lines.push('content-type: application/json');
   if (method !== 'GET') lines.push(`content-length: ${body[0]?.length ?? 0}`);

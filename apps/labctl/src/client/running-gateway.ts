@@ -37,11 +37,14 @@ export function runningState(data: string | undefined, env: Environment): Runnin
   if (state === undefined) throw notRunning(dataDir);
   const { api, adminToken } = state;
   if (api === undefined || adminToken === undefined) {
-    throw new CommandError(`labmesh on ${dataDir} is still starting (pid ${state.pid})`, { hint: 'try again in a moment' });
+    throw new CommandError(`labmesh on ${dataDir} is still starting (pid ${state.pid})`, {
+      hint: 'try again in a moment',
+    });
   }
   return { ...state, api, adminToken };
 }
 
+/** Opened by each command for its few questions; holds one connection. */
 export class RunningGateway implements AsyncDisposable {
   readonly state: RunningState;
   readonly dataDir: string;
@@ -73,10 +76,13 @@ export class RunningGateway implements AsyncDisposable {
     } catch (error) {
       // run.json of a process that is gone, killed before it could tidy up.
       if (error instanceof AnswerError && error.reason === 'connect') throw notRunning(this.dataDir);
-      throw new CommandError(`labmesh at ${api} does not answer: ${error instanceof Error ? error.message : String(error)}`, {
-        hint: `it runs as pid ${this.state.pid}; labctl doctor looks for the cause`,
-        cause: error,
-      });
+      throw new CommandError(
+        `labmesh at ${api} does not answer: ${error instanceof Error ? error.message : String(error)}`,
+        {
+          hint: `it runs as pid ${this.state.pid}; labctl doctor looks for the cause`,
+          cause: error,
+        },
+      );
     }
   }
 

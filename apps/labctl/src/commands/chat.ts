@@ -14,19 +14,41 @@ import { dataOption, jsonOption } from '../common-options.ts';
 import { paint } from '../terminal/paint.ts';
 
 const options = defineOptions({
-  model: { type: 'string', flag: 'model', short: 'm', placeholder: 'MODEL', help: 'model to ask; default: the first one served' },
+  model: {
+    type: 'string',
+    flag: 'model',
+    short: 'm',
+    placeholder: 'MODEL',
+    help: 'model to ask; default: the first one served',
+  },
   system: { type: 'string', flag: 'system', help: 'system prompt' },
   maxTokens: { type: 'integer', flag: 'max-tokens', min: 1, help: 'longest answer, tokens' },
   temperature: { type: 'number', flag: 'temperature', min: 0, max: 2, help: '0 = always the likeliest word' },
-  api: { type: 'string', flag: 'api', env: 'LABMESH_API', placeholder: 'URL', help: 'base URL of an API; default: the labmesh on the data folder' },
-  key: { type: 'string', flag: 'key', env: 'LABMESH_API_KEY', envFile: true, secret: true, placeholder: 'KEY', help: 'API key; default: the first key of the data folder' },
+  api: {
+    type: 'string',
+    flag: 'api',
+    env: 'LABMESH_API',
+    placeholder: 'URL',
+    help: 'base URL of an API; default: the labmesh on the data folder',
+  },
+  key: {
+    type: 'string',
+    flag: 'key',
+    env: 'LABMESH_API_KEY',
+    envFile: true,
+    secret: true,
+    placeholder: 'KEY',
+    help: 'API key; default: the first key of the data folder',
+  },
   ...dataOption,
   ...jsonOption,
 });
 type Values = OptionValues<typeof options>;
 type Api = ReturnType<typeof originOfApi> & { url: string; key: string | undefined };
 
+/** Only what is used: other servers' lists hold more, and labmesh's too. */
 const modelListSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
+/** Exit code of a program ended by Ctrl-C: 128 + SIGINT. */
 const interrupted = 130;
 
 /** Where to ask and with which key: what was given, else what the data folder tells. */
@@ -42,6 +64,7 @@ function findApi(values: Values, world: World): Api {
   return { ...originOfApi(state.api), url: state.api, key };
 }
 
+/** The model to ask when none was named. @throws CommandError when none is served */
 async function firstModel(pool: HttpPool, api: Api, signal: AbortSignal): Promise<string> {
   const request = { method: 'GET', path: `${api.prefix}/models`, key: api.key };
   const answer = await askApi(pool, api, request, signal);
@@ -52,6 +75,7 @@ async function firstModel(pool: HttpPool, api: Api, signal: AbortSignal): Promis
   throw new CommandError('no model is served', { hint: 'labctl endpoints tells which servers were found' });
 }
 
+/** Asks for usage too: `--json` shows it, and some servers tell it only when asked. */
 function requestBody(model: string, prompt: string, values: Values) {
   const system = values.system === undefined ? [] : [{ role: 'system', content: values.system }];
   return {
@@ -64,6 +88,7 @@ function requestBody(model: string, prompt: string, values: Values) {
   };
 }
 
+/** Asks, shows the answer as it comes, and gives it whole. @throws CommandError, AnswerError */
 async function converse(api: Api, prompt: string, values: Values, world: World): Promise<ChatAnswer> {
   await using pool = new HttpPool();
   const { signal } = world.life;
@@ -87,7 +112,10 @@ async function converse(api: Api, prompt: string, values: Values, world: World):
     if (content !== '') show(content);
   }
   if (!values.json && !shown.endsWith('\n')) world.stdout('\n');
-  if (!whole.complete) throw new CommandError('the answer broke off before its end', { hint: 'try again; labctl endpoints shows the servers' });
+  if (!whole.complete)
+    throw new CommandError('the answer broke off before its end', {
+      hint: 'try again; labctl endpoints shows the servers',
+    });
   return whole;
 }
 
@@ -101,7 +129,8 @@ export const chat = defineCommand({
   async run({ values, positionals, world }) {
     const given = positionals.join(' ');
     const prompt = given === '-' ? (await world.readStdin()).trim() : given;
-    if (prompt === '') throw new CommandError('the prompt is missing', { hint: 'labctl chat "write add"', exitCode: 2 });
+    if (prompt === '')
+      throw new CommandError('the prompt is missing', { hint: 'labctl chat "write add"', exitCode: 2 });
     const api = findApi(values, world);
     try {
       const answer = await converse(api, prompt, values, world);

@@ -11,12 +11,27 @@ import { paint, type Paint } from '../terminal/paint.ts';
 import { safeText } from '../terminal/safe-text.ts';
 
 const options = defineOptions({
-  config: { type: 'string', flag: 'config', short: 'c', placeholder: 'FILE', help: 'settings to check; default as for labctl up' },
-  port: { type: 'integer', flag: 'port', short: 'p', min: 0, max: 65_535, placeholder: 'N', help: 'port to check; default as for labctl up' },
+  config: {
+    type: 'string',
+    flag: 'config',
+    short: 'c',
+    placeholder: 'FILE',
+    help: 'settings to check; default as for labctl up',
+  },
+  port: {
+    type: 'integer',
+    flag: 'port',
+    short: 'p',
+    min: 0,
+    max: 65_535,
+    placeholder: 'N',
+    help: 'port to check; default as for labctl up',
+  },
   ...dataOption,
   ...jsonOption,
 });
 
+/** A line a check, and below it the way out. */
 function show(findings: readonly Finding[], { green, yellow, red, dim }: Paint): string {
   const mark = { ok: green('ok  '), warn: yellow('warn'), fail: red('fail') };
   const columns = Math.max(...findings.map(({ name }) => name.length));
@@ -29,13 +44,15 @@ function show(findings: readonly Finding[], { green, yellow, red, dim }: Paint):
 
 export const doctor = defineCommand({
   name: 'doctor',
-  summary: 'Looks at versions, ports, folders, settings and servers, and tells the way out of what is wrong. Exit code 1 when something fails.',
+  summary:
+    'Looks at versions, ports, folders, settings and servers, and tells the way out of what is wrong. Exit code 1 when something fails.',
   usage: 'labctl doctor [--data DIR] [--config FILE] [--port N] [--json]',
-  examples: ['labctl doctor', "labctl doctor --json | jq '.checks[] | select(.state != \"ok\")'"],
+  examples: ['labctl doctor', 'labctl doctor --json | jq \'.checks[] | select(.state != "ok")\''],
   options,
   positionalsMax: 0,
   async run({ values, world }) {
     const dataDir = dataFolderPath(values.data, world.env);
+    // Given on as words, so that settings are read exactly as `labctl up` reads them.
     const settingsWords = [
       ...(values.config === undefined ? [] : [`--config=${values.config}`]),
       ...(values.port === undefined ? [] : [`--port=${values.port}`]),
@@ -44,7 +61,13 @@ export const doctor = defineCommand({
     const settings = await checkSettings(settingsWords, world.env);
     const folder = checkFolder(dataDir);
     const servers = await checkServers(folder.ownPort === undefined ? [] : [folder.ownPort]);
-    const checks = [...checkProgram(), settings.finding, ...folder.findings, checkPort(settings.port, folder.ownPort), ...servers];
+    const checks = [
+      ...checkProgram(),
+      settings.finding,
+      ...folder.findings,
+      checkPort(settings.port, folder.ownPort),
+      ...servers,
+    ];
     const fine = checks.every(({ state }) => state !== 'fail');
     world.stdout(values.json ? `${JSON.stringify({ ok: fine, checks })}\n` : show(checks, paint(world.colourOut)));
     return fine ? 0 : 1;

@@ -5,6 +5,7 @@ import { dataOption, jsonOption } from '../common-options.ts';
 import { paint } from '../terminal/paint.ts';
 import { renderTable } from '../terminal/table.ts';
 
+/** States by colour; the others are on their way to one of these. */
 const good: readonly EndpointRow['state'][] = ['healthy', 'busy'];
 const bad: readonly EndpointRow['state'][] = ['unhealthy', 'config_error'];
 
@@ -38,6 +39,8 @@ export const endpoints = defineCommand({
         return (good.includes(state) ? green : bad.includes(state) ? red : yellow)(padded);
       },
     });
-    world.stdout(table || 'there is no endpoint; start an LLM server on this machine, or name one with [[endpoints]]\n');
+    world.stdout(
+      table || 'there is no endpoint; start an LLM server on this machine, or name one with [[endpoints]]\n',
+    );
   },
 });

@@ -28,6 +28,8 @@ export const keysList = defineCommand({
       key.completionTokens,
     ]);
     const headings = ['ID', 'NAME', 'STATE', 'CREATED', 'LAST USED', 'REQUESTS', 'TOKENS IN', 'TOKENS OUT'];
-    world.stdout(renderTable(headings, rows, { columns: world.columns }) || 'no keys; make one with labctl keys create\n');
+    world.stdout(
+      renderTable(headings, rows, { columns: world.columns }) || 'no keys; make one with labctl keys create\n',
+    );
   },
 });

@@ -18,10 +18,12 @@ const announceMs = 5_000;
 
 const wildcards = new Set(['0.0.0.0', '::', '[::]', '*']);
 
+/** Where an endpoint lives. The engine's own address would only mislead: it has a key of its own. */
 function placeOf({ spec }: Endpoint): string {
   return spec.origin === 'builtin' ? '(built-in engine)' : spec.baseUrl;
 }
 
+/** Gathers what the ready screen shows. */
 function readyFacts({ gateway, registry, notes }: Running, values: UpValues): ReadyFacts {
   return {
     api: gateway.api,
@@ -42,6 +44,7 @@ function readyLine({ gateway, notes }: Running): string {
   return `${JSON.stringify(notes.length === 0 ? ready : { ...ready, notes })}\n`;
 }
 
+/** Says which server joined, once it has told its models. */
 async function announce(endpoint: Endpoint, running: Running, world: World): Promise<void> {
   await waitForState(running.registry, endpoint, announceMs);
   const count = endpoint.models.size;
@@ -49,7 +52,10 @@ async function announce(endpoint: Endpoint, running: Running, world: World): Pro
   world.stdout(safeText(`found ${endpoint.spec.name} at ${placeOf(endpoint)}: ${models}`) + '\n');
 }
 
-/** Lets open streams end, for a while; a second Ctrl-C ends the process before that. */
+/**
+ * Lets open streams end, for a while; a second Ctrl-C ends the process before that. Told on stderr: stdout belongs to
+ * the ready line.
+ */
 async function windDown({ gateway, drain }: Running, values: UpValues, world: World): Promise<void> {
   const open = gateway.inFlight;
   const streams = (count: number) => (count === 1 ? '1 open stream' : `${count} open streams`);
@@ -68,7 +74,12 @@ export const up = defineCommand({
     'Starts one OpenAI-compatible API over the LLM servers of this machine and those of the settings file. Without any, ' +
     'a small demo model is served.',
   usage: 'labctl up [options]',
-  examples: ['labctl up', 'labctl up --port 0 --json', 'labctl up --model ~/models/qwen.gguf', 'labctl up --config labmesh.toml'],
+  examples: [
+    'labctl up',
+    'labctl up --port 0 --json',
+    'labctl up --model ~/models/qwen.gguf',
+    'labctl up --config labmesh.toml',
+  ],
   options: upOptions,
   positionalsMax: 0,
   readFile: readUpFile,
@@ -76,8 +87,10 @@ export const up = defineCommand({
     if (given.model !== undefined && given.demo === true) {
       throw new CommandError('--demo and --model exclude each other', { hint: 'leave one out', exitCode: 2 });
     }
-    const values = given.model === undefined ? given : { ...given, model: modelPath(given.model, sources.model, file?.path) };
+    const values =
+      given.model === undefined ? given : { ...given, model: modelPath(given.model, sources.model, file?.path) };
     const progress = startProgress(world);
+    // A log line in the middle of the progress line would be unreadable.
     const write = (line: string) => {
       progress.end();
       world.stderr(`${line}\n`);
@@ -90,7 +103,15 @@ export const up = defineCommand({
       const onFound = (endpoint: Endpoint) => {
         if (!values.json) void announce(endpoint, running, world);
       };
-      await using running: Running = await compose({ dataDir, values, file, log, signal, onStep: progress.step, onFound });
+      await using running: Running = await compose({
+        dataDir,
+        values,
+        file,
+        log,
+        signal,
+        onStep: progress.step,
+        onFound,
+      });
       progress.end();
       const facts = readyFacts(running, values);
       world.stdout(values.json ? readyLine(running) : readyScreen(facts, paint(world.colourOut), values.openAccess));

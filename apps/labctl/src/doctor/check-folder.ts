@@ -5,11 +5,13 @@ import { isDataFolderHeld } from '../up/data-lock.ts';
 import { failing, okay, warning, type Finding } from './finding.ts';
 
 const mebibyte = 1024 * 1024;
+/** Keys and usage are small; a log or a demo model needs a little more. */
 const freeBytesMin = 100 * mebibyte;
 
 /** The folder itself, or the nearest one above that exists. */
 const existing = (path: string): string => (existsSync(path) ? path : existing(dirname(path)));
 
+/** Whether this user can keep secrets there. */
 function checkAccess(dataDir: string): Finding {
   const name = 'data folder';
   const place = existing(dataDir);
@@ -28,11 +30,14 @@ function checkAccess(dataDir: string): Finding {
   return okay(name, dataDir);
 }
 
+/** Room on the disk of the folder. */
 function checkSpace(dataDir: string): Finding {
   const { bavail, bsize } = statfsSync(existing(dataDir));
   const free = bavail * bsize;
   const text = `${Math.floor(free / mebibyte)} MiB free`;
-  return free >= freeBytesMin ? okay('disk', text) : warning('disk', text, 'make room, or choose another folder with --data DIR');
+  return free >= freeBytesMin
+    ? okay('disk', text)
+    : warning('disk', text, 'make room, or choose another folder with --data DIR');
 }
 
 /** Whether labmesh runs on the folder: gives its port too, for the check of ports. */
@@ -42,5 +47,8 @@ export function checkFolder(dataDir: string): { findings: Finding[]; ownPort: nu
   const held = existsSync(join(dataDir, 'lock')) && findings[0]?.state !== 'fail' && isDataFolderHeld(dataDir);
   if (!held) return { findings: [...findings, okay('labmesh here', 'not running on this folder')], ownPort: undefined };
   const where = state?.api === undefined ? 'starting' : `API at ${state.api}`;
-  return { findings: [...findings, okay('labmesh here', `running, pid ${state?.pid ?? '?'}, ${where}`)], ownPort: state?.port };
+  return {
+    findings: [...findings, okay('labmesh here', `running, pid ${state?.pid ?? '?'}, ${where}`)],
+    ownPort: state?.port,
+  };
 }

@@ -15,8 +15,10 @@ export function checkPort(port: number, ownPort: number | undefined): Finding {
   return failing(name, `in use by ${describeHolder(holder)}`, 'stop it, or start with --port N (0 picks a free one)');
 }
 
+/** As long as `labctl up` waits: what doctor finds, up finds. */
 const requestTimeoutMs = 600;
 
+/** What answers as an LLM server on the ports that such servers use; `skipPorts` are our own. */
 export async function checkServers(skipPorts: readonly number[]): Promise<Finding[]> {
   await using pool = new HttpPool();
   const fetch: ProbeFetch = (target, request) => fetchWhole(pool, { ...target, tlsCa: request.tlsCa }, request);

@@ -5,8 +5,10 @@ import { productVersion } from '../product-version.ts';
 import { isSingleFile } from '../self-command.ts';
 import { failing, okay, warning, type Finding } from './finding.ts';
 
+/** What package.json pins is newer; older ones lack what the single file needs. */
 const bunMinimum = '1.4.0';
 
+/** The program itself: its version, its runtime, and the optional package behind the built-in engine. */
 export function checkProgram(): Finding[] {
   const build = isSingleFile ? `single file ${process.execPath}` : 'source';
   const bun = Bun.semver.satisfies(Bun.version, `>=${bunMinimum}`)
@@ -27,6 +29,7 @@ function libraryFolders(): string[] {
   });
 }
 
+/** Compiled code for Node's ABI, which Bun loads too. */
 const nativeFile = /\.node$/;
 
 /** The native part for this machine, by its package name; a package for other hardware does not count. */
@@ -39,6 +42,10 @@ function hasNativePart(modules: string): boolean {
     .some((name) => readdirSync(join(scope, name), { recursive: true }).some((file) => nativeFile.test(String(file))));
 }
 
+/**
+ * Whether the built-in engine can start. Only looks for the files: loading llama.cpp takes longer than all other checks,
+ * and could take this process down with it.
+ */
 function checkEngineLibrary(): Finding {
   const name = 'built-in engine';
   const way = isSingleFile

@@ -6,7 +6,10 @@ import { readUpFile, upOptions } from '../up/up-options.ts';
 import { failing, okay, type Finding } from './finding.ts';
 
 /** Reads the settings as `labctl up` would; gives the port they ask for. */
-export async function checkSettings(argv: readonly string[], env: Environment): Promise<{ finding: Finding; port: number }> {
+export async function checkSettings(
+  argv: readonly string[],
+  env: Environment,
+): Promise<{ finding: Finding; port: number }> {
   const name = 'settings';
   try {
     const file = await readUpFile(argv, env);
@@ -14,7 +17,10 @@ export async function checkSettings(argv: readonly string[], env: Environment): 
     if (file === undefined) return { finding: okay(name, 'no settings file; defaults'), port: values.port };
     const count = readEndpoints(file, { requireV1: false }).length;
     readAliases(file);
-    return { finding: okay(name, `${file.path}, ${count === 1 ? '1 endpoint' : `${count} endpoints`}`), port: values.port };
+    return {
+      finding: okay(name, `${file.path}, ${count === 1 ? '1 endpoint' : `${count} endpoints`}`),
+      port: values.port,
+    };
   } catch (error) {
     if (!(error instanceof OptionsError)) throw error;
     return { finding: failing(name, error.message, 'mend this line'), port: upOptions.port.default };

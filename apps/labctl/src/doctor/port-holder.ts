@@ -14,7 +14,8 @@ export function listeningInodes(table: string, port: number): string[] {
   const inodes: string[] = [];
   for (const line of table.split('\n', linesMax).slice(1)) {
     const fields = line.trim().split(/\s+/);
-    if (fields[3] === listening && fields[1]?.split(':')[1] === wanted && fields[9] !== undefined) inodes.push(fields[9]);
+    if (fields[3] === listening && fields[1]?.split(':')[1] === wanted && fields[9] !== undefined)
+      inodes.push(fields[9]);
   }
   return inodes;
 }

@@ -4,9 +4,9 @@ import { safeText } from './safe-text.ts';
 
 /** What happens now, on stderr: one line that is rewritten on a terminal, a line a step elsewhere. */
 export interface Progress {
-  step(text: string): void;
+  step: (text: string) => void;
   /** Takes the line away, or ends it. */
-  end(): void;
+  end: () => void;
 }
 
 const clearLine = '\r\u001b[2K';

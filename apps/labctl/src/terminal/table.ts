@@ -2,6 +2,7 @@ import { safeText } from './safe-text.ts';
 
 export type Cell = string | number | undefined;
 
+/** Columns on a terminal, not characters. */
 const width = (text: string) => Bun.stringWidth(text);
 const pad = (text: string, columns: number) => text + ' '.repeat(Math.max(0, columns - width(text)));
 
@@ -27,10 +28,16 @@ export type TableOptions = {
  * Columns under headings, parted by two spaces; no trailing blanks. Cells are made harmless for a terminal. A row
  * wider than the terminal loses the end of its last column only. Ends with a newline; '' without rows.
  */
-export function renderTable(headings: readonly string[], rows: readonly (readonly Cell[])[], options: TableOptions = {}): string {
+export function renderTable(
+  headings: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  options: TableOptions = {},
+): string {
   if (rows.length === 0) return '';
   const texts = rows.map((row) => headings.map((_, index) => safeText(String(row[index] ?? '-'))));
-  const widths = headings.map((heading, index) => Math.max(width(heading), ...texts.map((row) => width(row[index] ?? ''))));
+  const widths = headings.map((heading, index) =>
+    Math.max(width(heading), ...texts.map((row) => width(row[index] ?? ''))),
+  );
   const last = headings.length - 1;
   const before = widths.slice(0, last).reduce((sum, columns) => sum + columns + 2, 0);
   if (options.columns !== undefined) widths[last] = Math.max(8, Math.min(widths[last] ?? 0, options.columns - before));

@@ -14,7 +14,6 @@ import type { Logger } from '@labmesh/kit/log';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { BuiltinEngine } from '@labmesh/portman/builtin-engine';
 import { CommandError } from '../command-error.ts';
-import { productVersion } from '../product-version.ts';
 import { findServers, keepFinding, type FindServersParts } from './find-servers.ts';
 import { layGround } from './ground.ts';
 import { openGateway } from './open-gateway.ts';
@@ -44,7 +43,7 @@ export interface Running extends AsyncDisposable {
   /** What the operator should know: what is missing, and the way out. */
   readonly notes: readonly string[];
   /** Takes no more requests and waits for open ones. Gives how many were cut. */
-  drain(graceMs: number): Promise<number>;
+  drain: (graceMs: number) => Promise<number>;
 }
 
 /** Rejects with the signal's reason as soon as it aborts. */
@@ -60,6 +59,7 @@ async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
   }
 }
 
+/** Goes on after `ms` without ending the work: what comes later joins later. */
 const atMost = (ms: number, work: Promise<unknown>) => Promise.race([work, Bun.sleep(ms)]);
 
 /** The engine, closed with the stack also while it is still starting. */
@@ -77,7 +77,11 @@ function openEngine(input: ComposeInput, stack: AsyncDisposableStack): Promise<B
 }
 
 /** Adds the engine when it is ready. The demo is an offer: without it the start goes on, with a note. */
-async function joinEngine(starting: Promise<BuiltinEngine>, isRequired: boolean, registry: Registry): Promise<string[]> {
+async function joinEngine(
+  starting: Promise<BuiltinEngine>,
+  isRequired: boolean,
+  registry: Registry,
+): Promise<string[]> {
   try {
     const engine = await starting;
     await waitForState(registry, registry.add(engineSpec(engine)), firstLookMs);
@@ -95,7 +99,9 @@ async function lookAround(input: ComposeInput, finding: FindServersParts): Promi
   const firstPass = registry.start(closing);
   if (values.discovery) {
     onStep('looking for LLM servers on this machine');
-    const look = findServers(finding).then((found) => Promise.all(found.map((one) => waitForState(registry, one, firstLookMs))));
+    const look = findServers(finding).then((found) =>
+      Promise.all(found.map((one) => waitForState(registry, one, firstLookMs))),
+    );
     await unlessAborted(signal, atMost(firstLookMs, look));
   }
   await unlessAborted(signal, atMost(firstLookMs, firstPass));
@@ -112,18 +118,34 @@ export async function compose(input: ComposeInput): Promise<Running> {
   const { dataDir, values, file, log, signal } = input;
   input.onStep('starting');
   const ground = layGround(input, stack);
+  // The engine takes longest to start; when it is wanted anyway it loads while all else happens.
   const { registry, fetch, pool, closing } = ground;
   const isWanted = values.model !== undefined || values.demo === true;
   const early = isWanted ? openEngine(input, stack) : undefined;
   const node = await openNode(input, ground, stack);
-  const parts = { dataDir, registry, pool, clock: systemClock, log: log.child({ part: 'gateway' }), version: productVersion, file };
-  const gateway = stack.use(await openGateway(values, { ...parts, findSlug: (slug) => node.slugs.find(slug) }));
-  const ownPorts = [gateway.port, node.labman?.proxyPort, node.labman?.metricsPort].filter((port) => port !== undefined);
+  const parts = {
+    dataDir,
+    registry,
+    pool,
+    clock: systemClock,
+    log: log.child({ part: 'gateway' }),
+    file,
+    findSlug: (slug: string) => node.slugs.find(slug),
+  };
+  const gateway = stack.use(await openGateway(values, parts));
+  const ownPorts = [gateway.port, node.labman?.proxyPort, node.labman?.metricsPort].filter(
+    (port) => port !== undefined,
+  );
   const finding = { registry, fetch, clock: systemClock, log: log.child({ part: 'discovery' }), ownPorts, closing };
   await lookAround(input, finding);
+  // Named servers count even while they are down: who has servers did not come for a demo.
   const isDemoDue = values.demo === undefined && !isWanted && registry.endpoints.length === 0;
   const starting = early ?? (isDemoDue ? openEngine(input, stack) : undefined);
-  const notes = starting === undefined ? [] : await unlessAborted(signal, joinEngine(starting, values.model !== undefined, registry));
+  const notes =
+    starting === undefined
+      ? []
+      : await unlessAborted(signal, joinEngine(starting, values.model !== undefined, registry));
+  // Only now do other commands find us: an API without its models is not ready.
   const { api, port, adminToken, firstKey } = gateway;
   ground.lock.publish({ api, port, adminToken, ...(firstKey.text !== '' && { keyFile: firstKey.file }) });
   if (values.discovery) void keepFinding(finding, values.discoveryEveryS * 1_000, input.onFound);

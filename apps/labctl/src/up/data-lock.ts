@@ -13,6 +13,7 @@ export interface DataLock extends Disposable {
   publish(more: Omit<RunState, 'pid' | 'startedAt' | 'version'>): void;
 }
 
+/** Names the holder. Between its lock and its first words it has no name yet. */
 function inUse(dataDir: string): CommandError {
   const holder = readRunState(dataDir);
   const since = holder === undefined ? '' : ` since ${holder.startedAt.replace('T', ' ').replace(/\.\d+Z$/, 'Z')}`;

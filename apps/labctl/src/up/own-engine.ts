@@ -21,6 +21,7 @@ export function modelPath(model: string, source: string, filePath: string | unde
   return resolve(fromFile ? dirname(filePath) : '.', model);
 }
 
+/** What of the engine's life is progress of the start. */
 function stepText(state: BuiltinEngineState): string | undefined {
   if (state.kind === 'starting') return 'starting the built-in engine';
   if (state.kind === 'loading') return `loading the model: ${Math.round(state.progress * 100)} %`;

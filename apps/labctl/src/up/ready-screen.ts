@@ -7,7 +7,12 @@ export type ReadyFacts = {
   api: string;
   /** `created`: made just now, shown this once. `text` is '' when the API is open. */
   key: { text: string; file: string; created: boolean };
-  models: readonly { id: string; target?: string | undefined; endpoints: readonly string[]; loaded?: boolean | undefined }[];
+  models: readonly {
+    id: string;
+    target?: string | undefined;
+    endpoints: readonly string[];
+    loaded?: boolean | undefined;
+  }[];
   /** Where an endpoint lives, by its name. */
   places: ReadonlyMap<string, string>;
   notes: readonly string[];
@@ -40,16 +45,20 @@ export function curlLine(facts: Pick<ReadyFacts, 'api' | 'key' | 'models'>): str
     model: model.id,
     messages: [{ role: 'user', content: demo ? demoPrompt : anyPrompt }],
     stream: true,
+    // Trained with mistakes, for tests; at 0 it makes none.
+    ...(demo && { temperature: 0 }),
   };
   const json = ` -H 'Content-Type: application/json' -d ${shellQuote(JSON.stringify(body))}`;
   return `curl -N ${shellQuote(`${facts.api}/chat/completions`)}${authorization}${json}`;
 }
 
+/** The key in full only when it was made just now: screens are scrolled back, shared and recorded. */
 function keyLine({ text, file, created }: ReadyFacts['key'], { bold, dim }: Paint): string {
   if (created) return `${bold(text)}\n${' '.repeat(8)}${dim(`shown this once; also in ${file}`)}`;
   return text === '' ? 'see labctl keys list' : `in ${file}`;
 }
 
+/** A line a model: its id and where it lives. */
 function modelLines(facts: ReadyFacts): string[] {
   const columns = Math.max(0, ...facts.models.map((model) => Bun.stringWidth(safeText(model.id))));
   return facts.models.map((model) => {
@@ -66,7 +75,11 @@ export function readyScreen(facts: ReadyFacts, paint: Paint, isOpen = false): st
   const lines = [`${green('labmesh is ready')} ${dim(`(${facts.version}, ${seconds} s)`)}`, ''];
   lines.push(`API     ${bold(facts.api)}`, `Key     ${isOpen ? 'none is needed' : keyLine(facts.key, paint)}`);
   if (facts.models.length > 0) lines.push('', 'Models', ...modelLines(facts));
-  else lines.push('', 'Models  none yet: start an LLM server on this machine, it is found by itself, or use labctl up --model FILE.gguf');
+  else
+    lines.push(
+      '',
+      'Models  none yet: start an LLM server on this machine, it is found by itself, or use labctl up --model FILE.gguf',
+    );
   for (const note of facts.notes) lines.push('', `${yellow('note')}    ${safeText(note)}`);
   if (facts.wildcard) lines.push('', `${yellow('warning')} every network of this machine can reach this API`);
   const curl = curlLine(facts);

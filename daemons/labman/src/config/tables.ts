@@ -39,6 +39,7 @@ const choice = <const T extends readonly [string, ...string[]]>(name: string, ch
 });
 
 const isUrl = (value: string) => /^https?:\/\//.test(value) && URL.canParse(value);
+// 32 bytes in base64, as `wg genkey` and `wg pubkey` write them.
 const isKey = (value: string) => /^[A-Za-z0-9+/]{43}=$/.test(value);
 const isHostPort = (value: string) => /^(?:\[[0-9a-f:.]+\]|[A-Za-z0-9._-]{1,253}):\d{1,5}$/i.test(value);
 
@@ -106,6 +107,7 @@ export const proxyPaths = {
 export type ProxyPath = keyof typeof proxyPaths;
 const pathNames = Object.keys(proxyPaths) as ProxyPath[];
 
+/** `chat`, `/v1/chat/completions`, `chat/completions`: one route. */
 const pathName = (value: string): ProxyPath | undefined =>
   pathNames.find((name) => name === value || proxyPaths[name] === `/v1/${value.replace(/^\/?(?:v1\/)?/, '')}`);
 
@@ -134,6 +136,7 @@ export const portmanFields = {
   allow_lan: flag('allow_lan', false),
 } as const satisfies Record<string, Field>;
 
+/** What a Conplane may ask a portman for; nothing outside this list is ever passed on. */
 const directives = ['preload_model', 'evict_model', 'assign_workload', 'drain'] as const;
 export const directivesFields = {
   allow: {

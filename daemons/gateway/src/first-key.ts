@@ -1,0 +1,28 @@
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import type { KeyStore } from './key-store.ts';
+import { readPrivateFile, writePrivateFile } from './private-file.ts';
+
+export type FirstKey = {
+  /** '' when it is not known any more, or when no key is needed. */
+  text: string;
+  /** Where it is kept, 0600. */
+  file: string;
+  /** Made by this start: its text is to be shown now and never again. */
+  created: boolean;
+};
+
+/** The key made at the first start: made now, or read from its file while that is there. */
+export function firstKey(keys: KeyStore, dataDir: string): FirstKey {
+  const file = join(dataDir, 'api.key');
+  const text = readPrivateFile(file)?.trim();
+  if (text !== undefined && text !== '') {
+    chmodSync(file, 0o600);
+    return { text, file, created: false };
+  }
+  // Keys exist but the file was taken away: the operator wants it so.
+  if (keys.size > 0) return { text: '', file, created: false };
+  const made = keys.create('first');
+  writePrivateFile(file, `${made.text}\n`);
+  return { text: made.text, file, created: true };
+}

@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { Admission } from '@labmesh/inference/choose/admission';
+import { Relay } from '@labmesh/inference/relay/relay';
+import type { Registry } from '@labmesh/inference/watch/registry';
+import type { Clock } from '@labmesh/kit/clock';
+import type { HttpPool } from '@labmesh/kit/http/client';
+import { readAliases } from './aliases.ts';
+import type { OptionsFile } from '@labmesh/kit/options/read-tables';
+import type { GatewayOptions } from './gateway-options.ts';
+import { KeyStore } from './key-store.ts';
+import { Meter } from './meter.ts';
+import { type FindSlug, ModelResolver } from './resolve.ts';
+
+/** What answers requests, without the listener in front of it. */
+export type Service = Disposable & {
+  keys: KeyStore;
+  meter: Meter;
+  resolver: ModelResolver;
+  admission: Admission;
+  relay: Relay;
+};
+
+/** Opens the stores of the data folder and builds the path of a request, in order. @throws OptionsError for aliases. */
+export function openService(
+  options: GatewayOptions,
+  parts: { dataDir: string; registry: Registry; pool: HttpPool; clock: Clock; file?: OptionsFile | undefined; findSlug?: FindSlug | undefined },
+): Service {
+  const { registry, clock, pool } = parts;
+  const folder = join(parts.dataDir, 'gateway');
+  const resolver = new ModelResolver(registry, readAliases(parts.file), parts.findSlug);
+  using opening = new DisposableStack();
+  const keys = opening.use(new KeyStore(folder));
+  const meter = opening.use(new Meter(folder));
+  const waits = { queueMs: options.queueTimeoutS * 1000, loadMs: options.loadS * 1000, downWaitMs: options.queueDownWaitS * 1000 };
+  const admission = opening.use(new Admission({ registry, clock, limits: { queueMax: options.queueMax, ...waits } }));
+  const relay = opening.use(
+    new Relay({
+      pool,
+      registry,
+      admission,
+      clock,
+      limits: {
+        attemptsMax: options.attemptsMax,
+        responseBytesMax: options.responseBytesMax,
+        keepaliveAfterMs: options.keepaliveAfterS * 1000,
+        keepaliveEveryMs: options.keepaliveEveryS * 1000,
+      },
+    }),
+  );
+  const opened = opening.move();
+  return { keys, meter, resolver, admission, relay, [Symbol.dispose]: () => opened.dispose() };
+}
