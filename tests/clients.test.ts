@@ -45,7 +45,13 @@ describe.skipIf(!llamaInstalled)('official clients over the real engine (needs n
       const whole = await openai.chat.completions.create({ model, messages, temperature: 0 });
       expect(whole.choices[0]?.message.content?.trim()).toBe(answer);
       expect(whole.usage?.total_tokens).toBeGreaterThan(10);
-      const stream = await openai.chat.completions.create({ model, messages, temperature: 0, stream: true, stream_options: { include_usage: true } });
+      const stream = await openai.chat.completions.create({
+        model,
+        messages,
+        temperature: 0,
+        stream: true,
+        stream_options: { include_usage: true },
+      });
       let text = '';
       let total: number | undefined;
       for await (const chunk of stream) {
@@ -57,7 +63,12 @@ describe.skipIf(!llamaInstalled)('official clients over the real engine (needs n
     });
 
     test('completions and embeddings', async () => {
-      const completion = await openai.completions.create({ model, prompt: 'Q: write double\nA:', temperature: 0, max_tokens: 40 });
+      const completion = await openai.completions.create({
+        model,
+        prompt: 'Q: write double\nA:',
+        temperature: 0,
+        max_tokens: 40,
+      });
       expect(completion.choices[0]?.text).toContain('return a*2');
       const vectors = await openai.embeddings.create({ model, input: ['write add', 'write cube'] });
       expect(vectors.data).toHaveLength(2);
@@ -73,7 +84,9 @@ describe.skipIf(!llamaInstalled)('official clients over the real engine (needs n
       const request = openai.chat.completions.create({ model, messages }, { signal: client.signal });
       client.abort();
       expect(await failure(request)).toBeInstanceOf(APIUserAbortError);
-      expect((await openai.chat.completions.create({ model, messages, temperature: 0 })).choices[0]?.finish_reason).toBe('stop');
+      expect(
+        (await openai.chat.completions.create({ model, messages, temperature: 0 })).choices[0]?.finish_reason,
+      ).toBe('stop');
     });
 
     test('errors come as the classes the client knows', async () => {
@@ -82,14 +95,17 @@ describe.skipIf(!llamaInstalled)('official clients over the real engine (needs n
       const unknown = await failure(openai.chat.completions.create({ model: 'gpt-9', messages }));
       expect(unknown).toBeInstanceOf(NotFoundError);
       expect((unknown as NotFoundError).code).toBe('model_not_found');
-      const long = await failure(openai.chat.completions.create({ model, messages: [{ role: 'user', content: 'word '.repeat(200) }] }));
+      const long = await failure(
+        openai.chat.completions.create({ model, messages: [{ role: 'user', content: 'word '.repeat(200) }] }),
+      );
       expect(long).toBeInstanceOf(BadRequestError);
       expect((long as BadRequestError).code).toBe('context_length_exceeded');
     });
   });
 
   describe('Vercel AI SDK', () => {
-    const provider = () => createOpenAICompatible({ name: 'labmesh', baseURL: mesh.gateway.api, apiKey: mesh.key, includeUsage: true });
+    const provider = () =>
+      createOpenAICompatible({ name: 'labmesh', baseURL: mesh.gateway.api, apiKey: mesh.key, includeUsage: true });
 
     test('generateText and streamText', async () => {
       const whole = await generateText({ model: provider()(model), prompt: 'write add', temperature: 0 });
@@ -103,13 +119,23 @@ describe.skipIf(!llamaInstalled)('official clients over the real engine (needs n
     });
 
     test('completion model, embeddings, abort and errors', async () => {
-      const completion = await generateText({ model: provider().completionModel(model), prompt: 'Q: write double\nA:', temperature: 0, maxOutputTokens: 40 });
+      const completion = await generateText({
+        model: provider().completionModel(model),
+        prompt: 'Q: write double\nA:',
+        temperature: 0,
+        maxOutputTokens: 40,
+      });
       // The SDK writes its own chat transcript around the prompt, which this small model does not know.
       expect(completion.usage.outputTokens).toBeGreaterThan(0);
       const vector = await embed({ model: provider().textEmbeddingModel(model), value: 'write add' });
       expect(vector.embedding.length).toBeGreaterThan(0);
       const client = new AbortController();
-      const request = generateText({ model: provider()(model), prompt: 'write add', abortSignal: client.signal, maxRetries: 0 });
+      const request = generateText({
+        model: provider()(model),
+        prompt: 'write add',
+        abortSignal: client.signal,
+        maxRetries: 0,
+      });
       client.abort();
       expect(String(await failure(request))).toContain('Abort');
       const unknown = generateText({ model: provider()('gpt-9'), prompt: 'x', maxRetries: 0 });

@@ -14,7 +14,8 @@ for (const engine of ['raw', 'serve'] as const) {
     let mesh: Mesh;
     beforeAll(async () => {
       vllm = await startEngine({ kind: 'vllm', models: ['m'] });
-      const toml = '[models.writer]\nmodel_id = "m"\n[models.lonely]\nmodel_id = "m"\nendpoints = ["gone"]\n[gateway]\nmax_body_bytes = 100000\n[queue]\nmax = 2\ndown_wait_s = 0\ntimeout_s = 0.4';
+      const toml =
+        '[models.writer]\nmodel_id = "m"\n[models.lonely]\nmodel_id = "m"\nendpoints = ["gone"]\n[gateway]\nmax_body_bytes = 100000\n[queue]\nmax = 2\ndown_wait_s = 0\ntimeout_s = 0.4';
       mesh = await startMesh([{ name: 'vllm', baseUrl: vllm.url, maxConcurrent: 1 }], { toml, engine });
     });
     afterAll(async () => {
@@ -37,12 +38,19 @@ for (const engine of ['raw', 'serve'] as const) {
 
     test('no key, garbage, a wrong key and two different keys: 401', async () => {
       const wrong = `${mesh.key.slice(0, -1)}${mesh.key.endsWith('0') ? '1' : '0'}`;
-      for (const headers of [{ authorization: '' }, { authorization: 'Bearer nonsense' }, { authorization: `Bearer ${wrong}` }, { 'x-api-key': 'another' }] as Array<Record<string, string>>) {
+      for (const headers of [
+        { authorization: '' },
+        { authorization: 'Bearer nonsense' },
+        { authorization: `Bearer ${wrong}` },
+        { 'x-api-key': 'another' },
+      ] as Array<Record<string, string>>) {
         const error = await refusal(await chat({ model: 'm', messages }, { headers }), 401, 'invalid_api_key');
         expect(error.type).toBe('authentication_error');
       }
       expect(vllm.generated).toBe(0);
-      expect((await chat({ model: 'm', messages }, { headers: { authorization: '', 'x-api-key': mesh.key } })).status).toBe(200);
+      expect(
+        (await chat({ model: 'm', messages }, { headers: { authorization: '', 'x-api-key': mesh.key } })).status,
+      ).toBe(200);
     });
 
     test('malformed JSON: 400 with the position; duplicate, wrong type, missing model: 400 with the field', async () => {
@@ -59,7 +67,11 @@ for (const engine of ['raw', 'serve'] as const) {
     });
 
     test('a body above the limit: 413 naming it', async () => {
-      const error = await refusal(await chat({ model: 'm', messages: [{ role: 'user', content: 'x'.repeat(100_001) }] }), 413, 'request_too_large');
+      const error = await refusal(
+        await chat({ model: 'm', messages: [{ role: 'user', content: 'x'.repeat(100_001) }] }),
+        413,
+        'request_too_large',
+      );
       expect(error.message).toContain('100000 bytes');
     });
 
@@ -108,22 +120,31 @@ for (const engine of ['raw', 'serve'] as const) {
       vllm.kill();
       const response = await chat({ model: 'm', messages });
       expect(response.headers.get('retry-after')).toMatch(/^\d+$/);
-      await refusal(response, response.status === 502 ? 502 : 503, response.status === 502 ? 'upstream_error' : 'no_endpoint_available');
+      await refusal(
+        response,
+        response.status === 502 ? 502 : 503,
+        response.status === 502 ? 'upstream_error' : 'no_endpoint_available',
+      );
       vllm.revive();
     });
 
     test('a revoked key is dead at once, keys stand nowhere in clear but in their own file', async () => {
       const admin = { headers: { authorization: `Bearer ${mesh.gateway.adminToken}` } };
-      const made = (await (await mesh.post('/admin/keys', { name: 'second' }, admin)).json()) as { id: string; key: string };
+      const made = (await (await mesh.post('/admin/keys', { name: 'second' }, admin)).json()) as {
+        id: string;
+        key: string;
+      };
       const asSecond = { headers: { authorization: `Bearer ${made.key}` } };
       expect((await fetch(`${mesh.gateway.api}/models`, asSecond)).status).toBe(200);
       await fetch(`${mesh.gateway.api.replace('/v1', '')}/admin/keys/${made.id}`, { method: 'DELETE', ...admin });
       await refusal(await fetch(`${mesh.gateway.api}/models`, asSecond), 401, 'invalid_api_key');
       for (const secret of [mesh.key, made.key, mesh.gateway.adminToken]) {
         expect(mesh.logged()).not.toContain(secret);
-        for (const file of readdirSync(join(mesh.dataDir, 'gateway'))) expect(readFileSync(join(mesh.dataDir, 'gateway', file), 'utf8')).not.toContain(secret);
+        for (const file of readdirSync(join(mesh.dataDir, 'gateway')))
+          expect(readFileSync(join(mesh.dataDir, 'gateway', file), 'utf8')).not.toContain(secret);
       }
-      for (const file of ['api.key', 'gateway/keys.json', 'gateway/pepper']) expect(statSync(join(mesh.dataDir, file)).mode & 0o777).toBe(0o600);
+      for (const file of ['api.key', 'gateway/keys.json', 'gateway/pepper'])
+        expect(statSync(join(mesh.dataDir, file)).mode & 0o777).toBe(0o600);
     });
   });
 }
@@ -133,5 +154,7 @@ test('a wildcard address needs an explicit setting', async () => {
   const open = await startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true' });
   expect(open.logged()).toContain('every network of this machine');
   await open[Symbol.asyncDispose]();
-  await expect(startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true\n[gateway.auth]\nopen = true' })).rejects.toThrow('loopback only');
+  await expect(
+    startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true\n[gateway.auth]\nopen = true' }),
+  ).rejects.toThrow('loopback only');
 });

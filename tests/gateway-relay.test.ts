@@ -15,7 +15,11 @@ async function engineOf(kind: SimulatedKind, options: EngineOptions = {}): Promi
   opened.push(engine);
   return engine;
 }
-async function meshOf(engines: EngineSimulator[], settings: Parameters<typeof startMesh>[1] = {}, maxConcurrent = 0): Promise<Mesh> {
+async function meshOf(
+  engines: EngineSimulator[],
+  settings: Parameters<typeof startMesh>[1] = {},
+  maxConcurrent = 0,
+): Promise<Mesh> {
   const mesh = await startMesh(
     engines.map((engine, i) => ({ name: `${engine.kind}-${i}`, baseUrl: engine.url, maxConcurrent })),
     settings,
@@ -23,10 +27,23 @@ async function meshOf(engines: EngineSimulator[], settings: Parameters<typeof st
   opened.push(mesh);
   return mesh;
 }
-const chat = (mesh: Mesh, body: object = {}, init: RequestInit = {}) => mesh.post('/v1/chat/completions', { model: 'm', messages, ...body }, init);
+const chat = (mesh: Mesh, body: object = {}, init: RequestInit = {}) =>
+  mesh.post('/v1/chat/completions', { model: 'm', messages, ...body }, init);
 const usageOf = async (mesh: Mesh) => {
-  const response = await fetch(`${mesh.gateway.api.replace('/v1', '')}/admin/usage?by=key`, { headers: { authorization: `Bearer ${mesh.gateway.adminToken}` } });
-  return ((await response.json()) as { usage: Array<{ requests: number; promptTokens: number; completionTokens: number; errors: number; estimated: number }> }).usage[0];
+  const response = await fetch(`${mesh.gateway.api.replace('/v1', '')}/admin/usage?by=key`, {
+    headers: { authorization: `Bearer ${mesh.gateway.adminToken}` },
+  });
+  return (
+    (await response.json()) as {
+      usage: Array<{
+        requests: number;
+        promptTokens: number;
+        completionTokens: number;
+        errors: number;
+        estimated: number;
+      }>;
+    }
+  ).usage[0];
 };
 
 for (const http of ['raw', 'serve'] as const) {
@@ -44,10 +61,18 @@ for (const http of ['raw', 'serve'] as const) {
       for (const stream of ['true', 'false']) {
         const sent = body.replace('STREAM', stream);
         const throughUs = await (await mesh.post('/v1/chat/completions', sent)).text();
-        const direct = await (await fetch(`${engine.url}/v1/chat/completions`, { method: 'POST', body: sent.replace('"alias"', '"m"'), headers: { 'x-request-id': 'direct' } })).text();
+        const direct = await (
+          await fetch(`${engine.url}/v1/chat/completions`, {
+            method: 'POST',
+            body: sent.replace('"alias"', '"m"'),
+            headers: { 'x-request-id': 'direct' },
+          })
+        ).text();
         const steady = (text: string) => text.replaceAll(/"(id|created)":("[^"]*"|\d+)/g, '');
         expect(steady(throughUs)).toBe(steady(direct));
-        const received = engine.requests.findLast((request) => request.headers['x-request-id'] !== 'direct' && request.path === '/v1/chat/completions');
+        const received = engine.requests.findLast(
+          (request) => request.headers['x-request-id'] !== 'direct' && request.path === '/v1/chat/completions',
+        );
         const asked = stream === 'true' ? `${sent.slice(0, -1)},"stream_options":{"include_usage":true}}` : sent;
         expect(received?.body).toBe(asked.replace('"alias"', '"m"'));
         expect(received?.headers['authorization']).toBeUndefined();
@@ -74,7 +99,12 @@ for (const http of ['raw', 'serve'] as const) {
     test('an abort closes the upstream request within 100 ms: before and after the first byte, stream or not, queued', async () => {
       const engine = await engineOf('vllm', { prefillMs: 300, tokens: 500, tokenDelayMs: 10 });
       const mesh = await meshOf([engine], { engine: http }, 4);
-      for (const [stream, afterMs] of [[false, 100], [true, 100], [true, 500], [false, 600]] as const) {
+      for (const [stream, afterMs] of [
+        [false, 100],
+        [true, 100],
+        [true, 500],
+        [false, 600],
+      ] as const) {
         const before = engine.aborted;
         const client = new AbortController();
         const request = chat(mesh, { stream }, { signal: client.signal }).then((response) => response.text());
@@ -87,7 +117,9 @@ for (const http of ['raw', 'serve'] as const) {
       }
       await wait(() => mesh.endpoint('vllm-0').own === 0);
       // Queued: the engine never hears of it.
-      const running = [1, 2, 3, 4].map(() => chat(mesh, { stream: true, max_tokens: 30 }).then((response) => response.text()));
+      const running = [1, 2, 3, 4].map(() =>
+        chat(mesh, { stream: true, max_tokens: 30 }).then((response) => response.text()),
+      );
       await Bun.sleep(50);
       const heard = engine.requests.length;
       const client = new AbortController();
@@ -96,7 +128,9 @@ for (const http of ['raw', 'serve'] as const) {
       client.abort();
       await queued.catch(() => {});
       await Promise.all(running);
-      expect(engine.requests.filter((request) => request.path === '/v1/chat/completions').length - heard).toBeLessThanOrEqual(0);
+      expect(
+        engine.requests.filter((request) => request.path === '/v1/chat/completions').length - heard,
+      ).toBeLessThanOrEqual(0);
       await wait(() => mesh.endpoint('vllm-0').own === 0 && mesh.gateway.inFlight === 0);
     });
 
@@ -105,13 +139,22 @@ for (const http of ['raw', 'serve'] as const) {
       const mesh = await meshOf([engine], { engine: http });
       const text = await (await chat(mesh, { stream: true })).text();
       const events = text.trim().split('\n\n');
-      expect(JSON.parse(events.at(-1)?.slice('data: '.length) ?? '')).toMatchObject({ error: { code: 'upstream_broken', type: 'api_error' } });
+      expect(JSON.parse(events.at(-1)?.slice('data: '.length) ?? '')).toMatchObject({
+        error: { code: 'upstream_broken', type: 'api_error' },
+      });
       expect(text).not.toContain('[DONE]');
       expect((await usageOf(mesh))?.errors).toBe(1);
     });
 
     test('before the first byte another endpoint is tried: cut, garbage, 500, 503, 429', async () => {
-      for (const faults of [{ cutBeforeHead: true }, { garbageHead: true }, { generateStatus: 500 }, { generateStatus: 503 }, { generateStatus: 429 }, { generateStatus: 401 }]) {
+      for (const faults of [
+        { cutBeforeHead: true },
+        { garbageHead: true },
+        { generateStatus: 500 },
+        { generateStatus: 503 },
+        { generateStatus: 429 },
+        { generateStatus: 401 },
+      ]) {
         const bad = await engineOf('vllm');
         const good = await engineOf('sglang');
         const mesh = await meshOf([bad, good], { engine: http });
@@ -165,13 +208,17 @@ for (const http of ['raw', 'serve'] as const) {
           return new Response(stream, { headers: { 'content-type': 'text/event-stream' } });
         },
       });
-      const mesh = await startMesh([{ name: 'flood', baseUrl: `http://127.0.0.1:${source.port}/v1`, kind: 'openai' }], { engine: http });
+      const mesh = await startMesh([{ name: 'flood', baseUrl: `http://127.0.0.1:${source.port}/v1`, kind: 'openai' }], {
+        engine: http,
+      });
       opened.push(mesh);
       const body = JSON.stringify({ model: 'm', stream: true });
       const before = process.memoryUsage.rss();
       const client = await talk(mesh.gateway.port);
       client.pause();
-      client.send(`POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${mesh.key}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      client.send(
+        `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${mesh.key}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
       await Bun.sleep(700);
       const held = sent;
       await Bun.sleep(300);
@@ -179,7 +226,9 @@ for (const http of ['raw', 'serve'] as const) {
       expect(sent).toBe(held);
       expect(sent).toBeLessThan(800);
       const grown = (process.memoryUsage.rss() - before) / 1024 / 1024;
-      console.log(`  slow client: RSS +${grown.toFixed(1)} MB with ${((held * 64) / 1024).toFixed(0)} MB taken from the source`);
+      console.log(
+        `  slow client: RSS +${grown.toFixed(1)} MB with ${((held * 64) / 1024).toFixed(0)} MB taken from the source`,
+      );
       expect(grown).toBeLessThan(100);
       client.end();
       await wait(() => mesh.endpoint('flood').own === 0);

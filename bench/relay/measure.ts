@@ -45,94 +45,94 @@ const rssRequestsMin = 100_000;
 /** CPU runs of the slow peer: at a hundredth of the throughput its numbers move less than the machine does. */
 const portkeyCpuRuns = 1;
 
-/** Runs everything, targets interleaved so that a machine that slows down slows all of them. */
-export async function measure(stage: Stage, effort: Effort, progress: (text: string) => void): Promise<Measurements> {
-  const runs = new Map<TargetName, TargetRuns>();
-  for (const name of stage.targets.keys()) {
-    runs.set(name, { unmeasured: [], json: [], sse: [], paced: [], rssBytes: 0, rssAfterRequests: 0 });
-  }
-  const json: LoadRun = {
-    mode: 'closed',
-    connections: jsonConnections,
-    seconds: effort.jsonSeconds,
-    warmupMs: effort.warmupMs,
-  };
-  const sse: LoadRun = { mode: 'sse', connections: sseStreams, seconds: effort.sseSeconds, warmupMs: effort.warmupMs };
-  for (const [name, target] of stage.targets) {
-    progress(`${name}, warm-up`);
-    const seconds = warmSeconds[name];
-    for (const run of [
-      { ...json, seconds },
-      { ...sse, seconds: seconds / 2 },
-    ]) {
-      runs.get(name)?.unmeasured.push(await runLoad(stage, target, run));
+/** Runs everything: warm-up, CPU, latency, memory. */
+export function measure(stage: Stage, effort: Effort, progress: (text: string) => void): Promise<Measurements> {
+  return new Session(stage, effort, progress).run();
+}
+
+class Session {
+  readonly #runs = new Map<TargetName, TargetRuns>();
+  readonly #directAtPortkeyRate: LoadResult[] = [];
+  readonly #json: LoadRun;
+  readonly #sse: LoadRun;
+  readonly #stage: Stage;
+  readonly #effort: Effort;
+  readonly #progress: (text: string) => void;
+
+  constructor(stage: Stage, effort: Effort, progress: (text: string) => void) {
+    const { jsonSeconds, sseSeconds, warmupMs } = effort;
+    this.#stage = stage;
+    this.#effort = effort;
+    this.#progress = progress;
+    this.#json = { mode: 'closed', connections: jsonConnections, seconds: jsonSeconds, warmupMs };
+    this.#sse = { mode: 'sse', connections: sseStreams, seconds: sseSeconds, warmupMs };
+    for (const name of stage.targets.keys()) {
+      this.#runs.set(name, { unmeasured: [], json: [], sse: [], paced: [], rssBytes: 0, rssAfterRequests: 0 });
     }
   }
-  await interleave(
-    stage,
-    effort,
-    progress,
-    async (target, into) => {
-      into.json.push(await runLoad(stage, target, json));
-      into.sse.push(await runLoad(stage, target, sse));
-    },
-    runs,
-  );
 
-  const rate = halfOfMost(runs.get('labmesh'));
-  const portkeyRate = halfOfMost(runs.get('portkey'));
-  const directAtPortkeyRate: LoadResult[] = [];
-  const paced = (perSecond: number): LoadRun => ({
-    ...json,
-    mode: 'paced',
-    seconds: effort.pacedSeconds,
-    rate: perSecond,
-  });
-  await interleave(
-    stage,
-    effort,
-    progress,
-    async (target, into) => {
-      const itsRate = target.name === 'portkey' ? portkeyRate : rate;
-      into.paced.push(await runLoad(stage, target, paced(itsRate)));
-      const direct = stage.targets.get('direct');
-      if (target.name === 'portkey' && direct) directAtPortkeyRate.push(await runLoad(stage, direct, paced(itsRate)));
-    },
-    runs,
-  );
+  async run(): Promise<Measurements> {
+    await this.#interleave('warm-up', 1, (target, into) => this.#warmUp(target, into));
+    await this.#interleave('CPU', this.#effort.repeats, (target, into) => this.#measureCpu(target, into));
+    const rate = this.#halfOfMost('labmesh');
+    const portkeyRate = this.#halfOfMost('portkey');
+    await this.#interleave('latency', this.#effort.repeats, (target, into) =>
+      this.#measureLatency(target, into, target.name === 'portkey' ? portkeyRate : rate),
+    );
+    await this.#interleave('memory', 1, (target, into) => this.#readMemory(target, into));
+    return { runs: this.#runs, directAtPortkeyRate: this.#directAtPortkeyRate, rate, portkeyRate };
+  }
 
-  for (const [name, target] of stage.targets) await readMemory(stage, target, runs.get(name) as TargetRuns, json);
-  return { runs, directAtPortkeyRate, rate, portkeyRate };
-}
-
-async function interleave(
-  stage: Stage,
-  effort: Effort,
-  progress: (text: string) => void,
-  step: (target: Target, into: TargetRuns) => Promise<void>,
-  runs: Map<TargetName, TargetRuns>,
-): Promise<void> {
-  for (let repeat = 0; repeat < effort.repeats; repeat++) {
-    for (const [name, target] of stage.targets) {
-      if (repeat >= times(name)) continue;
-      progress(`${name}, ${what} ${repeat + 1} of ${times(name)}`);
-      await step(target, runs.get(name) as TargetRuns);
+  /** Target after target, then again: a machine that slows down slows all of them. */
+  async #interleave(
+    what: string,
+    repeats: number,
+    step: (target: Target, into: TargetRuns) => Promise<void>,
+  ): Promise<void> {
+    for (let repeat = 1; repeat <= repeats; repeat++) {
+      for (const [name, target] of this.#stage.targets) {
+        this.#progress(`${what} ${repeat} of ${repeats}: ${name}`);
+        await step(target, this.#runs.get(name) as TargetRuns);
+      }
     }
   }
-}
 
-function halfOfMost(runs: TargetRuns | undefined): number {
-  return Math.max(1, Math.round(median((runs?.json ?? []).map((run) => run.rps)) / 2) || 1);
-}
-
-/** Reads memory; ours is topped up to `rssRequestsMin` requests first. */
-async function readMemory(stage: Stage, target: Target, into: TargetRuns, json: LoadRun): Promise<void> {
-  const answered = () =>
-    [...into.unmeasured, ...into.json, ...into.sse, ...into.paced].reduce((sum, run) => sum + run.requests, 0);
-  const lacking = rssRequestsMin - answered();
-  if (target.name === 'labmesh' && lacking > 0) {
-    into.unmeasured.push(await runLoad(stage, target, { ...json, requests: lacking, warmupMs: 0 }));
+  async #warmUp(target: Target, into: TargetRuns): Promise<void> {
+    const seconds = warmSeconds[target.name];
+    into.unmeasured.push(await runLoad(this.#stage, target, { ...this.#json, seconds }));
+    into.unmeasured.push(await runLoad(this.#stage, target, { ...this.#sse, seconds: seconds / 2 }));
   }
-  into.rssBytes = target.process.rssBytes;
-  into.rssAfterRequests = answered();
+
+  async #measureCpu(target: Target, into: TargetRuns): Promise<void> {
+    if (target.name === 'portkey' && into.json.length >= portkeyCpuRuns) return;
+    into.json.push(await runLoad(this.#stage, target, this.#json));
+    into.sse.push(await runLoad(this.#stage, target, this.#sse));
+  }
+
+  async #measureLatency(target: Target, into: TargetRuns, rate: number): Promise<void> {
+    const paced: LoadRun = { ...this.#json, mode: 'paced', seconds: this.#effort.pacedSeconds, rate };
+    into.paced.push(await runLoad(this.#stage, target, paced));
+    const direct = this.#stage.targets.get('direct');
+    if (target.name !== 'portkey' || direct === undefined) return;
+    this.#directAtPortkeyRate.push(await runLoad(this.#stage, direct, paced));
+  }
+
+  /** Ours is topped up to `rssRequestsMin` requests first. */
+  async #readMemory(target: Target, into: TargetRuns): Promise<void> {
+    const lacking = rssRequestsMin - countRequests(into);
+    if (target.name === 'labmesh' && lacking > 0) {
+      into.unmeasured.push(await runLoad(this.#stage, target, { ...this.#json, requests: lacking, warmupMs: 0 }));
+    }
+    into.rssBytes = target.process.rssBytes;
+    into.rssAfterRequests = countRequests(into);
+  }
+
+  #halfOfMost(name: TargetName): number {
+    const most = median((this.#runs.get(name)?.json ?? []).map((run) => run.rps));
+    return most > 0 ? Math.ceil(most / 2) : 1;
+  }
+}
+
+function countRequests({ unmeasured, json, sse, paced }: TargetRuns): number {
+  return [...unmeasured, ...json, ...sse, ...paced].reduce((sum, run) => sum + run.requests, 0);
 }

@@ -33,14 +33,26 @@ export async function startMesh(
   const lines: string[] = [];
   const log = createLogger({ level: 'debug', format: 'json', write: (line) => lines.push(line) });
   const pool = new HttpPool();
-  const registry = new Registry({ clock: systemClock, log, fetch: (target, request) => fetchWhole(pool, target, request) });
+  const registry = new Registry({
+    clock: systemClock,
+    log,
+    fetch: (target, request) => fetchWhole(pool, target, request),
+  });
   for (const spec of endpoints) registry.add(endpointSpec(spec));
   const ending = new AbortController();
   await registry.start(ending.signal);
   const file = { ...parseConfig('labmesh.toml', `${settings.toml ?? ''}\n`), known: ['models'] };
   const { values } = parseOptions(gatewayOptions, { argv: ['--port', '0'], file });
   const options = { ...values, engine: settings.engine ?? 'raw' } as const;
-  const gateway = await startGateway(options, { dataDir, registry, pool, clock: systemClock, log, version: 'test', file });
+  const gateway = await startGateway(options, {
+    dataDir,
+    registry,
+    pool,
+    clock: systemClock,
+    log,
+    version: 'test',
+    file,
+  });
   const key = gateway.firstKey.text;
   return {
     gateway,
@@ -54,7 +66,11 @@ export async function startMesh(
         method: 'POST',
         body: typeof body === 'string' ? body : JSON.stringify(body),
         ...init,
-        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...(init.headers as Record<string, string>) },
+        headers: {
+          authorization: `Bearer ${key}`,
+          'content-type': 'application/json',
+          ...(init.headers as Record<string, string>),
+        },
       }),
     endpoint: (name) => registry.endpoints.find((endpoint) => endpoint.spec.name === name) as Endpoint,
     async [Symbol.asyncDispose]() {

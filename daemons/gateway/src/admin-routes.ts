@@ -5,16 +5,23 @@ import type { Registry } from '@labmesh/inference/watch/registry';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import type { Logger } from '@labmesh/kit/log';
-import { createKeyRequestSchema, type EndpointRow, type GatewayStatus, type KeyRow, type UsageRow } from '@labmesh/wire/admin';
+import {
+  createKeyRequestSchema,
+  type EndpointRow,
+  type GatewayStatus,
+  type KeyRow,
+  type UsageRow,
+} from '@labmesh/wire/admin';
 import { ApiError } from '@labmesh/wire/errors';
-import { requireAdmin } from './authenticate.ts';
-import type { KeyStore } from './key-store.ts';
-import type { Meter } from './meter.ts';
+import { requireAdmin } from './access/authenticate.ts';
+import type { KeyStore } from './access/key-store.ts';
+import type { Meter } from './usage/meter.ts';
 import { replyJson } from './reply.ts';
 import { servedModels } from './served-models.ts';
 import type { ModelResolver } from './resolve.ts';
 
 export type AdminParts = {
+  /** Of this run only; kept in the data folder's run.json. */
   adminToken: string;
   keys: KeyStore;
   meter: Meter;
@@ -26,6 +33,7 @@ export type AdminParts = {
   drain: () => { inFlight: number; graceS: number };
 };
 
+/** An endpoint as the operator sees it, address and reason included. */
 function endpointRow(endpoint: Endpoint, now: number): EndpointRow {
   const { spec, gauges } = endpoint;
   return {
@@ -48,6 +56,7 @@ function endpointRow(endpoint: Endpoint, now: number): EndpointRow {
 
 const time = (ms: number) => new Date(ms).toISOString();
 
+/** Keys with what each has used so far; never with a hash. */
 function keyRows(parts: AdminParts): KeyRow[] {
   const usage = new Map(parts.meter.by('key').map((row) => [row.id, row]));
   return parts.keys.list().map((key) => ({
@@ -63,12 +72,15 @@ function keyRows(parts: AdminParts): KeyRow[] {
   }));
 }
 
+/** @throws ApiError invalid_type for another grouping. */
 function usageRows(parts: AdminParts, query: string): UsageRow[] {
   const by = new URLSearchParams(query).get('by') ?? 'key';
-  if (by !== 'key' && by !== 'model') throw new ApiError('invalid_type', { param: 'by', message: "'by' must be key or model" });
+  if (by !== 'key' && by !== 'model')
+    throw new ApiError('invalid_type', { param: 'by', message: "'by' must be key or model" });
   return parts.meter.by(by).map((row) => ({ by, ...row }));
 }
 
+/** The one answer that holds a key's text. @throws ApiError invalid_json, invalid_type. */
 async function createKey(parts: AdminParts, exchange: Exchange) {
   let given: unknown;
   try {
@@ -80,7 +92,10 @@ async function createKey(parts: AdminParts, exchange: Exchange) {
   const read = createKeyRequestSchema.safeParse(given);
   if (!read.success) {
     const issue = read.error.issues[0];
-    throw new ApiError('invalid_type', { param: issue?.path.join('.') ?? '', message: `${issue?.path.join('.') || 'body'}: ${issue?.message}` });
+    throw new ApiError('invalid_type', {
+      param: issue?.path.join('.') ?? '',
+      message: `${issue?.path.join('.') || 'body'}: ${issue?.message}`,
+    });
   }
   const { key, text } = parts.keys.create(read.data.name, read.data.scopes);
   parts.log.info('a key was created', { key_id: key.id, name: key.name });
@@ -99,7 +114,11 @@ export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestI
     case 'GET /admin/endpoints':
       return reply({ endpoints: parts.registry.endpoints.map((endpoint) => endpointRow(endpoint, parts.clock.now())) });
     case 'GET /admin/models':
-      return reply({ models: servedModels(parts.registry, parts.resolver).map(({ created: _, ownedBy: __, servable: ___, ...model }) => model) });
+      return reply({
+        models: servedModels(parts.registry, parts.resolver).map(
+          ({ created: _, ownedBy: __, servable: ___, ...model }) => model,
+        ),
+      });
     case 'GET /admin/keys':
       return reply({ keys: keyRows(parts) });
     case 'POST /admin/keys':
@@ -114,6 +133,8 @@ export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestI
     case 'POST /admin/drain':
       return reply({ state: 'draining', ...parts.drain() }, 202);
     default:
-      throw new ApiError('unknown_route', { message: `there is no admin route ${exchange.method} ${exchange.path.slice(0, 100)}` });
+      throw new ApiError('unknown_route', {
+        message: `there is no admin route ${exchange.method} ${exchange.path.slice(0, 100)}`,
+      });
   }
 }

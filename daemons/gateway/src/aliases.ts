@@ -13,7 +13,9 @@ export type Alias = {
 };
 
 const aliasSchema = z.strictObject({
-  type: z.literal('model', { error: 'expected "model": the types proxy and discovered are not in this version' }).default('model'),
+  type: z
+    .literal('model', { error: 'expected "model": the types proxy and discovered are not in this version' })
+    .default('model'),
   model_id: z.string({ error: 'expected the id of a model, as `labctl models` shows it' }).min(1).max(256),
   endpoints: z.array(z.string(), { error: 'expected a list of endpoint names' }).default([]),
 });
@@ -25,11 +27,17 @@ export function readAliases(file: OptionsFile | undefined): ReadonlyMap<string, 
   const tables = file?.data['models'];
   if (file === undefined || tables === undefined) return aliases;
   if (typeof tables !== 'object' || tables === null || Array.isArray(tables)) {
-    throw new OptionsError({ source: file.path, key: 'models', exitCode: 3 }, 'expected tables such as [models.my-alias]');
+    throw new OptionsError(
+      { source: file.path, key: 'models', exitCode: 3 },
+      'expected tables such as [models.my-alias]',
+    );
   }
   for (const name of Object.keys(tables)) {
-    if (name === '' || name.length > 256) throw new OptionsError({ source: file.path, key: 'models', exitCode: 3 }, 'an alias has 1–256 characters');
-    const read = parseTable(file, `models.${name}`, aliasSchema, knownKeys) ?? readDirectly(file, name, (tables as Record<string, unknown>)[name]);
+    if (name === '' || name.length > 256)
+      throw new OptionsError({ source: file.path, key: 'models', exitCode: 3 }, 'an alias has 1–256 characters');
+    const read =
+      parseTable(file, `models.${name}`, aliasSchema, knownKeys) ??
+      readDirectly(file, name, (tables as Record<string, unknown>)[name]);
     aliases.set(name, { name, modelId: read.model_id, endpoints: read.endpoints });
   }
   return aliases;

@@ -7,35 +7,21 @@
  * there is one hop: both use the same registry, and the gateway talks to the engines itself.
  */
 import { randomBytes } from 'node:crypto';
-import type { Registry } from '@labmesh/inference/watch/registry';
-import type { Clock } from '@labmesh/kit/clock';
-import type { HttpPool } from '@labmesh/kit/http/client';
 import type { Handler, HttpServer } from '@labmesh/kit/http/exchange';
 import type { Logger } from '@labmesh/kit/log';
-import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { GatewayStatus, ServedModel } from '@labmesh/wire/admin';
-import { checkBind, isWildcard, urlHost } from './bind-address.ts';
-import { type FirstKey, firstKey } from './first-key.ts';
-import { GatewayMetrics } from './gateway-metrics.ts';
+import { checkBind, isWildcard, urlHost } from './access/bind-address.ts';
+import { type FirstKey, firstKey } from './access/first-key.ts';
+import { GatewayMetrics } from './usage/gateway-metrics.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { gatewayHandler } from './handler.ts';
 import { listen } from './listen.ts';
-import { openService, type Service } from './open-service.ts';
-import type { FindSlug } from './resolve.ts';
+import { openService, type Service, type ServiceParts } from './open-service.ts';
 import { servableModels, servedModels } from './served-models.ts';
 
-export type GatewayParts = {
-  /** Keys, pepper, usage and the first key live here. */
-  dataDir: string;
-  registry: Registry;
-  pool: HttpPool;
-  clock: Clock;
-  log: Logger;
-  version: string;
-  file?: OptionsFile | undefined;
-  findSlug?: FindSlug | undefined;
-};
+export type GatewayParts = ServiceParts & { log: Logger; version: string };
 
+/** After a drain: time for the last in-band errors to leave. */
 const cutGraceMs = 1_000;
 const drainTickMs = 100;
 
@@ -80,21 +66,38 @@ export class Gateway implements AsyncDisposable {
     const { registry, clock, log } = this.#parts;
     const { keys, meter, resolver, relay, admission } = this.#service;
     const { openAccess, defaultModel, drainS } = this.#options;
-    const metrics = new GatewayMetrics({ registry, clock, inFlight: () => this.inFlight, queued: () => admission.queued });
+    const metrics = new GatewayMetrics({
+      registry,
+      clock,
+      inFlight: () => this.inFlight,
+      queued: () => admission.queued,
+    });
     const drain = () => {
       void this.drain(drainS * 1000);
       return { inFlight: this.inFlight, graceS: drainS };
     };
     return gatewayHandler({
       inference: { keys, openAccess, defaultModel, resolver, relay, meter, metrics, log },
-      admin: { adminToken: this.adminToken, keys, meter, registry, resolver, clock, log, status: () => this.status(), drain },
+      admin: {
+        adminToken: this.adminToken,
+        keys,
+        meter,
+        registry,
+        resolver,
+        clock,
+        log,
+        status: () => this.status(),
+        drain,
+      },
       models: () => servedModels(registry, resolver),
       isDraining: () => this.#draining,
     });
   }
 
+  /** What `labctl status` shows. */
   status(): GatewayStatus {
     const { registry, clock, version } = this.#parts;
+    // Counts requests that are relayed, not this call itself.
     return {
       version,
       state: this.#draining ? 'draining' : 'running',
@@ -103,7 +106,10 @@ export class Gateway implements AsyncDisposable {
       inFlight: this.#service.relay.running.size,
       queued: this.#service.admission.queued,
       connections: this.#server.connections,
-      endpoints: { total: registry.endpoints.length, healthy: registry.endpoints.filter((endpoint) => registry.usable(endpoint)).length },
+      endpoints: {
+        total: registry.endpoints.length,
+        healthy: registry.endpoints.filter((endpoint) => registry.usable(endpoint)).length,
+      },
       models: this.models().length,
     };
   }
@@ -136,7 +142,8 @@ export async function startGateway(options: GatewayOptions, parts: GatewayParts)
   const service = openService(options, parts);
   try {
     const gateway = new Gateway(options, parts, service);
-    if (isWildcard(options.host)) parts.log.warn(`listening on ${options.host}: every network of this machine can reach port ${gateway.port}`);
+    if (isWildcard(options.host))
+      parts.log.warn(`listening on ${options.host}: every network of this machine can reach port ${gateway.port}`);
     if (options.openAccess) parts.log.warn('open access: anybody on this machine may use the API without a key');
     return gateway;
   } catch (error) {

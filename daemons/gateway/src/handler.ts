@@ -3,7 +3,7 @@ import { metricsContentType } from '@labmesh/kit/metrics';
 import { ApiError } from '@labmesh/wire/errors';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { type AdminParts, serveAdmin } from './admin-routes.ts';
-import { authenticate, isLoopback, requireScope } from './authenticate.ts';
+import { authenticate, isLoopback, requireScope } from './access/authenticate.ts';
 import { type InferenceParts, inferenceRoutes, serveInference } from './inference-route.ts';
 import { replyError, replyJson } from './reply.ts';
 import { type ModelRow, openaiModel, openaiModelList } from './served-models.ts';
@@ -17,7 +17,9 @@ export type HandlerParts = {
 
 const healthPaths = new Set(['/health', '/healthz', '/livez']);
 const readyPaths = new Set(['/ready', '/readyz']);
-const notSupported = /^\/v1\/(files|batches|realtime|conversations|responses|messages|audio|images|rerank|score|assistants|threads|fine_tuning|moderations|uploads|vector_stores)(\/|$)/;
+// Known routes of the OpenAI and Anthropic APIs that this version does not have: 501 tells more than 404.
+const notSupported =
+  /^\/v1\/(files|batches|realtime|conversations|responses|messages|audio|images|rerank|score|assistants|threads|fine_tuning|moderations|uploads|vector_stores)(\/|$)/;
 
 /** Routes one request. Everything it throws becomes an answer in OpenAI's form. */
 export function gatewayHandler(parts: HandlerParts): Handler {
@@ -35,7 +37,8 @@ export function gatewayHandler(parts: HandlerParts): Handler {
 async function serveRest(parts: HandlerParts, exchange: Exchange, requestId: string): Promise<void> {
   try {
     if (exchange.path.startsWith('/admin/')) return await serveAdmin(parts.admin, exchange, requestId);
-    if (inferenceRoutes.has(exchange.path)) throw new ApiError('method_not_allowed', { message: `${exchange.path} takes POST` });
+    if (inferenceRoutes.has(exchange.path))
+      throw new ApiError('method_not_allowed', { message: `${exchange.path} takes POST` });
     serveReading(parts, exchange, requestId);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
@@ -45,18 +48,28 @@ async function serveRest(parts: HandlerParts, exchange: Exchange, requestId: str
 
 function serveReading(parts: HandlerParts, exchange: Exchange, requestId: string): void {
   const { path, method } = exchange;
-  const known = path === '/metrics' || path === '/v1/models' || path.startsWith('/v1/models/') || healthPaths.has(path) || readyPaths.has(path);
+  const known =
+    path === '/metrics' ||
+    path === '/v1/models' ||
+    path.startsWith('/v1/models/') ||
+    healthPaths.has(path) ||
+    readyPaths.has(path);
   if (!known) {
-    if (notSupported.test(path)) throw new ApiError('not_supported', { message: `${path.slice(0, 100)} is not supported in this version` });
-    throw new ApiError('unknown_route', { message: `there is no route ${path.slice(0, 100)}; clients use the base URL ending in /v1` });
+    if (notSupported.test(path))
+      throw new ApiError('not_supported', { message: `${path.slice(0, 100)} is not supported in this version` });
+    throw new ApiError('unknown_route', {
+      message: `there is no route ${path.slice(0, 100)}; clients use the base URL ending in /v1`,
+    });
   }
-  if (method !== 'GET' && method !== 'HEAD') throw new ApiError('method_not_allowed', { message: `${path.slice(0, 100)} takes GET` });
+  if (method !== 'GET' && method !== 'HEAD')
+    throw new ApiError('method_not_allowed', { message: `${path.slice(0, 100)} takes GET` });
   if (healthPaths.has(path)) return replyJson(exchange, 200, requestId, { status: 'ok' });
   if (readyPaths.has(path)) return serveReady(parts, exchange, requestId);
   if (path === '/metrics') return serveMetrics(parts, exchange, requestId);
   serveModels(parts, exchange, requestId);
 }
 
+/** 503 with reasons while no model, or not the default one, can be served. */
 function serveReady(parts: HandlerParts, exchange: Exchange, requestId: string): void {
   const wanted = parts.inference.defaultModel;
   const servable = parts.models().filter((row) => row.servable);
@@ -65,14 +78,27 @@ function serveReady(parts: HandlerParts, exchange: Exchange, requestId: string):
   if (wanted === undefined ? servable.length === 0 : !servable.some((row) => row.id === wanted)) {
     reasons.push(wanted === undefined ? 'no model can be served now' : 'the default model cannot be served now');
   }
-  replyJson(exchange, reasons.length === 0 ? 200 : 503, requestId, { status: reasons.length === 0 ? 'ready' : 'not_ready', reasons });
+  replyJson(exchange, reasons.length === 0 ? 200 : 503, requestId, {
+    status: reasons.length === 0 ? 'ready' : 'not_ready',
+    reasons,
+  });
 }
 
+/** Open on loopback, where the scraper of the same machine sits; elsewhere a key with the scope. */
 function serveMetrics(parts: HandlerParts, exchange: Exchange, requestId: string): void {
-  if (!isLoopback(exchange.peer)) requireScope(authenticate(exchange, parts.inference.keys, parts.inference.openAccess), 'metrics');
-  exchange.reply(200, [['content-type', metricsContentType], ['x-request-id', requestId]], parts.inference.metrics.render());
+  if (!isLoopback(exchange.peer))
+    requireScope(authenticate(exchange, parts.inference.keys, parts.inference.openAccess), 'metrics');
+  exchange.reply(
+    200,
+    [
+      ['content-type', metricsContentType],
+      ['x-request-id', requestId],
+    ],
+    parts.inference.metrics.render(),
+  );
 }
 
+/** The list, or one model: an id may hold slashes, so it is the rest of the path. */
 function serveModels(parts: HandlerParts, exchange: Exchange, requestId: string): void {
   const { keys, openAccess } = parts.inference;
   requireScope(authenticate(exchange, keys, openAccess), 'models');

@@ -4,13 +4,14 @@ import type { Relay } from '@labmesh/inference/relay/relay';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import type { Logger } from '@labmesh/kit/log';
 import { ApiError } from '@labmesh/wire/errors';
-import { authenticate, type Identity, requireScope } from './authenticate.ts';
-import type { GatewayMetrics } from './gateway-metrics.ts';
-import type { KeyStore } from './key-store.ts';
-import type { Meter } from './meter.ts';
+import { authenticate, type Identity, requireScope } from './access/authenticate.ts';
+import type { GatewayMetrics } from './usage/gateway-metrics.ts';
+import type { KeyStore } from './access/key-store.ts';
+import type { Meter } from './usage/meter.ts';
 import { replyError } from './reply.ts';
 import type { ModelResolver } from './resolve.ts';
 
+/** What a relayed request needs; built once by the gateway. */
 export type InferenceParts = {
   keys: KeyStore;
   openAccess: boolean;
@@ -22,6 +23,7 @@ export type InferenceParts = {
   log: Logger;
 };
 
+/** `path` stands below an endpoint's own prefix; `scope` is what the key must have. */
 export type InferenceRoute = { path: string; scope: string; hasStreamUsage: boolean };
 
 /** The routes that are relayed to engines, by the path clients use. */
@@ -31,10 +33,16 @@ export const inferenceRoutes: ReadonlyMap<string, InferenceRoute> = new Map([
   ['/v1/embeddings', { path: '/embeddings', scope: 'embeddings', hasStreamUsage: false }],
 ]);
 
+/** The name under which usage is booked. */
 const keyOf = (identity: Identity) => (identity.type === 'key' ? identity.key.id : 'open');
 
 /** ingress → auth → resolve → relay → meter. Always answers; never rejects for a reason the client may know. */
-export async function serveInference(parts: InferenceParts, route: InferenceRoute, exchange: Exchange, requestId: string): Promise<void> {
+export async function serveInference(
+  parts: InferenceParts,
+  route: InferenceRoute,
+  exchange: Exchange,
+  requestId: string,
+): Promise<void> {
   const startedAt = performance.now();
   try {
     const identity = authenticate(exchange, parts.keys, parts.openAccess);
@@ -53,13 +61,19 @@ export async function serveInference(parts: InferenceParts, route: InferenceRout
       requestId,
       hasStreamUsage: route.hasStreamUsage,
     });
+    // Sinks only from here on: the client has its answer.
     const seconds = (performance.now() - startedAt) / 1000;
     parts.meter.book(keyOf(identity), name, outcome);
     parts.metrics.relayed(name, outcome, seconds);
     if (outcome.code !== undefined) {
       parts.log.warn('a request failed', {
-        request_id: requestId, model: name, status: outcome.status, code: outcome.code, endpoint: outcome.endpoint?.spec.name,
-        attempts: outcome.attempts, detail: outcome.detail,
+        request_id: requestId,
+        model: name,
+        status: outcome.status,
+        code: outcome.code,
+        endpoint: outcome.endpoint?.spec.name,
+        attempts: outcome.attempts,
+        detail: outcome.detail,
       });
     }
   } catch (error) {

@@ -7,9 +7,21 @@ import type { HttpPool } from '@labmesh/kit/http/client';
 import { readAliases } from './aliases.ts';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { GatewayOptions } from './gateway-options.ts';
-import { KeyStore } from './key-store.ts';
-import { Meter } from './meter.ts';
+import { KeyStore } from './access/key-store.ts';
+import { Meter } from './usage/meter.ts';
 import { type FindSlug, ModelResolver } from './resolve.ts';
+
+export type ServiceParts = {
+  /** Keys, pepper, usage and the first key live here. */
+  dataDir: string;
+  registry: Registry;
+  pool: HttpPool;
+  clock: Clock;
+  /** labmesh.toml, for the tables that the gateway reads itself. */
+  file?: OptionsFile | undefined;
+  /** Turns a slug into its endpoint and model; without it slugs are unknown models. */
+  findSlug?: FindSlug | undefined;
+};
 
 /** What answers requests, without the listener in front of it. */
 export type Service = Disposable & {
@@ -21,17 +33,19 @@ export type Service = Disposable & {
 };
 
 /** Opens the stores of the data folder and builds the path of a request, in order. @throws OptionsError for aliases. */
-export function openService(
-  options: GatewayOptions,
-  parts: { dataDir: string; registry: Registry; pool: HttpPool; clock: Clock; file?: OptionsFile | undefined; findSlug?: FindSlug | undefined },
-): Service {
+export function openService(options: GatewayOptions, parts: ServiceParts): Service {
   const { registry, clock, pool } = parts;
   const folder = join(parts.dataDir, 'gateway');
   const resolver = new ModelResolver(registry, readAliases(parts.file), parts.findSlug);
   using opening = new DisposableStack();
   const keys = opening.use(new KeyStore(folder));
   const meter = opening.use(new Meter(folder));
-  const waits = { queueMs: options.queueTimeoutS * 1000, loadMs: options.loadS * 1000, downWaitMs: options.queueDownWaitS * 1000 };
+  // Seconds in the file, milliseconds inside.
+  const waits = {
+    queueMs: options.queueTimeoutS * 1000,
+    loadMs: options.loadS * 1000,
+    downWaitMs: options.queueDownWaitS * 1000,
+  };
   const admission = opening.use(new Admission({ registry, clock, limits: { queueMax: options.queueMax, ...waits } }));
   const relay = opening.use(
     new Relay({
@@ -47,6 +61,7 @@ export function openService(
       },
     }),
   );
+  // From here on the caller ends what was opened, in reverse order; until here a fault does.
   const opened = opening.move();
   return { keys, meter, resolver, admission, relay, [Symbol.dispose]: () => opened.dispose() };
 }

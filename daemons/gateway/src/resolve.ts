@@ -52,7 +52,9 @@ export class ModelResolver {
 
   #ofAlias(alias: Alias): readonly Endpoint[] {
     const serving = this.#registry.serving(alias.modelId);
-    return alias.endpoints.length === 0 ? serving : serving.filter((endpoint) => alias.endpoints.includes(endpoint.spec.name));
+    return alias.endpoints.length === 0
+      ? serving
+      : serving.filter((endpoint) => alias.endpoints.includes(endpoint.spec.name));
   }
 
   get aliases(): ReadonlyMap<string, Alias> {

@@ -5,7 +5,8 @@ import type { ModelResolver } from './resolve.ts';
 
 export type ModelRow = ServedModel & { created: number; ownedBy: string; servable: boolean };
 
-const isUp = (endpoint: Endpoint) => endpoint.state === 'healthy' || endpoint.state === 'busy' || endpoint.state === 'rate_limited';
+const isUp = (endpoint: Endpoint) =>
+  endpoint.state === 'healthy' || endpoint.state === 'busy' || endpoint.state === 'rate_limited';
 
 function describe(id: string, target: string | undefined, all: readonly Endpoint[]): ModelRow {
   const up = all.filter(isUp);
@@ -28,8 +29,12 @@ function describe(id: string, target: string | undefined, all: readonly Endpoint
 
 /** Aliases, then plain models, each sorted: those that can be served now and those that cannot. */
 export function servedModels(registry: Registry, resolver: ModelResolver): ModelRow[] {
-  const aliases = [...resolver.aliases.values()].map((alias) => describe(alias.name, alias.modelId, resolver.find(alias.name, false)?.candidates() ?? []));
-  const models = [...registry.models()].filter(([id]) => !resolver.aliases.has(id)).map(([id, endpoints]) => describe(id, undefined, endpoints));
+  const aliases = [...resolver.aliases.values()].map((alias) =>
+    describe(alias.name, alias.modelId, resolver.find(alias.name, false)?.candidates() ?? []),
+  );
+  const models = [...registry.models()]
+    .filter(([id]) => !resolver.aliases.has(id))
+    .map(([id, endpoints]) => describe(id, undefined, endpoints));
   const byId = (a: ModelRow, b: ModelRow) => (a.id < b.id ? -1 : 1);
   return [...aliases.toSorted(byId), ...models.toSorted(byId)];
 }

@@ -31,7 +31,8 @@ export function redact(value: unknown, name = ''): unknown {
   return value;
 }
 
-const oneLine = (text: string) => text.replace(/[\r\n\u001b]/g, (c) => (c === '\n' ? '\\n' : c === '\r' ? '\\r' : '\\e'));
+const oneLine = (text: string) =>
+  text.replace(/[\r\n\u001b]/g, (c) => (c === '\n' ? '\\n' : c === '\r' ? '\\r' : '\\e'));
 
 function prettyLine(level: LogLevel, msg: string, fields: LogFields): string {
   const time = new Date().toISOString().slice(11, 23);

@@ -162,5 +162,5 @@ export function parseOptions<D extends OptionDefs>(defs: D, input: OptionsInput 
     values[key] = decide(key, def, found);
     sources[key] = found?.source ?? (values[key] === undefined ? 'unset' : 'default');
   }
-  return { values: values as OptionValues<D>, positionals, sources: sources as ParsedOptions<D>['sources'] };
+  return { values: values as OptionValues<D>, positionals, sources };
 }

@@ -20,7 +20,9 @@ type Row = { status: number; type: ErrorType; blame: Blame; text: string; retryA
 
 const caller = (status: number, type: ErrorType, text: string): Row => ({ status, type, blame: 'caller', text });
 const world = (status: number, type: ErrorType, text: string, retryAfterS?: number): Row =>
-  retryAfterS === undefined ? { status, type, blame: 'world', text } : { status, type, blame: 'world', text, retryAfterS };
+  retryAfterS === undefined
+    ? { status, type, blame: 'world', text }
+    : { status, type, blame: 'world', text, retryAfterS };
 
 export const errorTable = {
   invalid_json: caller(400, 'invalid_request_error', 'the request body is not one JSON object'),
@@ -30,14 +32,26 @@ export const errorTable = {
   invalid_value: caller(400, 'invalid_request_error', 'a field has a value that is not allowed'),
   unsupported_parameter: caller(400, 'invalid_request_error', 'this engine does not support a field of the request'),
   context_length_exceeded: caller(400, 'invalid_request_error', "the prompt is longer than the model's context"),
-  model_required: caller(400, 'invalid_request_error', "the field 'model' is missing; see GET /v1/models or `labctl models`"),
+  model_required: caller(
+    400,
+    'invalid_request_error',
+    "the field 'model' is missing; see GET /v1/models or `labctl models`",
+  ),
   bad_request: caller(400, 'invalid_request_error', 'the request is not valid HTTP/1.1'),
-  invalid_api_key: caller(401, 'authentication_error', 'no valid API key; send `Authorization: Bearer lmk_…` (make one with `labctl keys create`)'),
+  invalid_api_key: caller(
+    401,
+    'authentication_error',
+    'no valid API key; send `Authorization: Bearer lmk_…` (make one with `labctl keys create`)',
+  ),
   insufficient_scope: caller(403, 'permission_error', 'this API key may not do that'),
   origin_refused: caller(403, 'permission_error', 'requests from a browser page of another origin are refused'),
   model_not_found: caller(404, 'not_found_error', 'this model is unknown; `labctl models` lists what is served'),
   unknown_route: caller(404, 'not_found_error', 'there is no such route'),
-  path_not_exposed: caller(404, 'not_found_error', 'this node does not offer that path; GET /v1/models lists what it serves'),
+  path_not_exposed: caller(
+    404,
+    'not_found_error',
+    'this node does not offer that path; GET /v1/models lists what it serves',
+  ),
   key_not_found: caller(404, 'not_found_error', 'there is no such key; `labctl keys list` lists them'),
   method_not_allowed: caller(405, 'invalid_request_error', 'this route does not take that method'),
   header_timeout: caller(408, 'invalid_request_error', 'the request head did not arrive in time'),
@@ -45,7 +59,13 @@ export const errorTable = {
   request_too_large: caller(413, 'invalid_request_error', 'the request body is too large'),
   unsupported_media_type: caller(415, 'invalid_request_error', 'the request body must be application/json'),
   headers_too_large: caller(431, 'invalid_request_error', 'the request head is too large'),
-  queue_full: { status: 429, type: 'rate_limit_error', blame: 'world', text: 'every endpoint with this model is busy and the queue is full', retryAfterS: 2 },
+  queue_full: {
+    status: 429,
+    type: 'rate_limit_error',
+    blame: 'world',
+    text: 'every endpoint with this model is busy and the queue is full',
+    retryAfterS: 2,
+  },
   rate_limit_exceeded: world(429, 'rate_limit_error', 'every endpoint with this model asks for a pause', 5),
   node_busy: {
     status: 429,
@@ -54,7 +74,12 @@ export const errorTable = {
     text: 'this node runs as many requests as it may',
     retryAfterS: 2,
   },
-  internal_error: { status: 500, type: 'api_error', blame: 'ours', text: 'an error on our side; the log has the details under this request id' },
+  internal_error: {
+    status: 500,
+    type: 'api_error',
+    blame: 'ours',
+    text: 'an error on our side; the log has the details under this request id',
+  },
   not_supported: caller(501, 'invalid_request_error', 'this route of the OpenAI API is not supported'),
   upstream_error: world(502, 'api_error', 'the endpoint failed to answer', 2),
   upstream_auth: world(502, 'api_error', 'the endpoint refused our credentials; its operator has to set its api_key'),

@@ -59,7 +59,13 @@ class Waiter implements DeadlineEntry {
   readonly reject: (error: ApiError) => void;
   #admission: Admission;
 
-  constructor(admission: Admission, ask: AdmissionAsk, limits: AdmissionLimits, resolve: (lease: Lease) => void, reject: (error: ApiError) => void) {
+  constructor(
+    admission: Admission,
+    ask: AdmissionAsk,
+    limits: AdmissionLimits,
+    resolve: (lease: Lease) => void,
+    reject: (error: ApiError) => void,
+  ) {
     this.#admission = admission;
     this.ask = ask;
     this.since = performance.now();
@@ -125,7 +131,9 @@ export class Admission implements Disposable {
   }
 
   #choose(ask: AdmissionAsk): Lease | undefined {
-    const open = ask.candidates().filter((endpoint) => !ask.tried.has(endpoint) && this.#registry.usable(endpoint) && hasRoom(endpoint));
+    const open = ask
+      .candidates()
+      .filter((endpoint) => !ask.tried.has(endpoint) && this.#registry.usable(endpoint) && hasRoom(endpoint));
     const endpoint = chooseEndpoint(open, ask.model, this.#clock.now(), this.#random);
     if (endpoint === undefined) return undefined;
     this.#registry.noteStart(endpoint);

@@ -20,7 +20,14 @@ export type AttemptEnd =
   /** An answer of the engine with a status from 300 up: nothing was passed on. */
   | { type: 'refused'; status: number; head: ResponseHead; body: Uint8Array }
   /** No usable answer. `passed`: body bytes went to the client already. */
-  | { type: 'failed'; reason: ClientFailure['reason'] | 'stalled' | 'too_large'; detail: string; passed: boolean; usage: Usage | undefined; deltas: number }
+  | {
+      type: 'failed';
+      reason: ClientFailure['reason'] | 'stalled' | 'too_large';
+      detail: string;
+      passed: boolean;
+      usage: Usage | undefined;
+      deltas: number;
+    }
   | { type: 'left'; usage: Usage | undefined; deltas: number };
 
 export type AttemptPlan = {
@@ -104,7 +111,8 @@ export class Attempt implements ResponseSink, DeadlineEntry {
         this.#pass((this.#tap as SseTap).push(bytes));
         return;
       default:
-        if (this.#bytes > this.#plan.responseBytesMax) return this.#fail('too_large', `the answer is larger than ${this.#plan.responseBytesMax} bytes`);
+        if (this.#bytes > this.#plan.responseBytesMax)
+          return this.#fail('too_large', `the answer is larger than ${this.#plan.responseBytesMax} bytes`);
         this.#keepTail(bytes);
         this.#pass(bytes);
     }
@@ -135,13 +143,15 @@ export class Attempt implements ResponseSink, DeadlineEntry {
   /** The last bytes of a long answer, where engines put `usage`. */
   #keepTail(bytes: Uint8Array): void {
     if (bytes.length >= tailBytes) this.#parts = [Buffer.from(bytes.subarray(-tailBytes))];
-    else if (this.#parts.push(bytes) >= 32) this.#parts = [Buffer.from(Buffer.concat(this.#parts).subarray(-tailBytes))];
+    else if (this.#parts.push(bytes) >= 32)
+      this.#parts = [Buffer.from(Buffer.concat(this.#parts).subarray(-tailBytes))];
   }
 
   onEnd(): void {
     if (this.#over) return;
     const head = this.#head as ResponseHead;
-    if (this.#mode === 'error') return this.#settle({ type: 'refused', status: head.status, head, body: Buffer.concat(this.#parts) });
+    if (this.#mode === 'error')
+      return this.#settle({ type: 'refused', status: head.status, head, body: Buffer.concat(this.#parts) });
     if (this.#mode === 'sse') return this.#endSse(head);
     const body = this.#parts.length === 1 ? (this.#parts[0] as Uint8Array) : Buffer.concat(this.#parts);
     const usage = usageFromTail(body);
@@ -184,7 +194,14 @@ export class Attempt implements ResponseSink, DeadlineEntry {
   #fail(reason: ClientFailure['reason'] | 'stalled' | 'too_large', detail: string): void {
     if (this.#over) return;
     this.#call?.abort();
-    this.#settle({ type: 'failed', reason, detail, passed: this.#passed, usage: this.#tap?.usage, deltas: this.#tap?.events ?? 0 });
+    this.#settle({
+      type: 'failed',
+      reason,
+      detail,
+      passed: this.#passed,
+      usage: this.#tap?.usage,
+      deltas: this.#tap?.events ?? 0,
+    });
   }
 
   /** Used when an endpoint goes down: an attempt without a first byte is retried elsewhere. */

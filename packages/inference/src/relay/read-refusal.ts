@@ -23,9 +23,15 @@ export function readRefusal(status: number, body: string, retryAfterS: number): 
     const wait = Number.isFinite(retryAfterS) && retryAfterS > 0 ? { retryAfterS } : {};
     return { again: 'elsewhere', error: new ApiError('rate_limit_exceeded', { log, ...wait }) };
   }
-  if (status === 503 && loading.test(body)) return { again: 'when-ready', error: new ApiError('model_loading', { log }) };
+  if (status === 503 && loading.test(body))
+    return { again: 'when-ready', error: new ApiError('model_loading', { log }) };
   if (status === 503 && busy.test(body)) return { again: 'when-ready', error: new ApiError('queue_timeout', { log }) };
-  if (status === 501) return { again: 'no', error: new ApiError('not_supported', { log, message: 'this model does not support this route' }) };
-  if (retried.has(status) || status >= 500) return { again: 'elsewhere', error: new ApiError('upstream_error', { log }) };
+  if (status === 501)
+    return {
+      again: 'no',
+      error: new ApiError('not_supported', { log, message: 'this model does not support this route' }),
+    };
+  if (retried.has(status) || status >= 500)
+    return { again: 'elsewhere', error: new ApiError('upstream_error', { log }) };
   return undefined;
 }

@@ -5,8 +5,28 @@ import type { Endpoint } from '../registry/endpoint.ts';
 const forwarded = new Set(['traceparent', 'tracestate', 'user-agent', 'idempotency-key']);
 const forwardedPrefixes = ['anthropic-', 'x-claude-code-', 'openai-'];
 
-const hopByHop = ['connection', 'keep-alive', 'proxy-authenticate', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'content-length'];
-const dropped = new Set([...hopByHop, 'set-cookie', 'server', 'via', 'date', 'location', 'x-powered-by', 'alt-svc', 'x-request-id']);
+const hopByHop = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+];
+const dropped = new Set([
+  ...hopByHop,
+  'set-cookie',
+  'server',
+  'via',
+  'date',
+  'location',
+  'x-powered-by',
+  'alt-svc',
+  'x-request-id',
+]);
 
 /** Headers of the client that the engine may see. */
 export function isForwarded(name: string): boolean {
@@ -17,14 +37,22 @@ export function isForwarded(name: string): boolean {
 export const isReturned = (name: string): boolean => !dropped.has(name) && !name.startsWith('access-control-');
 
 /** The same for a node's tunnel: nothing that could tell about the site. */
-export const isReturnedByNode = (name: string): boolean => name === 'content-type' || name === 'cache-control' || name === 'retry-after';
+export const isReturnedByNode = (name: string): boolean =>
+  name === 'content-type' || name === 'cache-control' || name === 'retry-after';
 
 const cutLines = (value: string) => cleanHeaderValue(value);
 
 /** Request line and headers towards an endpoint, the empty line included. */
 export function upstreamHead(
   endpoint: Endpoint,
-  request: { path: string; query: string; requestId: string; length: number; stream: boolean; headers: Iterable<readonly [string, string]> },
+  request: {
+    path: string;
+    query: string;
+    requestId: string;
+    length: number;
+    stream: boolean;
+    headers: Iterable<readonly [string, string]>;
+  },
 ): string {
   const { target, spec } = endpoint;
   const query = request.query === '' ? '' : `?${request.query}`;

@@ -139,7 +139,14 @@ export class RelayRun implements DeadlineEntry {
     const parts = spliceBody(body, { model, includeUsage });
     let length = 0;
     for (const part of parts) length += part.length;
-    const head = upstreamHead(endpoint, { path, query: exchange.query, requestId, length, stream: body.stream, headers: exchange.headers() });
+    const head = upstreamHead(endpoint, {
+      path,
+      query: exchange.query,
+      requestId,
+      length,
+      stream: body.stream,
+      headers: exchange.headers(),
+    });
     const attempt = new Attempt(
       {
         endpoint,
@@ -177,14 +184,16 @@ export class RelayRun implements DeadlineEntry {
     this.deadline = 0;
     if (this.#keptAlive) return;
     const headers = answerHeaders(head.headers, this.#relay.isReturned, this.#ours());
-    if (this.#request.body.stream && headerValue(headers, 'x-accel-buffering') === undefined) headers.push(['x-accel-buffering', 'no']);
+    if (this.#request.body.stream && headerValue(headers, 'x-accel-buffering') === undefined)
+      headers.push(['x-accel-buffering', 'no']);
     this.#request.exchange.start(head.status, headers);
   }
 
   #replyWhole(head: ResponseHead, body: Uint8Array): void {
     this.deadline = 0;
     const { exchange } = this.#request;
-    if (!this.#keptAlive) return exchange.reply(head.status, answerHeaders(head.headers, this.#relay.isReturned, this.#ours()), body);
+    if (!this.#keptAlive)
+      return exchange.reply(head.status, answerHeaders(head.headers, this.#relay.isReturned, this.#ours()), body);
     // The client was promised a stream and the engine gave one object: it goes out as one event.
     exchange.write(Buffer.concat([Buffer.from('data: '), body, Buffer.from('\n\n')]));
     exchange.end();
@@ -196,18 +205,43 @@ export class RelayRun implements DeadlineEntry {
     const estimated = (deltas: number) => estimateUsage(this.#request.body.bytes.length, deltas);
     if (end.type === 'done') {
       registry.noteTraffic(endpoint, { type: 'success' });
-      return this.#outcome(end.status, undefined, undefined, end.usage ?? (this.#request.body.stream ? estimated(end.deltas) : undefined));
+      return this.#outcome(
+        end.status,
+        undefined,
+        undefined,
+        end.usage ?? (this.#request.body.stream ? estimated(end.deltas) : undefined),
+      );
     }
     if (end.type === 'left') registry.noteTraffic(endpoint, { type: 'abandoned' });
-    if (end.type === 'left') return this.#outcome(499, undefined, undefined, end.usage ?? (end.deltas > 0 ? estimated(end.deltas) : undefined));
+    if (end.type === 'left')
+      return this.#outcome(
+        499,
+        undefined,
+        undefined,
+        end.usage ?? (end.deltas > 0 ? estimated(end.deltas) : undefined),
+      );
     if (end.type === 'refused') return this.#judgeRefusal(end, endpoint);
     const reason = end.reason === 'stalled' ? 'timeout' : end.reason === 'too_large' ? 'invalid' : end.reason;
     registry.noteTraffic(endpoint, { type: 'failure', reason, detail: end.detail });
     if (!end.passed) {
-      const code: ErrorCode = end.reason === 'timeout' ? 'upstream_timeout' : end.reason === 'invalid' ? 'upstream_invalid' : 'upstream_error';
-      return { again: this.#shutDown ? 'no' : 'elsewhere', error: this.#shutDown ? new ApiError('server_shutting_down') : new ApiError(code, { log: end.detail }) };
+      const code: ErrorCode =
+        end.reason === 'timeout'
+          ? 'upstream_timeout'
+          : end.reason === 'invalid'
+            ? 'upstream_invalid'
+            : 'upstream_error';
+      return {
+        again: this.#shutDown ? 'no' : 'elsewhere',
+        error: this.#shutDown ? new ApiError('server_shutting_down') : new ApiError(code, { log: end.detail }),
+      };
     }
-    const code: ErrorCode = this.#shutDown ? 'server_shutting_down' : end.reason === 'stalled' ? 'upstream_stalled' : end.reason === 'too_large' ? 'upstream_too_large' : 'upstream_broken';
+    const code: ErrorCode = this.#shutDown
+      ? 'server_shutting_down'
+      : end.reason === 'stalled'
+        ? 'upstream_stalled'
+        : end.reason === 'too_large'
+          ? 'upstream_too_large'
+          : 'upstream_broken';
     return this.#breakOff(new ApiError(code, { log: end.detail }), end.usage ?? estimated(end.deltas));
   }
 
@@ -220,7 +254,12 @@ export class RelayRun implements DeadlineEntry {
       body: text,
       ...(Number.isFinite(retryAfter) && retryAfter > 0 ? { retryAfterS: retryAfter } : {}),
     });
-    if (end.status === 400 && text.includes('stream_options') && this.#request.body.streamOptions === undefined && !endpoint.refusesStreamOptions) {
+    if (
+      end.status === 400 &&
+      text.includes('stream_options') &&
+      this.#request.body.streamOptions === undefined &&
+      !endpoint.refusesStreamOptions
+    ) {
       endpoint.refusesStreamOptions = true;
       return { again: 'when-ready', error: new ApiError('upstream_error') };
     }
@@ -253,12 +292,25 @@ export class RelayRun implements DeadlineEntry {
     if (this.#keptAlive) return this.#breakOff(error, undefined);
     const headers: Array<readonly [string, string]> = [['content-type', 'application/json'], ...this.#ours()];
     if (error.retryAfterS !== undefined) headers.push(['retry-after', String(Math.ceil(error.retryAfterS))]);
-    this.#request.exchange.reply(error.status, headers, JSON.stringify(openaiErrorBody(error, this.#request.requestId)));
+    this.#request.exchange.reply(
+      error.status,
+      headers,
+      JSON.stringify(openaiErrorBody(error, this.#request.requestId)),
+    );
     return this.#outcome(error.status, error.code, error.log);
   }
 
   #outcome(status: number, code: ErrorCode | undefined, detail: string | undefined, usage?: Usage): RelayOutcome {
-    return { status, code, detail, endpoint: this.#endpoint, attempts: this.#attempts, queueMs: this.#queueMs, ttftMs: this.#ttftMs, usage };
+    return {
+      status,
+      code,
+      detail,
+      endpoint: this.#endpoint,
+      attempts: this.#attempts,
+      queueMs: this.#queueMs,
+      ttftMs: this.#ttftMs,
+      usage,
+    };
   }
 
   #clientLeft(): void {
@@ -296,7 +348,15 @@ export class RelayRun implements DeadlineEntry {
     this.#shutDown = true;
     if (this.#attempt === undefined) {
       this.#cancelWait?.();
-      if (!this.#request.exchange.started) this.#request.exchange.reply(503, [['content-type', 'application/json'], ['retry-after', '5']], JSON.stringify(openaiErrorBody(new ApiError('server_shutting_down'))));
+      if (!this.#request.exchange.started)
+        this.#request.exchange.reply(
+          503,
+          [
+            ['content-type', 'application/json'],
+            ['retry-after', '5'],
+          ],
+          JSON.stringify(openaiErrorBody(new ApiError('server_shutting_down'))),
+        );
       this.#left = true;
       this.#onLeft?.();
       return;

@@ -13,10 +13,17 @@ import type { HttpPool } from '@labmesh/kit/http/client';
 import type { Admission } from '../choose/admission.ts';
 import type { Registry } from '../watch/registry.ts';
 import { isReturned } from './relay-headers.ts';
-import { type RelayHost, type RelayLimits, relayLimits, type RelayOutcome, type RelayRequest } from './relay-request.ts';
+import {
+  type RelayHost,
+  type RelayLimits,
+  relayLimits,
+  type RelayOutcome,
+  type RelayRequest,
+} from './relay-request.ts';
 import { RelayRun } from './relay-run.ts';
 
-export type RelayParts = Pick<RelayHost, 'pool' | 'registry' | 'admission'> & Partial<Pick<RelayHost, 'clock' | 'isReturned'>> & { limits?: Partial<RelayLimits> };
+export type RelayParts = Pick<RelayHost, 'pool' | 'registry' | 'admission'> &
+  Partial<Pick<RelayHost, 'clock' | 'isReturned'>> & { limits?: Partial<RelayLimits> };
 
 export class Relay implements RelayHost, Disposable {
   readonly pool: HttpPool;

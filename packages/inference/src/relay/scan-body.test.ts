@@ -13,40 +13,52 @@ const codeOf = (text: string): string => {
     return error.code;
   }
 };
-const spliced = (text: string, edit: { model?: string; includeUsage: boolean }) => Buffer.concat(spliceBody(scan(text), edit)).toString();
+const spliced = (text: string, edit: { model?: string; includeUsage: boolean }) =>
+  Buffer.concat(spliceBody(scan(text), edit)).toString();
 
 describe('scanBody', () => {
   test('finds model, stream and stream_options wherever they stand', () => {
-    const found = scan(' {"messages":[{"model":"inner","stream":true}],"stream" : true , "stream_options":{"include_usage":false},"model":"a\\u0062"} ');
+    const found = scan(
+      ' {"messages":[{"model":"inner","stream":true}],"stream" : true , "stream_options":{"include_usage":false},"model":"a\\u0062"} ',
+    );
     expect(found).toMatchObject({ model: 'ab', stream: true, keys: 4 });
     expect(found.streamOptions?.includeUsage?.value).toBe(false);
   });
 
   test('agrees with JSON.parse on what is JSON', () => {
     fc.assert(
-      fc.property(fc.json(), fc.integer({ min: 0, max: 40 }), fc.constantFrom('', ',', '}', '"', '\\', '1', '-', '\u0001', 'e'), (json, at, put) => {
-        const text = `{"k":${json.slice(0, at)}${put}${json.slice(at)}}`;
-        let valid = true;
-        try {
-          JSON.parse(text);
-        } catch {
-          valid = false;
-        }
-        expect(codeOf(text) === 'ok').toBe(valid);
-      }),
+      fc.property(
+        fc.json(),
+        fc.integer({ min: 0, max: 40 }),
+        fc.constantFrom('', ',', '}', '"', '\\', '1', '-', '\u0001', 'e'),
+        (json, at, put) => {
+          const text = `{"k":${json.slice(0, at)}${put}${json.slice(at)}}`;
+          let valid = true;
+          try {
+            JSON.parse(text);
+          } catch {
+            valid = false;
+          }
+          expect(codeOf(text) === 'ok').toBe(valid);
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
 
   test('bytes of any kind give a result or an ApiError', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom('', '{', '{"model":', '{"model":"', '{"stream_options":{'), (bytes, start) => {
-        try {
-          scanBody(Buffer.concat([Buffer.from(start), bytes]));
-        } catch (error) {
-          expect(error).toBeInstanceOf(ApiError);
-        }
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.constantFrom('', '{', '{"model":', '{"model":"', '{"stream_options":{'),
+        (bytes, start) => {
+          try {
+            scanBody(Buffer.concat([Buffer.from(start), bytes]));
+          } catch (error) {
+            expect(error).toBeInstanceOf(ApiError);
+          }
+        },
+      ),
     );
   });
 
@@ -98,7 +110,9 @@ describe('spliceBody', () => {
   }
 
   test('a model that is missing is added, also to an empty object', () => {
-    expect(spliced('{}', { model: 'm', includeUsage: true })).toBe('{"model":"m","stream_options":{"include_usage":true}}');
+    expect(spliced('{}', { model: 'm', includeUsage: true })).toBe(
+      '{"model":"m","stream_options":{"include_usage":true}}',
+    );
     expect(spliced('{"a":1}', { model: 'm', includeUsage: false })).toBe('{"a":1,"model":"m"}');
   });
 

@@ -14,7 +14,9 @@ export type ScannedBody = {
   modelRange: Range | undefined;
   stream: boolean;
   /** The value of `stream_options`, and of `include_usage` inside it. */
-  streamOptions: (Range & { isObject: boolean; isEmpty: boolean; includeUsage: (Range & { value: boolean }) | undefined }) | undefined;
+  streamOptions:
+    | (Range & { isObject: boolean; isEmpty: boolean; includeUsage: (Range & { value: boolean }) | undefined })
+    | undefined;
   /** Index of the closing brace. */
   end: number;
   /** Number of top-level keys. */
@@ -61,7 +63,17 @@ class Scanner {
         at++;
         const next = bytes[at] as number;
         // " \ / b f n r t
-        if (next === 34 || next === 92 || next === 47 || next === 98 || next === 102 || next === 110 || next === 114 || next === 116) continue;
+        if (
+          next === 34 ||
+          next === 92 ||
+          next === 47 ||
+          next === 98 ||
+          next === 102 ||
+          next === 110 ||
+          next === 114 ||
+          next === 116
+        )
+          continue;
         this.at = at;
         if (next !== 117 || !isHex4(bytes, at + 1)) this.fail('a bad escape in a string');
         at += 4;
@@ -206,7 +218,8 @@ function scanStreamOptions(scanner: Scanner): NonNullable<ScannedBody['streamOpt
   let includeUsage: (Range & { value: boolean }) | undefined;
   let count = 0;
   if (!isObject) {
-    if (scanner.bytes[start] !== 110) throw new ApiError('invalid_type', { param: 'stream_options', message: "'stream_options' must be an object" });
+    if (scanner.bytes[start] !== 110)
+      throw new ApiError('invalid_type', { param: 'stream_options', message: "'stream_options' must be an object" });
     scanner.value(1);
   } else {
     count = scanner.members((key) => {
@@ -216,7 +229,10 @@ function scanStreamOptions(scanner: Scanner): NonNullable<ScannedBody['streamOpt
       if (key !== 'include_usage') return;
       if (includeUsage !== undefined) throw new ApiError('duplicate_field', { param: 'stream_options.include_usage' });
       if (first !== 116 && first !== 102 && first !== 110) {
-        throw new ApiError('invalid_type', { param: 'stream_options.include_usage', message: "'include_usage' must be a boolean" });
+        throw new ApiError('invalid_type', {
+          param: 'stream_options.include_usage',
+          message: "'include_usage' must be a boolean",
+        });
       }
       includeUsage = { start: from, end: scanner.at, value: first === 116 };
     });
@@ -230,12 +246,21 @@ function scanStreamOptions(scanner: Scanner): NonNullable<ScannedBody['streamOpt
  */
 export function scanBody(bytes: Uint8Array): ScannedBody {
   const scanner = new Scanner(bytes);
-  const found: ScannedBody = { bytes, model: undefined, modelRange: undefined, stream: false, streamOptions: undefined, end: 0, keys: 0 };
+  const found: ScannedBody = {
+    bytes,
+    model: undefined,
+    modelRange: undefined,
+    stream: false,
+    streamOptions: undefined,
+    end: 0,
+    keys: 0,
+  };
   if (scanner.space() !== 123) scanner.fail(bytes.length === 0 ? 'the body is empty' : 'it is not an object');
   const seen = new Set<string>();
   found.keys = scanner.members((key) => {
     if (!wanted.has(key)) return scanner.value(1);
-    if (seen.has(key)) throw new ApiError('duplicate_field', { param: key, message: `the field '${key}' is present twice` });
+    if (seen.has(key))
+      throw new ApiError('duplicate_field', { param: key, message: `the field '${key}' is present twice` });
     seen.add(key);
     readKnown(scanner, found, key);
   });
@@ -266,7 +291,10 @@ function readKnown(scanner: Scanner, found: ScannedBody, key: string): void {
 type Splice = Range & { text: string };
 
 /** The bytes to send: slices of the original with splices between. `model` undefined leaves it as it is. */
-export function spliceBody(scanned: ScannedBody, edit: { model?: string | undefined; includeUsage: boolean }): Uint8Array[] {
+export function spliceBody(
+  scanned: ScannedBody,
+  edit: { model?: string | undefined; includeUsage: boolean },
+): Uint8Array[] {
   const splices: Splice[] = [];
   if (edit.model !== undefined && edit.model !== scanned.model) {
     const text = JSON.stringify(edit.model);

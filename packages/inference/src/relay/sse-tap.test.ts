@@ -4,14 +4,15 @@ import { eventBytesMax, SseTap } from './sse-tap.ts';
 import { usageFromTail } from './usage.ts';
 
 const delta = (text: string) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: text } }] })}\n\n`;
-const usageEvent = 'data: {"id":"x","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"prompt_tokens_details":{"cached_tokens":2}}}\n\n';
+const usageEvent =
+  'data: {"id":"x","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"prompt_tokens_details":{"cached_tokens":2}}}\n\n';
 const done = 'data: [DONE]\n\n';
 
 function run(text: string | Uint8Array, sizes: () => number, withhold: boolean) {
   const tap = new SseTap(withhold);
   const bytes = Buffer.from(text);
   const out: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const size = sizes();
     out.push(Buffer.from(tap.push(Uint8Array.from(bytes.subarray(at, at + size)))));
     at += size;
@@ -24,7 +25,13 @@ describe('SseTap', () => {
   test('takes out the usage chunk it was told to, and nothing else', () => {
     const { text, tap } = run(delta('a') + delta('b') + usageEvent + done, () => 10_000, true);
     expect(text).toBe(delta('a') + delta('b') + done);
-    expect(tap.usage).toEqual({ promptTokens: 3, completionTokens: 4, cachedTokens: 2, reasoningTokens: 0, estimated: false });
+    expect(tap.usage).toEqual({
+      promptTokens: 3,
+      completionTokens: 4,
+      cachedTokens: 2,
+      reasoningTokens: 0,
+      estimated: false,
+    });
     expect(tap.events).toBe(2);
     expect(tap.finished).toBe(true);
   });
@@ -51,13 +58,22 @@ describe('SseTap', () => {
       fc.constant('id: 1\ndata: {"tool_calls":\ndata: []}\n\n'),
     );
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 12 }), fc.array(fc.integer({ min: 1, max: 17 }), { minLength: 1 }), fc.boolean(), (events, cuts, withUsage) => {
-        const plain = events.join('');
-        let i = 0;
-        const { text, tap } = run(plain + (withUsage ? usageEvent : '') + done, () => cuts[i++ % cuts.length] as number, true);
-        expect(text).toBe(plain + done);
-        expect(tap.usage?.completionTokens).toBe(withUsage ? 4 : undefined);
-      }),
+      fc.property(
+        fc.array(event, { maxLength: 12 }),
+        fc.array(fc.integer({ min: 1, max: 17 }), { minLength: 1 }),
+        fc.boolean(),
+        (events, cuts, withUsage) => {
+          const plain = events.join('');
+          let i = 0;
+          const { text, tap } = run(
+            plain + (withUsage ? usageEvent : '') + done,
+            () => cuts[i++ % cuts.length] as number,
+            true,
+          );
+          expect(text).toBe(plain + done);
+          expect(tap.usage?.completionTokens).toBe(withUsage ? 4 : undefined);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -81,19 +97,28 @@ describe('SseTap', () => {
   test('half an event is held only while it may be the usage chunk', () => {
     const tap = new SseTap(true);
     expect(tap.push(Buffer.from('data: {"id":"x","choices":[')).length).toBe(0);
-    expect(Buffer.from(tap.push(Buffer.from('{"delta":{"content":"a'))).toString()).toBe('data: {"id":"x","choices":[{"delta":{"content":"a');
+    expect(Buffer.from(tap.push(Buffer.from('{"delta":{"content":"a'))).toString()).toBe(
+      'data: {"id":"x","choices":[{"delta":{"content":"a',
+    );
     expect(Buffer.from(tap.push(Buffer.from('b"}}]}\n\n'))).toString()).toBe('b"}}]}\n\n');
   });
 });
 
 describe('usageFromTail', () => {
   test('reads the last usage object, not one inside a text', () => {
-    const body = JSON.stringify({ choices: [{ message: { content: '"usage":{"prompt_tokens":99}' } }], usage: { prompt_tokens: 5, completion_tokens: 6, note: '}' }, timings: {} });
+    const body = JSON.stringify({
+      choices: [{ message: { content: '"usage":{"prompt_tokens":99}' } }],
+      usage: { prompt_tokens: 5, completion_tokens: 6, note: '}' },
+      timings: {},
+    });
     expect(usageFromTail(Buffer.from(body))).toMatchObject({ promptTokens: 5, completionTokens: 6 });
     expect(usageFromTail(Buffer.from(body.slice(20)))).toMatchObject({ promptTokens: 5 });
   });
   test('bytes of any kind never throw, absurd counts read as zero', () => {
     fc.assert(fc.property(fc.string(), (text) => void usageFromTail(Buffer.from(`"usage":{${text}`))));
-    expect(usageFromTail(Buffer.from('{"usage":{"prompt_tokens":-1,"completion_tokens":1e400}}'))).toMatchObject({ promptTokens: 0, completionTokens: 0 });
+    expect(usageFromTail(Buffer.from('{"usage":{"prompt_tokens":-1,"completion_tokens":1e400}}'))).toMatchObject({
+      promptTokens: 0,
+      completionTokens: 0,
+    });
   });
 });

@@ -120,7 +120,7 @@ export class SseTap {
     const pieces: Buffer[] = [];
     let from = sent;
     let dropped = false;
-    for (let start = 0; start < bytes.length; ) {
+    for (let start = 0; start < bytes.length;) {
       const end = eventEnd(bytes, start);
       if (end < 0) break;
       if (this.#readEvent(bytes.subarray(start, end)) && start >= sent) {

@@ -16,15 +16,19 @@ function decodeAll(pieces: Uint8Array[]): { body: Buffer; decoder: ChunkedDecode
 
 test('what was encoded comes back, however it is cut', () => {
   fc.assert(
-    fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 }), { maxLength: 8 }), fc.integer({ min: 1, max: 17 }), (bodies, size) => {
-      const encoded = Buffer.concat([...bodies.map(encodeChunk), Buffer.from(lastChunk)]);
-      const pieces: Uint8Array[] = [];
-      for (let at = 0; at < encoded.length; at += size) pieces.push(Uint8Array.from(encoded.subarray(at, at + size)));
-      const { body, decoder, left } = decodeAll(pieces);
-      expect(body).toEqual(Buffer.concat(bodies));
-      expect(decoder.done).toBe(true);
-      expect(left).toBe(0);
-    }),
+    fc.property(
+      fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 }), { maxLength: 8 }),
+      fc.integer({ min: 1, max: 17 }),
+      (bodies, size) => {
+        const encoded = Buffer.concat([...bodies.map(encodeChunk), Buffer.from(lastChunk)]);
+        const pieces: Uint8Array[] = [];
+        for (let at = 0; at < encoded.length; at += size) pieces.push(Uint8Array.from(encoded.subarray(at, at + size)));
+        const { body, decoder, left } = decodeAll(pieces);
+        expect(body).toEqual(Buffer.concat(bodies));
+        expect(decoder.done).toBe(true);
+        expect(left).toBe(0);
+      },
+    ),
   );
 });
 

@@ -33,7 +33,8 @@ function newPool(limits = {}): HttpPool {
   pools.push(pool);
   return pool;
 }
-const get = (pool: HttpPool, port: number, path = '/') => fetchWhole(pool, { host: '127.0.0.1', port, tls: false }, { path, timeoutMs: 500, bytesMax: 10_000 });
+const get = (pool: HttpPool, port: number, path = '/') =>
+  fetchWhole(pool, { host: '127.0.0.1', port, tls: false }, { path, timeoutMs: 500, bytesMax: 10_000 });
 const text = (answer: { body: Uint8Array }) => Buffer.from(answer.body).toString();
 
 afterEach(async () => {
@@ -63,7 +64,9 @@ test('reads length, chunks, end of connection and bodies that may not be there',
 test('asks for no encoding, names the host and adds nothing else', async () => {
   const peer = startPeer((_, socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
   await get(newPool(), peer.port, '/x?y=1');
-  expect(peer.requests[0]).toBe(`GET /x?y=1 HTTP/1.1\r\nhost: 127.0.0.1:${peer.port}\r\naccept: */*\r\naccept-encoding: identity\r\n\r\n`);
+  expect(peer.requests[0]).toBe(
+    `GET /x?y=1 HTTP/1.1\r\nhost: 127.0.0.1:${peer.port}\r\naccept: */*\r\naccept-encoding: identity\r\n\r\n`,
+  );
 });
 
 test('a kept connection that the peer closed is tried once more on a new one', async () => {
@@ -79,7 +82,7 @@ test('a kept connection that the peer closed is tried once more on a new one', a
 });
 
 test('a fresh connection that breaks is a reset, not retried here', async () => {
-  const peer = startPeer((_, socket) => void socket.terminate());
+  const peer = startPeer((_, socket) => socket.terminate());
   await expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'RESET' });
   await wait(() => peer.closed === 1);
   expect(peer.requests).toHaveLength(1);
@@ -101,13 +104,20 @@ for (const [name, answer] of [
 test('limits: time and size', async () => {
   const silent = startPeer(() => {});
   await expect(get(newPool(), silent.port)).rejects.toMatchObject({ code: 'TIMEOUT' });
-  const large = startPeer((_, socket) => void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n${'a'.repeat(20_000)}`));
+  const large = startPeer(
+    (_, socket) => void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n${'a'.repeat(20_000)}`),
+  );
   await expect(get(newPool(), large.port)).rejects.toMatchObject({ code: 'TOO_LARGE' });
   await wait(() => silent.closed + large.closed === 2);
 });
 
 test('bytes after an answer end the connection: nothing can be slipped into the next one', async () => {
-  const peer = startPeer((_, socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'));
+  const peer = startPeer(
+    (_, socket) =>
+      void socket.write(
+        'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil',
+      ),
+  );
   const pool = newPool();
   expect(text(await get(pool, peer.port))).toBe('ok');
   expect(text(await get(pool, peer.port))).toBe('ok');
@@ -115,7 +125,9 @@ test('bytes after an answer end the connection: nothing can be slipped into the 
 });
 
 test('abort closes the socket at once, before and after the first byte', async () => {
-  const peer = startPeer((n, socket) => void (n === 1 && socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')));
+  const peer = startPeer(
+    (n, socket) => void (n === 1 && socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')),
+  );
   const pool = newPool();
   for (const round of [0, 1]) {
     const heard: string[] = [];

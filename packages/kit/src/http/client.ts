@@ -4,7 +4,7 @@
  * obey HTTP_PROXY and run at most 256 requests at once.)
  */
 import type { Socket } from 'bun';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { checkServerIdentity } from 'node:tls';
 import { type DeadlineEntry, Deadlines } from '../deadlines.ts';
 import { ChunkedDecoder } from './chunked.ts';
 import { noLength, parseResponseHead, type ResponseHead } from './head.ts';
@@ -27,7 +27,12 @@ export interface ResponseSink {
 }
 
 export type ClientLimits = { connectMs: number; headBytesMax: number; idleMs: number; idlePerOriginMax: number };
-export const clientLimits: ClientLimits = { connectMs: 3_000, headBytesMax: 64 * 1024, idleMs: 90_000, idlePerOriginMax: 1_024 };
+export const clientLimits: ClientLimits = {
+  connectMs: 3_000,
+  headBytesMax: 64 * 1024,
+  idleMs: 90_000,
+  idlePerOriginMax: 1_024,
+};
 
 const empty = Buffer.alloc(0);
 
@@ -80,7 +85,8 @@ class Connection implements DeadlineEntry {
     this.#held = empty;
     const end = data.indexOf('\r\n\r\n');
     if (end < 0 || end > this.#pool.limits.headBytesMax) {
-      if (data.length > this.#pool.limits.headBytesMax) this.fail({ reason: 'invalid', detail: 'the answer head is too large' });
+      if (data.length > this.#pool.limits.headBytesMax)
+        this.fail({ reason: 'invalid', detail: 'the answer head is too large' });
       else this.#held = data;
       return undefined;
     }
@@ -183,7 +189,14 @@ export class HttpCall {
   #head: string;
   #body: readonly Uint8Array[];
 
-  constructor(origin: Origin, method: string, head: string, body: readonly Uint8Array[], sink: ResponseSink, connectMs: number) {
+  constructor(
+    origin: Origin,
+    method: string,
+    head: string,
+    body: readonly Uint8Array[],
+    sink: ResponseSink,
+    connectMs: number,
+  ) {
     this.origin = origin;
     this.method = method;
     this.#head = head;
@@ -267,15 +280,23 @@ export class HttpPool implements AsyncDisposable {
       hostname: origin.host,
       port: origin.port,
       data: connection,
-      ...(origin.tls ? { tls: { serverName: origin.host, rejectUnauthorized: true, ...(origin.tlsCa === undefined ? {} : { ca: origin.tlsCa }) } } : {}),
+      ...(origin.tls
+        ? {
+            tls: {
+              serverName: origin.host,
+              rejectUnauthorized: true,
+              ...(origin.tlsCa === undefined ? {} : { ca: origin.tlsCa }),
+            },
+          }
+        : {}),
       socket: {
         open: (socket) => {
           if (origin.tls) connection.socket = socket;
           else connection.opened(socket);
         },
         handshake: (socket, success, error) => {
-          const mismatch = success ? checkServerIdentity(origin.host, socket.getPeerCertificate() as PeerCertificate) : undefined;
-          const problem = (error as Error | null) ?? mismatch;
+          const mismatch = success ? checkServerIdentity(origin.host, socket.getPeerCertificate()) : undefined;
+          const problem = error ?? mismatch;
           if (success && !problem) return connection.opened(socket);
           connection.fail({ reason: 'connect', detail: `TLS: ${problem?.message ?? 'the handshake failed'}` });
         },

@@ -32,7 +32,11 @@ export interface Exchange {
   /** Ends a streamed answer. */
   end(): void;
   /** A whole answer at once. */
-  reply(status: number, headers: ReadonlyArray<readonly [name: string, value: string]>, body: Uint8Array | string): void;
+  reply(
+    status: number,
+    headers: ReadonlyArray<readonly [name: string, value: string]>,
+    body: Uint8Array | string,
+  ): void;
   /** Cuts the connection without ending the answer: the client sees a broken transfer. */
   destroy(): void;
 }

@@ -57,7 +57,11 @@ export function fetchWhole(pool: HttpPool, origin: Origin, request: WholeRequest
         onEnd: () => {
           clearTimeout(timer);
           const found = answerHead as ResponseHead;
-          resolve({ status: found.status, header: (name) => headerValue(found.headers, name), body: Buffer.concat(parts) });
+          resolve({
+            status: found.status,
+            header: (name) => headerValue(found.headers, name),
+            body: Buffer.concat(parts),
+          });
         },
         onFailure: (failure) => {
           clearTimeout(timer);

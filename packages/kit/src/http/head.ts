@@ -84,7 +84,8 @@ function splitTarget(target: string): { path: string; query: string } | HeadProb
   let rest = target;
   if (!rest.startsWith('/')) {
     const absolute = /^https?:\/\/[^/?#]+/i.exec(rest);
-    if (absolute === null) return rest === '*' ? { path: '*', query: '' } : { problem: 'the request target is not a path' };
+    if (absolute === null)
+      return rest === '*' ? { path: '*', query: '' } : { problem: 'the request target is not a path' };
     rest = rest.slice(absolute[0].length) || '/';
   }
   if (rest.includes('#')) return { problem: 'the request target has a fragment' };

@@ -6,7 +6,13 @@ import { startRawServer } from './raw-server.ts';
 import { startServeServer } from './serve-server.ts';
 import { talk, wait } from './testing/talk.ts';
 
-const limits = { bodyBytesMax: 1_000_000, headerBytesMax: 8_192, headerTimeoutMs: 400, bodyIdleMs: 400, keepAliveMs: 60_000 };
+const limits = {
+  bodyBytesMax: 1_000_000,
+  headerBytesMax: 8_192,
+  headerTimeoutMs: 400,
+  bodyIdleMs: 400,
+  keepAliveMs: 60_000,
+};
 const faults: unknown[] = [];
 const aborts: string[] = [];
 
@@ -18,11 +24,29 @@ async function answer(exchange: Exchange): Promise<void> {
     const body = await exchange.body();
     if (exchange.path === '/stream') return await stream(exchange);
     if (exchange.path === '/flood') return flood(exchange);
-    const seen = { method: exchange.method, query: exchange.query, bytes: body.length, text: Buffer.from(body.subarray(0, 100)).toString(), twice: exchange.header('x-twice') };
-    exchange.reply(200, [['content-type', 'application/json'], ['x-split', 'a\r\nb: c']], JSON.stringify(seen));
+    const seen = {
+      method: exchange.method,
+      query: exchange.query,
+      bytes: body.length,
+      text: Buffer.from(body.subarray(0, 100)).toString(),
+      twice: exchange.header('x-twice'),
+    };
+    exchange.reply(
+      200,
+      [
+        ['content-type', 'application/json'],
+        ['x-split', 'a\r\nb: c'],
+      ],
+      JSON.stringify(seen),
+    );
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (!exchange.started) exchange.reply(error.status, [['content-type', 'application/json']], JSON.stringify({ error: { code: error.code } }));
+    if (!exchange.started)
+      exchange.reply(
+        error.status,
+        [['content-type', 'application/json']],
+        JSON.stringify({ error: { code: error.code } }),
+      );
   }
 }
 
@@ -52,19 +76,38 @@ function flood(exchange: Exchange): void {
   go();
 }
 
-for (const [name, start] of [['raw', startRawServer], ['serve', startServeServer]] as const) {
+for (const [name, start] of [
+  ['raw', startRawServer],
+  ['serve', startServeServer],
+] as const) {
   describe(`HTTP server: ${name}`, () => {
     let server: HttpServer;
     let url: string;
     beforeAll(() => {
-      server = start({ hostname: '127.0.0.1', port: 0, handler: answer, limits, onHandlerError: (error) => faults.push(error) });
+      server = start({
+        hostname: '127.0.0.1',
+        port: 0,
+        handler: answer,
+        limits,
+        onHandlerError: (error) => faults.push(error),
+      });
       url = `http://127.0.0.1:${server.port}`;
     });
     afterAll(async () => await server[Symbol.asyncDispose]());
 
     test('answers with method, query, body and joined headers', async () => {
-      const response = await fetch(`${url}/echo?a=1&b=2`, { method: 'POST', body: 'hello', headers: { 'x-twice': 'a, b' } });
-      expect(await response.json()).toEqual({ method: 'POST', query: 'a=1&b=2', bytes: 5, text: 'hello', twice: 'a, b' });
+      const response = await fetch(`${url}/echo?a=1&b=2`, {
+        method: 'POST',
+        body: 'hello',
+        headers: { 'x-twice': 'a, b' },
+      });
+      expect(await response.json()).toEqual({
+        method: 'POST',
+        query: 'a=1&b=2',
+        bytes: 5,
+        text: 'hello',
+        twice: 'a, b',
+      });
       expect(response.headers.get('content-type')).toBe('application/json');
       expect(response.headers.get('b')).toBeNull();
     });
@@ -140,7 +183,16 @@ for (const [name, start] of [['raw', startRawServer], ['serve', startServeServer
 
 describe('HTTP server: raw, strictness (RFC 9112, gateway G-4)', () => {
   let server: HttpServer;
-  beforeAll(() => void (server = startRawServer({ hostname: '127.0.0.1', port: 0, handler: answer, limits, onHandlerError: () => {} })));
+  beforeAll(
+    () =>
+      void (server = startRawServer({
+        hostname: '127.0.0.1',
+        port: 0,
+        handler: answer,
+        limits,
+        onHandlerError: () => {},
+      })),
+  );
   afterAll(async () => await server[Symbol.asyncDispose]());
   const once = async (bytes: string, wanted = '\r\n\r\n') => {
     const peer = await talk(server.port);
@@ -151,7 +203,8 @@ describe('HTTP server: raw, strictness (RFC 9112, gateway G-4)', () => {
   };
 
   const refused: Record<string, string> = {
-    'length and coding': 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'length and coding':
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     'two lengths': 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc',
     'a length list': 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\nabc',
     'a signed length': 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc',
@@ -168,7 +221,8 @@ describe('HTTP server: raw, strictness (RFC 9112, gateway G-4)', () => {
     'chunk size of nothing': 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\r\nabc\r\n0\r\n\r\n',
     'chunk size with sign': 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n0\r\n\r\n',
     'chunk longer than said': 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n',
-    'chunk size too long': 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0000000003\r\nabc\r\n0\r\n\r\n',
+    'chunk size too long':
+      'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0000000003\r\nabc\r\n0\r\n\r\n',
   };
   for (const [name, bytes] of Object.entries(refused)) {
     test(`refuses ${name}`, async () => {
@@ -183,7 +237,9 @@ describe('HTTP server: raw, strictness (RFC 9112, gateway G-4)', () => {
   test('answers pipelined requests in order', async () => {
     const request = (i: number) => `POST /echo?n=${i} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab`;
     const text = await once(Array.from({ length: 16 }, (_, i) => request(i)).join(''), '"n=15"');
-    expect([...text.matchAll(/"query":"n=(\d+)"/g)].map((match) => Number(match[1]))).toEqual(Array.from({ length: 16 }, (_, i) => i));
+    expect([...text.matchAll(/"query":"n=(\d+)"/g)].map((match) => Number(match[1]))).toEqual(
+      Array.from({ length: 16 }, (_, i) => i),
+    );
   });
 
   test('HEAD has no body, HTTP/1.0 closes, absolute-form and 100-continue work', async () => {
@@ -204,19 +260,29 @@ describe('HTTP server: raw, strictness (RFC 9112, gateway G-4)', () => {
   });
 
   test('a head above the limit is 431, a slow head 408, a slow body 408', async () => {
-    expect(await once(`GET / HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(limits.headerBytesMax)}\r\n\r\n`)).toContain('HTTP/1.1 431');
+    expect(await once(`GET / HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(limits.headerBytesMax)}\r\n\r\n`)).toContain(
+      'HTTP/1.1 431',
+    );
     expect(await once('GET / HTTP/1.1\r\nHos')).toContain('HTTP/1.1 408');
     expect(await once('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc')).toContain('HTTP/1.1 408');
   });
 
   test('bytes of any kind never crash it', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), fc.constantFrom('', 'GET / HTTP/1.1\r\n', 'POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'), async (bytes, start) => {
-        const peer = await talk(server.port);
-        peer.send(Buffer.concat([Buffer.from(start), bytes, Buffer.from('\r\n\r\n')]));
-        await Bun.sleep(1);
-        peer.end();
-      }),
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.constantFrom(
+          '',
+          'GET / HTTP/1.1\r\n',
+          'POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n',
+        ),
+        async (bytes, start) => {
+          const peer = await talk(server.port);
+          peer.send(Buffer.concat([Buffer.from(start), bytes, Buffer.from('\r\n\r\n')]));
+          await Bun.sleep(1);
+          peer.end();
+        },
+      ),
       { numRuns: 150 },
     );
     expect(await once('GET /echo HTTP/1.1\r\nHost: x\r\n\r\n', '"bytes":0')).toContain('200 OK');

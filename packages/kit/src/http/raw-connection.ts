@@ -82,14 +82,17 @@ export class RawConnection implements RawHost {
       const end = this.#input.indexOf('\r\n\r\n');
       const { headerBytesMax, headerTimeoutMs } = this.shared.limits;
       if (end > headerBytesMax || (end < 0 && this.#input.length > headerBytesMax)) {
-        return this.refuse(new ApiError('headers_too_large', { message: `the request head is larger than ${headerBytesMax} bytes` }));
+        return this.refuse(
+          new ApiError('headers_too_large', { message: `the request head is larger than ${headerBytesMax} bytes` }),
+        );
       }
       if (end < 0) {
         if (this.#served > 0) this.deadline = performance.now() + headerTimeoutMs;
         return;
       }
       const head = parseRequestHead(this.#input.toString('latin1', 0, end));
-      if ('problem' in head) return this.refuse(new ApiError('bad_request', { message: `bad HTTP request: ${head.problem}` }));
+      if ('problem' in head)
+        return this.refuse(new ApiError('bad_request', { message: `bad HTTP request: ${head.problem}` }));
       const rest = this.#input.subarray(end + 4);
       this.#input = empty;
       this.#begin(head, rest);
@@ -105,10 +108,13 @@ export class RawConnection implements RawHost {
     this.#state = 'body';
     this.deadline = performance.now() + limits.bodyIdleMs;
     if (head.contentLength > limits.bodyBytesMax) {
-      exchange.failBody(new ApiError('request_too_large', { message: `the request body is larger than ${limits.bodyBytesMax} bytes` }));
+      exchange.failBody(
+        new ApiError('request_too_large', { message: `the request body is larger than ${limits.bodyBytesMax} bytes` }),
+      );
       return this.#run(exchange);
     }
-    if (head.expectContinue && rest.length === 0 && !this.shared.draining) this.out.writeHead('HTTP/1.1 100 Continue\r\n\r\n', undefined);
+    if (head.expectContinue && rest.length === 0 && !this.shared.draining)
+      this.out.writeHead('HTTP/1.1 100 Continue\r\n\r\n', undefined);
     this.#decoder = head.chunked ? new ChunkedDecoder() : undefined;
     this.#bodyLeft = head.contentLength === noLength ? 0 : head.contentLength;
     if (!head.chunked && this.#bodyLeft === 0) this.#bodyEnds();

@@ -10,7 +10,11 @@ const empty = new Uint8Array(0);
 export interface RawHost {
   readonly peer: string;
   readonly shared: { readonly limits: HttpLimits; bufferedBytes: number; readonly draining: boolean };
-  readonly out: { readonly bytes: number; write(bytes: Uint8Array): void; writeHead(head: string, body: Uint8Array | undefined): void };
+  readonly out: {
+    readonly bytes: number;
+    write(bytes: Uint8Array): void;
+    writeHead(head: string, body: Uint8Array | undefined): void;
+  };
   /** Answers the error and ends the connection. */
   refuse(error: ApiError): void;
   /** The client is slow: its stall deadline runs. */
@@ -138,7 +142,8 @@ export class RawExchange implements Exchange {
     this.#noBody = this.method === 'HEAD';
     this.#chunkedAnswer = this.#head.minor === 1;
     if (!this.#chunkedAnswer) this.#keepAlive = false;
-    const text = this.#headText(status, headers) + (this.#chunkedAnswer ? 'transfer-encoding: chunked\r\n\r\n' : '\r\n');
+    const text =
+      this.#headText(status, headers) + (this.#chunkedAnswer ? 'transfer-encoding: chunked\r\n\r\n' : '\r\n');
     if (!this.aborted) this.#connection.out.writeHead(text, undefined);
   }
 

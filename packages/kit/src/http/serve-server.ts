@@ -10,7 +10,8 @@ import type { RawServerOptions } from './raw-server.ts';
 
 type HeaderPairs = ReadonlyArray<readonly [name: string, value: string]>;
 
-const toHeaders = (pairs: HeaderPairs) => new Headers(pairs.map(([name, value]): [string, string] => [name, cleanHeaderValue(value)]));
+const toHeaders = (pairs: HeaderPairs) =>
+  new Headers(pairs.map(([name, value]): [string, string] => [name, cleanHeaderValue(value)]));
 const nullBody = new Set([101, 204, 205, 304]);
 
 class ServeExchange implements Exchange {
@@ -51,12 +52,13 @@ class ServeExchange implements Exchange {
     return this.#request.headers.get(name) ?? undefined;
   }
   headers(): Iterable<readonly [string, string]> {
-    return this.#request.headers as unknown as Iterable<[string, string]>;
+    return this.#request.headers;
   }
 
   async body(): Promise<Uint8Array> {
     const { bodyBytesMax } = this.#limits;
-    const tooLarge = () => new ApiError('request_too_large', { message: `the request body is larger than ${bodyBytesMax} bytes` });
+    const tooLarge = () =>
+      new ApiError('request_too_large', { message: `the request body is larger than ${bodyBytesMax} bytes` });
     if (Number(this.header('content-length') ?? 0) > bodyBytesMax) throw tooLarge();
     const parts: Uint8Array[] = [];
     let size = 0;
@@ -135,7 +137,12 @@ function runHandler(handler: Handler, exchange: ServeExchange, onHandlerError: (
   const failed = (error: unknown) => {
     onHandlerError(error);
     if (exchange.started) exchange.destroy();
-    else exchange.reply(500, [['content-type', 'application/json']], JSON.stringify(openaiErrorBody(new ApiError('internal_error'))));
+    else
+      exchange.reply(
+        500,
+        [['content-type', 'application/json']],
+        JSON.stringify(openaiErrorBody(new ApiError('internal_error'))),
+      );
   };
   try {
     const result = handler(exchange);

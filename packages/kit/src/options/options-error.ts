@@ -36,6 +36,6 @@ export class OptionsError extends Error {
 /** How a found value is shown: JSON on one line, cut at 80 characters. */
 export function showFound(value: unknown, secret = false): string {
   if (secret) return '[redacted]';
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? typeof value);
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }

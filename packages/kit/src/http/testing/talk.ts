@@ -33,7 +33,8 @@ export async function talk(port: number): Promise<Talk> {
     until: async (wanted, timeoutMs = 3_000) => {
       const until = performance.now() + timeoutMs;
       while (!text.includes(wanted)) {
-        if (performance.now() > until) throw new Error(`no ${JSON.stringify(wanted)} in ${JSON.stringify(text.slice(0, 500))}`);
+        if (performance.now() > until)
+          throw new Error(`no ${JSON.stringify(wanted)} in ${JSON.stringify(text.slice(0, 500))}`);
         await Bun.sleep(2);
       }
       return text;

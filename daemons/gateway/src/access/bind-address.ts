@@ -7,7 +7,8 @@ const wildcards = new Set(['0.0.0.0', '::', '[::]', '*', '']);
 export const isWildcard = (host: string): boolean => wildcards.has(host);
 
 /** The host as it stands in a URL that works on this machine. */
-export const urlHost = (host: string): string => (isWildcard(host) ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host);
+export const urlHost = (host: string): string =>
+  isWildcard(host) ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
 
 /** Refuses addresses that an operator may not have meant. @throws OptionsError (exit 8) naming the settings. */
 export function checkBind(options: { host: string; allowWildcard: boolean; openAccess: boolean }): void {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { ApiError } from '@labmesh/wire/errors';
 import { makeApiKey, parseApiKey } from '@labmesh/wire/ids';
 import { z } from 'zod';
-import { readPrivateFile, writePrivateFile } from './private-file.ts';
+import { parseJson, readPrivateFile, writePrivateFile } from './private-file.ts';
 
 export type Key = {
   id: string;
@@ -66,7 +66,13 @@ export class KeyStore {
   create(name: string, scopes: readonly string[] = allScopes): { key: Key; text: string } {
     if (this.#keys.size >= keysMax) throw new ApiError('bad_request', { message: `there are ${keysMax} keys already` });
     const { id, key: text } = makeApiKey((length) => randomBytes(length));
-    const stored: StoredKey = { id, name, scopes: [...scopes], createdAt: Date.now(), hash: this.#hash(text).toString('hex') };
+    const stored: StoredKey = {
+      id,
+      name,
+      scopes: [...scopes],
+      createdAt: Date.now(),
+      hash: this.#hash(text).toString('hex'),
+    };
     this.#keys.set(id, stored);
     this.save();
     return { key: withoutHash(stored), text };
@@ -123,12 +129,4 @@ function readPepper(path: string): Buffer {
   const pepper = randomBytes(32);
   writePrivateFile(path, `${pepper.toString('base64url')}\n`);
   return pepper;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,8 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, re
 import { dirname } from 'node:path';
 
 /** Text of a file, undefined when there is none. */
-export const readPrivateFile = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
+export const readPrivateFile = (path: string): string | undefined =>
+  existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 
 /** Writes a file that only its owner may read (0600), whole or not at all: a crash leaves the old text or the new. */
 export function writePrivateFile(path: string, text: string): void {
@@ -16,4 +17,13 @@ export function writePrivateFile(path: string, text: string): void {
     closeSync(file);
   }
   renameSync(draft, path);
+}
+
+/** The value of a JSON text; undefined when it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { RelayOutcome } from '@labmesh/inference/relay/relay-request';
 import { z } from 'zod';
-import { readPrivateFile, writePrivateFile } from './private-file.ts';
+import { parseJson, readPrivateFile, writePrivateFile } from '../access/private-file.ts';
 
 const sums = z.object({
   key: z.string(),
@@ -31,7 +31,7 @@ export class Meter {
     this.#path = join(folder, 'usage.json');
     const text = readPrivateFile(this.#path);
     if (text === undefined) return;
-    const read = stored.safeParse(JSON.parse(text));
+    const read = stored.safeParse(parseJson(text));
     if (!read.success) throw new Error(`${this.#path} is damaged; move it away to begin with empty sums`);
     for (const row of read.data.rows) this.#rows.set(`${row.key}\n${row.model}`, row);
   }
@@ -51,6 +51,7 @@ export class Meter {
     this.#timer ??= setTimeout(() => this.save(), saveDelayMs);
   }
 
+  /** A model's name is known here only after it was resolved, so the rows are bounded by keys × known models. */
   #row(key: string, model: string): UsageSums {
     const id = `${key}\n${model}`;
     let row = this.#rows.get(id);

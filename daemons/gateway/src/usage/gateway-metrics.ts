@@ -19,14 +19,36 @@ type Handles = {
 /** The gateway's Prometheus page. Handles are kept per model: a request touches numbers only. */
 export class GatewayMetrics {
   readonly #metrics = new Metrics('labmesh_');
-  readonly #requests = this.#metrics.counter('gateway_requests_total', 'Requests answered, by model and HTTP status', { labels: ['model', 'status'] });
-  readonly #durations = this.#metrics.histogram('gateway_request_duration_seconds', 'Arrival to last byte', secondsBuckets, { labels: ['model'] });
-  readonly #ttfts = this.#metrics.histogram('gateway_ttft_seconds', 'Arrival to the first answer byte', secondsBuckets, { labels: ['model'] });
-  readonly #tokens = this.#metrics.counter('gateway_tokens_total', 'Tokens, by model and type', { labels: ['model', 'type'] });
-  readonly #queueWaits = this.#metrics.histogram('gateway_queue_wait_seconds', 'Time spent waiting for an endpoint', secondsBuckets).labels();
-  readonly #retries = this.#metrics.counter('gateway_retries_total', 'Attempts after the first one of a request').labels();
-  readonly #aborts = this.#metrics.counter('gateway_aborts_total', 'Requests whose client left', { labels: ['by'] }).labels('client');
-  readonly #refused = this.#metrics.counter('gateway_refused_total', 'Requests refused or failed, by error code', { labels: ['code'] });
+  readonly #requests = this.#metrics.counter('gateway_requests_total', 'Requests answered, by model and HTTP status', {
+    labels: ['model', 'status'],
+  });
+  readonly #durations = this.#metrics.histogram(
+    'gateway_request_duration_seconds',
+    'Arrival to last byte',
+    secondsBuckets,
+    { labels: ['model'] },
+  );
+  readonly #ttfts = this.#metrics.histogram(
+    'gateway_ttft_seconds',
+    'Arrival to the first answer byte',
+    secondsBuckets,
+    { labels: ['model'] },
+  );
+  readonly #tokens = this.#metrics.counter('gateway_tokens_total', 'Tokens, by model and type', {
+    labels: ['model', 'type'],
+  });
+  readonly #queueWaits = this.#metrics
+    .histogram('gateway_queue_wait_seconds', 'Time spent waiting for an endpoint', secondsBuckets)
+    .labels();
+  readonly #retries = this.#metrics
+    .counter('gateway_retries_total', 'Attempts after the first one of a request')
+    .labels();
+  readonly #aborts = this.#metrics
+    .counter('gateway_aborts_total', 'Requests whose client left', { labels: ['by'] })
+    .labels('client');
+  readonly #refused = this.#metrics.counter('gateway_refused_total', 'Requests refused or failed, by error code', {
+    labels: ['code'],
+  });
   readonly #byModel = new Map<string, Handles>();
 
   constructor(parts: { registry: Registry; clock: Clock; inFlight: () => number; queued: () => number }) {
@@ -35,11 +57,19 @@ export class GatewayMetrics {
       registry.endpoints.map((endpoint) => ({ labels: [endpoint.spec.name], value: read(endpoint) }));
     this.#metrics.gauge('gateway_in_flight', 'Requests without an end', { read: parts.inFlight });
     this.#metrics.gauge('gateway_queue_depth', 'Requests that wait for an endpoint', { read: parts.queued });
-    this.#metrics.gauge('process_resident_memory_bytes', 'Memory of this process', { read: () => process.memoryUsage.rss() });
+    this.#metrics.gauge('process_resident_memory_bytes', 'Memory of this process', {
+      read: () => process.memoryUsage.rss(),
+    });
     const labels = ['endpoint'];
-    this.#metrics.gauge('endpoint_up', '1 while new requests may go there', { labels, read: each((endpoint) => Number(registry.usable(endpoint))) });
+    this.#metrics.gauge('endpoint_up', '1 while new requests may go there', {
+      labels,
+      read: each((endpoint) => Number(registry.usable(endpoint))),
+    });
     this.#metrics.gauge('endpoint_in_flight', 'Our requests there', { labels, read: each((endpoint) => endpoint.own) });
-    this.#metrics.gauge('endpoint_load', 'What choice sorts by', { labels, read: each((endpoint) => loadOf(endpoint, clock.now())) });
+    this.#metrics.gauge('endpoint_load', 'What choice sorts by', {
+      labels,
+      read: each((endpoint) => loadOf(endpoint, clock.now())),
+    });
   }
 
   /** Books one request that was relayed. */

@@ -9,10 +9,13 @@ export type Identity = { type: 'key'; key: Key } | { type: 'open' };
 /** The secret a request carries. Throws invalid_api_key when two different ones are sent. */
 function presentedSecret(exchange: Exchange): string | undefined {
   const authorization = exchange.header('authorization');
-  const bearer = authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined;
+  const bearer =
+    authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined;
   const apiKey = exchange.header('x-api-key')?.trim();
   if (bearer !== undefined && apiKey !== undefined && bearer !== apiKey) {
-    throw new ApiError('invalid_api_key', { message: 'Authorization and X-Api-Key carry different keys; send one of them' });
+    throw new ApiError('invalid_api_key', {
+      message: 'Authorization and X-Api-Key carry different keys; send one of them',
+    });
   }
   return bearer ?? apiKey;
 }
@@ -37,7 +40,9 @@ export function requireAdmin(exchange: Exchange, adminToken: string): void {
   const secret = Buffer.from(presentedSecret(exchange) ?? '');
   const expected = Buffer.from(adminToken);
   if (secret.length === expected.length && timingSafeEqual(secret, expected)) return;
-  throw new ApiError('invalid_api_key', { message: 'admin routes take the admin token of this run; use labctl on the same data folder' });
+  throw new ApiError('invalid_api_key', {
+    message: 'admin routes take the admin token of this run; use labctl on the same data folder',
+  });
 }
 
 export const isLoopback = (address: string): boolean => address === '::1' || /^(::ffff:)?127\./.test(address);
