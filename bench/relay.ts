@@ -6,7 +6,7 @@ import { labmeshCommand } from './relay/labmesh.ts';
 import { fullEffort, measure, quickEffort } from './relay/measure.ts';
 import { generatorLines, relayTable } from './relay/relay-table.ts';
 import { startStage, type Stage } from './relay/stage.ts';
-import { relayGoals, relayMetrics } from './relay/summary.ts';
+import { otherLoadNote, relayGoals, relayMetrics } from './relay/summary.ts';
 import { machineFacts, missedGoals, tidyMetrics, writeReport } from './report.ts';
 import { canPin } from './started-process.ts';
 
@@ -37,6 +37,7 @@ export async function relayBench(argv: readonly string[], owned: AsyncDisposable
     );
     if (failures.size > 0) notes.push(`${name} failures: ${[...failures].join('; ')}`);
   }
+  notes.push(...otherLoadNote(metrics));
   if (values.quick) notes.push('quick run: short windows, no repeats');
   if (!canPin) notes.push('taskset is missing: nothing was pinned');
   const machine = machineFacts(canPin);

@@ -51,6 +51,11 @@ export class StartedProcess implements AsyncDisposable {
     return sumTree(this.pid, readStats()).rssBytes;
   }
 
+  /** The end of what it wrote to stderr (else stdout), for error texts. */
+  get errorTail(): string {
+    return (this.#read('err') || this.#read('out')).slice(-errorTailBytes).trim();
+  }
+
   /** The first line of stdout that is a JSON object with `ready: true`. Rejects when the process ends or is too slow. */
   readyLine(): Promise<Record<string, unknown>> {
     return this.#poll(() => this.#read('out').split('\n').map(parseReady).find(Boolean));
@@ -80,8 +85,7 @@ export class StartedProcess implements AsyncDisposable {
   }
 
   #failure(what: string): Error {
-    const tail = (this.#read('err') || this.#read('out')).slice(-errorTailBytes).trim();
-    return new Error(`${this.#options.name} ${what}${tail === '' ? '' : `:\n${tail}`}`);
+    return new Error(`${this.#options.name} ${what}\n${this.errorTail}`);
   }
 
   #file(suffix: 'out' | 'err'): string {

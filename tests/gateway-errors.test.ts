@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { EngineSimulator } from './simulators/engines/engine-simulator.ts';
@@ -93,7 +93,7 @@ for (const engine of ['raw', 'serve'] as const) {
       vllm.options.prefillMs = 700;
       const running = chat({ model: 'm', messages });
       await Bun.sleep(50);
-      const waiting = [chat({ model: 'm', messages }), chat({ model: 'writer', messages })];
+      const waiting = [chat({ model: 'm', messages }), chat({ model: 'm', messages })];
       await Bun.sleep(50);
       const third = await chat({ model: 'm', messages });
       expect(third.headers.get('retry-after')).toMatch(/^\d+$/);
@@ -151,10 +151,44 @@ for (const engine of ['raw', 'serve'] as const) {
 
 test('a wildcard address needs an explicit setting', async () => {
   await expect(startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"' })).rejects.toThrow('allow_wildcard');
+  for (const host of ['0', '0.0', '00.0.0.0', '::', '::0', '[::]', '*']) {
+    await expect(startMesh([], { toml: `[gateway]\nhost = "${host}"` })).rejects.toThrow('allow_wildcard');
+  }
   const open = await startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true' });
   expect(open.logged()).toContain('every network of this machine');
   await open[Symbol.asyncDispose]();
   await expect(
     startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true\n[gateway.auth]\nopen = true' }),
   ).rejects.toThrow('loopback only');
+});
+
+test('open access and keyless metrics are closed to browser pages of other origins and names', async () => {
+  await using mesh = await startMesh([], { toml: '[gateway.auth]\nopen = true' });
+  const base = mesh.gateway.api.replace('/v1', '');
+  expect((await fetch(`${base}/v1/models`)).status).toBe(200);
+  for (const path of ['/v1/models', '/metrics']) {
+    for (const headers of [{ origin: 'http://evil.example' }, { host: 'evil.example' }] as Array<
+      Record<string, string>
+    >) {
+      expect((await fetch(`${base}${path}`, { headers })).status).toBe(403);
+    }
+  }
+});
+
+test('the first key: kept over starts, not shown when it was revoked, made anew when all keys are gone', async () => {
+  await using mesh = await startMesh([]);
+  const { KeyStore } = await import('@labmesh/gateway/access/key-store');
+  const { firstKey } = await import('@labmesh/gateway/access/first-key');
+  const open = () => new KeyStore(join(mesh.dataDir, 'gateway'), () => {});
+  expect(firstKey(open(), mesh.dataDir)).toMatchObject({ text: mesh.key, created: false });
+  const store = open();
+  store.create('second');
+  store.revoke(store.list()[0]?.id ?? '');
+  expect(firstKey(open(), mesh.dataDir)).toMatchObject({ text: '', created: false });
+  writeFileSync(join(mesh.dataDir, 'gateway/keys.json'), '{"version":1,');
+  expect(open).toThrow('damaged');
+  rmSync(join(mesh.dataDir, 'gateway/keys.json'));
+  const anew = firstKey(open(), mesh.dataDir);
+  expect(anew.created).toBe(true);
+  expect(anew.text).not.toBe(mesh.key);
 });

@@ -20,12 +20,12 @@ export async function startLabmesh(setup: TargetSetup, owned: AsyncDisposableSta
   const options = { name: 'labmesh', command: words, core: setup.core, folder: setup.folder, cwd: repositoryRoot };
   const started = owned.use(new StartedProcess(options));
   const { api, key, models } = (await started.readyLine()) as ReadyLine;
-  const model = models.find((name) => name.includes('bench-model')) ?? 'bench-model';
+  const model = models.map(({ id }) => id).find((id) => id.includes('bench-model')) ?? 'bench-model';
   const headers = [`Authorization: Bearer ${key}`];
   return { name: 'labmesh', url: api, headers, model, process: started, version: labmeshVersion() };
 }
 
-type ReadyLine = { api: string; key: string; models: string[] };
+type ReadyLine = { api: string; key: string; models: { id: string }[] };
 
 function labmeshConfig(upstreamPort: number): string {
   return `

@@ -3,7 +3,7 @@ import type { LoadResult } from '../load/window.ts';
 import { missedGoals, tidyMetrics } from '../report.ts';
 import type { Measurements, TargetRuns } from './measure.ts';
 import { relayTable } from './relay-table.ts';
-import { relayGoals, relayMetrics } from './summary.ts';
+import { otherLoadNote, relayGoals, relayMetrics } from './summary.ts';
 
 function run(targetUs: number, part: Partial<LoadResult> = {}): LoadResult {
   const cpuUs = { target: targetUs, upstream: 6000, load: 7000 };
@@ -69,4 +69,10 @@ test('one error in any run shows in the error rate', () => {
   const broken = new Map([...measured.runs, ['labmesh', runs(20, 8, { errors: 1 })] as const]);
   const { error_rate_labmesh: rate } = relayMetrics({ ...measured, runs: broken });
   expect(rate).toBeGreaterThan(0);
+});
+
+test('a closed loop that left both sides idle is called disturbed', () => {
+  expect(otherLoadNote({ json_core_busy_nginx: 0.93, json_generator_busy_nginx: 0.7 })).toEqual([]);
+  expect(otherLoadNote({ json_core_busy_nginx: 0.42, json_generator_busy_nginx: 0.45 })).toHaveLength(1);
+  expect(otherLoadNote({})).toEqual([]);
 });

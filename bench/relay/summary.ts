@@ -30,6 +30,17 @@ export function relayMetrics(measured: Measurements): Record<string, number> {
   return metrics;
 }
 
+/** Share of its core below which a closed loop's slower side was kept waiting by something that is not the bench. */
+const busyMin = 0.85;
+
+/** Says so when other work on the machine took part in the run; a closed loop keeps one of its sides fully busy. */
+export function otherLoadNote(metrics: Record<string, number>): string[] {
+  const busy = Math.max(metrics.json_core_busy_nginx ?? 1, metrics.json_generator_busy_nginx ?? 1);
+  return busy >= busyMin
+    ? []
+    : [`other work took CPU during the run (nginx's busiest side: ${busy.toFixed(2)}): repeat it`];
+}
+
 function targetMetrics(name: TargetName, runs: TargetRuns): Record<string, number> {
   const { unmeasured, json, sse, paced, rssBytes, rssAfterRequests } = runs;
   const all = [...unmeasured, ...json, ...sse, ...paced];

@@ -33,6 +33,7 @@ export async function checkTarget(target: Target): Promise<void> {
     });
     const text = await response.text();
     const good = response.ok && (stream ? text.includes('data: [DONE]') : text.includes('"choices"'));
-    if (!good) throw new Error(`${target.name} answered ${response.status}: ${text.slice(0, 300)}`);
+    if (!good)
+      throw new Error(`${target.name} answered ${response.status}: ${text.slice(0, 300)}\n${target.process.errorTail}`);
   }
 }

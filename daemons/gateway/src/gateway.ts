@@ -8,9 +8,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Handler, HttpServer } from '@labmesh/kit/http/exchange';
-import type { Logger } from '@labmesh/kit/log';
 import type { GatewayStatus, ServedModel } from '@labmesh/wire/admin';
-import { checkBind, isWildcard, urlHost } from './access/bind-address.ts';
+import { checkBind, urlHost } from './access/bind-address.ts';
 import { type FirstKey, firstKey } from './access/first-key.ts';
 import { GatewayMetrics } from './usage/gateway-metrics.ts';
 import type { GatewayOptions } from './gateway-options.ts';
@@ -19,7 +18,7 @@ import { listen } from './listen.ts';
 import { openService, type Service, type ServiceParts } from './open-service.ts';
 import { servableModels, servedModels } from './served-models.ts';
 
-export type GatewayParts = ServiceParts & { log: Logger; version: string };
+export type GatewayParts = ServiceParts & { version: string };
 
 /** After a drain: time for the last in-band errors to leave. */
 const cutGraceMs = 1_000;
@@ -34,9 +33,12 @@ export class Gateway implements AsyncDisposable {
   readonly #service: Service;
   readonly #server: HttpServer;
   readonly #startedAt: number;
+  readonly #isWildcard: boolean;
+  readonly #drained = Promise.withResolvers<number>();
   #draining = false;
 
-  constructor(options: GatewayOptions, parts: GatewayParts, service: Service) {
+  constructor(options: GatewayOptions, parts: GatewayParts, service: Service, isWildcard: boolean) {
+    this.#isWildcard = isWildcard;
     this.#options = options;
     this.#parts = parts;
     this.#service = service;
@@ -47,7 +49,7 @@ export class Gateway implements AsyncDisposable {
 
   /** Base URL for clients, such as `http://127.0.0.1:8080/v1`. */
   get api(): string {
-    return `http://${urlHost(this.#options.host)}:${this.port}/v1`;
+    return `http://${urlHost(this.#options.host, this.#isWildcard)}:${this.port}/v1`;
   }
   get port(): number {
     return this.#server.port;
@@ -114,20 +116,30 @@ export class Gateway implements AsyncDisposable {
     };
   }
 
+  /** Resolves when a drain is over, whoever asked for it: the process has nothing left to do. */
+  get drained(): Promise<number> {
+    return this.#drained.promise;
+  }
+
   /**
    * Takes no more requests, waits up to `graceMs` for open ones, ends the rest with an in-band error. Gives how many
-   * were cut.
+   * were cut. A second call waits for the first.
    */
-  async drain(graceMs: number, onProgress?: (open: number) => void): Promise<number> {
+  drain(graceMs: number, onProgress?: (open: number) => void): Promise<number> {
+    if (!this.#draining) void this.#drain(graceMs, onProgress);
+    return this.drained;
+  }
+
+  async #drain(graceMs: number, onProgress?: (open: number) => void): Promise<void> {
     this.#draining = true;
     const until = performance.now() + graceMs;
     while (this.inFlight > 0 && performance.now() < until) {
       onProgress?.(this.inFlight);
       await Bun.sleep(Math.min(drainTickMs, graceMs));
     }
-    const cut = this.#service.relay.shutDown();
-    await this.#server.drain(cutGraceMs);
-    return cut;
+    const told = this.#service.relay.shutDown();
+    const unsent = await this.#server.drain(cutGraceMs);
+    this.#drained.resolve(told + unsent);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -138,11 +150,11 @@ export class Gateway implements AsyncDisposable {
 
 /** Starts the gateway. @throws OptionsError for settings, system errors such as EADDRINUSE for the listener. */
 export async function startGateway(options: GatewayOptions, parts: GatewayParts): Promise<Gateway> {
-  checkBind(options);
+  const { isWildcard } = await checkBind(options);
   const service = openService(options, parts);
   try {
-    const gateway = new Gateway(options, parts, service);
-    if (isWildcard(options.host))
+    const gateway = new Gateway(options, parts, service, isWildcard);
+    if (isWildcard)
       parts.log.warn(`listening on ${options.host}: every network of this machine can reach port ${gateway.port}`);
     if (options.openAccess) parts.log.warn('open access: anybody on this machine may use the API without a key');
     return gateway;

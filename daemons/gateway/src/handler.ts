@@ -1,9 +1,10 @@
 import type { Exchange, Handler } from '@labmesh/kit/http/exchange';
+import { isLoopback } from '@labmesh/kit/http/listen-address';
 import { metricsContentType } from '@labmesh/kit/metrics';
 import { ApiError } from '@labmesh/wire/errors';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { type AdminParts, serveAdmin } from './admin-routes.ts';
-import { authenticate, isLoopback, requireScope } from './access/authenticate.ts';
+import { authenticate, refuseBrowserPages, requireScope } from './access/authenticate.ts';
 import { type InferenceParts, inferenceRoutes, serveInference } from './inference-route.ts';
 import { replyError, replyJson } from './reply.ts';
 import { type ModelRow, openaiModel, openaiModelList } from './served-models.ts';
@@ -86,8 +87,9 @@ function serveReady(parts: HandlerParts, exchange: Exchange, requestId: string):
 
 /** Open on loopback, where the scraper of the same machine sits; elsewhere a key with the scope. */
 function serveMetrics(parts: HandlerParts, exchange: Exchange, requestId: string): void {
-  if (!isLoopback(exchange.peer))
-    requireScope(authenticate(exchange, parts.inference.keys, parts.inference.openAccess), 'metrics');
+  const { keys, openAccess } = parts.inference;
+  if (isLoopback(exchange.peer) && exchange.header('authorization') === undefined) refuseBrowserPages(exchange);
+  else requireScope(authenticate(exchange, keys, openAccess), 'metrics');
   exchange.reply(
     200,
     [

@@ -58,6 +58,7 @@ export async function serveInference(
       path: route.path,
       model: resolved.model,
       candidates: resolved.candidates,
+      queue: name,
       requestId,
       hasStreamUsage: route.hasStreamUsage,
     });

@@ -4,6 +4,7 @@ import { Relay } from '@labmesh/inference/relay/relay';
 import type { Registry } from '@labmesh/inference/watch/registry';
 import type { Clock } from '@labmesh/kit/clock';
 import type { HttpPool } from '@labmesh/kit/http/client';
+import type { Logger } from '@labmesh/kit/log';
 import { readAliases } from './aliases.ts';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { GatewayOptions } from './gateway-options.ts';
@@ -17,6 +18,7 @@ export type ServiceParts = {
   registry: Registry;
   pool: HttpPool;
   clock: Clock;
+  log: Logger;
   /** labmesh.toml, for the tables that the gateway reads itself. */
   file?: OptionsFile | undefined;
   /** Turns a slug into its endpoint and model; without it slugs are unknown models. */
@@ -38,8 +40,10 @@ export function openService(options: GatewayOptions, parts: ServiceParts): Servi
   const folder = join(parts.dataDir, 'gateway');
   const resolver = new ModelResolver(registry, readAliases(parts.file), parts.findSlug);
   using opening = new DisposableStack();
-  const keys = opening.use(new KeyStore(folder));
-  const meter = opening.use(new Meter(folder));
+  const onError = (error: unknown) =>
+    parts.log.error('a file of the data folder cannot be written; tried again', { error });
+  const keys = opening.use(new KeyStore(folder, onError));
+  const meter = opening.use(new Meter(folder, onError));
   // Seconds in the file, milliseconds inside.
   const waits = {
     queueMs: options.queueTimeoutS * 1000,

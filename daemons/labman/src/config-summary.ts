@@ -1,5 +1,5 @@
 import type { EndpointSpec } from '@labmesh/inference/registry/endpoint';
-import { type ListenAddress, showListenAddress } from './config/listen-address.ts';
+import { type ListenAddress, showListenAddress } from '@labmesh/kit/http/listen-address';
 import type { LabmanConfig } from './labman-config.ts';
 
 export const notInThisVersion = 'checked; not in this version';

@@ -244,6 +244,9 @@ const names = fc.constantFrom(
   'allow',
   'log_level',
   '__proto__',
+  'a[',
+  '.',
+  '[]',
   'x',
 );
 const leaf = fc.oneof(

@@ -23,7 +23,7 @@ import {
   isWildcard,
   type ListenAddress,
   parseListenAddress,
-} from './config/listen-address.ts';
+} from '@labmesh/kit/http/listen-address';
 import * as tables from './config/tables.ts';
 
 export type LabmanConfig = {

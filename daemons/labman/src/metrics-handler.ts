@@ -1,9 +1,9 @@
 import type { Handler } from '@labmesh/kit/http/exchange';
 import { metricsContentType } from '@labmesh/kit/metrics';
 import { ApiError, openaiErrorBody } from '@labmesh/wire/errors';
-import { isLoopback, type ListenAddress } from './config/listen-address.ts';
+import { isLoopback, type ListenAddress } from '@labmesh/kit/http/listen-address';
 import type { LabmanMetrics } from './labman-metrics.ts';
-import { guardLoopback } from './guard/loopback-guard.ts';
+import { guardLoopback } from '@labmesh/kit/http/loopback-guard';
 
 /** GET /metrics and nothing else. A private address (`telemetry.allow_lan`) is asked for by its own name. */
 export function metricsHandler(metrics: LabmanMetrics, at: ListenAddress): Handler {

@@ -1,7 +1,7 @@
 import type { Handler, HttpServer } from '@labmesh/kit/http/exchange';
 import { startRawServer } from '@labmesh/kit/http/raw-server';
 import type { Logger } from '@labmesh/kit/log';
-import { type ListenAddress, showListenAddress } from './config/listen-address.ts';
+import { type ListenAddress, showListenAddress } from '@labmesh/kit/http/listen-address';
 
 /** The address is taken by somebody else. */
 export class AddressInUseError extends Error {

@@ -13,7 +13,7 @@ import { ApiError, openaiErrorBody } from '@labmesh/wire/errors';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { type ProxyPath, proxyPaths } from './config/tables.ts';
 import type { LabmanMetrics } from './labman-metrics.ts';
-import { guardLoopback } from './guard/loopback-guard.ts';
+import { guardLoopback } from '@labmesh/kit/http/loopback-guard';
 import { plainModels, slugModels } from './models-list.ts';
 import { NodeExchange } from './guard/node-exchange.ts';
 import { shownModelId } from './guard/shown-model-id.ts';
@@ -151,6 +151,7 @@ class Proxy {
       path: route.path,
       model,
       candidates,
+      queue: body.model,
       requestId,
       hasStreamUsage,
     });

@@ -2,7 +2,7 @@ import { systemClock } from '@labmesh/kit/clock';
 import { createLogger } from '@labmesh/kit/log';
 import { OptionsError } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
-import { showListenAddress } from './config/listen-address.ts';
+import { showListenAddress } from '@labmesh/kit/http/listen-address';
 import type { LabmanConfig } from './labman-config.ts';
 import { startLabman } from './labman.ts';
 import { type LabmandFlags, logLevelOf } from './labmand-options.ts';

@@ -38,7 +38,12 @@ export class Deadlines {
     for (const entry of this.#entries) {
       if (entry.deadline === 0 || entry.deadline > now) continue;
       entry.deadline = 0;
-      entry.onDeadline();
+      try {
+        entry.onDeadline();
+      } catch (error) {
+        // One entry's fault must not keep the others waiting, nor end the process.
+        process.emitWarning(error instanceof Error ? error : String(error));
+      }
     }
   }
 }

@@ -5,13 +5,17 @@ function editDistance(a: string, b: string, max: number): number {
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
+    let least = i;
     for (let j = 1; j <= b.length; j++) {
       const replace = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
       let best = Math.min(replace, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
         best = Math.min(best, (before[j - 2] ?? 0) + 1);
       row.push(best);
+      least = Math.min(least, best);
     }
+    // No later row can be closer.
+    if (least > max) return max + 1;
     before = last;
     last = row;
   }
@@ -20,6 +24,7 @@ function editDistance(a: string, b: string, max: number): number {
 
 /** Longest name that is compared: a hostile name must not cost a quadratic table. */
 const nameCharsMax = 64;
+const distanceMax = 4;
 
 /**
  * The known name that `name` most likely means, or undefined when none is close: at most a third of its letters (and
@@ -30,7 +35,7 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   const plain = (text: string) => text.toLowerCase().replaceAll('_', '-');
   const wanted = plain(name);
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
+  let bestDistance = Math.min(distanceMax, Math.max(1, Math.floor(name.length / 3))) + 1;
   for (const candidate of candidates) {
     if (candidate.length > nameCharsMax) continue;
     const other = plain(candidate);

@@ -115,7 +115,8 @@ export const up = defineCommand({
       progress.end();
       const facts = readyFacts(running, values);
       world.stdout(values.json ? readyLine(running) : readyScreen(facts, paint(world.colourOut), values.openAccess));
-      await stopped;
+      // A drain asked for over the API ends the process too: without its listener it has nothing left to do.
+      await Promise.race([stopped, running.gateway.drained]);
       await windDown(running, values, world);
     } finally {
       progress.end();

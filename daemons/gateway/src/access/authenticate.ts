@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Exchange } from '@labmesh/kit/http/exchange';
+import { guardLoopback } from '@labmesh/kit/http/loopback-guard';
 import { ApiError } from '@labmesh/wire/errors';
 import type { Key, KeyStore } from './key-store.ts';
 
@@ -22,11 +23,20 @@ function presentedSecret(exchange: Exchange): string | undefined {
 
 /** Identity of a request on the API. Throws invalid_api_key: missing, garbage, unknown and revoked keys read alike. */
 export function authenticate(exchange: Exchange, keys: KeyStore, openAccess: boolean): Identity {
-  if (openAccess) return { type: 'open' };
+  if (openAccess) {
+    refuseBrowserPages(exchange);
+    return { type: 'open' };
+  }
   const secret = presentedSecret(exchange);
   const key = secret === undefined ? undefined : keys.check(secret);
   if (key === undefined) throw new ApiError('invalid_api_key');
   return { type: 'key', key };
+}
+
+/** Without a key a page of another origin, or one that rebinds its name, could use us. Throws origin_refused. */
+export function refuseBrowserPages(exchange: Exchange): void {
+  const refusal = guardLoopback(exchange);
+  if (refusal !== undefined) throw refusal;
 }
 
 /** Throws insufficient_scope. */
@@ -44,5 +54,3 @@ export function requireAdmin(exchange: Exchange, adminToken: string): void {
     message: 'admin routes take the admin token of this run; use labctl on the same data folder',
   });
 }
-
-export const isLoopback = (address: string): boolean => address === '::1' || /^(::ffff:)?127\./.test(address);

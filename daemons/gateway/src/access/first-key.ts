@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
+import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
 import type { KeyStore } from './key-store.ts';
-import { readPrivateFile, writePrivateFile } from './private-file.ts';
 
 export type FirstKey = {
   /** '' when it is not known any more, or when no key is needed. */
@@ -12,16 +12,16 @@ export type FirstKey = {
   created: boolean;
 };
 
-/** The key made at the first start: made now, or read from its file while that is there. */
+/** The key made at the first start: made now, or read from its file while it is there and still good. */
 export function firstKey(keys: KeyStore, dataDir: string): FirstKey {
   const file = join(dataDir, 'api.key');
-  const text = readPrivateFile(file)?.trim();
-  if (text !== undefined && text !== '') {
+  const text = readPrivateFile(file)?.trim() ?? '';
+  if (text !== '' && keys.check(text) !== undefined) {
     chmodSync(file, 0o600);
     return { text, file, created: false };
   }
-  // Keys exist but the file was taken away: the operator wants it so.
-  if (keys.size > 0) return { text: '', file, created: false };
+  // Other keys are good: the operator took this one away or revoked it, and wants it so.
+  if (keys.list().some((key) => key.revokedAt === undefined)) return { text: '', file, created: false };
   const made = keys.create('first');
   writePrivateFile(file, `${made.text}\n`);
   return { text: made.text, file, created: true };

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { ApiError } from '@labmesh/wire/errors';
 import { makeApiKey, parseApiKey } from '@labmesh/wire/ids';
 import { z } from 'zod';
-import { parseJson, readPrivateFile, writePrivateFile } from './private-file.ts';
+import { parseJson } from '@labmesh/kit/parse-json';
+import { readPrivateFile, SavedFile, writePrivateFile } from '@labmesh/kit/saved-file';
 
 export type Key = {
   id: string;
@@ -35,17 +36,24 @@ const storedKey = z.object({
 const storedKeys = z.object({ version: z.literal(1), keys: z.array(storedKey) });
 type StoredKey = z.infer<typeof storedKey>;
 
-const saveDelayMs = 5_000;
+/** Only the time of last use waits this long; keys are written at once. */
+const saveDelayMs = 60_000;
 
 export class KeyStore {
   #path: string;
   #pepper: Buffer;
   #keys = new Map<string, StoredKey>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #file: SavedFile;
 
   /** Opens the store in `folder`. Throws when its file is damaged: going on would lock everybody out in silence. */
-  constructor(folder: string) {
+  constructor(folder: string, onError: (error: unknown) => void) {
     this.#path = join(folder, 'keys.json');
+    this.#file = new SavedFile({
+      path: this.#path,
+      render: () => `${JSON.stringify({ version: 1, keys: [...this.#keys.values()] }, null, 1)}\n`,
+      delayMs: saveDelayMs,
+      onError,
+    });
     this.#pepper = readPepper(join(folder, 'pepper'));
     const text = readPrivateFile(this.#path);
     if (text === undefined) return;
@@ -74,7 +82,7 @@ export class KeyStore {
       hash: this.#hash(text).toString('hex'),
     };
     this.#keys.set(id, stored);
-    this.save();
+    this.#file.saveNow();
     return { key: withoutHash(stored), text };
   }
 
@@ -85,7 +93,7 @@ export class KeyStore {
     if (stored === undefined || stored.revokedAt !== undefined) return undefined;
     if (!timingSafeEqual(this.#hash(text), Buffer.from(stored.hash, 'hex'))) return undefined;
     stored.lastUsedAt = Date.now();
-    this.#saveSoon();
+    this.#file.saveSoon();
     return stored;
   }
 
@@ -94,7 +102,7 @@ export class KeyStore {
     const stored = this.#keys.get(id);
     if (stored === undefined) throw new ApiError('key_not_found');
     stored.revokedAt ??= Date.now();
-    this.save();
+    this.#file.saveNow();
     return withoutHash(stored);
   }
 
@@ -102,18 +110,8 @@ export class KeyStore {
     return [...this.#keys.values()].map(withoutHash);
   }
 
-  #saveSoon(): void {
-    this.#timer ??= setTimeout(() => this.save(), saveDelayMs);
-  }
-
-  save(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    writePrivateFile(this.#path, `${JSON.stringify({ version: 1, keys: [...this.#keys.values()] }, null, 1)}\n`);
-  }
-
   [Symbol.dispose](): void {
-    if (this.#timer !== undefined) this.save();
+    this.#file[Symbol.dispose]();
   }
 }
 

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import type { RelayOutcome } from '@labmesh/inference/relay/relay-request';
 import { z } from 'zod';
-import { parseJson, readPrivateFile, writePrivateFile } from '../access/private-file.ts';
+import { parseJson } from '@labmesh/kit/parse-json';
+import { readPrivateFile, SavedFile } from '@labmesh/kit/saved-file';
 
 const sums = z.object({
   key: z.string(),
@@ -23,16 +24,17 @@ const saveDelayMs = 5_000;
 export const rowsMax = 10_000;
 
 export class Meter {
-  #path: string;
+  #file: SavedFile;
   #rows = new Map<string, UsageSums>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(folder: string) {
-    this.#path = join(folder, 'usage.json');
-    const text = readPrivateFile(this.#path);
+  constructor(folder: string, onError: (error: unknown) => void) {
+    const path = join(folder, 'usage.json');
+    const render = () => `${JSON.stringify({ version: 1, rows: [...this.#rows.values()] })}\n`;
+    this.#file = new SavedFile({ path, render, delayMs: saveDelayMs, onError });
+    const text = readPrivateFile(path);
     if (text === undefined) return;
     const read = stored.safeParse(parseJson(text));
-    if (!read.success) throw new Error(`${this.#path} is damaged; move it away to begin with empty sums`);
+    if (!read.success) throw new Error(`${path} is damaged; move it away to begin with empty sums`);
     for (const row of read.data.rows) this.#rows.set(`${row.key}\n${row.model}`, row);
   }
 
@@ -48,7 +50,7 @@ export class Meter {
       row.cachedTokens += usage.cachedTokens;
       if (usage.estimated) row.estimated++;
     }
-    this.#timer ??= setTimeout(() => this.save(), saveDelayMs);
+    this.#file.saveSoon();
   }
 
   /** A model's name is known here only after it was resolved, so the rows are bounded by keys × known models. */
@@ -74,13 +76,7 @@ export class Meter {
     return [...out.values()];
   }
 
-  save(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    writePrivateFile(this.#path, `${JSON.stringify({ version: 1, rows: [...this.#rows.values()] })}\n`);
-  }
-
   [Symbol.dispose](): void {
-    if (this.#timer !== undefined) this.save();
+    this.#file[Symbol.dispose]();
   }
 }

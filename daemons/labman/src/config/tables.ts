@@ -3,7 +3,7 @@ import type { Field } from '@labmesh/kit/options/read-fields';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseLogLevel } from './log-level.ts';
-import { isCidr } from './listen-address.ts';
+import { isCidr } from '@labmesh/kit/http/listen-address';
 
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const control = /[\u0000-\u001f\u007f-\u009f]/;

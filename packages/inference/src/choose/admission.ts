@@ -1,6 +1,6 @@
 /**
  * Who may send to which endpoint now. `own` rises the moment an endpoint is chosen and falls exactly once, when the
- * lease is released; requests that find no room wait in one bounded first-come queue per model and are woken by
+ * lease is released; requests that find no room wait in one bounded first-come queue per name and are woken by
  * releases and by changes in the registry.
  */
 import type { Clock } from '@labmesh/kit/clock';
@@ -26,6 +26,8 @@ const recheckMs = 1_000;
 
 export type AdmissionAsk = {
   model: string;
+  /** Whom this request queues behind: those with the same candidates. */
+  queue: string;
   /** Endpoints that list the model, in any state. */
   candidates: () => readonly Endpoint[];
   /** Endpoints that failed this request already. */
@@ -85,7 +87,7 @@ export class Admission implements Disposable {
   #clock: Clock;
   #random: () => number;
   #waiters: Waiter[] = [];
-  /** Waiters by model. */
+  /** Waiters by queue. */
   #depth = new Map<string, number>();
   #deadlines = new Deadlines();
   #stopListening: () => void;
@@ -101,13 +103,13 @@ export class Admission implements Disposable {
   get queued(): number {
     return this.#waiters.length;
   }
-  queuedFor(model: string): number {
-    return this.#depth.get(model) ?? 0;
+  queuedFor(queue: string): number {
+    return this.#depth.get(queue) ?? 0;
   }
 
   /** An endpoint now, or undefined: then `wait`. Those who wait already are not overtaken. */
   tryAcquire(ask: AdmissionAsk): Lease | undefined {
-    return this.queuedFor(ask.model) > 0 ? undefined : this.#choose(ask);
+    return this.queuedFor(ask.queue) > 0 ? undefined : this.#choose(ask);
   }
 
   /**
@@ -117,14 +119,14 @@ export class Admission implements Disposable {
   wait(ask: AdmissionAsk): { lease: Promise<Lease>; cancel: () => void } {
     const hopeless = this.#hopeless(ask);
     if (hopeless !== undefined) return { lease: Promise.reject(hopeless), cancel: () => {} };
-    if (this.queuedFor(ask.model) >= this.limits.queueMax) {
+    if (this.queuedFor(ask.queue) >= this.limits.queueMax) {
       return { lease: Promise.reject(new ApiError('queue_full')), cancel: () => {} };
     }
     let waiter: Waiter | undefined;
     const lease = new Promise<Lease>((resolve, reject) => {
       waiter = new Waiter(this, ask, this.limits, resolve, reject);
       this.#waiters.push(waiter);
-      this.#depth.set(ask.model, this.queuedFor(ask.model) + 1);
+      this.#depth.set(ask.queue, this.queuedFor(ask.queue) + 1);
       this.#deadlines.add(waiter);
     });
     return { lease, cancel: () => waiter !== undefined && this.#remove(waiter) };
@@ -159,16 +161,16 @@ export class Admission implements Disposable {
     // A copy, because resolving may bring new waiters; models whose first waiter found no room are passed over.
     const stuck = new Set<string>();
     for (const waiter of this.#waiters.slice()) {
-      const { model, tried } = waiter.ask;
+      const { queue, tried } = waiter.ask;
       // One who has tried some endpoints may fit where the one before it does not, and the other way round.
-      if (stuck.has(model) && tried.size === 0) continue;
+      if (stuck.has(queue) && tried.size === 0) continue;
       const lease = this.#choose(waiter.ask);
       if (lease !== undefined) {
         this.#remove(waiter);
         waiter.resolve(lease);
         continue;
       }
-      if (tried.size === 0) stuck.add(model);
+      if (tried.size === 0) stuck.add(queue);
     }
   }
 
@@ -196,10 +198,10 @@ export class Admission implements Disposable {
     if (at < 0) return;
     this.#waiters.splice(at, 1);
     this.#deadlines.delete(waiter);
-    const { model } = waiter.ask;
-    const depth = this.queuedFor(model) - 1;
-    if (depth > 0) this.#depth.set(model, depth);
-    else this.#depth.delete(model);
+    const { queue } = waiter.ask;
+    const depth = this.queuedFor(queue) - 1;
+    if (depth > 0) this.#depth.set(queue, depth);
+    else this.#depth.delete(queue);
   }
 
   [Symbol.dispose](): void {

@@ -25,6 +25,7 @@ function usableId(id: unknown): id is string {
   // eslint-disable-next-line no-control-regex
   return (
     typeof id === 'string' &&
+    id.isWellFormed() &&
     id !== '' &&
     id.length <= listLimits.idLengthMax &&
     !/[\u0000-\u001f\u007f-\u009f]/.test(id)

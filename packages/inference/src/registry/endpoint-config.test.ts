@@ -220,6 +220,8 @@ const keys = [
   'timeouts',
   'weight',
   'enabled',
+  'a[',
+  '.',
   'x',
 ];
 const scalar = fc.oneof(

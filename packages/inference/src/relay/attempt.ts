@@ -13,7 +13,7 @@ import { type Usage, usageFromTail } from './usage.ts';
 /** Answers up to this size are collected and sent whole; larger ones are passed on as they come. */
 const wholeBytesMax = 64 * 1024;
 const tailBytes = 16 * 1024;
-const errorBytesMax = 64 * 1024;
+const errorBytesMax = 1024 * 1024;
 
 export type AttemptEnd =
   | { type: 'done'; status: number; usage: Usage | undefined; deltas: number }
@@ -25,6 +25,9 @@ export type AttemptEnd =
       reason: ClientFailure['reason'] | 'stalled' | 'too_large';
       detail: string;
       passed: boolean;
+      /** What went out is an event stream, and stops in the middle of an event. */
+      sse: boolean;
+      midEvent: boolean;
       usage: Usage | undefined;
       deltas: number;
     }
@@ -37,6 +40,8 @@ export type AttemptPlan = {
   body: readonly Uint8Array[];
   stream: boolean;
   withholdUsage: boolean;
+  /** The client was promised an event stream already, by a keep-alive comment. */
+  isPromisedStream: () => boolean;
   responseBytesMax: number;
   /** Sends the answer's head to the client, once; a no-op when a keep-alive comment went out before. */
   startAnswer: (head: ResponseHead) => void;
@@ -90,7 +95,8 @@ export class Attempt implements ResponseSink, DeadlineEntry {
     else if (/^text\/event-stream\b/i.test(type)) {
       this.#mode = 'sse';
       this.#tap = new SseTap(this.#plan.withholdUsage);
-    } else if (head.contentLength !== noLength && head.contentLength <= wholeBytesMax) this.#mode = 'whole';
+    } else if (this.#plan.isPromisedStream()) this.#mode = 'whole';
+    else if (head.contentLength !== noLength && head.contentLength <= wholeBytesMax) this.#mode = 'whole';
     else this.#mode = 'passing';
   }
 
@@ -101,21 +107,29 @@ export class Attempt implements ResponseSink, DeadlineEntry {
     this.#bytes += bytes.length;
     switch (this.#mode) {
       case 'error':
-        if (this.#bytes <= errorBytesMax) this.#parts.push(bytes);
-        return;
+        return this.#collect(bytes, errorBytesMax);
       case 'whole':
-        this.#parts.push(bytes);
-        return;
+        return this.#collect(bytes, this.#plan.responseBytesMax);
       case 'sse':
-        this.#arm(this.#plan.endpoint.spec.timeouts.interTokenMs, now);
-        this.#pass((this.#tap as SseTap).push(bytes));
-        return;
+        this.#armNext(now);
+        return this.#pass((this.#tap as SseTap).push(bytes));
       default:
+        this.#armNext(now);
         if (this.#bytes > this.#plan.responseBytesMax)
           return this.#fail('too_large', `the answer is larger than ${this.#plan.responseBytesMax} bytes`);
         this.#keepTail(bytes);
         this.#pass(bytes);
     }
+  }
+
+  /** After a byte: streams must go on soon, other answers only have a total time. */
+  #armNext(now: number): void {
+    this.#arm(this.#plan.stream ? this.#plan.endpoint.spec.timeouts.interTokenMs : 0, now);
+  }
+
+  #collect(bytes: Uint8Array, bytesMax: number): void {
+    if (this.#bytes > bytesMax) return this.#fail('too_large', `the answer is larger than ${bytesMax} bytes`);
+    this.#parts.push(bytes);
   }
 
   #pass(bytes: Uint8Array): void {
@@ -127,16 +141,16 @@ export class Attempt implements ResponseSink, DeadlineEntry {
       exchange.onDrain(() => this.#resume());
     }
     if (exchange.write(bytes) || this.#over) return;
-    // The client is slow: nothing more is read from the engine, and only the client's own stall limit runs.
+    // The client is slow: nothing more is read from the engine; the client's own stall limit and the total time run.
     this.#paused = true;
-    this.deadline = 0;
+    this.#arm(0, performance.now());
     this.#call?.pause();
   }
 
   #resume(): void {
     if (!this.#paused || this.#over) return;
     this.#paused = false;
-    this.#arm(this.#plan.endpoint.spec.timeouts.interTokenMs, performance.now());
+    this.#armNext(performance.now());
     this.#call?.resume();
   }
 
@@ -154,7 +168,7 @@ export class Attempt implements ResponseSink, DeadlineEntry {
       return this.#settle({ type: 'refused', status: head.status, head, body: Buffer.concat(this.#parts) });
     if (this.#mode === 'sse') return this.#endSse(head);
     const body = this.#parts.length === 1 ? (this.#parts[0] as Uint8Array) : Buffer.concat(this.#parts);
-    const usage = usageFromTail(body);
+    const usage = usageFromTail(this.#mode === 'whole' ? body : body.subarray(-tailBytes));
     if (this.#mode === 'whole') {
       this.#plan.replyWhole(head, body);
     } else {
@@ -199,6 +213,8 @@ export class Attempt implements ResponseSink, DeadlineEntry {
       reason,
       detail,
       passed: this.#passed,
+      sse: this.#mode === 'sse',
+      midEvent: this.#tap?.isMidEvent ?? false,
       usage: this.#tap?.usage,
       deltas: this.#tap?.events ?? 0,
     });

@@ -42,6 +42,18 @@ export const isReturnedByNode = (name: string): boolean =>
 
 const cutLines = (value: string) => cleanHeaderValue(value);
 
+const ownByConfig = new WeakMap<Record<string, string>, ReadonlyMap<string, string>>();
+
+/** The operator's headers by lower-case name: they win over the client's. */
+function ownHeaders(config: Record<string, string>): ReadonlyMap<string, string> {
+  let own = ownByConfig.get(config);
+  if (own === undefined) {
+    own = new Map(Object.entries(config).map(([name, value]) => [name.toLowerCase(), value]));
+    ownByConfig.set(config, own);
+  }
+  return own;
+}
+
 /** Request line and headers towards an endpoint, the empty line included. */
 export function upstreamHead(
   endpoint: Endpoint,
@@ -61,8 +73,11 @@ export function upstreamHead(
   head += `accept: ${request.stream ? 'text/event-stream, ' : ''}application/json\r\naccept-encoding: identity\r\n`;
   head += `x-request-id: ${request.requestId}\r\n`;
   if (spec.apiKey !== undefined) head += `authorization: Bearer ${cutLines(spec.apiKey)}\r\n`;
-  for (const [name, value] of request.headers) if (isForwarded(name)) head += `${name}: ${cutLines(value)}\r\n`;
-  for (const name in spec.headers) head += `${name.toLowerCase()}: ${cutLines(spec.headers[name] as string)}\r\n`;
+  const own = ownHeaders(spec.headers);
+  for (const [name, value] of request.headers) {
+    if (isForwarded(name) && !own.has(name)) head += `${name}: ${cutLines(value)}\r\n`;
+  }
+  for (const [name, value] of own) head += `${name}: ${cutLines(value)}\r\n`;
   return `${head}\r\n`;
 }
 

@@ -32,6 +32,8 @@ export type RelayRequest = {
   /** The engine's id of the model: what candidates list, what the engine is asked for. */
   model: string;
   candidates: () => readonly Endpoint[];
+  /** Requests with one queue name wait in one line: the name asked for, since two names may mean other endpoints. */
+  queue: string;
   requestId: string;
   /** A route whose streams report usage when `stream_options.include_usage` asks for it. */
   hasStreamUsage: boolean;

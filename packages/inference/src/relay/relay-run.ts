@@ -38,6 +38,9 @@ export class RelayRun implements DeadlineEntry {
   #left = false;
   #onLeft: (() => void) | undefined;
   #shutDown = false;
+  /** Leave stream_options alone: the engine has just refused it. */
+  #withoutUsage = false;
+  #askedUsage = false;
   #keptAlive = false;
 
   constructor(relay: RelayHost, request: RelayRequest) {
@@ -64,12 +67,10 @@ export class RelayRun implements DeadlineEntry {
   async #attemptUntilDone(): Promise<RelayOutcome> {
     const tried = new Set<Endpoint>();
     let lastError: ApiError | undefined;
+    if (this.#left) return this.#outcome(499, undefined, undefined);
     for (let round = 0; round < roundsMax && this.#failures < this.#relay.limits.attemptsMax; round++) {
       const lease = await this.#lease(tried, lastError);
-      if (lease === undefined || this.#left) {
-        lease?.[Symbol.dispose]();
-        return this.#outcome(499, undefined, undefined);
-      }
+      if (lease === undefined || this.#left) return this.#leave(lease);
       let end: AttemptEnd;
       try {
         this.#attempts++;
@@ -89,20 +90,27 @@ export class RelayRun implements DeadlineEntry {
     throw lastError ?? new ApiError('upstream_error');
   }
 
+  /** The client left while waiting, or the server stops. */
+  #leave(lease: Lease | undefined): RelayOutcome {
+    if (lease !== undefined) this.#relay.registry.noteTraffic(lease.endpoint, { type: 'abandoned' });
+    lease?.[Symbol.dispose]();
+    if (this.#shutDown) return this.#answerError(new ApiError('server_shutting_down'));
+    return this.#outcome(499, undefined, undefined);
+  }
+
   /** An endpoint to send to; undefined when the client left while waiting. */
   async #lease(tried: Set<Endpoint>, lastError: ApiError | undefined): Promise<Lease | undefined> {
     const { admission, clock, registry } = this.#relay;
-    const { candidates, model } = this.#request;
-    let ask = { model, candidates, tried };
+    const { candidates, model, queue } = this.#request;
+    const ask = { model, candidates, tried, queue };
     if (tried.size > 0 && !candidates().some((endpoint) => !tried.has(endpoint) && registry.usable(endpoint))) {
       // Nobody else is left: the same ones again after a moment, if they are still thought to work.
       if (!candidates().some((endpoint) => registry.usable(endpoint))) {
         if (!this.#mayRecover(candidates())) throw lastError ?? new ApiError('no_endpoint_available');
       }
       await clock.sleep(Math.min(2_000, sameEndpointWaitMs * 2 ** this.#attempts) * (0.8 + Math.random() * 0.4));
-      if (this.#left) return undefined;
+      if (this.#left || this.#shutDown) return undefined;
       tried.clear();
-      ask = { model, candidates, tried };
     }
     const free = admission.tryAcquire(ask);
     if (free !== undefined) return free;
@@ -128,6 +136,7 @@ export class RelayRun implements DeadlineEntry {
     return candidates.some(
       (endpoint) =>
         endpoint.state === 'warming' ||
+        endpoint.state === 'busy' ||
         endpoint.state === 'unknown' ||
         (endpoint.lastSuccess > 0 && now - endpoint.lastSuccess < downWaitMs && endpoint.state === 'unhealthy'),
     );
@@ -135,7 +144,8 @@ export class RelayRun implements DeadlineEntry {
 
   async #send(endpoint: Endpoint): Promise<AttemptEnd> {
     const { body, exchange, hasStreamUsage, requestId, path, model } = this.#request;
-    const includeUsage = body.stream && hasStreamUsage && !endpoint.refusesStreamOptions;
+    const includeUsage = body.stream && hasStreamUsage && !endpoint.refusesStreamOptions && !this.#withoutUsage;
+    this.#askedUsage = includeUsage && body.streamOptions === undefined;
     const parts = spliceBody(body, { model, includeUsage });
     let length = 0;
     for (const part of parts) length += part.length;
@@ -156,6 +166,7 @@ export class RelayRun implements DeadlineEntry {
         stream: body.stream,
         withholdUsage: includeUsage && body.streamOptions?.includeUsage?.value !== true,
         responseBytesMax: this.#relay.limits.responseBytesMax,
+        isPromisedStream: () => this.#keptAlive,
         startAnswer: (answer) => this.#startAnswer(answer),
         replyWhole: (answer, bytes) => this.#replyWhole(answer, bytes),
       },
@@ -173,7 +184,7 @@ export class RelayRun implements DeadlineEntry {
     const { requestId, model } = this.#request;
     const ours: Array<readonly [string, string]> = [
       ['x-request-id', requestId],
-      ['x-labmesh-model', encodeURI(model)],
+      ['x-labmesh-model', encodeURI(model.toWellFormed())],
       ['x-labmesh-attempts', String(this.#attempts)],
     ];
     if (this.#queueMs >= 1) ours.push(['x-labmesh-queue-ms', String(Math.round(this.#queueMs))]);
@@ -195,7 +206,10 @@ export class RelayRun implements DeadlineEntry {
     if (!this.#keptAlive)
       return exchange.reply(head.status, answerHeaders(head.headers, this.#relay.isReturned, this.#ours()), body);
     // The client was promised a stream and the engine gave one object: it goes out as one event.
-    exchange.write(Buffer.concat([Buffer.from('data: '), body, Buffer.from('\n\n')]));
+    const lines = Buffer.from(body)
+      .toString('utf8')
+      .split(/\r\n|\n|\r/);
+    exchange.write(Buffer.from(`${lines.map((line) => `data: ${line}\n`).join('')}\n`));
     exchange.end();
   }
 
@@ -205,6 +219,8 @@ export class RelayRun implements DeadlineEntry {
     const estimated = (deltas: number) => estimateUsage(this.#request.body.bytes.length, deltas);
     if (end.type === 'done') {
       registry.noteTraffic(endpoint, { type: 'success' });
+      // It was the option that the engine minded: it is not asked again.
+      if (this.#withoutUsage) endpoint.refusesStreamOptions = true;
       return this.#outcome(
         end.status,
         undefined,
@@ -222,7 +238,10 @@ export class RelayRun implements DeadlineEntry {
       );
     if (end.type === 'refused') return this.#judgeRefusal(end, endpoint);
     const reason = end.reason === 'stalled' ? 'timeout' : end.reason === 'too_large' ? 'invalid' : end.reason;
-    registry.noteTraffic(endpoint, { type: 'failure', reason, detail: end.detail });
+    registry.noteTraffic(
+      endpoint,
+      this.#shutDown ? { type: 'abandoned' } : { type: 'failure', reason, detail: end.detail },
+    );
     if (!end.passed) {
       const code: ErrorCode =
         end.reason === 'timeout'
@@ -242,7 +261,7 @@ export class RelayRun implements DeadlineEntry {
         : end.reason === 'too_large'
           ? 'upstream_too_large'
           : 'upstream_broken';
-    return this.#breakOff(new ApiError(code, { log: end.detail }), end.usage ?? estimated(end.deltas));
+    return this.#breakOff(new ApiError(code, { log: end.detail }), end.usage ?? estimated(end.deltas), end);
   }
 
   #judgeRefusal(end: AttemptEnd & { type: 'refused' }, endpoint: Endpoint): RelayOutcome | Verdict {
@@ -254,13 +273,8 @@ export class RelayRun implements DeadlineEntry {
       body: text,
       ...(Number.isFinite(retryAfter) && retryAfter > 0 ? { retryAfterS: retryAfter } : {}),
     });
-    if (
-      end.status === 400 &&
-      text.includes('stream_options') &&
-      this.#request.body.streamOptions === undefined &&
-      !endpoint.refusesStreamOptions
-    ) {
-      endpoint.refusesStreamOptions = true;
+    if (end.status === 400 && this.#askedUsage && text.includes('stream_options')) {
+      this.#withoutUsage = true;
       return { again: 'when-ready', error: new ApiError('upstream_error') };
     }
     const verdict = readRefusal(end.status, text, retryAfter);
@@ -275,13 +289,15 @@ export class RelayRun implements DeadlineEntry {
   }
 
   /** An error after the answer began: inside the stream, never a silent end. */
-  #breakOff(error: ApiError, usage: Usage | undefined): RelayOutcome {
-    const { exchange, body } = this.#request;
-    if (body.stream) {
-      exchange.write(Buffer.from(`data: ${JSON.stringify(openaiErrorBody(error, this.#request.requestId))}\n\n`));
+  #breakOff(error: ApiError, usage: Usage | undefined, sent = { sse: this.#keptAlive, midEvent: false }): RelayOutcome {
+    const { exchange, requestId } = this.#request;
+    if (sent.sse) {
+      // Half an event is ended first: glued to it, nobody could read the error.
+      const start = sent.midEvent ? '\n\n' : '';
+      exchange.write(Buffer.from(`${start}data: ${JSON.stringify(openaiErrorBody(error, requestId))}\n\n`));
       exchange.end();
     } else {
-      // Half of a JSON object can only be told by a broken transfer.
+      // Half of an object can only be told by a broken transfer.
       exchange.destroy();
     }
     return this.#outcome(200, error.code, error.log, usage);
@@ -334,33 +350,20 @@ export class RelayRun implements DeadlineEntry {
 
   #waitingFor(): string {
     if (this.#attempt !== undefined) return 'prefill';
-    const { candidates, model } = this.#request;
+    const { candidates, queue } = this.#request;
     if (candidates().some((endpoint) => endpoint.state === 'warming')) return 'loading';
-    return `queued ${this.#relay.admission.queuedFor(model)}`;
+    return `queued ${this.#relay.admission.queuedFor(queue)}`;
   }
 
   leaveDeadEndpoint(): void {
     if (this.#endpoint?.state === 'unhealthy') this.#attempt?.giveUp('the endpoint went down');
   }
 
-  /** The server stops: the stream ends with an error the client can read. */
+  /** The server stops: the client gets an error that it can read. */
   shutDown(): void {
     this.#shutDown = true;
-    if (this.#attempt === undefined) {
-      this.#cancelWait?.();
-      if (!this.#request.exchange.started)
-        this.#request.exchange.reply(
-          503,
-          [
-            ['content-type', 'application/json'],
-            ['retry-after', '5'],
-          ],
-          JSON.stringify(openaiErrorBody(new ApiError('server_shutting_down'))),
-        );
-      this.#left = true;
-      this.#onLeft?.();
-      return;
-    }
-    this.#attempt.cut('the server is shutting down');
+    this.#cancelWait?.();
+    this.#onLeft?.();
+    this.#attempt?.cut('the server is shutting down');
   }
 }

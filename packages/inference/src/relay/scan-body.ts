@@ -28,6 +28,8 @@ export const depthMax = 128;
 const QUOTE = 34;
 const BACKSLASH = 92;
 const wanted = new Set(['model', 'stream', 'stream_options']);
+/** Bytes of the keys that are read, quotes included. */
+const readLengths = new Set([...wanted, 'include_usage'].map((key) => key.length + 2));
 const decoder = new TextDecoder('utf-8', { fatal: false });
 
 class Scanner {
@@ -184,7 +186,8 @@ class Scanner {
       if (this.space() !== QUOTE) this.fail('a missing key');
       const start = this.at;
       const escaped = this.string();
-      const key = escaped || this.at - start <= 20 ? this.text(start, escaped) : '';
+      // Only keys that can be one of ours become text: a body may hold millions of others.
+      const key = escaped || readLengths.has(this.at - start) ? this.text(start, escaped) : '';
       if (this.space() !== 58) this.fail('a missing colon');
       this.at++;
       this.space();

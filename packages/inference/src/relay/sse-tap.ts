@@ -5,7 +5,9 @@
  */
 import { readUsage, type Usage } from './usage.ts';
 
-export const eventBytesMax = 1024 * 1024;
+export const eventBytesMax = 256 * 1024;
+/** The usage chunk is far smaller: what is larger is not held back. */
+const heldBytesMax = 64 * 1024;
 
 const usageKey = Buffer.from('"usage"');
 const doneMark = Buffer.from('[DONE]');
@@ -79,9 +81,14 @@ export class SseTap {
     const passed = cut === 0 ? empty : this.#complete(data.subarray(0, cut), sent);
     const rest = cut === data.length ? empty : data.subarray(cut);
     const restSent = cut === 0 ? sent : 0;
-    const open = this.#keep(rest, restSent, joined || cut > 0);
+    const open = this.#keep(rest, restSent, joined || cut > 0, cut > 0);
     if (open.length === 0) return passed;
     return passed.length === 0 ? open : Buffer.concat([passed, open]);
+  }
+
+  /** The client has half an event: what comes next must not be glued to it. */
+  get isMidEvent(): boolean {
+    return this.#sent > 0;
   }
 
   /** What was held when the stream ended: it goes out as it is. */
@@ -93,22 +100,24 @@ export class SseTap {
   }
 
   /** Keeps the unfinished event; gives what of it may go out. */
-  #keep(rest: Buffer, sent: number, owned: boolean): Uint8Array {
+  #keep(rest: Buffer, sent: number, owned: boolean, ended: boolean): Uint8Array {
     if (rest.length === 0) {
       this.#tail = empty;
       this.#sent = 0;
       this.#oversized = false;
       return empty;
     }
-    if (this.#oversized || rest.length > eventBytesMax) {
+    if (rest.length > eventBytesMax || (this.#oversized && !ended)) {
       // Only the last bytes are kept: they may hold half of the blank line that ends this event.
       this.#oversized = true;
       this.#tail = Buffer.from(rest.subarray(-3));
       this.#sent = this.#tail.length;
       return rest.subarray(sent);
     }
+    this.#oversized = false;
     this.#tail = owned ? rest : Buffer.from(rest);
-    const hold = this.#withhold && sent === 0 && !hasChoice.test(rest.toString('latin1'));
+    const hold =
+      this.#withhold && sent === 0 && rest.length <= heldBytesMax && !hasChoice.test(rest.toString('latin1'));
     this.#sent = hold ? 0 : rest.length;
     return hold ? empty : rest.subarray(sent);
   }

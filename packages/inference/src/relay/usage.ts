@@ -27,6 +27,8 @@ export function readUsage(value: unknown): Usage | undefined {
 }
 
 const usageKey = Buffer.from('"usage"');
+/** A hostile answer may be full of beginnings. */
+const triesMax = 4;
 
 /**
  * Finds the last `"usage":{…}` in the tail of a JSON answer. The key cannot be part of a string: inside one its quotes
@@ -34,7 +36,9 @@ const usageKey = Buffer.from('"usage"');
  */
 export function usageFromTail(tail: Uint8Array): Usage | undefined {
   const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length);
-  for (let at = bytes.lastIndexOf(usageKey); at >= 0; at = at === 0 ? -1 : bytes.lastIndexOf(usageKey, at - 1)) {
+  let at = bytes.lastIndexOf(usageKey);
+  for (let tries = 0; at >= 0 && tries < triesMax; at = at === 0 ? -1 : bytes.lastIndexOf(usageKey, at - 1)) {
+    tries++;
     const opened = /^"usage"\s*:\s*(?=\{)/.exec(bytes.toString('latin1', at, at + 64));
     if (opened === null) continue;
     const end = objectEnd(bytes, at + opened[0].length);

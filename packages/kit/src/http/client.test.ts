@@ -83,7 +83,7 @@ test('a kept connection that the peer closed is tried once more on a new one', a
 
 test('a fresh connection that breaks is a reset, not retried here', async () => {
   const peer = startPeer((_, socket) => socket.terminate());
-  await expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'RESET' });
+  await expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'ECONNRESET' });
   await wait(() => peer.closed === 1);
   expect(peer.requests).toHaveLength(1);
 });
@@ -103,11 +103,11 @@ for (const [name, answer] of [
 
 test('limits: time and size', async () => {
   const silent = startPeer(() => {});
-  await expect(get(newPool(), silent.port)).rejects.toMatchObject({ code: 'TIMEOUT' });
+  await expect(get(newPool(), silent.port)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
   const large = startPeer(
     (_, socket) => void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n${'a'.repeat(20_000)}`),
   );
-  await expect(get(newPool(), large.port)).rejects.toMatchObject({ code: 'TOO_LARGE' });
+  await expect(get(newPool(), large.port)).rejects.toMatchObject({ code: 'BODY_TOO_LARGE' });
   await wait(() => silent.closed + large.closed === 2);
 });
 
@@ -149,4 +149,32 @@ test('abort closes the socket at once, before and after the first byte', async (
     expect(heard).toEqual(round === 0 ? [] : ['head', 'data']);
   }
   expect(pool.connections).toBe(0);
+});
+
+test('a paused socket is read again by the request after', async () => {
+  const peer = startPeer((_, socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+  const pool = newPool();
+  const origin = { host: '127.0.0.1', port: peer.port, tls: false };
+  const ended = Promise.withResolvers<void>();
+  const call = pool.send(
+    origin,
+    { method: 'GET', head: 'GET / HTTP/1.1\r\nhost: x\r\n\r\n', body: [] },
+    {
+      onHead: () => {},
+      onData: () => call.pause(),
+      onEnd: () => ended.resolve(),
+      onFailure: () => ended.reject(new Error('failed')),
+    },
+  );
+  await ended.promise;
+  expect(text(await get(pool, peer.port))).toBe('ok');
+  expect(peer.accepted).toBe(1);
+});
+
+test('an answer framed by the end of its connection that is reset is a failure', async () => {
+  const peer = startPeer((_, socket) => {
+    socket.write('HTTP/1.0 200 OK\r\n\r\n{"half":');
+    setTimeout(() => socket.terminate(), 30);
+  });
+  await expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'ECONNRESET' });
 });

@@ -42,6 +42,10 @@ class Connection implements DeadlineEntry {
   deadline = 0;
   socket: Socket<Connection> | undefined;
   reused = false;
+  /** The socket is not read: its client is slow. */
+  paused = false;
+  /** The peer ended the connection in order (FIN), as against a reset. */
+  fin = false;
   call: HttpCall | undefined;
   closed = false;
   #pool: HttpPool;
@@ -134,9 +138,17 @@ class Connection implements DeadlineEntry {
     this.#head = undefined;
     this.#decoder = undefined;
     call.settled = true;
+    // The last read may have paused it; the next request must be heard.
+    if (this.paused) this.setPaused(false);
     if (reusable) this.#pool.keep(this);
     else this.close();
     call.sink.onEnd();
+  }
+
+  setPaused(paused: boolean): void {
+    this.paused = paused;
+    if (paused) this.socket?.pause();
+    else this.socket?.resume();
   }
 
   onDrain(): void {
@@ -150,7 +162,7 @@ class Connection implements DeadlineEntry {
 
   onClose(detail: string): void {
     if (this.closed) return;
-    if (this.#untilClose && this.#head !== undefined && this.call !== undefined) return this.#finish(false);
+    if (this.fin && this.#untilClose && this.#head !== undefined && this.call !== undefined) return this.#finish(false);
     const connected = this.socket !== undefined;
     this.fail({ reason: connected ? 'reset' : 'connect', detail });
   }
@@ -217,10 +229,10 @@ export class HttpCall {
     if (this.firstByteAt === 0) this.firstByteAt = performance.now();
   }
   pause(): void {
-    this.connection?.socket?.pause();
+    if (!this.settled) this.connection?.setPaused(true);
   }
   resume(): void {
-    this.connection?.socket?.resume();
+    if (!this.settled) this.connection?.setPaused(false);
   }
 
   /** Closes the socket at once; the sink hears nothing more. */
@@ -302,6 +314,7 @@ export class HttpPool implements AsyncDisposable {
         },
         data: (_, bytes) => connection.onData(bytes),
         drain: () => connection.onDrain(),
+        end: () => void (connection.fin = true),
         close: () => connection.onClose('the connection was closed'),
         error: (_, error) => onError(error),
         connectError: (_, error) => onError(error),

@@ -11,13 +11,21 @@ export type WholeRequest = {
 };
 export type WholeAnswer = { status: number; header(name: string): string | undefined; body: Uint8Array };
 
+const codes = {
+  connect: 'ECONNREFUSED',
+  reset: 'ECONNRESET',
+  timeout: 'ETIMEDOUT',
+  invalid: 'INVALID',
+  too_large: 'BODY_TOO_LARGE',
+} as const;
+
 /** What went wrong on the way; `code` tells a refused connection from others. */
 export class FetchError extends Error {
   readonly code: string;
   constructor(failure: { reason: ClientFailure['reason'] | 'too_large'; detail: string }) {
     super(failure.detail);
     this.name = 'FetchError';
-    this.code = failure.reason === 'connect' ? 'ECONNREFUSED' : failure.reason.toUpperCase();
+    this.code = codes[failure.reason];
   }
 }
 

@@ -25,8 +25,10 @@ export const noLength = -1;
 // Tab, visible ASCII and obs-text; CR and LF only as a pair.
 const forbidden = /[^\t\x20-\x7e\x80-\xff\r\n]|\r(?!\n)|(?<!\r)\n/;
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+// Not trim(): it would also take away a no-break space, which another parser keeps.
+const outerBlanks = /^[ \t]+|[ \t]+$/g;
 const digits = /^\d{1,15}$/;
-const requestLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([^ ]+) HTTP\/1\.([01])$/;
+const requestLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: .*)?$/;
 
 /** Header value by lower-case name; repeated ones joined by ', '. */
@@ -50,7 +52,7 @@ function readFields(text: string, from: number): HeaderList | HeadProblem {
     const name = text.slice(start, colon);
     // Also refuses obs-fold and a space before the colon: neither is a token character.
     if (!token.test(name)) return { problem: 'a header name with a forbidden character' };
-    headers.push([name.toLowerCase(), text.slice(colon + 1, end).trim()]);
+    headers.push([name.toLowerCase(), text.slice(colon + 1, end).replace(outerBlanks, '')]);
     start = end + 2;
   }
   return headers;

@@ -7,7 +7,6 @@ import { noLength, parseRequestHead, type RequestHead } from './head.ts';
 import { OutQueue } from './out-queue.ts';
 import { RawExchange, type RawHost } from './raw-exchange.ts';
 
-const pipelinedMax = 16;
 // How long a closed connection may still send: an immediate close would reset it before the answer is read.
 const lingerMs = 2_000;
 const empty = Buffer.alloc(0);
@@ -39,7 +38,7 @@ export class RawConnection implements RawHost {
   #exchange: RawExchange | undefined;
   #decoder: ChunkedDecoder | undefined;
   #bodyLeft = 0;
-  #served = 0;
+  #paused = false;
 
   constructor(socket: Socket<RawConnection>, shared: RawShared) {
     this.#socket = socket;
@@ -50,7 +49,12 @@ export class RawConnection implements RawHost {
   }
 
   get idle(): boolean {
-    return this.#state === 'head' && this.#input.length === 0;
+    return this.#state === 'head' && this.#input.length === 0 && this.out.bytes === 0;
+  }
+
+  /** The answer is complete on our side, and the client has not taken it all. */
+  get hasUnsentAnswer(): boolean {
+    return this.#exchange === undefined && this.out.bytes > 0;
   }
 
   onData(bytes: Buffer): void {
@@ -60,36 +64,47 @@ export class RawConnection implements RawHost {
       if (rest.length > 0) this.#keep(rest);
       return;
     }
+    if (this.#state === 'head' && this.#input.length === 0) this.#headBegins();
     this.#keep(bytes);
     if (this.#state === 'head') this.#readHeads();
   }
 
-  /** Bytes that belong to a later step: bounded, then the socket is not read any more. */
+  /** The time for a head runs from its first byte and is not renewed: a slow one must not last for ever. */
+  #headBegins(): void {
+    this.deadline = performance.now() + this.shared.limits.headerTimeoutMs;
+  }
+
+  /** Bytes that belong to a later step: above the bound the socket is not read until that step has come. */
   #keep(bytes: Buffer): void {
     this.#input = this.#input.length === 0 ? bytes : Buffer.concat([this.#input, bytes]);
-    if (this.#state === 'answer' && this.#input.length > this.shared.limits.headerBytesMax * pipelinedMax) {
-      this.destroy();
-    }
+    const waits = this.#state === 'answer' || this.out.bytes > 0;
+    if (!waits || this.#input.length <= this.shared.limits.headerBytesMax) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #readOn(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
   }
 
   #readHeads(): void {
-    while (this.#state === 'head' && this.#input.length > 0) {
+    // A client that takes no answers gets no further ones: their bytes would pile up here.
+    while (this.#state === 'head' && this.#input.length > 0 && this.out.bytes === 0) {
       // RFC 9112 §2.2: an empty line before a request line is passed over.
       if (this.#input[0] === 13 && this.#input[1] === 10) {
         this.#input = this.#input.subarray(2);
         continue;
       }
       const end = this.#input.indexOf('\r\n\r\n');
-      const { headerBytesMax, headerTimeoutMs } = this.shared.limits;
+      const { headerBytesMax } = this.shared.limits;
       if (end > headerBytesMax || (end < 0 && this.#input.length > headerBytesMax)) {
         return this.refuse(
           new ApiError('headers_too_large', { message: `the request head is larger than ${headerBytesMax} bytes` }),
         );
       }
-      if (end < 0) {
-        if (this.#served > 0) this.deadline = performance.now() + headerTimeoutMs;
-        return;
-      }
+      if (end < 0) return;
       const head = parseRequestHead(this.#input.toString('latin1', 0, end));
       if ('problem' in head)
         return this.refuse(new ApiError('bad_request', { message: `bad HTTP request: ${head.problem}` }));
@@ -103,7 +118,6 @@ export class RawConnection implements RawHost {
     const { limits } = this.shared;
     const exchange = new RawExchange(this, head);
     this.#exchange = exchange;
-    this.#served++;
     this.shared.inFlight++;
     this.#state = 'body';
     this.deadline = performance.now() + limits.bodyIdleMs;
@@ -121,7 +135,8 @@ export class RawConnection implements RawHost {
     else exchange.expectBody(this.#bodyLeft);
     const left = rest.length > 0 && this.#stateIs('body') ? this.#readBody(rest) : rest;
     if (left.length > 0 && !this.#stateIs('closed')) this.#input = left;
-    this.#run(exchange);
+    // A body refused at once has its answer already.
+    if (!exchange.started) this.#run(exchange);
   }
 
   // A method, because TypeScript cannot see that the calls between change the state.
@@ -177,8 +192,21 @@ export class RawConnection implements RawHost {
     // An answer that came before the whole request was read leaves bytes nobody can place: the connection ends.
     if (!keepAlive || this.#state !== 'answer' || this.shared.draining) return this.#finish();
     this.#state = 'head';
-    this.deadline = performance.now() + this.shared.limits.keepAliveMs;
-    if (this.#input.length > 0) queueMicrotask(() => this.#readHeads());
+    if (this.out.bytes > 0) {
+      this.deadline = performance.now() + this.shared.limits.clientStallMs;
+      return;
+    }
+    this.#nextHead();
+  }
+
+  /** The answer is out: the connection is idle, or goes on with what was sent ahead. */
+  #nextHead(): void {
+    const { keepAliveMs } = this.shared.limits;
+    this.deadline = performance.now() + keepAliveMs;
+    this.#readOn();
+    if (this.#input.length === 0) return;
+    this.#headBegins();
+    queueMicrotask(() => this.#readHeads());
   }
 
   #finish(): void {
@@ -220,13 +248,14 @@ export class RawConnection implements RawHost {
       this.deadline = performance.now() + lingerMs;
       return;
     }
+    if (this.#state === 'head') return this.shared.draining ? this.#finish() : this.#nextHead();
     if (this.#state === 'answer') this.deadline = 0;
     this.#exchange?.drained();
   }
 
   onDeadline(): void {
     if (this.#state === 'head') {
-      if (this.#input.length === 0) return this.destroy();
+      if (this.#input.length === 0 || this.out.bytes > 0) return this.destroy();
       return this.refuse(new ApiError('header_timeout'));
     }
     if (this.#state === 'body') return this.refuse(new ApiError('body_timeout'));

@@ -5,6 +5,12 @@ import { cleanHeaderValue, type HeaderList, headerValue, type RequestHead } from
 import { statusText } from './status-text.ts';
 
 const empty = new Uint8Array(0);
+const firstBlockBytes = 16 * 1024;
+/** From here on a body whose length is known gets all of its memory at once, which the system fills as it is touched. */
+const wholeBlockFromBytes = 64 * 1024;
+
+/** Statuses whose answers have no body and no framing (RFC 9110 §6.4.1). */
+const hasNoBody = (status: number) => status < 200 || status === 204 || status === 205 || status === 304;
 
 /** What an exchange needs of the connection it came by. */
 export interface RawHost {
@@ -38,9 +44,11 @@ export class RawExchange implements Exchange {
   #ended = false;
   #onAbort: (() => void) | undefined;
   #onDrain: (() => void) | undefined;
-  // The body: one read when it came at once, a preallocated block when its length is known, a list when it is not.
+  // The body: the read it came in when that holds all of it, else one growing block. Reads are not kept: a chunked body
+  // of single bytes would pin a whole read for each.
+  #single: Uint8Array | undefined;
   #block: Buffer | undefined;
-  #parts: Uint8Array[] = [];
+  #expected = 0;
   #bodyBytes = 0;
   #bodyDone = false;
   #bodyError: ApiError | undefined;
@@ -67,14 +75,15 @@ export class RawExchange implements Exchange {
 
   // --- the request body, fed by the connection ---
 
-  expectBody(lengthKnown: number): void {
-    // Bodies that come in more than one read are put where they belong at once: no second copy of a large prompt.
-    if (lengthKnown > 65_536) this.#block = Buffer.allocUnsafeSlow(lengthKnown);
+  /** `length` 0 = not known. */
+  expectBody(length: number): void {
+    this.#expected = length;
   }
 
   /** False when a limit is passed: the request was refused. */
   addBody(bytes: Uint8Array): boolean {
     if (this.#bodyError !== undefined) return false;
+    if (bytes.length === 0) return true;
     const { limits } = this.#connection.shared;
     const size = this.#bodyBytes + bytes.length;
     const error =
@@ -87,11 +96,23 @@ export class RawExchange implements Exchange {
       this.#connection.refuse(error);
       return false;
     }
-    if (this.#block === undefined) this.#parts.push(bytes);
-    else this.#block.set(bytes, this.#bodyBytes);
+    if (this.#bodyBytes === 0 && bytes.length === this.#expected) this.#single = bytes;
+    else this.#store(bytes, size);
     this.#bodyBytes = size;
     this.#connection.shared.bufferedBytes += bytes.length;
     return true;
+  }
+
+  #store(bytes: Uint8Array, size: number): void {
+    let block = this.#block;
+    if (block === undefined || block.length < size) {
+      const known = size >= wholeBlockFromBytes && this.#expected > 0;
+      const grown = Math.max(size, (block?.length ?? 0) * 2, firstBlockBytes);
+      const larger = Buffer.allocUnsafeSlow(known ? this.#expected : grown);
+      block?.copy(larger, 0, 0, this.#bodyBytes);
+      this.#block = block = larger;
+    }
+    block.set(bytes, this.#bodyBytes);
   }
 
   endBody(): void {
@@ -109,10 +130,7 @@ export class RawExchange implements Exchange {
   }
 
   #takeBody(): Uint8Array {
-    if (this.#block !== undefined) return this.#block;
-    const [first] = this.#parts;
-    if (this.#parts.length > 1) return Buffer.concat(this.#parts);
-    return first ?? empty;
+    return this.#single ?? this.#block?.subarray(0, this.#bodyBytes) ?? empty;
   }
 
   body(): Promise<Uint8Array> {
@@ -139,9 +157,9 @@ export class RawExchange implements Exchange {
   start(status: number, headers: HeaderList): void {
     if (this.started) throw new Error('the answer was started twice');
     this.started = true;
-    this.#noBody = this.method === 'HEAD';
-    this.#chunkedAnswer = this.#head.minor === 1;
-    if (!this.#chunkedAnswer) this.#keepAlive = false;
+    this.#noBody = this.method === 'HEAD' || hasNoBody(status);
+    this.#chunkedAnswer = this.#head.minor === 1 && !hasNoBody(status);
+    if (this.#head.minor === 0) this.#keepAlive = false;
     const text =
       this.#headText(status, headers) + (this.#chunkedAnswer ? 'transfer-encoding: chunked\r\n\r\n' : '\r\n');
     if (!this.aborted) this.#connection.out.writeHead(text, undefined);
@@ -170,8 +188,9 @@ export class RawExchange implements Exchange {
     this.#ended = true;
     if (this.aborted) return;
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-    const head = `${this.#headText(status, headers)}content-length: ${bytes.length}\r\n\r\n`;
-    this.#connection.out.writeHead(head, this.method === 'HEAD' ? undefined : bytes);
+    const length = hasNoBody(status) ? '' : `content-length: ${bytes.length}\r\n`;
+    const none = hasNoBody(status) || this.method === 'HEAD';
+    this.#connection.out.writeHead(`${this.#headText(status, headers)}${length}\r\n`, none ? undefined : bytes);
     this.#release();
     this.#connection.answered(this.#keepAlive);
   }
@@ -196,8 +215,8 @@ export class RawExchange implements Exchange {
   #release(): void {
     this.#connection.shared.bufferedBytes -= this.#bodyBytes;
     this.#bodyBytes = 0;
+    this.#single = undefined;
     this.#block = undefined;
-    this.#parts = [];
   }
 
   /** The connection is gone before the answer's end. */

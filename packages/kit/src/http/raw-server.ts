@@ -64,7 +64,9 @@ export function startRawServer(options: RawServerOptions): HttpServer {
     for (const connection of shared.connections) if (connection.idle) connection.destroy();
     const until = performance.now() + graceMs;
     while (shared.connections.size > 0 && performance.now() < until) await Bun.sleep(20);
-    const cut = shared.inFlight;
+    // A finished answer that its client has not taken yet is cut too.
+    const unsent = [...shared.connections].filter((connection) => connection.hasUnsentAnswer).length;
+    const cut = shared.inFlight + unsent;
     for (const connection of shared.connections) connection.destroy();
     return cut;
   };

@@ -19,11 +19,16 @@ export type FieldValues<F extends Fields> = { -readonly [K in keyof F]?: z.outpu
 
 type Fault = { found?: string; expected?: string; problem?: string; fix?: string; exitCode?: 3 | 8 };
 
+const partsMax = 16;
+
 /** The line of `key`, else of the table around it: parsers keep no lines, and inline tables have none of their own. */
 function lineNear(file: OptionsFile, key: string): { line: number | undefined; exact: boolean } {
-  for (let at = key; at !== ''; at = at.replace(/(?:\.[^.]*|\[\d+\]|^[^.[]*)$/, '')) {
+  // Real keys have a handful of parts; a made-up name full of dots is not walked to its end.
+  let at = key;
+  for (let steps = 0; at !== '' && steps < partsMax; steps++) {
     const line = file.lineOf?.(at);
     if (line !== undefined) return { line, exact: at === key };
+    at = at.slice(0, Math.max(0, at.lastIndexOf('.'), at.lastIndexOf('[')));
   }
   return { line: undefined, exact: false };
 }

@@ -1,6 +1,5 @@
 import { expect, test } from 'bun:test';
 import { guardLoopback } from './loopback-guard.ts';
-import { shownModelId } from './shown-model-id.ts';
 
 const guard = (headers: Record<string, string>) => guardLoopback({ header: (name) => headers[name] })?.status;
 
@@ -24,20 +23,4 @@ test('loopback names pass, all others are refused', () => {
 test('a page of any origin is refused', () => {
   for (const origin of ['https://evil.example', 'http://127.0.0.1:8080', 'null', ''])
     expect(guard({ host: '127.0.0.1', origin })).toBe(403);
-});
-
-test('of a path only the last part is shown', () => {
-  const paths = [
-    '/models/x.gguf',
-    'C:\\models\\x.gguf',
-    'c:/models/x.gguf',
-    '~/m/x.gguf',
-    './x.gguf',
-    '..\\x.gguf',
-    '\\\\host\\share\\x.gguf',
-    '/models/x.gguf/',
-  ];
-  for (const path of paths) expect(shownModelId(path)).toBe('x.gguf');
-  for (const id of ['Qwen/Qwen3-8B', 'llama3.2:3b', 'a.b', 'model']) expect(shownModelId(id)).toBe(id);
-  expect(shownModelId('/')).toBe('model');
 });

@@ -1,6 +1,6 @@
-import type { Exchange } from '@labmesh/kit/http/exchange';
+import type { Exchange } from './exchange.ts';
 import { ApiError } from '@labmesh/wire/errors';
-import { isLoopback } from '../config/listen-address.ts';
+import { isLoopback } from './listen-address.ts';
 
 const hostOf = (header: string) => /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::\d{1,5})?$/i.exec(header)?.[1];
 
