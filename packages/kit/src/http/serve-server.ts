@@ -3,6 +3,7 @@
  * holds both to one behaviour.
  */
 import { ApiError, openaiErrorBody } from '@labmesh/wire/errors';
+import { type DeadlineEntry, Deadlines } from '../deadlines.ts';
 import type { Exchange, Handler, HttpLimits, HttpServer } from './exchange.ts';
 import { httpLimits } from './exchange.ts';
 import { cleanHeaderValue } from './head.ts';
@@ -14,7 +15,7 @@ const toHeaders = (pairs: HeaderPairs) =>
   new Headers(pairs.map(([name, value]): [string, string] => [name, cleanHeaderValue(value)]));
 const nullBody = new Set([101, 204, 205, 304]);
 
-class ServeExchange implements Exchange {
+class ServeExchange implements Exchange, DeadlineEntry {
   readonly method: string;
   readonly path: string;
   readonly query: string;
@@ -29,6 +30,8 @@ class ServeExchange implements Exchange {
   #ended = false;
   #onAbort: (() => void) | undefined;
   #onDrain: (() => void) | undefined;
+  /** Clock ms until which a stalled client has to take a byte, 0 = it does. */
+  deadline = 0;
   #onEnd: () => void;
 
   constructor(request: Request, peer: string, limits: HttpLimits, onEnd: () => void) {
@@ -76,7 +79,10 @@ class ServeExchange implements Exchange {
     const stream = new ReadableStream<Uint8Array>(
       {
         start: (controller) => void (this.#controller = controller),
-        pull: () => this.#onDrain?.(),
+        pull: () => {
+          this.deadline = 0;
+          this.#onDrain?.();
+        },
         cancel: () => this.#lost(),
       },
       { highWaterMark: this.#limits.writeBufferBytes, size: (chunk) => chunk?.byteLength ?? 0 },
@@ -88,7 +94,9 @@ class ServeExchange implements Exchange {
     if (this.aborted || this.#ended || bytes.length === 0) return true;
     // Bun may hand the chunk to the socket later: the caller's memory must not change under it.
     this.#controller?.enqueue(Uint8Array.from(bytes));
-    return (this.#controller?.desiredSize ?? 0) > 0;
+    const taking = (this.#controller?.desiredSize ?? 0) > 0;
+    if (!taking && this.deadline === 0) this.deadline = performance.now() + this.#limits.clientStallMs;
+    return taking;
   }
 
   end(): void {
@@ -107,6 +115,10 @@ class ServeExchange implements Exchange {
     const content = nullBody.has(status) ? null : typeof body === 'string' ? body : Uint8Array.from(body);
     this.#resolve(new Response(content, { status, headers: toHeaders(headers) }));
     if (!this.aborted) this.#onEnd();
+  }
+
+  onDeadline(): void {
+    this.destroy();
   }
 
   destroy(): void {
@@ -155,6 +167,7 @@ function runHandler(handler: Handler, exchange: ServeExchange, onHandlerError: (
 /** Listens on `hostname:port` with Bun.serve. */
 export function startServeServer(options: RawServerOptions): HttpServer {
   const limits = { ...httpLimits, ...options.limits };
+  const deadlines = new Deadlines();
   let inFlight = 0;
   let draining = false;
   const server = Bun.serve({
@@ -167,7 +180,11 @@ export function startServeServer(options: RawServerOptions): HttpServer {
       if (draining) return errorResponse(new ApiError('draining'));
       bun.timeout(request, 0);
       inFlight++;
-      const exchange = new ServeExchange(request, bun.requestIP(request)?.address ?? '', limits, () => inFlight--);
+      const exchange: ServeExchange = new ServeExchange(request, bun.requestIP(request)?.address ?? '', limits, () => {
+        inFlight--;
+        deadlines.delete(exchange);
+      });
+      deadlines.add(exchange);
       runHandler(options.handler, exchange, options.onHandlerError);
       return exchange.response;
     },
