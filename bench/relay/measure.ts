@@ -39,7 +39,7 @@ export const quickEffort: Effort = { repeats: 1, jsonSeconds: 2, sseSeconds: 2, 
 export const jsonConnections = 32;
 export const sseStreams = 64;
 /** A just-in-time compiler has to see its target's code first: node's takes longest (Portkey: 3200 µs a request, then 900). */
-const warmSeconds: Record<TargetName, number> = { direct: 1, nginx: 1, labmesh: 3, portkey: 8 };
+const warmSeconds: Record<TargetName, number> = { direct: 1, nginx: 6, labmesh: 6, portkey: 8 };
 /** Memory is read after this many requests at least. */
 const rssRequestsMin = 100_000;
 /** CPU runs of the slow peer: at a hundredth of the throughput its numbers move less than the machine does. */
@@ -100,7 +100,7 @@ class Session {
   async #warmUp(target: Target, into: TargetRuns): Promise<void> {
     const seconds = warmSeconds[target.name];
     into.unmeasured.push(await runLoad(this.#stage, target, { ...this.#json, seconds }));
-    into.unmeasured.push(await runLoad(this.#stage, target, { ...this.#sse, seconds: seconds / 2 }));
+    into.unmeasured.push(await runLoad(this.#stage, target, { ...this.#sse, seconds }));
   }
 
   async #measureCpu(target: Target, into: TargetRuns): Promise<void> {

@@ -13,8 +13,11 @@ export const grainMs = 100;
 export class Deadlines {
   #entries = new Set<DeadlineEntry>();
   #timer: ReturnType<typeof setInterval> | undefined;
+  /** Clock ms of the last look: cheap, and at most `grainMs` behind while there are entries. */
+  now = 0;
 
   add(entry: DeadlineEntry): void {
+    this.now = performance.now();
     this.#entries.add(entry);
     this.#timer ??= setInterval(() => this.#sweep(), grainMs);
   }
@@ -35,6 +38,7 @@ export class Deadlines {
       return;
     }
     const now = performance.now();
+    this.now = now;
     for (const entry of this.#entries) {
       if (entry.deadline === 0 || entry.deadline > now) continue;
       entry.deadline = 0;

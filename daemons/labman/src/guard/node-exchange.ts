@@ -70,6 +70,10 @@ export class NodeExchange implements Exchange {
     this.#inner.start(status, keep(headers));
   }
 
+  writeChunk(framed: Buffer, start: number, end: number): boolean {
+    return this.write(framed.subarray(start, end));
+  }
+
   write(bytes: Uint8Array): boolean {
     if (this.#rewriter === undefined) return this.#inner.write(bytes);
     const out = this.#rewriter.push(bytes);

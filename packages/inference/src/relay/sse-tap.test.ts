@@ -14,7 +14,8 @@ function run(text: string | Uint8Array, sizes: () => number, withhold: boolean) 
   const out: Buffer[] = [];
   for (let at = 0; at < bytes.length;) {
     const size = sizes();
-    out.push(Buffer.from(tap.push(Uint8Array.from(bytes.subarray(at, at + size)))));
+    const piece = Buffer.from(bytes.subarray(at, at + size));
+    out.push(tap.passes(piece, 0, piece.length) ? piece : Buffer.from(tap.push(piece)));
     at += size;
   }
   out.push(Buffer.from(tap.flush()));
@@ -34,6 +35,12 @@ describe('SseTap', () => {
     });
     expect(tap.events).toBe(2);
     expect(tap.finished).toBe(true);
+  });
+
+  test('counts events however many come in a read', () => {
+    const many = Array.from({ length: 50 }, (_, i) => delta(`${i}`));
+    for (const size of [1, 60, 100, 500, 100_000])
+      expect(run(many.join('') + done, () => size, true).tap.events).toBe(50);
   });
 
   test('lets it pass when the client asked for it', () => {
@@ -82,7 +89,7 @@ describe('SseTap', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 60 })), (pieces) => {
         const tap = new SseTap(true);
-        const out = pieces.map((piece) => Buffer.from(tap.push(Uint8Array.from(piece))));
+        const out = pieces.map((piece) => Buffer.from(tap.push(Buffer.from(piece))));
         expect(Buffer.concat([...out, tap.flush()])).toEqual(Buffer.concat(pieces));
       }),
     );

@@ -32,6 +32,31 @@ test('what was encoded comes back, however it is cut', () => {
   );
 });
 
+test('a read that is one chunk is told from all others', () => {
+  const single = (text: string): string | undefined => {
+    const start = new ChunkedDecoder().singleStart(Buffer.from(text));
+    return start === 0 ? undefined : text.slice(start, -2);
+  };
+  expect(single('3\r\nabc\r\n')).toBe('abc');
+  expect(single(`${(300).toString(16)}\r\n${'x'.repeat(300)}\r\n`)).toBe('x'.repeat(300));
+  for (const text of [
+    '',
+    '0\r\n\r\n',
+    '3\r\nabc\r',
+    '3\r\nabc\r\n0\r\n\r\n',
+    '3;a\r\nabc\r\n',
+    '3\nabcd\r\n',
+    '2\r\nabc\r\n',
+    'g\r\nabc\r\n',
+    '000000003\r\nabc\r\n',
+  ]) {
+    expect(single(text)).toBeUndefined();
+  }
+  const decoder = new ChunkedDecoder();
+  decoder.decode(Buffer.from('5\r\nab'));
+  expect(decoder.singleStart(Buffer.from('3\r\nabc\r\n'))).toBe(0);
+});
+
 test('extensions and trailers are passed over, bytes after the end are left', () => {
   const { body, decoder, left } = decodeAll([Buffer.from('3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\nrest')]);
   expect(body.toString()).toBe('abc');

@@ -21,7 +21,9 @@ export type ClientFailure = {
 /** Takes one answer: onHead, any number of onData, then onEnd; or onFailure at any point, after which nothing comes. */
 export interface ResponseSink {
   onHead(head: ResponseHead): void;
-  onData(bytes: Uint8Array): void;
+  onData(bytes: Buffer): void;
+  /** Instead of onData where a read is one whole HTTP chunk: the read, and where the payload stands in it. */
+  onChunk?(framed: Buffer, start: number, end: number): void;
   onEnd(): void;
   onFailure(failure: ClientFailure): void;
 }
@@ -116,9 +118,11 @@ class Connection implements DeadlineEntry {
     const call = this.call;
     if (call === undefined || data.length === 0) return;
     if (this.#decoder !== undefined) {
+      const start = call.sink.onChunk === undefined ? 0 : this.#decoder.singleStart(data);
+      if (start > 0) return call.sink.onChunk?.(data, start, data.length - 2);
       const { payload, used } = this.#decoder.decode(data);
       if (this.#decoder.problem !== undefined) return this.fail({ reason: 'invalid', detail: this.#decoder.problem });
-      if (payload.length > 0) call.sink.onData(payload);
+      if (payload.length > 0) call.sink.onData(payload as Buffer);
       if (this.#decoder?.done) this.#finish(used === data.length);
       return;
     }

@@ -27,6 +27,8 @@ export interface Exchange {
   start(status: number, headers: ReadonlyArray<readonly [name: string, value: string]>): void;
   /** Sends bytes of a streamed answer. False = the client is slow: stop until `onDrain`. */
   write(bytes: Uint8Array): boolean;
+  /** As `write(framed.subarray(start, end))`, where `framed` is that payload as one HTTP chunk: it saves a copy. */
+  writeChunk(framed: Buffer, start: number, end: number): boolean;
   /** Called each time the client takes bytes again after a false `write`. */
   onDrain(callback: () => void): void;
   /** Ends a streamed answer. */

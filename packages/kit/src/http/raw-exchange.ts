@@ -168,6 +168,17 @@ export class RawExchange implements Exchange {
   write(bytes: Uint8Array): boolean {
     if (this.aborted || this.#ended) return true;
     if (bytes.length > 0 && !this.#noBody) this.#connection.out.write(this.#chunkedAnswer ? encodeChunk(bytes) : bytes);
+    return this.#taken();
+  }
+
+  writeChunk(framed: Buffer, start: number, end: number): boolean {
+    if (!this.#chunkedAnswer || this.#noBody) return this.write(framed.subarray(start, end));
+    if (this.aborted || this.#ended) return true;
+    this.#connection.out.write(framed);
+    return this.#taken();
+  }
+
+  #taken(): boolean {
     if (this.#connection.out.bytes === 0) return true;
     this.#connection.stalled();
     return this.#connection.out.bytes < this.#connection.shared.limits.writeBufferBytes;

@@ -99,6 +99,10 @@ class ServeExchange implements Exchange, DeadlineEntry {
     return taking;
   }
 
+  writeChunk(framed: Buffer, start: number, end: number): boolean {
+    return this.write(framed.subarray(start, end));
+  }
+
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
