@@ -15,6 +15,8 @@ import { estimateUsage, type Usage } from './usage.ts';
 const roundsMax = 50;
 const sameEndpointWaitMs = 50;
 
+const plainName = /^[\x21-\x7e]+$/;
+
 const sseHead: HeaderList = [
   ['content-type', 'text/event-stream'],
   ['cache-control', 'no-cache'],
@@ -184,7 +186,7 @@ export class RelayRun implements DeadlineEntry {
     const { requestId, model } = this.#request;
     const ours: Array<readonly [string, string]> = [
       ['x-request-id', requestId],
-      ['x-labmesh-model', encodeURI(model.toWellFormed())],
+      ['x-labmesh-model', plainName.test(model) ? model : encodeURI(model.toWellFormed())],
       ['x-labmesh-attempts', String(this.#attempts)],
     ];
     if (this.#queueMs >= 1) ours.push(['x-labmesh-queue-ms', String(Math.round(this.#queueMs))]);

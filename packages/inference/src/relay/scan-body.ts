@@ -28,8 +28,7 @@ export const depthMax = 128;
 const QUOTE = 34;
 const BACKSLASH = 92;
 const wanted = new Set(['model', 'stream', 'stream_options']);
-/** Bytes of the keys that are read, quotes included. */
-const readLengths = new Set([...wanted, 'include_usage'].map((key) => key.length + 2));
+const readKeys = [...wanted, 'include_usage'].map((key) => ({ key, bytes: Buffer.from(key) }));
 const decoder = new TextDecoder('utf-8', { fatal: false });
 
 class Scanner {
@@ -174,6 +173,17 @@ class Scanner {
     return escaped ? (JSON.parse(raw) as string) : raw.slice(1, -1);
   }
 
+  /** The key between `start` and `end` when it is one that is read here, else ''. Makes no text: bodies may hold millions. */
+  knownKey(start: number, end: number): string {
+    for (const { key, bytes } of readKeys) {
+      if (bytes.length !== end - start) continue;
+      let i = 0;
+      while (i < bytes.length && bytes[i] === this.bytes[start + i]) i++;
+      if (i === bytes.length) return key;
+    }
+    return '';
+  }
+
   /** Walks an object's members; `visit` is at the first byte of a value and has to pass over it. */
   members(visit: (key: string) => void): number {
     let count = 0;
@@ -186,8 +196,7 @@ class Scanner {
       if (this.space() !== QUOTE) this.fail('a missing key');
       const start = this.at;
       const escaped = this.string();
-      // Only keys that can be one of ours become text: a body may hold millions of others.
-      const key = escaped || readLengths.has(this.at - start) ? this.text(start, escaped) : '';
+      const key = escaped ? this.text(start, true) : this.knownKey(start + 1, this.at - 1);
       if (this.space() !== 58) this.fail('a missing colon');
       this.at++;
       this.space();

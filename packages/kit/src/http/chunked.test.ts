@@ -1,6 +1,11 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { ChunkedDecoder, encodeChunk, lastChunk } from './chunked.ts';
+import { ChunkedDecoder, chunkFrameBytesMax, encodeChunkInto, lastChunk } from './chunked.ts';
+
+function encodeChunk(payload: Uint8Array): Buffer {
+  const target = Buffer.alloc(payload.length + chunkFrameBytesMax);
+  return target.subarray(0, encodeChunkInto(target, payload));
+}
 
 function decodeAll(pieces: Uint8Array[]): { body: Buffer; decoder: ChunkedDecoder; left: number } {
   const decoder = new ChunkedDecoder();

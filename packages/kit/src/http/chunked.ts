@@ -123,14 +123,19 @@ export class ChunkedDecoder {
   }
 }
 
-/** One chunk: size line, payload, line break. `payload` must not be empty (that would end the body). */
-export function encodeChunk(payload: Uint8Array): Buffer {
-  const size = payload.length.toString(16);
-  const out = Buffer.allocUnsafe(size.length + 2 + payload.length + 2);
-  out.write(`${size}\r\n`, 'latin1');
-  out.set(payload, size.length + 2);
-  out[out.length - 2] = CR;
-  out[out.length - 1] = LF;
-  return out;
+/** Most bytes that the frame of a chunk adds: eight digits and two line breaks. */
+export const chunkFrameBytesMax = 12;
+
+/**
+ * Writes one chunk (size line, payload, line break) to the start of `target`; gives its length. `payload` must not be
+ * empty: that would end the body.
+ */
+export function encodeChunkInto(target: Buffer, payload: Uint8Array): number {
+  const start = target.write(`${payload.length.toString(16)}\r\n`, 'latin1');
+  target.set(payload, start);
+  const end = start + payload.length;
+  target[end] = CR;
+  target[end + 1] = LF;
+  return end + 2;
 }
 export const lastChunk = '0\r\n\r\n';

@@ -350,4 +350,6 @@ export class HttpPool implements AsyncDisposable {
   }
 }
 
-const originKey = (origin: Origin) => `${origin.tls ? 'https' : 'http'}://${origin.host}:${origin.port}`;
+// The authority is part of it: a connection trusted through one must not serve a request that trusts another.
+const originKey = (origin: Origin) =>
+  `${origin.tls ? 'https' : 'http'}://${origin.host}:${origin.port}${origin.tlsCa === undefined ? '' : ` ${origin.tlsCa}`}`;

@@ -1,5 +1,5 @@
 import { ApiError } from '@labmesh/wire/errors';
-import { encodeChunk, lastChunk } from './chunked.ts';
+import { lastChunk } from './chunked.ts';
 import type { Exchange, HttpLimits } from './exchange.ts';
 import { cleanHeaderValue, type HeaderList, headerValue, type RequestHead } from './head.ts';
 import { statusText } from './status-text.ts';
@@ -19,6 +19,7 @@ export interface RawHost {
   readonly out: {
     readonly bytes: number;
     write(bytes: Uint8Array): void;
+    writeChunk(payload: Uint8Array): void;
     writeHead(head: string, body: Uint8Array | undefined): void;
   };
   /** Answers the error and ends the connection. */
@@ -167,7 +168,10 @@ export class RawExchange implements Exchange {
 
   write(bytes: Uint8Array): boolean {
     if (this.aborted || this.#ended) return true;
-    if (bytes.length > 0 && !this.#noBody) this.#connection.out.write(this.#chunkedAnswer ? encodeChunk(bytes) : bytes);
+    if (bytes.length > 0 && !this.#noBody) {
+      if (this.#chunkedAnswer) this.#connection.out.writeChunk(bytes);
+      else this.#connection.out.write(bytes);
+    }
     return this.#taken();
   }
 
