@@ -33,7 +33,7 @@ export type Effort = {
   warmupMs: number;
 };
 
-export const fullEffort: Effort = { repeats: 3, jsonSeconds: 3, sseSeconds: 5, pacedSeconds: 3, warmupMs: 1000 };
+export const fullEffort: Effort = { repeats: 5, jsonSeconds: 3, sseSeconds: 5, pacedSeconds: 2, warmupMs: 1000 };
 export const quickEffort: Effort = { repeats: 1, jsonSeconds: 2, sseSeconds: 2, pacedSeconds: 1.5, warmupMs: 700 };
 
 export const jsonConnections = 32;

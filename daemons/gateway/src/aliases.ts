@@ -12,6 +12,7 @@ export type Alias = {
   endpoints: readonly string[];
 };
 
+// The types `proxy` and `discovered` of the classic file come with the nodes.
 const aliasSchema = z.strictObject({
   type: z
     .literal('model', { error: 'expected "model": the types proxy and discovered are not in this version' })

@@ -1,6 +1,7 @@
 import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
 
+// Each default is a decision; the README and `labctl up --help` show those that a user meets.
 const mebibyte = 1024 * 1024;
 
 /** The gateway's options: flags, `[gateway]` and its neighbours in labmesh.toml, and the documented variables. */

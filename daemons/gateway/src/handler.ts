@@ -9,6 +9,7 @@ import { type InferenceParts, inferenceRoutes, serveInference } from './inferenc
 import { replyError, replyJson } from './reply.ts';
 import { type ModelRow, openaiModel, openaiModelList } from './served-models.ts';
 
+/** Built once by the gateway; nothing here changes while it runs but the answers of the two functions. */
 export type HandlerParts = {
   inference: InferenceParts;
   admin: AdminParts;
@@ -35,6 +36,7 @@ export function gatewayHandler(parts: HandlerParts): Handler {
   };
 }
 
+/** Everything that is no relayed request: small answers, no hot path. */
 async function serveRest(parts: HandlerParts, exchange: Exchange, requestId: string): Promise<void> {
   try {
     if (exchange.path.startsWith('/admin/')) return await serveAdmin(parts.admin, exchange, requestId);

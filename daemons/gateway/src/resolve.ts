@@ -50,6 +50,7 @@ export class ModelResolver {
     });
   }
 
+  /** Asked for again at each choice: endpoints come and go while a request waits. */
   #ofAlias(alias: Alias): readonly Endpoint[] {
     const serving = this.#registry.serving(alias.modelId);
     return alias.endpoints.length === 0
@@ -57,6 +58,7 @@ export class ModelResolver {
       : serving.filter((endpoint) => alias.endpoints.includes(endpoint.spec.name));
   }
 
+  /** For lists; the names an operator defined. */
   get aliases(): ReadonlyMap<string, Alias> {
     return this.#aliases;
   }

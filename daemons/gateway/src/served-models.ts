@@ -3,11 +3,14 @@ import type { Registry } from '@labmesh/inference/watch/registry';
 import type { ServedModel } from '@labmesh/wire/admin';
 import type { ModelResolver } from './resolve.ts';
 
+/** `servable`: an endpoint that lists it is up. The rest is told as unavailable, not hidden. */
 export type ModelRow = ServedModel & { created: number; ownedBy: string; servable: boolean };
 
+/** A rate-limited endpoint counts: it will serve again by itself. */
 const isUp = (endpoint: Endpoint) =>
   endpoint.state === 'healthy' || endpoint.state === 'busy' || endpoint.state === 'rate_limited';
 
+/** One row from the endpoints that list the model; the smallest context is the one that always works. */
 function describe(id: string, target: string | undefined, all: readonly Endpoint[]): ModelRow {
   const up = all.filter(isUp);
   const shown = up.length > 0 ? up : all;

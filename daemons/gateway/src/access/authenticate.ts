@@ -7,6 +7,11 @@ import type { Key, KeyStore } from './key-store.ts';
 /** Who asks. `open` is anybody on loopback while keys are switched off. */
 export type Identity = { type: 'key'; key: Key } | { type: 'open' };
 
+/*
+ * Bearer or X-Api-Key, as clients of OpenAI and Anthropic send them. All ways to be wrong give one and the same answer, so
+ * that nobody learns which keys exist; hashes are compared in constant time (KeyStore.check).
+ */
+
 /** The secret a request carries. Throws invalid_api_key when two different ones are sent. */
 function presentedSecret(exchange: Exchange): string | undefined {
   const authorization = exchange.header('authorization');

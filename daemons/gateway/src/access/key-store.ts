@@ -24,6 +24,7 @@ export type Key = {
 export const keysMax = 10_000;
 export const allScopes = ['chat', 'completions', 'embeddings', 'models', 'slugs', 'metrics'] as const;
 
+/** The file's own schema: what a hand or an older version wrote there is checked before it is trusted. */
 const storedKey = z.object({
   id: z.string(),
   name: z.string(),
@@ -43,6 +44,7 @@ export class KeyStore {
   #path: string;
   #pepper: Buffer;
   #keys = new Map<string, StoredKey>();
+  #decoded = new WeakMap<StoredKey, Buffer>();
   #file: SavedFile;
 
   /** Opens the store in `folder`. Throws when its file is damaged: going on would lock everybody out in silence. */
@@ -66,6 +68,7 @@ export class KeyStore {
     return this.#keys.size;
   }
 
+  /** Keyed, so that a copy of the file alone does not let anyone try keys against it. */
   #hash(text: string): Buffer {
     return new Bun.CryptoHasher('sha256', this.#pepper).update(text).digest();
   }
@@ -91,10 +94,17 @@ export class KeyStore {
     const id = parseApiKey(text)?.id;
     const stored = id === undefined ? undefined : this.#keys.get(id);
     if (stored === undefined || stored.revokedAt !== undefined) return undefined;
-    if (!timingSafeEqual(this.#hash(text), Buffer.from(stored.hash, 'hex'))) return undefined;
+    if (!timingSafeEqual(this.#hash(text), this.#hashBytes(stored))) return undefined;
     stored.lastUsedAt = Date.now();
     this.#file.saveSoon();
     return stored;
+  }
+
+  /** Hashes as bytes, decoded once. */
+  #hashBytes(stored: StoredKey): Buffer {
+    let bytes = this.#decoded.get(stored);
+    if (bytes === undefined) this.#decoded.set(stored, (bytes = Buffer.from(stored.hash, 'hex')));
+    return bytes;
   }
 
   /** Ends a key at once. Throws key_not_found. */
@@ -106,6 +116,7 @@ export class KeyStore {
     return withoutHash(stored);
   }
 
+  /** All keys, revoked ones too: usage is booked on them. */
   list(): Key[] {
     return [...this.#keys.values()].map(withoutHash);
   }
@@ -115,8 +126,10 @@ export class KeyStore {
   }
 }
 
+/** Keys leave this file without their hash. */
 const withoutHash = ({ hash: _, ...key }: StoredKey): Key => key;
 
+/** Made at the first start. A damaged one stops the start: going on would refuse every key in silence. */
 function readPepper(path: string): Buffer {
   const text = readPrivateFile(path);
   if (text !== undefined) {

@@ -4,8 +4,10 @@ import type { Registry } from '@labmesh/inference/watch/registry';
 import { loadOf } from '@labmesh/inference/load/load';
 import type { Clock } from '@labmesh/kit/clock';
 
+/** From a cached answer to a long generation on a slow machine. */
 const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
+/** What one model's requests touch; looked up once per request. */
 type Handles = {
   durations: Histogram;
   ttfts: Histogram;
@@ -110,12 +112,14 @@ export class GatewayMetrics {
     return handles;
   }
 
+  /** Statuses are few, and ours: the label set stays small. */
   #status(handles: Handles, model: string, status: number): Counter {
     let counter = handles.statuses.get(status);
     if (counter === undefined) handles.statuses.set(status, (counter = this.#requests.labels(model, String(status))));
     return counter;
   }
 
+  /** The page, `text/plain; version=0.0.4`. */
   render(): string {
     return this.#metrics.render();
   }

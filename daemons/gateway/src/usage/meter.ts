@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { parseJson } from '@labmesh/kit/parse-json';
 import { readPrivateFile, SavedFile } from '@labmesh/kit/saved-file';
 
+/** Counts of one key and one model since the file began. */
 const sums = z.object({
   key: z.string(),
   model: z.string(),

@@ -41,6 +41,11 @@ export class Breaker {
     return this.#state.type;
   }
 
+  /** Closed, and no failure remembered. */
+  get isClean(): boolean {
+    return this.#state.type === 'closed' && this.#state.failures.length === 0;
+  }
+
   /** When an open breaker admits its trial; undefined when it is not open. */
   get opensUntil(): number | undefined {
     return this.#state.type === 'open' ? this.#state.until : undefined;

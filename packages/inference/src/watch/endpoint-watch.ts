@@ -83,6 +83,11 @@ export class EndpointWatch {
 
   noteTraffic(outcome: TrafficOutcome): void {
     const now = this.#context.clock.now();
+    if (outcome.type === 'success' && this.#isAsBefore()) {
+      this.#lastAnswered = now;
+      this.endpoint.lastSuccess = now;
+      return;
+    }
     const seen = seenOfTraffic(outcome);
     const wasOpen = this.breaker.type !== 'closed';
     if (seen?.type === 'ok') {
@@ -103,6 +108,12 @@ export class EndpointWatch {
     this.#tellBreaker(wasOpen);
     // The common case, an answer like the one before it, moves no probe: the loop sleeps on.
     if (seen?.type !== 'ok' || wasOpen || this.endpoint.state !== before) this.#alarm.ring();
+  }
+
+  /** Healthy with nothing to forget: one more success changes no state. It is what nearly every request ends with. */
+  #isAsBefore(): boolean {
+    const { state, consecutiveFailures } = this.endpoint;
+    return state === 'healthy' && consecutiveFailures === 0 && this.breaker.isClean && this.#memory.rateLimits === 0;
   }
 
   #tellBreaker(wasOpen: boolean): void {
