@@ -6,8 +6,10 @@ import { type Mesh, startMesh } from './harness/start-mesh.ts';
 type Scripted = { url: string; bodies: string[]; stop: () => void };
 const opened: Array<AsyncDisposable | { stop: () => void }> = [];
 afterEach(async () => {
-  for (const thing of opened.splice(0).toReversed())
-    'stop' in thing ? thing.stop() : await thing[Symbol.asyncDispose]();
+  for (const thing of opened.splice(0).toReversed()) {
+    if ('stop' in thing) thing.stop();
+    else await thing[Symbol.asyncDispose]();
+  }
 });
 
 type Say = { write: (text: string) => void; end: () => void };

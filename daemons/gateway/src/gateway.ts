@@ -64,6 +64,7 @@ export class Gateway implements AsyncDisposable {
     return servableModels(servedModels(this.#parts.registry, this.#service.resolver));
   }
 
+  /** Wires routes to the parts they use: each route gets what it needs, none gets the gateway. */
   #handler(): Handler {
     const { registry, clock, log } = this.#parts;
     const { keys, meter, resolver, relay, admission } = this.#service;

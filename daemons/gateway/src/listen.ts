@@ -4,6 +4,11 @@ import { startServeServer } from '@labmesh/kit/http/serve-server';
 import type { Logger } from '@labmesh/kit/log';
 import type { GatewayOptions } from './gateway-options.ts';
 
+/*
+ * The only place that knows there are two HTTP engines: everything behind it is written against Exchange, and the same
+ * stories run on both.
+ */
+
 /** Opens the API's listener on the HTTP engine that was chosen. Throws system errors such as EADDRINUSE. */
 export function listen(options: GatewayOptions, handler: Handler, log: Logger): HttpServer {
   const start = options.engine === 'serve' ? startServeServer : startRawServer;

@@ -1,6 +1,11 @@
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { type ApiError, openaiErrorBody } from '@labmesh/wire/errors';
 
+/*
+ * Small answers that are made here and not relayed. Each carries the request id, so that a user can name the one that
+ * went wrong.
+ */
+
 /** A JSON answer with our request id. */
 export function replyJson(exchange: Exchange, status: number, requestId: string, value: unknown): void {
   exchange.reply(

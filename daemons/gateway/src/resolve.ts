@@ -6,6 +6,7 @@ import type { Alias } from './aliases.ts';
 
 export type FindSlug = (slug: string) => { endpoint: Endpoint; model: string } | undefined;
 
+/** Candidates are a function: endpoints come and go while a request waits in the queue. */
 export type Resolved = {
   /** What the endpoints call it. */
   model: string;
@@ -41,6 +42,7 @@ export class ModelResolver {
     const late = this.find(name, mayUseSlugs);
     if (late !== undefined) return late;
     const known = [...this.#aliases.keys(), ...this.#registry.models().keys()];
+    // Only names that everybody may see are hinted at.
     const near = nearest(name, known);
     const hint = near === undefined ? '' : `; did you mean '${near}'?`;
     const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;

@@ -67,7 +67,9 @@ test('errors become one line and their exit code', async () => {
     ['a text', 1, 'a text'],
   ];
   for (const [error, code, line] of cases) {
-    const run = start(() => Promise.reject(error));
+    const run = start(async () => {
+      throw error;
+    });
     expect([await run.done, ...run.lines]).toEqual([code, line]);
   }
   const foreign = start(() => Promise.reject(new TypeError('surprise')));

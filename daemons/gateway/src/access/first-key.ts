@@ -17,6 +17,7 @@ export function firstKey(keys: KeyStore, dataDir: string): FirstKey {
   const file = join(dataDir, 'api.key');
   const text = readPrivateFile(file)?.trim() ?? '';
   if (text !== '' && keys.check(text) !== undefined) {
+    // A copy or a restore may have opened it up.
     chmodSync(file, 0o600);
     return { text, file, created: false };
   }
