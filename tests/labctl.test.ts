@@ -72,6 +72,16 @@ describe('labctl beside a running labmesh', () => {
     expect(wrong.stderr).toMatch(/error: .*'nope'.*\nhint: labctl models/);
   });
 
+  test('usage by key and by model', async () => {
+    await run('chat', 'hello');
+    const { usage } = await json('usage');
+    expect(usage).toEqual([expect.objectContaining({ by: 'key', errors: 0 })]);
+    expect(usage[0].completionTokens).toBe(usage[0].requests * 8);
+    expect((await run('usage')).stdout).toMatch(/KEY .*\n\w{12} first/);
+    expect((await json('usage', '--by', 'model')).usage[0].id).toBe(engine.models[0]);
+    expect((await run('usage', '--by', 'moon')).exitCode).toBe(2);
+  });
+
   test('a key is made, works, is listed, and ends', async () => {
     const made = await json('keys', 'create', 'laptop');
     const ask = () => fetch(`${ready.api}/models`, { headers: { authorization: `Bearer ${made.key}` } });

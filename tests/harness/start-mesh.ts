@@ -52,6 +52,12 @@ export async function startMesh(
     log,
     version: 'test',
     file,
+  }).catch(async (error: unknown) => {
+    ending.abort();
+    await registry[Symbol.asyncDispose]();
+    await pool[Symbol.asyncDispose]();
+    rmSync(dataDir, { recursive: true, force: true });
+    throw error;
   });
   const key = gateway.firstKey.text;
   return {

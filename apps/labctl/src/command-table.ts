@@ -23,6 +23,11 @@ export const commandTable: readonly CommandEntry[] = [
     summary: 'list the servers behind the API',
     load: async () => any((await import('./commands/endpoints.ts')).endpoints),
   },
+  {
+    name: 'usage',
+    summary: 'show requests and tokens by key or model',
+    load: async () => any((await import('./commands/usage.ts')).usage),
+  },
   { name: 'chat', summary: 'ask a model', load: async () => any((await import('./commands/chat.ts')).chat) },
   {
     name: 'keys create',
