@@ -1,6 +1,6 @@
 /** Small state in a file that only its owner may read (0600): written whole and renamed, so a crash leaves the old or the new. */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Text of a file; undefined when there is none. Throws when it cannot be read. */
@@ -52,6 +52,7 @@ export class SavedFile implements Disposable {
   /** Rises with each whole write, so that a slow late one does not replace a newer one. */
   #epoch = 0;
   #dirty = false;
+  #disposed = false;
 
   constructor(options: SavedFileOptions) {
     this.#options = options;
@@ -75,6 +76,7 @@ export class SavedFile implements Disposable {
     const { path, render, onError } = this.#options;
     const draft = draftOf(path);
     const epoch = ++this.#epoch;
+    this.#timer = undefined;
     this.#dirty = false;
     try {
       const file = await open(draft, 'wx', 0o600);
@@ -84,20 +86,19 @@ export class SavedFile implements Disposable {
       } finally {
         await file.close();
       }
-      if (epoch === this.#epoch) await rename(draft, path);
+      // Check and rename in one step: a newer whole write in between must not be undone.
+      if (epoch === this.#epoch) renameSync(draft, path);
       else await rm(draft, { force: true });
-      this.#timer = undefined;
-      if (this.#dirty) this.saveSoon();
     } catch (error) {
       await rm(draft, { force: true }).catch(() => {});
-      this.#timer = undefined;
       onError(error);
-      this.saveSoon();
+      if (!this.#disposed) this.saveSoon();
     }
   }
 
   /** Writes what is not written yet; a failure goes to `onError`. */
   [Symbol.dispose](): void {
+    this.#disposed = true;
     const pending = this.#timer !== undefined || this.#dirty;
     clearTimeout(this.#timer);
     this.#timer = undefined;

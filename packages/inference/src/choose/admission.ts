@@ -129,6 +129,8 @@ export class Admission implements Disposable {
       this.#depth.set(ask.queue, this.queuedFor(ask.queue) + 1);
       this.#deadlines.add(waiter);
     });
+    // Whoever waits for a full endpoint after failing at another must not hold up one who may still go there.
+    this.#wake();
     return { lease, cancel: () => waiter !== undefined && this.#remove(waiter) };
   }
 

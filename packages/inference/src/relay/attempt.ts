@@ -126,6 +126,7 @@ export class Attempt implements ResponseSink, DeadlineEntry {
         return this.#pass((this.#tap as SseTap).push(bytes));
       default:
         this.#armNext(now);
+        if (this.#promisedMeanwhile()) return this.#collect(bytes, this.#plan.responseBytesMax);
         if (this.#bytes > this.#plan.responseBytesMax)
           return this.#fail('too_large', `the answer is larger than ${this.#plan.responseBytesMax} bytes`);
         this.#keepTail(bytes);
@@ -136,6 +137,13 @@ export class Attempt implements ResponseSink, DeadlineEntry {
   /** After a byte: streams must go on soon, other answers only have a total time. */
   #armNext(now: number): void {
     this.#arm(this.#plan.stream ? this.#plan.endpoint.spec.timeouts.interTokenMs : 0, now);
+  }
+
+  /** A keep-alive comment went out between the head and the first byte: the answer goes out as one event. */
+  #promisedMeanwhile(): boolean {
+    if (this.#passed || !this.#plan.isPromisedStream()) return false;
+    this.#mode = 'whole';
+    return true;
   }
 
   #collect(bytes: Uint8Array, bytesMax: number): void {
@@ -182,6 +190,7 @@ export class Attempt implements ResponseSink, DeadlineEntry {
     if (this.#mode === 'error')
       return this.#settle({ type: 'refused', status: head.status, head, body: Buffer.concat(this.#parts) });
     if (this.#mode === 'sse') return this.#endSse(head);
+    if (this.#mode === 'passing') this.#promisedMeanwhile();
     const body = this.#parts.length === 1 ? (this.#parts[0] as Uint8Array) : Buffer.concat(this.#parts);
     const usage = usageFromTail(this.#mode === 'whole' ? body : body.subarray(-tailBytes));
     if (this.#mode === 'whole') {

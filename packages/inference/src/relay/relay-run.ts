@@ -110,7 +110,9 @@ export class RelayRun implements DeadlineEntry {
       if (!candidates().some((endpoint) => registry.usable(endpoint))) {
         if (!this.#mayRecover(candidates())) throw lastError ?? new ApiError('no_endpoint_available');
       }
-      await clock.sleep(Math.min(2_000, sameEndpointWaitMs * 2 ** this.#attempts) * (0.8 + Math.random() * 0.4));
+      const waitMs = Math.min(2_000, sameEndpointWaitMs * 2 ** this.#attempts) * (0.8 + Math.random() * 0.4);
+      await Promise.race([clock.sleep(waitMs), new Promise<void>((resolve) => (this.#onLeft = resolve))]);
+      this.#onLeft = undefined;
       if (this.#left || this.#shutDown) return undefined;
       tried.clear();
     }

@@ -292,7 +292,16 @@ export class HttpPool implements AsyncDisposable {
     this.#all.add(connection);
     this.#deadlines.add(connection);
     const onError = (error: unknown) => connection.onClose(error instanceof Error ? error.message : String(error));
-    Bun.connect<Connection>({
+    // It may also throw at once: for a certificate that is none, say. The caller hears of it as of any failure.
+    void Promise.resolve()
+      .then(() => this.#connect(connection, origin, onError))
+      .then((socket) => {
+        if (connection.closed) socket.terminate();
+      }, onError);
+  }
+
+  #connect(connection: Connection, origin: Origin, onError: (error: unknown) => void) {
+    return Bun.connect<Connection>({
       hostname: origin.host,
       port: origin.port,
       data: connection,
@@ -323,9 +332,7 @@ export class HttpPool implements AsyncDisposable {
         error: (_, error) => onError(error),
         connectError: (_, error) => onError(error),
       },
-    }).then((socket) => {
-      if (connection.closed) socket.terminate();
-    }, onError);
+    });
   }
 
   keep(connection: Connection): void {

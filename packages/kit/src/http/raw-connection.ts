@@ -9,6 +9,8 @@ import { RawExchange, type RawHost } from './raw-exchange.ts';
 
 // How long a closed connection may still send: an immediate close would reset it before the answer is read.
 const lingerMs = 2_000;
+/** Requests may be sent ahead of an answer, up to this many heads of the largest size in bytes. */
+const aheadHeadsMax = 4;
 const empty = Buffer.alloc(0);
 
 /** What the connections of one server share. */
@@ -64,7 +66,7 @@ export class RawConnection implements RawHost {
       if (rest.length > 0) this.#keep(rest);
       return;
     }
-    if (this.#state === 'head' && this.#input.length === 0) this.#headBegins();
+    if (this.#state === 'head' && this.#input.length === 0 && this.out.bytes === 0) this.#headBegins();
     this.#keep(bytes);
     if (this.#state === 'head') this.#readHeads();
   }
@@ -74,11 +76,16 @@ export class RawConnection implements RawHost {
     this.deadline = performance.now() + this.shared.limits.headerTimeoutMs;
   }
 
-  /** Bytes that belong to a later step: above the bound the socket is not read until that step has come. */
+  /**
+   * Bytes that belong to a later step. A client that takes no answers is not read on: its stall limit runs. Behind a
+   * running request the socket stays open for reading, or a client that leaves would not be noticed; so too much there
+   * ends the connection.
+   */
   #keep(bytes: Buffer): void {
     this.#input = this.#input.length === 0 ? bytes : Buffer.concat([this.#input, bytes]);
-    const waits = this.#state === 'answer' || this.out.bytes > 0;
-    if (!waits || this.#input.length <= this.shared.limits.headerBytesMax) return;
+    const { headerBytesMax } = this.shared.limits;
+    if (this.#state === 'answer' && this.#input.length > headerBytesMax * aheadHeadsMax) return this.destroy();
+    if (this.out.bytes === 0 || this.#state !== 'head' || this.#input.length <= headerBytesMax) return;
     this.#paused = true;
     this.#socket.pause();
   }

@@ -10,7 +10,7 @@ const firstBlockBytes = 16 * 1024;
 const wholeBlockFromBytes = 64 * 1024;
 
 /** Statuses whose answers have no body and no framing (RFC 9110 §6.4.1). */
-const hasNoBody = (status: number) => status < 200 || status === 204 || status === 205 || status === 304;
+const hasNoBody = (status: number) => status < 200 || status === 204 || status === 304;
 
 /** What an exchange needs of the connection it came by. */
 export interface RawHost {

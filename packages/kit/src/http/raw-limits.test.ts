@@ -64,6 +64,51 @@ describe('HTTP server: raw, limits and the end', () => {
     await own[Symbol.asyncDispose]();
   });
 
+  test('a slow reader that sends its next request keeps the stall limit', async () => {
+    const own = startRawServer({
+      hostname: '127.0.0.1',
+      port: 0,
+      handler: (exchange) => exchange.reply(200, [], Buffer.alloc(12_000_000)),
+      limits: { headerTimeoutMs: 200, clientStallMs: 5_000 },
+      onHandlerError: () => {},
+    });
+    const slow = await talk(own.port);
+    slow.pause();
+    slow.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await Bun.sleep(50);
+    slow.send('GET / HTTP/1.1\r\n');
+    await Bun.sleep(500);
+    slow.resume();
+    await wait(() => slow.received().length > 12_000_000);
+    slow.end();
+    await own[Symbol.asyncDispose]();
+  });
+
+  test('a client that left with requests sent ahead is noticed; too many of them end the connection', async () => {
+    let aborted = 0;
+    const own = startRawServer({
+      hostname: '127.0.0.1',
+      port: 0,
+      handler: (exchange) => exchange.onAbort(() => aborted++),
+      onHandlerError: () => {},
+    });
+    for (const [bytes, leaves] of [
+      [40_000, true],
+      [400_000, false],
+    ] as const) {
+      const before = aborted;
+      const peer = await talk(own.port);
+      peer.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+      await Bun.sleep(20);
+      for (let sent = 0; sent < bytes; sent += 10_000) peer.send('x'.repeat(10_000));
+      await Bun.sleep(20);
+      if (leaves) peer.socket.end();
+      await wait(() => aborted === before + 1);
+      peer.end();
+    }
+    await own[Symbol.asyncDispose]();
+  });
+
   test('a body of tiny chunks takes the memory it is accounted with', async () => {
     const peer = await talk(server.port);
     peer.send('POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
