@@ -44,11 +44,11 @@ export class ModelResolver {
     const known = [...this.#aliases.keys(), ...this.#registry.models().keys()];
     // Only names that everybody may see are hinted at.
     const near = nearest(name, known);
-    const hint = near === undefined ? '' : `; did you mean '${near}'?`;
+    const hint = near === undefined ? '.' : `; did you mean '${near}'?`;
     const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
     throw new ApiError('model_not_found', {
       param: 'model',
-      message: `the model '${shown}' is unknown${hint} See GET /v1/models or \`labctl models\` for what is served`,
+      message: `the model '${shown}' is unknown${hint} GET /v1/models and \`labctl models\` tell what is served`,
     });
   }
 

@@ -115,7 +115,7 @@ test('unknown keys: a classic file is warned with the nearest name, a canonical 
     ].toReversed(),
   );
   expect(fault(() => read('[labman.proxy]\nlisten_prot = 1', 'labmesh.toml')).message).toBe(
-    'labmesh.toml:2: labman.proxy.listen_prot: unknown key; did you mean listen_port?; remove it',
+    'labmesh.toml:2: labman.proxy.listen_prot: unknown key; did you mean listen_port?; mend or remove it',
   );
   const strict = () => readLabmanConfig(parseConfig('l.toml', 'x = 1'), { warn: () => {}, strict: true });
   expect(fault(strict).exitCode).toBe(3);

@@ -77,7 +77,10 @@ const warnAt = (reader: Reader, key: string, text: string) =>
 /** C2: what a classic file may have beside the known keys, a canonical one may not. */
 function unknownKey(reader: Reader, key: string, problem: string): void {
   if (reader.classic && !reader.rules.strict) return reader.rules.warn(configWarning(reader.file, key, problem));
-  throw configFault(reader.file, key, { problem, fix: 'remove it' });
+  throw configFault(reader.file, key, {
+    problem,
+    fix: problem.includes('did you mean') ? 'mend or remove it' : 'remove it',
+  });
 }
 
 function readTable<F extends Fields>(

@@ -36,7 +36,8 @@ const oneLine = (text: string) =>
 
 function prettyLine(level: LogLevel, msg: string, fields: LogFields): string {
   const time = new Date().toISOString().slice(11, 23);
-  const rest = Object.entries(fields).map(([key, v]) => `${key}=${typeof v === 'string' ? v : JSON.stringify(v)}`);
+  const told = Object.entries(fields).filter(([, v]) => v !== undefined);
+  const rest = told.map(([key, v]) => `${key}=${typeof v === 'string' ? v : JSON.stringify(v)}`);
   return oneLine(`${time} ${level.toUpperCase().padEnd(5)} ${msg}${rest.length > 0 ? `  ${rest.join(' ')}` : ''}`);
 }
 

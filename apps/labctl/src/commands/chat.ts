@@ -38,7 +38,7 @@ const options = defineOptions({
     envFile: true,
     secret: true,
     placeholder: 'KEY',
-    help: 'API key; default: the first key of the data folder',
+    help: 'API key; default without --api: the first key of the data folder',
   },
   ...dataOption,
   ...jsonOption,

@@ -23,6 +23,16 @@ function placeOf({ spec }: Endpoint): string {
   return spec.origin === 'builtin' ? '(built-in engine)' : spec.baseUrl;
 }
 
+/** Servers of the settings file that cannot be used now: silence about them would read as "all is well". */
+function downNotes(registry: Running['registry']): string[] {
+  return registry.endpoints
+    .filter((endpoint) => !registry.usable(endpoint))
+    .map((endpoint) => {
+      const reason = endpoint.reason === undefined ? '' : ` (${endpoint.reason})`;
+      return `${endpoint.spec.name} at ${placeOf(endpoint)} is ${endpoint.state}${reason}; it joins when it answers`;
+    });
+}
+
 /** Gathers what the ready screen shows. */
 function readyFacts({ gateway, registry, notes }: Running, values: UpValues): ReadyFacts {
   return {
@@ -30,7 +40,7 @@ function readyFacts({ gateway, registry, notes }: Running, values: UpValues): Re
     key: gateway.firstKey,
     models: gateway.models(),
     places: new Map(registry.endpoints.map((endpoint) => [endpoint.spec.name, placeOf(endpoint)])),
-    notes,
+    notes: [...notes, ...downNotes(registry)],
     wildcard: wildcards.has(values.host),
     version: productVersion,
     startedInMs: performance.now(),
@@ -38,7 +48,8 @@ function readyFacts({ gateway, registry, notes }: Running, values: UpValues): Re
 }
 
 /** The one line of `--json`: models with the names of their endpoints. The key is null when none is needed. */
-function readyLine({ gateway, notes }: Running): string {
+function readyLine({ gateway, registry, notes: given }: Running): string {
+  const notes = [...given, ...downNotes(registry)];
   const { api, firstKey } = gateway;
   const ready = { ready: true, api, key: firstKey.text || null, models: gateway.models() };
   return `${JSON.stringify(notes.length === 0 ? ready : { ...ready, notes })}\n`;

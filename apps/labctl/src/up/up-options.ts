@@ -54,7 +54,7 @@ export const upOptions = defineOptions({
     default: true,
     flag: 'discovery',
     file: 'discovery.enabled',
-    help: 'look for LLM servers on the usual ports of this machine',
+    help: 'do not look for LLM servers on the usual ports of this machine',
   },
   discoveryEveryS: {
     type: 'number',

@@ -142,7 +142,10 @@ function unknownKey({ file, rules }: Entry, key: string, problem: string): void 
   const isLater = later.includes(key.slice(key.lastIndexOf('.') + 1));
   const said = isLater ? 'has no effect in this version' : problem;
   if (rules.warn !== undefined) return rules.warn(configWarning(file, key, said));
-  throw configFault(file, key, { problem: said, fix: 'remove it' });
+  throw configFault(file, key, {
+    problem: said,
+    fix: said.includes('did you mean') ? 'mend or remove it' : 'remove it',
+  });
 }
 
 /** The one value of several spellings; two that differ are an error. */

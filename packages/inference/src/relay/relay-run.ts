@@ -356,6 +356,8 @@ export class RelayRun implements DeadlineEntry {
     if (this.#attempt !== undefined) return 'prefill';
     const { candidates, queue } = this.#request;
     if (candidates().some((endpoint) => endpoint.state === 'warming')) return 'loading';
+    if (!candidates().some((endpoint) => this.#relay.registry.usable(endpoint)))
+      return 'waiting for an endpoint to come back';
     return `queued ${this.#relay.admission.queuedFor(queue)}`;
   }
 
