@@ -23,7 +23,13 @@ export const repositoryRoot = join(import.meta.dir, '..');
 export function machineFacts(pinned: boolean): Report['machine'] {
   const cores = cpus();
   const memGb = Math.round(totalmem() / 2 ** 30);
-  return { cpu: cores[0]?.model.trim() ?? 'unknown', cores: cores.length, memGb, os: `${type()} ${release()}`, pinned };
+  return {
+    cpu: cores[0]?.model.trim() ?? 'unknown',
+    cores: cores.length,
+    memGb,
+    os: `${type()} ${release().split('-')[0]}`,
+    pinned,
+  };
 }
 
 export function labmeshVersion(): string {

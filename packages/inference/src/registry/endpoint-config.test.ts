@@ -151,7 +151,12 @@ const faults: Array<[what: string, toml: string, key: string, fix: string]> = [
   ],
   ['an own Host header', entry('headers = { Host = "x" }'), 'endpoints[0].headers.Host', 'write headers ='],
   ['a header that breaks its line', entry('headers = { X = "a\\r\\nb" }'), 'endpoints[0].headers.X', 'write headers ='],
-  ['an unknown key', entry('max_concurent = 1'), 'endpoints.max_concurent', 'did you mean max_concurrent?; mend or remove it'],
+  [
+    'an unknown key',
+    entry('max_concurent = 1'),
+    'endpoints.max_concurent',
+    'did you mean max_concurrent?; mend or remove it',
+  ],
   [
     'a key of later',
     entry('visible_to = ["acme"]'),
