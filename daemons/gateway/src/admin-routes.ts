@@ -17,7 +17,7 @@ import { requireAdmin } from './access/authenticate.ts';
 import type { KeyStore } from './access/key-store.ts';
 import type { Meter } from './usage/meter.ts';
 import { replyJson } from './reply.ts';
-import { servedModels } from './served-models.ts';
+import { servedModel, servedModels } from './served-models.ts';
 import type { ModelResolver } from './resolve.ts';
 
 export type AdminParts = {
@@ -115,9 +115,7 @@ export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestI
       return reply({ endpoints: parts.registry.endpoints.map((endpoint) => endpointRow(endpoint, parts.clock.now())) });
     case 'GET /admin/models':
       return reply({
-        models: servedModels(parts.registry, parts.resolver).map(
-          ({ created: _, ownedBy: __, servable: ___, ...model }) => model,
-        ),
+        models: servedModels(parts.registry, parts.resolver).map(servedModel),
       });
     case 'GET /admin/keys':
       return reply({ keys: keyRows(parts) });

@@ -16,7 +16,7 @@ import type { GatewayOptions } from './gateway-options.ts';
 import { gatewayHandler } from './handler.ts';
 import { listen } from './listen.ts';
 import { openService, type Service, type ServiceParts } from './open-service.ts';
-import { servableModels, servedModels } from './served-models.ts';
+import { servedModel, servedModels } from './served-models.ts';
 
 export type GatewayParts = ServiceParts & { version: string };
 
@@ -33,12 +33,13 @@ export class Gateway implements AsyncDisposable {
   readonly #service: Service;
   readonly #server: HttpServer;
   readonly #startedAt: number;
-  readonly #isWildcard: boolean;
+  /** Every network of the machine can reach it. */
+  readonly isWildcard: boolean;
   readonly #drained = Promise.withResolvers<number>();
   #draining = false;
 
   constructor(options: GatewayOptions, parts: GatewayParts, service: Service, isWildcard: boolean) {
-    this.#isWildcard = isWildcard;
+    this.isWildcard = isWildcard;
     this.#options = options;
     this.#parts = parts;
     this.#service = service;
@@ -49,7 +50,7 @@ export class Gateway implements AsyncDisposable {
 
   /** Base URL for clients, such as `http://127.0.0.1:8080/v1`. */
   get api(): string {
-    return `http://${urlHost(this.#options.host, this.#isWildcard)}:${this.port}/v1`;
+    return `http://${urlHost(this.#options.host, this.isWildcard)}:${this.port}/v1`;
   }
   get port(): number {
     return this.#server.port;
@@ -61,7 +62,9 @@ export class Gateway implements AsyncDisposable {
 
   /** Models that can be served now. */
   models(): ServedModel[] {
-    return servableModels(servedModels(this.#parts.registry, this.#service.resolver));
+    return servedModels(this.#parts.registry, this.#service.resolver)
+      .filter((row) => row.servable)
+      .map(servedModel);
   }
 
   /** Wires routes to the parts they use: each route gets what it needs, none gets the gateway. */

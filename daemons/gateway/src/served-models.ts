@@ -42,9 +42,8 @@ export function servedModels(registry: Registry, resolver: ModelResolver): Model
   return [...aliases.toSorted(byId), ...models.toSorted(byId)];
 }
 
-/** The rows that can be served now, as the admin API and labctl show them. */
-export const servableModels = (rows: readonly ModelRow[]): ServedModel[] =>
-  rows.filter((row) => row.servable).map(({ created: _, ownedBy: __, servable: ___, ...model }) => model);
+/** A row as the admin API and labctl show it. */
+export const servedModel = ({ created: _, ownedBy: __, servable: ___, ...model }: ModelRow): ServedModel => model;
 
 /** One model in OpenAI's form, with our extension fields. */
 export function openaiModel(row: ModelRow) {

@@ -16,8 +16,6 @@ import { waitForState } from '../up/wait-for-state.ts';
 /** A server found later gets this long to tell its models before it is announced. */
 const announceMs = 5_000;
 
-const wildcards = new Set(['0.0.0.0', '::', '[::]', '*']);
-
 /** Where an endpoint lives. The engine's own address would only mislead: it has a key of its own. */
 function placeOf({ spec }: Endpoint): string {
   return spec.origin === 'builtin' ? '(built-in engine)' : spec.baseUrl;
@@ -34,14 +32,14 @@ function downNotes(registry: Running['registry']): string[] {
 }
 
 /** Gathers what the ready screen shows. */
-function readyFacts({ gateway, registry, notes }: Running, values: UpValues): ReadyFacts {
+function readyFacts({ gateway, registry, notes }: Running): ReadyFacts {
   return {
     api: gateway.api,
     key: gateway.firstKey,
     models: gateway.models(),
     places: new Map(registry.endpoints.map((endpoint) => [endpoint.spec.name, placeOf(endpoint)])),
     notes: [...notes, ...downNotes(registry)],
-    wildcard: wildcards.has(values.host),
+    wildcard: gateway.isWildcard,
     version: productVersion,
     startedInMs: performance.now(),
   };
@@ -124,7 +122,7 @@ export const up = defineCommand({
         onFound,
       });
       progress.end();
-      const facts = readyFacts(running, values);
+      const facts = readyFacts(running);
       world.stdout(values.json ? readyLine(running) : readyScreen(facts, paint(world.colourOut), values.openAccess));
       // A drain asked for over the API ends the process too: without its listener it has nothing left to do.
       await Promise.race([stopped, running.gateway.drained]);
