@@ -8,8 +8,13 @@ import { workspaceOf } from './sources.ts';
 export const ranks: Readonly<Record<string, number>> = {
   'packages/wire': 0,
   'packages/kit': 1,
+  'packages/pki': 1,
   'packages/inference': 2,
+  'packages/store': 2,
+  'packages/link': 2,
+  'daemons/agent': 3,
   'daemons/gateway': 3,
+  'daemons/labd': 3,
   'daemons/labman': 3,
   'daemons/portman': 3,
   'apps/labctl': 4,
@@ -26,6 +31,22 @@ export const sameRankPairs: readonly Pair[] = [];
 /** Folders below src, left to right: each may import those to its right. Files directly in src stand left of all. */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   'packages/inference': ['relay', 'choose', 'watch', 'load', 'discovery', 'probe', 'registry'],
+  'daemons/labd': [
+    'api',
+    'reconcile',
+    'backup',
+    'relay',
+    'hub',
+    'enrol',
+    'login',
+    'ca',
+    'access',
+    'recordings',
+    'audit',
+    'events',
+    'limits',
+    'secrets',
+  ],
 };
 
 export type RankRules = {

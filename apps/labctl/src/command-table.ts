@@ -1,12 +1,10 @@
-import type { Command } from './command.ts';
-
-export type CommandEntry = { name: string; summary: string; load: () => Promise<Command> };
+/** Every command of labctl, loaded one at a time. The order is the order of help. */
+import type { Command, CommandEntry, CommandGroup } from './command.ts';
 
 /** A command whose options are of any kind: the dispatcher only hands them through. */
 const any = (command: unknown) => command as Command;
 
-/** Loaded one at a time: `labctl version` must not wait for the gateway's code. The order is the order of help. */
-export const commandTable: readonly CommandEntry[] = [
+const modelCommands: readonly CommandEntry[] = [
   {
     name: 'up',
     summary: 'start everything on this machine',
@@ -44,6 +42,36 @@ export const commandTable: readonly CommandEntry[] = [
     summary: 'end an API key',
     load: async () => any((await import('./commands/keys-revoke.ts')).keysRevoke),
   },
+];
+
+const fleetCommands: readonly CommandEntry[] = [];
+
+const toolCommands: readonly CommandEntry[] = [
+  {
+    name: 'config list',
+    summary: 'show the settings and where each comes from',
+    load: async () => any((await import('./commands/config/config-list.ts')).configList),
+  },
+  {
+    name: 'config get',
+    summary: 'print one setting',
+    load: async () => any((await import('./commands/config/config-get.ts')).configGet),
+  },
+  {
+    name: 'config set',
+    summary: 'change one setting',
+    load: async () => any((await import('./commands/config/config-set.ts')).configSet),
+  },
+  {
+    name: 'config path',
+    summary: 'print where the settings are',
+    load: async () => any((await import('./commands/config/config-path.ts')).configPathCommand),
+  },
+  {
+    name: 'completion',
+    summary: 'print the completion of a shell',
+    load: async () => any((await import('./commands/config/completion.ts')).completion),
+  },
   {
     name: 'doctor',
     summary: 'look for what is in the way',
@@ -55,3 +83,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => any((await import('./commands/version.ts')).version),
   },
 ];
+
+export const commandGroups: readonly CommandGroup[] = [
+  { title: 'Models and API', entries: modelCommands },
+  { title: 'Fleet', entries: fleetCommands },
+  { title: 'Configuration', entries: toolCommands },
+];
+
+export const commandTable: readonly CommandEntry[] = commandGroups.flatMap(({ entries }) => entries);

@@ -1,54 +1,24 @@
-import { didYouMean } from '@labmesh/kit/nearest';
 import { OptionsError, parseOptions, renderHelp, wantsHelp } from '@labmesh/kit/options';
+import { Stopped } from '@labmesh/kit/run';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { expandShortFlags, moveLeadingFlags, splitRest, wantsJson } from './dispatch/argv.ts';
 import type { Command, World } from './command.ts';
 import { CommandError } from './command-error.ts';
-import { commandTable, type CommandEntry } from './command-table.ts';
-
-const nameColumns = 14;
-
-/** The text of `labctl --help`; with a noun, only its verbs. */
-function overview(entries: readonly CommandEntry[]): string {
-  const rows = entries.map(({ name, summary }) => `  ${name.padEnd(nameColumns)}${summary}`);
-  return [
-    'Usage: labctl <command> [options]',
-    'One OpenAI-compatible API over every LLM server in reach.',
-    `Commands:\n${rows.join('\n')}`,
-    'labctl <command> --help tells the options of a command; --json works with all of them.',
-    '',
-  ].join('\n\n');
-}
-
-/** A command and the words that are its own. */
-type Found = { entry: CommandEntry; rest: string[] };
-
-/** `keys create demo` → the command `keys create` and the rest. */
-function findCommand(argv: readonly string[]): Found | undefined {
-  const entry = commandTable.find(({ name }) => name.split(' ').every((word, index) => argv[index] === word));
-  return entry === undefined ? undefined : { entry, rest: argv.slice(entry.name.split(' ').length) };
-}
-
-/** Says what is wrong with the first words and which words there are. */
-function unknownCommand(argv: readonly string[]): CommandError {
-  const verbs = commandTable.filter(({ name }) => name.startsWith(`${argv[0]} `));
-  if (verbs.length > 0) {
-    const wanted = argv[1] === undefined || argv[1].startsWith('-') ? undefined : argv[1];
-    const names = verbs.map(({ name }) => name.split(' ')[1] ?? '');
-    const near = wanted === undefined ? '' : didYouMean(wanted, names);
-    const problem = wanted === undefined ? `${argv[0]} needs a verb` : `unknown verb "${argv[0]} ${wanted}"${near}`;
-    return new CommandError(problem, { hint: `labctl ${argv[0]} ${names.join('|')}`, exitCode: 2 });
-  }
-  const words = new Set(commandTable.map(({ name }) => name.split(' ')[0] ?? ''));
-  const near = didYouMean(argv[0] ?? '', words);
-  return new CommandError(`unknown command "${argv[0]}"${near}`, { hint: 'labctl --help lists them', exitCode: 2 });
-}
+import { commandGroups, commandTable } from './command-table.ts';
+import { exitCodeOf, exitCodes, settingsExitCode } from './exit-codes.ts';
+import { commandsBelow, findCommand, overview, unknownCommand, wholeNoun } from './dispatch/find-command.ts';
+import { fleetOptions } from './fleet-options.ts';
+import { safeText } from './terminal/safe-text.ts';
 
 /** Help first: it must work beside settings with a fault. */
-async function runCommand(command: Command, argv: readonly string[], world: World): Promise<number> {
+async function runCommand(command: Command, given: readonly string[], world: World): Promise<number> {
   const { options, usage, summary, examples } = command;
-  if (wantsHelp(argv)) {
+  if (wantsHelp(given)) {
     world.stdout(renderHelp(options, { usage, summary, examples }));
     return 0;
   }
+  const { own, rest } = command.takesRest ? splitRest(given) : { own: given, rest: undefined };
+  const argv = expandShortFlags(own, options);
   const file = await command.readFile?.(argv, world.env);
   const { values, positionals, sources } = parseOptions(options, {
     argv,
@@ -56,37 +26,65 @@ async function runCommand(command: Command, argv: readonly string[], world: Worl
     file,
     positionalsMax: command.positionalsMax,
   });
-  return (await command.run({ values, positionals, sources, world, file })) ?? 0;
+  return (await command.run({ values, positionals, rest, sources, world, file, commands: commandTable })) ?? 0;
 }
 
-/** What went wrong, for the person (stderr) and, with --json, for the program (stdout). */
-function tell(error: unknown, argv: readonly string[], world: World): number {
-  if (!(error instanceof CommandError) && !(error instanceof OptionsError)) throw error;
-  const hint = error instanceof CommandError ? error.hint : undefined;
-  world.stderr(`error: ${error.message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`);
-  if (argv.includes('--json')) {
-    world.stdout(`${JSON.stringify({ error: { message: error.message, ...(hint !== undefined && { hint }) } })}\n`);
+/** What went wrong as a person has to read it; undefined for what nobody foresaw. */
+function foreseen(error: unknown): CommandError | undefined {
+  if (error instanceof CommandError) return error;
+  if (error instanceof OptionsError) {
+    return new CommandError(error.message, { exitCode: settingsExitCode(error.exitCode) });
   }
+  if (!(error instanceof FleetError)) return undefined;
+  const { message, hint, code, status } = error;
+  return new CommandError(`${message} (${code})`, { hint, code, exitCode: exitCodeOf(code, status) });
+}
+
+/** Tells it to the person (stderr, CT-9) and, with --json, to the program (stdout). */
+function tell(error: CommandError, argv: readonly string[], world: World): number {
+  const { message, hint, code, requestId } = error;
+  const verbose = splitRest(argv).own.some((word) => word === '--verbose' || word === '-v');
+  const lines = [`error: ${safeText(message)}`];
+  if (hint !== undefined) lines.push(`hint: ${safeText(hint)}`);
+  if (verbose && requestId !== undefined) lines.push(`request: ${safeText(requestId)}`);
+  world.stderr(`${lines.join('\n')}\n`);
+  if (wantsJson(argv)) world.stdout(`${JSON.stringify({ error: { code, message, hint, requestId } })}\n`);
   return error.exitCode;
 }
 
-/** Runs `labctl <argv>`; gives the exit code. Throws only what nobody foresaw. */
-export async function dispatch(argv: readonly string[], world: World): Promise<number> {
+/** `help`, `--help`, no words, and a noun with --help. Undefined for all else. */
+function helpText(argv: readonly string[]): string | undefined {
+  const [first] = argv;
+  if (first === undefined || first === '--help' || first === '-h') return overview(commandGroups);
+  if (!wantsHelp(argv) || findCommand(commandTable, argv) !== undefined) return undefined;
+  const noun = wholeNoun(commandTable, argv);
+  return noun === undefined ? undefined : overview(commandsBelow(commandGroups, noun));
+}
+
+/** `help keys` is `keys --help`, and `--version` is a command. */
+function readWords(given: readonly string[]): readonly string[] {
+  const [first, ...others] = given;
+  if (first === '--version') return ['version', ...others];
+  if (first !== 'help') return moveLeadingFlags(given, fleetOptions);
+  return others.length === 0 ? [] : [...others, '--help'];
+}
+
+/** Runs `labctl <argv>`; gives the exit code (CT-8). Throws only what nobody foresaw. */
+export async function dispatch(given: readonly string[], world: World): Promise<number> {
+  const argv = readWords(given);
   try {
-    const [first] = argv;
-    if (first === undefined || first === 'help' || first === '--help' || first === '-h') {
-      world.stdout(overview(commandTable));
-      return 0;
+    const help = helpText(argv);
+    if (help !== undefined) {
+      world.stdout(help);
+      return exitCodes.ok;
     }
-    const found = findCommand(first === '--version' ? ['version', ...argv.slice(1)] : argv);
-    if (found !== undefined) return await runCommand(await found.entry.load(), found.rest, world);
-    const verbs = commandTable.filter(({ name }) => name.startsWith(`${first} `));
-    if (verbs.length > 0 && wantsHelp(argv)) {
-      world.stdout(overview(verbs));
-      return 0;
-    }
-    throw unknownCommand(argv);
+    const found = findCommand(commandTable, argv);
+    if (found === undefined) throw unknownCommand(commandTable, argv);
+    return await runCommand(await found.entry.load(), found.rest, world);
   } catch (error) {
-    return tell(error, argv, world);
+    if (error instanceof Stopped) return exitCodes.interrupted;
+    const told = foreseen(error);
+    if (told === undefined) throw error;
+    return tell(told, argv, world);
   }
 }

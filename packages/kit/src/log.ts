@@ -16,13 +16,15 @@ export type LogOptions = { level: LogLevel; format: 'json' | 'pretty'; write?: (
 const rank: Record<LogLevel, number> = { debug: 20, info: 30, warn: 40, error: 50 };
 const secretName = /key|token|secret|password|authorization|cookie|pepper/i;
 const harmlessName = /key_?id$|keys?_?count$|tokens?_(in|out|total)$|_tokens$/i;
-const secretText = /\b(lmk_[0-9A-Za-z]{12}_|lmn_[0-9A-Za-z]{10}_|sk-|Bearer )[\w.~+/=-]+/g;
+const secretText =
+  /\b(lmk_[0-9A-Za-z]{12}_|lmn_[0-9A-Za-z]{10}_|lm[jsu]_[0-9A-Z]{8}_|sk-|Bearer )[\w.~+/=-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----/g;
 
 /** Blanks secrets: whole values under a telling name, and anything that looks like a key inside a text. */
 export function redact(value: unknown, name = ''): unknown {
   if (value === null || value === undefined) return value;
   if (secretName.test(name) && !harmlessName.test(name) && typeof value !== 'boolean') return '[redacted]';
-  if (typeof value === 'string') return value.replace(secretText, '$1[redacted]');
+  if (typeof value === 'string')
+    return value.replace(secretText, (_, head: string | undefined) => `${head ?? ''}[redacted]`);
   if (value instanceof Error) return { type: value.name, message: redact(value.message), stack: redact(value.stack) };
   if (Array.isArray(value)) return value.map((item) => redact(item));
   if (typeof value === 'object') {

@@ -11,6 +11,7 @@ import type { OptionDef, OptionDefs, OptionValues } from './options/option-def.t
 import { OptionsError, showFound } from './options/options-error.ts';
 import { readFlags } from './options/read-flags.ts';
 import { readTables, type OptionsFile } from './options/read-tables.ts';
+import { parseBytes, parseDuration } from './options/units.ts';
 
 export type OptionsInput = {
   /** Without program and script name. */
@@ -45,6 +46,8 @@ function expectation(def: OptionDef): string {
   if (def.type === 'string') return 'a text';
   if (def.type === 'string[]') return 'a list of texts';
   if (def.type === 'boolean') return 'true or false';
+  if (def.type === 'duration') return 'a time such as 10s, 5m or 1h30m';
+  if (def.type === 'bytes') return 'a size such as 256KiB or 1MiB';
   const noun = def.type === 'integer' ? 'an integer' : 'a number';
   if (def.min !== undefined && def.max !== undefined) return `${noun} ${def.min}–${def.max}`;
   if (def.min !== undefined) return `${noun} of at least ${def.min}`;
@@ -73,6 +76,8 @@ const words: Record<string, boolean> = {
 function convert(raw: unknown, def: OptionDef): unknown {
   if (def.type === 'boolean')
     return typeof raw === 'boolean' ? raw : typeof raw === 'string' ? words[raw.toLowerCase()] : undefined;
+  if (def.type === 'duration') return typeof raw === 'string' ? parseDuration(raw) : undefined;
+  if (def.type === 'bytes') return parseBytes(String(raw));
   if (def.type !== 'string' && def.type !== 'string[]') return asNumber(raw, def);
   const { choices } = def;
   const fits = (text: unknown) => typeof text === 'string' && (choices === undefined || choices.includes(text));
@@ -119,6 +124,8 @@ function fromEnv(
 
 function decide(key: string, def: OptionDef, found: Found | undefined): unknown {
   if (found === undefined) {
+    if (def.default !== undefined && (def.type === 'duration' || def.type === 'bytes'))
+      return convert(def.default, def);
     if (def.default !== undefined) return Array.isArray(def.default) ? [...def.default] : def.default;
     if (def.type === 'string[]') return [];
     if (!def.required) return undefined;

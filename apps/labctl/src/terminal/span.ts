@@ -11,3 +11,10 @@ export function span(ms: number): string {
 export function ago(iso: string | undefined, now: number): string {
   return iso === undefined ? '-' : `${span(now - Date.parse(iso))} ago`;
 }
+
+/** How long it is until an ISO time: `in 3m`, `3m ago` once it has passed, `-` when there is none. */
+export function until(iso: string | undefined, now: number): string {
+  if (iso === undefined) return '-';
+  const left = Date.parse(iso) - now;
+  return left < 0 ? `${span(-left)} ago` : `in ${span(left)}`;
+}

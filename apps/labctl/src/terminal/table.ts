@@ -6,13 +6,15 @@ export type Cell = string | number | undefined;
 const width = (text: string) => Bun.stringWidth(text);
 const pad = (text: string, columns: number) => text + ' '.repeat(Math.max(0, columns - width(text)));
 
-/** Cuts to `columns`, with an ellipsis. */
-function cut(text: string, columns: number): string {
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+/** Cuts to `columns`, with an ellipsis; never inside what is shown as one character. */
+export function cutText(text: string, columns: number): string {
   if (width(text) <= columns) return text;
   let short = '';
-  for (const character of text) {
-    if (width(short + character) > columns - 1) break;
-    short += character;
+  for (const { segment } of graphemes.segment(text)) {
+    if (width(short + segment) > columns - 1) break;
+    short += segment;
   }
   return `${short}…`;
 }
@@ -24,9 +26,32 @@ export type TableOptions = {
   style?: (column: string, text: string, padded: string) => string;
 };
 
+const gap = 2;
+
 /**
- * Columns under headings, parted by two spaces; no trailing blanks. Cells are made harmless for a terminal. A row
- * wider than the terminal loses the end of its last column only. Ends with a newline; '' without rows.
+ * Widths that fit into `room`: the widest columns give way first, those of one width together. Columns of names and
+ * states that are short anyway stay whole.
+ */
+export function fitWidths(natural: readonly number[], room: number): number[] {
+  const sum = (list: readonly number[]) => list.reduce((total, one) => total + one, 0);
+  const capped = (cap: number) => natural.map((one) => Math.min(one, cap));
+  if (sum(natural) <= room) return [...natural];
+  let cap = Math.max(...natural);
+  while (cap > 1 && sum(capped(cap)) > room) cap--;
+  const widths = capped(cap);
+  // What one step of the cap took too much goes back, to the left first.
+  let spare = room - sum(widths);
+  for (let at = 0; at < widths.length && spare > 0; at++) {
+    if ((widths[at] ?? 0) >= (natural[at] ?? 0)) continue;
+    widths[at] = (widths[at] ?? 0) + 1;
+    spare--;
+  }
+  return widths;
+}
+
+/**
+ * Columns under headings, parted by two spaces; no trailing blanks. Cells are made harmless for a terminal. Where rows
+ * are wider than the terminal, the widest columns are cut until they fit. Ends with a newline; '' without rows.
  */
 export function renderTable(
   headings: readonly string[],
@@ -35,19 +60,20 @@ export function renderTable(
 ): string {
   if (rows.length === 0) return '';
   const texts = rows.map((row) => headings.map((_, index) => safeText(String(row[index] ?? '-'))));
-  const widths = headings.map((heading, index) =>
-    Math.max(width(heading), ...texts.map((row) => width(row[index] ?? ''))),
+  const natural = headings.map((heading, index) =>
+    texts.reduce((most, row) => Math.max(most, width(row[index] ?? '')), width(heading)),
   );
-  const last = headings.length - 1;
-  const before = widths.slice(0, last).reduce((sum, columns) => sum + columns + 2, 0);
-  if (options.columns !== undefined) widths[last] = Math.max(8, Math.min(widths[last] ?? 0, options.columns - before));
+  const room = options.columns === undefined ? Infinity : options.columns - gap * (headings.length - 1);
+  const widths = fitWidths(natural, room);
   const line = (cells: readonly string[], style?: TableOptions['style']) =>
     cells
       .map((text, index) => {
-        const fitted = index === last ? cut(text, widths[index] ?? 0) : pad(text, widths[index] ?? 0);
+        const columns = widths[index] ?? 0;
+        const short = cutText(text, columns);
+        const fitted = index === headings.length - 1 ? short : pad(short, columns);
         return style === undefined ? fitted : style(headings[index] ?? '', text, fitted);
       })
-      .join('  ')
+      .join(' '.repeat(gap))
       .trimEnd();
   return `${[line(headings), ...texts.map((row) => line(row, options.style))].join('\n')}\n`;
 }

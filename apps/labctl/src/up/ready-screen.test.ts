@@ -96,6 +96,6 @@ describe('the ready screen', () => {
   });
 
   test('a hostile model name is harmless', () => {
-    expect(screen({ models: [{ id: 'a\u001b[2Jb', endpoints: ['builtin'] }] })).toContain('  a?[2Jb  builtin');
+    expect(screen({ models: [{ id: 'a\u001b[2Jb', endpoints: ['builtin'] }] })).toContain('  a\\x1b[2Jb  builtin');
   });
 });

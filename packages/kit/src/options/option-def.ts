@@ -18,9 +18,12 @@ type Base = {
 };
 type StringDef = Base & { type: 'string'; default?: string; choices?: readonly string[] };
 type NumberDef = Base & { type: 'integer' | 'number'; default?: number; min?: number; max?: number };
+/** Values are milliseconds or bytes; texts such as `10s`, `256KiB` (units.ts) everywhere else. */
+type DurationDef = Base & { type: 'duration'; default?: string };
+type BytesDef = Base & { type: 'bytes'; default?: string };
 type BooleanDef = Base & { type: 'boolean'; default?: boolean };
 type ListDef = Base & { type: 'string[]'; default?: readonly string[]; choices?: readonly string[] };
-export type OptionDef = StringDef | NumberDef | BooleanDef | ListDef;
+export type OptionDef = StringDef | NumberDef | DurationDef | BytesDef | BooleanDef | ListDef;
 export type OptionDefs = Record<string, OptionDef>;
 
 type Narrow<D> = D extends { choices: readonly (infer C)[] }

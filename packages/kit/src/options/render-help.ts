@@ -2,7 +2,15 @@ import type { OptionDef, OptionDefs } from './option-def.ts';
 
 export type HelpText = { usage: string; summary: string; examples?: readonly string[] };
 
-const defaultPlaceholder = { string: 'TEXT', integer: 'N', number: 'N', boolean: '', 'string[]': 'TEXT' } as const;
+const defaultPlaceholder = {
+  string: 'TEXT',
+  integer: 'N',
+  number: 'N',
+  duration: 'TIME',
+  bytes: 'SIZE',
+  boolean: '',
+  'string[]': 'TEXT',
+} as const;
 
 function left(def: OptionDef): string {
   const value = def.placeholder ?? defaultPlaceholder[def.type];

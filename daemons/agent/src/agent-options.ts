@@ -1,0 +1,100 @@
+import { hostname } from 'node:os';
+import { defineOptions } from '@labmesh/kit/options';
+import type { OptionValues } from '@labmesh/kit/options/option-def';
+
+/** The agent's options: `[agent]` of labmesh.toml and the flags of `lab-agent` (AG-2). */
+export const agentOptions = defineOptions({
+  url: {
+    type: 'string',
+    flag: 'url',
+    file: 'agent.url',
+    placeholder: 'URL',
+    help: 'agent address of labd, such as https://labd:3101',
+  },
+  urls: { type: 'string[]', file: 'agent.urls', help: 'further addresses, one a replica' },
+  caPin: {
+    type: 'string',
+    flag: 'ca-pin',
+    file: 'agent.ca_pin',
+    placeholder: 'PIN',
+    help: 'sha256:… of the CA, from the join command',
+  },
+  token: {
+    type: 'string',
+    flag: 'token',
+    secret: true,
+    placeholder: 'TEXT',
+    help: 'join token; others on this machine can read it: prefer --token-file',
+  },
+  tokenFile: {
+    type: 'string',
+    flag: 'token-file',
+    file: 'agent.token_file',
+    placeholder: 'FILE',
+    help: 'file with the join token; - reads stdin',
+  },
+  hostname: {
+    type: 'string',
+    default: hostname().toLowerCase(),
+    flag: 'hostname',
+    file: 'agent.hostname',
+    placeholder: 'NAME',
+    help: 'name of this server',
+  },
+  labels: {
+    type: 'string[]',
+    flag: 'label',
+    file: 'agent.labels',
+    placeholder: 'K=V',
+    help: 'reported as facts.K; decides nothing about access',
+  },
+  stateDir: {
+    type: 'string',
+    default: '/var/lib/labmesh/agent',
+    flag: 'state-dir',
+    file: 'agent.state_dir',
+    placeholder: 'DIR',
+    help: 'identity and state, 0700',
+  },
+  logPaths: { type: 'string[]', default: ['/var/log/**'], file: 'agent.log_paths', help: 'files that logs may read' },
+  exec: {
+    type: 'boolean',
+    default: true,
+    flag: 'exec',
+    file: 'agent.exec',
+    help: 'off: no exec, copy or forward on this machine, whatever labd says',
+  },
+  logins: { type: 'string[]', default: ['*'], file: 'agent.logins', help: 'accounts that exec and copy may use' },
+  orphanTtlMs: {
+    type: 'duration',
+    default: '5m',
+    file: 'agent.orphan_ttl',
+    help: 'a session that nobody comes back to ends after',
+  },
+  detachedTtlMs: { type: 'duration', default: '24h', file: 'agent.detached_ttl', help: 'the same for a detached one' },
+  killAfterMs: { type: 'duration', default: '5s', file: 'agent.kill_after', help: 'between TERM and KILL' },
+  drainMs: { type: 'duration', default: '2s', file: 'agent.drain', help: 'silence after which a held pipe is left' },
+  factsEveryMs: { type: 'duration', default: '10m', file: 'agent.facts_every', help: 'between looks at the machine' },
+  reconnectMinMs: {
+    type: 'duration',
+    default: '1s',
+    file: 'agent.reconnect_min',
+    help: 'shortest wait before another try',
+  },
+  reconnectMaxMs: { type: 'duration', default: '30s', file: 'agent.reconnect_max', help: 'longest wait' },
+  logLevel: {
+    type: 'string',
+    default: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+    flag: 'log-level',
+    file: 'agent.log_level',
+    help: 'least level that is logged',
+  },
+});
+
+export type AgentOptions = OptionValues<typeof agentOptions>;
+
+/** All addresses, each once. */
+export const agentUrls = ({ url, urls }: Pick<AgentOptions, 'url' | 'urls'>): string[] => [
+  ...new Set([...(url === undefined ? [] : [url]), ...urls]),
+];

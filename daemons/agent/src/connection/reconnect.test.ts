@@ -1,0 +1,41 @@
+import { expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { Reconnect } from './reconnect.ts';
+
+const range = { minMs: 1_000, maxMs: 30_000 };
+
+test('AG-4: try n lies between 1 s and min(30 s, 2^n s)', () => {
+  const longest = new Reconnect(range, () => 1);
+  expect([1, 2, 3, 4, 5, 6, 7].map(() => longest.next())).toEqual([
+    2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000,
+  ]);
+  const shortest = new Reconnect(range, () => 0);
+  expect([1, 2, 3, 4, 5, 6].map(() => shortest.next())).toEqual([1_000, 1_000, 1_000, 1_000, 1_000, 1_000]);
+});
+
+test('a range that labd told counts once', () => {
+  const reconnect = new Reconnect(range, () => 0.5);
+  reconnect.told({ minMs: 100, maxMs: 300 });
+  expect(reconnect.next()).toBe(200);
+  expect(reconnect.next()).toBe(1_500);
+});
+
+test('a minute of being connected begins anew, less does not', () => {
+  const reconnect = new Reconnect(range, () => 1);
+  for (let i = 0; i < 5; i++) reconnect.next();
+  reconnect.lasted(59_000);
+  expect(reconnect.next()).toBe(30_000);
+  reconnect.lasted(60_000);
+  expect(reconnect.next()).toBe(2_000);
+});
+
+test('it never gives up and never leaves the range', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(2_000), (random, tries) => {
+      const reconnect = new Reconnect(range, () => random);
+      let wait = 0;
+      for (let i = 0; i <= Math.min(tries, 50); i++) wait = reconnect.next();
+      expect(wait >= range.minMs && wait <= range.maxMs).toBe(true);
+    }),
+  );
+});

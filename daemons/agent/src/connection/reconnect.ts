@@ -1,0 +1,44 @@
+/**
+ * How long to wait before the next try (AG-4). Try n is uniform between 1 s and min(30 s, 2^n s): thousands of agents
+ * that lost the same labd must not come back in step. The first after a GOAWAY lies in the range labd told. Never gives
+ * up; 60 s of being connected begin anew.
+ */
+export type WaitRange = { minMs: number; maxMs: number };
+
+export const steadyMs = 60_000;
+
+export class Reconnect {
+  readonly #range: WaitRange;
+  readonly #random: () => number;
+  #tries = 0;
+  #told: WaitRange | undefined;
+
+  constructor(range: WaitRange, random: () => number = Math.random) {
+    this.#range = range;
+    this.#random = random;
+  }
+
+  /** labd said when to come back. */
+  told(range: WaitRange): void {
+    this.#told = range;
+  }
+
+  /** A connection ended after `ms`. */
+  lasted(ms: number): void {
+    if (ms >= steadyMs) this.#tries = 0;
+  }
+
+  /** Ms to wait now. */
+  next(): number {
+    const told = this.#told;
+    this.#told = undefined;
+    if (told !== undefined) return this.#between(told.minMs, told.maxMs);
+    this.#tries++;
+    const { minMs, maxMs } = this.#range;
+    return this.#between(minMs, Math.min(maxMs, Math.max(minMs, 2 ** Math.min(this.#tries, 20) * 1_000)));
+  }
+
+  #between(minMs: number, maxMs: number): number {
+    return Math.round(minMs + this.#random() * Math.max(0, maxMs - minMs));
+  }
+}

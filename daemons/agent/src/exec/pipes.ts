@@ -1,0 +1,91 @@
+/** A command over pipes: stdout and stderr apart, byte for byte, and read only as fast as they are taken (EX-3). */
+import { closeSync } from 'node:fs';
+import type { Command } from './command.ts';
+import { makePipe } from './libc.ts';
+import { signalGroup } from './process-group.ts';
+import { processEnd, type OutputSource, type Spawned } from './spawned.ts';
+
+function outputSource(stream: 1 | 2, fd: number): OutputSource {
+  const reader = Bun.file(fd).stream().getReader();
+  // The stream works on its own copy of the descriptor.
+  closeSync(fd);
+  return {
+    stream,
+    read: async () => {
+      const next = await reader.read().catch(() => undefined);
+      return next?.value;
+    },
+    close: () => void reader.cancel().catch(() => {}),
+  };
+}
+
+class InputSink {
+  #sink: ReturnType<ReturnType<typeof Bun.file>['writer']> | undefined;
+
+  constructor(fd: number) {
+    this.#sink = Bun.file(fd).writer();
+    closeSync(fd);
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#sink?.write(bytes);
+      await this.#sink?.flush();
+    } catch {
+      // The command closed its input. What comes now has no reader, as with a local pipe, and is no error.
+      this.end();
+    }
+  }
+
+  end(): void {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    if (sink !== undefined) void Promise.resolve(sink.end()).catch(() => {});
+  }
+}
+
+/** @throws the system's error (ENOENT, EACCES …) when it cannot be started. */
+export function spawnPiped(command: Command, options: { stdin: boolean; cgroup?: string }): Spawned {
+  const opened: number[] = [];
+  const pipe = () => {
+    const ends = makePipe();
+    opened.push(ends.read, ends.write);
+    return ends;
+  };
+  try {
+    const input = options.stdin ? pipe() : undefined;
+    const [out, err] = [pipe(), pipe()];
+    const child = Bun.spawn(command.argv, {
+      cwd: command.cwd,
+      env: command.env,
+      stdio: [input?.read ?? 'ignore', out.write, err.write],
+      // Its own session, and so its own group: signals reach all of it and nobody else.
+      detached: true,
+      ...(options.cgroup !== undefined && { cgroup: options.cgroup }),
+    });
+    for (const fd of [input?.read, out.write, err.write]) if (fd !== undefined) closeSync(fd);
+    opened.length = 0;
+    return pipedCommand(child, [outputSource(1, out.read), outputSource(2, err.read)], input?.write);
+  } catch (error) {
+    for (const fd of opened) closeSync(fd);
+    throw error;
+  }
+}
+
+function pipedCommand(child: Bun.Subprocess, outputs: readonly OutputSource[], inputFd: number | undefined): Spawned {
+  const input = inputFd === undefined ? undefined : new InputSink(inputFd);
+  return {
+    pid: child.pid,
+    exited: child.exited.then(() => processEnd(child.exitCode, child.signalCode)),
+    outputs,
+    write: async (bytes) => input?.write(bytes),
+    endInput: () => input?.end(),
+    resize: () => {},
+    signal: (name) => void signalGroup(child.pid, name),
+    signalAll: async (name) => void signalGroup(child.pid, name),
+    dispose: () => {
+      input?.end();
+      for (const output of outputs) output.close();
+    },
+  };
+}

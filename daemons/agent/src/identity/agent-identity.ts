@@ -1,0 +1,184 @@
+/**
+ * Who this machine is: key, certificate and CA bundle in `identity.pem`, ids in `state.json` beside it (AG-3). The key is
+ * made here and never leaves (P2). Each renewal makes another one (CA-6).
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseJson } from '@labmesh/kit/parse-json';
+import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
+import { createCsr } from '@labmesh/pki/csr';
+import { readIdentity, type StoredIdentity, writeIdentity } from '@labmesh/pki/identity-file';
+import { generateKey, keyFromPem } from '@labmesh/pki/keys';
+import { bundleDigest } from '@labmesh/pki/pin';
+import { type Enrolled, enrolledSchema, renewedSchema } from '@labmesh/wire/fleet/enrolment';
+import { z } from 'zod';
+import { callLabd, type ClientKey, fetchBundle, fetchPinnedBundle } from './labd-calls.ts';
+
+const stateSchema = z.object({
+  version: z.literal(1),
+  serverId: z.uuid(),
+  agentId: z.uuid(),
+  urls: z.array(z.string()).min(1),
+  caPin: z.string(),
+  /** Unix ms. */
+  renewAfter: z.number(),
+});
+type State = z.infer<typeof stateSchema>;
+
+export type MachineFacts = {
+  hostname: string;
+  machineId: string;
+  macs: string[];
+  agentVersion: string;
+  labels: Record<string, string>;
+};
+
+/** The key that asked, kept until the answer came: a lost answer is asked for again with the same key (JT-5). */
+const pendingFile = 'pending.pem';
+
+export class AgentIdentity {
+  readonly #folder: string;
+  #state: State;
+  #stored: StoredIdentity;
+
+  private constructor(folder: string, state: State, stored: StoredIdentity) {
+    this.#folder = folder;
+    this.#state = state;
+    this.#stored = stored;
+  }
+
+  /** The identity of a folder; undefined when this machine never enrolled. @throws IdentityFileError, Error for damage. */
+  static async open(folder: string): Promise<AgentIdentity | undefined> {
+    const stored = await readIdentity(join(folder, 'identity.pem'));
+    const text = readPrivateFile(join(folder, 'state.json'));
+    if (stored === undefined || text === undefined) return undefined;
+    const state = stateSchema.safeParse(parseJson(text));
+    if (!state.success)
+      throw new Error(`${join(folder, 'state.json')} is damaged; remove it and enrol again with a new token`);
+    return new AgentIdentity(folder, state.data, stored);
+  }
+
+  /**
+   * Enrols (JT-3, JT-6): bundle unverified → pin → token over the verified connection.
+   * @throws FleetError with labd's code.
+   */
+  static async enrol(
+    folder: string,
+    where: { url: string; caPin: string; token: string },
+    facts: MachineFacts,
+    signal?: AbortSignal,
+  ): Promise<AgentIdentity> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const bundlePem = await fetchPinnedBundle(where.url, where.caPin, signal);
+    const key = await pendingKey(folder);
+    const body = { token: where.token, csrPem: await createCsr(key), ...facts };
+    const answer = await callLabd(
+      { url: where.url, bundlePem },
+      { path: '/api/auth/enroll', body, output: enrolledSchema, ...(signal !== undefined && { signal }) },
+    );
+    const urls = [...new Set([...answer.agentUrls, where.url])];
+    const { serverId, agentId, caPin } = answer;
+    const state = { version: 1, serverId, agentId, urls, caPin, renewAfter: Date.parse(answer.renewAfter) } as const;
+    await saveIdentity(folder, key.privatePem, answer);
+    saveState(folder, state);
+    await Bun.file(join(folder, pendingFile))
+      .delete()
+      .catch(() => undefined);
+    const stored = await readIdentity(join(folder, 'identity.pem'));
+    if (stored === undefined) throw new Error('the identity that was just written is gone');
+    return new AgentIdentity(folder, state, stored);
+  }
+
+  get serverId(): string {
+    return this.#state.serverId;
+  }
+  get agentId(): string {
+    return this.#state.agentId;
+  }
+  /** Addresses that labd told at enrolment. */
+  get urls(): readonly string[] {
+    return this.#state.urls;
+  }
+  /** Unix ms at which a new certificate is due. */
+  get renewAfter(): number {
+    return this.#state.renewAfter;
+  }
+  get notAfter(): number {
+    return this.#stored.certificate.notAfter;
+  }
+  get bundlePem(): string {
+    return this.#stored.bundlePem;
+  }
+  get bundleDigest(): string {
+    return bundleDigest(this.#stored.bundlePem);
+  }
+  get client(): ClientKey {
+    return { privatePem: this.#stored.key.privatePem, chainPem: this.#stored.certificatePem + this.#stored.chainPem };
+  }
+
+  /** A new certificate over the live one, or over an expired one where labd lets it (CA-6, CA-7). @throws FleetError. */
+  async renew(url: string, signal?: AbortSignal): Promise<void> {
+    const isOver = this.notAfter <= Date.now();
+    const key = await pendingKey(this.#folder);
+    const answer = await callLabd(
+      { url, bundlePem: this.bundlePem },
+      {
+        path: isOver ? '/api/auth/reenroll' : '/api/auth/renew',
+        body: { csrPem: await createCsr(key) },
+        output: renewedSchema,
+        client: this.client,
+        ...(signal !== undefined && { signal }),
+      },
+    );
+    await saveIdentity(this.#folder, key.privatePem, answer);
+    this.#state = { ...this.#state, caPin: answer.caPin, renewAfter: Date.parse(answer.renewAfter) };
+    saveState(this.#folder, this.#state);
+    await Bun.file(join(this.#folder, pendingFile))
+      .delete()
+      .catch(() => undefined);
+    await this.#reload();
+  }
+
+  /** Takes the roots that labd has now (CA-10), from a connection that the old ones verify. */
+  async refreshBundle(url: string, signal?: AbortSignal): Promise<void> {
+    const bundlePem = await fetchBundle({ url, bundlePem: this.bundlePem }, signal);
+    const { key, certificatePem, chainPem } = this.#stored;
+    await writeIdentity(join(this.#folder, 'identity.pem'), {
+      privatePem: key.privatePem,
+      certificatePem,
+      chainPem,
+      bundlePem,
+    });
+    await this.#reload();
+  }
+
+  async #reload(): Promise<void> {
+    const stored = await readIdentity(join(this.#folder, 'identity.pem'));
+    if (stored !== undefined) this.#stored = stored;
+  }
+}
+
+/** The key of a request under way, or a new one. */
+async function pendingKey(folder: string) {
+  const path = join(folder, pendingFile);
+  const text = readPrivateFile(path);
+  if (text !== undefined) {
+    const kept = await keyFromPem(text).catch(() => undefined);
+    if (kept !== undefined) return kept;
+  }
+  const key = await generateKey();
+  writePrivateFile(path, key.privatePem);
+  return key;
+}
+
+async function saveIdentity(
+  folder: string,
+  privatePem: string,
+  answer: Pick<Enrolled, 'certificatePem' | 'chainPem' | 'caPem'>,
+) {
+  const { certificatePem, chainPem, caPem } = answer;
+  await writeIdentity(join(folder, 'identity.pem'), { privatePem, certificatePem, chainPem, bundlePem: caPem });
+}
+
+const saveState = (folder: string, state: State) =>
+  writePrivateFile(join(folder, 'state.json'), `${JSON.stringify(state, null, 1)}\n`);

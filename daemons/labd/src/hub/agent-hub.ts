@@ -1,0 +1,324 @@
+/**
+ * The agents of this replica (HB-1 … HB-12). One Link an agent; one pass each second over all of them, instead of a timer
+ * each, finds who has gone silent. The store holds only what other replicas need: the directory row and the time last
+ * seen, written in batches.
+ *
+ *     HELLO → known? allowed? → newest epoch → HELLO_OK → heartbeats … → closed → directory row gone
+ */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import type { FrameSocket } from '@labmesh/link/frame-socket';
+import { Link, type LinkHandlers, type SocketCloseName } from '@labmesh/link/link';
+import type { PeerIdentity } from '@labmesh/pki/verify-peer';
+import type { Hello, Msg } from '@labmesh/wire/frame/messages';
+import type { DenyList } from '../ca/deny-list.ts';
+import type { EventLog } from '../events/event-log.ts';
+import type { Directory, KnownAgent } from './directory.ts';
+import { flushMs, offlineBeats } from './server-status.ts';
+import { SwapWatch } from './swap-watch.ts';
+
+export type HubOptions = {
+  heartbeatMs: number;
+  agentsMax: number;
+  channelsMax: number;
+  windowBytes: number;
+  windowBytesMax: number;
+  socketBufferMax: number;
+};
+
+export type HubParts = {
+  directory: Directory;
+  denyList: DenyList;
+  events: EventLog;
+  clock: Clock;
+  log: Logger;
+  replicaId: string;
+  options: HubOptions;
+  bundleDigest: () => string;
+  /** Agent URLs of the other live replicas. */
+  otherUrls: () => readonly string[];
+};
+
+/** One connected agent. */
+export type ConnectedAgent = {
+  readonly link: Link;
+  readonly identity: PeerIdentity;
+  readonly address: string;
+  readonly agentId: string;
+  readonly serverId: string;
+  readonly hostname: string;
+  readonly instanceId: string;
+  readonly version: string;
+  readonly epoch: number;
+  readonly connectedAt: number;
+  bundle: string;
+  /** Heard since the last flush. */
+  heard: boolean;
+};
+
+type Arriving = { identity: PeerIdentity; address: string; denyVersion: number };
+
+const tickMs = 1_000;
+/** Protocol versions we speak: N and N-1 (HB-3). */
+export const linkProtocols = [1];
+/** How agents spread a return: all of them over this many a second (HB-11). */
+const returnsPerS = 100;
+
+export class AgentHub implements LinkHandlers, AsyncDisposable {
+  readonly #parts: HubParts;
+  readonly #arriving = new WeakMap<Link, Arriving>();
+  readonly #byLink = new Map<Link, ConnectedAgent>();
+  readonly #byAgent = new Map<string, ConnectedAgent>();
+  readonly #byServer = new Map<string, ConnectedAgent>();
+  readonly #swaps: SwapWatch;
+  readonly #listeners = new Set<(agent: ConnectedAgent, isUp: boolean) => void>();
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #stopWatching: () => void;
+  #denyVersion = 0;
+  #gone: { agentId: string; epoch: number }[] = [];
+  #flushing: Promise<void> | undefined;
+  #closing = false;
+  accepted = 0;
+
+  constructor(parts: HubParts) {
+    this.#parts = parts;
+    this.#swaps = new SwapWatch(parts.clock);
+    this.#timers.push(
+      setInterval(() => this.#tick(), tickMs),
+      setInterval(() => void this.flush(), flushMs),
+    );
+    this.#stopWatching = parts.denyList.onChange(() => this.#onDenied());
+  }
+
+  get connected(): number {
+    return this.#byLink.size;
+  }
+  find(agentId: string): ConnectedAgent | undefined {
+    return this.#byAgent.get(agentId);
+  }
+  findServer(serverId: string): ConnectedAgent | undefined {
+    return this.#byServer.get(serverId);
+  }
+  /** Silence of a server's agent here, ms; undefined when it is not connected to this replica. */
+  silentMs(serverId: string): number | undefined {
+    const agent = this.#byServer.get(serverId);
+    return agent === undefined ? undefined : performance.now() - agent.link.lastFrameAt;
+  }
+  agents(): IterableIterator<ConnectedAgent> {
+    return this.#byLink.values();
+  }
+  /** Told after an agent came (true) or went (false). */
+  onAgent(listener: (agent: ConnectedAgent, isUp: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** max(10 s, agents / 500 s) (HB-8). */
+  get heartbeatMs(): number {
+    return Math.max(this.#parts.options.heartbeatMs, this.#byLink.size * 2);
+  }
+
+  /** A socket whose certificate was verified and is not denied. */
+  accept(socket: FrameSocket, identity: PeerIdentity, address: string): void {
+    const { channelsMax, socketBufferMax, agentsMax } = this.#parts.options;
+    if (this.#closing || this.#byLink.size >= agentsMax) return socket.close(4429, 'too many agents');
+    const link = new Link(socket, this, { side: 'even', channelsMax, socketBufferMax });
+    this.#arriving.set(link, { identity, address, denyVersion: this.#denyVersion });
+    this.accepted++;
+  }
+
+  hello(link: Link, hello: Hello): void {
+    void this.#greet(link, hello).catch((error: unknown) => {
+      this.#parts.log.warn('an agent could not be greeted', { error });
+      link.close('goingAway', 'try again');
+    });
+  }
+
+  async #greet(link: Link, hello: Hello): Promise<void> {
+    const arriving = this.#arriving.get(link);
+    if (arriving === undefined || hello.kind !== arriving.identity.kind) return link.close('unauthenticated');
+    const protocol = hello.protocols.find((version) => linkProtocols.includes(version));
+    if (protocol === undefined) return link.close('version', `this labd speaks ${linkProtocols.join(', ')}`);
+    const known = await this.#parts.directory.known(arriving.identity.id).catch(() => undefined);
+    if (known === undefined) return link.close('revoked', 'this identity is not known; enrol again');
+    if (known.status !== 'active' || hello.serverId !== known.serverId) return link.close('revoked', known.status);
+    if (!this.#mayReplace(known, hello)) return link.close('superseded', 'two machines use this identity');
+    const epoch = await this.#parts.directory.claim(
+      known.agentId,
+      hello.instanceId,
+      hello.version,
+      this.#parts.clock.wall(),
+    );
+    this.#join(link, arriving, known, hello, epoch, protocol);
+  }
+
+  /** Too many changes of hands within a minute: two machines have one identity; the one that is here stays (HB-10). */
+  #mayReplace(known: KnownAgent, hello: Hello): boolean {
+    const current = this.#byAgent.get(known.agentId);
+    if (current === undefined || current.instanceId === hello.instanceId) return true;
+    if (!this.#swaps.isConflict(known.agentId)) return true;
+    this.#parts.events.emit('server-conflict', 'server', known.serverId, { hostname: known.hostname });
+    void this.#parts.directory.markConflict(known.serverId).catch(() => undefined);
+    return false;
+  }
+
+  #join(link: Link, arriving: Arriving, known: KnownAgent, hello: Hello, epoch: number, protocol: number): void {
+    const older = this.#byAgent.get(known.agentId);
+    // Two HELLOs may have raced through the store: the higher epoch is the newer one.
+    if (older !== undefined && older.epoch > epoch) return link.close('superseded');
+    if (older !== undefined) {
+      this.#leave(older.link);
+      older.link.close('superseded');
+    }
+    const { agentId, serverId, hostname } = known;
+    const { identity, address } = arriving;
+    const { instanceId, version, bundle } = hello;
+    const connectedAt = this.#parts.clock.wall();
+    const agent = {
+      link,
+      identity,
+      address,
+      agentId,
+      serverId,
+      hostname,
+      instanceId,
+      version,
+      epoch,
+      connectedAt,
+      bundle,
+      heard: true,
+    };
+    this.#byLink.set(link, agent);
+    this.#byAgent.set(agentId, agent);
+    this.#byServer.set(serverId, agent);
+    link.accept(this.#welcome(protocol));
+    if (bundle !== known.bundle) void this.#parts.directory.saveBundle(agentId, bundle).catch(() => undefined);
+    this.#parts.events.emit('agent-connected', 'server', serverId, { hostname, version });
+    for (const listener of this.#listeners) listener(agent, true);
+  }
+
+  #welcome(protocol: number) {
+    const { replicaId, bundleDigest, otherUrls, options } = this.#parts;
+    const { channelsMax, windowBytes, windowBytesMax } = options;
+    return {
+      protocol,
+      replicaId,
+      heartbeatMs: this.heartbeatMs,
+      timeMs: this.#parts.clock.wall(),
+      bundle: bundleDigest(),
+      limits: { channels: channelsMax, window: windowBytes, windowMax: windowBytesMax },
+      urls: [...otherUrls()].slice(0, 64),
+    };
+  }
+
+  /** CA-8: every frame; the look-up is repeated only when the list has changed. */
+  beforeFrame(link: Link): SocketCloseName | undefined {
+    const arriving = this.#arriving.get(link);
+    if (arriving === undefined || arriving.denyVersion === this.#denyVersion) return undefined;
+    arriving.denyVersion = this.#denyVersion;
+    return this.#isDenied(arriving.identity) ? 'revoked' : undefined;
+  }
+
+  #isDenied({ serial, uri, keyHash }: PeerIdentity): boolean {
+    return this.#parts.denyList.check({ serial, identity: uri, keyHash }) !== undefined;
+  }
+
+  #onDenied(): void {
+    this.#denyVersion++;
+    for (const { link, identity } of [...this.#byLink.values()]) if (this.#isDenied(identity)) link.close('revoked');
+  }
+
+  msg(link: Link, msg: Msg): void {
+    const agent = this.#byLink.get(link);
+    if (agent === undefined) return;
+    agent.heard = true;
+    const { directory, log } = this.#parts;
+    const failed = (error: unknown) => log.warn('a report of an agent was not kept', { server: agent.hostname, error });
+    if (msg.kind === 'heartbeat' && msg.bundle !== agent.bundle) {
+      agent.bundle = msg.bundle;
+      void directory.saveBundle(agent.agentId, msg.bundle).catch(failed);
+    } else if (msg.kind === 'facts') {
+      void directory.saveFacts(agent.serverId, msg.facts, agent.address).catch(failed);
+    } else if (msg.kind === 'error') {
+      log.warn('an agent reports an error', { server: agent.hostname, code: msg.code, text: msg.message });
+    } else if (msg.kind === 'bastion-progress' || msg.kind === 'desired' || msg.kind === 'end-sessions') {
+      // Only a bastion tells of installs, and only labd tells an agent what to do (HB-12).
+      link.close('protocol', `an agent does not send ${msg.kind}`);
+    }
+  }
+
+  closed(link: Link, code: number): void {
+    const agent = this.#byLink.get(link);
+    this.#leave(link);
+    if (agent === undefined || this.#closing) return;
+    this.#parts.events.emit('agent-lost', 'server', agent.serverId, { hostname: agent.hostname, code });
+  }
+
+  fault(link: Link, error: unknown): void {
+    this.#parts.log.error('a handler of an agent link failed', { server: this.#byLink.get(link)?.hostname, error });
+  }
+
+  #leave(link: Link): void {
+    const agent = this.#byLink.get(link);
+    if (agent === undefined) return;
+    this.#byLink.delete(link);
+    if (this.#byAgent.get(agent.agentId) === agent) this.#byAgent.delete(agent.agentId);
+    if (this.#byServer.get(agent.serverId) === agent) this.#byServer.delete(agent.serverId);
+    this.#gone.push({ agentId: agent.agentId, epoch: agent.epoch });
+    for (const listener of this.#listeners) listener(agent, false);
+    // At once: until the row is gone, other replicas believe that it is here.
+    void this.flush();
+  }
+
+  /** Finds the silent ones (P4): a killed machine sends no goodbye. */
+  #tick(): void {
+    const latest = performance.now() - offlineBeats * this.heartbeatMs;
+    for (const { link } of [...this.#byLink.values()]) if (link.lastFrameAt < latest) link.close('goingAway', 'silent');
+  }
+
+  /** Writes what other replicas need to know; one write at a time. */
+  flush(): Promise<void> {
+    this.#flushing ??= this.#flush().finally(() => (this.#flushing = undefined));
+    return this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
+    const { directory, clock, log } = this.#parts;
+    const gone = this.#gone;
+    this.#gone = [];
+    const heard = [...this.#byLink.values()].filter((agent) => agent.heard);
+    for (const agent of heard) agent.heard = false;
+    try {
+      await directory.release(gone);
+      await directory.seen(
+        heard.map((agent) => agent.serverId),
+        clock.wall(),
+      );
+      const taken = await directory.takenElsewhere([...this.#byAgent.keys()]);
+      for (const agentId of taken) this.#byAgent.get(agentId)?.link.close('superseded');
+    } catch (error) {
+      this.#gone = [...gone, ...this.#gone].slice(-this.#parts.options.agentsMax);
+      for (const agent of heard) agent.heard = true;
+      log.warn('the directory could not be written; tried again', { error });
+    }
+  }
+
+  /** Tells every agent to go elsewhere, spread over a time that the others can bear (SD-1, HB-11). */
+  goaway(): void {
+    this.#closing = true;
+    const spreadMs = Math.min(30_000, Math.max(1_000, (this.#byLink.size / returnsPerS) * 1000));
+    const urls = [...this.#parts.otherUrls()].slice(0, 64);
+    for (const { link } of this.#byLink.values()) {
+      link.goaway({ kind: 'server-shutdown', retryAfterMinMs: 0, retryAfterMaxMs: spreadMs, urls });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#stopWatching();
+    for (const { link } of [...this.#byLink.values()]) link.close('goingAway', 'labd is shutting down');
+    await this.#flushing;
+    await this.#flush();
+  }
+}

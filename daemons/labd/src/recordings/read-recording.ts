@@ -1,0 +1,157 @@
+/**
+ * A whole recording for `play` (EX-11): the parts that replicas wrote, one after the other, as one asciicast.
+ *
+ *     part 0 on A:  head  0.1 o  0.2 o   cut with its replica
+ *     part 1 on B:  head  0.3 o  0.1 x
+ *     joined:       head  0.1 o  0.2 o  m "…cut"  4.2 r "90x30"  m "labmesh: part 1"  0.3 o  0.1 x
+ *
+ * The pause between parts is what their rows say about when they began.
+ */
+import type { Store } from '@labmesh/store/store';
+import type { RecordingsTable } from '@labmesh/store/tables';
+import { CastReader, eventLine, type CastEvent, type CastHead } from '@labmesh/wire/fleet/asciicast';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { Principal } from '@labmesh/wire/fleet/principal';
+import type { Sealer } from '../secrets/sealer.ts';
+import { damagedRecording, openPart, wholeLines } from './open-part.ts';
+import type { RecordingFolder } from './recording-folder.ts';
+import { ChunkError } from './sealed-chunks.ts';
+
+export type ReadOptions = {
+  store: Store;
+  secrets: Sealer;
+  folder: RecordingFolder;
+  /** This replica: parts of others are not in our folder. */
+  replicaId: string;
+  /** Sealed bytes of a part that another replica keeps; undefined when that one is away. */
+  fetchPart?: (row: RecordingsTable) => Promise<AsyncIterable<Uint8Array> | undefined>;
+};
+
+/** Parts of one session: more would mean a session that changed its replica each minute of a day. */
+const partsMax = 1_500;
+
+export async function partsOf(store: Store, principal: Principal, session: string): Promise<RecordingsTable[]> {
+  const query = (db: Parameters<Parameters<Store['read']>[1]>[0]) =>
+    db
+      .selectFrom('recordings')
+      .selectAll()
+      .where('session_id', '=', session)
+      .orderBy('part')
+      .orderBy('created_at')
+      .limit(partsMax)
+      .execute();
+  const rows = await store.read(principal, query);
+  if (rows.length === 0) throw new FleetError('NOT_FOUND', { message: 'this session has no recording' });
+  return rows;
+}
+
+/** The sealed bytes of a part that this replica keeps: what `fetchPart` of another replica gets. undefined: not here. */
+export async function sealedPart(
+  folder: RecordingFolder,
+  row: RecordingsTable,
+): Promise<AsyncIterable<Uint8Array> | undefined> {
+  const path = folder.find(row.url);
+  if (path === undefined || (await folder.size(path)) === undefined) return undefined;
+  return folder.read(path);
+}
+
+const brace = 0x7b;
+const encoder = new TextEncoder();
+const markLine = (text: string) => encoder.encode(eventLine({ interval: 0, code: 'm', text: `labmesh: ${text}` }));
+
+/** Lines of one part; what is missing is told by a marker. @throws FleetError when it was changed. */
+async function* partLines(row: RecordingsTable, options: ReadOptions): AsyncGenerator<Uint8Array> {
+  const sealed = (await sealedPart(options.folder, row)) ?? (await options.fetchPart?.(row));
+  if (sealed === undefined) return yield markLine(`part ${row.part} is on replica ${row.replica_id}, which is away`);
+  try {
+    yield* wholeLines(openPart(row, sealed, options.secrets));
+  } catch (error) {
+    if (!(error instanceof ChunkError)) throw error;
+    // A part that ended well and now lacks its end was shortened.
+    if (error.kind === 'damaged' || row.sha256 !== null) throw damagedRecording(error, row.id);
+    yield markLine(`part ${row.part} ends here: its end was not written`);
+  }
+}
+
+/** How far the joined recording is. */
+class Joint {
+  /** Its bytes pass as they are. */
+  isInside = false;
+  #head: CastHead | undefined;
+  #reader = new CastReader();
+  #startMs = 0;
+  #playedS = 0;
+  #size = '';
+
+  /** Lines for a part that begins now; its own head is left out. */
+  begin(row: RecordingsTable): void {
+    this.#reader = new CastReader();
+    if (this.#head === undefined) this.#startMs = row.created_at;
+  }
+
+  *take(row: RecordingsTable, lines: Uint8Array): Generator<string> {
+    for (const item of this.#reader.push(lines)) {
+      if (item.type === 'event') yield this.#event(item);
+      else yield* this.#part(row, item.head);
+    }
+  }
+
+  *#part(row: RecordingsTable, head: CastHead): Generator<string> {
+    const size = `${head.term.cols}x${head.term.rows}`;
+    if (this.#head === undefined) {
+      this.#head = head;
+      this.#size = size;
+      return yield `${JSON.stringify(head)}\n`;
+    }
+    // Clocks of two replicas differ: no pause is shorter than none.
+    const interval = Math.max(0, Math.round(row.created_at - this.#startMs - this.#playedS * 1000) / 1000);
+    yield this.#event({ interval, code: 'm', text: `labmesh: part ${row.part}` });
+    if (size !== this.#size) yield this.#event({ interval: 0, code: 'r', text: size });
+  }
+
+  #event(event: CastEvent): string {
+    this.#playedS += event.interval;
+    if (event.code === 'r') this.#size = event.text;
+    return eventLine(event);
+  }
+
+  /** A marker before any head was seen needs one. */
+  *gap(row: RecordingsTable, text: Uint8Array): Generator<string> {
+    if (this.#head === undefined) {
+      const timestamp = Math.floor(row.created_at / 1000);
+      yield* this.#part(row, { version: 3, term: { cols: 80, rows: 24 }, timestamp });
+    }
+    yield new TextDecoder().decode(text);
+  }
+
+  get hasHead(): boolean {
+    return this.#reader.head !== undefined;
+  }
+}
+
+/**
+ * Asciicast v3 bytes of a session's parts, in pieces of whole lines. A session that still runs is given as far as it is
+ * written. @throws FleetError NOT_FOUND; INTERNAL, after all that is intact, for one that was changed.
+ */
+export async function* readRecording(
+  options: ReadOptions,
+  principal: Principal,
+  session: string,
+): AsyncGenerator<Uint8Array> {
+  const rows = await partsOf(options.store, principal, session);
+  const joint = new Joint();
+  for (const row of rows) {
+    joint.begin(row);
+    for await (const lines of partLines(row, options)) {
+      // One part that is here needs no joining.
+      if (rows.length === 1 && (joint.isInside || lines[0] === brace)) {
+        joint.isInside = true;
+        yield lines;
+        continue;
+      }
+      const isMark = !joint.hasHead && lines[0] !== brace;
+      const text = isMark ? [...joint.gap(row, lines)] : [...joint.take(row, lines)];
+      if (text.length > 0) yield encoder.encode(text.join(''));
+    }
+  }
+}

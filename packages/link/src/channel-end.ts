@@ -1,0 +1,442 @@
+/**
+ * A session's end, at the agent (`accept`) and in labctl (`open`): a Channel that lives on one raw channel after
+ * another (HB-4, HB-6, HB-7).
+ *
+ *     handler ◄── incoming (≤ window, credits back) ◄──┐
+ *                                                       raw channel of the moment
+ *     writer  ──► outgoing (≤ window, kept till credited) ──┘
+ *
+ * Ending takes two: whoever closes keeps everything until the other side's CLOSE says that all of it arrived, so a cut
+ * in the last moment loses neither output nor EXIT. CLOSE `link-lost` and `peer-lost` mean a cut further on, not the
+ * end. Only the opener resumes; the acceptor waits to be found.
+ */
+import { type ChannelFrame, encodeCredit, encodeFrame } from '@labmesh/wire/frame/codec';
+import { type CloseReason, frameLimits, type SignalName, type StreamId } from '@labmesh/wire/frame/frame-types';
+import type { Exit, OpenOk, Received, Resume } from '@labmesh/wire/frame/messages';
+import type { Open } from '@labmesh/wire/frame/open';
+import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
+import { type Channel, ChannelClosed, type ChannelEnding, type ChannelHandlers } from './channel.ts';
+import { type IncomingHost, InStream } from './incoming.ts';
+import type { Link } from './link.ts';
+import { Outgoing } from './outgoing.ts';
+import type { RawChannel, RawOwner } from './raw-channel.ts';
+
+/** Reasons that end an attachment and not the session: the opener resumes. */
+const cutReasons: ReadonlySet<CloseReason> = new Set(['link-lost', 'peer-lost']);
+/** Refusals of RESUME after which another try may work. */
+const retryReasons: ReadonlySet<CloseReason> = new Set([...cutReasons, 'agent-offline', 'audit-unavailable', 'limit']);
+/** Signals kept while cut. */
+const signalsMax = 32;
+/** Credit for less than a quarter window waits this long for more. */
+const creditDelayMs = 200;
+/** One interval for all ends: it sends the credits that are due. */
+const creditTimer = new Deadlines();
+
+const openerSends: readonly StreamId[] = [0];
+const acceptorSends: readonly StreamId[] = [1, 2];
+
+export type AcceptOptions = {
+  session: string;
+  /** Window that is granted for stream `in`; the opener's wish by default. */
+  windowMax?: number;
+  /** More for OPEN_OK: `token`, `offset`, `dropped`, `recorded`. */
+  more?: Omit<Partial<OpenOk>, 'session' | 'window'>;
+};
+
+export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntry {
+  readonly closed: Promise<ChannelEnding>;
+  /** The opener's answer; rejects with ChannelClosed. */
+  readonly opened: Promise<OpenOk>;
+  deadline = 0;
+  #session: string;
+  #isOpener: boolean;
+  #raw: RawChannel | undefined;
+  #mode: 'opening' | 'resuming' | 'up' | 'cut' | 'ended';
+  #handlers: ChannelHandlers | undefined;
+  #incoming: readonly InStream[];
+  #outgoing: Outgoing;
+  #exit: Exit | undefined;
+  #exitDelivered = false;
+  #localClose: ChannelEnding | undefined;
+  #peerClose: ChannelEnding | undefined;
+  #ending: ChannelEnding | undefined;
+  #signals: SignalName[] = [];
+  #size: { cols: number; rows: number } | undefined;
+  #resumed: ((isUp: boolean) => void) | undefined;
+  #opening = Promise.withResolvers<OpenOk>();
+  #ended = Promise.withResolvers<ChannelEnding>();
+
+  private constructor(raw: RawChannel, isOpener: boolean, session: string, window: number, inWindow: number) {
+    this.#isOpener = isOpener;
+    this.#session = session;
+    this.#mode = isOpener ? 'opening' : 'up';
+    this.#outgoing = new Outgoing(isOpener ? openerSends : acceptorSends, window, false);
+    this.#incoming = (isOpener ? acceptorSends : openerSends).map((id) => new InStream(id, inWindow, this));
+    this.closed = this.#ended.promise;
+    this.opened = this.#opening.promise;
+    // Whoever does not wait for the answer sees the ending by `closed`.
+    this.opened.catch(() => {});
+    creditTimer.add(this);
+    this.#raw = raw;
+  }
+
+  /** Asks for a session. @throws LinkRefused */
+  static open(link: Link, open: Open): ChannelEnd {
+    const window = ('window' in open ? open.window : undefined) ?? frameLimits.windowBytes;
+    const raw = link.open({ type: 'open', open });
+    const end = new ChannelEnd(raw, true, '', window, window);
+    raw.adopt(end);
+    return end;
+  }
+
+  /** Answers an OPEN with OPEN_OK. */
+  static accept(raw: RawChannel, open: Open, options: AcceptOptions): ChannelEnd {
+    const window = ('window' in open ? open.window : undefined) ?? frameLimits.windowBytes;
+    const inWindow = Math.min(window, options.windowMax ?? frameLimits.windowBytesMax);
+    const end = new ChannelEnd(raw, false, options.session, window, inWindow);
+    const body = { ...options.more, session: options.session, window: inWindow };
+    raw.sendNow(encodeFrame({ type: 'openOk', channel: raw.id, body }));
+    raw.adopt(end);
+    return end;
+  }
+
+  get session(): string {
+    return this.#session;
+  }
+  get received(): Received {
+    return this.#counts((stream) => this.#inStream(stream)?.received ?? 0);
+  }
+  get sent(): Received {
+    return this.#counts((stream) => this.#outgoing.stream(stream)?.queue.written ?? 0);
+  }
+  get isCut(): boolean {
+    return this.#mode === 'cut' || this.#mode === 'resuming';
+  }
+  /** Memory of what waits here, both directions. */
+  get memoryBytes(): number {
+    const sent = this.#outgoing.streams.reduce((sum, stream) => sum + stream.queue.memoryBytes, 0);
+    return this.#incoming.reduce((sum, stream) => sum + stream.memoryBytes, sent);
+  }
+
+  #counts(of: (stream: StreamId) => number): Received {
+    return { in: of(0), out: of(1), err: of(2) };
+  }
+
+  #inStream(id: StreamId): InStream | undefined {
+    return this.#incoming.find((stream) => stream.id === id);
+  }
+
+  handle(handlers: ChannelHandlers): void {
+    this.#handlers = handlers;
+    if (this.#ending !== undefined) return handlers.close?.(this.#ending);
+    for (const stream of this.#incoming) stream.open();
+    this.rested();
+  }
+
+  async write(stream: StreamId, bytes: Uint8Array): Promise<void> {
+    const out = this.#outStream(stream);
+    const ending = this.#ending ?? this.#localClose ?? this.#peerClose;
+    if (ending !== undefined) throw new ChannelClosed(ending);
+    if (out.ended) throw new TypeError('the stream was ended');
+    const written = out.write(bytes);
+    this.#raw?.ready();
+    return written;
+  }
+
+  #outStream(id: StreamId) {
+    const out = this.#outgoing.stream(id);
+    if (out === undefined) throw new TypeError(`stream ${id} goes the other way`);
+    return out;
+  }
+
+  end(stream: StreamId): void {
+    this.#outStream(stream).ended = true;
+    this.#raw?.ready();
+  }
+
+  sendSignal(name: SignalName): void {
+    if (this.#signals.length >= signalsMax) this.#signals.shift();
+    this.#signals.push(name);
+    this.#flushSignals();
+  }
+
+  sendResize(cols: number, rows: number): void {
+    this.#size = { cols, rows };
+    if (this.#mode === 'up') this.#sendNow({ type: 'resize', channel: this.#id, cols, rows });
+  }
+
+  sendExit(exit: Exit): void {
+    this.#outgoing.exit = exit;
+    this.#raw?.ready();
+  }
+
+  close(reason: CloseReason, text = ''): void {
+    if (this.#ending !== undefined || this.#localClose !== undefined || this.#peerClose !== undefined) return;
+    if (this.#mode === 'opening') return this.abort(reason, text);
+    this.#localClose = { reason, text };
+    this.#outgoing.setClose(reason, text);
+    // Only a good ending waits for writers that the window still keeps out.
+    if (reason !== 'ok') this.#outgoing.rejectWriters(new ChannelClosed(this.#localClose));
+    for (const stream of this.#incoming) stream.discard();
+    this.#raw?.ready();
+  }
+
+  /** Ends now: nothing that waits is sent, only CLOSE when there is a link. */
+  abort(reason: CloseReason, text = ''): void {
+    this.#raw?.close(reason, text);
+    this.#end({ reason, text });
+  }
+
+  /**
+   * The opener goes on over another link, or the same. True: it is up again. False: not yet, or it has ended (see
+   * `closed`). @throws LinkRefused
+   */
+  resumeOn(link: Link, proof: { token: string; principal?: string }): Promise<boolean> {
+    if (!this.#isOpener || this.#mode === 'opening' || this.#mode === 'ended') return Promise.resolve(false);
+    const resume = { ...proof, session: this.#session, received: this.received };
+    const raw = link.open({ type: 'resume', resume });
+    this.#leave();
+    this.#mode = 'resuming';
+    this.#raw = raw;
+    return new Promise((resolve) => {
+      this.#resumed = resolve;
+      raw.adopt(this);
+    });
+  }
+
+  /** The acceptor is found again: `resume` came on `raw`. The one before is left. */
+  resumeFrom(raw: RawChannel, resume: Resume): void {
+    if (this.#isOpener || this.#ending !== undefined) return raw.close('no-session');
+    const wanted = [0, resume.received.out, resume.received.err];
+    const startOf = (id: StreamId) => Math.max(wanted[id] ?? 0, this.#outgoing.stream(id)?.queue.released ?? 0);
+    if (this.#outgoing.streams.some(({ id, queue }) => startOf(id) > queue.written)) {
+      return raw.close('protocol', 'RESUME counts bytes that were not sent');
+    }
+    this.#leave();
+    this.#raw = raw;
+    const received = { in: this.received.in, out: startOf(1), err: startOf(2) };
+    raw.sendNow(encodeFrame({ type: 'resumeOk', channel: raw.id, body: { session: this.#session, received } }));
+    this.#goOn(startOf);
+    raw.adopt(this);
+  }
+
+  /** Gives up the raw channel of before, if there is one. */
+  #leave(): void {
+    this.#raw?.close('link-lost');
+    this.#raw = undefined;
+    if (this.#mode === 'up') this.#lost();
+  }
+
+  /** The link is back: both directions go on from the counts agreed. */
+  #goOn(startOf: (id: StreamId) => number): void {
+    this.#mode = 'up';
+    this.#outgoing.rewind(startOf);
+    for (const stream of this.#incoming) stream.creditNow();
+    if (this.#size !== undefined) this.sendResize(this.#size.cols, this.#size.rows);
+    this.#flushSignals();
+    this.#raw?.ready();
+    this.#call((handlers) => handlers.cut?.(false));
+  }
+
+  get #id(): number {
+    return this.#raw?.id ?? 0;
+  }
+
+  #sendNow(frame: ChannelFrame): void {
+    this.#raw?.sendNow(encodeFrame(frame));
+  }
+
+  #flushSignals(): void {
+    if (this.#mode !== 'up') return;
+    for (const name of this.#signals.splice(0)) this.#sendNow({ type: 'signal', channel: this.#id, name });
+  }
+
+  pull(): Uint8Array | undefined {
+    return this.#mode === 'up' ? this.#outgoing.pull(this.#id) : undefined;
+  }
+
+  onDown(): void {
+    this.#raw = undefined;
+    this.#lost();
+  }
+
+  #lost(): void {
+    if (this.#mode === 'ended') return;
+    if (this.#mode === 'opening') return this.#end({ reason: 'link-lost', text: '' });
+    const wasUp = this.#mode === 'up';
+    this.#mode = 'cut';
+    this.#answerResume(false);
+    // Everything is here already; nobody need come back.
+    if (wasUp && this.#peerClose === undefined) this.#call((handlers) => handlers.cut?.(true));
+  }
+
+  #answerResume(isUp: boolean): void {
+    this.#resumed?.(isUp);
+    this.#resumed = undefined;
+  }
+
+  onFrame(frame: ChannelFrame): void {
+    if (frame.type === 'close') return this.#onClose(frame.reason, frame.text);
+    if (this.#mode === 'opening' && frame.type === 'openOk') return this.#onOpenOk(frame.body);
+    if (this.#mode === 'resuming' && frame.type === 'resumeOk') return this.#onResumeOk(frame.body.received);
+    if (this.#mode !== 'up') return this.#fail('protocol', `${frame.type} before the answer`);
+    const fault = this.#onSessionFrame(frame);
+    if (fault !== undefined) this.#fail(fault, frame.type);
+  }
+
+  #onOpenOk(ok: OpenOk): void {
+    this.#session = ok.session;
+    for (const stream of this.#outgoing.streams) stream.window = ok.window;
+    this.#mode = 'up';
+    this.#opening.resolve(ok);
+    if (this.#size !== undefined) this.sendResize(this.#size.cols, this.#size.rows);
+    this.#flushSignals();
+    this.#raw?.ready();
+  }
+
+  #onResumeOk(received: Received): void {
+    const there = [received.in, received.out, received.err];
+    const kept = this.#outgoing.streams.every(({ id, queue }) => {
+      const count = there[id] ?? 0;
+      return count >= queue.released && count <= queue.written;
+    });
+    const whole = this.#incoming.every((stream) => stream.resumeAt(there[stream.id] ?? 0));
+    if (!kept || !whole) return this.#fail('protocol', 'bytes were lost');
+    this.#goOn((id) => there[id] ?? 0);
+    this.#answerResume(true);
+  }
+
+  #onSessionFrame(frame: ChannelFrame) {
+    switch (frame.type) {
+      case 'data':
+        return this.#inStream(frame.stream)?.data(frame.bytes) ?? this.#wrongWay(frame.stream);
+      case 'eof':
+        return this.#inStream(frame.stream)?.end() ?? this.#wrongWay(frame.stream);
+      case 'credit': {
+        const fits = this.#outgoing.stream(frame.stream)?.credit(frame.count) === true;
+        this.#raw?.ready();
+        return fits ? undefined : 'protocol';
+      }
+      case 'exit':
+        return this.#onExit(frame.body);
+      case 'signal':
+      case 'resize':
+        if (this.#isOpener) return 'protocol';
+        this.#call((handlers) =>
+          frame.type === 'signal' ? handlers.signal?.(frame.name) : handlers.resize?.(frame.cols, frame.rows),
+        );
+        return undefined;
+      default:
+        return 'protocol';
+    }
+  }
+
+  #wrongWay(id: StreamId) {
+    return this.#inStream(id) === undefined ? 'protocol' : undefined;
+  }
+
+  #onExit(exit: Exit) {
+    // Without every EOF before it an exit could be taken for the end of a truncated output.
+    if (!this.#isOpener || !this.#incoming.every((stream) => stream.eof)) return 'protocol';
+    this.#exit ??= exit;
+    this.rested();
+    return undefined;
+  }
+
+  #onClose(reason: CloseReason, text: string): void {
+    if (this.#mode === 'opening') return this.abort(reason, text);
+    if (this.#mode === 'resuming') return this.#onResumeRefused(reason, text);
+    if (cutReasons.has(reason)) {
+      this.#raw?.forget();
+      return this.onDown();
+    }
+    if (this.#localClose !== undefined) {
+      this.#raw?.forget();
+      return this.#end(this.#localClose);
+    }
+    this.#peerClose ??= { reason, text };
+    this.#outgoing.rejectWriters(new ChannelClosed(this.#peerClose));
+    // The agent must not wait for a command that reads no stdin before it hears that it is to be killed.
+    if (!this.#isOpener && reason !== 'ok') return this.#finish(this.#peerClose);
+    this.rested();
+  }
+
+  #onResumeRefused(reason: CloseReason, text: string): void {
+    this.#raw?.forget();
+    this.#raw = undefined;
+    if (retryReasons.has(reason)) return this.#lost();
+    // It knows nothing of the session because it has our CLOSE, and everything before it.
+    const isDone = this.#localClose !== undefined && this.#outgoing.closeWasSent && reason === 'no-session';
+    this.#end(isDone ? (this.#localClose ?? { reason, text }) : { reason, text });
+  }
+
+  #finish(ending: ChannelEnding): void {
+    this.#raw?.close(ending.reason);
+    this.#end(ending);
+  }
+
+  #fail(reason: CloseReason, text: string): void {
+    this.abort(reason, text);
+  }
+
+  #end(ending: ChannelEnding): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = ending;
+    this.#mode = 'ended';
+    this.#raw = undefined;
+    creditTimer.delete(this);
+    this.#opening.reject(new ChannelClosed(ending));
+    this.#outgoing.rejectWriters(new ChannelClosed(ending));
+    this.#outgoing.clear();
+    for (const stream of this.#incoming) stream.discard();
+    this.#answerResume(false);
+    this.#call((handlers) => handlers.close?.(ending));
+    this.#ended.resolve(ending);
+  }
+
+  #call(run: (handlers: ChannelHandlers) => void): void {
+    if (this.#handlers === undefined) return;
+    try {
+      run(this.#handlers);
+    } catch (error) {
+      this.handlerFailed(error);
+    }
+  }
+
+  // What the incoming streams ask of it.
+
+  deliver(stream: StreamId, bytes: Uint8Array): void | Promise<void> {
+    try {
+      return this.#handlers?.data?.(stream, bytes);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+  deliverEof(stream: StreamId): void {
+    this.#call((handlers) => handlers.eof?.(stream));
+  }
+  sendCredit(stream: StreamId, count: number): void {
+    if (this.#mode === 'up') this.#raw?.sendNow(encodeCredit(this.#id, stream, count));
+  }
+  creditLater(): void {
+    if (this.deadline === 0) this.deadline = performance.now() + creditDelayMs;
+  }
+  onDeadline(): void {
+    for (const stream of this.#incoming) stream.creditIfAny();
+  }
+  rested(): void {
+    if (this.#handlers === undefined || this.#mode === 'ended') return;
+    const { length } = this.#incoming.filter((stream) => stream.isIdle);
+    if (length < this.#incoming.length) return;
+    if (this.#exit !== undefined && !this.#exitDelivered && this.#incoming.every((stream) => stream.eofDelivered)) {
+      this.#exitDelivered = true;
+      const exit = this.#exit;
+      this.#call((handlers) => handlers.exit?.(exit));
+    }
+    if (this.#peerClose !== undefined) this.#finish(this.#peerClose);
+  }
+  handlerFailed(error: unknown): void {
+    if (this.#mode === 'ended') return;
+    this.#fail('io', error instanceof Error ? error.name : 'the handler failed');
+  }
+}

@@ -1,0 +1,39 @@
+/** What begins a channel: OPEN or RESUME, and between replicas an OPEN that holds one of them and who asked (RP-1). */
+import { encodeFrame, firstFault } from '@labmesh/wire/frame/codec';
+import { peerOpenSchema, type PeerOpen, type Resume, resumeSchema } from '@labmesh/wire/frame/messages';
+import { type Open, openSchema } from '@labmesh/wire/frame/open';
+import type { Principal } from '@labmesh/wire/fleet/principal';
+import type { z } from 'zod';
+
+export type First = { type: 'open'; open: Open } | { type: 'resume'; resume: Resume };
+/** `principal` was decided by the replica that sends it; the receiver only reaches its agent. */
+export type PeerFirst = { type: 'peer'; principal: Principal; agentId: string; first: First };
+
+/** A first frame that asks for nothing known. The channel is closed as `protocol` with this text. */
+export class BadFirst extends Error {}
+
+function parsed<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
+  const result = schema.safeParse(body);
+  if (!result.success) throw new BadFirst(firstFault(result.error));
+  return result.data;
+}
+
+/** @throws BadFirst */
+export const parseOpen = (body: unknown): First => ({ type: 'open', open: parsed(openSchema, body) });
+
+/** @throws BadFirst */
+export function parsePeerFirst(body: unknown): PeerFirst {
+  const { principal, agentId, open, resume } = parsed(peerOpenSchema, body);
+  if ((open === undefined) === (resume === undefined)) throw new BadFirst('give open or resume');
+  const first: First = open === undefined ? { type: 'resume', resume: parsed(resumeSchema, resume) } : parseOpen(open);
+  return { type: 'peer', principal, agentId, first };
+}
+
+/** @throws ProtocolError when it does not fit a frame. */
+export function encodeFirst(channel: number, first: First | PeerFirst): Uint8Array {
+  if (first.type === 'open') return encodeFrame({ type: 'open', channel, body: first.open });
+  if (first.type === 'resume') return encodeFrame({ type: 'resume', channel, body: first.resume });
+  const inner = first.first.type === 'open' ? { open: first.first.open } : { resume: first.first.resume };
+  const body: PeerOpen = { principal: first.principal, agentId: first.agentId, ...inner };
+  return encodeFrame({ type: 'open', channel, body });
+}

@@ -1,0 +1,12 @@
+import { channelPair } from '/work/main/packages/link/src/testing/channel-pair.ts';
+const [c, a] = channelPair();
+let n=0; let got='';
+a.handle({ data: (s,b)=>{ n+=b.length; }, eof: (s)=>{ console.log('eof', s, n); void a.write(1, new TextEncoder().encode('hello')).then(()=>{a.end(1);a.end(2);a.sendExit({code:0,signal:null,core:false,timedOut:false,drained:true,bytes:{in:n,out:5,err:0}}); a.close('ok');}); }, signal: (x)=>console.log('sig',x), close: (e)=>console.log('a close', e)});
+c.handle({ data: (s,b)=>{ got+=new TextDecoder().decode(b)}, exit: (e)=>console.log('exit', e, got), close: (e)=>console.log('c close', e)});
+c.sendSignal('TERM');
+const t=performance.now();
+const chunk=new Uint8Array(65536);
+for (let i=0;i<1600;i++) await c.write(0, chunk);
+c.end(0);
+await Promise.all([c.closed,a.closed]);
+console.log(performance.now()-t, c.sent, c.received, c.session);

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe } from 'bun:test';
+import { type Postgres, postgresAvailable, startPostgres } from '../../../tests/harness/start-postgres.ts';
+import type { InjectFaults } from './faults.ts';
+import { openStore } from './open-store.ts';
+import type { SqlStore } from './sql-store.ts';
+import { closingConformance, storeConformance } from './testing/conformance.ts';
+import { TempFolder } from './testing/temp-store.ts';
+
+type Place = { nextUrl: () => Promise<string>; end: () => Promise<void> };
+
+function suite(name: string, place: () => Promise<Place>, injectFaults?: InjectFaults): void {
+  describe(name, () => {
+    let at: Place;
+    let store: SqlStore;
+    const open = async () => openStore({ url: await at.nextUrl(), ...(injectFaults && { injectFaults }) });
+    beforeAll(async () => {
+      at = await place();
+      store = await open();
+    });
+    afterAll(async () => {
+      await store?.[Symbol.asyncDispose]();
+      await at?.end();
+    });
+    storeConformance(() => store);
+    closingConformance(open);
+  });
+}
+
+const memory = (): Promise<Place> =>
+  Promise.resolve({ nextUrl: () => Promise.resolve('sqlite::memory:'), end: () => Promise.resolve() });
+
+function files(): Promise<Place> {
+  const folder = new TempFolder();
+  return Promise.resolve({ nextUrl: folder.nextUrl, end: () => Promise.resolve(folder[Symbol.dispose]()) });
+}
+
+suite('SQLite in memory', memory);
+suite('SQLite file', files);
+suite('SQLite file, 40001 at every statement', files, 'every-statement');
+suite('SQLite file, every write twice', files, 'twice');
+
+const missing = postgresAvailable();
+describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? '' : ` (${missing})`}`, () => {
+  let server: Postgres;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server?.[Symbol.asyncDispose]());
+  const databases = (): Promise<Place> =>
+    Promise.resolve({ nextUrl: () => server.createDatabase(), end: () => Promise.resolve() });
+  suite('as it is', databases);
+  suite('40001 at every statement', databases, 'every-statement');
+});
+
+/** A fresh database of the server that TEST_COCKROACH_URL names. */
+const cockroach = process.env['TEST_COCKROACH_URL'];
+const cockroachDatabases = (): Promise<Place> => {
+  const made: string[] = [];
+  const run = async (text: string) => {
+    await using sql = new Bun.SQL(cockroach ?? '', { max: 1 });
+    await sql.unsafe(text);
+  };
+  const nextUrl = async () => {
+    const name = `labmesh_test_${crypto.randomUUID().slice(0, 8)}`;
+    await run(`create database ${name}`);
+    made.push(name);
+    const url = new URL(cockroach ?? '');
+    url.pathname = `/${name}`;
+    return url.href;
+  };
+  const end = async () => {
+    for (const name of made) await run(`drop database ${name} cascade`);
+  };
+  return Promise.resolve({ nextUrl, end });
+};
+describe.skipIf(cockroach === undefined)('CockroachDB (needs TEST_COCKROACH_URL)', () => {
+  suite('as it is', cockroachDatabases);
+  suite('40001 at every statement', cockroachDatabases, 'every-statement');
+});

@@ -1,0 +1,87 @@
+/**
+ * Opens a store by its URL (ST-1): `sqlite:///absolute/path` (taken as it is written), `sqlite::memory:`,
+ * `postgresql://…` (PostgreSQL or CockroachDB).
+ *
+ * A PostgreSQL that is away when labd starts (LD-7): `openStore` rejects with STORE_UNAVAILABLE and leaves nothing
+ * open; `awaitStore` tries again until it is there. A store once opened lives through outages: calls meanwhile give
+ * STORE_UNAVAILABLE, later ones work.
+ */
+import { type Clock, systemClock } from '@labmesh/kit/clock';
+import { type Logger, silentLogger } from '@labmesh/kit/log';
+import { backoff } from '@labmesh/kit/retry';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { Engine } from './engine.ts';
+import { faultPlan, type InjectFaults } from './faults.ts';
+import { openPostgres } from './postgres/postgres-engine.ts';
+import { migrate } from './schema/migrate.ts';
+import { SqlStore } from './sql-store.ts';
+import { openSqlite } from './sqlite/sqlite-engine.ts';
+import { faultKind, StoreStartError, storeUnavailable } from './store-errors.ts';
+
+export type StoreOptions = {
+  url: string;
+  log?: Logger;
+  /** For leases and nothing else. On PostgreSQL the real clock is the database's, since replicas' clocks differ. */
+  clock?: Clock;
+  /** Bring the schema up to date. Default true. */
+  migrate?: boolean;
+  /** For tests (ST-3): each write transaction runs again, or what a plan of your own says. */
+  injectFaults?: InjectFaults;
+  /** Called before each repetition of a transaction (metric store_retry_total). */
+  onRetry?: () => void;
+};
+
+const sqliteScheme = 'sqlite://';
+
+async function openEngine(url: string, log: Logger): Promise<Engine> {
+  if (url === 'sqlite::memory:') return openSqlite(undefined);
+  if (url.startsWith(`${sqliteScheme}/`)) return openSqlite(url.slice(sqliteScheme.length));
+  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, log);
+  // The text may hold a password, so it is not shown.
+  const scheme = /^[a-z0-9+.-]{1,20}(?=:)/i.exec(url)?.[0] ?? 'none';
+  const expected = 'sqlite:///absolute/path, sqlite::memory: or postgresql://…';
+  throw new StoreStartError('STORE_URL_INVALID', `database.url: expected ${expected}, found scheme ${scheme}`);
+}
+
+/**
+ * @throws FleetError STORE_UNAVAILABLE when the database is away; StoreStartError STORE_URL_INVALID (exit 3),
+ *   STORE_IN_USE (75), SCHEMA_NEWER (78).
+ */
+export async function openStore(options: StoreOptions): Promise<SqlStore> {
+  const { url, log = silentLogger, clock = systemClock, onRetry } = options;
+  let engine: Engine;
+  try {
+    engine = await openEngine(url, log);
+  } catch (error) {
+    throw faultKind(error) === 'away' ? storeUnavailable(error) : error;
+  }
+  const store = new SqlStore({ engine, clock, onRetry, faults: faultPlan(options.injectFaults) });
+  try {
+    await store.ping();
+    if (options.migrate !== false) await migrate(store, { log });
+    return store;
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/**
+ * Opens the store as soon as its database is there: tries each 1 to 30 s (LD-7) until the signal ends it.
+ *
+ * @throws StoreStartError, which waiting does not mend; the signal's reason.
+ */
+export async function awaitStore(options: StoreOptions, signal: AbortSignal): Promise<SqlStore> {
+  const { log = silentLogger, clock = systemClock } = options;
+  for (const waitMs of backoff({ firstMs: 1_000, capMs: 30_000, jitter: 0.25 })) {
+    signal.throwIfAborted();
+    try {
+      return await openStore(options);
+    } catch (error) {
+      if (!(error instanceof FleetError)) throw error;
+      log.warn('the database is away; trying again', { waitMs, reason: error.log });
+    }
+    await clock.sleep(Math.max(1_000, waitMs), signal);
+  }
+  throw new TypeError('the waits do not end');
+}

@@ -1,0 +1,62 @@
+/** The words that access rules are made of (RB-2, RB-3). Unknown ones are refused on write. */
+export const verbs = [
+  'get',
+  'list',
+  'create',
+  'update',
+  'delete',
+  'revoke',
+  'approve',
+  'ban',
+  'exec',
+  'exec-unrecorded',
+  'attach',
+  'logs',
+  'copy-in',
+  'copy-out',
+  'forward',
+  'play',
+  'kill',
+  'sign',
+  'rotate',
+  'verify',
+  'export',
+  'impersonate',
+  'escalate',
+  'apply',
+  'proxy',
+] as const;
+export type Verb = (typeof verbs)[number];
+
+export const kinds = [
+  'system',
+  'servers',
+  'agents',
+  'tokens',
+  'users',
+  'roles',
+  'permissions',
+  'bindings',
+  'certificates',
+  'ca',
+  'audit',
+  'sessions',
+  'recordings',
+  'secrets',
+  'backups',
+  'bastions',
+  'machines',
+  'clusters',
+  'charts',
+  'apps',
+  'modules',
+  'networks',
+  'vms',
+  'nodes',
+  'keys',
+  'aliases',
+] as const;
+export type Kind = (typeof kinds)[number];
+
+/** What a selector may name beside labels (RB-4). */
+export const selectorFields = ['hostname', 'cloud', 'environment', 'role', 'namespace', 'cluster'] as const;

@@ -1,0 +1,254 @@
+/**
+ * A private PostgreSQL for tests, from the programs that the distribution installed: its own folder, a free port on
+ * 127.0.0.1, trust for whoever reaches it, gone at the end. It refuses to run as root, so root hands it to another user.
+ */
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const programsRoot = '/usr/lib/postgresql';
+const readyTimeoutMs = 30_000;
+/** A template of an empty cluster, made once a process: initdb takes half a second, a copy a tenth. */
+const templateKey = Symbol.for('labmesh.postgres-template');
+
+type Account = { name: string; uid: number; gid: number };
+
+/** The newest installed version's folder of programs. */
+function programs(): string | undefined {
+  if (!existsSync(programsRoot)) return undefined;
+  const versions = readdirSync(programsRoot).toSorted((a, b) => Number(b) - Number(a));
+  return versions.map((version) => join(programsRoot, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
+}
+
+/** Who runs it: this user, or for root `postgres` or `nobody`. */
+function account(): Account | undefined {
+  const uid = process.getuid?.() ?? -1;
+  if (uid !== 0) return { name: '', uid, gid: process.getgid?.() ?? -1 };
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
+  for (const wanted of ['postgres', 'nobody']) {
+    const [name, , foundUid, foundGid] = lines.find((line) => line.startsWith(`${wanted}:`))?.split(':') ?? [];
+    if (name !== undefined) return { name, uid: Number(foundUid), gid: Number(foundGid) };
+  }
+  return undefined;
+}
+
+/** Why a private PostgreSQL cannot be started here, or undefined when it can: `test.skipIf(postgresAvailable())`. */
+export function postgresAvailable(): string | undefined {
+  if (process.platform !== 'linux') return 'needs Linux';
+  if (programs() === undefined) return `needs PostgreSQL under ${programsRoot}`;
+  const found = account();
+  if (found === undefined) return 'needs an account other than root';
+  if (found.name !== '' && Bun.which('setpriv') === null) return 'needs setpriv, since PostgreSQL refuses root';
+  return undefined;
+}
+
+/** The command as the account that PostgreSQL runs under; it dies with this process. */
+function asAccount(words: string[]): string[] {
+  const { name, uid, gid } = account() ?? { name: '', uid: 0, gid: 0 };
+  if (Bun.which('setpriv') === null) return words;
+  const change = name === '' ? [] : [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
+  return ['setpriv', '--pdeathsig', 'SIGINT', ...change, ...words];
+}
+
+function ownFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), name));
+  const { uid, gid } = account() ?? { uid: -1, gid: -1 };
+  chownSync(folder, uid, gid);
+  return folder;
+}
+
+function makeTemplate(): string {
+  const known = (globalThis as Record<symbol, unknown>)[templateKey];
+  if (typeof known === 'string') return known;
+  const folder = ownFolder('labmesh-pg-template-');
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const initdb = join(programs() ?? '', 'initdb');
+  const words = [
+    initdb,
+    '-D',
+    join(folder, 'data'),
+    '-U',
+    'lab',
+    '-A',
+    'trust',
+    '--no-sync',
+    '-E',
+    'UTF8',
+    '--locale=C',
+  ];
+  const run = Bun.spawnSync(asAccount(words), { cwd: folder, env: { PATH: process.env['PATH'] ?? '' } });
+  if (run.exitCode !== 0) throw new Error(`initdb: ${run.stderr.toString()}`);
+  (globalThis as Record<symbol, unknown>)[templateKey] = folder;
+  return folder;
+}
+
+function copyTemplate(folder: string): void {
+  // cp keeps the owner, which node's copy does not.
+  const run = Bun.spawnSync(['cp', '-a', join(makeTemplate(), 'data'), folder]);
+  if (run.exitCode !== 0) throw new Error(`cp: ${run.stderr.toString()}`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+export type StartPostgresOptions = {
+  /** Writes reach the disk before a commit is told. Off unless durability is what the test is about. */
+  durable?: boolean;
+  /** Further settings, as in postgresql.conf. */
+  settings?: Readonly<Record<string, string>>;
+};
+
+export interface Postgres extends AsyncDisposable {
+  /** Of the database `postgres`. */
+  readonly url: string;
+  readonly port: number;
+  /** The postmaster of this moment. */
+  readonly pid: number;
+  /** Makes an empty database and gives its URL. */
+  createDatabase(name?: string): Promise<string>;
+  /** Away until `start`: `fast` ends connections in order, `kill` is kill -9 of the postmaster and all it started. */
+  stop(how?: 'fast' | 'kill'): Promise<void>;
+  start(): Promise<void>;
+}
+
+class PrivatePostgres implements Postgres {
+  readonly #folder = ownFolder('labmesh-pg-');
+  readonly #options: StartPostgresOptions;
+  #child: Bun.Subprocess<'ignore', 'ignore', Bun.BunFile> | undefined;
+  #databases = 0;
+  port = 0;
+
+  constructor(options: StartPostgresOptions) {
+    this.#options = options;
+    copyTemplate(this.#folder);
+  }
+
+  get url(): string {
+    return this.#urlOf('postgres');
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  #urlOf = (database: string) => `postgresql://lab@127.0.0.1:${this.port}/${database}`;
+
+  async start(): Promise<void> {
+    // Somebody may take the port between our look and PostgreSQL's: try another then. Once used it is kept.
+    for (let attempt = 1; ; attempt++) {
+      const port = this.port === 0 ? await freePort() : this.port;
+      const problem = await this.#startOn(port);
+      if (problem === undefined) {
+        this.port = port;
+        return;
+      }
+      if (attempt === 5) throw new Error(`PostgreSQL did not start: ${problem}`);
+    }
+  }
+
+  async #startOn(port: number): Promise<string | undefined> {
+    const logFile = join(this.#folder, 'log');
+    const durable = this.#options.durable === true ? 'on' : 'off';
+    const settings = {
+      listen_addresses: '127.0.0.1',
+      port: String(port),
+      unix_socket_directories: this.#folder,
+      fsync: durable,
+      synchronous_commit: durable,
+      full_page_writes: durable,
+      shared_buffers: '32MB',
+      max_connections: '100',
+      ...this.#options.settings,
+    };
+    const words = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+    const command = [join(programs() ?? '', 'postgres'), '-D', join(this.#folder, 'data'), ...words];
+    const child = Bun.spawn(asAccount(command), {
+      cwd: this.#folder,
+      env: { PATH: process.env['PATH'] ?? '' },
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: Bun.file(logFile),
+    });
+    this.#child = child;
+    const last = performance.now() + readyTimeoutMs;
+    while (performance.now() < last && child.exitCode === null) {
+      if (this.#isReady()) return undefined;
+      await Bun.sleep(20);
+    }
+    child.kill('SIGKILL');
+    await child.exited;
+    return readFileSync(logFile, 'utf8').slice(-2_000);
+  }
+
+  /** The postmaster writes `ready` as eighth line of its pid file. */
+  #isReady(): boolean {
+    const file = join(this.#folder, 'data', 'postmaster.pid');
+    if (!existsSync(file)) return false;
+    const [pid, , , , , , , state] = readFileSync(file, 'utf8').split('\n');
+    return Number(pid) === this.#child?.pid && state?.trim() === 'ready';
+  }
+
+  async stop(how: 'fast' | 'kill' = 'fast'): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    this.#child = undefined;
+    if (how === 'kill') {
+      const started = backendsOf(child.pid);
+      child.kill('SIGKILL');
+      for (const pid of started) killQuietly(pid);
+    } else {
+      child.kill('SIGINT');
+    }
+    await child.exited;
+  }
+
+  async createDatabase(name = `db_${++this.#databases}`): Promise<string> {
+    const client = new Bun.SQL(this.url, { max: 1 });
+    try {
+      await client.unsafe(`create database "${name}"`);
+    } finally {
+      await client.end();
+    }
+    return this.#urlOf(name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Children of a process, from /proc. */
+function backendsOf(pid: number): number[] {
+  const file = `/proc/${pid}/task/${pid}/children`;
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8').split(' ').filter(Boolean).map(Number);
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Ended meanwhile.
+  }
+}
+
+/** Starts it and waits until it takes connections. @throws where `postgresAvailable` gives a reason. */
+export async function startPostgres(options: StartPostgresOptions = {}): Promise<Postgres> {
+  const reason = postgresAvailable();
+  if (reason !== undefined) throw new Error(`PostgreSQL ${reason}`);
+  const postgres = new PrivatePostgres(options);
+  try {
+    await postgres.start();
+    return postgres;
+  } catch (error) {
+    await postgres[Symbol.asyncDispose]();
+    throw error;
+  }
+}
