@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { system } from '@labmesh/wire/fleet/principal';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { EngineSimulator } from './simulators/engines/engine-simulator.ts';
 import { startEngine } from './simulators/engines/start-engine.ts';
@@ -16,7 +17,7 @@ for (const engine of ['raw', 'serve'] as const) {
       vllm = await startEngine({ kind: 'vllm', models: ['m'] });
       const toml =
         '[models.writer]\nmodel_id = "m"\n[models.lonely]\nmodel_id = "m"\nendpoints = ["gone"]\n[gateway]\nmax_body_bytes = 100000\n[queue]\nmax = 2\ndown_wait_s = 0\ntimeout_s = 0.4';
-      mesh = await startMesh([{ name: 'vllm', baseUrl: vllm.url, maxConcurrent: 1 }], { toml, engine });
+      mesh = await startMesh([{ name: 'vllm', baseUrl: vllm.url, maxConcurrent: 1 }], { toml, engine, store: 'file' });
     });
     afterAll(async () => {
       await mesh[Symbol.asyncDispose]();
@@ -140,10 +141,11 @@ for (const engine of ['raw', 'serve'] as const) {
       await refusal(await fetch(`${mesh.gateway.api}/models`, asSecond), 401, 'invalid_api_key');
       for (const secret of [mesh.key, made.key, mesh.gateway.adminToken]) {
         expect(mesh.logged()).not.toContain(secret);
-        for (const file of readdirSync(join(mesh.dataDir, 'gateway')))
-          expect(readFileSync(join(mesh.dataDir, 'gateway', file), 'utf8')).not.toContain(secret);
+        const files = readdirSync(mesh.dataDir, { recursive: true, withFileTypes: true });
+        for (const file of files.filter((one) => one.isFile() && one.name !== 'api.key'))
+          expect(readFileSync(join(file.parentPath, file.name), 'latin1')).not.toContain(secret);
       }
-      for (const file of ['api.key', 'gateway/keys.json', 'gateway/pepper'])
+      for (const file of ['api.key', 'labmesh.db', 'gateway/pepper'])
         expect(statSync(join(mesh.dataDir, file)).mode & 0o777).toBe(0o600);
     });
   });
@@ -175,20 +177,40 @@ test('open access and keyless metrics are closed to browser pages of other origi
   }
 });
 
+test('keys of a version that kept them in a file move into the store', async () => {
+  await using mesh = await startMesh([]);
+  const { KeyStore } = await import('@labmesh/gateway/access/key-store');
+  const folder = join(mesh.dataDir, 'gateway');
+  const hash = 'ab'.repeat(32);
+  const old = { id: 'AAAAAAAAAAAA', name: 'old', hash, scopes: ['chat'], createdAt: 5, revokedAt: 6 };
+  writeFileSync(join(folder, 'keys.json'), JSON.stringify({ version: 1, keys: [old] }), { mode: 0o600 });
+  for (const _ of [1, 2]) {
+    await using keys = await KeyStore.open(mesh.store, folder, () => {});
+    const { hash: _hash, ...shown } = old;
+    expect(keys.list()).toContainEqual(shown);
+  }
+  expect(existsSync(join(folder, 'keys.json'))).toBe(false);
+});
+
 test('the first key: kept over starts, not shown when it was revoked, made anew when all keys are gone', async () => {
   await using mesh = await startMesh([]);
   const { KeyStore } = await import('@labmesh/gateway/access/key-store');
   const { firstKey } = await import('@labmesh/gateway/access/first-key');
-  const open = () => new KeyStore(join(mesh.dataDir, 'gateway'), () => {});
-  expect(firstKey(open(), mesh.dataDir)).toMatchObject({ text: mesh.key, created: false });
-  const store = open();
-  store.create('second');
-  store.revoke(store.list()[0]?.id ?? '');
-  expect(firstKey(open(), mesh.dataDir)).toMatchObject({ text: '', created: false });
-  writeFileSync(join(mesh.dataDir, 'gateway/keys.json'), '{"version":1,');
-  expect(open).toThrow('damaged');
-  rmSync(join(mesh.dataDir, 'gateway/keys.json'));
-  const anew = firstKey(open(), mesh.dataDir);
+  const folder = join(mesh.dataDir, 'gateway');
+  const first = async () => {
+    await using keys = await KeyStore.open(mesh.store, folder, () => {});
+    return firstKey(keys, mesh.dataDir);
+  };
+  expect(await first()).toMatchObject({ text: mesh.key, created: false });
+  await using keys = await KeyStore.open(mesh.store, folder, () => {});
+  await keys.create('second');
+  await keys.revoke(keys.list()[0]?.id ?? '');
+  expect(await first()).toMatchObject({ text: '', created: false });
+  writeFileSync(join(folder, 'keys.json'), '{"version":1,');
+  await expect(first()).rejects.toThrow('damaged');
+  rmSync(join(folder, 'keys.json'));
+  await mesh.store.write(system('test'), (tx) => tx.deleteFrom('keys').execute());
+  const anew = await first();
   expect(anew.created).toBe(true);
   expect(anew.text).not.toBe(mesh.key);
 });

@@ -11,6 +11,8 @@ import { HttpPool } from '@labmesh/kit/http/client';
 import { fetchWhole } from '@labmesh/kit/http/fetch-whole';
 import { createLogger } from '@labmesh/kit/log';
 import { parseOptions } from '@labmesh/kit/options';
+import { openStore } from '@labmesh/store/open-store';
+import type { Store } from '@labmesh/store/store';
 
 export type Mesh = AsyncDisposable & {
   gateway: Gateway;
@@ -18,6 +20,7 @@ export type Mesh = AsyncDisposable & {
   pool: HttpPool;
   key: string;
   dataDir: string;
+  store: Store;
   /** Everything logged, as it would stand in a file. */
   logged: () => string;
   post: (path: string, body: unknown, init?: RequestInit) => Promise<Response>;
@@ -27,7 +30,7 @@ export type Mesh = AsyncDisposable & {
 /** A gateway over real sockets on a free loopback port, in a data folder of its own. */
 export async function startMesh(
   endpoints: Array<Pick<EndpointSpec, 'name' | 'baseUrl'> & Partial<EndpointSpec>>,
-  settings: { toml?: string; engine?: 'raw' | 'serve' } = {},
+  settings: { toml?: string; engine?: 'raw' | 'serve'; store?: 'file' } = {},
 ): Promise<Mesh> {
   const dataDir = mkdtempSync(join(tmpdir(), 'labmesh-test-'));
   const lines: string[] = [];
@@ -43,9 +46,12 @@ export async function startMesh(
   await registry.start(ending.signal);
   const file = { ...parseConfig('labmesh.toml', `${settings.toml ?? ''}\n`), known: ['models'] };
   const { values } = parseOptions(gatewayOptions, { argv: ['--port', '0'], file });
+  const url = settings.store === 'file' ? `sqlite://${join(dataDir, 'labmesh.db')}` : 'sqlite::memory:';
+  const store = await openStore({ url, log });
   const options = { ...values, engine: settings.engine ?? 'raw' } as const;
   const gateway = await startGateway(options, {
     dataDir,
+    store,
     registry,
     pool,
     clock: systemClock,
@@ -56,6 +62,7 @@ export async function startMesh(
     ending.abort();
     await registry[Symbol.asyncDispose]();
     await pool[Symbol.asyncDispose]();
+    await store[Symbol.asyncDispose]();
     rmSync(dataDir, { recursive: true, force: true });
     throw error;
   });
@@ -66,6 +73,7 @@ export async function startMesh(
     pool,
     key,
     dataDir,
+    store,
     logged: () => lines.join('\n'),
     post: (path, body, init = {}) =>
       fetch(`${gateway.api.replace(/\/v1$/, '')}${path}`, {
@@ -84,6 +92,7 @@ export async function startMesh(
       ending.abort();
       await registry[Symbol.asyncDispose]();
       await pool[Symbol.asyncDispose]();
+      await store[Symbol.asyncDispose]();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };

@@ -97,7 +97,7 @@ async function createKey(parts: AdminParts, exchange: Exchange) {
       message: `${issue?.path.join('.') || 'body'}: ${issue?.message}`,
     });
   }
-  const { key, text } = parts.keys.create(read.data.name, read.data.scopes);
+  const { key, text } = await parts.keys.create(read.data.name, read.data.scopes);
   parts.log.info('a key was created', { key_id: key.id, name: key.name });
   return { id: key.id, name: key.name, key: text };
 }
@@ -122,7 +122,7 @@ export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestI
     case 'POST /admin/keys':
       return reply(await createKey(parts, exchange), 201);
     case 'DELETE /admin/keys/{id}': {
-      const key = parts.keys.revoke(revoked ?? '');
+      const key = await parts.keys.revoke(revoked ?? '');
       parts.log.info('a key was revoked', { key_id: key.id, name: key.name });
       return reply(keyRows(parts).find((row) => row.id === key.id));
     }

@@ -38,14 +38,19 @@ export class Gateway implements AsyncDisposable {
   readonly #drained = Promise.withResolvers<number>();
   #draining = false;
 
-  constructor(options: GatewayOptions, parts: GatewayParts, service: Service, isWildcard: boolean) {
-    this.isWildcard = isWildcard;
+  constructor(
+    options: GatewayOptions,
+    parts: GatewayParts,
+    service: Service,
+    decided: { isWildcard: boolean; firstKey: FirstKey },
+  ) {
+    this.isWildcard = decided.isWildcard;
+    this.firstKey = decided.firstKey;
     this.#options = options;
     this.#parts = parts;
     this.#service = service;
     this.#startedAt = parts.clock.now();
     this.#server = listen(options, this.#handler(), parts.log);
-    this.firstKey = options.openAccess ? { text: '', file: '', created: false } : firstKey(service.keys, parts.dataDir);
   }
 
   /** Base URL for clients, such as `http://127.0.0.1:8080/v1`. */
@@ -148,22 +153,25 @@ export class Gateway implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server[Symbol.asyncDispose]();
-    this.#service[Symbol.dispose]();
+    await this.#service[Symbol.asyncDispose]();
   }
 }
 
 /** Starts the gateway. @throws OptionsError for settings, system errors such as EADDRINUSE for the listener. */
 export async function startGateway(options: GatewayOptions, parts: GatewayParts): Promise<Gateway> {
   const { isWildcard } = await checkBind(options);
-  const service = openService(options, parts);
+  const service = await openService(options, parts);
   try {
-    const gateway = new Gateway(options, parts, service, isWildcard);
+    const key = options.openAccess
+      ? { text: '', file: '', created: false }
+      : await firstKey(service.keys, parts.dataDir);
+    const gateway = new Gateway(options, parts, service, { isWildcard, firstKey: key });
     if (isWildcard)
       parts.log.warn(`listening on ${options.host}: every network of this machine can reach port ${gateway.port}`);
     if (options.openAccess) parts.log.warn('open access: anybody on this machine may use the API without a key');
     return gateway;
   } catch (error) {
-    service[Symbol.dispose]();
+    await service[Symbol.asyncDispose]();
     throw error;
   }
 }

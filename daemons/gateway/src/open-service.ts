@@ -8,13 +8,16 @@ import type { Logger } from '@labmesh/kit/log';
 import { readAliases } from './aliases.ts';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { GatewayOptions } from './gateway-options.ts';
+import type { Store } from '@labmesh/store/store';
 import { KeyStore } from './access/key-store.ts';
 import { Meter } from './usage/meter.ts';
 import { type FindSlug, ModelResolver } from './resolve.ts';
 
 export type ServiceParts = {
-  /** Keys, pepper, usage and the first key live here. */
+  /** Pepper, usage and the first key live here. */
   dataDir: string;
+  /** Keys live here. */
+  store: Store;
   registry: Registry;
   pool: HttpPool;
   clock: Clock;
@@ -26,7 +29,7 @@ export type ServiceParts = {
 };
 
 /** What answers requests, without the listener in front of it. */
-export type Service = Disposable & {
+export type Service = AsyncDisposable & {
   keys: KeyStore;
   meter: Meter;
   resolver: ModelResolver;
@@ -35,14 +38,14 @@ export type Service = Disposable & {
 };
 
 /** Opens the stores of the data folder and builds the path of a request, in order. @throws OptionsError for aliases. */
-export function openService(options: GatewayOptions, parts: ServiceParts): Service {
+export async function openService(options: GatewayOptions, parts: ServiceParts): Promise<Service> {
   const { registry, clock, pool } = parts;
   const folder = join(parts.dataDir, 'gateway');
   const resolver = new ModelResolver(registry, readAliases(parts.file), parts.findSlug);
-  using opening = new DisposableStack();
+  await using opening = new AsyncDisposableStack();
   const onError = (error: unknown) =>
     parts.log.error('a file of the data folder cannot be written; tried again', { error });
-  const keys = opening.use(new KeyStore(folder, onError));
+  const keys = opening.use(await KeyStore.open(parts.store, folder, onError));
   const meter = opening.use(new Meter(folder, onError));
   // Seconds in the file, milliseconds inside.
   const waits = {
@@ -67,5 +70,5 @@ export function openService(options: GatewayOptions, parts: ServiceParts): Servi
   );
   // From here on the caller ends what was opened, in reverse order; until here a fault does.
   const opened = opening.move();
-  return { keys, meter, resolver, admission, relay, [Symbol.dispose]: () => opened.dispose() };
+  return { keys, meter, resolver, admission, relay, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

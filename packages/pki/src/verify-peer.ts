@@ -35,7 +35,7 @@ export type PeerIdentity = {
 
 export type PeerCheck = {
   leafDer: Uint8Array;
-  /** Intermediates and cross-signed roots to build with, DER; untrusted. At most 8 are looked at. */
+  /** Intermediates and cross-signed roots to build with, DER; untrusted. At most 16 are looked at. */
   chain?: readonly Uint8Array[];
   /** The roots that are trusted, PEM. */
   bundlePem: string;
@@ -51,7 +51,7 @@ export type PeerCheck = {
   expired?: 'refuse' | 'tell';
 };
 
-const chainMax = 8;
+const chainMax = 16;
 /** Certificates between the leaf and a root. */
 const depthMax = 3;
 /** Signatures tried for one peer: hostile chains with many namesakes end here. */

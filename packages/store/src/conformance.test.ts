@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, describe } from 'bun:test';
+import { afterAll, beforeAll, describe, test } from 'bun:test';
+import { FakeClock } from '@labmesh/kit/clock';
 import { type Postgres, postgresAvailable, startPostgres } from '../../../tests/harness/start-postgres.ts';
 import type { InjectFaults } from './faults.ts';
 import { openStore } from './open-store.ts';
 import type { SqlStore } from './sql-store.ts';
 import { closingConformance, storeConformance } from './testing/conformance.ts';
+import { partsConformance } from './testing/parts-conformance.ts';
 import { TempFolder } from './testing/temp-store.ts';
 
 type Place = { nextUrl: () => Promise<string>; end: () => Promise<void> };
@@ -12,7 +14,8 @@ function suite(name: string, place: () => Promise<Place>, injectFaults?: InjectF
   describe(name, () => {
     let at: Place;
     let store: SqlStore;
-    const open = async () => openStore({ url: await at.nextUrl(), ...(injectFaults && { injectFaults }) });
+    const open = async () =>
+      openStore({ url: await at.nextUrl(), clock: new FakeClock(), ...(injectFaults && { injectFaults }) });
     beforeAll(async () => {
       at = await place();
       store = await open();
@@ -22,6 +25,7 @@ function suite(name: string, place: () => Promise<Place>, injectFaults?: InjectF
       await at?.end();
     });
     storeConformance(() => store);
+    partsConformance(() => store, open);
     closingConformance(open);
   });
 }
@@ -39,8 +43,7 @@ suite('SQLite file', files);
 suite('SQLite file, 40001 at every statement', files, 'every-statement');
 suite('SQLite file, every write twice', files, 'twice');
 
-const missing = postgresAvailable();
-describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? '' : ` (${missing})`}`, () => {
+function postgres(): void {
   let server: Postgres;
   beforeAll(async () => {
     server = await startPostgres();
@@ -50,7 +53,10 @@ describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? '' :
     Promise.resolve({ nextUrl: () => server.createDatabase(), end: () => Promise.resolve() });
   suite('as it is', databases);
   suite('40001 at every statement', databases, 'every-statement');
-});
+}
+const missing = postgresAvailable();
+if (missing === undefined) describe('PostgreSQL', postgres);
+else test.skip(`PostgreSQL (${missing})`, () => {});
 
 /** A fresh database of the server that TEST_COCKROACH_URL names. */
 const cockroach = process.env['TEST_COCKROACH_URL'];
@@ -73,7 +79,9 @@ const cockroachDatabases = (): Promise<Place> => {
   };
   return Promise.resolve({ nextUrl, end });
 };
-describe.skipIf(cockroach === undefined)('CockroachDB (needs TEST_COCKROACH_URL)', () => {
+function cockroachDb(): void {
   suite('as it is', cockroachDatabases);
   suite('40001 at every statement', cockroachDatabases, 'every-statement');
-});
+}
+if (cockroach === undefined) test.skip('CockroachDB (needs TEST_COCKROACH_URL)', () => {});
+else describe('CockroachDB', cockroachDb);

@@ -9,7 +9,7 @@ import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 import type { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { span } from '../terminal/span.ts';
+import { limitText, span } from '../terminal/span.ts';
 import { parseJson } from './api-error.ts';
 import { labdError, LabdError, unreachable } from './labd-error.ts';
 import type { Transport, TransportAnswer } from './labd-transport.ts';
@@ -228,7 +228,7 @@ export class LabdClient implements Disposable {
 }
 
 const tooLate = (where: string, name: string, timeoutMs: number) =>
-  new CommandError(`${where} did not answer ${name} within ${span(timeoutMs)}`, {
+  new CommandError(`${where} did not answer ${name} within ${limitText(timeoutMs)}`, {
     hint: 'give it longer with --timeout, or let labctl doctor look for the cause',
     exitCode: exitCodes.timeout,
   });

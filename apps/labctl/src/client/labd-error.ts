@@ -102,6 +102,15 @@ const causes: Readonly<Record<string, Cause>> = {
     text: 'nothing listens there',
     hint: 'is labd running, and labd.url right? labctl config get labd.url --show-origin',
   },
+  ENOENT: {
+    text: 'there is no such socket',
+    hint: 'is labd running on this machine? LABCTL_ADMIN_SOCKET names another',
+  },
+  EACCES: {
+    text: 'this user may not open it',
+    hint: 'the admin socket is for root: sudo labctl … --local',
+    exitCode: exitCodes.denied,
+  },
   ENOTFOUND: {
     text: 'the host name is not known',
     hint: 'labctl config get labd.url --show-origin tells where it comes from',
@@ -123,7 +132,8 @@ const causes: Readonly<Record<string, Cause>> = {
 export function unreachable(where: string, error: unknown): CommandError {
   const { code, message } = error as NodeJS.ErrnoException;
   const known = causes[code ?? ''];
-  const isCertificate = error instanceof PeerRefused || /CERT|ISSUER|VERIFY|ALTNAME/.test(code ?? '');
+  const isCertificate =
+    error instanceof PeerRefused || /CERT|ISSUER|VERIFY|ALTNAME|PURPOSE|INVALID_CA|PATH_LENGTH/.test(code ?? '');
   const text = known?.text ?? (isCertificate ? `it is not trusted: ${message}` : message || String(error));
   return new CommandError(`${where} cannot be reached: ${text}`, {
     hint: known?.hint ?? (isCertificate ? certificateHint : doctorHint),

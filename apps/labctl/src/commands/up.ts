@@ -113,6 +113,7 @@ export const up = defineCommand({
         if (!values.json) void announce(endpoint, running, world);
       };
       await using running: Running = await compose({
+        env: world.env,
         dataDir,
         values,
         file,

@@ -1,8 +1,10 @@
 /** When a user's certificate is renewed, and how (CA-6): at half life, a new key each time, over the live identity. */
 import type { Certificate } from '@labmesh/pki/der/read-certificate';
 import { generateKey } from '@labmesh/pki/keys';
+import { pinOf } from '@labmesh/pki/pin';
 import type { Renewed } from '@labmesh/wire/fleet/enrolment';
 import type { Environment } from '../command.ts';
+import { CommandError } from '../command-error.ts';
 import { type Credentials, readCredentials, saveCredentials } from './credentials.ts';
 
 export type RenewalState = 'fresh' | 'due' | 'expired';
@@ -25,6 +27,15 @@ export function renewalState(certificate: Life, now: number): RenewalState {
   return now >= renewAfter(certificate) ? 'due' : 'fresh';
 }
 
+/** SHA-256 of the certificate's public key; undefined when the text is no certificate. */
+function keyHashOf(pem: string): string | undefined {
+  try {
+    return pinOf(pem).replace('sha256:', '');
+  } catch {
+    return undefined;
+  }
+}
+
 export type Renewal = {
   env: Environment;
   context: string;
@@ -45,6 +56,7 @@ export async function renewCredentials({
   const { createCsr } = await import('@labmesh/pki/csr');
   const key = await generateKey();
   const { certificatePem, chainPem, caPem, caPin } = await ask(await createCsr(key));
+  if (keyHashOf(certificatePem) !== key.keyHash) throw new CommandError('labd gave a certificate for another key');
   await saveCredentials(env, context, { privatePem: key.privatePem, certificatePem, chainPem, bundlePem: caPem });
   const credentials = await readCredentials(env, context);
   return credentials === undefined ? undefined : { credentials, caPin };

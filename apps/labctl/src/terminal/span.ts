@@ -1,3 +1,6 @@
+/** A time limit for people, exact where `span` rounds: `200ms`, `1500ms`, `30s`. */
+export const limitText = (ms: number): string => (ms % 1000 === 0 && ms > 0 ? span(ms) : `${Math.round(ms)}ms`);
+
 /** A time span for people: `45s`, `3m`, `2h`, `5d`. */
 export function span(ms: number): string {
   const s = Math.max(0, Math.floor(ms / 1000));

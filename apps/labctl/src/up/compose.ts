@@ -13,8 +13,10 @@ import { systemClock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { BuiltinEngine } from '@labmesh/portman/builtin-engine';
+import type { Environment } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { findServers, keepFinding, type FindServersParts } from './find-servers.ts';
+import { readFleetSettings } from './fleet-settings.ts';
 import { layGround } from './ground.ts';
 import { openGateway } from './open-gateway.ts';
 import { engineSpec, startOwnEngine } from './own-engine.ts';
@@ -29,6 +31,7 @@ export type ComposeInput = {
   dataDir: string;
   values: UpValues;
   file: OptionsFile | undefined;
+  env: Environment;
   log: Logger;
   /** Ends the start. */
   signal: AbortSignal;
@@ -117,14 +120,16 @@ export async function compose(input: ComposeInput): Promise<Running> {
   await using stack = new AsyncDisposableStack();
   const { dataDir, values, file, log, signal } = input;
   input.onStep('starting');
-  const ground = layGround(input, stack);
+  const fleet = readFleetSettings(file, input.env);
+  const ground = await layGround({ ...input, databaseUrl: fleet.labd.databaseUrl }, stack);
   // The engine takes longest to start; when it is wanted anyway it loads while all else happens.
-  const { registry, fetch, pool, closing } = ground;
+  const { registry, fetch, pool, store, closing } = ground;
   const isWanted = values.model !== undefined || values.demo === true;
   const early = isWanted ? openEngine(input, stack) : undefined;
   const node = await openNode(input, ground, stack);
   const parts = {
     dataDir,
+    store,
     registry,
     pool,
     clock: systemClock,

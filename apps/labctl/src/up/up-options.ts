@@ -8,6 +8,7 @@ import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { Environment } from '../command.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
 import { dataFolderPath } from '../data-folder.ts';
+import { fleetTables } from './fleet-settings.ts';
 
 export const upOptions = defineOptions({
   ...jsonOption,
@@ -88,7 +89,7 @@ export const upOptions = defineOptions({
 export type UpValues = OptionValues<typeof upOptions>;
 
 /** Tables that other parts read by schemas of their own. */
-const tablesElsewhere = ['endpoints', 'endpoint', 'labman', ...gatewayFileKeys];
+const tablesElsewhere = ['endpoints', 'endpoint', 'labman', ...fleetTables, ...gatewayFileKeys];
 
 /** The settings file: the one named, else labmesh.toml here or in the data folder. @throws OptionsError */
 export async function readUpFile(argv: readonly string[], env: Environment): Promise<OptionsFile | undefined> {

@@ -36,7 +36,7 @@ function statOf(path: string) {
     return undefined;
   }
 }
-const isFolder = (path: string) => statOf(path)?.isDirectory() === true;
+export const isFolder = (path: string) => statOf(path)?.isDirectory() === true;
 
 /** Hands the terminal to the account (its commands open /dev/stderr by name), then becomes the command. */
 const giveTerminal = 'chown "$0" /proc/self/fd/0; exec "$@"';

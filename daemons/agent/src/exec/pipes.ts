@@ -44,8 +44,8 @@ class InputSink {
   }
 }
 
-/** @throws the system's error (ENOENT, EACCES …) when it cannot be started. */
-export function spawnPiped(command: Command, options: { stdin: boolean; cgroup?: string }): Spawned {
+/** `file` is run; the command sees `argv[0]`. @throws the system's error (ENOENT, EACCES …) when it cannot be started. */
+export function spawnPiped(file: string, command: Command, options: { stdin: boolean; cgroup?: string }): Spawned {
   const opened: number[] = [];
   const pipe = () => {
     const ends = makePipe();
@@ -55,7 +55,8 @@ export function spawnPiped(command: Command, options: { stdin: boolean; cgroup?:
   try {
     const input = options.stdin ? pipe() : undefined;
     const [out, err] = [pipe(), pipe()];
-    const child = Bun.spawn(command.argv, {
+    const child = Bun.spawn([file, ...command.argv.slice(1)], {
+      argv0: command.argv[0] ?? file,
       cwd: command.cwd,
       env: command.env,
       stdio: [input?.read ?? 'ignore', out.write, err.write],

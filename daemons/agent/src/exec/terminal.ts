@@ -120,12 +120,13 @@ function terminalPath(pid: number): string | undefined {
   }
 }
 
-/** @throws the system's error (ENOENT, EACCES …) when it cannot be started. */
-export function spawnOnTerminal(command: Command, options: { tty: Tty; cgroup?: string }): Spawned {
+/** `file` is run; the command sees `argv[0]`. @throws the system's error (ENOENT, EACCES …) when it cannot be started. */
+export function spawnOnTerminal(file: string, command: Command, options: { tty: Tty; cgroup?: string }): Spawned {
   const output = new TerminalOutput();
   let input: TerminalInput | undefined;
   const { tty } = options;
-  const child = Bun.spawn(command.argv, {
+  const child = Bun.spawn([file, ...command.argv.slice(1)], {
+    argv0: command.argv[0] ?? file,
     cwd: command.cwd,
     env: command.env,
     terminal: {

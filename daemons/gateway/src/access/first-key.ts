@@ -13,7 +13,7 @@ export type FirstKey = {
 };
 
 /** The key made at the first start: made now, or read from its file while it is there and still good. */
-export function firstKey(keys: KeyStore, dataDir: string): FirstKey {
+export async function firstKey(keys: KeyStore, dataDir: string): Promise<FirstKey> {
   const file = join(dataDir, 'api.key');
   const text = readPrivateFile(file)?.trim() ?? '';
   if (text !== '' && keys.check(text) !== undefined) {
@@ -23,7 +23,7 @@ export function firstKey(keys: KeyStore, dataDir: string): FirstKey {
   }
   // Other keys are good: the operator took this one away or revoked it, and wants it so.
   if (keys.list().some((key) => key.revokedAt === undefined)) return { text: '', file, created: false };
-  const made = keys.create('first');
+  const made = await keys.create('first');
   writePrivateFile(file, `${made.text}\n`);
   return { text: made.text, file, created: true };
 }

@@ -1,14 +1,16 @@
 /**
- * API keys in a file of the data folder: only HMAC-SHA-256(pepper, key) is kept, so that neither the file nor a backup
- * of it lets anyone in. The pepper lives in a file of its own.
+ * API keys in the store (table `keys`): only HMAC-SHA-256(pepper, key) is kept, so that neither the database nor a
+ * backup of it lets anyone in. The pepper lives in a file of its own. All keys are in memory: checking one asks nobody.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
+import type { KeysTable } from '@labmesh/store/tables';
+import type { Store } from '@labmesh/store/store';
 import { ApiError } from '@labmesh/wire/errors';
+import { system } from '@labmesh/wire/fleet/principal';
 import { makeApiKey, parseApiKey } from '@labmesh/wire/ids';
-import { z } from 'zod';
-import { parseJson } from '@labmesh/kit/parse-json';
-import { readPrivateFile, SavedFile, writePrivateFile } from '@labmesh/kit/saved-file';
+import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
+import { importKeysFile } from './import-keys-file.ts';
 
 export type Key = {
   id: string;
@@ -20,100 +22,121 @@ export type Key = {
   lastUsedAt?: number | undefined;
   revokedAt?: number | undefined;
 };
+type KnownKey = Key & { hash: Buffer };
 
 export const keysMax = 10_000;
 export const allScopes = ['chat', 'completions', 'embeddings', 'models', 'slugs', 'metrics'] as const;
 
-/** The file's own schema: what a hand or an older version wrote there is checked before it is trusted. */
-const storedKey = z.object({
-  id: z.string(),
-  name: z.string(),
-  hash: z.string().regex(/^[0-9a-f]{64}$/),
-  scopes: z.array(z.string()),
-  createdAt: z.number(),
-  lastUsedAt: z.number().optional(),
-  revokedAt: z.number().optional(),
-});
-const storedKeys = z.object({ version: z.literal(1), keys: z.array(storedKey) });
-type StoredKey = z.infer<typeof storedKey>;
-
+const who = system('gateway-keys');
 /** Only the time of last use waits this long; keys are written at once. */
-const saveDelayMs = 60_000;
+const usedEveryMs = 60_000;
+/** Where replicas share a database, a key made or ended on another one is known here after. */
+const refreshMs = 1_000;
 
-export class KeyStore {
-  #path: string;
-  #pepper: Buffer;
-  #keys = new Map<string, StoredKey>();
-  #decoded = new WeakMap<StoredKey, Buffer>();
-  #file: SavedFile;
+const fromRow = (row: KeysTable): KnownKey => ({
+  id: row.id,
+  name: row.name,
+  scopes: JSON.parse(row.scopes) as string[],
+  createdAt: row.created_at,
+  ...(row.last_used_at !== null && { lastUsedAt: row.last_used_at }),
+  ...(row.revoked_at !== null && { revokedAt: row.revoked_at }),
+  hash: Buffer.from(row.hash, 'hex'),
+});
 
-  /** Opens the store in `folder`. Throws when its file is damaged: going on would lock everybody out in silence. */
-  constructor(folder: string, onError: (error: unknown) => void) {
-    this.#path = join(folder, 'keys.json');
-    this.#file = new SavedFile({
-      path: this.#path,
-      render: () => `${JSON.stringify({ version: 1, keys: [...this.#keys.values()] }, null, 1)}\n`,
-      delayMs: saveDelayMs,
-      onError,
-    });
-    this.#pepper = readPepper(join(folder, 'pepper'));
-    const text = readPrivateFile(this.#path);
-    if (text === undefined) return;
-    const read = storedKeys.safeParse(parseJson(text));
-    if (!read.success) throw new Error(`${this.#path} is damaged; restore it, or remove it to begin with no keys`);
-    for (const key of read.data.keys) this.#keys.set(key.id, key);
+export class KeyStore implements AsyncDisposable {
+  readonly #store: Store;
+  readonly #pepper: Buffer;
+  readonly #onError: (error: unknown) => void;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #keys = new Map<string, KnownKey>();
+  #used = new Set<string>();
+
+  private constructor(store: Store, pepper: Buffer, onError: (error: unknown) => void) {
+    this.#store = store;
+    this.#pepper = pepper;
+    this.#onError = onError;
+  }
+
+  /**
+   * Reads all keys; `folder` holds the pepper, and perhaps the `keys.json` of an older version, whose keys move into the
+   * store. Throws when the pepper or that file is damaged: going on would lock everybody out in silence.
+   */
+  static async open(store: Store, folder: string, onError: (error: unknown) => void): Promise<KeyStore> {
+    const keys = new KeyStore(store, readPepper(join(folder, 'pepper')), onError);
+    await importKeysFile(store, join(folder, 'keys.json'));
+    await keys.#load();
+    const quietly = (work: () => Promise<void>) => () => void work().catch(onError);
+    keys.#timers.push(
+      setInterval(
+        quietly(() => keys.#saveUsed()),
+        usedEveryMs,
+      ),
+    );
+    if (store.engine === 'postgres')
+      keys.#timers.push(
+        setInterval(
+          quietly(() => keys.#load()),
+          refreshMs,
+        ),
+      );
+    return keys;
+  }
+
+  async #load(): Promise<void> {
+    const rows = await this.#store.read(who, (db) => db.selectFrom('keys').selectAll().limit(keysMax).execute());
+    const used = (id: string) => (this.#used.has(id) ? this.#keys.get(id)?.lastUsedAt : undefined);
+    this.#keys = new Map(
+      rows.map((row) => [row.id, { ...fromRow(row), ...(used(row.id) !== undefined && { lastUsedAt: used(row.id) }) }]),
+    );
   }
 
   get size(): number {
     return this.#keys.size;
   }
 
-  /** Keyed, so that a copy of the file alone does not let anyone try keys against it. */
+  /** Keyed, so that a copy of the rows alone does not let anyone try keys against them. */
   #hash(text: string): Buffer {
     return new Bun.CryptoHasher('sha256', this.#pepper).update(text).digest();
   }
 
-  /** Makes a key; its text is given this once. */
-  create(name: string, scopes: readonly string[] = allScopes): { key: Key; text: string } {
+  /** Makes a key; its text is given this once. @throws ApiError bad_request above 10,000 keys; FleetError of the store. */
+  async create(name: string, scopes: readonly string[] = allScopes): Promise<{ key: Key; text: string }> {
     if (this.#keys.size >= keysMax) throw new ApiError('bad_request', { message: `there are ${keysMax} keys already` });
     const { id, key: text } = makeApiKey((length) => randomBytes(length));
-    const stored: StoredKey = {
+    const row: KeysTable = {
       id,
+      created_at: Date.now(),
       name,
-      scopes: [...scopes],
-      createdAt: Date.now(),
       hash: this.#hash(text).toString('hex'),
+      scopes: JSON.stringify(scopes),
+      last_used_at: null,
+      revoked_at: null,
     };
-    this.#keys.set(id, stored);
-    this.#file.saveNow();
-    return { key: withoutHash(stored), text };
+    await this.#store.write(who, (tx) => tx.insertInto('keys').values(row).execute());
+    const known = fromRow(row);
+    this.#keys.set(id, known);
+    return { key: withoutHash(known), text };
   }
 
   /** The key that `text` is; undefined for garbage, unknown and revoked ones alike. */
   check(text: string): Key | undefined {
     const id = parseApiKey(text)?.id;
-    const stored = id === undefined ? undefined : this.#keys.get(id);
-    if (stored === undefined || stored.revokedAt !== undefined) return undefined;
-    if (!timingSafeEqual(this.#hash(text), this.#hashBytes(stored))) return undefined;
-    stored.lastUsedAt = Date.now();
-    this.#file.saveSoon();
-    return stored;
+    const known = id === undefined ? undefined : this.#keys.get(id);
+    if (known === undefined || known.revokedAt !== undefined) return undefined;
+    if (!timingSafeEqual(this.#hash(text), known.hash)) return undefined;
+    known.lastUsedAt = Date.now();
+    this.#used.add(known.id);
+    return known;
   }
 
-  /** Hashes as bytes, decoded once. */
-  #hashBytes(stored: StoredKey): Buffer {
-    let bytes = this.#decoded.get(stored);
-    if (bytes === undefined) this.#decoded.set(stored, (bytes = Buffer.from(stored.hash, 'hex')));
-    return bytes;
-  }
-
-  /** Ends a key at once. Throws key_not_found. */
-  revoke(id: string): Key {
-    const stored = this.#keys.get(id);
-    if (stored === undefined) throw new ApiError('key_not_found');
-    stored.revokedAt ??= Date.now();
-    this.#file.saveNow();
-    return withoutHash(stored);
+  /** Ends a key: here at once, on other replicas within a second. Throws key_not_found. */
+  async revoke(id: string): Promise<Key> {
+    const known = this.#keys.get(id);
+    if (known === undefined) throw new ApiError('key_not_found');
+    known.revokedAt ??= Date.now();
+    const at = known.revokedAt;
+    await this.#store.write(who, (tx) => tx.updateTable('keys').set({ revoked_at: at }).where('id', '=', id).execute());
+    return withoutHash(known);
   }
 
   /** All keys, revoked ones too: usage is booked on them. */
@@ -121,13 +144,25 @@ export class KeyStore {
     return [...this.#keys.values()].map(withoutHash);
   }
 
-  [Symbol.dispose](): void {
-    this.#file[Symbol.dispose]();
+  async #saveUsed(): Promise<void> {
+    const used = [...this.#used].flatMap((id) => this.#keys.get(id) ?? []);
+    this.#used.clear();
+    if (used.length === 0) return;
+    await this.#store.write(who, async (tx) => {
+      for (const { id, lastUsedAt = null } of used) {
+        await tx.updateTable('keys').set({ last_used_at: lastUsedAt }).where('id', '=', id).execute();
+      }
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#saveUsed().catch(this.#onError);
   }
 }
 
 /** Keys leave this file without their hash. */
-const withoutHash = ({ hash: _, ...key }: StoredKey): Key => key;
+const withoutHash = ({ hash: _, ...key }: KnownKey): Key => key;
 
 /** Made at the first start. A damaged one stops the start: going on would refuse every key in silence. */
 function readPepper(path: string): Buffer {

@@ -30,10 +30,10 @@ export type Call<O extends FleetOperation> = {
   may(verb: Verb, target: Target, limit?: Limit): void;
 };
 
-/** A handler answers with the operation's output, or with a Response where that is null. */
+/** A handler answers with the operation's output; with a Response where that is null, or the status is its own. */
 export type Handler<O extends FleetOperation> = (
   call: Call<O>,
-) => Promise<O['output'] extends z.ZodType ? Answer<O['output']> : Response>;
+) => Promise<O['output'] extends z.ZodType ? Answer<O['output']> | Response : Response>;
 
 export type Handlers = { [N in OperationName]: Handler<OperationOf<N>> };
 /** The handlers of one area. */

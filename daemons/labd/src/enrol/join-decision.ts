@@ -32,7 +32,8 @@ export type JoinDecision =
 export function decideJoin(machine: JoiningMachine, known: readonly KnownServer[], rights: JoinRights): JoinDecision {
   if (known.some((server) => server.status === 'banned')) return { kind: 'refused', code: 'BANNED' };
   const [server, ...others] = known;
-  if (server === undefined) return rights.approve ? { kind: 'pending', server: undefined, isTwin: false } : { kind: 'fresh' };
+  if (server === undefined)
+    return rights.approve ? { kind: 'pending', server: undefined, isTwin: false } : { kind: 'fresh' };
   // Host name of one, MAC of another: taking over either would leave the other half wrong.
   if (others.length > 0) return { kind: 'refused', code: 'SERVER_EXISTS' };
   const isSameId = server.machineId === machine.machineId;

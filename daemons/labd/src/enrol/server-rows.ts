@@ -15,7 +15,8 @@ export type AgentRow = Selectable<AgentsTable>;
 const macsSchema = z.array(z.string());
 /** MACs that many machines have in common say nothing. */
 const sharedMacs: readonly string[] = ['00:00:00:00:00:00', 'ff:ff:ff:ff:ff:ff'];
-export const ownMacs = (macs: readonly string[]): string[] => [...new Set(macs)].filter((mac) => !sharedMacs.includes(mac));
+export const ownMacs = (macs: readonly string[]): string[] =>
+  [...new Set(macs)].filter((mac) => !sharedMacs.includes(mac));
 
 /** Heard of within this time counts as alive: 2.5 heartbeats, and 5 s until it is written (HB-8, HB-9). */
 export const aliveMs = 30_000;
@@ -77,7 +78,10 @@ export async function writeServer(
   const id = known ?? uuidv7();
   if (known === undefined) {
     const empty = { cloud: null, environment: null, role: null, facts: null, last_seen_at: null };
-    await tx.insertInto('servers').values({ id, created_at: now, ...empty, ...said }).execute();
+    await tx
+      .insertInto('servers')
+      .values({ id, created_at: now, ...empty, ...said })
+      .execute();
   } else {
     const raised = tx.updateTable('servers').set((row) => ({ ...said, revision: row('revision', '+', 1) }));
     await raised.where('id', '=', id).execute();
@@ -128,6 +132,13 @@ export async function writeEvent(
   now: number,
 ): Promise<void> {
   const resource = `server/${server.hostname}`;
-  const row = { id: uuidv7(), created_at: now, type, resource, resource_id: server.id, details: JSON.stringify(details) };
+  const row = {
+    id: uuidv7(),
+    created_at: now,
+    type,
+    resource,
+    resource_id: server.id,
+    details: JSON.stringify(details),
+  };
   await tx.insertInto('events').values(row).execute();
 }

@@ -24,8 +24,6 @@ export type ReplicasParts = {
   clock: Clock;
   log: Logger;
   self: { id: string; version: string; peerUrl: string | null; agentUrl: string | null };
-  /** Ids of the key-encryption keys that are loaded here (SE-3). */
-  keks: () => readonly string[];
 };
 
 export class Replicas implements AsyncDisposable {
@@ -68,7 +66,7 @@ export class Replicas implements AsyncDisposable {
   }
 
   async #beat(): Promise<void> {
-    const { store, clock, self, keks } = this.#parts;
+    const { store, clock, self } = this.#parts;
     const now = clock.wall();
     const row = {
       id: self.id,
@@ -78,9 +76,10 @@ export class Replicas implements AsyncDisposable {
       version: self.version,
       started_at: this.#startedAt,
       seen_at: now,
-      keks: JSON.stringify(keks()),
+      keks: '[]',
     };
-    const { created_at: _, ...changed } = row;
+    // Which keys are loaded is told by the secrets, not here (SE-3).
+    const { created_at: _, keks: __, ...changed } = row;
     const rows = await store.write(worker, async (tx) => {
       await tx
         .insertInto('replicas')

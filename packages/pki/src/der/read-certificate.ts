@@ -34,7 +34,8 @@ export type Certificate = {
   dnsNames: string[];
   /** Other names in the extension (addresses, mail, directory names): only counted. */
   otherNames: number;
-  hasNameConstraints: boolean;
+  /** DNS subtrees of a CA's name constraints; undefined without the extension. */
+  permittedDns: string[] | undefined;
   /** A critical extension that is not understood here: nothing may be built on such a certificate. */
   unknownCritical: string | undefined;
 };
@@ -84,6 +85,20 @@ function readAltNames(into: Certificate, value: DerReader): void {
   }
 }
 
+/** The DNS names below `permittedSubtrees` (RFC 5280, 4.2.1.10). Other kinds of names are passed over. */
+function readPermittedDns(value: DerReader): string[] {
+  const permitted = value.read(tag.sequence).optional(0xa0);
+  const names: string[] = [];
+  for (let count = 0; permitted !== undefined && !permitted.isDone; count++) {
+    if (count >= listMax) throw new DerError('too many names');
+    const subtree = permitted.read(tag.sequence);
+    const kind = subtree.nextTag;
+    const base = subtree.read(kind);
+    if (kind === 0x82) names.push(ascii(base.content));
+  }
+  return names;
+}
+
 function readBits(value: DerReader): number {
   const [unused, first = 0, ...rest] = value.read(tag.bitString).content;
   if (unused === undefined || unused > 7 || rest.length > 1) throw new DerError('not key usage bits');
@@ -114,8 +129,8 @@ function readExtension(into: Certificate, id: string, isCritical: boolean, value
       break;
     }
     case oid.nameConstraints:
-      // Not evaluated: a leaf is held to exactly one URI of the trust domain, which is narrower (LD-4).
-      into.hasNameConstraints = true;
+      // Told, and not applied here: a leaf is held to exactly one URI of the trust domain, which is narrower (LD-4).
+      into.permittedDns = readPermittedDns(value);
       return;
     default:
       if (isCritical) into.unknownCritical = id;
@@ -179,7 +194,7 @@ function readBody(der: Uint8Array): { certificate: Certificate; fields: DerReade
     uris: [],
     dnsNames: [],
     otherNames: 0,
-    hasNameConstraints: false,
+    permittedDns: undefined,
     unknownCritical: undefined,
   };
   return { certificate, fields, innerHash };

@@ -36,7 +36,7 @@ test('the file is all that signs an intermediate, whose leaves verify', async ()
   expect(root).toMatchObject(facts);
   const key = await generateKey();
   const certificate = await signIntermediate({ root, csrPem: await createCsr(key), ...times });
-  expect(certificate).toMatchObject({ keyHash: key.keyHash, pathLength: 0, hasNameConstraints: true });
+  expect(certificate).toMatchObject({ keyHash: key.keyHash, pathLength: 0, permittedDns: ['localhost'] });
   const leaf = await ca.leaf('agent', 'a1', { issuer: { key, certificate } });
   const check = { bundlePem: ca.bundlePem, now, trustDomain: sampleDomain, eku: 'client' as const };
   expect(verifyPeer({ leafDer: leaf.certificate.der, chain: [certificate.der], ...check }).id).toBe('a1');

@@ -10,13 +10,22 @@ import type { Engine } from '../engine.ts';
 import { guarded } from '../guarded-driver.ts';
 import type { Tables } from '../tables.ts';
 
-const connectTimeoutMs = 5_000;
-const statementTimeoutMs = 10_000;
-/** A little more than the server's: normally the server says it. */
-const answerTimeoutMs = 12_000;
+export type PostgresLimits = {
+  poolMax: number;
+  /** For a connection, free or new. */
+  connectTimeoutMs: number;
+  statementTimeoutMs: number;
+  /** A little more than the statement's, which the server keeps: normally the server says it. */
+  answerTimeoutMs: number;
+};
+const usual: PostgresLimits = {
+  poolMax: 10,
+  connectTimeoutMs: 5_000,
+  statementTimeoutMs: 10_000,
+  answerTimeoutMs: 12_000,
+};
 const ddlTimeoutMs = 3_600_000;
 const idleInTransactionMs = 30_000;
-const poolMax = 10;
 
 /** int8 and numeric (sums) are numbers here, booleans 0 or 1 as in SQLite. Counts and times stay below 2^53. */
 const parsers: Readonly<Record<number, (text: string) => unknown>> = {
@@ -33,7 +42,7 @@ const types: CustomTypesConfig = {
 const isDdl = (text: string) => /^\s*(create|alter|drop)\b/i.test(text);
 
 /** pg's client as Kysely knows it, lent until its release, with the time limit of each statement. */
-function lend(client: PoolClient): PostgresPoolClient {
+function lend(client: PoolClient, answerTimeoutMs: number): PostgresPoolClient {
   const query = async (text: string, values?: readonly unknown[]) => {
     const timeout = isDdl(text) ? ddlTimeoutMs : answerTimeoutMs;
     try {
@@ -49,15 +58,15 @@ function lend(client: PoolClient): PostgresPoolClient {
   return { query, release: (destroy?: boolean) => client.release(destroy) } as unknown as PostgresPoolClient;
 }
 
-function openPool(url: string, log: Logger): Pool {
+function openPool(url: string, log: Logger, limits: PostgresLimits): Pool {
   const pool = new Pool({
     connectionString: url,
     application_name: 'labmesh',
-    max: poolMax,
-    connectionTimeoutMillis: connectTimeoutMs,
+    max: limits.poolMax,
+    connectionTimeoutMillis: limits.connectTimeoutMs,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
-    statement_timeout: statementTimeoutMs,
+    statement_timeout: limits.statementTimeoutMs,
     idle_in_transaction_session_timeout: idleInTransactionMs,
     types,
   });
@@ -68,12 +77,13 @@ function openPool(url: string, log: Logger): Pool {
   return pool;
 }
 
-/** Makes no connection yet: the first query does. */
-export function openPostgres(url: string, log: Logger): Engine {
-  const pool = openPool(url, log);
+/** Makes no connection yet: the first query does. `limits` are for tests. */
+export function openPostgres(url: string, log: Logger, limits: Partial<PostgresLimits> = {}): Engine {
+  const all = { ...usual, ...limits };
+  const pool = openPool(url, log, all);
   const lent: PostgresPool = {
     options: pool.options,
-    connect: async () => lend(await pool.connect()),
+    connect: async () => lend(await pool.connect(), all.answerTimeoutMs),
     end: () => pool.end(),
   };
   const kysely = new Kysely<Tables>({ dialect: guarded(new PostgresDialect({ pool: lent })) });
@@ -95,7 +105,9 @@ export function openPostgres(url: string, log: Logger): Engine {
         try {
           await one.executeQuery(CompiledQuery.raw(text));
         } finally {
-          await one.executeQuery(CompiledQuery.raw(`set statement_timeout = ${statementTimeoutMs}`)).catch(() => {});
+          await one
+            .executeQuery(CompiledQuery.raw(`set statement_timeout = ${all.statementTimeoutMs}`))
+            .catch(() => {});
         }
       });
     },

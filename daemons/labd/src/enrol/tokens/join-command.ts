@@ -1,4 +1,4 @@
-import { shellWord, withSecretOnStdin } from '../login/login-command.ts';
+import { shellWord, withSecretOnStdin } from '../../login/login-command.ts';
 
 /** `pin` is JT-6's text. */
 export type JoinTarget = { agentUrl: string; pin: string };

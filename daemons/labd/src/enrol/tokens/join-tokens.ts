@@ -8,9 +8,9 @@ import type { CreatedToken, createTokenSchema, Token, TokenQuery } from '@labmes
 import { tokenScopeSchema, tokenTtlMs, tokenUsesMax } from '@labmesh/wire/fleet/tokens';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { z } from 'zod';
-import type { Condition } from '../access/condition.ts';
-import type { Caller } from '../login/caller.ts';
-import { makeSecret } from '../login/secret-text.ts';
+import type { Condition } from '../../access/condition.ts';
+import type { Caller } from '../../login/caller.ts';
+import { makeSecret } from '../../login/secret-text.ts';
 import { joinCommand, joinCommandArgv, type JoinTarget } from './join-command.ts';
 import { findToken, presentToken, stateCondition, type TokenRow } from './token-rows.ts';
 

@@ -1,7 +1,7 @@
 /** What a token is bound to (JT-2): host name pattern, MACs, networks. */
 import { BlockList, isIPv6 } from 'node:net';
 import type { TokenScope } from '@labmesh/wire/fleet/tokens';
-import { compileGlob } from '../access/name-glob.ts';
+import { compileGlob } from '../../access/name-glob.ts';
 
 export type Joiner = { hostname: string; macs: readonly string[]; sourceIp: string };
 

@@ -6,7 +6,7 @@ import type { Reader, Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { TokenUsesTable } from '@labmesh/store/tables';
-import { readSecret } from '../login/secret-text.ts';
+import { readSecret } from '../../login/secret-text.ts';
 import { outsideScope, type Joiner } from './token-scope.ts';
 import { scopeOf, type TokenRow } from './token-rows.ts';
 

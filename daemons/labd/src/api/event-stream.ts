@@ -1,0 +1,73 @@
+/**
+ * Events as server-sent events (`/api/events`). `Last-Event-ID` or `?since=` goes on after an event; each second asks the
+ * store for newer ones, so that those of every replica come in one order. A reader that does not read costs one page.
+ */
+import type { FleetEvent } from '@labmesh/wire/fleet/resources/records';
+import type { OperationOf } from '@labmesh/wire/fleet/operations';
+import { uuidv7 } from '@labmesh/wire/ids';
+import type { EventLog } from '../events/event-log.ts';
+import type { Policies } from '../access/policies.ts';
+import type { FleetView } from '../hub/fleet-view.ts';
+import type { Call } from './handler.ts';
+
+const pollMs = 1_000;
+const commentEveryMs = 15_000;
+
+type Parts = { events: EventLog; policies: Policies; view: FleetView };
+
+/** Only what the caller may list: events of servers it must not see are left out. */
+async function visible(
+  events: readonly FleetEvent[],
+  call: Call<OperationOf<'stream-events'>>,
+  { policies, view }: Parts,
+): Promise<FleetEvent[]> {
+  const shown: FleetEvent[] = [];
+  for (const event of events) {
+    if (event.resource !== 'server') {
+      if (policies.decide(call.subject, 'get', { kind: 'system' }).allowed) shown.push(event);
+      continue;
+    }
+    const server = await view.find(call.caller.principal, event.resourceId);
+    if (server === undefined) continue;
+    const target = { kind: 'servers', name: server.row.hostname, labels: server.targetLabels } as const;
+    if (policies.decide(call.subject, 'list', target).allowed) shown.push(event);
+  }
+  return shown;
+}
+
+const frame = (event: FleetEvent) => `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+
+export function eventStream(call: Call<OperationOf<'stream-events'>>, parts: Parts): Response {
+  let cursor = call.headers.get('last-event-id') ?? call.query.since ?? uuidv7();
+  const ended = new AbortController();
+  const signal = AbortSignal.any([call.signal, ended.signal]);
+  async function* lines(): AsyncGenerator<string> {
+    let quietSince = performance.now();
+    yield ': labmesh events\n\n';
+    for (;;) {
+      const found = await parts.events.since(call.caller.principal, cursor);
+      cursor = found.at(-1)?.id ?? cursor;
+      for (const event of await visible(found, call, parts)) {
+        quietSince = performance.now();
+        yield frame(event);
+      }
+      if (!call.query.follow || signal.aborted) return;
+      if (performance.now() - quietSince > commentEveryMs) {
+        quietSince = performance.now();
+        yield ': still here\n\n';
+      }
+      await Bun.sleep(pollMs);
+    }
+  }
+  const source = lines();
+  const encoder = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const next = await source.next().catch(() => ({ done: true, value: undefined }) as const);
+      if (next.done === true) return controller.close();
+      controller.enqueue(encoder.encode(next.value));
+    },
+    cancel: () => ended.abort(),
+  });
+  return new Response(body, { headers: { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' } });
+}

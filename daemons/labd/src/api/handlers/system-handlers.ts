@@ -1,0 +1,133 @@
+/** Health, version, replicas, events: what labd says about itself (AP-10, AP-11). */
+import { arch, cpus, platform, totalmem } from 'node:os';
+import { contractVersion } from '@labmesh/wire/contract-version';
+import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
+import { system } from '@labmesh/wire/fleet/principal';
+import type { Core } from '../../core.ts';
+import type { LoopDelay } from '../loop-delay.ts';
+import { openapiDocument } from '../openapi.ts';
+import { eventStream } from '../event-stream.ts';
+import type { HandlersOf } from '../handler.ts';
+
+type Names =
+  | 'get-healthz'
+  | 'get-health'
+  | 'get-live'
+  | 'get-ready'
+  | 'get-version'
+  | 'get-openapi'
+  | 'get-detailed-health'
+  | 'get-system-info'
+  | 'list-replicas'
+  | 'stream-events';
+
+export type SystemHandlerParts = {
+  core: Core;
+  version: string;
+  startedAt: number;
+  loopDelay: LoopDelay;
+  isStopping: () => boolean;
+};
+
+const prober = system('health');
+
+type Check = 'ok' | 'down';
+
+/** What `ready` says; a check that hangs is down after a second. */
+async function checks({
+  core,
+}: SystemHandlerParts): Promise<{ database: Check; migrations: Check; ca: Check; audit: Check }> {
+  const late = new Promise<Check>((resolve) => void setTimeout(() => resolve('down'), 1_000).unref());
+  const database = await Promise.race([
+    core.store.ping().then(
+      (): Check => 'ok',
+      (): Check => 'down',
+    ),
+    late,
+  ]);
+  const audit = core.audit.lagMs() < 5_000 ? 'ok' : 'down';
+  return { database, migrations: 'ok', ca: core.authority.bundle().pem === '' ? 'down' : 'ok', audit };
+}
+
+async function health(parts: SystemHandlerParts): Promise<'ok' | 'degraded' | 'down'> {
+  const found = await checks(parts);
+  if (parts.isStopping() || found.database === 'down') return 'down';
+  return Object.values(found).every((check) => check === 'ok') ? 'ok' : 'degraded';
+}
+
+/** Down is 503, for load balancers that read nothing else. */
+const told = (status: 'ok' | 'degraded' | 'down', more: Record<string, unknown>) =>
+  Response.json({ status, ...more }, { status: status === 'down' ? 503 : 200 });
+
+const uptimeS = ({ startedAt }: SystemHandlerParts) => Math.round((performance.now() - startedAt) / 1000);
+
+function replicaRows({ core }: SystemHandlerParts) {
+  return core.replicas.list().map((replica) => ({
+    id: replica.id,
+    version: replica.version,
+    startedAt: timeText(replica.startedAt),
+    seenAt: timeText(replica.seenAt),
+    live: core.replicas.isLive(replica),
+    agentUrl: replica.agentUrl,
+  }));
+}
+
+async function detailed(parts: SystemHandlerParts) {
+  const { core, version, loopDelay } = parts;
+  const latencyMs = await core.store.ping().catch(() => null);
+  const known = await core.store.read(prober, (db) =>
+    db
+      .selectFrom('agents')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow(),
+  );
+  const root = await core.store.read(prober, (db) =>
+    db
+      .selectFrom('ca_keys')
+      .select(['not_after'])
+      .where('role', '=', 'intermediate')
+      .orderBy('not_after', 'desc')
+      .executeTakeFirst(),
+  );
+  return {
+    status: await health(parts),
+    version,
+    replicaId: core.audit.chain,
+    uptimeS: uptimeS(parts),
+    database: { engine: core.store.engine, status: latencyMs === null ? 'down' : 'ok', latencyMs },
+    agents: { connected: core.hub.connected, known: Number(known.count) },
+    replicas: replicaRows(parts),
+    audit: { headSeq: core.audit.head().seq, lagMs: core.audit.lagMs() },
+    ca: { phase: core.authority.phase(), notAfter: timeTextOrNull(root?.not_after ?? null) },
+    loopDelayP99Ms: loopDelay.p99Ms(),
+  };
+}
+
+export function systemHandlers(parts: SystemHandlerParts): HandlersOf<Names> {
+  const { core, version } = parts;
+  const document = JSON.stringify(openapiDocument(version));
+  return {
+    'get-healthz': async () => new Response('ok', { headers: { 'Content-Type': 'text/plain' } }),
+    'get-live': async () => ({ status: 'ok' }),
+    'get-health': async () => told(await health(parts), { version, uptimeS: uptimeS(parts) }),
+    'get-ready': async () => {
+      const status = await health(parts);
+      return told(parts.isStopping() ? 'down' : status, { checks: await checks(parts) });
+    },
+    'get-version': async () => ({ version, contract: contractVersion }),
+    'get-openapi': async () => new Response(document, { headers: { 'Content-Type': 'application/json' } }),
+    'get-detailed-health': () => detailed(parts),
+    'get-system-info': async () => ({
+      replicaId: core.audit.chain,
+      version,
+      platform: platform(),
+      arch: arch(),
+      cpus: cpus().length,
+      memoryBytes: totalmem(),
+      database: core.store.engine,
+      limitsShared: core.limiter.shared,
+    }),
+    'list-replicas': async () => ({ items: replicaRows(parts), nextCursor: null }),
+    'stream-events': async (call) => eventStream(call, core),
+  };
+}

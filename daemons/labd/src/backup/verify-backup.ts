@@ -1,0 +1,51 @@
+/** Proves that a backup can be restored (BK-2): restores it into an SQLite of its own and verifies the audit chains there. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { loadTables } from '@labmesh/store/dump/load-tables';
+import { openStore } from '@labmesh/store/open-store';
+import type { Store } from '@labmesh/store/store';
+import type { Principal } from '@labmesh/wire/fleet/principal';
+import { openSecrets, type Secrets } from '../secrets/open-secrets.ts';
+import { checkKeys, keyFileOf, type KeyPlace } from './backup-keys.ts';
+import type { Counts, Manifest } from './backup-content.ts';
+import { BackupReader, checkCounts } from './read-backup.ts';
+
+export type VerifyOptions<T> = {
+  path: string;
+  passphrase: string;
+  principal: Principal;
+  /** Used when the backup holds no key of its own. */
+  keys: KeyPlace;
+  /** Verifies the chains of the store that was restored. */
+  verifyAudit: (store: Store, secrets: Secrets) => Promise<T>;
+  clock: Clock;
+  log: Logger;
+};
+
+export type VerifiedBackup<T> = { manifest: Manifest; counts: Counts; audit: T };
+
+/**
+ * @throws FleetError VALIDATION_FAILED for a backup that is cut, changed or not ours; SecretsRefused without its key;
+ *   what `verifyAudit` throws. Leaves nothing behind.
+ */
+export async function verifyBackup<T>(options: VerifyOptions<T>): Promise<VerifiedBackup<T>> {
+  const { path, passphrase, principal, verifyAudit, clock, log } = options;
+  const backup = await BackupReader.open(path, passphrase);
+  await using brought = await backup.keyFile();
+  const place = brought === undefined ? options.keys : { dataDir: options.keys.dataDir, keyFile: brought.path };
+  await checkKeys(backup, place, clock, log);
+  const folder = await mkdtemp(join(tmpdir(), 'labmesh-verify-'));
+  try {
+    await using store = await openStore({ url: `sqlite://${join(folder, 'labd.db')}`, log, clock });
+    checkCounts(await loadTables(store, principal, backup.rows()), backup.counts);
+    // Without a single key nothing was ever sealed; opening would make one beside the operator's.
+    const keyFile = backup.keyRows.length === 0 ? join(folder, 'kek.key') : keyFileOf(place);
+    await using secrets = await openSecrets({ store, clock, log, ...place, keyFile });
+    return { manifest: backup.manifest, counts: backup.counts, audit: await verifyAudit(store, secrets) };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Certificates of agents, by whichever way they come: token, renewal, re-enrolment. One place keeps `agents.key_hash`
+ * (the last key issued, which CA-7 asks for) and the request that waits for an operator.
+ *
+ *     no request ─ wait() → waiting: pending_csr, approved_at null ─ approve → approved ─ issue() for that key → none
+ */
+import { parseCsr } from '@labmesh/pki/csr';
+import type { Writer } from '@labmesh/store/store';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { Principal } from '@labmesh/wire/fleet/principal';
+import type { Issued } from '../ca/authority.ts';
+import { type LeafSource, refuseForeignKey } from '../login/user-certificates.ts';
+import { refuseDenied } from './denied.ts';
+import { type AgentRow, writeEvent } from './server-rows.ts';
+
+export type AgentPlace = { agentId: string; serverId: string; hostname: string };
+export type AgentRequest = { csrPem: string; keyHash: string; issuedBy: Principal; now: number };
+
+/** How the agent's waiting request stands towards this key. */
+export type PendingState = 'none' | 'other' | 'waiting' | 'approved';
+
+export function pendingState(agent: Pick<AgentRow, 'pending_csr' | 'approved_at'>, keyHash: string): PendingState {
+  if (agent.pending_csr === null) return 'none';
+  if (parseCsr(agent.pending_csr).keyHash !== keyHash) return 'other';
+  return agent.approved_at === null ? 'waiting' : 'approved';
+}
+
+/** What the agent hears while it waits; it asks again with the same key. */
+export const waitingApproval = (hostname: string): FleetError =>
+  new FleetError('WAITING_APPROVAL', { hint: `labctl approve agent/${hostname}`, retryAfterMs: 30_000 });
+
+/** Issues and makes this key the agent's. @throws FleetError BANNED, CONFLICT (another identity's key). */
+export async function issueToAgent(
+  tx: Writer,
+  authority: LeafSource,
+  place: AgentPlace,
+  request: AgentRequest & { ttlMs: number },
+): Promise<Issued> {
+  const { agentId, serverId, hostname } = place;
+  const { csrPem, keyHash, issuedBy, now, ttlMs } = request;
+  await refuseDenied(tx, { keyHash });
+  await refuseForeignKey(tx, keyHash, agentId);
+  const leaf = { kind: 'agent', id: agentId, name: hostname, csrPem, ttlMs, issuedBy } as const;
+  const issued = await authority.issueLeaf(tx, leaf);
+  await tx
+    .updateTable('agents')
+    .set((row) => ({ key_hash: keyHash, pending_csr: null, revision: row('revision', '+', 1) }))
+    .set((row) => ({ approved_at: row.fn.coalesce('approved_at', row.val(now)) }))
+    .where('id', '=', agentId)
+    .execute();
+  await tx
+    .updateTable('servers')
+    .set({ status: 'active' })
+    .where('id', '=', serverId)
+    .where('status', '=', 'waiting-approval')
+    .execute();
+  return issued;
+}
+
+/** Puts a request down for an operator, in place of an earlier one. The revision tells an operator that it changed. */
+export async function waitForApproval(
+  tx: Writer,
+  place: AgentPlace,
+  request: Pick<AgentRequest, 'csrPem' | 'keyHash' | 'now'>,
+): Promise<void> {
+  const { csrPem, keyHash, now } = request;
+  await refuseDenied(tx, { keyHash });
+  await refuseForeignKey(tx, keyHash, place.agentId);
+  await tx
+    .updateTable('agents')
+    .set((row) => ({ pending_csr: csrPem, approved_at: null, revision: row('revision', '+', 1) }))
+    .where('id', '=', place.agentId)
+    .execute();
+  const server = { id: place.serverId, hostname: place.hostname };
+  await writeEvent(tx, 'server-waiting-approval', server, { keyHash }, now);
+}

@@ -1,0 +1,107 @@
+/**
+ * `POST /api/auth/enroll` (JT-3 … JT-7). Everything happens in one transaction: the token's use, the server, the agent,
+ * the certificate. An answer that is lost after the commit is no loss: the same token with the same key gets the same
+ * certificate for 10 min, here or on another replica.
+ */
+import { WaitingLine } from '@labmesh/kit/bounded-queue';
+import type { Clock } from '@labmesh/kit/clock';
+import { parseCsr } from '@labmesh/pki/csr';
+import type { Store, Writer } from '@labmesh/store/store';
+import type { Enroll, Enrolled } from '@labmesh/wire/fleet/enrolment';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { type Principal, system } from '@labmesh/wire/fleet/principal';
+import type { Caller, Noted } from '../login/caller.ts';
+import { certificateFields } from '../login/user-certificates.ts';
+import { waitingApproval } from './agent-certificates.ts';
+import { refuseDenied } from './denied.ts';
+import { joinAgent, repeatJoin } from './join-agent.ts';
+import { joinBastion, joinService } from './join-others.ts';
+import type { Joined, Joining, JoinParts } from './joining.ts';
+import { checkToken, countUse, findUse, tokenOfText, writeUse } from './tokens/token-use.ts';
+
+export type EnrolmentParts = JoinParts & {
+  store: Store;
+  clock: Clock;
+  /** Where agents connect: of all replicas. */
+  agentUrls: () => readonly string[];
+};
+
+/** Nobody is known yet: the store's door is opened by the work itself. */
+const self = system('enroll');
+/** Joins that wait for the one at work. A rack that starts at once fits; more hear RATE_LIMITED and come again. */
+const waitingMax = 2_000;
+
+export class Enrolment {
+  readonly #parts: EnrolmentParts;
+  readonly #line = new WaitingLine('enrol.waiting', waitingMax);
+  #isBusy = false;
+
+  constructor(parts: EnrolmentParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @throws FleetError TOKEN_INVALID to whoever has not the right secret; else TOKEN_REVOKED, TOKEN_USED, TOKEN_EXPIRED,
+   * TOKEN_SCOPE, SERVER_EXISTS, BANNED, REVOKED (the certificate of a repetition), WAITING_APPROVAL; KEY_TYPE_REFUSED and
+   * VALIDATION_FAILED for the request.
+   */
+  async enroll(caller: Caller, request: Enroll): Promise<Noted<Enrolled>> {
+    const { keyHash } = parseCsr(request.csrPem);
+    // Joins write the same rows and read all servers: side by side they would only make each other start again.
+    await this.#enter();
+    let joined: Joined;
+    try {
+      joined = await this.#parts.store.write(self, (tx) => this.#join(tx, request, keyHash, caller.sourceIp));
+    } finally {
+      if (!this.#line.admit()) this.#isBusy = false;
+    }
+    // Waiting was written down and must stay, so it is an error only now.
+    if (joined.state === 'waiting') throw waitingApproval(joined.place.hostname);
+    return this.#answer(joined);
+  }
+
+  async #enter(): Promise<void> {
+    if (!this.#isBusy) {
+      this.#isBusy = true;
+      return;
+    }
+    await this.#line.wait().catch((cause: unknown) => {
+      throw new FleetError('RATE_LIMITED', { cause, retryAfterMs: 10_000 });
+    });
+  }
+
+  async #join(tx: Writer, request: Enroll, keyHash: string, sourceIp: string): Promise<Joined> {
+    const now = this.#parts.clock.wall();
+    const token = await tokenOfText(tx, request.token);
+    const issuedBy: Principal = { ...self, name: token.prefix };
+    const joining: Joining = { token, request, keyHash, sourceIp, issuedBy, now };
+    const use = await findUse(tx, token.id, keyHash);
+    const repeated = use === undefined ? undefined : await repeatJoin(tx, this.#parts, use, joining);
+    if (repeated !== undefined) return repeated;
+    checkToken(token, { hostname: request.hostname, macs: request.macs, sourceIp }, now);
+    await refuseDenied(tx, { keyHash, machineId: request.machineId });
+    await countUse(tx, token, now);
+    const joined = await joinByKind(tx, this.#parts, joining);
+    const serial = joined.state === 'waiting' ? '' : joined.issued.serial;
+    await writeUse(tx, { tokenId: token.id, keyHash, serverId: joined.place.serverId, serial }, now);
+    return joined;
+  }
+
+  #answer(joined: Extract<Joined, { state: 'issued' }>): Noted<Enrolled> {
+    const { place, issued, how, tokenPrefix } = joined;
+    const answer = {
+      serverId: place.serverId,
+      agentId: place.agentId,
+      ...certificateFields(issued, this.#parts.authority),
+      agentUrls: [...this.#parts.agentUrls()],
+    };
+    const details = { how, token: tokenPrefix, serial: issued.serial, agentId: place.agentId };
+    return { answer, note: { resource: `${joined.type}/${place.hostname}`, resourceId: place.serverId, details } };
+  }
+}
+
+function joinByKind(tx: Writer, parts: JoinParts, joining: Joining): Promise<Joined> {
+  if (joining.token.kind === 'bastion') return joinBastion(tx, parts, joining);
+  if (joining.token.kind === 'service') return joinService(tx, parts, joining);
+  return joinAgent(tx, parts, joining);
+}

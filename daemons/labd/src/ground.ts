@@ -1,0 +1,77 @@
+/** What stands before the database is there: the data folder, this replica's id, and the addresses we go by. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { OptionsError } from '@labmesh/kit/options';
+import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
+import { uuidv7 } from '@labmesh/wire/ids';
+import type { LabdOptions } from './labd-options.ts';
+
+export type Address = { host: string; port: number };
+
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const loopback = /^(127\.|localhost$|\[?::1\]?$)/;
+
+/** `127.0.0.1:3100`, `[::1]:3100`. @throws OptionsError (exit 3). */
+export function parseAddress(text: string, key: string): Address {
+  const [, host, port] = /^(\[[0-9a-f:]+\]|[^:\s]+):(\d{1,5})$/i.exec(text) ?? [];
+  if (host === undefined || Number(port) > 65_535) {
+    throw new OptionsError(
+      { source: key, key, exitCode: 3 },
+      `expected an address such as 127.0.0.1:3100, found "${text}"`,
+    );
+  }
+  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+export const addressText = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+export type Ground = {
+  dataDir: string;
+  replicaId: string;
+  databaseUrl: string;
+  api: Address;
+  agent: Address;
+  metrics: Address | undefined;
+};
+
+function replicaIdOf(options: LabdOptions): string {
+  if (options.replicaId !== undefined) {
+    if (uuidPattern.test(options.replicaId)) return options.replicaId;
+    throw new OptionsError({ source: 'labd.replica_id', key: 'labd.replica_id', exitCode: 3 }, 'expected a uuid');
+  }
+  const path = join(options.dataDir, 'replica-id');
+  const kept = readPrivateFile(path)?.trim();
+  if (kept !== undefined && uuidPattern.test(kept)) return kept;
+  const made = uuidv7();
+  writePrivateFile(path, `${made}\n`);
+  return made;
+}
+
+/** Makes the folder and settles the addresses. @throws OptionsError for settings that cannot work. */
+export function layGround(options: LabdOptions): Ground {
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+  const listen = parseAddress(options.listen, 'labd.listen');
+  const api = options.port === undefined ? listen : { ...listen, port: options.port };
+  const agent = parseAddress(options.agentListen, 'labd.agent_listen');
+  for (const [key, address, url] of [
+    ['labd.public_url', api, options.publicUrl],
+    ['labd.agent_url', agent, options.agentUrl],
+  ] as const) {
+    if (loopback.test(address.host) || url !== undefined) continue;
+    throw new OptionsError(
+      { source: key, key, exitCode: 3 },
+      `is needed when labd listens on ${address.host}: join commands name it`,
+    );
+  }
+  for (const [key, url] of [
+    ['labd.public_url', options.publicUrl],
+    ['labd.agent_url', options.agentUrl],
+    ['labd.peer_url', options.peerUrl],
+  ] as const) {
+    if (url === undefined || (URL.canParse(url) && new URL(url).protocol === 'https:')) continue;
+    throw new OptionsError({ source: key, key, exitCode: 3 }, `expected an https:// address, found "${url}"`);
+  }
+  const metrics = options.metricsListen === '' ? undefined : parseAddress(options.metricsListen, 'labd.metrics_listen');
+  const databaseUrl = options.databaseUrl ?? `sqlite://${join(options.dataDir, 'labd.db')}`;
+  return { dataDir: options.dataDir, replicaId: replicaIdOf(options), databaseUrl, api, agent, metrics };
+}

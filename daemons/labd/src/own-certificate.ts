@@ -1,0 +1,85 @@
+/**
+ * labd's own certificate (CA-4): kind labd, good for its URLs' names and addresses, 7 days, renewed at half life. It is
+ * kept on disk, so that a labd whose database is away can still say so over TLS; the very first start makes a
+ * certificate that nobody trusts, for the same purpose.
+ */
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import type { Clock } from '@labmesh/kit/clock';
+import { createCsr } from '@labmesh/pki/csr';
+import { readIdentity, writeIdentity } from '@labmesh/pki/identity-file';
+import { createRoot } from '@labmesh/pki/issue/profiles';
+import { generateKey } from '@labmesh/pki/keys';
+import { toPem } from '@labmesh/pki/der/pem';
+import type { Store } from '@labmesh/store/store';
+import { system } from '@labmesh/wire/fleet/principal';
+import type { Authority } from './ca/authority.ts';
+import type { LabdOptions } from './labd-options.ts';
+
+export type TlsIdentity = { keyPem: string; certPem: string; bundlePem: string };
+
+const worker = system('own-certificate');
+const fileName = 'identity.pem';
+
+/** Names and addresses of our URLs and of loopback. */
+function subjects(options: LabdOptions, hosts: readonly string[]): { dnsNames: string[]; ips: string[] } {
+  const urls = [options.publicUrl, options.agentUrl, options.peerUrl].filter((url) => url !== undefined);
+  const names = new Set([
+    'localhost',
+    '127.0.0.1',
+    ...hosts,
+    ...urls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, '')),
+  ]);
+  const all = [...names].filter((name) => name !== '0.0.0.0' && name !== '::');
+  return { dnsNames: all.filter((name) => isIP(name) === 0), ips: all.filter((name) => isIP(name) !== 0) };
+}
+
+/** The kept identity, or a throw-away one. */
+export async function startIdentity(dataDir: string, trustDomain: string, clock: Clock): Promise<TlsIdentity> {
+  const kept = await readIdentity(join(dataDir, fileName)).catch(() => undefined);
+  if (kept !== undefined && kept.certificate.notAfter > clock.wall()) {
+    return { keyPem: kept.key.privatePem, certPem: kept.certificatePem + kept.chainPem, bundlePem: kept.bundlePem };
+  }
+  const key = await generateKey();
+  const now = clock.wall();
+  const own = await createRoot({ key, trustDomain, notBefore: now, notAfter: now + 3_600_000 });
+  const certPem = toPem('CERTIFICATE', own.der);
+  return { keyPem: key.privatePem, certPem, bundlePem: certPem };
+}
+
+export type OwnCertificateParts = {
+  store: Store;
+  authority: Authority;
+  clock: Clock;
+  options: LabdOptions;
+  dataDir: string;
+  replicaId: string;
+  hosts: readonly string[];
+};
+
+/** A new certificate for this replica; `renewAfter` (Unix ms) is when the next one is due. */
+export async function renewOwn(parts: OwnCertificateParts): Promise<TlsIdentity & { renewAfter: number }> {
+  const { store, authority, options, dataDir, replicaId } = parts;
+  const key = await generateKey();
+  const csrPem = await createCsr(key);
+  const { dnsNames, ips } = subjects(options, parts.hosts);
+  const request = {
+    kind: 'labd',
+    id: replicaId,
+    name: 'labd',
+    csrPem,
+    ttlMs: options.labdTtlMs,
+    issuedBy: worker,
+    dnsNames,
+    ips,
+  } as const;
+  const issued = await store.write(worker, (tx) => authority.issueLeaf(tx, { ...request, dnsNames, ips }));
+  const { certificatePem, chainPem, caPem, renewAfter } = issued;
+  await writeIdentity(join(dataDir, fileName), {
+    privatePem: key.privatePem,
+    certificatePem,
+    chainPem,
+    bundlePem: caPem,
+  });
+  return { keyPem: key.privatePem, certPem: certificatePem + chainPem, bundlePem: caPem, renewAfter };
+}
