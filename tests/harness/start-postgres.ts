@@ -9,9 +9,6 @@ import { join } from 'node:path';
 
 const programsRoot = '/usr/lib/postgresql';
 const readyTimeoutMs = 30_000;
-/** A template of an empty cluster, made once a process: initdb takes half a second, a copy a tenth. */
-const templateKey = Symbol.for('labmesh.postgres-template');
-
 type Account = { name: string; uid: number; gid: number };
 
 /** The newest installed version's folder of programs. */
@@ -58,11 +55,8 @@ function ownFolder(name: string): string {
   return folder;
 }
 
-function makeTemplate(): string {
-  const known = (globalThis as Record<symbol, unknown>)[templateKey];
-  if (typeof known === 'string') return known;
-  const folder = ownFolder('labmesh-pg-template-');
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+/** Half a second of work; nothing of it is kept for the next server, since a test process has no end to tidy up at. */
+function initialise(folder: string): void {
   const initdb = join(programs() ?? '', 'initdb');
   const words = [
     initdb,
@@ -79,14 +73,6 @@ function makeTemplate(): string {
   ];
   const run = Bun.spawnSync(asAccount(words), { cwd: folder, env: { PATH: process.env['PATH'] ?? '' } });
   if (run.exitCode !== 0) throw new Error(`initdb: ${run.stderr.toString()}`);
-  (globalThis as Record<symbol, unknown>)[templateKey] = folder;
-  return folder;
-}
-
-function copyTemplate(folder: string): void {
-  // cp keeps the owner, which node's copy does not.
-  const run = Bun.spawnSync(['cp', '-a', join(makeTemplate(), 'data'), folder]);
-  if (run.exitCode !== 0) throw new Error(`cp: ${run.stderr.toString()}`);
 }
 
 async function freePort(): Promise<number> {
@@ -110,8 +96,8 @@ export interface Postgres extends AsyncDisposable {
   readonly port: number;
   /** The postmaster of this moment. */
   readonly pid: number;
-  /** Makes an empty database and gives its URL. */
-  createDatabase(name?: string): Promise<string>;
+  /** Makes a database, empty or a copy of the one at the URL `template` (to which nobody is connected); gives its URL. */
+  createDatabase(options?: { name?: string; template?: string }): Promise<string>;
   /** Away until `start`: `fast` ends connections in order, `kill` is kill -9 of the postmaster and all it started. */
   stop(how?: 'fast' | 'kill'): Promise<void>;
   start(): Promise<void>;
@@ -126,7 +112,7 @@ class PrivatePostgres implements Postgres {
 
   constructor(options: StartPostgresOptions) {
     this.#options = options;
-    copyTemplate(this.#folder);
+    initialise(this.#folder);
   }
 
   get url(): string {
@@ -208,10 +194,12 @@ class PrivatePostgres implements Postgres {
     await child.exited;
   }
 
-  async createDatabase(name = `db_${++this.#databases}`): Promise<string> {
+  async createDatabase(options: { name?: string; template?: string } = {}): Promise<string> {
+    const { name = `db_${++this.#databases}`, template } = options;
+    const like = template === undefined ? 'template0' : new URL(template).pathname.slice(1);
     const client = new Bun.SQL(this.url, { max: 1 });
     try {
-      await client.unsafe(`create database "${name}"`);
+      await client.unsafe(`create database "${name}" template "${like}"`);
     } finally {
       await client.end();
     }

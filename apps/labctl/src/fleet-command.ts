@@ -9,7 +9,10 @@ import { ResultWriter } from './output/result.ts';
 import { startTasks, type TaskProgress } from './output/task-progress.ts';
 import { safeText } from './terminal/safe-text.ts';
 
-export type FleetCall<D extends OptionDefs> = Call<FleetOptions & D> & {
+/** A command's own options and the shared ones; its own win. */
+type WithShared<D extends OptionDefs> = Omit<FleetOptions, keyof D> & D;
+
+export type FleetCall<D extends OptionDefs> = Call<WithShared<D>> & {
   settings: Settings;
   result: ResultWriter;
   /** A line on stderr, not with --quiet. */
@@ -29,12 +32,14 @@ export type FleetCommand<D extends OptionDefs> = Omit<Command<D>, 'options' | 'r
   options: D;
   /** The context may be one that is not set up yet: `login` makes it. */
   newContext?: true;
-  run(call: FleetCall<D>): Promise<number | void>;
+  run: (call: FleetCall<D>) => Promise<number | void>;
 };
 
-function fleetCall<D extends OptionDefs>(call: Call<FleetOptions & D>, newContext: boolean): FleetCall<D> {
+function fleetCall<D extends OptionDefs>(call: Call<WithShared<D>>, own: D, newContext: boolean): FleetCall<D> {
   const { world } = call;
-  const values: FleetValues = call.values;
+  const given = call.values as unknown as FleetValues;
+  // Another meaning of --output is the command's own business: `config.yaml` knows nothing of it.
+  const values = 'output' in own ? { ...given, output: undefined } : given;
   const settings = new Settings({ env: world.env, flags: flagValues(values), newContext });
   const note = (text: string) => {
     if (!values.quiet) world.stderr(`${safeText(text)}\n`);
@@ -72,11 +77,12 @@ function fleetCall<D extends OptionDefs>(call: Call<FleetOptions & D>, newContex
 }
 
 /** Adds the shared flags (CT-7); a command may give one of them another meaning by declaring it itself. */
-export function defineFleetCommand<const D extends OptionDefs>(command: FleetCommand<D>): Command<FleetOptions & D> {
+export function defineFleetCommand<const D extends OptionDefs>(command: FleetCommand<D>): Command<WithShared<D>> {
   const { options, newContext, run, ...rest } = command;
   return {
     ...rest,
-    options: { ...fleetOptions, ...options },
-    run: (call) => run(fleetCall(call, newContext === true)),
+    // Its own first: they are what its help is read for.
+    options: { ...options, ...fleetOptions, ...options },
+    run: (call) => run(fleetCall(call, options, newContext === true)),
   };
 }

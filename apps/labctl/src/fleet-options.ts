@@ -10,11 +10,10 @@ import type { FlagValues } from './config/settings.ts';
 
 export const progressModes = ['auto', 'plain', 'json', 'none'] as const;
 
-/** `default 30s; env LABCTL_TIMEOUT; config timeout`, as kit's help writes its own notes. */
+/** `(config timeout, env LABCTL_TIMEOUT; else 30s)`. */
 function configNotes(key: ConfigKey): string {
   const { default: value } = keyDef(key);
-  const notes = [value === undefined ? '' : `default ${value}`, `env ${envName(key)}`, `config ${key}`];
-  return `[${notes.filter(Boolean).join('; ')}]`;
+  return `(config ${key}, env ${envName(key)}${value === undefined ? '' : `; else ${value}`})`;
 }
 
 export const fleetOptions = defineOptions({

@@ -21,6 +21,12 @@ import { AgentHub } from './hub/agent-hub.ts';
 import { Directory } from './hub/directory.ts';
 import { FleetView } from './hub/fleet-view.ts';
 import { Replicas } from './hub/replicas.ts';
+import { BoundedWork } from './limits/bounded-work.ts';
+import type { TlsIdentity } from './own-certificate.ts';
+import { openPeople, type People } from './people.ts';
+import { ClientSockets } from './relay/client-sockets.ts';
+import { PeerLinks } from './relay/peer-links.ts';
+import { SessionService } from './relay/session-service.ts';
 import type { LabdOptions } from './labd-options.ts';
 import { RateLimiter } from './limits/rate-limiter.ts';
 import { openRecorder, type Recorder } from './recordings/recorder.ts';
@@ -29,6 +35,8 @@ import { openSecrets, type Secrets } from './secrets/open-secrets.ts';
 export type Urls = { api: string; agent: string; peer: string | undefined };
 
 export type CoreParts = {
+  /** Our certificate as it is now, for other replicas. */
+  identity: () => TlsIdentity;
   options: LabdOptions;
   ground: Ground;
   urls: Urls;
@@ -53,6 +61,13 @@ export interface Core extends AsyncDisposable {
   readonly hub: AgentHub;
   readonly directory: Directory;
   readonly view: FleetView;
+  readonly people: People;
+  readonly sessions: SessionService;
+  readonly clients: ClientSockets;
+  readonly peers: PeerLinks;
+  readonly clock: Clock;
+  /** Ends a session wherever its agent is (EX-11). */
+  killSession(session: string, agentId: string): void;
 }
 
 const seeding = system('seed-roles');
@@ -85,16 +100,20 @@ async function openTrust({ options, ground, store, clock, log }: CoreParts, stac
   await store.write(seeding, (tx) => seedBuiltinRoles(tx, clock.wall()));
   const policies = stack.use(await Policies.open({ store, clock, log }));
   const denyList = stack.use(await DenyList.open({ store, clock, log }));
-  const authority = stack.use(await Authority.open({ store, secrets, clock, log, options: caOptions(options) }));
+  const authority = stack.use(
+    await Authority.open({ store, secrets, clock, log, options: caOptions(options, ground) }),
+  );
   return { secrets, audit, policies, denyList, authority };
 }
 
-function caOptions(options: LabdOptions) {
+function caOptions(options: LabdOptions, ground: Ground) {
   const hosts = [options.publicUrl, options.agentUrl, options.peerUrl]
     .filter((url) => url !== undefined)
     .map((url) => new URL(url).hostname);
   const { trustDomain, rootMode, rootTtlMs, intermediateTtlMs, backdateMs, phaseMinMs } = options;
   return {
+    owner: ground.replicaId,
+    rootFile: options.rootFile ?? `${ground.dataDir}/root-ca.pem`,
     trustDomain,
     rootMode,
     rootTtlMs,
@@ -130,6 +149,64 @@ function openHub(
   return { directory, hub };
 }
 
+type RelayParts = CoreParts &
+  Awaited<ReturnType<typeof openTrust>> & {
+    directory: Directory;
+    hub: AgentHub;
+    view: FleetView;
+    recorder: Recorder;
+    limiter: RateLimiter;
+    people: People;
+  };
+
+/** Clients, sessions and the other replicas. */
+function openRelay(parts: RelayParts, stack: AsyncDisposableStack) {
+  const { options, ground, version, identity, hub, directory, people, log } = parts;
+  const { replicaId } = ground;
+  const endHere = (session: string, agentId: string) => {
+    sessions.end(session, 'killed');
+    hub.find(agentId)?.link.sendMsg({ kind: 'end-sessions', sessions: [session], reason: 'killed' });
+  };
+  const peers = stack.use(
+    new PeerLinks({
+      hub,
+      identity,
+      trustDomain: options.trustDomain,
+      replicaId,
+      version,
+      log,
+      onEndSessions: (ids) => {
+        for (const id of ids)
+          void sessions
+            .agentOf(id)
+            .then((agentId) => agentId !== undefined && endHere(id, agentId))
+            .catch(() => undefined);
+      },
+    }),
+  );
+  const {
+    execPerUserMax: perUserMax,
+    execPerServerMax: perServerMax,
+    execPerReplicaMax: perReplicaMax,
+    orphanTtlMs,
+  } = options;
+  const work = new BoundedWork({ perUserMax, perServerMax, perReplicaMax });
+  const routes = { hub, directory, peers, replicaId };
+  const sessions = stack.use(new SessionService({ ...parts, work, routes, orphanTtlMs }));
+  const clients = stack.use(new ClientSockets({ sessions, denyList: parts.denyList, replicaId, options, log }));
+  stack.defer(
+    people.revoked.onRevoked((login) => {
+      sessions.endLogin(login);
+      clients.endLogin(login);
+    }),
+  );
+  const killSession = (session: string, agentId: string) => {
+    endHere(session, agentId);
+    peers.endSessions([session], 'killed');
+  };
+  return { peers, sessions, clients, killSession };
+}
+
 /** Opens everything over an open store. @throws errors with an exit code when it cannot ever work (wrong key). */
 export async function openCore(parts: CoreParts): Promise<Core> {
   const { options, ground, urls, store, version, metrics, clock, log } = parts;
@@ -158,6 +235,9 @@ export async function openCore(parts: CoreParts): Promise<Core> {
   const { directory, hub } = openHub(parts, trust, events, replicas, opening);
   await directory.clear();
   const view = new FleetView(store, hub, replicas);
+  const agentUrls = () => [urls.agent, ...replicas.others().flatMap(({ agentUrl }) => agentUrl ?? [])];
+  const people = await openPeople({ ...parts, ...trust, agentUrls }, opening);
+  const relay = openRelay({ ...parts, ...trust, directory, hub, view, recorder, limiter, people }, opening);
   const opened = opening.move();
   return {
     store,
@@ -169,6 +249,9 @@ export async function openCore(parts: CoreParts): Promise<Core> {
     hub,
     directory,
     view,
+    people,
+    ...relay,
+    clock,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

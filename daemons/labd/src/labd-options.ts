@@ -93,6 +93,7 @@ export const labdOptions = defineOptions({
     file: 'ca.root_mode',
     help: 'where the root key is',
   },
+  rootFile: { type: 'string', file: 'ca.root_file', help: 'where an offline root is written, once' },
   rootTtlMs: { type: 'duration', default: '10y', file: 'ca.root_ttl', help: 'life of a root' },
   intermediateTtlMs: {
     type: 'duration',

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Clock } from '@labmesh/kit/clock';
 import { createCsr } from '@labmesh/pki/csr';
 import { readIdentity, writeIdentity } from '@labmesh/pki/identity-file';
-import { createRoot } from '@labmesh/pki/issue/profiles';
+import { createLeaf, createRoot } from '@labmesh/pki/issue/profiles';
 import { generateKey } from '@labmesh/pki/keys';
 import { toPem } from '@labmesh/pki/der/pem';
 import type { Store } from '@labmesh/store/store';
@@ -20,6 +20,8 @@ export type TlsIdentity = { keyPem: string; certPem: string; bundlePem: string }
 
 const worker = system('own-certificate');
 const fileName = 'identity.pem';
+/** Life of the certificate that only says that we are starting. */
+const startMs = 3_600_000;
 
 /** Names and addresses of our URLs and of loopback. */
 function subjects(options: LabdOptions, hosts: readonly string[]): { dnsNames: string[]; ips: string[] } {
@@ -40,11 +42,20 @@ export async function startIdentity(dataDir: string, trustDomain: string, clock:
   if (kept !== undefined && kept.certificate.notAfter > clock.wall()) {
     return { keyPem: kept.key.privatePem, certPem: kept.certificatePem + kept.chainPem, bundlePem: kept.bundlePem };
   }
-  const key = await generateKey();
-  const now = clock.wall();
-  const own = await createRoot({ key, trustDomain, notBefore: now, notAfter: now + 3_600_000 });
-  const certPem = toPem('CERTIFICATE', own.der);
-  return { keyPem: key.privatePem, certPem, bundlePem: certPem };
+  const [rootKey, key] = [await generateKey(), await generateKey()];
+  const validity = { notBefore: clock.wall(), notAfter: clock.wall() + startMs };
+  const root = await createRoot({ key: rootKey, trustDomain, ...validity });
+  const leaf = await createLeaf({
+    ...validity,
+    issuer: { key: rootKey, certificate: root },
+    spki: key.spki,
+    keyHash: key.keyHash,
+    identity: { trustDomain, kind: 'labd', id: '00000000-0000-7000-8000-000000000000' },
+    name: 'starting',
+    dnsNames: ['localhost'],
+  });
+  const certPem = toPem('CERTIFICATE', leaf.der);
+  return { keyPem: key.privatePem, certPem, bundlePem: toPem('CERTIFICATE', root.der) };
 }
 
 export type OwnCertificateParts = {

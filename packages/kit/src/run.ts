@@ -38,6 +38,9 @@ export function describeFailure(error: unknown): { text: string; exitCode: numbe
     return { text: `${error.message}${error.log === undefined ? '' : ` (${error.log})`}`, exitCode: 1 };
   }
   if (!(error instanceof Error)) return { text: String(error), exitCode: 1 };
+  // Errors of the parts that know their own exit code: a wrong key, a database in use.
+  if ('exitCode' in error && typeof error.exitCode === 'number')
+    return { text: error.message, exitCode: error.exitCode };
   const { code, syscall, message, stack }: Error & { code?: string; syscall?: string } = error;
   // System errors (address in use, no permission) are the operator's to mend: their text says it, a stack hides it.
   if (code !== undefined && (syscall !== undefined || /^E[A-Z]+$/.test(code))) return { text: message, exitCode: 1 };

@@ -16,9 +16,9 @@ import type { Exit, OpenOk, Received, Resume } from '@labmesh/wire/frame/message
 import type { Open } from '@labmesh/wire/frame/open';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { type Channel, ChannelClosed, type ChannelEnding, type ChannelHandlers } from './channel.ts';
-import { type IncomingHost, InStream } from './incoming.ts';
+import { type IncomingHost, InStream } from './flow/incoming.ts';
 import type { Link } from './link.ts';
-import { Outgoing } from './outgoing.ts';
+import { Outgoing } from './flow/outgoing.ts';
 import type { RawChannel, RawOwner } from './raw-channel.ts';
 
 /** Reasons that end an attachment and not the session: the opener resumes. */
@@ -409,7 +409,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     try {
       return this.#handlers?.data?.(stream, bytes);
     } catch (error) {
-      return Promise.reject(error);
+      this.handlerFailed(error);
     }
   }
   deliverEof(stream: StreamId): void {

@@ -18,16 +18,6 @@ const lastId = 0xffff_ffff;
 /** LIVE lists in a row that must miss a channel before it is closed (HB-7). */
 const missesMax = 2;
 
-/** The link is down, or has no channel left. */
-export class LinkRefused extends Error {
-  readonly reason: 'down' | 'limit';
-  constructor(reason: 'down' | 'limit') {
-    super(reason === 'down' ? 'the link is down' : 'the link has no channel left');
-    this.name = 'LinkRefused';
-    this.reason = reason;
-  }
-}
-
 export class Lanes implements RawHost {
   #host: LaneHost;
   #channelsMax: number;
@@ -51,9 +41,9 @@ export class Lanes implements RawHost {
     return [...this.#channels.keys()];
   }
 
-  /** @throws LinkRefused `limit`; ProtocolError when `first` does not fit a frame. */
-  open(first: First | PeerFirst): RawChannel {
-    if (this.#channels.size >= this.#channelsMax || this.#nextId > lastId) throw new LinkRefused('limit');
+  /** Undefined: no channel is left. @throws ProtocolError when `first` does not fit a frame. */
+  open(first: First | PeerFirst): RawChannel | undefined {
+    if (this.#channels.size >= this.#channelsMax || this.#nextId > lastId) return undefined;
     const message = encodeFirst(this.#nextId, first);
     const raw = new RawChannel(this, this.#nextId);
     this.#channels.set(raw.id, raw);

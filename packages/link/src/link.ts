@@ -15,7 +15,7 @@ import type { Goaway, Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { BadFirst, type First, type PeerFirst, parseOpen, parsePeerFirst } from './first-frame.ts';
 import type { FrameSocket, FrameSocketOwner } from './frame-socket.ts';
-import { type LaneHost, Lanes, LinkRefused } from './lanes.ts';
+import { type LaneHost, Lanes } from './lanes.ts';
 import type { RawChannel } from './raw-channel.ts';
 
 export type SocketCloseName = keyof typeof socketCloseCodes;
@@ -59,6 +59,16 @@ const abnormal = 1006;
 const allDeadlines = new Deadlines();
 
 type HelloWait = { resolve: (ok: HelloOk) => void; reject: (error: Error) => void };
+
+/** The link is down, or has no channel left. */
+export class LinkRefused extends Error {
+  readonly reason: 'down' | 'limit';
+  constructor(reason: 'down' | 'limit') {
+    super(reason === 'down' ? 'the link is down' : 'the link has no channel left');
+    this.name = 'LinkRefused';
+    this.reason = reason;
+  }
+}
 
 /** The link ended before HELLO_OK. `code` is the WebSocket's. */
 export class LinkClosed extends Error {
@@ -150,7 +160,9 @@ export class Link implements FrameSocketOwner, LaneHost, DeadlineEntry {
    */
   open(first: First | PeerFirst): RawChannel {
     if (this.#state !== 'up') throw new LinkRefused('down');
-    return this.#openLanes().open(first);
+    const raw = this.#openLanes().open(first);
+    if (raw === undefined) throw new LinkRefused('limit');
+    return raw;
   }
 
   #openLanes(): Lanes {

@@ -23,7 +23,7 @@ export type ServerCheck = {
 const chainMax = 8;
 
 /** DER of a leaf and of what was sent above it. A root points to itself in some runtimes: a list, with an end. */
-function unfold(seen: SeenCertificate | undefined): Uint8Array[] {
+export function unfold(seen: SeenCertificate | undefined): Uint8Array[] {
   const list: Uint8Array[] = [];
   let at = seen;
   while (at?.raw !== undefined && list.length < chainMax) {

@@ -19,7 +19,7 @@ function suite(name: string, place: () => Promise<Place>, injectFaults?: InjectF
     beforeAll(async () => {
       at = await place();
       store = await open();
-    });
+    }, 60_000);
     afterAll(async () => {
       await store?.[Symbol.asyncDispose]();
       await at?.end();
@@ -45,18 +45,21 @@ suite('SQLite file, every write twice', files, 'twice');
 
 function postgres(): void {
   let server: Postgres;
+  let template: string;
   beforeAll(async () => {
     server = await startPostgres();
-  });
-  afterAll(() => server?.[Symbol.asyncDispose]());
+    template = await server.createDatabase();
+    await (await openStore({ url: template }))[Symbol.asyncDispose]();
+  }, 60_000);
+  afterAll(() => server?.[Symbol.asyncDispose](), 60_000);
   const databases = (): Promise<Place> =>
-    Promise.resolve({ nextUrl: () => server.createDatabase(), end: () => Promise.resolve() });
+    Promise.resolve({ nextUrl: () => server.createDatabase({ template }), end: () => Promise.resolve() });
   suite('as it is', databases);
   suite('40001 at every statement', databases, 'every-statement');
 }
 const missing = postgresAvailable();
+test.skipIf(missing !== undefined)(`PostgreSQL is here (${missing ?? 'it is'})`, () => {});
 if (missing === undefined) describe('PostgreSQL', postgres);
-else test.skip(`PostgreSQL (${missing})`, () => {});
 
 /** A fresh database of the server that TEST_COCKROACH_URL names. */
 const cockroach = process.env['TEST_COCKROACH_URL'];
@@ -83,5 +86,5 @@ function cockroachDb(): void {
   suite('as it is', cockroachDatabases);
   suite('40001 at every statement', cockroachDatabases, 'every-statement');
 }
-if (cockroach === undefined) test.skip('CockroachDB (needs TEST_COCKROACH_URL)', () => {});
-else describe('CockroachDB', cockroachDb);
+test.skipIf(cockroach === undefined)('CockroachDB is here (needs TEST_COCKROACH_URL)', () => {});
+if (cockroach !== undefined) describe('CockroachDB', cockroachDb);

@@ -24,6 +24,9 @@ export type Run = {
   /** The driver's first error in this run; it decides about a retry, whatever the caller made of it. */
   failed: Error | undefined;
   over: boolean;
+  /** Resolves when it is over. */
+  readonly ended: Promise<void>;
+  readonly end: () => void;
 };
 export const runs = new AsyncLocalStorage<Run>();
 

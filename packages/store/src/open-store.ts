@@ -16,7 +16,7 @@ import { openPostgres } from './postgres/postgres-engine.ts';
 import { migrate } from './schema/migrate.ts';
 import { SqlStore } from './sql-store.ts';
 import { openSqlite } from './sqlite/sqlite-engine.ts';
-import { faultKind, StoreStartError, storeUnavailable } from './store-errors.ts';
+import { asStoreError, StoreStartError } from './store-errors.ts';
 
 export type StoreOptions = {
   url: string;
@@ -53,7 +53,7 @@ export async function openStore(options: StoreOptions): Promise<SqlStore> {
   try {
     engine = await openEngine(url, log);
   } catch (error) {
-    throw faultKind(error) === 'away' ? storeUnavailable(error) : error;
+    throw asStoreError(error);
   }
   const store = new SqlStore({ engine, clock, onRetry, faults: faultPlan(options.injectFaults) });
   try {

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'bun:test';
+import { systemClock } from '@labmesh/kit/clock';
 import { system } from '@labmesh/wire/fleet/principal';
 import { atEveryStatement, type FaultPlan, type FaultPoint, InjectedConflict, twice } from './faults.ts';
 import { sql } from 'kysely';
 import { openStore } from './open-store.ts';
-import { retryWaitMs, triesMax } from './sql-store.ts';
+import { migrate } from './schema/migrate.ts';
+import { retryWaitMs, SqlStore, triesMax } from './sql-store.ts';
+import { openSqlite } from './sqlite/sqlite-engine.ts';
 import type { Writer } from './store.ts';
 
 const tester = system('test');
@@ -131,4 +134,20 @@ describe('errors', () => {
     const own = new Broken('40001');
     await expect(store.write(tester, () => Promise.reject(own))).rejects.toBe(own);
   });
+});
+
+test('a write that waits for another call to its store is told so, and rolled back', async () => {
+  const engine = await openSqlite(undefined);
+  await using store = new SqlStore({ engine, clock: systemClock, nestedWaitMs: 20 });
+  await migrate(store);
+  const inner = [
+    () => store.read(tester, (db) => db.selectFrom('settings').selectAll().execute()),
+    () => store.write(tester, put('b')),
+    () => store.snapshot(tester),
+  ];
+  for (const nested of inner) {
+    const waits = store.write(tester, async (tx) => void (await put('a')(tx), await nested()));
+    await expect(waits).rejects.toBeInstanceOf(TypeError);
+  }
+  expect(await store.read(tester, (db) => db.selectFrom('settings').selectAll().execute())).toEqual([]);
 });

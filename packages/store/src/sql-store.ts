@@ -6,7 +6,7 @@ import { CompiledQuery } from 'kysely';
 import type { Engine } from './engine.ts';
 import { type FaultPlan, InjectedConflict } from './faults.ts';
 import { type Run, runs } from './guarded-driver.ts';
-import { faultKind, storeConflict, storeUnavailable } from './store-errors.ts';
+import { asStoreError, faultKind, storeConflict, storeUnavailable } from './store-errors.ts';
 import type { Reader, Snapshot, Store, Writer } from './store.ts';
 
 export const triesMax = 8;
@@ -22,6 +22,8 @@ export type SqlStoreOptions = {
   faults?: FaultPlan | undefined;
   /** Called before each repetition, for a metric. */
   onRetry?: (() => void) | undefined;
+  /** How long a call made inside a write waits for that write. Shorter in tests. */
+  nestedWaitMs?: number;
 };
 
 function assertPrincipal(principal: Principal): void {
@@ -54,11 +56,12 @@ export class SqlStore implements Store {
   }
 
   async snapshot(principal: Principal): Promise<Snapshot> {
-    this.#check(principal);
+    const outer = this.#check(principal);
     const run = this.#run('read', 1);
     const ended = Promise.withResolvers<void>();
     void this.#track(ended.promise);
     try {
+      if (outer !== undefined) await this.#outlive(outer);
       const { transaction, close } = await runs.run(run, () => this.#engine.startSnapshot());
       const end = async () => {
         if (run.over) return;
@@ -70,7 +73,7 @@ export class SqlStore implements Store {
       return { db: transaction, [Symbol.asyncDispose]: end };
     } catch (error) {
       ended.resolve();
-      throw faultKind(error) === 'other' ? error : storeUnavailable(error);
+      throw asStoreError(error);
     }
   }
 
@@ -85,18 +88,30 @@ export class SqlStore implements Store {
     return this.#track(runs.run(this.#run('schema', 1), () => this.#engine.ddl(text)));
   }
 
-  #check(principal: Principal): void {
+  /** @returns the write of this store that the call was made in, if it is still under way. */
+  #check(principal: Principal): Run | undefined {
     assertPrincipal(principal);
-    const outer = runs.getStore();
-    if (outer?.mode === 'write' && outer.store === this && !outer.over) {
-      throw new TypeError('inside Store.write only its transaction is used');
-    }
     if (this.#closing !== undefined) throw storeUnavailable(new Error('the store is closed'));
+    const outer = runs.getStore();
+    return outer?.mode === 'write' && outer.store === this && !outer.over ? outer : undefined;
+  }
+
+  /**
+   * A call from inside a write comes after it: when nobody in there waits for it, as with a flush that somebody set off.
+   * When the write does wait, neither could ever go on (on SQLite), and the mistake is told.
+   */
+  async #outlive(outer: Run): Promise<void> {
+    const waiting = new AbortController();
+    const wait = systemClock.sleep(this.#options.nestedWaitMs ?? 2_000, waiting.signal).catch(() => {});
+    await Promise.race([outer.ended, wait]);
+    waiting.abort();
+    if (!outer.over) throw new TypeError('inside Store.write only its transaction is used');
   }
 
   async #enter<T>(principal: Principal, mode: 'read' | 'write', work: () => Promise<T>): Promise<T> {
-    this.#check(principal);
-    return this.#track(this.#repeat(mode, work));
+    const outer = this.#check(principal);
+    const run = () => this.#repeat(mode, work);
+    return this.#track(outer === undefined ? run() : this.#outlive(outer).then(run));
   }
 
   async #track<T>(work: Promise<T>): Promise<T> {
@@ -109,7 +124,9 @@ export class SqlStore implements Store {
   }
 
   #run(mode: Run['mode'], attempt: number): Run {
-    return { store: this, mode, attempt, faults: this.#options.faults, statements: 0, failed: undefined, over: false };
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const { faults } = this.#options;
+    return { store: this, mode, attempt, faults, statements: 0, failed: undefined, over: false, ended, end };
   }
 
   /** Runs `work` until it ends otherwise than by a conflict. What the driver saw decides, not what `work` made of it. */
@@ -128,6 +145,7 @@ export class SqlStore implements Store {
         if (!(run.failed instanceof InjectedConflict)) await systemClock.sleep(retryWaitMs(attempt));
       } finally {
         run.over = true;
+        run.end();
       }
     }
   }

@@ -25,17 +25,10 @@ test('localhost with two addresses fails as a whole', () => {
   expect(faultKind(new AggregateError([]))).toBe('other');
 });
 
-test.each([
-  coded('23505'),
-  coded('42P01'),
-  coded('22P02'),
-  new TypeError('no'),
-  undefined,
-  null,
-  'text',
-  5,
-  { code: 5 },
-])('%p is neither', (error) => expect(faultKind(error)).toBe('other'));
+test('anything else is neither', () => {
+  const others = [coded('23505'), coded('42P01'), coded('22P02'), new TypeError('no'), undefined, null, 'text', 5];
+  expect(new Set([...others, { code: 5 }].map(faultKind))).toEqual(new Set(['other']));
+});
 
 test('a unique key in the way is known on both engines, no other constraint is', () => {
   const codes = ['23505', 'SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY'];

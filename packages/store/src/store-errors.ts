@@ -85,6 +85,13 @@ export const storeUnavailable = (cause: unknown): FleetError =>
 export const storeConflict = (cause: unknown, tries: number): FleetError =>
   new FleetError('STORE_CONFLICT', { log: `${tries} tries: ${logText(cause)}`, cause });
 
+/** A driver's error as callers of the store get it where nothing is repeated: others than ours as they are. */
+export function asStoreError(error: unknown): unknown {
+  const kind = faultKind(error);
+  if (kind === 'other') return error;
+  return kind === 'away' ? storeUnavailable(error) : storeConflict(error, 1);
+}
+
 const exitCodes = { STORE_URL_INVALID: 3, STORE_IN_USE: 75, SCHEMA_NEWER: 78 } as const;
 
 /** A store that this process may not open; the operator has to act. `message` is the one line to show. */

@@ -8,7 +8,8 @@
  * to work without a principal; who may do what was decided before.
  *
  * Rules that hold on both engines, so that what works on one works on the other:
- * - inside `write` only its `tx` is used; a nested `read` or `write` is a TypeError (it could wait for itself);
+ * - inside `write` only its `tx` is used; a `read` or `write` made in there comes after it, and awaited in there it is
+ *   a TypeError after 2 s (it would wait for itself);
  * - after a statement has failed its transaction is lost: later statements fail alike and nothing is committed.
  *   What may stand already is written with `on conflict`;
  * - each statement of a `read` sees what was committed when it began; what must agree is one statement or a snapshot;

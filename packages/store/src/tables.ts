@@ -204,6 +204,8 @@ export type SessionsTable = Row & {
   principal: string;
   job: string | null;
   command: string | null;
+  /** The OPEN as it was decided, without the values of its environment: a RESUME is judged by it. */
+  open: Json;
   tty: Flag;
   state: string;
   /** SHA-256 of the resume token, hex; bound to the principal. */

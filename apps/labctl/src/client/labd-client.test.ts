@@ -24,10 +24,15 @@ const at = '2026-01-01T00:00:00.000Z';
 const replica = (id: string) => ({ id, version: '1', startedAt: at, seenAt: at, live: true, agentUrl: null });
 const certificate = (): LabdProof => ({
   by: 'certificate',
-  ...{ certificatePem: user.certificatePem, chainPem: labd.ca.chainPem, privatePem: user.key.privatePem },
+  certificatePem: user.certificatePem,
+  chainPem: labd.ca.chainPem,
+  privatePem: user.key.privatePem,
 });
 const trust = (changes: object = {}): LabdTrust => ({
-  ...{ by: 'bundle', bundlePem: labd.ca.bundlePem, pins: undefined, trustDomain: 'labmesh.internal' },
+  by: 'bundle',
+  bundlePem: labd.ca.bundlePem,
+  pins: undefined,
+  trustDomain: 'labmesh.internal',
   ...changes,
 });
 function open(answer: Answerer, changes: Partial<LabdClientOptions> = {}): LabdClient {
@@ -260,7 +265,9 @@ describe('patience (RL-2)', () => {
     const notes: string[] = [];
     const limited = { ...failed('RATE_LIMITED', 429), headers: { 'retry-after': '3' } };
     using client = open(() => (left-- > 0 ? limited : { json: { version: '1', contract: 1 } }), {
-      ...{ clock, random: () => 0.5, timeoutMs: 60_000 },
+      clock,
+      random: () => 0.5,
+      timeoutMs: 6e4,
       note: (text) => void notes.push(text),
     });
     expect(await client.call('get-version')).toMatchObject({ version: '1' });

@@ -14,7 +14,8 @@ import { parseJson } from './api-error.ts';
 import { labdError, LabdError, unreachable } from './labd-error.ts';
 import type { Transport, TransportAnswer } from './labd-transport.ts';
 
-type Empty = Record<never, never>;
+// oxlint-disable-next-line typescript/ban-types, typescript/no-empty-object-type -- what every object is: the unit of &
+type Empty = {};
 /** The names behind colons: `{ id: string }` of `/api/servers/:id/ban`. */
 type Params<P extends string> = P extends `${string}:${infer Name}/${infer Rest}`
   ? { [K in Name]: string } & Params<`/${Rest}`>
@@ -46,6 +47,8 @@ type Given<T> = Empty extends T ? [input?: T] : [input: T];
 
 type AnyInput = { params?: object | undefined; query?: unknown; body?: unknown } | undefined;
 
+type Scalar = string | number | boolean | null | undefined;
+
 /** Largest answer that is read whole, bytes. */
 const answerBytesMax = 64 * 1024 * 1024;
 /** Most things that `listAll` gathers. */
@@ -75,8 +78,8 @@ export function requestPath(path: string, input: AnyInput): string {
     return encodeURIComponent(value);
   });
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries((input?.query ?? {}) as Readonly<Record<string, unknown>>)) {
-    if (value !== undefined && value !== null) query.set(name, String(value as string | number | boolean));
+  for (const [name, value] of Object.entries((input?.query ?? {}) as Readonly<Record<string, Scalar>>)) {
+    if (value !== undefined && value !== null) query.set(name, String(value));
   }
   return query.size === 0 ? filled : `${filled}?${query.toString()}`;
 }
@@ -99,7 +102,7 @@ export class LabdClient implements Disposable {
   async call<N extends OperationName>(name: N, ...[input]: Given<OperationInput<N>>): Promise<OperationOutput<N>> {
     const row: FleetOperation = fleetOperation(name);
     if (row.output === null) throw new Error(`${name} answers with no JSON; use stream`);
-    const text = await this.#repeated(row, input as AnyInput, readText);
+    const text = await this.#repeated(row, input, readText);
     const answer = parseJson(text);
     const checked = row.output.safeParse(answer);
     // The object itself and not the schema's copy: `-o json` shows what labd said, also what only a newer labctl knows.
@@ -118,12 +121,12 @@ export class LabdClient implements Disposable {
     name: N,
     ...[input]: Given<OperationInput<N>>
   ): Promise<AsyncIterable<Uint8Array>> {
-    return this.#repeated(fleetOperation(name), input as AnyInput, async (answer) => answer.body);
+    return this.#repeated(fleetOperation(name), input, async (answer) => answer.body);
   }
 
   /** Text of an answer that is no JSON document: the CA's bundle, its pin. */
   async text<N extends OperationName>(name: N, ...[input]: Given<OperationInput<N>>): Promise<string> {
-    return this.#repeated(fleetOperation(name), input as AnyInput, readText);
+    return this.#repeated(fleetOperation(name), input, readText);
   }
 
   /** Page after page, one at a time. @throws as `call` */

@@ -81,7 +81,7 @@ complete -F _labctl labctl labmesh
 export function bashScript(facts: readonly CommandFacts[]): string {
   const next = nextWords(facts);
   const known = [...new Set([...next.keys(), ...facts.map(({ name }) => name)])].filter((name) => name !== '');
-  const starts = [...next].map(([start, words]) => `    '${start}') words=${list(words)} ;;`);
+  const starts = [...next].map(([start, words]) => `      '${start}') words=${list(words)} ;;`);
   const body = [
     '_labctl_is() {',
     '  case "$1" in',
@@ -91,9 +91,11 @@ export function bashScript(facts: readonly CommandFacts[]): string {
     '}',
     '',
     '_labctl_facts() {',
-    '  case "$command" in',
+    '  if ((after == COMP_CWORD)); then',
+    '    case "$command" in',
     ...starts,
-    '  esac',
+    '    esac',
+    '  fi',
     '  case "$command" in',
     ...facts.flatMap(commandCase),
     '  esac',

@@ -10,11 +10,11 @@ function __labctl_command
     set -l words (commandline -opc)
     set -l command
     for word in $words[2..-1]
-        set -l next (string join ' ' $command $word)
+        set -l next (string join -- ' ' $command $word)
         contains -- $next $__labctl_known; or break
         set -a command $word
     end
-    string join ' ' $command
+    string join -- ' ' $command
 end
 
 # __labctl_at COMMAND [POSITION [VALUED FLAG…]]: the cursor stands in that command, at that word of its own.
@@ -35,7 +35,7 @@ function __labctl_at
             set position (math $position + 1)
         end
     end
-    string match -q -- $argv[2] $position
+    string match -qr -- $argv[2] $position
 end
 `;
 
@@ -51,7 +51,8 @@ function commandLines({ name, flags, words }: CommandFacts): string[] {
   });
   const valued = flags.filter(({ takesValue }) => takesValue).flatMap(({ names }) => names);
   const wordLines = words.map((one, index) => {
-    const position = index === words.length - 1 ? (index === 0 ? '*' : `[${index}-9]`) : String(index);
+    // A pattern: the last list is also for later words.
+    const position = index === words.length - 1 ? `^[${index}-9]` : `^${index}$`;
     const condition = quoted(`__labctl_at ${[quoted(name), quoted(position), ...valued].join(' ')}`);
     return `complete -c labctl -n ${condition} -a ${quoted(one.join(' '))}`;
   });
@@ -65,7 +66,7 @@ export function fishScript(facts: readonly CommandFacts[]): string {
     words.map((word) => {
       const name = start === '' ? word : `${start} ${word}`;
       const text = facts.find((one) => one.name === name)?.summary ?? `${word} …`;
-      return `complete -c labctl -n ${quoted(`__labctl_at ${quoted(start)} 0`)} -a ${quoted(word)} -d ${quoted(text)}`;
+      return `complete -c labctl -n ${quoted(`__labctl_at ${quoted(start)} ^0`)} -a ${quoted(word)} -d ${quoted(text)}`;
     }),
   );
   const lines = [`set -g __labctl_known ${known.map(quoted).join(' ')}`, 'complete -c labctl -f', ...starts];

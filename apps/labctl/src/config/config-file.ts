@@ -60,7 +60,7 @@ export class ConfigFile {
       const [message = ''] = error.message.split('\n');
       throw fault(`${path}:${lines.linePos(error.pos[0]).line}`, `not valid YAML: ${message}`);
     }
-    return new ConfigFile(path, document as Document, lines);
+    return new ConfigFile(path, document, lines);
   }
 
   /**

@@ -20,7 +20,10 @@ beforeAll(async () => {
   leaf = await ca.leaf('user', userId);
 });
 const parts = ({ key, certificatePem }: SampleLeaf) => ({
-  ...{ privatePem: key.privatePem, certificatePem, chainPem: ca.chainPem, bundlePem: ca.bundlePem },
+  privatePem: key.privatePem,
+  certificatePem,
+  chainPem: ca.chainPem,
+  bundlePem: ca.bundlePem,
 });
 const refusal = (promise: Promise<unknown>) =>
   promise.then(
@@ -116,12 +119,19 @@ describe('renewal (CA-6)', () => {
     await saveCredentials(env, 'prod', parts(leaf));
     let keyHash = '';
     const renewed = await renewCredentials({
-      ...{ env, context: 'prod' },
+      env,
+      context: 'prod',
       ask: async (csrPem) => {
         const csr = parseCsr(csrPem);
         keyHash = csr.keyHash;
-        const made = await ca.leaf('user', userId, { spki: csr.spki, keyHash: csr.keyHash });
-        const times = { expiresAt: '2026-01-01T00:00:00.000Z', renewAfter: '2026-01-01T00:00:00.000Z' };
+        const made = await ca.leaf('user', userId, {
+          spki: csr.spki,
+          keyHash: csr.keyHash,
+        });
+        const times = {
+          expiresAt: '2026-01-01T00:00:00.000Z',
+          renewAfter: '2026-01-01T00:00:00.000Z',
+        };
         return {
           certificatePem: made.certificatePem,
           chainPem: ca.chainPem,

@@ -16,14 +16,16 @@ function cells<T>(view: View<T>, item: T): Record<string, Cell> {
 }
 
 const certificate = {
-  ...{
-    serial: 'ab12',
-    identity: 'spiffe://labmesh.internal/user/x',
-    kind: 'user',
-    name: 'alice',
-    keyHash: 'f'.repeat(64),
-  },
-  ...{ issuerKey: 'e'.repeat(64), notBefore: at(-60), notAfter: at(60), issuedBy: 'local:root', revokedAt: null },
+  serial: 'ab12',
+  identity: 'spiffe://labmesh.internal/user/x',
+  kind: 'user',
+  name: 'alice',
+  keyHash: 'f'.repeat(64),
+  issuerKey: 'e'.repeat(64),
+  notBefore: at(-60),
+  notAfter: at(60),
+  issuedBy: 'local:root',
+  revokedAt: null,
 };
 
 describe('columns', () => {
@@ -39,24 +41,20 @@ describe('columns', () => {
 
   test('sessions say how they ended', () => {
     const session = {
-      ...{
-        id,
-        kind: 'exec',
-        serverId: id,
-        hostname: 'web-1',
-        principal: 'user:alice',
-        job: null,
-        command: 'uptime',
-        tty: false,
-      },
-      ...{
-        state: 'ended' as const,
-        startedAt: at(-5),
-        endedAt: at(-3),
-        exit: null,
-        closeCode: null,
-        recordingId: null,
-      },
+      id,
+      kind: 'exec',
+      serverId: id,
+      hostname: 'web-1',
+      principal: 'user:alice',
+      job: null,
+      command: 'uptime',
+      tty: false,
+      state: 'ended' as const,
+      startedAt: at(-5),
+      endedAt: at(-3),
+      exit: null,
+      closeCode: null,
+      recordingId: null,
     };
     const exit = (value: unknown) => cells(sessionView, { ...session, exit: value })['EXIT'];
     expect(exit({ code: 0, signal: null })).toBe('0');
@@ -69,34 +67,28 @@ describe('columns', () => {
 
   test('tokens show their prefix, uses and scope, never their text', () => {
     const token = {
-      ...{
-        id,
-        prefix: 'lmj_0a1b2c3d',
-        type: 'reusable' as const,
-        kind: 'agent' as const,
-        state: 'live' as const,
-        maxUses: 50,
-        uses: 3,
-      },
-      ...{
-        createdBy: 'user:alice',
-        createdAt: at(-5),
-        expiresAt: at(25),
-        usedAt: at(-1),
-        revokedAt: null,
-        revision: 1,
-      },
-      ...{
-        labels: {},
-        environment: null,
-        cloud: null,
-        role: null,
-        hostname: 'web-*',
-        macs: [],
-        cidrs: ['10.0.0.0/8'],
-        takeover: true,
-        approve: false,
-      },
+      id,
+      prefix: 'lmj_0a1b2c3d',
+      type: 'reusable' as const,
+      kind: 'agent' as const,
+      state: 'live' as const,
+      maxUses: 50,
+      uses: 3,
+      createdBy: 'user:alice',
+      createdAt: at(-5),
+      expiresAt: at(25),
+      usedAt: at(-1),
+      revokedAt: null,
+      revision: 1,
+      labels: {},
+      environment: null,
+      cloud: null,
+      role: null,
+      hostname: 'web-*',
+      macs: [],
+      cidrs: ['10.0.0.0/8'],
+      takeover: true,
+      approve: false,
     };
     expect(cells(tokenView, token)).toMatchObject({
       TOKEN: 'lmj_0a1b2c3d',
@@ -109,16 +101,16 @@ describe('columns', () => {
 
   test('people', () => {
     const user = {
-      ...{
-        id,
-        name: 'alice',
-        kind: 'user',
-        email: null,
-        roles: ['admin', 'operator'],
-        hasPassword: true,
-        hasTotp: false,
-      },
-      ...{ disabledAt: null, createdAt: at(-120), revision: 1 },
+      id,
+      name: 'alice',
+      kind: 'user',
+      email: null,
+      roles: ['admin', 'operator'],
+      hasPassword: true,
+      hasTotp: false,
+      disabledAt: null,
+      createdAt: at(-120),
+      revision: 1,
     };
     expect(cells(userView, user)).toMatchObject({
       STATE: 'active',
@@ -168,22 +160,22 @@ describe('columns', () => {
 
   test('audit rows, agents, bastions and machines', () => {
     const row = {
-      ...{
-        seq: 7,
-        chain: id,
-        keyId: 'k1',
-        at: at(-2),
-        phase: 'end' as const,
-        principal: { kind: 'user' as const, id, name: 'alice' },
+      seq: 7,
+      chain: id,
+      keyId: 'k1',
+      at: at(-2),
+      phase: 'end' as const,
+      principal: {
+        kind: 'user' as const,
+        id,
+        name: 'alice',
       },
-      ...{
-        action: 'exec.open',
-        resource: 'servers',
-        resourceId: 'web-1',
-        result: 'denied' as const,
-        prevHash: 'a'.repeat(64),
-        hash: 'b'.repeat(64),
-      },
+      action: 'exec.open',
+      resource: 'servers',
+      resourceId: 'web-1',
+      result: 'denied' as const,
+      prevHash: 'a'.repeat(64),
+      hash: 'b'.repeat(64),
     };
     expect(cells(auditView, row)).toMatchObject({
       WHO: 'user:alice',
@@ -193,26 +185,22 @@ describe('columns', () => {
     });
     expect(auditView.name(row)).toBe(`${id}:7`);
     const agent = {
-      ...{
-        id,
-        serverId: id,
-        hostname: 'web-1',
-        status: 'online' as const,
-        version: '0.1.0',
-        ring: null,
-        pin: null,
-        badVersions: ['0.0.9'],
-      },
-      ...{
-        keyHash: 'a',
-        bundle: 'c'.repeat(64),
-        replicaId: null,
-        connectedAt: at(-1),
-        approvedAt: null,
-        lastSeenAt: null,
-        createdAt: at(-9),
-        revision: 1,
-      },
+      id,
+      serverId: id,
+      hostname: 'web-1',
+      status: 'online' as const,
+      version: '0.1.0',
+      ring: null,
+      pin: null,
+      badVersions: ['0.0.9'],
+      keyHash: 'a',
+      bundle: 'c'.repeat(64),
+      replicaId: null,
+      connectedAt: at(-1),
+      approvedAt: null,
+      lastSeenAt: null,
+      createdAt: at(-9),
+      revision: 1,
     };
     expect(cells(agentView, agent)).toMatchObject({
       CONNECTED: '1m ago',

@@ -1,5 +1,8 @@
-/** A time limit for people, exact where `span` rounds: `200ms`, `1500ms`, `30s`. */
-export const limitText = (ms: number): string => (ms % 1000 === 0 && ms > 0 ? span(ms) : `${Math.round(ms)}ms`);
+/** A time limit for people, exact where `span` rounds: `200ms`, `90s`, `1m`. */
+export function limitText(ms: number): string {
+  if (ms <= 0 || ms % 1000 !== 0) return `${Math.round(ms)}ms`;
+  return ms % 60_000 === 0 ? span(ms) : `${ms / 1000}s`;
+}
 
 /** A time span for people: `45s`, `3m`, `2h`, `5d`. */
 export function span(ms: number): string {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { paint } from './paint.ts';
-import { renderTable } from './table.ts';
+import { cutText, fitWidths, renderTable } from './table.ts';
 
 describe('renderTable', () => {
   test('columns line up, absent cells are a dash, no trailing blanks', () => {
@@ -54,5 +54,41 @@ describe('renderTable', () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  test('the widest columns give way, short ones stay whole', () => {
+    expect(fitWidths([5, 40, 40, 6], 51)).toEqual([5, 20, 20, 6]);
+    expect(fitWidths([5, 40, 40, 6], 52)).toEqual([5, 21, 20, 6]);
+    expect(fitWidths([5, 6], 80)).toEqual([5, 6]);
+    expect(fitWidths([5, 6], Infinity)).toEqual([5, 6]);
+  });
+
+  test('widths fill the room and never pass it', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 12 }),
+        fc.nat(200),
+        (natural, room) => {
+          const widths = fitWidths(natural, room);
+          const total = widths.reduce((sum, one) => sum + one, 0);
+          widths.forEach((one, index) => expect(one).toBeLessThanOrEqual(natural[index]!));
+          if (room < natural.length) expect(widths.every((one) => one === 1)).toBe(true);
+          else
+            expect(total).toBe(
+              Math.min(
+                room,
+                natural.reduce((sum, one) => sum + one, 0),
+              ),
+            );
+        },
+      ),
+    );
+  });
+
+  test('what is shown as one character is never cut in two', () => {
+    expect(cutText('ab👩‍🔬cd', 4)).toBe('ab…');
+    expect(cutText('ab👩‍🔬cd', 5)).toBe('ab👩‍🔬…');
+    expect(cutText('模型名', 4)).toBe('模…');
+    expect(cutText('e\u0301e\u0301e\u0301', 2)).toBe('e\u0301…');
   });
 });

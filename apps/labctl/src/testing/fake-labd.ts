@@ -62,8 +62,12 @@ export async function startFakeLabd(
   const fake = { asked: [] as Asked[], answer, connections: 0 };
   const http = createServer(listener(fake));
   const tls = createTlsServer({
-    ...{ key: leaf.key.privatePem, cert: leaf.certificatePem + ca.chainPem, ca: ca.bundlePem, minVersion: 'TLSv1.3' },
-    ...{ requestCert: true, rejectUnauthorized: false },
+    key: leaf.key.privatePem,
+    cert: leaf.certificatePem + ca.chainPem,
+    ca: ca.bundlePem,
+    minVersion: 'TLSv1.3',
+    requestCert: true,
+    rejectUnauthorized: false,
   });
   tls.on('secureConnection', (socket) => {
     fake.connections++;

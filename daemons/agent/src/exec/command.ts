@@ -4,7 +4,13 @@ import { resolve } from 'node:path';
 import type { OpenOf } from '@labmesh/wire/frame/open';
 import type { Account } from '../accounts.ts';
 
-export type Command = { argv: string[]; cwd: string; env: Record<string, string> };
+export type Command = {
+  argv: string[];
+  cwd: string;
+  env: Record<string, string>;
+  /** Uid of the account it runs as. */
+  owner: number;
+};
 
 const standardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** Of the agent's own environment nothing else goes on: it may hold secrets. */
@@ -38,9 +44,6 @@ function statOf(path: string) {
 }
 export const isFolder = (path: string) => statOf(path)?.isDirectory() === true;
 
-/** Hands the terminal to the account (its commands open /dev/stderr by name), then becomes the command. */
-const giveTerminal = 'chown "$0" /proc/self/fd/0; exec "$@"';
-
 /** `prefix` as `asAccount` gives it. */
 export function commandOf(
   open: OpenOf<'exec'>,
@@ -48,14 +51,9 @@ export function commandOf(
   prefix: readonly string[],
   base: Readonly<Record<string, string | undefined>>,
 ): Command {
-  const wanted =
-    open.argv ?? (open.shell === undefined ? [account.shell, '-l'] : ['/bin/sh', '-c', open.shell]);
-  const argv =
-    prefix.length > 0 && open.tty !== null
-      ? ['/bin/sh', '-c', giveTerminal, String(account.uid), ...prefix, ...wanted]
-      : [...prefix, ...wanted];
+  const wanted = open.argv ?? (open.shell === undefined ? [account.shell, '-l'] : ['/bin/sh', '-c', open.shell]);
   const cwd = open.cwd ?? (isFolder(account.home) ? account.home : '/');
-  return { argv, cwd, env: environment(open, account, base) };
+  return { argv: [...prefix, ...wanted], cwd, env: environment(open, account, base), owner: account.uid };
 }
 
 export type Program = { found: string } | { code: 126 | 127; text: string };

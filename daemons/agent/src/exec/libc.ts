@@ -1,15 +1,21 @@
 /**
- * The three calls that the runtime does not offer. Its own pipes are sockets, so `echo x > /dev/stderr` fails in them
- * (ENXIO); its terminal reads without bound, so `yes` with a stopped reader would fill the agent (section 4).
+ * The two system calls behind pipes and terminals, because what the runtime offers does not do here: its pipes are
+ * sockets, so `echo x > /dev/stderr` fails in them (ENXIO); its terminal reads without bound, so `yes` with a stopped
+ * reader would fill the agent, and holding the terminal back by TCOOFF loses line ends in the kernel's output stage.
  */
 import { dlopen, ptr } from 'bun:ffi';
 import { closeSync, constants, openSync } from 'node:fs';
 
 /** Names of the C library: glibc, then musl by architecture. */
 const names = ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`, 'libc.so'];
-const openCloseOnExec = 0o2000000;
-const TCXONC = 0x540a;
-const [TCOOFF, TCOON] = [0, 1];
+const closeOnExec = 0o2000000;
+/** ioctl numbers of Linux on x64 and arm64. */
+const requests = { lock: 0x40045431, number: 0x80045430, size: 0x5414, get: 0x5401, set: 0x5402 } as const;
+/** struct termios of the kernel: four flag words, then control characters. */
+const termiosBytes = 64;
+const [inputFlags, localFlags] = [0, 3];
+const utf8Input = 0o40000;
+const canonicalMode = 0o2;
 
 function load() {
   let last: unknown;
@@ -17,7 +23,7 @@ function load() {
     try {
       return dlopen(name, {
         pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
-        ioctl: { args: ['i32', 'u64', 'i64'], returns: 'i32' },
+        ioctl: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
       }).symbols;
     } catch (error) {
       last = error;
@@ -29,39 +35,50 @@ function load() {
 let loaded: ReturnType<typeof load> | undefined;
 const libc = () => (loaded ??= load());
 
+function control(fd: number, request: keyof typeof requests, argument: Int32Array | Uint16Array | Uint32Array): void {
+  if (libc().ioctl(fd, requests[request], ptr(argument)) !== 0) throw new Error(`the terminal refused ${request}`);
+}
+
 /** A pipe whose ends no child inherits by itself. @throws Error when descriptors have run out. */
 export function makePipe(): { read: number; write: number } {
   const ends = new Int32Array(2);
-  if (libc().pipe2(ptr(ends), openCloseOnExec) !== 0) throw new Error('a pipe could not be made');
+  if (libc().pipe2(ptr(ends), closeOnExec) !== 0) throw new Error('a pipe could not be made');
   return { read: ends[0] ?? -1, write: ends[1] ?? -1 };
 }
 
-/** Holds the output of a terminal back: writers block in the kernel until `release` is called. */
-export class OutputStop {
-  readonly #path: string;
-  #fd: number | undefined;
+/** A pseudo-terminal: our side (`master`), the command's (`slave`) and its name. */
+export type TerminalPair = { master: number; slave: number; path: string };
 
-  /** `path`: the side that the command has, `/dev/pts/3`. */
-  constructor(path: string) {
-    this.#path = path;
+/** @throws Error when there is no free terminal. */
+export function makeTerminal(cols: number, rows: number): TerminalPair {
+  // Without NOCTTY it would become the agent's own terminal.
+  const flags = constants.O_RDWR | constants.O_NOCTTY | closeOnExec;
+  const master = openSync('/dev/ptmx', flags);
+  try {
+    control(master, 'lock', new Int32Array(1));
+    const number = new Uint32Array(1);
+    control(master, 'number', number);
+    const path = `/dev/pts/${number[0]}`;
+    setTerminalSize(master, cols, rows);
+    const modes = new Uint32Array(termiosBytes / 4);
+    control(master, 'get', modes);
+    modes[inputFlags] = (modes[inputFlags] ?? 0) | utf8Input;
+    control(master, 'set', modes);
+    return { master, slave: openSync(path, flags), path };
+  } catch (error) {
+    closeSync(master);
+    throw error;
   }
+}
 
-  hold(): void {
-    if (this.#fd !== undefined) return;
-    try {
-      // Without NOCTTY the command's terminal would become the agent's.
-      this.#fd = openSync(this.#path, constants.O_RDWR | constants.O_NOCTTY);
-      libc().ioctl(this.#fd, TCXONC, TCOOFF);
-    } catch {
-      // Gone: nobody is left who could write.
-    }
-  }
+/** Tells the foreground group too (SIGWINCH). */
+export function setTerminalSize(master: number, cols: number, rows: number): void {
+  control(master, 'size', new Uint16Array([rows, cols, 0, 0]));
+}
 
-  /** The descriptor goes too: while it is open the terminal has no end. */
-  release(): void {
-    if (this.#fd === undefined) return;
-    libc().ioctl(this.#fd, TCXONC, TCOON);
-    closeSync(this.#fd);
-    this.#fd = undefined;
-  }
+/** Whether the terminal hands over whole lines, so that ^D means the end of input. */
+export function isCanonical(master: number): boolean {
+  const modes = new Uint32Array(termiosBytes / 4);
+  control(master, 'get', modes);
+  return ((modes[localFlags] ?? 0) & canonicalMode) !== 0;
 }

@@ -2,47 +2,9 @@
 import { closeSync } from 'node:fs';
 import type { Command } from './command.ts';
 import { makePipe } from './libc.ts';
+import { InputSink, outputSource } from './pipe-ends.ts';
 import { signalGroup } from './process-group.ts';
-import { processEnd, type OutputSource, type Spawned } from './spawned.ts';
-
-function outputSource(stream: 1 | 2, fd: number): OutputSource {
-  const reader = Bun.file(fd).stream().getReader();
-  // The stream works on its own copy of the descriptor.
-  closeSync(fd);
-  return {
-    stream,
-    read: async () => {
-      const next = await reader.read().catch(() => undefined);
-      return next?.value;
-    },
-    close: () => void reader.cancel().catch(() => {}),
-  };
-}
-
-class InputSink {
-  #sink: ReturnType<ReturnType<typeof Bun.file>['writer']> | undefined;
-
-  constructor(fd: number) {
-    this.#sink = Bun.file(fd).writer();
-    closeSync(fd);
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    try {
-      await this.#sink?.write(bytes);
-      await this.#sink?.flush();
-    } catch {
-      // The command closed its input. What comes now has no reader, as with a local pipe, and is no error.
-      this.end();
-    }
-  }
-
-  end(): void {
-    const sink = this.#sink;
-    this.#sink = undefined;
-    if (sink !== undefined) void Promise.resolve(sink.end()).catch(() => {});
-  }
-}
+import { type OutputSource, processEnd, type Spawned } from './spawned.ts';
 
 /** `file` is run; the command sees `argv[0]`. @throws the system's error (ENOENT, EACCES …) when it cannot be started. */
 export function spawnPiped(file: string, command: Command, options: { stdin: boolean; cgroup?: string }): Spawned {

@@ -232,7 +232,7 @@ describe('EX-4 the end', () => {
 
 describe('EX-5 signals and timeouts', () => {
   test.each(['HUP', 'INT', 'QUIT', 'TERM', 'USR1', 'USR2'] as const)('%s reaches the group', async (name) => {
-    const { client } = await startExec({ shell: 'echo on; sleep 60; echo never' });
+    const { client } = await startExec({ shell: 'echo on; exec sleep 60' });
     await client.until((out) => out.includes('on'));
     client.channel.sendSignal(name);
     await client.closed;

@@ -14,7 +14,7 @@ const notFound = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 function spawn(open: OpenOf<'exec'>, file: string, command: Command, cgroup: string | undefined): Spawned {
   const inGroup = cgroup === undefined ? {} : { cgroup };
-  if (open.tty !== null) return spawnOnTerminal(file, command, { tty: open.tty, ...inGroup });
+  if (open.tty !== null) return spawnOnTerminal(command, { tty: open.tty, owner: command.owner, ...inGroup });
   return spawnPiped(file, command, { stdin: open.stdin, ...inGroup });
 }
 

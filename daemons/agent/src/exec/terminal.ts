@@ -1,159 +1,123 @@
-/** A command on a terminal of its own: one stream, raw bytes, the size by RESIZE (EX-3). */
-import { readlinkSync } from 'node:fs';
+/**
+ * A command on a terminal of its own: one stream, raw bytes, the size by RESIZE (EX-3).
+ *
+ *     channel ─► pipe ─► cat ─► ┐
+ *                               terminal ◄─► command
+ *     channel ◄─ pipe ◄─ cat ◄─ ┘
+ *
+ * The runtime cannot read a terminal at its reader's pace, only pipes, so `cat` stands between. That makes the kernel
+ * hold the command back when nobody reads, and its writer when the command does not, without losing a byte.
+ */
+import { chownSync, closeSync } from 'node:fs';
 import type { Tty } from '@labmesh/wire/frame/open';
 import type { Command } from './command.ts';
-import { OutputStop } from './libc.ts';
+import { isCanonical, makePipe, makeTerminal, setTerminalSize, type TerminalPair } from './libc.ts';
+import { InputSink, outputSource } from './pipe-ends.ts';
 import { foregroundGroup, groupsOfSession, signalGroup } from './process-group.ts';
-import { processEnd, type OutputSource, type Spawned } from './spawned.ts';
+import { type OutputSource, processEnd, type Spawned } from './spawned.ts';
 
-/** The terminal is held back above the first and let go below the second. */
-const [heldBytes, freedBytes] = [256 * 1024, 64 * 1024];
-/** Longer writes give no `drain` when they fit at once, so nobody would know when they were taken. */
-const writeBytes = 2048;
+/** A session leader's first terminal becomes its own when it opens it by name; then the shell becomes the command. */
+const takeTerminal = 'exec <>"$0" >&0 2>&1; exec "$@"';
+const relay = { cmd: ['cat'], env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' }, cwd: '/', detached: true } as const;
 const endOfInput = new Uint8Array([4]);
 const newline = 10;
-const canonicalMode = 2;
 
-/** Bytes the terminal gave, until they are read. The runtime pushes without asking, so the terminal itself is held. */
-class TerminalOutput implements OutputSource {
-  readonly stream = 1;
-  #chunks: Uint8Array[] = [];
-  #bytes = 0;
-  #isOver = false;
-  #waiting: ((chunk: Uint8Array | undefined) => void) | undefined;
-  #stop: OutputStop | undefined;
-
-  /** `stop` comes late: its name is known once the command runs. */
-  holdBy(stop: OutputStop): void {
-    this.#stop = stop;
-    if (this.#bytes > heldBytes) stop.hold();
-  }
-
-  push(bytes: Uint8Array): void {
-    if (this.#waiting !== undefined) {
-      this.#waiting(bytes);
-      this.#waiting = undefined;
-      return;
-    }
-    this.#chunks.push(bytes);
-    this.#bytes += bytes.length;
-    if (this.#bytes > heldBytes) this.#stop?.hold();
-  }
-
-  finish(): void {
-    this.#isOver = true;
-    this.#waiting?.(undefined);
-    this.#waiting = undefined;
-  }
-
-  async read(): Promise<Uint8Array | undefined> {
-    const chunk = this.#chunks.shift();
-    if (chunk === undefined) {
-      if (this.#isOver) return undefined;
-      return new Promise((resolve) => (this.#waiting = resolve));
-    }
-    this.#bytes -= chunk.length;
-    if (this.#bytes < freedBytes) this.#stop?.release();
-    return chunk;
-  }
-
-  close(): void {
-    this.#stop?.release();
-    this.finish();
-  }
+/** What the terminal gives, up to the moment when nobody has it open any more. */
+function readTerminal(master: number): { output: OutputSource; stop: () => void } {
+  const pipe = makePipe();
+  const child = Bun.spawn({ ...relay, cmd: [...relay.cmd], stdio: [master, pipe.write, 'ignore'] });
+  closeSync(pipe.write);
+  return { output: outputSource(1, pipe.read), stop: () => child.kill('SIGKILL') };
 }
 
-/** Writes one piece at a time, each when the one before was taken. */
 class TerminalInput {
-  readonly #terminal: Bun.Terminal;
-  #last: Promise<void> = Promise.resolve();
-  #taken: (() => void) | undefined;
-  #isOver = false;
+  readonly #master: number;
+  #sink: InputSink | undefined;
+  #stop: () => void = () => {};
   #isLineOpen = false;
+  #isOver = false;
 
-  constructor(terminal: Bun.Terminal) {
-    this.#terminal = terminal;
+  constructor(master: number) {
+    this.#master = master;
   }
 
-  /** To be called when the terminal has taken what was written. */
-  drained(): void {
-    this.#taken?.();
-    this.#taken = undefined;
-  }
-
-  write(bytes: Uint8Array): Promise<void> {
-    this.#last = this.#last.then(() => this.#writeAll(bytes));
-    return this.#last;
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.#isOver || bytes.length === 0) return;
+    this.#isLineOpen = bytes.at(-1) !== newline;
+    this.#sink ??= this.#start();
+    await this.#sink.write(bytes);
   }
 
   /** ^D: on a line that has begun the first only hands that line over, so it takes two. */
-  end(): void {
-    this.#last = this.#last.then(async () => {
-      const isCanonical = !this.#terminal.closed && (this.#terminal.localFlags & canonicalMode) !== 0;
-      if (isCanonical && this.#isLineOpen) await this.#writeAll(endOfInput);
-      await this.#writeAll(endOfInput);
-    });
+  async end(): Promise<void> {
+    if (this.#isOver) return;
+    const isTwice = this.#isLineOpen && isCanonical(this.#master);
+    await this.write(endOfInput);
+    if (isTwice) await this.write(endOfInput);
   }
 
   close(): void {
     this.#isOver = true;
-    this.drained();
+    this.#sink?.end();
+    this.#stop();
   }
 
-  async #writeAll(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length && !this.#isOver && !this.#terminal.closed; at += writeBytes) {
-      const taken = new Promise<void>((resolve) => (this.#taken = resolve));
-      this.#terminal.write(bytes.slice(at, at + writeBytes));
-      await taken;
-    }
-    if (bytes.length > 0) this.#isLineOpen = bytes.at(-1) !== newline;
-  }
-}
-
-/** The name of the terminal that a process has; undefined when it is over already. */
-function terminalPath(pid: number): string | undefined {
-  try {
-    const path = readlinkSync(`/proc/${pid}/fd/0`);
-    return path.startsWith('/dev/pts/') ? path : undefined;
-  } catch {
-    return undefined;
+  #start(): InputSink {
+    const pipe = makePipe();
+    const child = Bun.spawn({ ...relay, cmd: [...relay.cmd], stdio: [pipe.read, this.#master, 'ignore'] });
+    closeSync(pipe.read);
+    this.#stop = () => child.kill('SIGKILL');
+    return new InputSink(pipe.write);
   }
 }
 
-/** `file` is run; the command sees `argv[0]`. @throws the system's error (ENOENT, EACCES …) when it cannot be started. */
-export function spawnOnTerminal(file: string, command: Command, options: { tty: Tty; cgroup?: string }): Spawned {
-  const output = new TerminalOutput();
-  let input: TerminalInput | undefined;
-  const { tty } = options;
-  const child = Bun.spawn([file, ...command.argv.slice(1)], {
-    argv0: command.argv[0] ?? file,
+type TerminalOptions = { tty: Tty; owner?: number; cgroup?: string };
+
+function spawnWith(terminal: TerminalPair, command: Command, options: TerminalOptions): Bun.Subprocess {
+  // Its commands open /dev/stderr by name, which asks for the right to.
+  if (options.owner !== undefined) chownSync(terminal.path, options.owner, -1);
+  const { slave, path } = terminal;
+  return Bun.spawn(['/bin/sh', '-c', takeTerminal, path, ...command.argv], {
     cwd: command.cwd,
     env: command.env,
-    terminal: {
-      cols: tty.cols,
-      rows: tty.rows,
-      name: tty.term,
-      data: (_, bytes) => output.push(bytes),
-      // The other side is closed everywhere and all it wrote was given.
-      exit: () => output.finish(),
-      drain: () => input?.drained(),
-    },
+    stdio: [slave, slave, slave],
+    detached: true,
     ...(options.cgroup !== undefined && { cgroup: options.cgroup }),
   });
-  const terminal = child.terminal;
-  if (terminal === undefined) throw new Error('the command has no terminal');
-  const path = terminalPath(child.pid);
-  if (path !== undefined) output.holdBy(new OutputStop(path));
-  const writer = new TerminalInput(terminal);
-  input = writer;
+}
+
+/** `owner`: the account the terminal is given to. @throws the system's error when it cannot be started. */
+export function spawnOnTerminal(command: Command, options: TerminalOptions): Spawned {
+  const terminal = makeTerminal(options.tty.cols, options.tty.rows);
+  const { master } = terminal;
+  try {
+    const reading = readTerminal(master);
+    try {
+      return commandOn(master, spawnWith(terminal, command, options), reading);
+    } catch (error) {
+      reading.stop();
+      throw error;
+    }
+  } catch (error) {
+    closeSync(master);
+    throw error;
+  } finally {
+    // While we hold it the terminal has no end.
+    closeSync(terminal.slave);
+  }
+}
+
+function commandOn(master: number, child: Bun.Subprocess, reading: ReturnType<typeof readTerminal>): Spawned {
+  const input = new TerminalInput(master);
+  let isOpen = true;
   return {
     pid: child.pid,
     exited: child.exited.then(() => processEnd(child.exitCode, child.signalCode)),
-    outputs: [output],
-    write: (bytes) => writer.write(bytes),
-    endInput: () => writer.end(),
+    outputs: [reading.output],
+    write: (bytes) => input.write(bytes),
+    endInput: () => void input.end(),
     resize: (cols, rows) => {
-      if (!terminal.closed) terminal.resize(cols, rows);
+      if (isOpen) setTerminalSize(master, cols, rows);
     },
     signal: (name) => void signalGroup(foregroundGroup(child.pid), name),
     signalAll: async (name) => {
@@ -161,9 +125,12 @@ export function spawnOnTerminal(file: string, command: Command, options: { tty: 
       for (const group of new Set([child.pid, ...(await groupsOfSession(child.pid))])) signalGroup(group, name);
     },
     dispose: () => {
-      writer.close();
-      output.close();
-      terminal.close();
+      if (!isOpen) return;
+      isOpen = false;
+      input.close();
+      reading.stop();
+      reading.output.close();
+      closeSync(master);
     },
   };
 }

@@ -2,14 +2,14 @@
  * What all changes of roles and bindings share: who changes, what they hold in the store as it is inside the
  * transaction (not in a replica's memory, which may be a second old), and the two rules of RB-6.
  */
-import type { Writer } from '@labmesh/store/store';
+import type { Reader, Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { adminRole } from './builtin-roles.ts';
 import { escalation, type Rights } from './containment.ts';
 import { loadSnapshot, rulesOf, type Subject } from './load-policies.ts';
-import type { Rule } from './rule.ts';
-import type { RuleSet } from './rule-set.ts';
-import { type RuleRow, readRuleRow } from './rule-rows.ts';
+import type { Rule } from './rules/rule.ts';
+import type { RuleSet } from './rules/rule-set.ts';
+import { type RuleRow, readRuleRow } from './rules/rule-rows.ts';
 
 /** A transaction and the time it works with, Unix ms. */
 export type Change = { tx: Writer; now: number };
@@ -27,7 +27,7 @@ export const readableRules = (rows: readonly RuleRow[]): Rule[] =>
   });
 
 /** The stored rules of a role. */
-export function roleRules({ tx }: Change, roleId: string): Promise<RuleRow[]> {
+export function roleRules({ tx }: { tx: Reader }, roleId: string): Promise<RuleRow[]> {
   return tx.selectFrom('permissions').selectAll().where('role_id', '=', roleId).orderBy('id').execute();
 }
 

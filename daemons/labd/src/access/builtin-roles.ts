@@ -2,8 +2,8 @@
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { Writer } from '@labmesh/store/store';
 import { bumpAccessVersion } from './access-version.ts';
-import { parseRule } from './rule.ts';
-import { ruleRow } from './rule-rows.ts';
+import { parseRule } from './rules/rule.ts';
+import { ruleRow } from './rules/rule-rows.ts';
 
 export const adminRole = 'admin';
 

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import type { Store } from '@labmesh/store/store';
 import { uuidv7 } from '@labmesh/wire/ids';
 import fc from 'fast-check';
-import { compileRule } from './compiled-rule.ts';
+import { compileRule } from './rules/compiled-rule.ts';
 import { conditionOf, mayAny, selectorSql, serverLabels } from './condition.ts';
-import { parseRule, printRule, type Rule } from './rule.ts';
-import { RuleSet } from './rule-set.ts';
-import { parseSelector, selectorHolds } from './selector.ts';
+import { parseRule, printRule, type Rule } from './rules/rule.ts';
+import { RuleSet } from './rules/rule-set.ts';
+import { parseSelector, selectorHolds } from './rules/selector.ts';
 import { openAccessStore, start, tester } from './testing/access-fixture.ts';
 import { askArbitrary, fuzzRuns, ruleArbitrary, selectorArbitrary } from './testing/arbitrary-rule.ts';
 

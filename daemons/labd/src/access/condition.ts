@@ -7,11 +7,11 @@
  */
 import type { Kind, Verb } from '@labmesh/wire/fleet/access-words';
 import { type Expression, type RawBuilder, sql, type SqlBool } from 'kysely';
-import type { CompiledRule } from './compiled-rule.ts';
-import type { Limit } from './limits.ts';
-import { matchesAll } from './name-glob.ts';
-import type { RuleSet } from './rule-set.ts';
-import { isFactKey, type Requirement, type Selector } from './selector.ts';
+import type { CompiledRule } from './rules/compiled-rule.ts';
+import type { Limit } from './rules/limits.ts';
+import { matchesAll } from './rules/name-glob.ts';
+import type { RuleSet } from './rules/rule-set.ts';
+import { isFactKey, type Requirement, type Selector } from './rules/selector.ts';
 
 /** Where a query keeps what rules ask about. References are `table.column` or an alias's. */
 export type ConditionColumns = {

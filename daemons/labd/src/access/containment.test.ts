@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { type Ask, compileRule } from './compiled-rule.ts';
+import { type Ask, compileRule } from './rules/compiled-rule.ts';
 import { escalation, notHeld } from './containment.ts';
-import { globContains, globsMayMeet, compileGlob } from './name-glob.ts';
-import { parseRule, printRule, type Rule } from './rule.ts';
-import { RuleSet } from './rule-set.ts';
+import { globContains, globsMayMeet, compileGlob } from './rules/name-glob.ts';
+import { parseRule, printRule, type Rule } from './rules/rule.ts';
+import { RuleSet } from './rules/rule-set.ts';
 import { askArbitrary, fuzzRuns, ruleArbitrary } from './testing/arbitrary-rule.ts';
 
 const allowed = (rules: readonly Rule[], ask: Ask) =>

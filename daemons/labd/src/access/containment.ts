@@ -4,10 +4,10 @@
  * held counts as not held. The verb escalate is the way past.
  */
 import { type Kind, kinds, type Verb, verbs } from '@labmesh/wire/fleet/access-words';
-import { limitsContain, limitsMayMeet } from './limits.ts';
-import { globContains, globsMayMeet } from './name-glob.ts';
-import type { Rule } from './rule.ts';
-import type { Requirement, Selector } from './selector.ts';
+import { limitsContain, limitsMayMeet } from './rules/limits.ts';
+import { globContains, globsMayMeet } from './rules/name-glob.ts';
+import type { Rule } from './rules/rule.ts';
+import type { Requirement, Selector } from './rules/selector.ts';
 
 const disjoint = (a: readonly string[], b: readonly string[]) => !a.some((value) => b.includes(value));
 const within = (inner: readonly string[], outer: readonly string[]) => inner.every((value) => outer.includes(value));

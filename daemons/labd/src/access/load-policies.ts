@@ -3,10 +3,10 @@ import type { Reader } from '@labmesh/store/store';
 import type { Principal } from '@labmesh/wire/fleet/principal';
 import { readAccessVersion } from './access-version.ts';
 import { adminRole, builtinRoles } from './builtin-roles.ts';
-import { compileRule } from './compiled-rule.ts';
-import { parseRule } from './rule.ts';
-import { type ReadRule, readRuleRow } from './rule-rows.ts';
-import { RuleSet } from './rule-set.ts';
+import { compileRule } from './rules/compiled-rule.ts';
+import { parseRule } from './rules/rule.ts';
+import { type ReadRule, readRuleRow } from './rules/rule-rows.ts';
+import { RuleSet } from './rules/rule-set.ts';
 
 /** Who asks: the principal and the groups that its login told. */
 export type Subject = { principal: Principal; groups?: readonly string[] };

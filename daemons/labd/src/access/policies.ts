@@ -16,10 +16,10 @@ import type { Kind, Verb } from '@labmesh/wire/fleet/access-words';
 import { system } from '@labmesh/wire/fleet/principal';
 import { readAccessVersion } from './access-version.ts';
 import { type Condition, conditionOf, mayAny } from './condition.ts';
-import type { Limit } from './limits.ts';
+import type { Limit } from './rules/limits.ts';
 import { loadSnapshot, rulesOf, type Snapshot, type Subject } from './load-policies.ts';
-import type { Decision, Explanation, RuleSet } from './rule-set.ts';
-import type { Labels } from './selector.ts';
+import type { Decision, Explanation, RuleSet } from './rules/rule-set.ts';
+import type { Labels } from './rules/selector.ts';
 
 export type { Decision, Explanation, Limit, Subject };
 

@@ -92,7 +92,7 @@ describe('roles', () => {
   test('a role named like another’s id does not stand in for it', async () => {
     const role = await make(local, 'first', 'allow get on servers');
     await make(local, role.id, 'allow get on apps');
-    const found = await store.write(tester, (tx) => findRole({ tx, now }, role.id));
+    const found = await store.write(tester, (tx) => findRole({ tx }, role.id));
     expect(found.name).toBe('first');
   });
 });

@@ -1,11 +1,12 @@
 /** Making, changing and ending roles (RB-1, RB-6). Who may call is decided before; what may be given is decided here. */
+import type { Reader } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { type Change, readableRules, refuseEscalation, roleRules } from './access-change.ts';
 import { bumpAccessVersion } from './access-version.ts';
 import type { Subject } from './load-policies.ts';
-import { parseRule, printRule, type Rule } from './rule.ts';
-import { readRuleRow, ruleRow } from './rule-rows.ts';
+import { parseRule, printRule, type Rule } from './rules/rule.ts';
+import { readRuleRow, ruleRow } from './rules/rule-rows.ts';
 
 /** Times are Unix ms; `rules` are texts in canonical spelling, in written order. */
 export type RoleRecord = {
@@ -39,7 +40,7 @@ function parseRules(texts: readonly string[]): Rule[] {
 }
 
 /** A role by id or name. @throws FleetError NOT_FOUND. */
-export async function findRole(change: Change, idOrName: string): Promise<RoleRecord> {
+export async function findRole(change: { tx: Reader }, idOrName: string): Promise<RoleRecord> {
   // The id first: a role may be named like another's id.
   const all = change.tx.selectFrom('roles').selectAll();
   const row =

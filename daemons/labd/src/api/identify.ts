@@ -15,6 +15,8 @@ export type SessionCheck = (
 ) => Promise<{ id: string; user: Principal; groups: readonly string[]; expiresAt: number } | undefined>;
 
 export type IdentifyParts = {
+  /** The login behind a user's certificate: its groups, or undefined when it was ended. */
+  loginOfKey: (keyHash: string) => Promise<{ groups: readonly string[] } | undefined>;
   /** Name of an identity, for people to read. */
   nameOf: (kind: Principal['kind'], id: string) => Promise<string>;
   denyList: DenyList;
@@ -56,9 +58,21 @@ async function byCertificate(
   const { identity } = peer;
   assertNotDenied(identity, parts.denyList);
   const isExpired = identity.notAfter <= parts.clock.wall();
-  const { kind, id, keyHash, serial, notAfter } = identity;
+  const login = identity.kind === 'user' ? await parts.loginOfKey(identity.keyHash) : undefined;
+  if (identity.kind === 'user' && login === undefined && !isExpired)
+    throw new FleetError('UNAUTHENTICATED', { message: 'this login is over', hint: 'labctl login' });
+  const { kind, id, uri, keyHash, serial, notAfter } = identity;
   const name = await parts.nameOf(kind, id);
-  return { principal: { kind, id, name }, keyHash, serial, method: 'certificate', expiresAt: notAfter, isExpired };
+  return {
+    principal: { kind, id, name },
+    uri,
+    keyHash,
+    serial,
+    method: 'certificate',
+    ...(login !== undefined && { groups: login.groups }),
+    expiresAt: notAfter,
+    isExpired,
+  };
 }
 
 /**

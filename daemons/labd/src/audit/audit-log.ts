@@ -1,50 +1,28 @@
-/** Contract; the implementation follows. */
-import type { Principal } from '@labmesh/wire/fleet/principal';
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
-import type { Store } from '@labmesh/store/store';
-import type { Sealer } from '../secrets/sealer.ts';
+/** The door to the audit log: what it takes, and opening it where the chain ended. */
+import { system } from '@labmesh/wire/fleet/principal';
+import { Appender, type AuditLog, type AuditLogOptions, type AuditLogParts } from './appender.ts';
+import { AuditKeys } from './audit-keys.ts';
+import { firstPrevHash } from './audit-row.ts';
+import { readHead } from './audit-store.ts';
+import { openStub } from './checkpoints.ts';
+import type { AuditEntry } from './clean-entry.ts';
+import { readStub } from './stubs.ts';
 
-export type AuditEntry = {
-  principal: Principal;
-  phase: 'start' | 'end' | 'single';
-  action: string;
-  resource?: string;
-  resourceId?: string;
-  session?: string;
-  sourceIp?: string;
-  requestId?: string;
-  result: 'ok' | 'denied' | 'error';
-  code?: string;
-  durationMs?: number;
-  details?: Record<string, unknown>;
-};
+export type { AuditEntry, AuditLog, AuditLogOptions, AuditLogParts };
 
-export interface AuditLog extends AsyncDisposable {
-  readonly chain: string;
-  /** Resolves when the row is committed. @throws FleetError AUDIT_UNAVAILABLE. */
-  append(entry: AuditEntry): Promise<{ seq: number }>;
-  /** L rows: never waits or throws. */
-  note(entry: AuditEntry): void;
-  head(): { seq: number; hash: string };
-  lagMs(): number;
-  flush(): Promise<void>;
-}
+const who = system('audit');
 
-export type AuditLogOptions = {
-  commitWaitMs?: number;
-  commitRows?: number;
-  queueMax?: number;
-  writeTimeoutMs?: number;
-};
-
-export function openAuditLog(_: {
-  store: Store;
-  secrets: Sealer;
-  chain: string;
-  clock: Clock;
-  log: Logger;
-  options?: AuditLogOptions;
-}): Promise<AuditLog> {
-  throw new Error('not yet');
+/**
+ * Opens the log of a chain and goes on where it ended. Close it before the store.
+ * @throws FleetError STORE_UNAVAILABLE; INTERNAL when an audit key does not open.
+ */
+export async function openAuditLog(parts: AuditLogParts): Promise<AuditLog> {
+  const { store, secrets, chain, clock } = parts;
+  const keys = await AuditKeys.open(store, secrets, clock.wall());
+  const signed = await readStub(store, chain);
+  const stub = signed === undefined ? undefined : openStub(keys, signed);
+  const first = { seq: 0, hash: firstPrevHash(chain) };
+  const base = stub === undefined || stub === false ? first : { seq: stub.seq, hash: stub.hash };
+  const head = await store.read(who, (db) => readHead(db, chain));
+  return new Appender(parts, keys, base, head ?? base);
 }

@@ -9,7 +9,9 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 import type { AuditLogTable } from '@labmesh/store/tables';
-import type { Principal } from '@labmesh/wire/fleet/principal';
+import { parseJson } from '@labmesh/kit/parse-json';
+import { timeText } from '@labmesh/wire/fleet/resources/fields';
+import type { AuditRow } from '@labmesh/wire/fleet/resources/records';
 import type { Selectable } from 'kysely';
 import { canonicalJson } from './canonical-json.ts';
 
@@ -37,15 +39,17 @@ export type AuditFields = {
 /** A row as it is stored and shown. Hashes are 64 hex digits. */
 export type AuditRecord = AuditFields & { prevHash: string; hash: string };
 
-export const firstPrevHash = (chain: string): string => createHash('sha256').update(label + chain).digest('hex');
+export const firstPrevHash = (chain: string): string =>
+  createHash('sha256')
+    .update(label + chain)
+    .digest('hex');
 
 /** The hash of a row's canonical text. */
 export const auditHash = (key: Uint8Array, prevHash: string, text: string): string =>
   createHmac('sha256', key).update(`${label}${prevHash}\n${text}`).digest('hex');
 
 const text = (value: string) => JSON.stringify(value);
-const optional = (name: string, value: string | undefined) =>
-  value === undefined ? '' : `,"${name}":${text(value)}`;
+const optional = (name: string, value: string | undefined) => (value === undefined ? '' : `,"${name}":${text(value)}`);
 
 /** JCS of a row without its hashes. Written out in the order of the keys: this runs ten thousand times a second. */
 export function rowText(row: AuditFields): string {
@@ -124,5 +128,11 @@ export function recordLine(row: AuditRecord): string {
   return `${rowText(fields).slice(0, -1)},${canonicalJson({ hash, prevHash }).slice(1)}`;
 }
 
-/** `user:alice` and so on, as filters know it. */
-export const principalName = ({ kind, name }: Pick<Principal, 'kind' | 'name'>): string => `${kind}:${name}`;
+/** The row as the API shows it. Values that an editor of the table put in stay visible: verification judges, not this. */
+export function shownRow(row: AuditRecord): AuditRow {
+  const { details, ...fields } = row;
+  const parsed = details === undefined ? undefined : parseJson(details);
+  const shown = details === undefined ? {} : { details: (parsed ?? { unreadable: true }) as AuditRow['details'] };
+  const at = Number.isFinite(row.at) && Math.abs(row.at) < 8.64e15 ? row.at : 0;
+  return { ...(fields as Omit<AuditRow, 'at' | 'details'>), ...shown, at: timeText(at) };
+}

@@ -31,15 +31,20 @@ const stringCharsMax = 4_096;
 const depthMax = 8;
 const itemsMax = 256;
 
-const secretKey = /token|secret|passw|passphrase|key|pem$|authori[sz]ation|cookie|credential|totp|otp$|pepper|private/i;
-/** Names about a secret that are none: `keyId`, `keyHash`, `tokenType`, `tokens` as a number. */
-const harmlessKey = /(?:id|ids|hash|count|type|state|kind|prefix|name|curve|algorithm|version|fingerprint|pin|expires|expiresat|uses|ttl)$|^key$|^keys$/i;
+/** Names whose values are secret; with `strictKey` also as numbers and hashes. */
+const secretKey = /token|key|pem$|authori[sz]ation|bearer/i;
+const strictKey = /secret|passw|passphrase|cookie|credential|totp|otp$|pepper|private|recovery/i;
+/** Endings that make a name one about a secret: `keyId`, `keyHash`, `tokenType`. */
+const harmlessEnd =
+  /(?:ids?|count|type|state|kind|prefix|name|curve|algorithm|version|pin|expires|expires_?at|uses|ttl)$/i;
+const hashEnd = /(?:hash|fingerprint|sha256|digest)$/i;
 
 /** Tokens, keys and sessions of ours (the public part of the name stays), bearer values, JWTs, URLs with a password. */
 const secretShapes: readonly [RegExp, string][] = [
   [/\b(lm[a-z]_[0-9A-Za-z]{4,32})_[\w-]{16,}/g, `$1_${secret}`],
   [/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g, secret],
-  [/\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${secret}`],
+  [/\b(Bearer)\s+[\w.~+/=-]{16,}/gi, `$1 ${secret}`],
+  [/\b(Basic)\s+(?=[A-Za-z+/]*[0-9=])[A-Za-z0-9+/=]{8,}/gi, `$1 ${secret}`],
   [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, secret],
   [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi, `$1:${secret}@`],
 ];
@@ -62,8 +67,8 @@ function cleanObject(value: object, depth: number): unknown {
   if (value instanceof Error) return cleanText(`${value.name}: ${value.message}`, stringCharsMax);
   if (depth >= depthMax) return '…';
   if (Array.isArray(value)) {
-    const items: unknown[] = value.slice(0, itemsMax);
-    return items.map((item) => cleanValue(item, depth + 1) ?? null);
+    // Array.from, unlike map, visits the holes of a sparse list.
+    return Array.from(value.slice(0, itemsMax), (item: unknown) => cleanValue(item, depth + 1) ?? null);
   }
   const entries = value instanceof Map ? [...(value as Map<unknown, unknown>)] : Object.entries(value);
   return Object.fromEntries(
@@ -75,14 +80,12 @@ function cleanObject(value: object, depth: number): unknown {
   );
 }
 
-const isSecret = (key: string, value: unknown): boolean =>
-  secretKey.test(key) &&
-  !harmlessKey.test(key) &&
-  value !== null &&
-  value !== undefined &&
-  typeof value !== 'boolean';
+function isSecret(key: string, value: unknown): boolean {
+  if (value === null || value === undefined || typeof value === 'boolean' || harmlessEnd.test(key)) return false;
+  if (strictKey.test(key)) return true;
+  return secretKey.test(key) && typeof value !== 'number' && !hashEnd.test(key);
+}
 
-/** `key` and `keys` alone may name a public thing; then only a text of any length counts as a secret. */
 function cleanValue(value: unknown, depth: number): unknown {
   switch (typeof value) {
     case 'string':
@@ -116,7 +119,7 @@ export function cleanDetails(details: Record<string, unknown>): string {
 }
 
 const short = (value: string | undefined, charsMax: number): string | undefined =>
-  value === undefined ? undefined : cleanText(String(value), charsMax);
+  value === undefined ? undefined : cleanText(value, charsMax);
 
 export type CleanEntry = Omit<AuditFields, 'seq' | 'chain' | 'keyId' | 'at'>;
 

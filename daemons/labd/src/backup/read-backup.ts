@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { ZodError } from 'zod';
-import { openBackup, type OpenedBackup } from './backup-file.ts';
+import type { OpenedBackup } from './backup-file.ts';
 import {
   countsSchema,
   manifestSchema,
@@ -50,8 +50,7 @@ export class BackupReader {
   }
 
   /** Reads the whole file once. @throws FleetError VALIDATION_FAILED when it was changed, cut, or is none. */
-  static async open(path: string, passphrase: string): Promise<BackupReader> {
-    const opened = await openBackup(path, passphrase);
+  static async open(opened: OpenedBackup): Promise<BackupReader> {
     try {
       return new BackupReader(opened, await survey(opened));
     } catch (error) {

@@ -15,10 +15,12 @@ import type { Store } from '@labmesh/store/store';
 import type { Principal } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { RecordingFolder } from '../recordings/recording-folder.ts';
-import { openSecrets, type Secrets } from '../secrets/open-secrets.ts';
+import { openSecrets } from '../secrets/open-secrets.ts';
 import type { Counts, Manifest } from './backup-content.ts';
+import type { OpenedBackup } from './backup-file.ts';
 import { checkKeys, installKeys, type KeyPlace } from './backup-keys.ts';
 import { BackupReader, checkCounts, type OnRecording } from './read-backup.ts';
+import { writeRestoredRow, type RestoredRow } from './restored-row.ts';
 
 export type Restored = {
   manifest: Manifest;
@@ -31,14 +33,14 @@ export type Restored = {
 
 export type RestoreOptions = {
   store: Store;
-  path: string;
-  passphrase: string;
+  /** From `openBackup`. */
+  backup: OpenedBackup;
   principal: Principal;
   keys: KeyPlace;
   /** Where recordings of the backup go; without it they stay in the backup. */
   recordings?: RecordingFolder;
-  /** Opens the new audit chain and writes its first row, `restored-from`. */
-  begin: (restored: Restored & { store: Store; secrets: Secrets }) => Promise<void>;
+  /** Begins the new audit chain; unless given, by its row `restored-from`. */
+  begin?: (restored: RestoredRow) => Promise<void>;
   clock: Clock;
   log: Logger;
 };
@@ -78,8 +80,8 @@ const writeRecordings =
  *   A store that was half restored says so at the next start and the next restore.
  */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
-  const { store, path, passphrase, principal, keys, recordings, begin, clock, log } = options;
-  const backup = await BackupReader.open(path, passphrase);
+  const { store, principal, keys, recordings, clock, log } = options;
+  const backup = await BackupReader.open(options.backup);
   const { manifest, counts } = backup;
   const keysAdded = await installKeys(backup, keys);
   await checkKeys(backup, keys, clock, log);
@@ -88,6 +90,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   await endWhatRan(store, principal, clock.wall());
   const restored = { manifest, counts, chain: uuidv7(), keysAdded };
   await using secrets = await openSecrets({ store, clock, log, ...keys });
-  await begin({ ...restored, store, secrets });
+  const { begin = writeRestoredRow } = options;
+  await begin({ ...restored, store, secrets, principal, clock, log });
   return restored;
 }

@@ -101,6 +101,11 @@ class Pieces {
     return Buffer.concat(parts);
   }
 
+  /** Lets the source go: it may hold a file open. */
+  async close(): Promise<void> {
+    await this.#source.return?.();
+  }
+
   async assertEnd(): Promise<void> {
     const next = this.#rest.length > 0 ? undefined : await this.#source.next();
     if (next?.done !== true) throw new TarError('something follows its end');
@@ -115,24 +120,37 @@ async function* bodyOf(pieces: Pieces, size: number): AsyncGenerator<Uint8Array>
   }
 }
 
-/** Entries in order. @throws TarError; what the source throws. */
+/** One file, and a body that knows how much of it was read. */
+function entryOf(pieces: Pieces, header: Uint8Array): { entry: TarEntry; skip: () => Promise<void> } {
+  const { name, size } = parseHeader(header);
+  let left = size;
+  const body = (async function* counted() {
+    for await (const part of bodyOf(pieces, size)) {
+      left -= part.length;
+      yield part;
+    }
+  })();
+  const skip = async () => {
+    for await (const _ of bodyOf(pieces, left));
+    await pieces.exactly(tarPadding(size).length);
+  };
+  return { entry: { name, size, body }, skip };
+}
+
+/** Entries in order; the source ends with the iteration, also when that is left early. @throws TarError; what the source throws. */
 export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   const pieces = new Pieces(source);
-  for (;;) {
-    const header = await pieces.exactly(blockBytes);
-    if (header.every((byte) => byte === 0)) break;
-    const { name, size } = parseHeader(header);
-    let left = size;
-    const body = (async function* counted() {
-      for await (const part of bodyOf(pieces, size)) {
-        left -= part.length;
-        yield part;
-      }
-    })();
-    yield { name, size, body };
-    if (left > 0) for await (const _ of bodyOf(pieces, left));
-    await pieces.exactly(tarPadding(size).length);
+  try {
+    for (;;) {
+      const header = await pieces.exactly(blockBytes);
+      if (header.every((byte) => byte === 0)) break;
+      const { entry, skip } = entryOf(pieces, header);
+      yield entry;
+      await skip();
+    }
+    await pieces.exactly(tarEnd.length - blockBytes);
+    await pieces.assertEnd();
+  } finally {
+    await pieces.close();
   }
-  await pieces.exactly(tarEnd.length - blockBytes);
-  await pieces.assertEnd();
 }

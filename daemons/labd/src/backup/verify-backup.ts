@@ -11,11 +11,12 @@ import type { Principal } from '@labmesh/wire/fleet/principal';
 import { openSecrets, type Secrets } from '../secrets/open-secrets.ts';
 import { checkKeys, keyFileOf, type KeyPlace } from './backup-keys.ts';
 import type { Counts, Manifest } from './backup-content.ts';
+import type { OpenedBackup } from './backup-file.ts';
 import { BackupReader, checkCounts } from './read-backup.ts';
 
 export type VerifyOptions<T> = {
-  path: string;
-  passphrase: string;
+  /** From `openBackup`. */
+  backup: OpenedBackup;
   principal: Principal;
   /** Used when the backup holds no key of its own. */
   keys: KeyPlace;
@@ -32,8 +33,8 @@ export type VerifiedBackup<T> = { manifest: Manifest; counts: Counts; audit: T }
  *   what `verifyAudit` throws. Leaves nothing behind.
  */
 export async function verifyBackup<T>(options: VerifyOptions<T>): Promise<VerifiedBackup<T>> {
-  const { path, passphrase, principal, verifyAudit, clock, log } = options;
-  const backup = await BackupReader.open(path, passphrase);
+  const { principal, verifyAudit, clock, log } = options;
+  const backup = await BackupReader.open(options.backup);
   await using brought = await backup.keyFile();
   const place = brought === undefined ? options.keys : { dataDir: options.keys.dataDir, keyFile: brought.path };
   await checkKeys(backup, place, clock, log);

@@ -59,7 +59,12 @@ export class AuthorityRefused extends Error {
 
 /** Host names as name constraints take them: lower case, no address, no port, each once, `localhost` always. */
 function constraintNames(names: readonly string[]): string[] {
-  const hosts = names.map((name) => name.trim().toLowerCase().replace(/^\*?\./, ''));
+  const hosts = names.map((name) =>
+    name
+      .trim()
+      .toLowerCase()
+      .replace(/^\*?\./, ''),
+  );
   const usable = hosts.filter((name) => /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name) && isIP(name) === 0);
   return [...new Set(['localhost', ...usable])];
 }

@@ -9,9 +9,9 @@ import type { Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Principal } from '@labmesh/wire/fleet/principal';
 import type { Issued } from '../ca/authority.ts';
-import { type LeafSource, refuseForeignKey } from '../login/user-certificates.ts';
+import type { LeafSource } from '../login/user-certificates.ts';
 import { refuseDenied } from './denied.ts';
-import { type AgentRow, writeEvent } from './server-rows.ts';
+import { type AgentRow, tellWaiting } from './server-rows.ts';
 
 export type AgentPlace = { agentId: string; serverId: string; hostname: string };
 export type AgentRequest = { csrPem: string; keyHash: string; issuedBy: Principal; now: number };
@@ -38,8 +38,6 @@ export async function issueToAgent(
 ): Promise<Issued> {
   const { agentId, serverId, hostname } = place;
   const { csrPem, keyHash, issuedBy, now, ttlMs } = request;
-  await refuseDenied(tx, { keyHash });
-  await refuseForeignKey(tx, keyHash, agentId);
   const leaf = { kind: 'agent', id: agentId, name: hostname, csrPem, ttlMs, issuedBy } as const;
   const issued = await authority.issueLeaf(tx, leaf);
   await tx
@@ -65,12 +63,10 @@ export async function waitForApproval(
 ): Promise<void> {
   const { csrPem, keyHash, now } = request;
   await refuseDenied(tx, { keyHash });
-  await refuseForeignKey(tx, keyHash, place.agentId);
   await tx
     .updateTable('agents')
     .set((row) => ({ pending_csr: csrPem, approved_at: null, revision: row('revision', '+', 1) }))
     .where('id', '=', place.agentId)
     .execute();
-  const server = { id: place.serverId, hostname: place.hostname };
-  await writeEvent(tx, 'server-waiting-approval', server, { keyHash }, now);
+  await tellWaiting(tx, place, keyHash, now);
 }

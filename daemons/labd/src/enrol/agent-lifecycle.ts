@@ -4,9 +4,9 @@ import { parseCsr } from '@labmesh/pki/csr';
 import type { Store, Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Caller } from '../login/caller.ts';
-import { type Denials, revokeCertificates } from '../login/end-logins.ts';
+import { type Denials, revokeCertificates, writeDenials } from '../login/end-logins.ts';
 import type { AgentPlace } from './agent-certificates.ts';
-import { type AgentRow, findAgent, writeEvent } from './server-rows.ts';
+import { type AgentRow, findAgent } from './server-rows.ts';
 
 export type LifecycleParts = { store: Store; clock: Clock; denials: Denials; trustDomain: string };
 
@@ -18,13 +18,10 @@ const placeOf = (agent: FoundAgent): AgentPlace => ({
   hostname: agent.hostname,
 });
 
-/** Events name the server. */
-const eventOf = (place: AgentPlace) => ({ id: place.serverId, hostname: place.hostname });
-
 /**
  * Lets the waiting request of an agent in: its next try, with the very key that waits, gets the certificate. `revision`
  * is what the operator looked at: a request that came since is not what they approve.
- * @throws FleetError NOT_FOUND, CONFLICT (nothing waits), STALE_REVISION, BANNED.
+ * Also ends the state `conflict`. @throws FleetError NOT_FOUND, CONFLICT (nothing waits), STALE_REVISION, BANNED.
  */
 export async function approveAgent(
   caller: Caller,
@@ -35,10 +32,9 @@ export async function approveAgent(
   const { store, clock } = parts;
   return await store.write(caller.principal, async (tx) => {
     const agent = await findAgent(tx, ref);
-    if (agent.pending_csr === null)
-      throw new FleetError('CONFLICT', { message: 'this agent does not wait for approval' });
     if (revision !== undefined && revision !== agent.revision) throw new FleetError('STALE_REVISION');
     if (agent.status === 'banned') throw new FleetError('BANNED');
+    if (agent.pending_csr === null) return await endConflict(tx, agent);
     const now = clock.wall();
     await tx
       .updateTable('agents')
@@ -46,28 +42,51 @@ export async function approveAgent(
       .where('id', '=', agent.id)
       .execute();
     const { keyHash } = parseCsr(agent.pending_csr);
-    await writeEvent(tx, 'server-approved', eventOf(placeOf(agent)), { keyHash }, now);
     return { ...placeOf(agent), keyHash };
   });
 }
 
+/** Two machines used one identity (HB-10): the operator has sorted it out. @throws FleetError CONFLICT: nothing waits. */
+async function endConflict(tx: Writer, agent: FoundAgent): Promise<AgentPlace & { keyHash: string }> {
+  if (agent.status !== 'conflict')
+    throw new FleetError('CONFLICT', { message: 'this agent does not wait for approval' });
+  await tx
+    .updateTable('servers')
+    .set((row) => ({ status: 'active', revision: row('revision', '+', 1) }))
+    .where('id', '=', agent.server_id)
+    .execute();
+  return { ...placeOf(agent), keyHash: agent.key_hash };
+}
+
 /** Ends an agent: its certificates are revoked, the machine may join again by token. @throws FleetError NOT_FOUND. */
 export async function deleteAgent(caller: Caller, ref: string, parts: LifecycleParts): Promise<AgentPlace> {
-  const { store, clock } = parts;
-  return await store.write(caller.principal, async (tx) => {
+  const { clock } = parts;
+  return await writeDenials(parts, caller.principal, async (tx) => {
     const agent = await findAgent(tx, ref);
     if (agent.status === 'banned') throw new FleetError('BANNED', { hint: `labctl unban server/${agent.hostname}` });
     const place = placeOf(agent);
     await endAgent(tx, parts.denials, place, clock.wall());
     // A server that only ever waited is nothing without its request.
-    await tx
-      .deleteFrom('servers')
-      .where('id', '=', place.serverId)
-      .where('status', '=', 'waiting-approval')
-      .where('created_at', '=', agent.created_at)
-      .execute();
+    if (await hasNeverJoined(tx, agent)) await tx.deleteFrom('servers').where('id', '=', place.serverId).execute();
     return place;
   });
+}
+
+/** The row was made for the request that waits, and nothing was ever issued to it. */
+async function hasNeverJoined(tx: Writer, agent: FoundAgent): Promise<boolean> {
+  if (agent.status !== 'waiting-approval') return false;
+  const { created_at } = await tx
+    .selectFrom('servers')
+    .select('created_at')
+    .where('id', '=', agent.server_id)
+    .executeTakeFirstOrThrow();
+  const issued = await tx
+    .selectFrom('certificates')
+    .select('id')
+    .where('kind', '=', 'agent')
+    .where('subject_id', '=', agent.id)
+    .executeTakeFirst();
+  return issued === undefined && created_at === agent.created_at;
 }
 
 async function endAgent(tx: Writer, denials: Denials, place: AgentPlace, now: number): Promise<void> {
@@ -75,7 +94,6 @@ async function endAgent(tx: Writer, denials: Denials, place: AgentPlace, now: nu
   await revokeCertificates(tx, denials, agent, { now, reason: 'agent deleted' });
   await tx.deleteFrom('agent_sessions').where('agent_id', '=', place.agentId).execute();
   await tx.deleteFrom('agents').where('id', '=', place.agentId).execute();
-  await writeEvent(tx, 'agent-deleted', eventOf(place), {}, now);
 }
 
 /** Retires a server: its agent ends, the row stays for history. A token brings it back. @throws FleetError NOT_FOUND. */
@@ -84,8 +102,8 @@ export async function retireServer(
   ref: string,
   parts: LifecycleParts,
 ): Promise<{ serverId: string; hostname: string }> {
-  const { store, clock } = parts;
-  return await store.write(caller.principal, async (tx) => {
+  const { clock } = parts;
+  return await writeDenials(parts, caller.principal, async (tx) => {
     const { id: serverId, hostname, status } = await findServer(tx, ref);
     // The ban is on the row: without it the machine could join under the same name.
     if (status === 'banned') throw new FleetError('BANNED', { hint: `labctl unban server/${hostname}` });

@@ -4,11 +4,12 @@ import { spiffeId } from '@labmesh/pki/spiffe-id';
 import type { Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Caller } from '../login/caller.ts';
+import { writeDenials } from '../login/end-logins.ts';
 import { findServer, type LifecycleParts } from './agent-lifecycle.ts';
-import { type AgentRow, writeEvent } from './server-rows.ts';
+import type { AgentRow } from './server-rows.ts';
 
-/** Marks the denials of one ban, so that unban lifts these and no others. */
-const banReason = (serverId: string) => `ban server/${serverId}`;
+/** Begins the reason of each denial of one ban, so that unban lifts these and no others. */
+const banMark = (serverId: string) => `ban server/${serverId}: `;
 
 /** Refuses keys, machine id and identity until unban, and cuts what is open. Safe to repeat. @throws FleetError NOT_FOUND. */
 export async function banServer(
@@ -17,8 +18,8 @@ export async function banServer(
   parts: LifecycleParts,
   reason: string,
 ): Promise<{ serverId: string; hostname: string }> {
-  const { store, clock, denials } = parts;
-  return await store.write(caller.principal, async (tx) => {
+  const { clock, denials } = parts;
+  return await writeDenials(parts, caller.principal, async (tx) => {
     const { id: serverId, hostname, machine_id } = await findServer(tx, ref);
     const now = clock.wall();
     const agent = await tx.selectFrom('agents').selectAll().where('server_id', '=', serverId).executeTakeFirst();
@@ -26,14 +27,13 @@ export async function banServer(
     if (machine_id !== null) values.push(['machine', machine_id]);
     for (const [kind, value] of values) {
       // What is denied for another reason already stays so after unban.
-      if (!(await isDenied(tx, kind, value))) await denials.deny(tx, kind, value, banReason(serverId));
+      if (!(await isDenied(tx, kind, value))) await denials.deny(tx, kind, value, `${banMark(serverId)}${reason}`);
     }
     await tx
       .updateTable('servers')
       .set((row) => ({ status: 'banned', revision: row('revision', '+', 1) }))
       .where('id', '=', serverId)
       .execute();
-    await writeEvent(tx, 'server-banned', { id: serverId, hostname }, { reason }, now);
     return { serverId, hostname };
   });
 }
@@ -70,14 +70,14 @@ export async function unbanServer(
   ref: string,
   parts: LifecycleParts,
 ): Promise<{ serverId: string; hostname: string }> {
-  const { store, clock, denials } = parts;
-  return await store.write(caller.principal, async (tx) => {
+  const { denials } = parts;
+  return await writeDenials(parts, caller.principal, async (tx) => {
     const { id: serverId, hostname, status } = await findServer(tx, ref);
     if (status !== 'banned') throw new FleetError('CONFLICT', { message: 'this server is not banned' });
     const held = await tx
       .selectFrom('denials')
       .select(['kind', 'value'])
-      .where('reason', '=', banReason(serverId))
+      .where('reason', 'like', `${banMark(serverId)}%`)
       .where('lifted_at', 'is', null)
       .execute();
     for (const { kind, value } of held) {
@@ -94,7 +94,6 @@ export async function unbanServer(
       .set((row) => ({ status: isPending ? 'waiting-approval' : 'active', revision: row('revision', '+', 1) }))
       .where('id', '=', serverId)
       .execute();
-    await writeEvent(tx, 'server-unbanned', { id: serverId, hostname }, {}, clock.wall());
     return { serverId, hostname };
   });
 }

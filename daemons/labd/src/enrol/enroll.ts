@@ -3,14 +3,14 @@
  * the certificate. An answer that is lost after the commit is no loss: the same token with the same key gets the same
  * certificate for 10 min, here or on another replica.
  */
-import { WaitingLine } from '@labmesh/kit/bounded-queue';
 import type { Clock } from '@labmesh/kit/clock';
 import { parseCsr } from '@labmesh/pki/csr';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { Enroll, Enrolled } from '@labmesh/wire/fleet/enrolment';
-import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { type Principal, system } from '@labmesh/wire/fleet/principal';
 import type { Caller, Noted } from '../login/caller.ts';
+import { writeDenials } from '../login/end-logins.ts';
+import { Turns } from '../login/turns.ts';
 import { certificateFields } from '../login/user-certificates.ts';
 import { waitingApproval } from './agent-certificates.ts';
 import { refuseDenied } from './denied.ts';
@@ -33,8 +33,7 @@ const waitingMax = 2_000;
 
 export class Enrolment {
   readonly #parts: EnrolmentParts;
-  readonly #line = new WaitingLine('enrol.waiting', waitingMax);
-  #isBusy = false;
+  readonly #turns = new Turns({ name: 'enrol.waiting', atOnce: 1, waitingMax, retryAfterMs: 10_000 });
 
   constructor(parts: EnrolmentParts) {
     this.#parts = parts;
@@ -48,26 +47,12 @@ export class Enrolment {
   async enroll(caller: Caller, request: Enroll): Promise<Noted<Enrolled>> {
     const { keyHash } = parseCsr(request.csrPem);
     // Joins write the same rows and read all servers: side by side they would only make each other start again.
-    await this.#enter();
-    let joined: Joined;
-    try {
-      joined = await this.#parts.store.write(self, (tx) => this.#join(tx, request, keyHash, caller.sourceIp));
-    } finally {
-      if (!this.#line.admit()) this.#isBusy = false;
-    }
+    const joined = await this.#turns.run(() =>
+      writeDenials(this.#parts, self, (tx) => this.#join(tx, request, keyHash, caller.sourceIp)),
+    );
     // Waiting was written down and must stay, so it is an error only now.
     if (joined.state === 'waiting') throw waitingApproval(joined.place.hostname);
     return this.#answer(joined);
-  }
-
-  async #enter(): Promise<void> {
-    if (!this.#isBusy) {
-      this.#isBusy = true;
-      return;
-    }
-    await this.#line.wait().catch((cause: unknown) => {
-      throw new FleetError('RATE_LIMITED', { cause, retryAfterMs: 10_000 });
-    });
   }
 
   async #join(tx: Writer, request: Enroll, keyHash: string, sourceIp: string): Promise<Joined> {

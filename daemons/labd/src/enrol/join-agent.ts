@@ -8,7 +8,7 @@ import { type AgentPlace, issueToAgent, pendingState, waitForApproval } from './
 import { decideJoin, type JoinDecision } from './join-decision.ts';
 import type { Joined, Joining, JoinParts } from './joining.ts';
 import { repeatIssued } from './repeat-issued.ts';
-import { knownServers, writeEvent, writeServer } from './server-rows.ts';
+import { knownServers, writeServer } from './server-rows.ts';
 import { scopeOf } from './tokens/token-rows.ts';
 import { writeUse } from './tokens/token-use.ts';
 
@@ -75,8 +75,6 @@ async function complete(
   });
   await tx.updateTable('agents').set({ version: request.agentVersion }).where('id', '=', place.agentId).execute();
   await tx.updateTable('servers').set({ last_seen_at: now }).where('id', '=', place.serverId).execute();
-  const server = { id: place.serverId, hostname: place.hostname };
-  await writeEvent(tx, 'server-enrolled', server, { how, token: token.prefix }, now);
   return { state: 'issued', type: 'server', place, issued, how, tokenPrefix: token.prefix };
 }
 

@@ -3,7 +3,6 @@ import type { Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { revokeCertificates } from '../login/end-logins.ts';
-import { refuseForeignKey } from '../login/user-certificates.ts';
 import type { Joined, Joining, JoinParts } from './joining.ts';
 import { scopeOf } from './tokens/token-rows.ts';
 
@@ -56,7 +55,6 @@ async function certify(
 ): Promise<Joined> {
   const { request, keyHash, issuedBy, now, token } = joining;
   const { kind, id } = subject;
-  await refuseForeignKey(tx, keyHash, id);
   const reason = 'taken over by a join token';
   if (subject.isKnown) await revokeCertificates(tx, parts.denials, subject, { now, reason, keepKey: keyHash });
   const name = request.hostname;

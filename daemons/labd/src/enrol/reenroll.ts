@@ -10,7 +10,7 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { principalText } from '@labmesh/wire/fleet/principal';
 import type { Issued } from '../ca/authority.ts';
 import type { Caller, Noted } from '../login/caller.ts';
-import { certificateFields, refuseForeignKey } from '../login/user-certificates.ts';
+import { certificateFields } from '../login/user-certificates.ts';
 import { type AgentPlace, issueToAgent, pendingState, waitForApproval, waitingApproval } from './agent-certificates.ts';
 import { refuseDenied } from './denied.ts';
 import type { JoinParts } from './joining.ts';
@@ -77,6 +77,13 @@ async function agentBack(tx: Writer, caller: Caller, parts: ReenrollParts, asked
     return { state: 'issued', issued: await issueToAgent(tx, parts.authority, place, request) };
   }
   if (pending !== 'waiting') await waitForApproval(tx, place, asked);
+  // Its certificate is over, so it cannot be online: waiting is all there is to show.
+  await tx
+    .updateTable('servers')
+    .set({ status: 'waiting-approval' })
+    .where('id', '=', place.serverId)
+    .where('status', '=', 'active')
+    .execute();
   return { state: 'waiting', place };
 }
 
@@ -102,7 +109,6 @@ async function otherBack(
     .executeTakeFirst();
   if (last === undefined || ![caller.keyHash, keyHash].includes(last.key_hash)) throw notLastKey();
   if (parts.mode !== 'auto' || !(await withinGrace(tx, caller, parts, asked.now))) throw unknownIdentity();
-  await refuseForeignKey(tx, keyHash, principal.id);
   const leaf = { kind, id: principal.id, name, csrPem, ttlMs: parts.ttl.serviceMs, issuedBy: principal };
   return await parts.authority.issueLeaf(tx, leaf);
 }

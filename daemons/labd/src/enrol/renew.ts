@@ -7,7 +7,7 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { principalText } from '@labmesh/wire/fleet/principal';
 import type { Issued } from '../ca/authority.ts';
 import type { Caller, Noted } from '../login/caller.ts';
-import { certificateFields, refuseForeignKey, type UserCertificates } from '../login/user-certificates.ts';
+import { certificateFields, type UserCertificates } from '../login/user-certificates.ts';
 import { issueToAgent } from './agent-certificates.ts';
 import { refuseDenied } from './denied.ts';
 import type { JoinParts } from './joining.ts';
@@ -32,7 +32,7 @@ export async function renew(caller: Caller, request: Renew, parts: RenewParts): 
   const issued = await parts.store.write(caller.principal, (tx) =>
     kind === 'agent'
       ? renewAgent(tx, caller, parts, { csrPem: request.csrPem, keyHash })
-      : renewOther(tx, caller, parts, { kind, csrPem: request.csrPem, keyHash }),
+      : renewOther(tx, caller, parts, { kind, csrPem: request.csrPem }),
   );
   const resource = principalText(caller.principal);
   const answer = certificateFields(issued, parts.authority);
@@ -79,15 +79,13 @@ async function renewOther(
   tx: Writer,
   caller: Caller,
   parts: RenewParts,
-  asked: Asked & { kind: 'bastion' | 'service' },
+  asked: { kind: 'bastion' | 'service'; csrPem: string },
 ): Promise<Issued> {
   const { id } = caller.principal;
-  const { kind, csrPem, keyHash } = asked;
+  const { kind, csrPem } = asked;
   const name = await liveName(tx, kind, id);
   if (name === undefined) throw unknownIdentity();
   await refuseDenied(tx, deniedBy(caller, null));
-  await refuseDenied(tx, { keyHash });
-  await refuseForeignKey(tx, keyHash, id);
   const issuedBy = caller.principal;
   return await parts.authority.issueLeaf(tx, { kind, id, name, csrPem, ttlMs: parts.ttl.serviceMs, issuedBy });
 }

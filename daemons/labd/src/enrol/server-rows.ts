@@ -123,22 +123,17 @@ export async function findAgent(db: Reader, ref: string): Promise<AgentRow & { h
   return row;
 }
 
-/** Tells the event stream (2.2). */
-export async function writeEvent(
+/** Tells the event stream that somebody waits (2.2); the rest of a join is told by whoever answers it. */
+export async function tellWaiting(
   tx: Writer,
-  type: string,
-  server: { id: string; hostname: string },
-  details: Readonly<Record<string, unknown>>,
+  server: { serverId: string; hostname: string },
+  keyHash: string,
   now: number,
 ): Promise<void> {
-  const resource = `server/${server.hostname}`;
-  const row = {
-    id: uuidv7(),
-    created_at: now,
-    type,
-    resource,
-    resource_id: server.id,
-    details: JSON.stringify(details),
-  };
-  await tx.insertInto('events').values(row).execute();
+  const details = JSON.stringify({ hostname: server.hostname, keyHash });
+  const row = { id: uuidv7(), created_at: now, type: 'server-waiting', resource: 'server', details };
+  await tx
+    .insertInto('events')
+    .values({ ...row, resource_id: server.serverId })
+    .execute();
 }

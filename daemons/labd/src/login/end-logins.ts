@@ -2,10 +2,22 @@
  * Ends what a user holds (RB-11, CA-8): sessions at once by their row, certificates by the deny list, which cuts open
  * connections on every replica.
  */
-import type { Writer } from '@labmesh/store/store';
+import type { Store, Writer } from '@labmesh/store/store';
+import type { Principal } from '@labmesh/wire/fleet/principal';
 import type { DenyList } from '../ca/deny-list.ts';
 
-export type Denials = Pick<DenyList, 'deny' | 'lift'>;
+export type Denials = Pick<DenyList, 'deny' | 'lift' | 'poll'>;
+
+/** A transaction that may deny or lift: its own replica looks at once, the others within a second (CA-8). */
+export async function writeDenials<T>(
+  parts: { store: Store; denials: Denials },
+  principal: Principal,
+  work: (tx: Writer) => Promise<T>,
+): Promise<T> {
+  const result = await parts.store.write(principal, work);
+  await parts.denials.poll();
+  return result;
+}
 
 /** What the one who asks holds himself, and keeps. */
 export type Kept = { session?: string | undefined; keyHash?: string | undefined };
@@ -40,7 +52,7 @@ export async function endLogins(
   tx: Writer,
   denials: Denials,
   userId: string,
-  options: { now: number; reason: string; keep?: Kept },
+  options: { now: number; reason: string; keep?: Kept | undefined },
 ): Promise<void> {
   const { now, reason, keep = {} } = options;
   await tx

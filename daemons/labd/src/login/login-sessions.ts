@@ -17,6 +17,7 @@ import type { LoggedIn } from '@labmesh/wire/fleet/login';
 import { type Principal, system } from '@labmesh/wire/fleet/principal';
 import { timeText } from '@labmesh/wire/fleet/resources/fields';
 import { z } from 'zod';
+import type { Caller } from './caller.ts';
 import { makeSecret, readSecret } from './secret-text.ts';
 
 const hourMs = 3_600_000;
@@ -137,8 +138,8 @@ export class LoginSessions {
   }
 
   /** Ends one login. Its bearers fail at once; open channels are cut by RevokedLogins. @throws FleetError NOT_FOUND. */
-  async revoke(principal: Principal, id: string): Promise<void> {
-    const done = await this.#store.write(principal, (tx) =>
+  async revoke(caller: Caller, id: string): Promise<void> {
+    const done = await this.#store.write(caller.principal, (tx) =>
       tx
         .updateTable('login_sessions')
         .set((row) => ({ revoked_at: this.#clock.wall(), revision: row('revision', '+', 1) }))

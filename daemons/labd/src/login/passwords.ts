@@ -2,8 +2,8 @@
  * Passwords (ID-3): argon2id, m = 64 MiB, t = 2, p = 1. Two at once, because each takes 64 MiB and most of a core; more
  * wait in a short line, and past it the caller hears RATE_LIMITED, whoever the user is.
  */
-import { WaitingLine } from '@labmesh/kit/bounded-queue';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { Turns } from './turns.ts';
 
 export const passwordLength = { min: 12, max: 256 } as const;
 
@@ -28,43 +28,28 @@ export function checkNewPassword(password: string): void {
 }
 
 export class Passwords {
-  readonly #atOnce: number;
-  readonly #line: WaitingLine;
-  #running = 0;
+  readonly #turns: Turns;
 
   constructor(options: PasswordsOptions = {}) {
-    this.#atOnce = options.atOnce ?? 2;
-    this.#line = new WaitingLine('login.passwords.waiting', options.waitingMax ?? 32);
+    const { atOnce = 2, waitingMax = 32 } = options;
+    const hint = 'too many logins at once; try again in a moment';
+    this.#turns = new Turns({ name: 'login.passwords.waiting', atOnce, waitingMax, hint });
   }
 
   /** Hashes running now. */
   get running(): number {
-    return this.#running;
+    return this.#turns.running;
   }
 
   /** The PHC string to store. @throws FleetError VALIDATION_FAILED, RATE_LIMITED. */
   hash(password: string): Promise<string> {
     checkNewPassword(password);
-    return this.#inTurn(() => Bun.password.hash(canonical(password), cost));
+    return this.#turns.run(() => Bun.password.hash(canonical(password), cost));
   }
 
   /** Whether `password` gives `stored`. The same work is done without a stored hash. @throws FleetError RATE_LIMITED. */
   async verify(stored: string | undefined, password: string): Promise<boolean> {
-    const right = await this.#inTurn(() => Bun.password.verify(canonical(password), stored ?? nobody));
+    const right = await this.#turns.run(() => Bun.password.verify(canonical(password), stored ?? nobody));
     return right && stored !== undefined;
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running < this.#atOnce) this.#running++;
-    else
-      await this.#line.wait().catch((cause: unknown) => {
-        throw new FleetError('RATE_LIMITED', { cause, hint: 'too many logins at once; try again in a moment' });
-      });
-    try {
-      return await work();
-    } finally {
-      // The next in line takes over this place, so the count stays.
-      if (!this.#line.admit()) this.#running--;
-    }
   }
 }

@@ -43,17 +43,6 @@ type Grant = {
 const foreignKey = () =>
   new FleetError('CONFLICT', { field: 'csrPem', message: 'this key belongs to somebody else; make a new one' });
 
-/** One key, one identity: two that share one could not be told apart by it. @throws FleetError CONFLICT. */
-export async function refuseForeignKey(tx: Writer, keyHash: string, subjectId: string): Promise<void> {
-  const foreign = await tx
-    .selectFrom('certificates')
-    .select('id')
-    .where('key_hash', '=', keyHash)
-    .where('subject_id', '!=', subjectId)
-    .executeTakeFirst();
-  if (foreign !== undefined) throw foreignKey();
-}
-
 export class UserCertificates {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -82,9 +71,9 @@ export class UserCertificates {
   async issue(tx: Writer, grant: Grant): Promise<UserCertificate & { serial: string }> {
     const now = this.#clock.wall();
     const { keyHash } = parseCsr(grant.csrPem);
-    const ttlMs = Math.min(this.#ttlMs, grant.loginExpiresAt - now);
-    if (ttlMs <= 0) throw loginOver();
     const login = await this.#keyLogin(tx, grant, keyHash, now);
+    const ttlMs = Math.min(this.#ttlMs, login.expiresAt - now);
+    if (ttlMs <= 0) throw loginOver();
     const issued = await this.#authority.issueLeaf(tx, {
       kind: 'user',
       id: grant.user.id,
@@ -98,24 +87,14 @@ export class UserCertificates {
     return { user: { id, name }, ...fields, loginExpiresAt: timeText(login.expiresAt), serial: issued.serial };
   }
 
-  /** The row of this key, made when it is new. */
+  /** The row of this key, made when it is new. A key stays with its first login: a later login makes a new key. */
   async #keyLogin(tx: Writer, grant: Grant, keyHash: string, now: number): Promise<{ expiresAt: number }> {
     const known = await tx
       .selectFrom('login_sessions')
       .select(['user_id', 'expires_at', 'revoked_at'])
       .where('hash', '=', keyHash)
       .executeTakeFirst();
-    const foreign = await tx
-      .selectFrom('certificates')
-      .select('id')
-      .where('key_hash', '=', keyHash)
-      .where('subject_id', '!=', grant.user.id)
-      .executeTakeFirst();
-    if (foreign !== undefined || (known !== undefined && known.user_id !== grant.user.id))
-      throw new FleetError('CONFLICT', {
-        field: 'csrPem',
-        message: 'this key belongs to somebody else; make a new one',
-      });
+    if (known !== undefined && known.user_id !== grant.user.id) throw foreignKey();
     if (known?.revoked_at) throw new FleetError('REVOKED', { hint: 'make a new key: `labctl login`' });
     if (known !== undefined) return { expiresAt: known.expires_at };
     const { user, groups, loginExpiresAt: expiresAt } = grant;

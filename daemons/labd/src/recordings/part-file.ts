@@ -8,6 +8,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Clock } from '@labmesh/kit/clock';
 import { type RecorderHealth, withinStall } from './recorder-health.ts';
 import { ChunkSealer } from './sealed-chunks.ts';
+import type { PartSink } from './session-recording.ts';
 
 /** First bytes of a file. */
 export const partMagic: Uint8Array = new TextEncoder().encode('labmrec1');
@@ -21,6 +22,17 @@ const zstdLevel = 1;
 export const partContext = (id: string, session: string, replicaId: string, part: number): string =>
   ['labmesh-recording-v1', id, session, replicaId, part].join('\n');
 
+/** A file that opens after nobody waits any more is closed: a handle must never be forgotten. */
+async function openWithin(stallMs: number, path: string): Promise<FileHandle> {
+  const opening = open(path, 'wx', 0o600);
+  try {
+    return await withinStall(stallMs, opening);
+  } catch (error) {
+    opening.then((file) => file.close()).catch(() => {});
+    throw error;
+  }
+}
+
 export type PartFileOptions = {
   path: string;
   /** 32 bytes. */
@@ -33,7 +45,7 @@ export type PartFileOptions = {
   stallMs: number;
 };
 
-export class PartFile {
+export class PartFile implements PartSink {
   readonly #options: PartFileOptions;
   readonly #file: FileHandle;
   readonly #sealer: ChunkSealer;
@@ -56,7 +68,7 @@ export class PartFile {
   static async create(options: PartFileOptions, start: string): Promise<PartFile> {
     const { health, path, stallMs } = options;
     try {
-      const part = new PartFile(options, await withinStall(stallMs, open(path, 'wx', 0o600)));
+      const part = new PartFile(options, await openWithin(stallMs, path));
       const bytes = Buffer.concat([partMagic, part.#seal(start, false)]);
       try {
         await part.#write(bytes);

@@ -48,7 +48,7 @@ describe('parts', () => {
     const [, ...lines] = (await ground.read(session)).split('\n');
     expect(lines).toEqual([
       '[1,"o","one"]',
-      '[2.5,"m","labmesh: part 1"]',
+      '[2.5,"m","labmesh: part 2"]',
       '[0,"r","90x30"]',
       '[0.5,"o","two"]',
       '[0,"x","0"]',
@@ -73,7 +73,7 @@ describe('parts', () => {
     expect(fetched).toContain('"theirs"');
     const alone = await ground.read(session);
     expect(alone).toContain('"mine "');
-    expect(alone).toContain(`labmesh: part 1 is on replica ${replicaB}, which is away`);
+    expect(alone).toContain(`labmesh: part 2 is on replica ${replicaB}, which is away`);
     rmSync(pathOf(ground, mine));
     const items = await ground.items(session, { fetchPart: (part) => sealedPart(other.recorder.folder, part) });
     expect(items[0]?.type).toBe('head');
@@ -96,7 +96,7 @@ describe('parts', () => {
     const recording = await crashed(ground, 'so far');
     const items = await ground.items(recording.session);
     expect(items[1]).toMatchObject({ code: 'o', text: 'so far' });
-    expect(items[2]).toMatchObject({ code: 'm', text: 'labmesh: part 0 ends here: its end was not written' });
+    expect(items[2]).toMatchObject({ code: 'm', text: 'labmesh: part 1 ends here: its end was not written' });
     await recording.end();
   });
 });

@@ -3,7 +3,7 @@
  *
  *     part 0 on A:  head  0.1 o  0.2 o   cut with its replica
  *     part 1 on B:  head  0.3 o  0.1 x
- *     joined:       head  0.1 o  0.2 o  m "…cut"  4.2 r "90x30"  m "labmesh: part 1"  0.3 o  0.1 x
+ *     joined:       head  0.1 o  0.2 o  m "…cut"  4.2 r "90x30"  m "labmesh: part 2"  0.3 o  0.1 x
  *
  * The pause between parts is what their rows say about when they began.
  */
@@ -59,17 +59,17 @@ const brace = 0x7b;
 const encoder = new TextEncoder();
 const markLine = (text: string) => encoder.encode(eventLine({ interval: 0, code: 'm', text: `labmesh: ${text}` }));
 
-/** Lines of one part; what is missing is told by a marker. @throws FleetError when it was changed. */
-async function* partLines(row: RecordingsTable, options: ReadOptions): AsyncGenerator<Uint8Array> {
+/** Lines of one part, the `at`-th from 1; what is missing is told by a marker. @throws FleetError when it was changed. */
+async function* partLines(row: RecordingsTable, at: number, options: ReadOptions): AsyncGenerator<Uint8Array> {
   const sealed = (await sealedPart(options.folder, row)) ?? (await options.fetchPart?.(row));
-  if (sealed === undefined) return yield markLine(`part ${row.part} is on replica ${row.replica_id}, which is away`);
+  if (sealed === undefined) return yield markLine(`part ${at} is on replica ${row.replica_id}, which is away`);
   try {
     yield* wholeLines(openPart(row, sealed, options.secrets));
   } catch (error) {
     if (!(error instanceof ChunkError)) throw error;
     // A part that ended well and now lacks its end was shortened.
     if (error.kind === 'damaged' || row.sha256 !== null) throw damagedRecording(error, row.id);
-    yield markLine(`part ${row.part} ends here: its end was not written`);
+    yield markLine(`part ${at} ends here: its end was not written`);
   }
 }
 
@@ -82,10 +82,13 @@ class Joint {
   #startMs = 0;
   #playedS = 0;
   #size = '';
+  /** Which part this is, from 1: the numbers of rows have gaps. */
+  #at = 0;
 
   /** Lines for a part that begins now; its own head is left out. */
   begin(row: RecordingsTable): void {
     this.#reader = new CastReader();
+    this.#at++;
     if (this.#head === undefined) this.#startMs = row.created_at;
   }
 
@@ -105,7 +108,7 @@ class Joint {
     }
     // Clocks of two replicas differ: no pause is shorter than none.
     const interval = Math.max(0, Math.round(row.created_at - this.#startMs - this.#playedS * 1000) / 1000);
-    yield this.#event({ interval, code: 'm', text: `labmesh: part ${row.part}` });
+    yield this.#event({ interval, code: 'm', text: `labmesh: part ${this.#at}` });
     if (size !== this.#size) yield this.#event({ interval: 0, code: 'r', text: size });
   }
 
@@ -140,9 +143,9 @@ export async function* readRecording(
 ): AsyncGenerator<Uint8Array> {
   const rows = await partsOf(options.store, principal, session);
   const joint = new Joint();
-  for (const row of rows) {
+  for (const [index, row] of rows.entries()) {
     joint.begin(row);
-    for await (const lines of partLines(row, options)) {
+    for await (const lines of partLines(row, index + 1, options)) {
       // One part that is here needs no joining.
       if (rows.length === 1 && (joint.isInside || lines[0] === brace)) {
         joint.isInside = true;

@@ -188,7 +188,7 @@ test('recordings.url: a folder, however it is written, and nothing else', () => 
   expect(folderOfUrl('file:/var/lib/x')).toBe('/var/lib/x');
   expect(folderOfUrl('file:///var/lib/a%20b')).toBe('/var/lib/a b');
   expect(folderOfUrl('file:below')).toBe(join(process.cwd(), 'below'));
-  for (const bad of ['', 'file:', '/var/lib/x', 'http://x/y']) {
+  for (const bad of ['', 'file:', '/var/lib/x', 'http://x/y', 's3://x/y']) {
     expect(() => folderOfUrl(bad)).toThrow(/recordings.url/);
   }
 });

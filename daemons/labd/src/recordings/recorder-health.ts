@@ -24,6 +24,7 @@ export type RecorderHealthOptions = {
   clock: Clock;
   log: Logger;
   onAlarm?: ((alarm: RecorderAlarm) => void) | undefined;
+  onFailure?: () => void;
   /** A write that takes longer counts as failed, ms. */
   stallMs: number;
 };
@@ -53,7 +54,6 @@ export class RecorderHealth implements AsyncDisposable {
   #nudge = new AbortController();
   #failing = false;
   #probe: { at: number; done: Promise<void> } | undefined;
-  failures = 0;
 
   constructor(options: RecorderHealthOptions) {
     this.#options = options;
@@ -65,7 +65,7 @@ export class RecorderHealth implements AsyncDisposable {
   }
 
   failed(error: unknown): void {
-    this.failures++;
+    this.#options.onFailure?.();
     if (this.#failing) return;
     this.#failing = true;
     this.#nudge.abort(new Error('failing'));

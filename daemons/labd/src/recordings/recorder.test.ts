@@ -234,7 +234,7 @@ describe('files and rows', () => {
     const recording = await ground.start();
     expect(metrics.render()).toContain('labmesh_labd_recordings 1\n');
     const { bytes } = await recording.end();
-    expect(metrics.render()).toContain(`labmesh_labd_recording_bytes ${bytes}\n`);
+    expect(metrics.render()).toContain(`labmesh_labd_recording_bytes_total ${bytes}\n`);
     expect(metrics.render()).toContain('labmesh_labd_recording_failing 0\n');
   });
 });

@@ -7,22 +7,17 @@
  *     void recording.failed.then((why) => channel.close(why));
  *     const end = await recording.end({ code: 0, signal: null });
  */
-import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
-import type { Metrics } from '@labmesh/kit/metrics';
+import type { Counter, Metrics } from '@labmesh/kit/metrics';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { RecordingsTable } from '@labmesh/store/tables';
-import { CastWriter } from '@labmesh/wire/fleet/asciicast';
 import { system } from '@labmesh/wire/fleet/principal';
-import type { Tty } from '@labmesh/wire/frame/open';
-import { uuidv7 } from '@labmesh/wire/ids';
 import type { Sealer } from '../secrets/sealer.ts';
-import { PartFile, partContext } from './part-file.ts';
+import { createPart, type NewPart, type PartRequest } from './new-part.ts';
 import { RecorderHealth, type RecorderAlarm } from './recorder-health.ts';
 import { RecordingFolder, folderOfUrl } from './recording-folder.ts';
-import { SessionRecording, partHead, type RecordingEnd } from './session-recording.ts';
+import { SessionRecording, type RecordingEnd, type SessionRecordingOptions } from './session-recording.ts';
 
 export type RecorderSettings = {
   input: boolean;
@@ -56,13 +51,7 @@ export type RecorderOptions = {
   onAlarm?: (alarm: RecorderAlarm) => void;
 };
 
-export type StartRecording = {
-  session: string;
-  term: Tty | null;
-  command: string | null;
-  replicaId: string;
-  /** 0 for the first part of a session, one more on each replica that takes it over. */
-  part: number;
+export type StartRecording = PartRequest & {
   /** Window of the channel: batches are no larger than half of it. */
   windowBytes?: number;
   /** `caller`: the row `recording.row` goes into the caller's own transaction, its end by `endRecordingRow`. */
@@ -85,14 +74,17 @@ export class Recorder implements AsyncDisposable {
   readonly #options: RecorderOptions;
   readonly #settings: RecorderSettings;
   readonly #active = new Map<string, SessionRecording>();
-  #bytes = 0;
+  #bytes: Counter | undefined;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#settings = { ...recorderDefaults, ...options.options };
     this.folder = new RecordingFolder(folderOfUrl(options.url));
     const { clock, log, metrics, onAlarm } = options;
-    this.health = new RecorderHealth({ folder: this.folder, clock, log, onAlarm, stallMs: this.#settings.stallMs });
+    const failures = metrics?.counter('recording_failures_total', 'Writes of recordings that failed.').labels();
+    const onFailure = () => failures?.inc();
+    const { stallMs } = this.#settings;
+    this.health = new RecorderHealth({ folder: this.folder, clock, log, onAlarm, onFailure, stallMs });
     if (metrics !== undefined) this.#declare(metrics);
   }
 
@@ -102,12 +94,10 @@ export class Recorder implements AsyncDisposable {
   }
 
   #declare(metrics: Metrics): void {
+    const failing = () => (this.health.failing ? 1 : 0);
     metrics.gauge('recordings', 'Recordings that run.', { read: () => this.#active.size });
-    metrics.gauge('recording_failing', '1 while recordings cannot be written.', {
-      read: () => (this.health.failing ? 1 : 0),
-    });
-    const gauges = { recording_bytes: () => this.#bytes, recording_failures: () => this.health.failures };
-    for (const [name, read] of Object.entries(gauges)) metrics.gauge(name, 'Since the start.', { read });
+    metrics.gauge('recording_failing', '1 while recordings cannot be written.', { read: failing });
+    this.#bytes = metrics.counter('recording_bytes_total', 'Bytes of recordings that ended, sealed.').labels();
   }
 
   /**
@@ -116,56 +106,29 @@ export class Recorder implements AsyncDisposable {
    */
   async start(request: StartRecording): Promise<SessionRecording> {
     await this.health.check();
-    const { row, file, cast } = await this.#openPart(request);
-    const recording = new SessionRecording(this.#sessionOptions(request, row, file, cast));
+    const made = await this.#openPart(request);
+    const { row, file } = made;
+    const recording = new SessionRecording(this.#sessionOptions(request, made));
     this.#active.set(row.id, recording);
     try {
       if (request.row !== 'caller') await this.#insert(row);
     } catch (error) {
       this.#active.delete(row.id);
       file.close();
-      await this.#remove(row.url);
+      await this.folder.remove(row.url);
       throw error;
     }
     return recording;
   }
 
-  async #openPart(request: StartRecording): Promise<{ row: RecordingsTable; file: PartFile; cast: CastWriter }> {
+  #openPart(request: StartRecording): Promise<NewPart> {
     const { clock, secrets } = this.#options;
-    const { session, replicaId, part, term, command } = request;
-    const id = uuidv7();
-    const wall = clock.wall();
-    const key = randomBytes(32);
-    const place = await this.folder.place(id, wall).catch((error: unknown) => {
-      this.health.failed(error);
-      throw this.health.refusal(error);
-    });
-    const cast = new CastWriter(clock.now());
-    const row: RecordingsTable = {
-      id,
-      created_at: wall,
-      session_id: session,
-      replica_id: replicaId,
-      part,
-      url: place.url,
-      bytes: 0,
-      sha256: null,
-      sealed_key: secrets.seal('recordings', id, 'sealed_key', key),
-      ended_at: null,
-    };
+    const { folder, health } = this;
     const { graceMs, stallMs } = this.#settings;
-    const context = partContext(id, session, replicaId, part);
-    const options = { path: place.path, key, context, health: this.health, clock, graceMs, stallMs };
-    try {
-      return { row, cast, file: await PartFile.create(options, cast.head(partHead(term, command, wall))) };
-    } catch (error) {
-      this.folder.forget();
-      await this.#remove(row.url);
-      throw this.health.refusal(error);
-    }
+    return createPart({ folder, health, sealer: secrets, clock, graceMs, stallMs }, request);
   }
 
-  #sessionOptions(request: StartRecording, row: RecordingsTable, file: PartFile, cast: CastWriter) {
+  #sessionOptions(request: StartRecording, { row, file, cast }: NewPart): SessionRecordingOptions {
     const { clock, log } = this.#options;
     const { input, ttyBytesMax, pipeBytesMax, graceBytes } = this.#settings;
     const batchBytes = Math.min(batchBytesMax, Math.max(512, Math.floor((request.windowBytes ?? Infinity) / 2)));
@@ -183,7 +146,7 @@ export class Recorder implements AsyncDisposable {
 
   async #onEnd(id: string, end: RecordingEnd, writeRow: boolean): Promise<void> {
     this.#active.delete(id);
-    this.#bytes += end.bytes;
+    this.#bytes?.inc(end.bytes);
     if (!writeRow) return;
     const { clock, log, store } = this.#options;
     try {
@@ -192,11 +155,6 @@ export class Recorder implements AsyncDisposable {
       // The file is whole: settleParts writes the row when the store is back.
       log.warn('the end of a recording is not in the store yet', { recording: id, why: String(error) });
     }
-  }
-
-  async #remove(url: string): Promise<void> {
-    const path = this.folder.find(url);
-    if (path !== undefined) await rm(path, { force: true }).catch(() => {});
   }
 
   /** Ends what runs. */

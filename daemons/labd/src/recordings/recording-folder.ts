@@ -18,7 +18,7 @@ export function folderOfUrl(url: string): string {
   if (url.startsWith('file:') && path !== '') return isAbsolute(path) ? path : resolve(path);
   throw new FleetError('VALIDATION_FAILED', {
     field: 'recordings.url',
-    message: 'recordings.url is file:<folder>',
+    message: `recordings.url is file:<folder>${url.startsWith('s3:') ? '; s3: is not part of this version' : ''}`,
     hint: 'recordings.url = "file:/var/lib/labmesh/labd/recordings"',
   });
 }
@@ -70,6 +70,12 @@ export class RecordingFolder {
   async size(path: string): Promise<number | undefined> {
     const found = await stat(path).catch(() => undefined);
     return found?.size;
+  }
+
+  /** Removes a file, if it is there and can be. */
+  async remove(url: string): Promise<void> {
+    const path = this.find(url);
+    if (path !== undefined) await rm(path, { force: true }).catch(() => {});
   }
 
   /** Removes the folders of days that ended before `beforeMs`; gives how many. */

@@ -12,7 +12,6 @@ import type { Logger } from '@labmesh/kit/log';
 import type { RecordingsTable } from '@labmesh/store/tables';
 import { CastText, type CastCode, type CastHead, type CastWriter } from '@labmesh/wire/fleet/asciicast';
 import type { StreamId } from '@labmesh/wire/frame/frame-types';
-import type { PartFile } from './part-file.ts';
 import { StreamDigests, type StreamSums } from './stream-digests.ts';
 
 export type RecordingFailure = 'recording-limit' | 'recording-unavailable';
@@ -24,6 +23,17 @@ export type RecordingEnd = {
   /** Of this part's streams, recorded or not. */
   streams: StreamSums;
 };
+/** Where text goes; `PartFile` says what each of these does. */
+export interface PartSink {
+  readonly failing: boolean;
+  readonly bytes: number;
+  onFailing: (() => void) | undefined;
+  append(text: string, last: boolean): Promise<boolean>;
+  sha256(): string;
+  giveUp(): void;
+  close(): void;
+}
+
 type Exit = { code: number | null; signal: string | null };
 
 export type SessionRecordingOptions = {
@@ -38,7 +48,7 @@ export type SessionRecordingOptions = {
   batchMs: number;
   /** Bytes that may wait in memory while writes fail; then the session ends. */
   graceBytes: number;
-  file: PartFile;
+  file: PartSink;
   cast: CastWriter;
   clock: Clock;
   log: Logger;
@@ -51,6 +61,9 @@ const pendingBytesMax = 16 * 1024 * 1024;
 /** Bytes around the text of a line. */
 const lineCost = 16;
 type Counts = [number, number, number];
+type Line = [code: CastCode, text: string];
+/** What an `m` event says before the text of an output. */
+const markOf = (stream: StreamId) => (stream === 2 ? 'stderr' : 'stdout');
 const zeros = (): Counts => [0, 0, 0];
 
 export class SessionRecording {
@@ -164,7 +177,7 @@ export class SessionRecording {
   #markStream(stream: StreamId): void {
     if (stream === 0 || stream === this.#marked) return;
     this.#marked = stream;
-    this.#addLine('m', stream === 2 ? 'stderr' : 'stdout');
+    this.#addLine('m', markOf(stream));
   }
 
   /** Lines that no stream pays for with credit count towards the bound, or resizing without end would fill the disk. */
@@ -191,7 +204,11 @@ export class SessionRecording {
     if (this.#failure !== undefined) return;
     this.#failure = why;
     this.#options.log.warn('a recording ends its session', { session: this.session, why });
-    if (why === 'recording-unavailable') this.#options.file.giveUp();
+    if (why === 'recording-unavailable') {
+      this.#options.file.giveUp();
+      this.#pending = [];
+      this.#pendingBytes = 0;
+    }
     this.#fail(why);
   }
 
@@ -227,19 +244,34 @@ export class SessionRecording {
     for (const stream of [0, 1, 2] as const) if (this.#accepted[stream] > 0) this.#onConsumed?.(stream);
   }
 
+  /** Characters that never got their rest, under the name of their stream. */
+  #rests(): Line[] {
+    if (this.#isFull) return [];
+    return ([0, 1, 2] as const).flatMap<Line>((stream) => {
+      const text = this.#texts[stream].end();
+      if (text === '') return [];
+      if (stream === 0) return [['i', text]];
+      const isMarked = stream === this.#marked;
+      this.#marked = stream;
+      return isMarked
+        ? [['o', text]]
+        : [
+            ['m', markOf(stream)],
+            ['o', text],
+          ];
+    });
+  }
+
   #lastLines(exit: Exit | undefined): string {
     const { cast, clock } = this.#options;
-    const at = clock.now();
-    const rests = this.#isFull ? [] : this.#texts.map((text) => text.end()).filter((text) => text !== '');
-    const sums = Object.entries(this.#digests.sums()).map(
-      ([name, { bytes, sha256 }]) => `${name} ${bytes} bytes sha256 ${sha256}`,
-    );
+    const sums = Object.entries(this.#isFull ? this.#digests.sums() : {});
     const number = exit === undefined ? undefined : exitNumber(exit);
-    return [
-      ...rests.map((text) => cast.event('o', text, at)),
-      ...(this.#isFull ? sums.map((text) => cast.event('m', `labmesh: ${text}`, at)) : []),
-      ...(number === undefined ? [] : [cast.event('x', String(number), at)]),
-    ].join('');
+    const lines: Line[] = [
+      ...this.#rests(),
+      ...sums.map(([name, { bytes, sha256 }]) => ['m', `labmesh: ${name} ${bytes} bytes sha256 ${sha256}`] as Line),
+      ...(number === undefined ? [] : [['x', String(number)] as Line]),
+    ];
+    return lines.map(([code, text]) => cast.event(code, text, clock.now())).join('');
   }
 
   async #end(exit: Exit | undefined): Promise<RecordingEnd> {

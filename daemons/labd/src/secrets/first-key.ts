@@ -35,6 +35,7 @@ async function keyOfSealed({ store, ring, keyFile }: FirstKeyOptions): Promise<K
   throw new SecretsRefused(`the store holds values sealed with key ${id}: put that key into ${keyFile}`, id);
 }
 
+/** What would be the first key: the one that is here already, the passphrase's, or a new one in a new file. */
 async function candidate(options: FirstKeyOptions): Promise<Candidate> {
   const { ring, keyFile, passphrase } = options;
   const known = await keyOfSealed(options);

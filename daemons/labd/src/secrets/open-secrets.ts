@@ -57,6 +57,7 @@ class KeptSecrets implements Secrets {
   readonly #rotation: Rotation;
   readonly #keyFile: string;
   #active: Kek | undefined;
+  #stepping: Promise<unknown> = Promise.resolve();
 
   constructor(options: SecretsOptions) {
     const { store, clock, log, replicaId, passphrase, nextPassphrase } = options;
@@ -148,7 +149,14 @@ class KeptSecrets implements Secrets {
     return this.#told(row);
   }
 
-  async advance(): Promise<boolean> {
+  /** One at a time: a timer and an operator's call may come together, and a pass keeps its place between steps. */
+  advance(): Promise<boolean> {
+    const step = this.#stepping.then(() => this.#step());
+    this.#stepping = step.catch(() => false);
+    return step;
+  }
+
+  async #step(): Promise<boolean> {
     const rows = await this.#rows();
     const isMissing = rows.some((row) => row.state !== 'retired' && !this.#ring.has(row));
     if (isMissing) await this.#ring.load(rows);
@@ -160,9 +168,9 @@ class KeptSecrets implements Secrets {
     return hasMore;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stepping;
     this.#active = undefined;
-    return Promise.resolve();
   }
 }
 

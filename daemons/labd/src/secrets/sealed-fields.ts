@@ -1,6 +1,7 @@
 /**
  * Which columns hold sealed values (SE-2). A rotation looks here for what it must wrap again, and a start without keys
- * for what would be lost, so a column that is missing from this list loses its values with the old key.
+ * for what would be lost, so a column that is missing from this list loses its values with the old key. Left out are
+ * values that end by themselves before a key retires: answers kept for `Idempotency-Key` (24 h), logins under way.
  */
 import type { Reader } from '@labmesh/store/store';
 import type { Tables } from '@labmesh/store/tables';

@@ -9,6 +9,8 @@ export class MemorySocket implements FrameSocket {
   /** Everything sent, for tests that look at bytes; kept only when `records`. */
   readonly sent: Uint8Array[] = [];
   records = false;
+  /** Messages that move in one turn of the loop; all of them by default. */
+  perTurn: () => number = () => Infinity;
   /** False: what is sent stays unsent, as when the other side does not read. */
   #flows = true;
   #isOpen = true;
@@ -34,9 +36,9 @@ export class MemorySocket implements FrameSocket {
 
   send(message: Uint8Array): void {
     if (!this.#isOpen) return;
-    if (this.records) this.sent.push(message.slice());
+    if (this.records) this.sent.push(Uint8Array.prototype.slice.call(message));
     // A copy: on a real socket the two ends share no memory either.
-    this.#line.push(message.slice());
+    this.#line.push(Uint8Array.prototype.slice.call(message));
     this.bufferedBytes += message.length;
     this.#schedule();
   }
@@ -47,7 +49,8 @@ export class MemorySocket implements FrameSocket {
     setImmediate(() => {
       this.#isScheduled = false;
       if (!this.#flows) return;
-      this.deliver(this.#line.length);
+      this.deliver(Math.min(this.#line.length, this.perTurn()));
+      this.#schedule();
     });
   }
 

@@ -25,7 +25,11 @@ test('reads what the runtime reads, with each name apart', () => {
 
 test('CA certificates: path lengths 2 and 0, certificate and list signing, constraints (CA-1, CA-3)', () => {
   expect(ca.root.certificate).toMatchObject({ isCa: true, pathLength: 2, permittedDns: undefined });
-  expect(ca.issuing.certificate).toMatchObject({ isCa: true, pathLength: 0, permittedDns: ['localhost', 'lab.example'] });
+  expect(ca.issuing.certificate).toMatchObject({
+    isCa: true,
+    pathLength: 0,
+    permittedDns: ['localhost', 'lab.example'],
+  });
   expect(ca.issuing.certificate.keyUsage).toBe((1 << 5) | (1 << 6));
   expect(Buffer.compare(ca.issuing.certificate.issuer, ca.root.certificate.subject)).toBe(0);
   expect(Buffer.compare(labd.certificate.issuer, ca.issuing.certificate.subject)).toBe(0);

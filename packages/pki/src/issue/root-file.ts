@@ -2,7 +2,7 @@
  * The root key kept off the server (CA-2, `root_mode = offline`). The file is written once and holds one line of
  * facts, the root certificate and its private key; it is all that an offline machine needs to sign.
  */
-import { open } from 'node:fs/promises';
+import { link, open, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { pemBytesMax, readPem, toPem } from '../der/pem.ts';
 import { type Certificate, readCertificate } from '../der/read-certificate.ts';
@@ -21,15 +21,22 @@ const factsSchema = z.object({
   dnsNames: z.array(z.string().max(253)).max(64),
 });
 
-/** Writes the file, 0600. Rejects when there is one already (EEXIST): a root key is never overwritten. */
+/** Writes the file whole, 0600. Rejects when there is one already (EEXIST): a root key is never overwritten. */
 export async function writeRootFile(path: string, key: EcKey, root: Certificate, facts: RootFacts): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
+  const draft = `${path}.${crypto.randomUUID()}.tmp`;
   try {
-    const line = `${prefix}${JSON.stringify({ trustDomain: facts.trustDomain, dnsNames: facts.dnsNames })}\n`;
-    await file.writeFile(`${line}${toPem('CERTIFICATE', root.der)}${key.privatePem}`);
-    await file.sync();
+    const file = await open(draft, 'wx', 0o600);
+    try {
+      const line = `${prefix}${JSON.stringify({ trustDomain: facts.trustDomain, dnsNames: facts.dnsNames })}\n`;
+      await file.writeFile(`${line}${toPem('CERTIFICATE', root.der)}${key.privatePem}`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    // A link and not a rename: it fails where a file is, and whoever reads sees all of it or nothing.
+    await link(draft, path);
   } finally {
-    await file.close();
+    await rm(draft, { force: true });
   }
 }
 

@@ -166,6 +166,7 @@ export const columns: Columns = {
     principal: 'text',
     job: 'text?',
     command: 'text?',
+    open: 'text',
     tty: 'integer',
     state: 'text',
     token_hash: 'text',

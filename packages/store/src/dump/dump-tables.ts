@@ -4,6 +4,7 @@
  */
 import type { Principal } from '@labmesh/wire/fleet/principal';
 import { type Kysely, sql } from 'kysely';
+import { asStoreError } from '../store-errors.ts';
 import type { Store } from '../store.ts';
 import { dataTables, type DataTable, primaryKey } from './columns.ts';
 
@@ -26,7 +27,9 @@ async function* rowsOf(db: AnyTable, table: DataTable): AsyncGenerator<DumpRow> 
   for (;;) {
     const after = last;
     const rest = after && query.where(sql<boolean>`(${columns}) > (${sql.join(key.map((column) => after[column]))})`);
-    const rows = await (rest ?? query).execute();
+    const rows = await (rest ?? query).execute().catch((error: unknown) => {
+      throw asStoreError(error);
+    });
     for (const row of rows) yield { table, row };
     if (rows.length < pageRows) return;
     last = rows.at(-1);

@@ -20,6 +20,7 @@ export const releases: readonly (readonly string[])[] = [release1];
 const principal = system('migrate');
 const lockName = 'schema';
 const pollMs = 250;
+const notedAtOnce = 12;
 /** Longer than any migration that a person would wait for. */
 const lockWaitMaxMs = 600_000;
 
@@ -82,18 +83,29 @@ async function pendingSteps(store: SqlStore, lists: readonly (readonly string[])
   return stepsOf(lists).filter((step) => !done.has(step.id));
 }
 
-/** Applies steps while `held` is true. */
+const record = (store: SqlStore, steps: readonly Step[]): Promise<unknown> =>
+  store.write(principal, (tx) =>
+    tx
+      .insertInto('migrations')
+      .values(steps.map(({ id, release }) => ({ id, release, applied_at: store.clock.wall() })))
+      .onConflict((on) => on.column('id').doNothing())
+      .execute(),
+  );
+
+/** Applies steps while `held` is true. They are noted by the dozen: what was not noted is harmless to do again. */
 async function apply(store: SqlStore, steps: readonly Step[], held: () => boolean): Promise<void> {
-  for (const { id, release, ddl } of steps) {
-    if (!held()) return;
-    await runDdl(store, ddl);
-    await store.write(principal, (tx) =>
-      tx
-        .insertInto('migrations')
-        .values({ id, release, applied_at: store.clock.wall() })
-        .onConflict((on) => on.column('id').doNothing())
-        .execute(),
-    );
+  let done: Step[] = [];
+  try {
+    for (const step of steps) {
+      if (!held()) return;
+      await runDdl(store, step.ddl);
+      done.push(step);
+      if (done.length < notedAtOnce) continue;
+      await record(store, done);
+      done = [];
+    }
+  } finally {
+    if (done.length > 0) await record(store, done);
   }
 }
 

@@ -122,7 +122,8 @@ const history: readonly string[] = [
   table(
     'sessions',
     `${row}, kind text not null, server_id text not null, agent_id text not null, principal_kind text not null,
-     principal_id text not null, principal text not null, job text, command text, tty bigint not null,
+     principal_id text not null, principal text not null, job text, command text, open text not null,
+     tty bigint not null,
      state text not null, token_hash text not null, started_at bigint not null, ended_at bigint, exit text,
      close_code bigint, recording_id text`,
   ),

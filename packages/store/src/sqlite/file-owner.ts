@@ -9,6 +9,8 @@ import { basename, dirname } from 'node:path';
 import { StoreStartError } from '../store-errors.ts';
 
 const askTimeoutMs = 1_000;
+/** How long somebody may hold the answer in his hand. */
+const answerTimeoutS = 5;
 const answerMax = 256;
 /** What fits into sockaddr_un on every system, less the end mark. */
 const socketPathMax = 103;
@@ -61,7 +63,12 @@ function listen(socketPath: string): { stop(): void } {
   return withSocketPath(socketPath, (unix) => {
     // The lock is ours, so a socket that is there was left behind.
     rmSync(socketPath, { force: true });
-    const server = Bun.listen({ unix, socket: { open: (socket) => void socket.end(line), data: () => {} } });
+    const open = (socket: Bun.Socket) => {
+      socket.timeout(answerTimeoutS);
+      // Not ended here: Bun's client takes an answer with its end in one piece for a connection that failed.
+      socket.write(line);
+    };
+    const server = Bun.listen({ unix, socket: { open, timeout: (socket) => void socket.end(), data: () => {} } });
     chmodSync(socketPath, 0o600);
     server.unref();
     return { stop: () => server.stop(true) };
@@ -75,9 +82,11 @@ function listen(socketPath: string): { stop(): void } {
  */
 export async function ownFile(file: string): Promise<Disposable> {
   const socketPath = `${file}.owner.sock`;
-  const lock = new Database(`${file}.owner`, { create: true });
+  closeSync(openSync(`${file}.owner`, 'a', 0o600));
+  const lock = new Database(`${file}.owner`, { readwrite: true });
   try {
     lock.run('pragma busy_timeout = 0');
+    lock.run('pragma journal_mode = memory');
     lock.run('begin exclusive');
   } catch (error) {
     lock.close();

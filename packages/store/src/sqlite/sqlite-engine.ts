@@ -83,7 +83,15 @@ export async function openSqlite(file: string | undefined): Promise<Engine> {
       return { transaction, close: () => kysely.destroy().then(() => database.close()) };
     },
     async ddl(text) {
-      await writer.executeQuery(CompiledQuery.raw(text));
+      // Without a sync for each: a statement that a power cut undoes is done again, and the next commit syncs all before.
+      await writer.connection().execute(async (one) => {
+        main.run('pragma synchronous = normal');
+        try {
+          await one.executeQuery(CompiledQuery.raw(text));
+        } finally {
+          main.run('pragma synchronous = full');
+        }
+      });
     },
     async close() {
       await reader.destroy();

@@ -53,7 +53,9 @@ function pages(store: () => Store): void {
   const listed = (options: Partial<PageOptions>) =>
     store().read(tester, (db) =>
       page(db.selectFrom('events').select(['id', 'created_at']).where('type', '=', 'paged'), {
-        ...{ list: 'events by time', by: byTime, limit: 4 },
+        list: 'events by time',
+        by: byTime,
+        limit: 4,
         ...options,
       }),
     );

@@ -35,10 +35,7 @@ export function sampleRows(): DumpRow[] {
     Array.from({ length: rowsOf(table) }, (_, at) => ({
       table,
       row: Object.fromEntries(
-        Object.entries(columns[table]).map(([column, type]) => [
-          column,
-          valueOf(table, column, type as ColumnType, at),
-        ]),
+        Object.entries(columns[table]).map(([column, type]) => [column, valueOf(table, column, type, at)]),
       ),
     })),
   );

@@ -7,8 +7,8 @@ import { uuidv7 } from '@labmesh/wire/ids';
 import { bumpAccessVersion } from '../access-version.ts';
 import { seedBuiltinRoles } from '../builtin-roles.ts';
 import type { Subject } from '../load-policies.ts';
-import { parseRule } from '../rule.ts';
-import { ruleRow } from '../rule-rows.ts';
+import { parseRule } from '../rules/rule.ts';
+import { ruleRow } from '../rules/rule-rows.ts';
 
 /** The wall time of a fresh FakeClock. */
 export const start = 1_700_000_000_000;

@@ -1,10 +1,10 @@
 /** Random rules, things and calls for property tests. The words are few, so that rules and calls meet often. */
 import { kinds, type Kind, verbs, type Verb } from '@labmesh/wire/fleet/access-words';
 import fc from 'fast-check';
-import type { LimitEntry } from '../limits.ts';
-import { takesAccount, takesForward } from '../limits.ts';
-import type { Rule } from '../rule.ts';
-import type { Requirement } from '../selector.ts';
+import type { LimitEntry } from '../rules/limits.ts';
+import { takesAccount, takesForward } from '../rules/limits.ts';
+import type { Rule } from '../rules/rule.ts';
+import type { Requirement } from '../rules/selector.ts';
 
 /** How often a property runs: `fallback` unless LABMESH_FUZZ_RUNS says more. */
 export const fuzzRuns = (fallback: number): number => Math.max(fallback, Number(process.env.LABMESH_FUZZ_RUNS ?? 0));

@@ -7,7 +7,7 @@ import { timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import { sql } from 'kysely';
 import { selectorSql } from '../../access/condition.ts';
 import type { Limit, Policies } from '../../access/policies.ts';
-import { parseSelector } from '../../access/selector.ts';
+import { parseSelector } from '../../access/rules/selector.ts';
 import { type FleetFilter, type FleetServer, type FleetView, showServer } from '../../hub/fleet-view.ts';
 import type { Call, HandlersOf } from '../handler.ts';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';

@@ -40,7 +40,7 @@ export type CaKey = {
   keyHash: string;
 };
 
-export type CaRows = { meta: CaMeta; keys: CaKey[] };
+export type CaRows = { meta: CaMeta; keys: readonly CaKey[] };
 
 const metaKey = 'ca.state';
 

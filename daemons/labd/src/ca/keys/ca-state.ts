@@ -37,6 +37,11 @@ export type CaState = {
   intermediates: readonly Uint8Array[];
 };
 
+/** As many as a peer's check looks at. */
+const intermediatesMax = 16;
+
+const sameName = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+
 type Certified = CaKey & { certificate: Certificate };
 const isCertified = (key: CaKey): key is Certified => key.certificate !== undefined;
 
@@ -49,18 +54,25 @@ export const pemOf = (certificates: readonly Certificate[]): string =>
 export function caState({ meta, keys }: CaRows, signers: ReadonlyMap<string, Signer>): CaState {
   const roots = (...phases: KeyPhase[]) => certified(keys, 'root', ...phases).map(({ certificate }) => certificate);
   const told = roots('active', 'next');
+  const anchors = roots('active', 'next', 'previous');
   const pem = pemOf(told);
-  const intermediates = certified(keys, 'intermediate', 'active', 'next', 'previous').toSorted(
-    (a, b) => b.createdAt - a.createdAt,
-  );
   return {
     meta,
     keys,
     signers,
     bundle: { pem, digest: bundleDigest(pem), pins: told.map(({ der }) => pinOf(der)) },
-    anchorsPem: pemOf(roots('active', 'next', 'previous')),
-    intermediates: intermediates.map(({ certificate }) => certificate.der),
+    anchorsPem: pemOf(anchors),
+    intermediates: intermediatesOf(keys, anchors),
   };
+}
+
+/** Also those whose keys are destroyed: a machine that comes back after a year shows a leaf of one (CA-7). */
+function intermediatesOf(keys: readonly CaKey[], anchors: readonly Certificate[]): Uint8Array[] {
+  const all = certified(keys, 'intermediate', 'active', 'next', 'previous', 'destroyed').filter(({ certificate }) =>
+    anchors.some(({ subject }) => sameName(subject, certificate.issuer)),
+  );
+  const newestFirst = all.toSorted((a, b) => b.createdAt - a.createdAt);
+  return newestFirst.slice(0, intermediatesMax).map(({ certificate }) => certificate.der);
 }
 
 /** Whether leaves of this kind come from the next generation by now. */
@@ -76,15 +88,23 @@ export function signerFor(state: CaState, kind: LeafKind): Signer {
   return signer;
 }
 
-const sameName = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
-
-/** What stands between a leaf and a root, as PEM: the intermediate, for servers also its root as older roots signed it. */
+/**
+ * What stands between a leaf and a root, as PEM: the intermediate, for servers also its root as older roots signed it.
+ * TLS libraries take the first of several namesakes and do not come back to try the next, so the one by the youngest
+ * old root goes first: who slept through one rotation gets in; through two within 90 days only by our own check.
+ */
 export function chainOf(state: CaState, issuer: Certificate, isServer: boolean): string {
+  const age = (cross: Certificate) =>
+    state.keys.findLastIndex(({ role, certificate }) => role === 'root' && isIssuedBy(cross, certificate));
   const crosses = certified(state.keys, 'cross', 'active', 'next', 'previous')
     .map(({ certificate }) => certificate)
-    .filter(({ subject }) => isServer && sameName(subject, issuer.issuer));
+    .filter(({ subject }) => isServer && sameName(subject, issuer.issuer))
+    .toSorted((a, b) => age(b) - age(a));
   return pemOf([issuer, ...crosses]);
 }
+
+const isIssuedBy = (child: Certificate, issuer: Certificate | undefined): boolean =>
+  issuer !== undefined && sameName(child.issuer, issuer.subject);
 
 /** The intermediate that signed a leaf, by the hash of its key. */
 export const intermediateBy = (state: CaState, keyHash: string): Certificate | undefined =>

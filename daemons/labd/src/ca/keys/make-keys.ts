@@ -83,57 +83,74 @@ export async function makeWaiting({ sealer, now }: Maker): Promise<CaKey> {
 
 export type Generation = {
   rows: CaKey[];
-  /** Takes back what was written outside the store: for whoever lost the race to the first start. */
+  /** Takes back what was written outside the store: when it is certain that these rows did not come to be. */
   undo: () => Promise<void>;
 };
 
-/** The offline root: from its file when a start ended between file and store, else new and written there. */
-async function offlineRoot(maker: Maker): Promise<{ root: Issuer; undo: () => Promise<void> }> {
-  const { rootFile, trustDomain, dnsNames, rootTtlMs } = maker.options;
+export type GenerationRequest = {
+  phase: 'active' | 'next';
+  dnsNames: readonly string[];
+  /** Roots that sign the new one (CA-11). */
+  olds?: readonly Issuer[];
+  /** Key hashes of the roots there are: a root file with one of them is the old one, not the next. */
+  known?: readonly string[];
+};
+
+type Root = { root: Issuer; sealed?: EcKey; undo: () => Promise<void> };
+const nothingToUndo = () => Promise.resolve();
+
+async function keptRoot(path: string, trustDomain: string, known: readonly string[]): Promise<Root> {
+  const kept = await readRootFile(await readFile(path, 'utf8')).catch((cause: unknown) => {
+    throw new AuthorityRefused(78, `${path}: ${(cause as Error).message}; move it away`);
+  });
+  if (kept.trustDomain !== trustDomain) throw new AuthorityRefused(78, `${path}: belongs to ${kept.trustDomain}`);
+  if (known.includes(kept.certificate.keyHash)) {
+    throw new FleetError('CA_PHASE', {
+      message: 'the file for the root key holds the present root',
+      hint: 'move it to its safe place first',
+      log: path,
+    });
+  }
+  return { root: kept, undo: nothingToUndo };
+}
+
+/** The offline root: new and written to its file, or the one that an interrupted start or step left there. */
+async function offlineRoot(maker: Maker, request: GenerationRequest): Promise<Root> {
+  const { rootFile, trustDomain, rootTtlMs } = maker.options;
   if (rootFile === undefined) throw new AuthorityRefused(3, 'ca.root_mode = offline needs a file for the root key');
   const key = await generateKey();
   const certificate = await createRoot({ key, trustDomain, ...validity(maker, rootTtlMs) });
   try {
-    await writeRootFile(rootFile, key, certificate, { trustDomain, dnsNames });
-    return { root: { key, certificate }, undo: () => rm(rootFile, { force: true }) };
+    await writeRootFile(rootFile, key, certificate, { trustDomain, dnsNames: request.dnsNames });
   } catch (error) {
     if ((error as { code?: string }).code !== 'EEXIST') throw error;
+    return await keptRoot(rootFile, trustDomain, request.known ?? []);
   }
-  const kept = await readRootFile(await readFile(rootFile, 'utf8')).catch((cause: unknown) => {
-    throw new AuthorityRefused(78, `${rootFile}: ${(cause as Error).message}; move it away`);
-  });
-  if (kept.trustDomain !== trustDomain) throw new AuthorityRefused(78, `${rootFile}: belongs to ${kept.trustDomain}`);
-  return { root: kept, undo: () => Promise.resolve() };
+  return { root: { key, certificate }, undo: () => rm(rootFile, { force: true }) };
+}
+
+async function localRoot(maker: Maker): Promise<Root> {
+  const { trustDomain, rootTtlMs } = maker.options;
+  const key = await generateKey();
+  const certificate = await createRoot({ key, trustDomain, ...validity(maker, rootTtlMs) });
+  return { root: { key, certificate }, sealed: key, undo: nothingToUndo };
 }
 
 /**
- * A root and its intermediate in `phase`, and the new root as each of `olds` signs it (CA-11). With `root_mode =
- * offline` the root's private key goes into its file and is forgotten with this call.
+ * A root and its intermediate, and the new root as each of `olds` signs it. With `root_mode = offline` the root's
+ * private key goes into its file and is forgotten with this call.
+ * @throws AuthorityRefused, FleetError CA_PHASE: the root file cannot be used.
  */
-export async function makeGeneration(
-  maker: Maker,
-  phase: 'active' | 'next',
-  olds: readonly Issuer[] = [],
-): Promise<Generation> {
-  const { options, now } = maker;
-  const { trustDomain, rootTtlMs, rootMode, dnsNames } = options;
-  let [undo, sealed] = [(): Promise<void> => Promise.resolve(), undefined as EcKey | undefined];
-  let root: Issuer;
-  if (rootMode === 'offline') ({ root, undo } = await offlineRoot(maker));
-  else {
-    sealed = await generateKey();
-    root = { key: sealed, certificate: await createRoot({ key: sealed, trustDomain, ...validity(maker, rootTtlMs) }) };
-  }
-  const rootRow = certifiedRow(maker, {
-    role: 'root',
-    phase,
-    certificate: root.certificate,
-    ...(sealed !== undefined && { key: sealed }),
-  });
+export async function makeGeneration(maker: Maker, request: GenerationRequest): Promise<Generation> {
+  const { phase, dnsNames, olds = [] } = request;
+  const isOffline = maker.options.rootMode === 'offline';
+  const { root, sealed, undo } = isOffline ? await offlineRoot(maker, request) : await localRoot(maker);
+  const { certificate } = root;
+  const rootRow = certifiedRow(maker, { role: 'root', phase, certificate, ...(sealed && { key: sealed }) });
   const rows = [rootRow, await makeIntermediate(maker, root, phase, dnsNames)];
   for (const old of olds) {
-    const certificate = await createCross(old, root.certificate, now - options.backdateMs);
-    rows.push(certifiedRow(maker, { role: 'cross', phase, certificate }));
+    const cross = await createCross(old, certificate, maker.now - maker.options.backdateMs);
+    rows.push(certifiedRow(maker, { role: 'cross', phase, certificate: cross }));
   }
   return { rows, undo };
 }
@@ -143,11 +160,18 @@ export const crossRow = (maker: Maker, certificate: Certificate, phase: KeyPhase
   certifiedRow(maker, { role: 'cross', phase, certificate });
 
 /** Opens the intermediates that may sign something: leaves, or the revocation list of an older key. */
-export async function openSigners(sealer: Sealer, keys: readonly CaKey[]): Promise<Map<string, Signer>> {
+export async function openSigners(
+  sealer: Sealer,
+  keys: readonly CaKey[],
+  known: ReadonlyMap<string, Signer>,
+): Promise<Map<string, Signer>> {
   const signers = new Map<string, Signer>();
   for (const key of keys) {
     if (key.role !== 'intermediate' || key.sealedKey === null || key.certificate === undefined) continue;
-    signers.set(key.id, { id: key.id, key: await openKey(sealer, key), certificate: key.certificate });
+    const { id, certificate } = key;
+    const old = known.get(id);
+    const isSame = old?.certificate.keyHash === certificate.keyHash;
+    signers.set(id, isSame ? { ...old, certificate } : { id, key: await openKey(sealer, key), certificate });
   }
   return signers;
 }

@@ -1,7 +1,7 @@
 /** What a token is bound to (JT-2): host name pattern, MACs, networks. */
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { TokenScope } from '@labmesh/wire/fleet/tokens';
-import { compileGlob } from '../../access/name-glob.ts';
+import { compileGlob } from '../../access/rules/name-glob.ts';
 
 export type Joiner = { hostname: string; macs: readonly string[]; sourceIp: string };
 
@@ -16,12 +16,8 @@ export function isInNetworks(address: string, networks: readonly string[]): bool
     else list.addSubnet(base, Number(length), family(base));
   }
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
-  try {
-    return list.check(plain, family(plain));
-  } catch {
-    // No address at all: a socket, or a proxy that names its client otherwise.
-    return false;
-  }
+  // No address at all: a socket, or a proxy that names its client otherwise.
+  return isIP(plain) !== 0 && list.check(plain, family(plain));
 }
 
 /** The first bound that the joiner is outside of; undefined when it is inside all. */

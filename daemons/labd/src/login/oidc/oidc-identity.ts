@@ -27,6 +27,7 @@ const claimsSchema = z.object({
 export function plainName(text: string): string | undefined {
   const plain = text
     .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
     .toLowerCase()
     .replace(/@.*$/s, '')
     .replace(/[^a-z0-9.-]+/g, '-')

@@ -31,7 +31,7 @@ async function refuseTakeover(tx: Writer, caller: Caller, userId: string, now: n
     .where('user_roles.subject', '=', userId)
     .execute();
   for (const { id, name } of roles) {
-    const grants = readableRules(await roleRules({ tx, now }, id));
+    const grants = readableRules(await roleRules({ tx }, id));
     await refuseEscalation(caller, { tx, now }, { role: name, grants });
   }
 }

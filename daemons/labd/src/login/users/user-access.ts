@@ -6,7 +6,7 @@ import type { setPasswordSchema, setTotpSchema, totpSchema } from '@labmesh/wire
 import type { z } from 'zod';
 import type { Sealer } from '../../secrets/sealer.ts';
 import type { Caller } from '../caller.ts';
-import { type Denials, endLogins } from '../end-logins.ts';
+import { type Denials, endLogins, writeDenials } from '../end-logins.ts';
 import { loginFailed, type PasswordLogin } from '../password-login.ts';
 import type { Passwords } from '../passwords.ts';
 import type { UserToken, UserTokenIssuer } from '../user-enrol.ts';
@@ -56,7 +56,7 @@ export class UserAccess {
     if (isOwn(caller, user) && before !== undefined)
       await this.#parts.passwordLogin.confirm(caller, user, request.currentPassword ?? '');
     const hash = request.password === null ? null : await passwords.hash(request.password);
-    await store.write(caller.principal, async (tx) => {
+    await writeDenials(this.#parts, caller.principal, async (tx) => {
       const now = clock.wall();
       await findPerson(tx, caller, user.id, now);
       // Changed meanwhile: what was confirmed is not what stands there.

@@ -13,7 +13,7 @@ import { refuseLastAdmin } from '../../access/access-change.ts';
 import { bumpAccessVersion } from '../../access/access-version.ts';
 import { createBinding, deleteBindingsOf } from '../../access/bindings.ts';
 import type { Caller } from '../caller.ts';
-import { type Denials, endLogins } from '../end-logins.ts';
+import { type Denials, endLogins, writeDenials } from '../end-logins.ts';
 import type { UserTokenIssuer } from '../user-enrol.ts';
 import { findUser, presentUser, type UserRow } from './user-rows.ts';
 
@@ -70,9 +70,8 @@ export class Users {
    * @throws FleetError NOT_FOUND, STALE_REVISION, LAST_ADMIN.
    */
   async patch(caller: Caller, idOrName: string, request: PatchUser): Promise<User> {
-    const { store, clock } = this.#parts;
-    return await store.write(caller.principal, async (tx) => {
-      const now = clock.wall();
+    return await writeDenials(this.#parts, caller.principal, async (tx) => {
+      const now = this.#parts.clock.wall();
       const row = await findUser(tx, idOrName);
       if (request.revision !== undefined && request.revision !== row.revision) throw new FleetError('STALE_REVISION');
       const isDisabled = row.disabled_at !== null;
@@ -87,8 +86,8 @@ export class Users {
 
   /** Ends a user for good: bindings, secrets, sessions, certificates. @throws FleetError NOT_FOUND, LAST_ADMIN. */
   async delete(caller: Caller, idOrName: string): Promise<{ id: string; name: string }> {
-    const { store, clock, denials } = this.#parts;
-    return await store.write(caller.principal, async (tx) => {
+    const { clock, denials } = this.#parts;
+    return await writeDenials(this.#parts, caller.principal, async (tx) => {
       const now = clock.wall();
       const { id, name, kind } = await findUser(tx, idOrName);
       await deleteBindingsOf({ tx, now }, kind === 'service' ? 'service' : 'user', id);

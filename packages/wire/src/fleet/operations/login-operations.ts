@@ -135,7 +135,7 @@ export const loginOperations = [
     name: 'create-certificate',
     method: 'POST',
     path: '/api/auth/certificate',
-    access: { rule: 'own', kinds: ['user', 'local'] },
+    access: { rule: 'own', kinds: ['user'] },
     audit: 'S',
     bodyBytesMax: enrolBodyBytesMax,
     summary: 'A user certificate for the session that calls',

@@ -120,7 +120,7 @@ export const systemOperations = [
     audit: 'F',
     summary: 'Stages a new key-encryption key, makes it active and re-wraps',
     body: z.object({}).strict(),
-    output: z.object({ keyId: z.string(), state: z.string(), rewrapped: z.int() }),
+    output: z.object({ keyId: z.string(), state: z.string() }),
   }),
   operation({
     name: 'create-backup',

@@ -1,0 +1,70 @@
+/**
+ * How to reach labd and prove who asks, from settings and credentials (CT-5). Apart from the client: `exec` needs no
+ * table of operations, and that would be half of its start.
+ */
+import type { World } from '../command.ts';
+import { CommandError } from '../command-error.ts';
+import type { Settings } from '../config/settings.ts';
+import { type Credentials, readCredentials } from '../credentials/credentials.ts';
+import { renewalState } from '../credentials/renewal.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { ago } from '../terminal/span.ts';
+import type { LabdProof, LabdTrust } from './labd-transport.ts';
+
+/** Where a labd of this machine is asked as root; LABCTL_ADMIN_SOCKET names another. */
+const adminSocketDefault = '/run/labmesh/labd.sock';
+
+export type LabdNeeds = {
+  world: World;
+  settings: Settings;
+  /** --local. */
+  local: boolean;
+  /** For --verbose. */
+  note: (text: string) => void;
+};
+
+/** For requests, and for the WebSockets of `exec` and `logs`. */
+export type LabdAccess = { url: string; trust: LabdTrust; proof: LabdProof };
+
+export const adminSocketPath = (env: World['env']): string => env['LABCTL_ADMIN_SOCKET'] || adminSocketDefault;
+
+export const accessOf = (url: string, pins: string | undefined, found: Credentials): LabdAccess => ({
+  url,
+  trust: { by: 'bundle', bundlePem: found.bundlePem, pins, trustDomain: found.trustDomain },
+  proof: {
+    by: 'certificate',
+    certificatePem: found.certificatePem,
+    chainPem: found.chainPem,
+    privatePem: found.key.privatePem,
+  },
+});
+
+/** @throws CommandError (exit 3) without a login, or with one that has ended */
+export async function labdAccess(needs: LabdNeeds): Promise<LabdAccess> {
+  const { world, settings } = needs;
+  const url = settings.need('labd.url');
+  const found = await readCredentials(world.env, settings.context);
+  const login = `labctl login${settings.context === 'default' ? '' : ` --context ${settings.context}`}`;
+  if (found === undefined) {
+    throw new CommandError(`nobody is logged in to context ${settings.context}`, {
+      hint: login,
+      exitCode: exitCodes.notConfigured,
+    });
+  }
+  const now = world.clock.wall();
+  const state = renewalState(found.certificate, now);
+  if (state === 'expired') {
+    const since = ago(new Date(found.certificate.notAfter).toISOString(), now);
+    throw new CommandError(`the login to context ${settings.context} ended ${since}`, {
+      hint: login,
+      exitCode: exitCodes.notConfigured,
+    });
+  }
+  const pins = settings.get('labd.caPin');
+  const access = accessOf(url, pins, found);
+  if (state === 'fresh') return access;
+  // Once in hours: not loaded for all the others.
+  const { renewLogin } = await import('./renew-login.ts');
+  const renewed = await renewLogin(needs, access, found);
+  return accessOf(url, renewed === found ? pins : undefined, renewed);
+}

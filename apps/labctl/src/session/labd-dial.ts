@@ -1,0 +1,45 @@
+/** The WebSocket of sessions: over TLS with the user's certificate, or over the admin socket (HB-1, CA-5). */
+import { dialLink } from '@labmesh/link/dial';
+import type { FrameSocket } from '@labmesh/link/frame-socket';
+import { subprotocols } from '@labmesh/wire/frame/frame-types';
+import { adminSocketPath, labdAccess, type LabdNeeds } from '../client/labd-access.ts';
+import { labdTls } from '../client/labd-transport.ts';
+
+export type LabdDial = {
+  /** For messages: `labd at https://lab.example:3100`. */
+  where: string;
+  connect: (signal: AbortSignal) => Promise<FrameSocket>;
+};
+
+const path = '/ws/client';
+const { client: subprotocol } = subprotocols;
+
+/**
+ * Credentials are read at each connect: a session may outlive the certificate that it began with.
+ * `connect` rejects as `dialLink` does, or with a CommandError without a login.
+ */
+export function labdDial(needs: LabdNeeds): LabdDial {
+  if (needs.local) {
+    const socketPath = adminSocketPath(needs.world.env);
+    const connect = (signal: AbortSignal) =>
+      dialLink({ url: `ws://localhost${path}`, socketPath, subprotocol, signal });
+    return { where: `labd at ${socketPath}`, connect };
+  }
+  return {
+    where: `labd at ${needs.settings.need('labd.url')}`,
+    connect: async (signal) => {
+      const { url, trust, proof } = await labdAccess(needs);
+      const { key, cert, ca, servername, checkServerIdentity } = { ...labdTls(trust, proof) };
+      return dialLink({
+        url: `${url.replace(/^http/, 'ws').replace(/\/$/, '')}${path}`,
+        subprotocol,
+        signal,
+        ...(key !== undefined && cert !== undefined && { identity: { keyPem: key, chainPem: cert } }),
+        ...(ca !== undefined && { bundlePem: ca }),
+        ...(servername !== undefined && { servername }),
+        ...(checkServerIdentity !== undefined && { checkServerIdentity }),
+        ...(proof.by === 'bearer' && { headers: { authorization: `Bearer ${proof.token}` } }),
+      });
+    },
+  };
+}

@@ -1,0 +1,97 @@
+/** What changes who a machine is: approve, remove, ban, retire; and which version it should run. */
+import type { Verb } from '@labmesh/wire/fleet/access-words';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { Core } from '../../core.ts';
+import { approveAgent, deleteAgent, retireServer } from '../../enrol/agent-lifecycle.ts';
+import { banServer, unbanServer } from '../../enrol/ban.ts';
+import { type FleetServer, showAgent, showServer } from '../../hub/fleet-view.ts';
+import type { HandlersOf } from '../handler.ts';
+import { type AnyCall, fleetFilter, serverFor } from './server-handlers.ts';
+
+type Names =
+  | 'delete-server'
+  | 'ban-server'
+  | 'unban-server'
+  | 'list-agents'
+  | 'get-agent'
+  | 'delete-agent'
+  | 'approve-agent'
+  | 'update-agent'
+  | 'pin-agent';
+
+/** The server of an agent that a path names, by agent id, server id or host name. */
+async function agentFor(call: AnyCall, { view }: Core, verb: Verb): Promise<FleetServer & { agentId: string }> {
+  const id = call.params['id'] ?? '';
+  const server = await view.find(call.caller.principal, id);
+  call.may(verb, { kind: 'agents', name: server?.row.hostname ?? id, labels: server?.targetLabels ?? {} });
+  if (server?.row.agentId == null) throw new FleetError('NOT_FOUND', { message: `there is no agent ${id}` });
+  call.note({ resource: `agent/${server.row.hostname}`, resourceId: server.row.agentId });
+  return { ...server, agentId: server.row.agentId };
+}
+
+export function agentHandlers(core: Core): HandlersOf<Names> {
+  const { view, policies, people, store, events } = core;
+  const { lifecycle } = people;
+  return {
+    'delete-server': async (call) => {
+      const { row } = await serverFor(call, view, 'delete');
+      await retireServer(call.caller, row.id, lifecycle);
+      events.emit('agent-removed', 'server', row.id, { hostname: row.hostname });
+      return { ok: true };
+    },
+    'ban-server': async (call) => {
+      const { row } = await serverFor(call, view, 'ban');
+      await banServer(call.caller, row.id, lifecycle, call.body.reason);
+      call.note({ details: { reason: call.body.reason } });
+      return showServer(await view.get(call.caller.principal, row.id));
+    },
+    'unban-server': async (call) => {
+      const { row } = await serverFor(call, view, 'ban');
+      await unbanServer(call.caller, row.id, lifecycle);
+      return showServer(await view.get(call.caller.principal, row.id));
+    },
+    'list-agents': async (call) => {
+      const page = await view.page(
+        call.caller.principal,
+        fleetFilter(call, policies, 'agents'),
+        call.query.limit,
+        call.query.cursor,
+      );
+      return {
+        items: page.items.filter(({ row }) => row.agentId !== null).map(showAgent),
+        nextCursor: page.nextCursor,
+      };
+    },
+    'get-agent': async (call) => showAgent(await agentFor(call, core, 'get')),
+    'delete-agent': async (call) => {
+      const { agentId, row } = await agentFor(call, core, 'delete');
+      await deleteAgent(call.caller, agentId, lifecycle);
+      events.emit('agent-removed', 'server', row.id, { hostname: row.hostname });
+      return { ok: true };
+    },
+    'approve-agent': async (call) => {
+      const { agentId } = await agentFor(call, core, 'approve');
+      await approveAgent(call.caller, agentId, lifecycle);
+      return showAgent(await view.get(call.caller.principal, agentId));
+    },
+    'update-agent': async (call) => {
+      await agentFor(call, core, 'update');
+      throw new FleetError('NOT_AVAILABLE', {
+        message: 'this version of labd does not ship agent updates yet',
+        hint: 'install the new lab-agent by hand and restart it',
+      });
+    },
+    'pin-agent': async (call) => {
+      const { agentId } = await agentFor(call, core, 'update');
+      const { version } = call.body;
+      await store.write(call.caller.principal, (tx) =>
+        tx
+          .updateTable('agents')
+          .set((eb) => ({ pin: version, revision: eb('revision', '+', 1) }))
+          .where('id', '=', agentId)
+          .execute(),
+      );
+      return showAgent(await view.get(call.caller.principal, agentId));
+    },
+  };
+}

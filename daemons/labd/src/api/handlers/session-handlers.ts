@@ -1,0 +1,153 @@
+/** Sessions, live and past, their recordings, and what bastions report (EX-11, HB-12). */
+import { page } from '@labmesh/store/page';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
+import { parseJson } from '@labmesh/kit/parse-json';
+import type { Core } from '../../core.ts';
+import { readRecording } from '../../recordings/read-recording.ts';
+import { findSession, type SessionRow } from '../../relay/session-rows.ts';
+import type { HandlersOf } from '../handler.ts';
+import type { AnyCall } from './server-handlers.ts';
+
+type Names = 'list-sessions' | 'get-session' | 'kill-session' | 'get-recording' | 'list-bastions' | 'list-machines';
+
+const shown = (row: SessionRow, hostname: string | null) => ({
+  id: row.id,
+  kind: row.kind,
+  serverId: row.server_id,
+  hostname: hostname ?? row.server_id,
+  principal: row.principal,
+  job: row.job,
+  command: row.command,
+  tty: row.tty === 1,
+  state: row.state as 'open',
+  startedAt: timeText(row.started_at),
+  endedAt: timeTextOrNull(row.ended_at),
+  exit: row.exit === null ? null : (parseJson(row.exit) ?? null),
+  closeCode: row.close_code,
+  recordingId: row.recording_id,
+});
+
+async function listSessions(
+  call: Parameters<HandlersOf<'list-sessions'>['list-sessions']>[0],
+  { store, policies }: Core,
+) {
+  const { limit, cursor, job, server, state } = call.query;
+  const may = policies.condition(call.subject, 'list', 'sessions');
+  const found = await store.read(call.caller.principal, (db) => {
+    let rows = db
+      .selectFrom('sessions')
+      .leftJoin('servers', 'servers.id', 'sessions.server_id')
+      .selectAll('sessions')
+      .select('servers.hostname')
+      // A session is named by its server: rules such as `list on sessions/web-*`.
+      .where(may.where({ name: 'servers.hostname', server: 'servers' }));
+    if (job !== undefined) rows = rows.where('sessions.job', '=', job);
+    if (state !== undefined) rows = rows.where('sessions.state', '=', state);
+    if (server !== undefined)
+      rows = rows.where((eb) => eb.or([eb('servers.hostname', '=', server), eb('sessions.server_id', '=', server)]));
+    const inner = rows.as('rows');
+    return page(db.selectFrom(inner).selectAll(), {
+      list: 'sessions',
+      by: [{ column: 'id', type: 'text' }],
+      descending: true,
+      limit,
+      cursor,
+    });
+  });
+  return { items: found.items.map((row) => shown(row, row.hostname)), nextCursor: found.nextCursor };
+}
+
+/** The session that a path names, judged by the server it was on. */
+async function sessionFor(call: AnyCall, { store, view }: Core, verb: 'get' | 'kill' | 'play') {
+  const id = call.params['id'] ?? '';
+  const row = await findSession(store, call.caller.principal, id);
+  const server = row === undefined ? undefined : await view.find(call.caller.principal, row.server_id);
+  const kind = verb === 'play' ? 'recordings' : 'sessions';
+  call.may(verb, { kind, name: server?.row.hostname ?? id, labels: server?.targetLabels ?? {} });
+  if (row === undefined) throw new FleetError('NOT_FOUND', { message: `there is no session ${id}` });
+  call.note({ resource: `session/${id}`, resourceId: id, session: id });
+  return { row, hostname: server?.row.hostname ?? null };
+}
+
+export function sessionHandlers(core: Core): HandlersOf<Names> {
+  const { store, secrets, recorder } = core;
+  return {
+    'list-sessions': (call) => listSessions(call, core),
+    'get-session': async (call) => {
+      const { row, hostname } = await sessionFor(call, core, 'get');
+      return shown(row, hostname);
+    },
+    'kill-session': async (call) => {
+      const { row } = await sessionFor(call, core, 'kill');
+      if (row.ended_at !== null) throw new FleetError('CONFLICT', { message: 'this session is over' });
+      core.killSession(row.id, row.agent_id);
+      return { ok: true };
+    },
+    'get-recording': async (call) => {
+      const { row } = await sessionFor(call, core, 'play');
+      const bytes = readRecording(
+        { store, secrets, folder: recorder.folder, replicaId: core.audit.chain },
+        call.caller.principal,
+        row.id,
+      );
+      const first = await bytes.next();
+      if (first.done === true) throw new FleetError('NOT_FOUND', { message: 'this session was not recorded' });
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => controller.enqueue(first.value),
+        pull: async (controller) => {
+          const next = await bytes.next();
+          if (next.done === true) controller.close();
+          else controller.enqueue(next.value);
+        },
+        cancel: async () => void (await bytes.return(undefined)),
+      });
+      return new Response(body, { headers: { 'Content-Type': 'application/x-asciicast' } });
+    },
+    'list-bastions': async (call) => {
+      const { limit, cursor } = call.query;
+      const found = await store.read(call.caller.principal, (db) =>
+        page(db.selectFrom('bastions').selectAll(), {
+          list: 'bastions',
+          by: [{ column: 'name', type: 'text' }],
+          limit,
+          cursor,
+        }),
+      );
+      const items = found.items.map((row) => ({
+        id: row.id,
+        name: row.name,
+        url: row.url,
+        lastSeenAt: timeTextOrNull(row.last_seen_at),
+        createdAt: timeText(row.created_at),
+      }));
+      return { items, nextCursor: found.nextCursor };
+    },
+    'list-machines': async (call) => {
+      const { limit, cursor } = call.query;
+      const found = await store.read(call.caller.principal, (db) => {
+        const rows = db
+          .selectFrom('machines')
+          .innerJoin('bastions', 'bastions.id', 'machines.bastion_id')
+          .selectAll('machines')
+          .select('bastions.name as bastion');
+        return page(db.selectFrom(rows.as('rows')).selectAll(), {
+          list: 'machines',
+          by: [{ column: 'id', type: 'text' }],
+          limit,
+          cursor,
+        });
+      });
+      const items = found.items.map(({ id, bastion, mac, hostname, role, state, updated_at: at }) => ({
+        id,
+        bastion,
+        mac,
+        hostname,
+        role,
+        state,
+        updatedAt: timeText(at),
+      }));
+      return { items, nextCursor: found.nextCursor };
+    },
+  };
+}

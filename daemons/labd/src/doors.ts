@@ -1,0 +1,169 @@
+/**
+ * The doors of labd (LD-1, LD-2): the API and the agent listener over mTLS, and the admin socket. Each connection's
+ * certificate is judged here once (LD-4); what may be done with it is decided per request and per frame.
+ */
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { getRequestListener } from '@hono/node-server';
+import { listenMtls, type MtlsListener } from '@labmesh/link/mtls-listener';
+import { PeerRefused } from '@labmesh/pki/peer-refused';
+import type { PeerIdentity } from '@labmesh/pki/verify-peer';
+import type { Fetch } from './api/app.ts';
+import { type Connection, type ListenerName, type Peer, plainAddress } from './api/connection.ts';
+import { type Address } from './ground.ts';
+import type { TlsIdentity } from './own-certificate.ts';
+
+/** What is behind the doors now; another one before the database is there. */
+export type House = {
+  fetch: Fetch;
+  upgrade: (request: IncomingMessage, socket: TLSSocket | Socket, head: Buffer, connection: Connection) => void;
+  /** Judges a client certificate; undefined while there is no CA to judge by. @throws PeerRefused. */
+  verify: ((leafDer: Uint8Array) => PeerIdentity) | undefined;
+};
+
+export type DoorsOptions = {
+  api: Address;
+  agent: Address;
+  adminSocket: string;
+  identity: TlsIdentity;
+  browser?: { name: string; certificate: { key: string; cert: string } } | undefined;
+  acceptsPerS: number;
+};
+
+export class Doors implements AsyncDisposable {
+  readonly #options: DoorsOptions;
+  readonly #connections = new WeakMap<object, Connection>();
+  readonly #house: () => House;
+  readonly #listener = getRequestListener(
+    (web, env) => this.#house().fetch(web, { connection: this.#connectionOf(env.incoming.socket) }),
+    // Ours are spec-true already; replacing the globals would change them for everybody in this process.
+    { overrideGlobalObjects: false, hostname: 'labd' },
+  );
+  #api: MtlsListener | undefined;
+  #agent: MtlsListener | undefined;
+  #socket: Server | undefined;
+
+  private constructor(options: DoorsOptions, house: () => House) {
+    this.#options = options;
+    this.#house = house;
+  }
+
+  /** Binds all three. @throws the bind's error; nothing stays open then. */
+  static async open(options: DoorsOptions, house: () => House): Promise<Doors> {
+    await using opening = new AsyncDisposableStack();
+    const doors = new Doors(options, house);
+    doors.#api = opening.use(await doors.#listen('api', options.api));
+    doors.#agent = opening.use(await doors.#listen('agent', options.agent));
+    doors.#socket = await doors.#listenSocket();
+    opening.move();
+    return doors;
+  }
+
+  get apiPort(): number {
+    return this.#api?.port ?? 0;
+  }
+  get agentPort(): number {
+    return this.#agent?.port ?? 0;
+  }
+  get counts() {
+    return { api: this.#api?.counts, agent: this.#agent?.counts };
+  }
+
+  /** New connections get this certificate. */
+  setIdentity(identity: TlsIdentity): void {
+    for (const listener of [this.#api, this.#agent])
+      listener?.setCertificate({ key: identity.keyPem, cert: identity.certPem });
+  }
+
+  #listen(listener: 'api' | 'agent', { host, port }: Address): Promise<MtlsListener> {
+    const { identity, browser, acceptsPerS } = this.#options;
+    return listenMtls({
+      host,
+      port,
+      key: identity.keyPem,
+      cert: identity.certPem,
+      ...(browser !== undefined && listener === 'api' && { sni: [browser] }),
+      limits: { acceptsPerS },
+      onConnection: (socket) => {
+        this.#connections.set(socket, {
+          listener,
+          remoteAddress: plainAddress(socket.remoteAddress),
+          peer: this.#judge(socket),
+        });
+        return true;
+      },
+      onRequest: (request, response) => this.#onRequest(request, response),
+      onUpgrade: (request, socket, head) => this.#house().upgrade(request, socket, head, this.#connectionOf(socket)),
+    });
+  }
+
+  async #listenSocket(): Promise<Server> {
+    const path = this.#options.adminSocket;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    rmSync(path, { force: true });
+    const server = createServer((request, response) => {
+      this.#connections.set(request.socket, { listener: 'socket', remoteAddress: 'local', peer: { state: 'none' } });
+      this.#onRequest(request, response);
+    });
+    server.on('upgrade', (request, socket, head) => {
+      const connection: Connection = { listener: 'socket', remoteAddress: 'local', peer: { state: 'none' } };
+      this.#house().upgrade(request, socket as Socket, head, connection);
+    });
+    // Born closed to others: between bind and chmod nobody may slip in.
+    const mask = process.umask(0o177);
+    try {
+      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+    } finally {
+      process.umask(mask);
+    }
+    chmodSync(path, 0o600);
+    return server;
+  }
+
+  #connectionOf(socket: object): Connection {
+    return (
+      this.#connections.get(socket) ?? {
+        listener: 'api' satisfies ListenerName,
+        remoteAddress: '',
+        peer: { state: 'none' },
+      }
+    );
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    void this.#listener(request, response);
+  }
+
+  /** LD-4: what TLS says of a chain is never relied upon. */
+  #judge(socket: TLSSocket): Peer {
+    const leafDer = socket.getPeerCertificate(false).raw as Uint8Array | undefined;
+    if (leafDer === undefined) return { state: 'none' };
+    const { verify } = this.#house();
+    if (verify === undefined) return { state: 'refused', reason: 'untrusted' };
+    try {
+      const identity = verify(leafDer);
+      return { state: identity.isExpired ? 'expired' : 'known', identity };
+    } catch (error) {
+      if (error instanceof PeerRefused) return { state: 'refused', reason: error.reason };
+      throw error;
+    }
+  }
+
+  /** Takes no more connections and lets requests end. */
+  async close(graceMs: number): Promise<void> {
+    await Promise.all([this.#api?.close(graceMs), this.#agent?.close(graceMs)]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(0);
+    this.#socket?.closeAllConnections();
+    await new Promise<void>((resolve) =>
+      this.#socket === undefined ? resolve() : this.#socket.close(() => resolve()),
+    );
+    rmSync(this.#options.adminSocket, { force: true });
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * labd: the control plane of the operator's machines. It opens its doors at once and serves health; the rest of the house
+ * stands as soon as the database is there, and is gone through in the order of core.ts (LD-7).
+ */
+import { readFileSync } from 'node:fs';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { Metrics } from '@labmesh/kit/metrics';
+import { awaitStore } from '@labmesh/store/open-store';
+import type { Store } from '@labmesh/store/store';
+import { FleetError, fleetErrorBody } from '@labmesh/wire/fleet/fleet-errors';
+import { requestId } from '@labmesh/wire/ids';
+import type { Fetch } from './api/app.ts';
+import { LoopDelay } from './api/loop-delay.ts';
+import { allowedHosts } from './api/request-guard.ts';
+import { type Core, openCore, type Urls } from './core.ts';
+import { Doors, type House } from './doors.ts';
+import { addressText, type Ground, layGround } from './ground.ts';
+import { openHouse } from './house.ts';
+import type { LabdOptions } from './labd-options.ts';
+import { startUpkeep } from './upkeep.ts';
+import { renewOwn, startIdentity, type TlsIdentity } from './own-certificate.ts';
+
+export type LabdParts = {
+  clock: Clock;
+  log: Logger;
+  version: string;
+  /** A store that somebody else opened and will close; else labd opens its own and waits for it. */
+  store?: Store;
+};
+
+const renewRetryMs = 60_000;
+
+/** Health before there is a database (LD-7). */
+const waiting: Fetch = (request) => {
+  const { pathname } = new URL(request.url);
+  if (pathname === '/healthz') return new Response('ok');
+  if (pathname === '/health/live') return Response.json({ status: 'ok' });
+  const checks = { database: 'down', migrations: 'down', ca: 'down', audit: 'down' };
+  if (pathname === '/health/ready') return Response.json({ status: 'down', checks }, { status: 503 });
+  return Response.json(fleetErrorBody(new FleetError('STORE_UNAVAILABLE'), requestId()), {
+    status: 503,
+    headers: { 'Retry-After': '2' },
+  });
+};
+
+export class Labd implements AsyncDisposable {
+  readonly ground: Ground;
+  readonly #options: LabdOptions;
+  readonly #parts: LabdParts;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #ending = new AbortController();
+  readonly #ready = Promise.withResolvers<Core>();
+  readonly metrics = new Metrics('labmesh_labd_');
+  #identity: TlsIdentity;
+  #doors: Doors | undefined;
+  #core: Core | undefined;
+  #house: House;
+  #stopping = false;
+
+  private constructor(options: LabdOptions, parts: LabdParts, ground: Ground, identity: TlsIdentity) {
+    this.#options = options;
+    this.#parts = parts;
+    this.ground = ground;
+    this.#identity = identity;
+    this.#ready.promise.catch(() => undefined);
+    this.#house = {
+      fetch: waiting,
+      upgrade: (_request, socket) =>
+        void socket.end('HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\n\r\n'),
+      verify: undefined,
+    };
+  }
+
+  /**
+   * Opens the doors and begins. `ready` tells when everything stands.
+   * @throws OptionsError for settings, the bind's error.
+   */
+  static async start(options: LabdOptions, parts: LabdParts): Promise<Labd> {
+    const ground = layGround(options);
+    const identity = await startIdentity(ground.dataDir, options.trustDomain, parts.clock);
+    const labd = new Labd(options, parts, ground, identity);
+    labd.#doors = labd.#stack.use(await labd.#openDoors());
+    void labd.#open();
+    return labd;
+  }
+
+  #openDoors(): Promise<Doors> {
+    const { tlsCertFile, tlsKeyFile, publicUrl, adminSocket, acceptsPerS } = this.#options;
+    const browser =
+      tlsCertFile === undefined || tlsKeyFile === undefined || publicUrl === undefined
+        ? undefined
+        : {
+            name: new URL(publicUrl).hostname,
+            certificate: { key: readFileSync(tlsKeyFile, 'utf8'), cert: readFileSync(tlsCertFile, 'utf8') },
+          };
+    const { api, agent } = this.ground;
+    const identity = this.#identity;
+    return Doors.open({ api, agent, adminSocket, identity, browser, acceptsPerS }, () => this.#house);
+  }
+
+  /** Resolves when the API serves. Rejects when it never will: a wrong key, a newer schema. */
+  get ready(): Promise<Core> {
+    return this.#ready.promise;
+  }
+  get core(): Core | undefined {
+    return this.#core;
+  }
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+  /** How it is reached: the configured addresses, else those of the listeners. */
+  get urls(): Urls {
+    const { publicUrl, agentUrl, peerUrl } = this.#options;
+    const { api, agent } = this.ground;
+    const own = (host: string, port: number) => `https://${addressText({ host, port })}`;
+    return {
+      api: publicUrl ?? own(api.host, this.#doors?.apiPort ?? api.port),
+      agent: agentUrl ?? own(agent.host, this.#doors?.agentPort ?? agent.port),
+      peer: peerUrl,
+    };
+  }
+  get counts() {
+    return this.#doors?.counts;
+  }
+
+  async #open(): Promise<void> {
+    const { clock, log, version } = this.#parts;
+    try {
+      const url = this.ground.databaseUrl;
+      const store = this.#parts.store ?? this.#stack.use(await awaitStore({ url, log, clock }, this.#ending.signal));
+      const { ground, urls, metrics } = this;
+      const core = this.#stack.use(
+        await openCore({
+          options: this.#options,
+          ground,
+          urls,
+          store,
+          version,
+          metrics,
+          clock,
+          log,
+          identity: () => this.#identity,
+        }),
+      );
+      await this.#takeCertificate(core);
+      const loopDelay = this.#stack.use(new LoopDelay());
+      const guard = { hosts: allowedHosts([urls.api, urls.agent, urls.peer]), origins: this.#options.allowedOrigins };
+      this.#house = openHouse({
+        core,
+        options: this.#options,
+        guard,
+        version,
+        loopDelay,
+        log,
+        clock,
+        isStopping: () => this.#stopping,
+      });
+      startUpkeep({ core, options: this.#options, ground, clock, log }, this.#stack);
+      this.#core = core;
+      this.#ready.resolve(core);
+      log.info('labd is ready', { api: urls.api, agents: urls.agent, database: store.engine });
+    } catch (error) {
+      this.#ready.reject(error);
+    }
+  }
+
+  /** Our certificate: now, at half life, and when the CA changed its issuer (CA-6, CA-10). */
+  async #takeCertificate(core: Core): Promise<void> {
+    const { clock, log } = this.#parts;
+    const { dataDir, replicaId, api, agent } = this.ground;
+    const hosts = [api.host, agent.host];
+    let issuer = '';
+    let due = 0;
+    const renew = async () => {
+      const made = await renewOwn({
+        store: core.store,
+        authority: core.authority,
+        clock,
+        options: this.#options,
+        dataDir,
+        replicaId,
+        hosts,
+      });
+      issuer = core.authority.serverIssuerKey();
+      due = made.renewAfter;
+      this.#identity = made;
+      this.#doors?.setIdentity(made);
+    };
+    await renew();
+    const look = async () => {
+      if (clock.wall() < due && core.authority.serverIssuerKey() === issuer) return;
+      await renew().catch((error: unknown) => {
+        log.warn('our certificate could not be renewed; tried again', { error });
+        due = clock.wall() + renewRetryMs;
+      });
+    };
+    this.#stack.defer(core.authority.onChange(() => void look()));
+    const timer = setInterval(() => void look(), renewRetryMs);
+    this.#stack.defer(() => clearInterval(timer));
+  }
+
+  /** Takes nothing new, tells agents and clients to go elsewhere, lets requests end (SD-1). */
+  async drain(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#core?.hub.goaway();
+    this.#core?.clients.goaway();
+    await this.#doors?.close(this.#options.shutdownGraceMs);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping = true;
+    this.#ending.abort(new Error('labd is stopping'));
+    await this.#ready.promise.catch(() => undefined);
+    await this.#stack.disposeAsync();
+  }
+}

@@ -1,0 +1,120 @@
+/** Sessions in the store: what resumes, what is listed, how it ended (EX-7, EX-11). */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Store, Writer } from '@labmesh/store/store';
+import type { SessionsTable } from '@labmesh/store/tables';
+import { closeCodes } from '@labmesh/wire/frame/frame-types';
+import { type Open, openSchema } from '@labmesh/wire/frame/open';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { parseJson } from '@labmesh/kit/parse-json';
+import { type Principal, principalText, system } from '@labmesh/wire/fleet/principal';
+import type { RelayReport } from '@labmesh/link/channel-relay';
+import type { Selectable } from 'kysely';
+
+const worker = system('sessions');
+const commandCharsMax = 4_096;
+
+export type SessionRow = Selectable<SessionsTable>;
+export const newToken = (): string => randomBytes(16).toString('base64url');
+export const tokenHash = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+/** The command line as lists show it. */
+export function commandText(open: Open): string | null {
+  if (open.kind !== 'exec')
+    return 'path' in open ? open.path : open.kind === 'forward' ? `${open.host}:${open.port}` : null;
+  const text = open.argv === undefined ? (open.shell ?? '(login shell)') : open.argv.map(quote).join(' ');
+  return text.slice(0, commandCharsMax);
+}
+
+const quote = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`);
+
+export type NewSession = {
+  id: string;
+  open: Open;
+  serverId: string;
+  agentId: string;
+  principal: Principal;
+  token: string;
+  now: number;
+};
+
+export function insertSession(tx: Writer, { id, open, serverId, agentId, principal, token, now }: NewSession) {
+  const exec = open.kind === 'exec' ? open : undefined;
+  return tx
+    .insertInto('sessions')
+    .values({
+      id,
+      created_at: now,
+      kind: open.kind,
+      server_id: serverId,
+      agent_id: agentId,
+      principal_kind: principal.kind,
+      principal_id: principal.id,
+      principal: principalText(principal),
+      job: exec?.job ?? null,
+      command: commandText(open),
+      open: JSON.stringify('env' in open ? { ...open, env: {} } : open),
+      tty: 'tty' in open && open.tty !== null ? 1 : 0,
+      state: exec?.detach === true ? 'detached' : 'open',
+      token_hash: tokenHash(token),
+      started_at: now,
+      ended_at: null,
+      exit: null,
+      close_code: null,
+      recording_id: null,
+    })
+    .execute();
+}
+
+export async function endSession(tx: Writer, report: RelayReport, now: number): Promise<void> {
+  const { session, exit, close } = report;
+  await tx
+    .updateTable('sessions')
+    .set({
+      state: 'ended',
+      ended_at: now,
+      exit: exit === undefined ? null : JSON.stringify(exit),
+      close_code: closeCodes[close.reason],
+    })
+    .where('id', '=', session)
+    .where('ended_at', 'is', null)
+    .execute();
+}
+
+/** @throws FleetError INTERNAL for a row that no OPEN is in. */
+export function openOf(row: SessionRow): Open {
+  const read = openSchema.safeParse(parseJson(row.open));
+  if (!read.success) throw new FleetError('INTERNAL', { log: `the row of session ${row.id} holds no OPEN` });
+  return read.data;
+}
+
+export const findSession = (store: Store, principal: Principal, id: string): Promise<SessionRow | undefined> =>
+  store.read(principal, (db) => db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst());
+
+/** What an agent that has just come does not know any more ended without us (EX-7). Gives the rows. */
+export async function loseSessions(
+  store: Store,
+  agentId: string,
+  alive: readonly string[],
+  before: number,
+  now: number,
+): Promise<SessionRow[]> {
+  return store.write(worker, async (tx) => {
+    const open = await tx
+      .selectFrom('sessions')
+      .selectAll()
+      .where('agent_id', '=', agentId)
+      .where('ended_at', 'is', null)
+      .where('started_at', '<', before)
+      .execute();
+    const lost = open.filter((row) => !alive.includes(row.id));
+    if (lost.length === 0) return [];
+    const ids = lost.map((row) => row.id);
+    const code = closeCodes['agent-restarted'];
+    await tx
+      .updateTable('sessions')
+      .set({ state: 'lost', ended_at: now, close_code: code })
+      .where('id', 'in', ids)
+      .execute();
+    return lost;
+  });
+}

@@ -1,0 +1,89 @@
+/** The work that labd does by the clock (architecture rule 6): each job is idempotent, may run on every replica, and never rejects. */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { takeLease } from '@labmesh/store/lease';
+import { Checkpoints } from './audit/checkpoints.ts';
+import { pruneAudit } from './audit/prune-audit.ts';
+import type { Core } from './core.ts';
+import type { Ground } from './ground.ts';
+import type { LabdOptions } from './labd-options.ts';
+import { pruneRecordings, settleParts } from './recordings/settle-parts.ts';
+
+type Job = { name: string; everyMs: number; run: () => Promise<unknown> };
+
+export type UpkeepParts = { core: Core; options: LabdOptions; ground: Ground; clock: Clock; log: Logger };
+
+const hourMs = 3_600_000;
+const leaseMs = 30_000;
+
+function jobs({ core, options, ground, clock, log }: UpkeepParts): Job[] {
+  const { store, secrets, recorder, people, events, authority, audit } = core;
+  const holds = (name: string) => takeLease(store, name, ground.replicaId, leaseMs);
+  const told = new Map<string, number>();
+  return [
+    {
+      name: 'secrets',
+      everyMs: 5_000,
+      run: async () => {
+        for (let step = 0; step < 1_000 && (await secrets.advance()); step++);
+      },
+    },
+    {
+      name: 'recordings',
+      everyMs: hourMs,
+      run: async () => {
+        const { folder } = recorder;
+        const { replicaId } = ground;
+        await settleParts({ store, secrets, folder, replicaId, clock, isActive: (id) => recorder.isActive(id) });
+        await pruneRecordings({
+          store,
+          folder,
+          clock,
+          rows: await holds('prune-recordings'),
+          retentionMs: options.recordRetentionMs,
+        });
+      },
+    },
+    {
+      name: 'prune',
+      everyMs: hourMs,
+      run: async () => {
+        if (!(await holds('prune'))) return;
+        await people.logins.prune();
+        await events.prune();
+        await pruneAudit({ store, keys: audit.keys, clock, log }, options.auditRetentionMs);
+      },
+    },
+    {
+      name: 'expiry',
+      everyMs: hourMs,
+      run: async () => {
+        if (!(await holds('expiry'))) return;
+        for (const { id, kind, name, notAfter, thresholdDays } of await authority.findings()) {
+          if (told.get(id) === thresholdDays) continue;
+          told.set(id, thresholdDays);
+          events.emit('cert-expiring', 'certificate', id, { kind, name, notAfter });
+        }
+      },
+    },
+  ];
+}
+
+/** Starts the jobs; they end with the stack. */
+export function startUpkeep(parts: UpkeepParts, stack: AsyncDisposableStack): void {
+  const { core, options, clock, log } = parts;
+  const { store, audit } = core;
+  stack.use(Checkpoints.start({ store, audit, clock, log }, options.auditCheckpointEveryMs));
+  const ending = new AbortController();
+  const loop = async ({ name, everyMs, run }: Job) => {
+    while (!ending.signal.aborted) {
+      await run().catch((error: unknown) => log.warn('a job failed; tried again', { job: name, error }));
+      await clock.sleep(everyMs, ending.signal).catch(() => undefined);
+    }
+  };
+  const running = jobs(parts).map(loop);
+  stack.defer(async () => {
+    ending.abort(new Error('stopping'));
+    await Promise.all(running);
+  });
+}

@@ -1,0 +1,242 @@
+/**
+ * The mTLS listeners of labd (LD-1, LD-3): TLS 1.3 that asks for a client certificate and never trusts the answer by
+ * itself, HTTP on top, WebSocket upgrades. Who the peer is gets judged by what `onRequest` and `onUpgrade` call (LD-4).
+ *
+ * Nothing that a stranger can open stays open: handshakes have a time limit and a bound (the oldest one goes), heads
+ * have a time limit and a size, the number of connections is bounded, and upgrades are paced.
+ */
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
+import { AcceptPace } from './accept-pace.ts';
+
+export type ListenerLimits = {
+  handshakeMs: number;
+  /** TLS handshakes at the same time; one more ends the oldest. */
+  handshakesMax: number;
+  connectionsMax: number;
+  /** For a request's head, and between two requests. */
+  headMs: number;
+  headBytesMax: number;
+  /** For a request's body. */
+  bodyMs: number;
+  acceptsPerS: number;
+  /** An upgrade waits this long for its turn at most, then gets 503. */
+  acceptWaitMs: number;
+};
+
+const limitsDefault: ListenerLimits = {
+  handshakeMs: 10_000,
+  handshakesMax: 512,
+  connectionsMax: 20_000,
+  headMs: 10_000,
+  headBytesMax: 16 * 1024,
+  bodyMs: 30_000,
+  acceptsPerS: 100,
+  acceptWaitMs: 2_000,
+};
+
+export type ServerCertificate = { key: string; cert: string };
+
+export type MtlsListenerOptions = ServerCertificate & {
+  host: string;
+  /** 0: a free one. */
+  port: number;
+  onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  onUpgrade: (request: IncomingMessage, socket: TLSSocket, head: Buffer) => void;
+  /** Once a handshake is through; false ends the connection. */
+  onConnection?: (socket: TLSSocket) => boolean;
+  /** Another certificate by server name: the operator's for browsers. */
+  sni?: { name: string; certificate: ServerCertificate }[];
+  /** Seconds for Retry-After of an upgrade that is turned away: agents/100 s, spread by chance. */
+  retryAfterS?: () => number;
+  limits?: Partial<ListenerLimits>;
+};
+
+export type ListenerCounts = {
+  handshakes: number;
+  connections: number;
+  accepted: number;
+  handshakesFailed: number;
+  turnedAway: number;
+};
+
+/** A connection that still speaks HTTP: its deadline is that of the head, the body or the next request. */
+class HttpPhase implements DeadlineEntry {
+  deadline: number;
+  readonly socket: TLSSocket;
+  constructor(socket: TLSSocket, headMs: number) {
+    this.socket = socket;
+    this.deadline = performance.now() + headMs;
+  }
+  onDeadline(): void {
+    this.socket.destroy();
+  }
+}
+
+export class MtlsListener implements AsyncDisposable {
+  readonly counts: ListenerCounts = { handshakes: 0, connections: 0, accepted: 0, handshakesFailed: 0, turnedAway: 0 };
+  #options: MtlsListenerOptions;
+  #limits: ListenerLimits;
+  #tls: TlsServer;
+  #http: Server;
+  #pace: AcceptPace;
+  #handshaking = new Set<TLSSocket>();
+  #phases = new Map<TLSSocket, HttpPhase>();
+  #connections = new Set<TLSSocket>();
+  #deadlines = new Deadlines();
+
+  constructor(options: MtlsListenerOptions) {
+    this.#options = options;
+    const limits = { ...limitsDefault, ...options.limits };
+    this.#limits = limits;
+    this.#pace = new AcceptPace(limits.acceptsPerS, limits.acceptWaitMs);
+    this.#http = createHttpServer({ maxHeaderSize: limits.headBytesMax }, (request, response) => {
+      this.#onRequest(request, response);
+    });
+    this.#http.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as TLSSocket, head));
+    this.#http.on('clientError', (_error, socket) => socket.destroy());
+    this.#tls = createTlsServer({
+      key: options.key,
+      cert: options.cert,
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.3',
+      handshakeTimeout: limits.handshakeMs,
+    });
+    for (const { name, certificate } of options.sni ?? []) this.#tls.addContext(name, certificate);
+    this.#tls.on('connection', (socket: TLSSocket) => this.#onTcp(socket));
+    this.#tls.on('secureConnection', (socket) => this.#onSecure(socket));
+    this.#tls.on('tlsClientError', (_error, socket) => {
+      this.counts.handshakesFailed++;
+      socket.destroy();
+    });
+  }
+
+  listen(): Promise<void> {
+    const { port, host } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#tls.once('error', reject);
+      this.#tls.listen(port, host, () => {
+        this.#tls.off('error', reject);
+        this.#tls.on('error', () => {});
+        resolve();
+      });
+    });
+  }
+
+  get port(): number {
+    return (this.#tls.address() as AddressInfo).port;
+  }
+
+  /** New handshakes get this certificate; connections keep theirs (LD-3). */
+  setCertificate(certificate: ServerCertificate): void {
+    this.#tls.setSecureContext({ ...certificate, minVersion: 'TLSv1.3' });
+  }
+
+  #onTcp(socket: TLSSocket): void {
+    const { handshakesMax, connectionsMax } = this.#limits;
+    if (this.#connections.size >= connectionsMax) {
+      this.counts.turnedAway++;
+      socket.destroy();
+      return;
+    }
+    this.#connections.add(socket);
+    this.#handshaking.add(socket);
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      this.#connections.delete(socket);
+      this.#handshaking.delete(socket);
+      this.#httpOver(socket);
+      this.#count();
+    });
+    if (this.#handshaking.size > handshakesMax) {
+      const [oldest] = this.#handshaking;
+      this.counts.turnedAway++;
+      oldest?.destroy();
+    }
+    this.#count();
+  }
+
+  #count(): void {
+    this.counts.handshakes = this.#handshaking.size;
+    this.counts.connections = this.#connections.size;
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    this.#handshaking.delete(socket);
+    this.#count();
+    if (this.#options.onConnection?.(socket) === false) {
+      socket.destroy();
+      return;
+    }
+    const phase = new HttpPhase(socket, this.#limits.headMs);
+    this.#phases.set(socket, phase);
+    this.#deadlines.add(phase);
+    this.#http.emit('connection', socket);
+  }
+
+  #httpOver(socket: TLSSocket): void {
+    const phase = this.#phases.get(socket);
+    if (phase === undefined) return;
+    this.#phases.delete(socket);
+    this.#deadlines.delete(phase);
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const phase = this.#phases.get(request.socket as TLSSocket);
+    if (phase !== undefined) {
+      phase.deadline = performance.now() + this.#limits.bodyMs;
+      request.once('end', () => {
+        phase.deadline = 0;
+      });
+      response.once('close', () => {
+        phase.deadline = performance.now() + this.#limits.headMs;
+      });
+    }
+    this.#options.onRequest(request, response);
+  }
+
+  #onUpgrade(request: IncomingMessage, socket: TLSSocket, head: Buffer): void {
+    this.#httpOver(socket);
+    const waitMs = this.#pace.take();
+    if (waitMs === undefined) {
+      this.counts.turnedAway++;
+      const seconds = Math.max(1, Math.ceil(this.#options.retryAfterS?.() ?? 1));
+      socket.end(
+        `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${seconds}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+      );
+      return;
+    }
+    const letIn = () => {
+      if (socket.destroyed) return;
+      this.counts.accepted++;
+      this.#options.onUpgrade(request, socket, head);
+    };
+    if (waitMs === 0) letIn();
+    else setTimeout(letIn, waitMs);
+  }
+
+  /** Takes no more connections, lets requests finish for `graceMs`, then ends what is left. Links are their owner's. */
+  async close(graceMs = 0): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#tls.close(() => resolve()));
+    const until = performance.now() + graceMs;
+    const busy = () => [...this.#phases.values()].some((phase) => phase.deadline === 0);
+    while (busy() && performance.now() < until) await Bun.sleep(20);
+    for (const socket of this.#connections) socket.destroy();
+    this.#http.close();
+    await Promise.race([closed, Bun.sleep(1_000)]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Binds and listens. @throws the bind's error. */
+export async function listenMtls(options: MtlsListenerOptions): Promise<MtlsListener> {
+  const listener = new MtlsListener(options);
+  await listener.listen();
+  return listener;
+}
