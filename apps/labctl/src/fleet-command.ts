@@ -38,8 +38,12 @@ export type FleetCommand<D extends OptionDefs> = Omit<Command<D>, 'options' | 'r
 function fleetCall<D extends OptionDefs>(call: Call<WithShared<D>>, own: D, newContext: boolean): FleetCall<D> {
   const { world } = call;
   const given = call.values as unknown as FleetValues;
-  // Another meaning of --output is the command's own business: `config.yaml` knows nothing of it.
-  const values = 'output' in own ? { ...given, output: undefined } : given;
+  // Another meaning of a flag is the command's own business: `config.yaml` knows nothing of it.
+  const values = {
+    ...given,
+    ...('output' in own && { output: undefined }),
+    ...('timeout' in own && { timeout: undefined }),
+  };
   const settings = new Settings({ env: world.env, flags: flagValues(values), newContext });
   const note = (text: string) => {
     if (!values.quiet) world.stderr(`${safeText(text)}\n`);

@@ -41,6 +41,12 @@ export const agentOptions = defineOptions({
     placeholder: 'NAME',
     help: 'name of this server',
   },
+  machineId: {
+    type: 'string',
+    file: 'agent.machine_id',
+    placeholder: 'ID',
+    help: 'in place of the one of this system, for containers that share it; then MACs are not told',
+  },
   labels: {
     type: 'string[]',
     flag: 'label',

@@ -217,7 +217,10 @@ describe('bounds and refusals', () => {
 
   test('end closes with the reason and kills, also what is detached', async () => {
     const here = rig({ killAfterMs: 100 });
-    const { client, ok } = await open(here, exec({ shell: 'trap "" HUP TERM; while :; do sleep 0.1; done', detach: true }));
+    const { client, ok } = await open(
+      here,
+      exec({ shell: 'trap "" HUP TERM; while :; do sleep 0.1; done', detach: true }),
+    );
     expect(here.sessions.end(ok.session, 'killed', 'by user:root')).toBe(true);
     expect(await client.closed).toEqual({ reason: 'killed', text: 'by user:root' });
     const before = performance.now();

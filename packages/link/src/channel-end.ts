@@ -16,17 +16,13 @@ import type { Exit, OpenOk, Received, Resume } from '@labmesh/wire/frame/message
 import type { Open } from '@labmesh/wire/frame/open';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { type Channel, ChannelClosed, type ChannelEnding, type ChannelHandlers } from './channel.ts';
+import { cutReasons, retryReasons } from './flow/close-reasons.ts';
 import { type IncomingHost, InStream } from './flow/incoming.ts';
 import type { Link } from './link.ts';
+import { KeptSignals } from './flow/kept-signals.ts';
 import { Outgoing } from './flow/outgoing.ts';
 import type { RawChannel, RawOwner } from './raw-channel.ts';
 
-/** Reasons that end an attachment and not the session: the opener resumes. */
-const cutReasons: ReadonlySet<CloseReason> = new Set(['link-lost', 'peer-lost']);
-/** Refusals of RESUME after which another try may work. */
-const retryReasons: ReadonlySet<CloseReason> = new Set([...cutReasons, 'agent-offline', 'audit-unavailable', 'limit']);
-/** Signals kept while cut. */
-const signalsMax = 32;
 /** Credit for less than a quarter window waits this long for more. */
 const creditDelayMs = 200;
 /** One interval for all ends: it sends the credits that are due. */
@@ -60,8 +56,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   #localClose: ChannelEnding | undefined;
   #peerClose: ChannelEnding | undefined;
   #ending: ChannelEnding | undefined;
-  #signals: SignalName[] = [];
-  #size: { cols: number; rows: number } | undefined;
+  #kept = new KeptSignals();
   #resumed: ((isUp: boolean) => void) | undefined;
   #opening = Promise.withResolvers<OpenOk>();
   #ended = Promise.withResolvers<ChannelEnding>();
@@ -112,6 +107,9 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   get isCut(): boolean {
     return this.#mode === 'cut' || this.#mode === 'resuming';
   }
+  get isEnded(): boolean {
+    return this.#mode === 'ended';
+  }
   /** Memory of what waits here, both directions. */
   get memoryBytes(): number {
     const sent = this.#outgoing.streams.reduce((sum, stream) => sum + stream.queue.memoryBytes, 0);
@@ -155,14 +153,13 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   }
 
   sendSignal(name: SignalName): void {
-    if (this.#signals.length >= signalsMax) this.#signals.shift();
-    this.#signals.push(name);
-    this.#flushSignals();
+    this.#kept.signal(name);
+    this.#sendKept();
   }
 
   sendResize(cols: number, rows: number): void {
-    this.#size = { cols, rows };
-    if (this.#mode === 'up') this.#sendNow({ type: 'resize', channel: this.#id, cols, rows });
+    this.#kept.resize(cols, rows);
+    this.#sendKept();
   }
 
   sendExit(exit: Exit): void {
@@ -232,8 +229,8 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     this.#mode = 'up';
     this.#outgoing.rewind(startOf);
     for (const stream of this.#incoming) stream.creditNow();
-    if (this.#size !== undefined) this.sendResize(this.#size.cols, this.#size.rows);
-    this.#flushSignals();
+    this.#kept.rewind();
+    this.#sendKept();
     this.#raw?.ready();
     this.#call((handlers) => handlers.cut?.(false));
   }
@@ -242,13 +239,9 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     return this.#raw?.id ?? 0;
   }
 
-  #sendNow(frame: ChannelFrame): void {
-    this.#raw?.sendNow(encodeFrame(frame));
-  }
-
-  #flushSignals(): void {
+  #sendKept(): void {
     if (this.#mode !== 'up') return;
-    for (const name of this.#signals.splice(0)) this.#sendNow({ type: 'signal', channel: this.#id, name });
+    for (const frame of this.#kept.take(this.#id)) this.#raw?.sendNow(encodeFrame(frame));
   }
 
   pull(): Uint8Array | undefined {
@@ -279,9 +272,9 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     if (frame.type === 'close') return this.#onClose(frame.reason, frame.text);
     if (this.#mode === 'opening' && frame.type === 'openOk') return this.#onOpenOk(frame.body);
     if (this.#mode === 'resuming' && frame.type === 'resumeOk') return this.#onResumeOk(frame.body.received);
-    if (this.#mode !== 'up') return this.#fail('protocol', `${frame.type} before the answer`);
+    if (this.#mode !== 'up') return this.abort('protocol', `${frame.type} before the answer`);
     const fault = this.#onSessionFrame(frame);
-    if (fault !== undefined) this.#fail(fault, frame.type);
+    if (fault !== undefined) this.abort(fault, frame.type);
   }
 
   #onOpenOk(ok: OpenOk): void {
@@ -289,8 +282,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     for (const stream of this.#outgoing.streams) stream.window = ok.window;
     this.#mode = 'up';
     this.#opening.resolve(ok);
-    if (this.#size !== undefined) this.sendResize(this.#size.cols, this.#size.rows);
-    this.#flushSignals();
+    this.#sendKept();
     this.#raw?.ready();
   }
 
@@ -301,7 +293,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
       return count >= queue.released && count <= queue.written;
     });
     const whole = this.#incoming.every((stream) => stream.resumeAt(there[stream.id] ?? 0));
-    if (!kept || !whole) return this.#fail('protocol', 'bytes were lost');
+    if (!kept || !whole) return this.abort('protocol', 'bytes were lost');
     this.#goOn((id) => there[id] ?? 0);
     this.#answerResume(true);
   }
@@ -375,10 +367,6 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     this.#end(ending);
   }
 
-  #fail(reason: CloseReason, text: string): void {
-    this.abort(reason, text);
-  }
-
   #end(ending: ChannelEnding): void {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
@@ -437,6 +425,6 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   }
   handlerFailed(error: unknown): void {
     if (this.#mode === 'ended') return;
-    this.#fail('io', error instanceof Error ? error.name : 'the handler failed');
+    this.abort('io', error instanceof Error ? error.name : 'the handler failed');
   }
 }

@@ -17,12 +17,13 @@
  * Memory: per stream at most the window lies between the bytes that came and the credits that went.
  */
 import { type ChannelFrame, encodeCredit, encodeFrame } from '@labmesh/wire/frame/codec';
-import { type CloseReason, frameLimits, type SignalName, type StreamId } from '@labmesh/wire/frame/frame-types';
+import { type CloseReason, frameLimits, type StreamId } from '@labmesh/wire/frame/frame-types';
 import type { Exit, OpenOk, Received, Resume } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
 import type { ChannelEnding } from './channel.ts';
 import type { First } from './first-frame.ts';
 import type { RawChannel } from './raw-channel.ts';
+import { cutReasons, retryReasons } from './flow/close-reasons.ts';
 import { StreamCounts } from './flow/stream-counts.ts';
 import { type RelayCore, RelaySide } from './flow/relay-side.ts';
 
@@ -69,11 +70,6 @@ export type RelayOptions = {
 
 const clientGets: readonly StreamId[] = [1, 2];
 const agentGets: readonly StreamId[] = [0];
-/** Reasons that end an attachment and not the session. */
-const cutReasons: ReadonlySet<CloseReason> = new Set(['link-lost', 'peer-lost']);
-/** Answers after which the agent may still be found elsewhere. */
-const elsewhere: ReadonlySet<CloseReason> = new Set([...cutReasons, 'agent-offline', 'limit']);
-
 export class ChannelRelay implements RelayCore {
   readonly session: string;
   #options: RelayOptions;
@@ -108,9 +104,6 @@ export class ChannelRelay implements RelayCore {
   }
   get isOver(): boolean {
     return this.#isOver;
-  }
-  get exit(): Exit | undefined {
-    return this.#exit;
   }
   /** Bytes that wait here for one side or the other. */
   get queuedBytes(): number {
@@ -181,14 +174,6 @@ export class ChannelRelay implements RelayCore {
     this.#agent?.raw.close(reason, text);
     this.#client?.raw.close(reason, text);
     this.#over({ reason, text });
-  }
-
-  /** Sends a signal to the command. False: the agent is not there now. */
-  signal(name: SignalName): boolean {
-    if (this.#agent?.state !== 'live') return false;
-    const { raw } = this.#agent;
-    raw.sendNow(encodeFrame({ type: 'signal', channel: raw.id, name }));
-    return true;
   }
 
   /** The tap has consumed more. */
@@ -389,7 +374,7 @@ export class ChannelRelay implements RelayCore {
   /** CLOSE in place of an answer, or from a client that does not wait for it. */
   #refused(side: RelaySide, other: RelaySide | undefined, ending: ChannelEnding): void {
     side.raw.forget();
-    if (side === this.#agent && elsewhere.has(ending.reason) && this.#options.passing !== true) {
+    if (side === this.#agent && retryReasons.has(ending.reason) && this.#options.passing !== true) {
       // An OPEN that was refused like this reached nobody: it may be asked again.
       side.state = 'resuming';
       if (this.#open === undefined || this.#options.agentLost !== undefined) return this.#agentLost();

@@ -27,7 +27,7 @@ async function send(end: ChannelEnd, stream: StreamId, bytes: Uint8Array, random
 function reader(random: () => number) {
   const parts: Uint8Array[] = [];
   const take = (bytes: Uint8Array): void | Promise<void> => {
-    parts.push(bytes.slice());
+    parts.push(Buffer.from(bytes));
     if (random() < 0.3) return tick().then(() => (random() < 0.5 ? tick() : undefined));
   };
   return { take, all: () => Buffer.concat(parts) };
@@ -75,7 +75,7 @@ function tapMaker(parts: Part[], lags: boolean, random: () => number) {
     return {
       begin: (stream, offset) => void (consumed[stream] = offset),
       data: (stream, bytes, offset) => {
-        parts.push({ stream, offset, bytes: bytes.slice() });
+        parts.push({ stream, offset, bytes: Buffer.from(bytes) });
         const upTo = offset + bytes.length;
         if (!lags || random() < 0.5) consumed[stream] = upTo;
         else {
@@ -154,7 +154,7 @@ async function runOne({ seed, cuts, record }: Run): Promise<void> {
   world.connectAgent(world.replicas[0]!);
   const client = new Client(world, random);
   await world.replicas[0]!.agent?.greeted;
-  await client.connect(world.replicas[0]!);
+  await client.connect(world.replicas[0]);
   const end = ChannelEnd.open(client.link!.near, execOpen);
   const exits: Exit[] = [];
   end.handle({

@@ -1,6 +1,6 @@
 /**
- * How to reach labd and prove who asks, from settings and credentials (CT-5). Apart from the client: `exec` needs no
- * table of operations, and that would be half of its start.
+ * How to reach labd and prove who asks, from settings and credentials (CT-5). Apart from the client: `exec` asks no
+ * operation, and should not wait for the table of them to load.
  */
 import type { World } from '../command.ts';
 import { CommandError } from '../command-error.ts';

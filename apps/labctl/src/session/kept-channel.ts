@@ -29,11 +29,6 @@ export class KeptChannel implements Channel {
     if (this.#end.isCut) this.#onCut();
   }
 
-  /** Leaves the session as a cut would: it lives on until nobody came back for long enough. */
-  leave(): void {
-    this.#end.abort('link-lost');
-  }
-
   get session(): string {
     return this.#end.session;
   }

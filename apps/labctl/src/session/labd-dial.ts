@@ -29,15 +29,17 @@ export function labdDial(needs: LabdNeeds): LabdDial {
     where: `labd at ${needs.settings.need('labd.url')}`,
     connect: async (signal) => {
       const { url, trust, proof } = await labdAccess(needs);
-      const { key, cert, ca, servername, checkServerIdentity } = { ...labdTls(trust, proof) };
+      const tls = labdTls(trust, proof);
       return dialLink({
         url: `${url.replace(/^http/, 'ws').replace(/\/$/, '')}${path}`,
         subprotocol,
         signal,
-        ...(key !== undefined && cert !== undefined && { identity: { keyPem: key, chainPem: cert } }),
-        ...(ca !== undefined && { bundlePem: ca }),
-        ...(servername !== undefined && { servername }),
-        ...(checkServerIdentity !== undefined && { checkServerIdentity }),
+        ...(tls.key !== undefined && { identity: { keyPem: tls.key, chainPem: tls.cert } }),
+        ...('ca' in tls && {
+          bundlePem: tls.ca,
+          servername: tls.servername,
+          checkServerIdentity: tls.checkServerIdentity,
+        }),
         ...(proof.by === 'bearer' && { headers: { authorization: `Bearer ${proof.token}` } }),
       });
     },

@@ -28,12 +28,18 @@ function write(stream: 1 | 2, bytes: Uint8Array): Promise<void> {
   });
 }
 
+let isRaw = false;
+
 /** Put back also when the process ends by `exit` or by an error that nobody caught. */
 function rawMode(): Disposable {
   const { stdin } = process;
-  const restore = () => void stdin.setRawMode(false);
+  const set = (raw: boolean) => {
+    stdin.setRawMode(raw);
+    isRaw = raw;
+  };
+  const restore = () => set(false);
   process.once('exit', restore);
-  stdin.setRawMode(true);
+  set(true);
   return {
     [Symbol.dispose]: () => {
       process.off('exit', restore);
@@ -79,6 +85,10 @@ export function processIo(): SessionIo {
       return { [Symbol.dispose]: () => void process.stdout.off('resize', onResize) };
     },
     rawMode,
+    get isRaw() {
+      // Not asked of a stream that nobody opened: the look alone would open it.
+      return isRaw;
+    },
     takeSignals,
   };
 }

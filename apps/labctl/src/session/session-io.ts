@@ -19,6 +19,8 @@ export interface SessionIo {
   onResize(told: (size: TerminalSize) => void): Disposable;
   /** Keys as bytes, nothing echoed, until it is disposed or the process ends. */
   rawMode(): Disposable;
+  /** While it is, a line ends with CR and LF. */
+  readonly isRaw: boolean;
   /** From here `told` hears the signals and nobody else, until it is disposed. */
   takeSignals(told: (name: OwnSignal) => void): Disposable;
 }

@@ -52,6 +52,7 @@ export class Connection implements LinkHandlers {
       subprotocol: subprotocols.link,
       identity: { keyPem: client.privatePem, chainPem: client.chainPem },
       bundlePem,
+      servername: 'labd',
       checkServerIdentity: serverIdentityCheck({ bundlePem, trustDomain: undefined }),
       signal,
       timeoutMs: dialMs,
@@ -77,7 +78,10 @@ export class Connection implements LinkHandlers {
     const skewMs = ok.timeMs - Date.now();
     if (Math.abs(skewMs) > clockSkewMs) {
       const [ours, theirs] = [new Date().toISOString(), new Date(ok.timeMs).toISOString()];
-      log.warn('this clock and that of labd differ by more than 5 minutes; mend this machine’s clock', { ours, theirs });
+      log.warn('this clock and that of labd differ by more than 5 minutes; mend this machine’s clock', {
+        ours,
+        theirs,
+      });
     }
     this.#beat = setInterval(() => this.#heartbeat(), ok.heartbeatMs);
     this.#heartbeat();
@@ -90,7 +94,14 @@ export class Connection implements LinkHandlers {
     const memory = { rssBytes: process.memoryUsage.rss() };
     const { identity, channels } = this.#parts;
     const load = loadavg();
-    link.sendMsg({ kind: 'heartbeat', uptimeS: uptime(), load, memory, channels: channels(), bundle: identity.bundleDigest });
+    link.sendMsg({
+      kind: 'heartbeat',
+      uptimeS: uptime(),
+      load,
+      memory,
+      channels: channels(),
+      bundle: identity.bundleDigest,
+    });
   }
 
   /** False: not sent now. */

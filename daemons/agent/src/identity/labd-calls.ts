@@ -1,14 +1,19 @@
 /**
  * The few HTTP calls an agent makes (JT-3, CA-6, CA-7). labd is known by its CA: chain, pinned root and kind, never by
- * host name (CA-5). Before the pin matched, nothing but the public bundle is asked for.
+ * host name (CA-5). Before the pin matched, nothing but the public bundle is asked for. node:https and not fetch: only
+ * there the check sees the whole chain that was sent.
  */
+import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { pinnedRoots } from '@labmesh/pki/pin';
 import { type SeenCertificate, serverIdentityCheck } from '@labmesh/pki/server-identity';
 import { FleetError, type FleetErrorCode, fleetErrors } from '@labmesh/wire/fleet/fleet-errors';
+import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';
 
 const callMs = 30_000;
 const answerBytesMax = 256 * 1024;
+/** By this name labd shows its own certificate, and not the one for browsers. */
+const serverName = 'labd';
 
 export type TrustedLabd = { url: string; bundlePem: string };
 export type ClientKey = { privatePem: string; chainPem: string };
@@ -22,26 +27,9 @@ const errorSchema = z.object({
   }),
 });
 
-async function limitedText(response: Response): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of response.body ?? []) {
-    length += part.length;
-    if (length > answerBytesMax) throw new FleetError('INTERNAL', { message: 'the answer of labd is too large' });
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
-}
-
 /** labd's error as ours, with its texts. */
 function asError(status: number, text: string): FleetError {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    body = undefined;
-  }
-  const parsed = errorSchema.safeParse(body);
+  const parsed = errorSchema.safeParse(parseJson(text));
   if (!parsed.success) return new FleetError('INTERNAL', { message: `labd answered ${status}` });
   const { code, message, hint, retryAfterMs } = parsed.data.error;
   const known: FleetErrorCode = Object.hasOwn(fleetErrors, code) ? (code as FleetErrorCode) : 'INTERNAL';
@@ -52,18 +40,68 @@ function asError(status: number, text: string): FleetError {
   });
 }
 
+type Ask = {
+  url: string;
+  path: string;
+  tls: RequestOptions;
+  body?: string | undefined;
+  signal?: AbortSignal | undefined;
+};
+
+/** One request over a connection of its own: a kept one would go on with an old certificate. @throws FleetError, system errors. */
+function ask({ url, path, tls, body, signal }: Ask): Promise<string> {
+  const target = new URL(path, url);
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest(
+      target,
+      {
+        ...tls,
+        agent: false,
+        minVersion: 'TLSv1.3',
+        servername: serverName,
+        method: body === undefined ? 'GET' : 'POST',
+        signal: signal ?? AbortSignal.timeout(callMs),
+        headers:
+          body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      },
+      (response) => {
+        const parts: Buffer[] = [];
+        let length = 0;
+        response.on('data', (part: Buffer) => {
+          length += part.length;
+          if (length > answerBytesMax)
+            request.destroy(new FleetError('INTERNAL', { message: 'the answer of labd is too large' }));
+          else parts.push(part);
+        });
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(parts).toString('utf8');
+          const status = response.statusCode ?? 0;
+          if (status >= 200 && status < 300) resolve(text);
+          else reject(asError(status, text));
+        });
+      },
+    );
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+function trusted(bundlePem: string, client?: ClientKey): RequestOptions {
+  const check = serverIdentityCheck({ bundlePem, trustDomain: undefined });
+  return {
+    ca: bundlePem,
+    checkServerIdentity: (host, seen) => check(host, seen as unknown as SeenCertificate),
+    ...(client !== undefined && { key: client.privatePem, cert: client.chainPem }),
+  };
+}
+
 /**
  * The roots behind `url` that match the pin (JT-6).
  * @throws FleetError UNAUTHENTICATED when none does: somebody else answers there.
  */
 export async function fetchPinnedBundle(url: string, pins: string, signal?: AbortSignal): Promise<string> {
-  const response = await fetch(new URL('/ca/bundle', url), {
-    tls: { rejectUnauthorized: false },
-    redirect: 'error',
-    signal: signal ?? AbortSignal.timeout(callMs),
-  });
-  const text = await limitedText(response);
-  if (!response.ok) throw asError(response.status, text);
+  const text = await ask({ url, path: '/ca/bundle', tls: { rejectUnauthorized: false }, signal });
   const roots = pinnedRoots(text, pins);
   if (roots === undefined) {
     throw new FleetError('UNAUTHENTICATED', {
@@ -74,46 +112,22 @@ export async function fetchPinnedBundle(url: string, pins: string, signal?: Abor
   return roots;
 }
 
-/** One call to a labd whose roots are known. @throws FleetError with labd's code, or TypeError for the network. */
+/** One call to a labd whose roots are known. @throws FleetError with labd's code, system errors for the network. */
 export async function callLabd<S extends z.ZodType>(
   labd: TrustedLabd,
   call: { path: string; body?: unknown; output: S; client?: ClientKey; signal?: AbortSignal },
 ): Promise<z.output<S>> {
-  const check = serverIdentityCheck({ bundlePem: labd.bundlePem, trustDomain: undefined });
-  const response = await fetch(new URL(call.path, labd.url), {
-    method: call.body === undefined ? 'GET' : 'POST',
-    ...(call.body !== undefined && {
-      body: JSON.stringify(call.body),
-      headers: { 'content-type': 'application/json' },
-    }),
-    tls: {
-      ca: labd.bundlePem,
-      checkServerIdentity: (host: string, seen: unknown) => check(host, seen as SeenCertificate),
-      ...(call.client !== undefined && { key: call.client.privatePem, cert: call.client.chainPem }),
-    },
-    // A kept connection would go on with an old client certificate.
-    keepalive: false,
-    redirect: 'error',
-    signal: call.signal ?? AbortSignal.timeout(callMs),
-  } as RequestInit);
-  const text = await limitedText(response);
-  if (!response.ok) throw asError(response.status, text);
+  const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+  const text = await ask({
+    url: labd.url,
+    path: call.path,
+    tls: trusted(labd.bundlePem, call.client),
+    body,
+    signal: call.signal,
+  });
   return call.output.parse(JSON.parse(text));
 }
 
 /** The bundle of a labd that is known already: a rotation has put a new root beside the old one. */
-export async function fetchBundle(labd: TrustedLabd, signal?: AbortSignal): Promise<string> {
-  const check = serverIdentityCheck({ bundlePem: labd.bundlePem, trustDomain: undefined });
-  const response = await fetch(new URL('/ca/bundle', labd.url), {
-    tls: {
-      ca: labd.bundlePem,
-      checkServerIdentity: (host: string, seen: unknown) => check(host, seen as SeenCertificate),
-    },
-    keepalive: false,
-    redirect: 'error',
-    signal: signal ?? AbortSignal.timeout(callMs),
-  } as RequestInit);
-  const text = await limitedText(response);
-  if (!response.ok) throw asError(response.status, text);
-  return text;
-}
+export const fetchBundle = (labd: TrustedLabd, signal?: AbortSignal): Promise<string> =>
+  ask({ url: labd.url, path: '/ca/bundle', tls: trusted(labd.bundlePem), signal });

@@ -24,9 +24,14 @@ const genuineAt = (keys: AuditKeys, seq: number, row: AuditRecord): boolean =>
 export const movedFrom = (keys: AuditKeys, seq: number, prevHash: string, row: AuditRecord): boolean =>
   row.prevHash === prevHash && genuineAt(keys, seq, row);
 
-/** The content of `row` is what the hash at another place was made from: contents were exchanged, hashes were not. */
+/**
+ * The content of `row` is what the hash at another place was made from: contents were exchanged, hashes were not. A row
+ * that is genuine where it stands is only alike.
+ */
 const contentOf = (keys: AuditKeys, prevHash: string, at: AuditRecord | undefined, row: AuditRecord): boolean =>
-  at !== undefined && expectedHash(keys, prevHash, { ...row, seq: at.seq }) === at.hash;
+  at !== undefined &&
+  expectedHash(keys, prevHash, { ...row, seq: at.seq }) === at.hash &&
+  !genuineAt(keys, row.seq, row);
 
 /**
  * Names what is wrong at `seq`, the first place where the chain does not hold. `prevHash` is the hash of the row before;

@@ -232,6 +232,16 @@ describe('AU-7, acceptance 10', () => {
     expect(await faultOf({ checkpoints: [forged] })).toEqual({ seq: 51, kind: 'wrong-key' });
   });
 
+  test('an edited row among rows that are alike is edited, not exchanged', async () => {
+    await using log = await bench.open({ chain: 'alike' });
+    await Promise.all(Array.from({ length: 50 }, () => log.append(entry('same'))));
+    await bench.store.inner.write(tester, (tx) =>
+      tx.updateTable('audit_log').set({ result: 'denied' }).where('chain', '=', 'alike').where('seq', '=', 20).execute(),
+    );
+    const { fault } = await verifyChain({ store: bench.store, keys }, 'alike');
+    expect(fault).toEqual({ seq: 20, kind: 'edited' });
+  });
+
   test('rows under a key that nobody knows', async () => {
     const rows = copy();
     for (const row of rows.slice(70)) row.key_id = 'theirs';

@@ -71,8 +71,11 @@ async function agentBack(tx: Writer, caller: Caller, parts: ReenrollParts, asked
   // The request itself proves its key, so a retry after a lost answer counts as the last key, too.
   const isLastKey = [caller.keyHash, asked.keyHash].includes(agent.key_hash);
   if (!isLastKey && pending !== 'approved') throw notLastKey();
-  const isInTime = await withinGrace(tx, caller, parts, asked.now);
-  if (pending === 'approved' || (isInTime && parts.mode === 'auto')) {
+  const mayEnter =
+    pending === 'approved' ||
+    (parts.mode === 'auto' && (await withinGrace(tx, caller, parts, asked.now))) ||
+    (await wasAnswered(tx, agent, asked));
+  if (mayEnter) {
     const request = { ...asked, issuedBy: principal, ttlMs: parts.ttl.agentMs };
     return { state: 'issued', issued: await issueToAgent(tx, parts.authority, place, request) };
   }
@@ -85,6 +88,20 @@ async function agentBack(tx: Writer, caller: Caller, parts: ReenrollParts, asked
     .where('status', '=', 'active')
     .execute();
   return { state: 'waiting', place };
+}
+
+/** This very request was granted before and the answer was lost: it gets the same certificate, and nobody is asked again. */
+async function wasAnswered(tx: Writer, agent: { id: string; key_hash: string }, asked: Asked): Promise<boolean> {
+  if (agent.key_hash !== asked.keyHash) return false;
+  const live = await tx
+    .selectFrom('certificates')
+    .select('id')
+    .where('key_hash', '=', asked.keyHash)
+    .where('subject_id', '=', agent.id)
+    .where('revoked_at', 'is', null)
+    .where('not_after', '>', asked.now)
+    .executeTakeFirst();
+  return live !== undefined;
 }
 
 /** Bastions and services have nobody to wait for: later than the grace they need a token. */

@@ -73,5 +73,5 @@ export const renewedSchema = z.object(certificateFields);
 export type Renewed = z.infer<typeof renewedSchema>;
 
 /** Over the expired certificate, on the agent listener only (LD-2). */
-export const reenrollSchema = renewSchema;
-export type Reenroll = Renew;
+export const reenrollSchema = z.object({ csrPem: csrPemField }).strict();
+export type Reenroll = z.infer<typeof reenrollSchema>;

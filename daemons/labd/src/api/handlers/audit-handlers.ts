@@ -2,21 +2,13 @@
 import { page } from '@labmesh/store/page';
 import { timeText } from '@labmesh/wire/fleet/resources/fields';
 import { exportAudit, listAudit } from '../../audit/audit-query.ts';
-import type { AuditRecord } from '../../audit/audit-row.ts';
+import { shownRow } from '../../audit/audit-row.ts';
 import { verifyAudit } from '../../audit/verify-chain.ts';
 import type { Core } from '../../core.ts';
-import type { AuditRow } from '@labmesh/wire/fleet/resources/records';
 import type { HandlersOf } from '../handler.ts';
 
 type Names = 'list-audit' | 'export-audit' | 'list-checkpoints' | 'verify-audit';
 
-/** The form of the contract; words such as the phase were written from its own lists. */
-const shown = ({ details, ...row }: AuditRecord): AuditRow =>
-  ({
-    ...row,
-    at: timeText(row.at),
-    ...(details !== undefined && { details: JSON.parse(details) as Record<string, unknown> }),
-  }) as AuditRow;
 const ms = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
 
 export function auditHandlers({ store, audit }: Core): HandlersOf<Names> {
@@ -24,7 +16,7 @@ export function auditHandlers({ store, audit }: Core): HandlersOf<Names> {
     'list-audit': async (call) => {
       const { since, until, ...query } = call.query;
       const found = await listAudit(store, call.caller.principal, { ...query, since: ms(since), until: ms(until) });
-      return { items: found.items.map(shown), nextCursor: found.nextCursor };
+      return { items: found.items.map(shownRow), nextCursor: found.nextCursor };
     },
     'export-audit': async (call) => {
       const { principal } = call.caller;

@@ -6,7 +6,7 @@ import { system } from '@labmesh/wire/fleet/principal';
 import { type CreateToken, createTokenSchema } from '@labmesh/wire/fleet/tokens';
 import type { Caller } from '../../login/caller.ts';
 import { localRoot, newRequest, stranger } from '../../login/testing/callers.ts';
-import { openPeople, type servePeople } from '../../login/testing/people.ts';
+import { openPeople, type PeopleOptions, type servePeople } from '../../login/testing/people.ts';
 import { testDomain } from '../../login/testing/replica-ca.ts';
 import { Enrolment } from '../enroll.ts';
 import type { ReenrollParts } from '../reenroll.ts';
@@ -32,7 +32,7 @@ export function serveFleet(store: Store, clock: FakeClock, people: Replica) {
   };
 }
 
-export async function openFleet(options: { url?: string } = {}) {
+export async function openFleet(options: PeopleOptions = {}) {
   const people = await openPeople(options);
   return {
     ...people,

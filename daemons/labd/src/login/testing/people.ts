@@ -1,5 +1,6 @@
 /** labd's people for tests: a store in memory, every write run twice (ST-3), and the services over it. */
 import { FakeClock } from '@labmesh/kit/clock';
+import type { InjectFaults } from '@labmesh/store/faults';
 import { openStore } from '@labmesh/store/open-store';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -38,12 +39,19 @@ export async function servePeople(store: Store, clock: FakeClock, sealer: Sealer
 }
 type Replica = Awaited<ReturnType<typeof servePeople>>;
 
-/** `url`: a store in memory when it is left out. */
-export async function openPeople(options: { url?: string } = {}) {
-  const clock = new FakeClock();
-  const store = await openStore({ url: options.url ?? 'sqlite::memory:', clock, injectFaults: 'twice' });
+export type PeopleOptions = {
+  /** A store in memory when it is left out. */
+  url?: string;
+  injectFaults?: InjectFaults;
+  /** Of an earlier life of the same store. */
+  clock?: FakeClock;
+  sealer?: Sealer;
+};
+
+export async function openPeople(options: PeopleOptions = {}) {
+  const { url = 'sqlite::memory:', injectFaults = 'twice', clock = new FakeClock(), sealer = testSealer() } = options;
+  const store = await openStore({ url, clock, injectFaults });
   await store.write(system('seed-roles'), (tx) => seedBuiltinRoles(tx, clock.wall()));
-  const sealer = testSealer();
   const first = await servePeople(store, clock, sealer);
   const replicas: Replica[] = [first];
   return {

@@ -1,0 +1,18 @@
+import { defineFleetCommand } from '../../fleet-command.ts';
+import { banOptions, banServers } from '../../fleet/ban-servers.ts';
+import { thingsOf } from '../../fleet/name-things.ts';
+
+export const agentsBan = defineFleetCommand({
+  name: 'agents ban',
+  summary: 'Cuts the server of an agent off and refuses it until unban. As ban server/NAME.',
+  usage: 'labctl agents ban NAME… [--reason TEXT] [--yes]',
+  examples: ['labctl agents ban web-1 --reason "stolen laptop"'],
+  options: banOptions,
+  positionalsMax: 500,
+  completes: [['agent/']],
+  run: (call) =>
+    banServers(
+      call,
+      thingsOf(call.positionals, { command: 'labctl agents ban', types: ['agent', 'server'], bare: 'agent' }),
+    ),
+});

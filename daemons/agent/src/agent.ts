@@ -1,0 +1,269 @@
+/**
+ * lab-agent: joins this machine to labd by a connection that it opens itself; nothing listens here. States (AG-1):
+ *
+ *     disconnected → connecting → connected → reconnecting → connecting …
+ *                          └─► waiting-approval (an operator decides)       stopped
+ *
+ * It never gives up, and its sessions outlive every cut.
+ */
+import { writeFileSync } from 'node:fs';
+import { arch, release } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { DialRefused } from '@labmesh/link/dial';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
+import { uuidv7 } from '@labmesh/wire/ids';
+import { type AgentOptions, agentUrls } from './agent-options.ts';
+import { Connection, type ConnectionEnd } from './connection/connection.ts';
+import { Reconnect } from './connection/reconnect.ts';
+import { readFacts } from './facts/read-facts.ts';
+import type { AgentIdentity } from './identity/agent-identity.ts';
+import { sessionOpener } from './open-session.ts';
+import { defaultSessionOptions } from './session-options.ts';
+import { Sessions } from './sessions.ts';
+
+export type AgentState = 'disconnected' | 'connecting' | 'connected' | 'reconnecting' | 'waiting-approval' | 'stopped';
+
+export type AgentParts = {
+  identity: AgentIdentity;
+  options: AgentOptions;
+  clock: Clock;
+  log: Logger;
+  version: string;
+  selfCommand: readonly string[];
+};
+
+/** A renewal that failed is tried again after. */
+const renewRetryMs = 60_000;
+const approvalMs = 30_000;
+const superseded = 4409;
+
+export class Agent implements AsyncDisposable {
+  readonly #parts: AgentParts;
+  readonly #sessions: Sessions;
+  readonly #reconnect: Reconnect;
+  readonly #ending = new AbortController();
+  readonly #instanceId = uuidv7();
+  #urls: readonly string[];
+  #connection: Connection | undefined;
+  #running: Promise<void> | undefined;
+  #state: AgentState = 'disconnected';
+  #factsDigest = '';
+
+  constructor(parts: AgentParts) {
+    const { options, identity, clock, log, selfCommand } = parts;
+    this.#parts = parts;
+    const { exec, logins, logPaths, orphanTtlMs, detachedTtlMs, killAfterMs, drainMs } = options;
+    const session = {
+      ...defaultSessionOptions,
+      exec,
+      logins,
+      logPaths,
+      orphanTtlMs,
+      detachedTtlMs,
+      killAfterMs,
+      drainMs,
+      selfCommand,
+    };
+    this.#sessions = new Sessions({
+      clock,
+      log,
+      options: session,
+      open: sessionOpener({ options: session, clock, log }),
+    });
+    this.#reconnect = new Reconnect({ minMs: options.reconnectMinMs, maxMs: options.reconnectMaxMs });
+    const configured = agentUrls(options);
+    this.#urls = configured.length > 0 ? configured : identity.urls;
+  }
+
+  get state(): AgentState {
+    return this.#state;
+  }
+
+  /** Begins; resolves when it was stopped. */
+  run(): Promise<void> {
+    this.#running ??= Promise.all([this.#stayConnected(), this.#keepCertificate(), this.#watchFacts()]).then(
+      () => undefined,
+    );
+    return this.#running;
+  }
+
+  #enter(state: AgentState, more: Record<string, unknown> = {}): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#parts.log.info(state, more);
+    const { identity, options } = this.#parts;
+    const status = {
+      state,
+      at: new Date().toISOString(),
+      serverId: identity.serverId,
+      agentId: identity.agentId,
+      pid: process.pid,
+      sessions: this.#sessions.list().length,
+      ...more,
+    };
+    try {
+      writeFileSync(join(options.stateDir, 'status.json'), `${JSON.stringify(status)}\n`, { mode: 0o600 });
+    } catch {
+      // Only `lab-agent status` reads it.
+    }
+  }
+
+  async #stayConnected(): Promise<void> {
+    const { clock, log } = this.#parts;
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      const waitMs = await this.#connectOnce().catch((error: unknown) => {
+        if (signal.aborted) return 0;
+        log.warn('labd cannot be reached', { reason: error instanceof Error ? error.message : String(error) });
+        return Math.max(this.#reconnect.next(), error instanceof DialRefused ? (error.retryAfterMs ?? 0) : 0);
+      });
+      if (signal.aborted) break;
+      if (this.#state !== 'waiting-approval') this.#enter('reconnecting');
+      await clock.sleep(waitMs, signal).catch(() => undefined);
+    }
+    this.#enter('stopped');
+  }
+
+  /** One connection from dial to end; gives the wait before the next. */
+  async #connectOnce(): Promise<number> {
+    const { identity, log } = this.#parts;
+    if (identity.notAfter <= Date.now() && !(await this.#comeBack())) return approvalMs;
+    this.#enter('connecting');
+    const url = this.#urls[Math.floor(Math.random() * this.#urls.length)] ?? '';
+    const connection = new Connection(url, {
+      identity,
+      hello: () => this.#hello(),
+      first: (raw, first) => this.#sessions.take(raw, first),
+      onMsg: (msg) => this.#onMsg(msg),
+      onGoaway: ({ retryAfterMinMs, retryAfterMaxMs, urls }) => {
+        log.info('labd is going away', { url });
+        this.#reconnect.told({ minMs: retryAfterMinMs, maxMs: retryAfterMaxMs });
+        this.#learn(urls);
+      },
+      onUp: (ok) => this.#onUp(ok, connection, url),
+      channels: () => this.#sessions.list().length,
+      log,
+    });
+    this.#connection = connection;
+    const end = await connection.run(this.#ending.signal);
+    this.#connection = undefined;
+    return this.#afterEnd(end);
+  }
+
+  #afterEnd({ code, reason, upMs }: ConnectionEnd): number {
+    const { log } = this.#parts;
+    this.#reconnect.lasted(upMs);
+    log.warn('the connection to labd ended', { code, reason });
+    // Another process has our identity: two that fight would each cut the other in a loop.
+    if (code === superseded) this.#reconnect.told({ minMs: 20_000, maxMs: 40_000 });
+    return this.#reconnect.next();
+  }
+
+  #hello(): Omit<Hello, 'bundle' | 'serverId'> {
+    const { version } = this.#parts;
+    return {
+      protocols: [1],
+      kind: 'agent',
+      instanceId: this.#instanceId,
+      bootId: '',
+      version,
+      os: `linux ${release()}`.slice(0, 64),
+      arch: arch(),
+      capabilities: ['exec', 'attach', 'copy', 'forward', 'logs', 'facts'],
+      factsDigest: this.#factsDigest,
+      sessions: this.#sessions.list(),
+    };
+  }
+
+  #onUp(ok: HelloOk, connection: Connection, url: string): void {
+    const { identity, log } = this.#parts;
+    this.#enter('connected', { url, replica: ok.replicaId });
+    this.#learn(ok.urls);
+    if (ok.bundle !== '' && ok.bundle !== identity.bundleDigest) {
+      identity
+        .refreshBundle(url)
+        .catch((error: unknown) => log.warn('the new CA bundle could not be fetched', { error }));
+    }
+    void this.#sendFacts(connection);
+  }
+
+  /** Addresses of other replicas, for when this one is gone. */
+  #learn(urls: readonly string[]): void {
+    this.#urls = [...new Set([...this.#urls, ...urls])].slice(0, 64);
+  }
+
+  #onMsg(msg: Msg): void {
+    if (msg.kind === 'end-sessions') for (const session of msg.sessions) this.#sessions.end(session, 'killed');
+  }
+
+  async #sendFacts(connection: Connection | undefined): Promise<void> {
+    const { options, log } = this.#parts;
+    try {
+      const { facts, digest } = await readFacts();
+      this.#factsDigest = digest;
+      const labels = Object.fromEntries(
+        options.labels.map((label) => [label.split('=')[0] ?? '', label.split('=').slice(1).join('=')]),
+      );
+      connection?.send({ kind: 'facts', digest, facts: { ...facts, labels } });
+    } catch (error) {
+      log.warn('the facts of this machine could not be read', { error });
+    }
+  }
+
+  async #watchFacts(): Promise<void> {
+    const { clock, options } = this.#parts;
+    while (!this.#ending.signal.aborted) {
+      await clock.sleep(options.factsEveryMs, this.#ending.signal).catch(() => undefined);
+      const known = this.#factsDigest;
+      if (this.#ending.signal.aborted || this.#connection === undefined) continue;
+      const { digest } = await readFacts().catch(() => ({ digest: known }));
+      if (digest !== known) await this.#sendFacts(this.#connection);
+    }
+  }
+
+  /** CA-6: a new key and certificate at half life. The link goes on: it was verified when it began. */
+  async #keepCertificate(): Promise<void> {
+    const { clock, identity, log } = this.#parts;
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      const waitMs = Math.max(1_000, Math.min(identity.renewAfter - Date.now(), 3_600_000));
+      await clock.sleep(waitMs, signal).catch(() => undefined);
+      if (signal.aborted || identity.renewAfter > Date.now() || identity.notAfter <= Date.now()) continue;
+      try {
+        await identity.renew(this.#urls[0] ?? '');
+        log.info('the certificate was renewed', { notAfter: new Date(identity.notAfter).toISOString() });
+      } catch (error) {
+        log.warn('the certificate could not be renewed; tried again', {
+          reason: error instanceof Error ? error.message : String(error),
+        });
+        await clock.sleep(renewRetryMs, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** CA-7: back after the certificate ran out; true when there is a new one. */
+  async #comeBack(): Promise<boolean> {
+    const { identity, log } = this.#parts;
+    for (const url of this.#urls) {
+      try {
+        await identity.renew(url);
+        return true;
+      } catch (error) {
+        if (error instanceof FleetError && error.code === 'WAITING_APPROVAL') this.#enter('waiting-approval');
+        log.warn('the expired certificate was not renewed', {
+          reason: error instanceof Error ? error.message : String(error),
+        });
+      }
+    }
+    return false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort(new Error('the agent is stopping'));
+    await this.#sessions.endAll('agent-restarted');
+    await this.#running;
+  }
+}

@@ -1,0 +1,38 @@
+/** What each kind of OPEN becomes on this machine. */
+import type { Logger } from '@labmesh/kit/log';
+import type { Clock } from '@labmesh/kit/clock';
+import { type Accounts, systemAccounts } from './accounts.ts';
+import { openCopy } from './copy/run-copy.ts';
+import { delegatedRoot, openCgroups } from './exec/cgroup.ts';
+import { openAttach, openExec } from './exec/run-exec.ts';
+import { openFacts } from './facts/open-facts.ts';
+import { openForward } from './forward/run-forward.ts';
+import { openLogs } from './logs/run-logs.ts';
+import type { OpenSession } from './sessions.ts';
+import type { SessionOptions } from './session-options.ts';
+
+/** The door to all kinds, over the machine as it is. */
+export function sessionOpener(parts: { options: SessionOptions; clock: Clock; log: Logger }): OpenSession {
+  const { options, clock, log } = parts;
+  const accounts: Accounts = systemAccounts();
+  const root = delegatedRoot();
+  const cgroups = root === undefined ? undefined : openCgroups(root, { clock, log });
+  const world = { clock, log, accounts, options, env: process.env, ...(cgroups !== undefined && { cgroups }) };
+  return async (open, target) => {
+    switch (open.kind) {
+      case 'exec':
+        return openExec(open, world);
+      case 'attach':
+        return openAttach(open, target(open.target));
+      case 'copy-in':
+      case 'copy-out':
+        return openCopy(open, { accounts, options });
+      case 'forward':
+        return openForward(open);
+      case 'logs':
+        return openLogs(open, { options, clock });
+      case 'facts':
+        return openFacts();
+    }
+  };
+}

@@ -1,0 +1,247 @@
+/**
+ * The real daemons as processes: labd in a folder of its own, agents that enrol by a token, labctl beside them. With a
+ * network lab each stands in a namespace.
+ *
+ *     await using labd = await startLabd();
+ *     await using agent = await startAgent(labd, 'web-1');
+ *     await labd.labctl('exec', 'web-1', '--local', '--', 'true');
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { NetworkLab } from './network-lab.ts';
+
+const root = resolve(import.meta.dir, '../..');
+const bun = process.execPath;
+const labdMain = join(root, 'daemons/labd/src/main.ts');
+const agentMain = join(root, 'daemons/agent/src/main.ts');
+const labctlMain = join(root, 'apps/labctl/src/main.ts');
+
+export type Place = { lab: NetworkLab; host: string };
+export type Finished = { exitCode: number; stdout: string; stderr: string };
+
+/** A process whose output is kept; ended by SIGKILL when its test is over. */
+export class Daemon implements AsyncDisposable {
+  readonly #child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
+  #said = '';
+  #wake: () => void = () => {};
+  readonly #read: Promise<unknown>;
+
+  constructor(command: readonly string[], options: { cwd: string; env: Record<string, string> }) {
+    this.#child = Bun.spawn([...command], { ...options, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
+    const read = async (stream: ReadableStream<Uint8Array>) => {
+      const decoder = new TextDecoder();
+      for await (const bytes of stream) {
+        this.#said += decoder.decode(bytes, { stream: true });
+        this.#wake();
+      }
+    };
+    this.#read = Promise.all([read(this.#child.stdout), read(this.#child.stderr)]).then(() => this.#wake());
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+  get said(): string {
+    return this.#said;
+  }
+  get exited(): Promise<number> {
+    return this.#child.exited;
+  }
+
+  /** Waits for a text; gives the whole line. Rejects when the process ends before. */
+  async says(text: string, ms = 30_000): Promise<string> {
+    const until = performance.now() + ms;
+    for (;;) {
+      const line = this.#said.split('\n').find((one) => one.includes(text));
+      if (line !== undefined) return line;
+      if (this.#child.exitCode !== null) throw new Error(`ended with ${this.#child.exitCode}:\n${this.#said}`);
+      if (performance.now() > until) throw new Error(`did not say "${text}":\n${this.#said.slice(-4_000)}`);
+      await Promise.race([new Promise<void>((wake) => (this.#wake = wake)), Bun.sleep(200)]);
+    }
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#child.exited;
+    await this.#read;
+  }
+}
+
+/** Runs a command to its end. */
+export async function run(
+  command: readonly string[],
+  options: { cwd: string; env: Record<string, string>; stdin?: string | Uint8Array },
+): Promise<Finished> {
+  const { stdin, ...rest } = options;
+  const input = stdin === undefined ? 'ignore' : new Blob([typeof stdin === 'string' ? stdin : Uint8Array.from(stdin)]);
+  const child = Bun.spawn([...command], { ...rest, stdin: input, stdout: 'pipe', stderr: 'pipe' });
+  const [stdout, stderr, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { exitCode, stdout, stderr };
+}
+
+const placed = (command: readonly string[], place: Place | undefined): string[] =>
+  place === undefined ? [...command] : place.lab.command(place.host, command);
+
+const environment = (home: string): Record<string, string> => ({
+  PATH: process.env['PATH'] ?? '',
+  HOME: home,
+  LANG: 'C.UTF-8',
+});
+
+export type LabdOptions = {
+  /** Further lines of labmesh.toml; tables of their own. */
+  toml?: string;
+  /** Lines for [labd]. */
+  labd?: string;
+  databaseUrl?: string;
+  redisUrl?: string;
+  place?: Place;
+  /** Replicas that share a database share the key file. */
+  sharedKeyFile?: string;
+  /** Keeps an earlier folder: a restart. */
+  folder?: string;
+};
+
+export interface RunningLabd extends AsyncDisposable {
+  readonly daemon: Daemon;
+  readonly folder: string;
+  readonly socket: string;
+  /** `https://127.0.0.1:N` */
+  readonly api: string;
+  readonly agents: string;
+  readonly place: Place | undefined;
+  /** A call over the admin socket, as root; the parsed answer. @throws Error with status and body when refused. */
+  call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T>;
+  /** labctl in a home of this labd, with the admin socket known. */
+  labctl(...words: string[]): Promise<Finished>;
+  labctlWith(
+    options: { home?: string; stdin?: string | Uint8Array; place?: Place },
+    ...words: string[]
+  ): Promise<Finished>;
+}
+
+export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd> {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'labmesh-labd-'));
+  const { place } = options;
+  const host = place === undefined ? '127.0.0.1' : place.lab.address(place.host);
+  const socket = join(folder, 'a.sock');
+  const [apiPort, agentPort] = place === undefined ? [0, 0] : [3100, 3101];
+  const lines = [
+    '[labd]',
+    `listen = "${host}:${apiPort}"`,
+    `agent_listen = "${host}:${agentPort}"`,
+    `admin_socket = "${socket}"`,
+    `data_dir = "${join(folder, 'data')}"`,
+    'metrics_listen = ""',
+    ...(place === undefined
+      ? []
+      : [`public_url = "https://${host}:${apiPort}"`, `agent_url = "https://${host}:${agentPort}"`]),
+    options.labd ?? '',
+    ...(options.databaseUrl === undefined ? [] : ['[database]', `url = "${options.databaseUrl}"`]),
+    ...(options.redisUrl === undefined ? [] : ['[redis]', `url = "${options.redisUrl}"`]),
+    ...(options.sharedKeyFile === undefined ? [] : ['[secrets]', `key_file = "${options.sharedKeyFile}"`]),
+    options.toml ?? '',
+  ];
+  const config = join(folder, 'labmesh.toml');
+  writeFileSync(config, `${lines.join('\n')}\n`);
+  const daemon = new Daemon(placed([bun, labdMain, 'run', '--config', config, '--log-level', 'debug'], place), {
+    cwd: folder,
+    env: environment(folder),
+  });
+  const ready = JSON.parse(await daemon.says('"labd is ready"')) as { api: string; agents: string };
+  const labctlWith: RunningLabd['labctlWith'] = ({ home = folder, stdin, place: from = place }, ...words) =>
+    run(placed([bun, labctlMain, ...words], from), {
+      cwd: folder,
+      env: { ...environment(home), LABCTL_ADMIN_SOCKET: socket },
+      ...(stdin !== undefined && { stdin }),
+    });
+  return {
+    daemon,
+    folder,
+    socket,
+    api: ready.api,
+    agents: ready.agents,
+    place,
+    labctl: (...words) => labctlWith({}, ...words),
+    labctlWith,
+    async call<T>(method: string, path: string, body?: unknown) {
+      const response = await fetch(`http://labd${path}`, {
+        method,
+        unix: socket,
+        ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      });
+      const text = await response.text();
+      if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+      return JSON.parse(text) as T;
+    },
+    async [Symbol.asyncDispose]() {
+      await daemon[Symbol.asyncDispose]();
+      if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface RunningAgent extends AsyncDisposable {
+  readonly daemon: Daemon;
+  readonly folder: string;
+  readonly hostname: string;
+  readonly place: Place | undefined;
+  /** Starts it again on the same identity. */
+  again(): Promise<RunningAgent>;
+}
+
+export type AgentSettings = { place?: Place; toml?: string; token?: Record<string, unknown> };
+
+/** Enrols a machine by a fresh token and runs its agent until it is connected. */
+export async function startAgent(
+  labd: RunningLabd,
+  hostname: string,
+  settings: AgentSettings = {},
+): Promise<RunningAgent> {
+  const folder = mkdtempSync(join(tmpdir(), 'labmesh-agent-'));
+  const { token } = await labd.call<{ token: string }>('POST', '/api/tokens', settings.token ?? {});
+  const pin = (await (await fetch('http://labd/ca/pin', { unix: labd.socket })).text()).trim();
+  const lines = [
+    '[agent]',
+    `url = "${labd.agents}"`,
+    `ca_pin = "${pin}"`,
+    `hostname = "${hostname}"`,
+    // Many agents on one machine are told apart.
+    `machine_id = "${randomBytes(16).toString('hex')}"`,
+    `state_dir = "${join(folder, 'state')}"`,
+    settings.toml ?? '',
+  ];
+  const config = join(folder, 'labmesh.toml');
+  writeFileSync(config, `${lines.join('\n')}\n`);
+  const options = { cwd: folder, env: environment(folder) };
+  const enrol = await run(placed([bun, agentMain, 'enroll', '--config', config, '--token-file', '-'], settings.place), {
+    ...options,
+    stdin: token,
+  });
+  if (enrol.exitCode !== 0) throw new Error(`enrol: ${enrol.stderr}`);
+  const start = async (): Promise<RunningAgent> => {
+    const daemon = new Daemon(
+      placed([bun, agentMain, 'run', '--config', config, '--log-level', 'debug'], settings.place),
+      options,
+    );
+    await daemon.says('"connected"');
+    return {
+      daemon,
+      folder,
+      hostname,
+      place: settings.place,
+      again: start,
+      async [Symbol.asyncDispose]() {
+        await daemon[Symbol.asyncDispose]();
+        rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  };
+  return start();
+}
