@@ -6,6 +6,16 @@ import { manifests, sources } from './sources.ts';
 export const reasons: Readonly<Record<string, string>> = {
   bun: 'the runtime itself, as an npm package, so that `npm ci` is the whole installation',
   'smol-toml': 'reads labmesh.toml: strict TOML 1.0 with positions in its errors; Bun.TOML gives no position',
+  '@hono/node-server':
+    'turns requests of the mTLS listener into web Requests for Hono; Bun.serve cannot show the peer certificate',
+  '@peculiar/x509': 'writes certificates, requests and CRLs; the runtime only reads them',
+  hono: 'routes of labd, made from the operations table',
+  kysely: 'one typed SQL for SQLite, PostgreSQL and CockroachDB, with migrations in code and no code generation',
+  'openid-client': 'OpenID Connect with any issuer: discovery, PKCE, device code, checks of the id token',
+  pg: 'the PostgreSQL driver that Kysely is made for; pools, time-outs and error codes are proven',
+  'reflect-metadata': 'asked for by @peculiar/x509 at its start',
+  ws: 'WebSockets over the mTLS listener, which the runtime’s own cannot take, and the client that checks a server by its certificate',
+  yaml: 'reads and writes ~/.labctl/config.yaml and keeps its comments; -o yaml',
   zod: 'the schemas at the edges: parses configuration, requests and answers into narrow types with named faults',
   'node-llama-cpp': 'the built-in engine (optional): llama.cpp as a prebuilt library, nothing is fetched at run time',
 };

@@ -32,6 +32,7 @@ export const sameRankPairs: readonly Pair[] = [];
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   'packages/inference': ['relay', 'choose', 'watch', 'load', 'discovery', 'probe', 'registry'],
   'daemons/labd': [
+    'compose',
     'api',
     'reconcile',
     'backup',

@@ -25,6 +25,9 @@ export function parseAddress(text: string, key: string): Address {
 
 export const addressText = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
+/** How labd is reached: by people, by agents, by other replicas. */
+export type Urls = { api: string; agent: string; peer: string | undefined };
+
 export type Ground = {
   dataDir: string;
   replicaId: string;

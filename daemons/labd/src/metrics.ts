@@ -21,7 +21,7 @@ function declare(labd: Labd): void {
   metrics.gauge(
     'sessions',
     'Sessions whose relay is here.',
-    of(({ sessions }) => sessions.size),
+    of(({ sessions }) => sessions.live.size),
   );
   metrics.gauge(
     'exec_total',
@@ -31,7 +31,7 @@ function declare(labd: Labd): void {
   metrics.gauge(
     'relay_bytes_total',
     'Bytes relayed by sessions that ended.',
-    of(({ sessions }) => sessions.bytes),
+    of(({ sessions }) => sessions.live.bytes),
   );
   metrics.gauge(
     'client_sockets',

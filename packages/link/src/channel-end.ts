@@ -414,8 +414,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   }
   rested(): void {
     if (this.#handlers === undefined || this.#mode === 'ended') return;
-    const { length } = this.#incoming.filter((stream) => stream.isIdle);
-    if (length < this.#incoming.length) return;
+    if (!this.#incoming.every((stream) => stream.isAtRest)) return;
     if (this.#exit !== undefined && !this.#exitDelivered && this.#incoming.every((stream) => stream.eofDelivered)) {
       this.#exitDelivered = true;
       const exit = this.#exit;

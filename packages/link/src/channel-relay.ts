@@ -64,7 +64,7 @@ export type RelayOptions = {
   /** Serves another replica, which decides and waits: this one ends with either of its channels. */
   passing?: boolean;
   tap?: RelayTap;
-  /** Largest count that may lie between bytes and credits of a stream. */
+  /** Bytes that may lie between what came and what was credited: OPEN says so, for RESUME this (4 MiB). */
   window?: number;
 };
 
@@ -112,7 +112,7 @@ export class ChannelRelay implements RelayCore {
 
   /** A client's OPEN, decided and completed by labd. Ends as `agent-offline` when the agent cannot be reached. */
   start(client: RawChannel, open: Open): void {
-    if ('window' in open && open.window !== undefined) this.#window = open.window;
+    this.#window = ('window' in open ? open.window : undefined) ?? frameLimits.windowBytes;
     this.#open = open;
     this.#client = new RelaySide(this, client, clientGets, 'opening');
     client.adopt(this.#client);

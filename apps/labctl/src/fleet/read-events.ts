@@ -31,10 +31,12 @@ export async function* pastEvents(ask: EventStream, since: string | undefined): 
   }
 }
 
-const isPassing = (error: unknown): error is CommandError =>
-  error instanceof CommandError && (error.exitCode === exitCodes.unreachable || error.exitCode === exitCodes.timeout);
-/** The system's own word for a connection that was cut while it was read. */
-const isCut = (error: unknown) => typeof (error as { code?: unknown }).code === 'string';
+/** Whether waiting helps. A refused request is a CommandError; what cuts an answer that has begun is the system's error. */
+function isPassing(error: unknown, isReached: boolean): error is Error {
+  if (!(error instanceof Error)) return false;
+  if (!(error instanceof CommandError)) return typeof (error as { code?: unknown }).code === 'string';
+  return isReached && (error.exitCode === exitCodes.unreachable || error.exitCode === exitCodes.timeout);
+}
 
 export type Following = {
   ask: EventStream;
@@ -60,7 +62,8 @@ export async function followEvents({ ask, since, show, note, world }: Following)
       isReached = true;
     } catch (error) {
       life.signal.throwIfAborted();
-      if (!(isPassing(error) && isReached) && !(isCut(error) && !(error instanceof CommandError))) throw error;
+      if (!isPassing(error, isReached)) throw error;
+      isReached = true;
       note(`${error.message}; going on from there`);
     }
     await clock.sleep(retryMs, life.signal);

@@ -40,6 +40,8 @@ export type SessionParts = {
   note: (text: string) => void;
   /** Unix ms. */
   now: () => number;
+  /** labd has begun the session. */
+  began?: (session: string) => void;
 };
 
 /** With CLOSE `ok` before EXIT: labd keeps the command and takes its output itself (EX-8). */
@@ -68,6 +70,7 @@ export async function runSession(plan: SessionPlan, parts: SessionParts): Promis
     if (refused.signal.aborted) return signalExit[first];
     throw error;
   }
+  parts.began?.(channel.session);
   if (plan.open.kind === 'exec' && plan.open.detach) return exitCodes.ok;
   const session = new Session(plan, parts, channel);
   told = (name) => session.onSignal(name);

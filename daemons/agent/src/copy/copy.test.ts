@@ -1,8 +1,20 @@
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
 import {
-  chmodSync, chownSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync,
-  rmSync, statSync, symlinkSync, utimesSync, writeFileSync,
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,7 +91,8 @@ async function fetch(open: OpenOf<'copy-out'>) {
   const members: Member[] = [];
   for (const item of new CopyRecordReader().feed(new Uint8Array(client.out))) {
     if (item.kind === 'record') members.push({ record: item.record });
-    else members.at(-1)!.content = new Uint8Array(Buffer.concat([members.at(-1)!.content ?? Buffer.alloc(0), item.bytes]));
+    else
+      members.at(-1)!.content = new Uint8Array(Buffer.concat([members.at(-1)!.content ?? Buffer.alloc(0), item.bytes]));
   }
   return { ending, members, warnings: client.err.toString(), run };
 }
@@ -149,15 +162,20 @@ describe('CP-1 files in', () => {
     ['`..`', [fileAt('../a', 'x')]],
     ['an absolute member', [fileAt('/etc/labmesh-test', 'x')]],
     ['two roots', [fileAt('a/b', 'x')]],
-    ['a member through a link of the stream', [
-      { record: { path: 'd', type: 'directory' } },
-      { record: { path: 'd/l', type: 'symlink', link: '..' } },
-      fileAt('d/l/escaped', 'x'),
-    ]],
+    [
+      'a member through a link of the stream',
+      [
+        { record: { path: 'd', type: 'directory' } },
+        { record: { path: 'd/l', type: 'symlink', link: '..' } },
+        fileAt('d/l/escaped', 'x'),
+      ],
+    ],
   ] as [string, Member[]][])('%s is refused', async (_, members) => {
     const stream = members.flatMap(({ record, content }) => [
       rawRecord(record),
-      ...(content === undefined ? [] : [content, rawRecord({ path: record.path, type: 'end', sha256: sha256(content) })]),
+      ...(content === undefined
+        ? []
+        : [content, rawRecord({ path: record.path, type: 'end', sha256: sha256(content) })]),
     ]);
     const { ending } = await send(copyIn({ recursive: true }), new Uint8Array(Buffer.concat(stream)));
     expect(['protocol', 'denied']).toContain(ending.reason);
@@ -208,7 +226,10 @@ describe('CP-2 parts and sums', () => {
 
   test('a cut copy leaves its part and is gone on with', async () => {
     const open = copyIn({ totalBytes: content.length });
-    const first = Buffer.concat([encodeCopyRecord({ path: 'f', type: 'file', size: content.length }), content.subarray(0, 40_000)]);
+    const first = Buffer.concat([
+      encodeCopyRecord({ path: 'f', type: 'file', size: content.length }),
+      content.subarray(0, 40_000),
+    ]);
     const cut = await send(open, new Uint8Array(first));
     expect(cut.ending.reason).toBe('cancelled');
     expect(names()).toEqual([`.f.labmesh-${open.transfer}`]);
@@ -278,7 +299,9 @@ describe('CP-1 files out', () => {
   const types = (members: readonly Member[]) => members.map(({ record }) => `${record.type} ${record.path}`);
 
   test('one file, with its sums', async () => {
-    const bytes = new Uint8Array(Buffer.concat(Array.from({ length: 20 }, () => crypto.getRandomValues(new Uint8Array(65_536)))));
+    const bytes = new Uint8Array(
+      Buffer.concat(Array.from({ length: 20 }, () => crypto.getRandomValues(new Uint8Array(65_536)))),
+    );
     writeFileSync(join(folder, 'big'), bytes);
     const { members, ending } = await fetch(copyOut({ path: join(folder, 'big') }));
     expect(ending.reason).toBe('ok');
@@ -296,7 +319,14 @@ describe('CP-1 files out', () => {
     spawnSync('mkfifo', [join(folder, 'd/fifo\n\u001b[31m')]);
     writeFileSync(Buffer.concat([Buffer.from(join(folder, 'd/bad-')), Buffer.from([0xff])]), '');
     const { members, warnings, ending } = await fetch(copyOut({ path: join(folder, 'd'), recursive: true }));
-    expect(types(members)).toEqual(['directory d', 'symlink d/etc', 'directory d/sub', 'file d/sub/x', 'end d/sub/x', 'end ']);
+    expect(types(members)).toEqual([
+      'directory d',
+      'symlink d/etc',
+      'directory d/sub',
+      'file d/sub/x',
+      'end d/sub/x',
+      'end ',
+    ]);
     expect(members[1]!.record.link).toBe('/etc');
     expect(members[3]!.record.mtimeMs).toBe(1e12);
     expect(ending).toEqual({ reason: 'io', text: '2 entries were left out' });
@@ -311,7 +341,9 @@ describe('CP-1 files out', () => {
     const out = await fetch(copyOut({ path: join(folder, 'from'), recursive: true }));
     const members = out.members.filter(({ record }) => record.type !== 'end');
     for (const member of members) if (member.record.type === 'file') member.content ??= new Uint8Array();
-    expect((await send(copyIn({ path: join(folder, 'to'), recursive: true }), streamOf(members))).ending.reason).toBe('ok');
+    expect((await send(copyIn({ path: join(folder, 'to'), recursive: true }), streamOf(members))).ending.reason).toBe(
+      'ok',
+    );
     expect(spawnSync('diff', ['-r', join(folder, 'from'), join(folder, 'to')]).status).toBe(0);
   });
 
@@ -351,8 +383,12 @@ describe.skipIf(!isRoot)('copies as another account (needs root)', () => {
     expect(statSync(join(folder, 'f')).uid).toBe(65_534);
     const { members } = await fetch(copyOut({ path: join(folder, 'f'), login: 'nobody' }));
     expect(Buffer.from(members[0]!.content!).toString()).toBe('hello');
-    expect(await refusal(openCopy(copyOut({ path: '/etc/shadow', login: 'nobody' }), world()))).toBe('io: permission denied');
-    expect(await refusal(openCopy(copyIn({ path: '/etc/x', login: 'none-such' }), world()))).toStartWith('user-unknown');
+    expect(await refusal(openCopy(copyOut({ path: '/etc/shadow', login: 'nobody' }), world()))).toBe(
+      'io: permission denied',
+    );
+    expect(await refusal(openCopy(copyIn({ path: '/etc/x', login: 'none-such' }), world()))).toStartWith(
+      'user-unknown',
+    );
   }, 30_000);
 
   test('a client that goes away ends the helper', async () => {

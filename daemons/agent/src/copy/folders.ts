@@ -31,7 +31,8 @@ export class Folder implements AsyncDisposable {
     try {
       return new Folder(await open(this.member(name), folderFlags | constants.O_NOFOLLOW));
     } catch (error) {
-      if (['ELOOP', 'ENOTDIR'].includes(errnoOf(error))) throw new Refused('denied', 'a link or file stands in the way');
+      if (['ELOOP', 'ENOTDIR'].includes(errnoOf(error)))
+        throw new Refused('denied', 'a link or file stands in the way');
       throw error;
     }
   }

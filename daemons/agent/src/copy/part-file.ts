@@ -107,7 +107,7 @@ export class PartFile implements AsyncDisposable {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    for (let rest = bytes; rest.length > 0; ) {
+    for (let rest = bytes; rest.length > 0;) {
       const taken = rest.subarray(0, bufferBytes - this.#filled);
       this.#buffer.set(taken, this.#filled);
       this.#filled += taken.length;
@@ -121,7 +121,7 @@ export class PartFile implements AsyncDisposable {
     this.#filled = 0;
     this.#sums.file.update(bytes);
     this.#sums.all.update(bytes);
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, this.#at);
       done += bytesWritten;
       this.#at += bytesWritten;

@@ -151,7 +151,7 @@ class Sender {
   }
 
   async #content(handle: FileHandle, offset: number, size: number, sums: Bun.CryptoHasher): Promise<void> {
-    for (let at = offset; at < size; ) {
+    for (let at = offset; at < size;) {
       const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, size - at));
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
       if (bytesRead === 0) throw new Refused('io', 'a file became shorter while it was read');
@@ -174,7 +174,7 @@ class Sender {
     if (wanted === undefined || wanted.offset === 0) return 0;
     if (wanted.offset > size) throw new Refused('checksum', 'the file is shorter than the part that is there');
     const buffer = Buffer.allocUnsafe(chunkBytes);
-    for (let at = 0; at < wanted.offset; ) {
+    for (let at = 0; at < wanted.offset;) {
       const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, wanted.offset - at), at);
       if (bytesRead === 0) throw new Refused('io', 'a file became shorter while it was read');
       sums.update(buffer.subarray(0, bytesRead));

@@ -25,7 +25,9 @@ const removeEveryMs = 50;
  * The cgroup of this unit when it is ours to divide: version 2, of a service, writable.
  * `files` are /proc/self/cgroup and /proc/self/mounts.
  */
-export function delegatedRoot(files = { cgroup: '/proc/self/cgroup', mounts: '/proc/self/mounts' }): string | undefined {
+export function delegatedRoot(
+  files = { cgroup: '/proc/self/cgroup', mounts: '/proc/self/mounts' },
+): string | undefined {
   const read = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '');
   const own = /^0::(\/.*)$/m.exec(read(files.cgroup))?.[1];
   const mount = read(files.mounts)

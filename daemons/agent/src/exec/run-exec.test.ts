@@ -107,7 +107,11 @@ describe('EX-2 what cannot run', () => {
     expect(exit?.code).toBe(0);
   });
   test.skipIf(!isRoot)('another account on a terminal can open it by name (needs root)', async () => {
-    const { text } = await execToEnd({ shell: 'tty >/dev/null && echo hi > /dev/stderr; id -un', login: 'nobody', tty });
+    const { text } = await execToEnd({
+      shell: 'tty >/dev/null && echo hi > /dev/stderr; id -un',
+      login: 'nobody',
+      tty,
+    });
     expect(text).toBe('hi\r\nnobody\r\n');
   });
   test.skipIf(!isRoot)('127 and 126 also there (needs root)', async () => {
@@ -168,7 +172,11 @@ describe('EX-3 streams', () => {
   });
 
   test('a terminal takes long input whole', async () => {
-    const { client } = await startExec({ shell: 'stty raw -echo; echo ready; head -c 300000 | sha256sum', tty, stdin: true });
+    const { client } = await startExec({
+      shell: 'stty raw -echo; echo ready; head -c 300000 | sha256sum',
+      tty,
+      stdin: true,
+    });
     await client.until((out) => out.includes('ready'));
     const input = Buffer.alloc(300_000, 'abcdefghij');
     await client.send(input);
@@ -207,7 +215,8 @@ describe('EX-4 the end', () => {
   });
 
   /** Killed ones may stay as zombies where process 1 does not reap. */
-  const isAlive = (pid: string) => existsSync(`/proc/${pid}`) && !/^State:\sZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  const isAlive = (pid: string) =>
+    existsSync(`/proc/${pid}`) && !/^State:\sZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   test('EX-5 the rest of the group is killed, unless it may stay', async () => {
     const shell = 'sleep 61 >/dev/null 2>&1 & echo $!';
     const killed = (await execToEnd({ shell })).text.trim();
@@ -240,7 +249,9 @@ describe('EX-5 signals and timeouts', () => {
   });
 
   test('a trap hears it', async () => {
-    const { client } = await startExec({ shell: 'trap "echo got; exit 9" USR1; echo on; while :; do sleep 0.05; done' });
+    const { client } = await startExec({
+      shell: 'trap "echo got; exit 9" USR1; echo on; while :; do sleep 0.05; done',
+    });
     await client.until((out) => out.includes('on'));
     client.channel.sendSignal('USR1');
     await client.closed;

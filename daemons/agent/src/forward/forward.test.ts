@@ -119,7 +119,12 @@ describe('PF-1 forward', () => {
   test('a client that goes drops the connection', async () => {
     let closed = () => {};
     const isClosed = new Promise<void>((resolve) => (closed = resolve));
-    const port = await listen((socket) => socket.on('close', closed).resume().on('end', () => socket.end()));
+    const port = await listen((socket) =>
+      socket
+        .on('close', closed)
+        .resume()
+        .on('end', () => socket.end()),
+    );
     const { client } = await forward(port);
     client.channel.close('cancelled');
     await client.closed;
@@ -142,10 +147,15 @@ describe('PF-1 forward', () => {
 });
 
 describe('acceptance 7: link-local and metadata addresses', () => {
-  test.each(['169.254.169.254', '169.254.0.1', '2852039166', '0xa9fea9fe', '::ffff:169.254.169.254', 'fe80::1', '0.0.0.0'])(
-    '%s is refused',
-    async (host) => expect(await refusal(80, host)).toStartWith('denied'),
-  );
+  test.each([
+    '169.254.169.254',
+    '169.254.0.1',
+    '2852039166',
+    '0xa9fea9fe',
+    '::ffff:169.254.169.254',
+    'fe80::1',
+    '0.0.0.0',
+  ])('%s is refused', async (host) => expect(await refusal(80, host)).toStartWith('denied'));
 
   test('every spelling of them', () => {
     const byte = fc.integer({ min: 0, max: 255 });

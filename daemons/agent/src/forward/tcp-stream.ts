@@ -64,7 +64,7 @@ export class TcpStream {
 
   /** Resolves when the kernel has taken all of it, or the connection is over. */
   async write(bytes: Uint8Array): Promise<void> {
-    for (let rest = bytes; rest.length > 0 && !this.#isClosed; ) {
+    for (let rest = bytes; rest.length > 0 && !this.#isClosed;) {
       const count = this.#socket?.write(rest) ?? -1;
       if (count < 0) return;
       rest = rest.subarray(count);

@@ -11,6 +11,7 @@ const markBytes = 64;
 const readBytes = 64 * 1024;
 /** Rotated files that are looked at; more is nobody's log. */
 const siblingsMax = 64;
+const listsMax = 5;
 /** What rotation appends: `.1`, `-20250101`, `.old`. Compressed ones cannot be gone on with. */
 const suffix = String.raw`[._-](?:\d[\dT:._-]{0,40}|old|bak)`;
 
@@ -72,6 +73,13 @@ export class Generation implements AsyncDisposable {
     return buffer.subarray(mark.length, bytesRead);
   }
 
+  /** The last bytes before `offset`, for a mark. */
+  async bytesBefore(offset: number): Promise<Uint8Array> {
+    const buffer = Buffer.alloc(Math.min(markBytes, offset));
+    const { bytesRead } = await this.handle.read(buffer, 0, buffer.length, offset - buffer.length);
+    return new Uint8Array(buffer.subarray(0, bytesRead));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.handle.close();
   }
@@ -85,8 +93,7 @@ export async function liveKey(path: string): Promise<string | undefined> {
 
 export type Sibling = { path: string; key: string; mtimeNs: bigint };
 
-/** Files that `path` was rotated to, the oldest first. */
-export async function siblingsOf(path: string): Promise<Sibling[]> {
+async function listSiblings(path: string): Promise<Sibling[]> {
   const [folder, name] = [dirname(path), basename(path)];
   const extension = extname(name);
   const stem = RegExp.escape(name.slice(0, name.length - extension.length));
@@ -100,4 +107,33 @@ export async function siblingsOf(path: string): Promise<Sibling[]> {
     }),
   );
   return found.flat().toSorted((a, b) => (a.mtimeNs < b.mtimeNs ? -1 : a.mtimeNs > b.mtimeNs ? 1 : 0));
+}
+
+const asText = (siblings: readonly Sibling[]) => siblings.map((one) => `${one.path} ${one.key}`).join('\n');
+
+/** Files that `path` was rotated to, the oldest first: names move while they are listed, so until two lists agree. */
+export async function siblingsOf(path: string): Promise<Sibling[]> {
+  let before = await listSiblings(path);
+  for (let round = 0; round < listsMax; round++) {
+    const again = await listSiblings(path);
+    if (asText(again) === asText(before)) return again;
+    before = again;
+  }
+  return before;
+}
+
+/** Opens the first sibling that `isIt`; its name may lead to another file by now, so the file itself is asked. */
+export async function openSibling(
+  path: string,
+  paths: LogPaths,
+  isIt: (sibling: Sibling) => boolean,
+): Promise<Generation | undefined> {
+  for (let round = 0; round < listsMax; round++) {
+    const found = (await siblingsOf(path)).find(isIt);
+    if (found === undefined) return undefined;
+    const file = await Generation.open(found.path, paths);
+    if (file?.key === found.key) return file;
+    await file?.[Symbol.asyncDispose]();
+  }
+  return undefined;
 }

@@ -9,10 +9,18 @@
 import type { Clock } from '@labmesh/kit/clock';
 import type { LogLine } from '@labmesh/wire/frame/open';
 import { Refused } from '../session-run.ts';
-import { Generation, keptBytes, liveKey, type LogPlace, type Mark, markOf, noMark } from './file-generations.ts';
-import { parsePlace, placeText, siblingsOf } from './file-generations.ts';
+import {
+  Generation,
+  liveKey,
+  type LogPlace,
+  openSibling,
+  parsePlace,
+  placeText,
+  type Sibling,
+  siblingsOf,
+} from './file-generations.ts';
 import { sinceStart, tailStart } from './file-start.ts';
-import { LineSplitter, type RawLine } from './line-splitter.ts';
+import { GenerationReader, type PlacedLine } from './generation-reader.ts';
 import { lineTime } from './line-time.ts';
 import type { LogPaths } from './log-paths.ts';
 import { caughtUp, LineFilter, type LogSource, type LogsOpen, notice } from './log-source.ts';
@@ -33,17 +41,14 @@ class FileLines {
   readonly #open: LogsOpen;
   readonly #parts: FileLinesParts;
   readonly #filter: LineFilter;
-  #file: Generation | undefined;
-  #offset = 0;
-  /** Last bytes before `#offset`. */
-  #before: Uint8Array = new Uint8Array();
-  #mark: Mark = noMark;
-  #splitter = new LineSplitter();
-  /** Time of the newest byte that was given; later files were written after it. */
-  #newest = 0n;
-  /** The log is rotated by copytruncate. */
+  #reader: GenerationReader | undefined;
+  /** Rotated by copytruncate, as far as we saw. */
   #isCopied = false;
-  #isLost = false;
+  /** When the live file was last written, at our last look. */
+  #liveTime = 0n;
+  /** The newest rotated file when we began to read the live one at 0; checked when its first bytes come. */
+  #newestBefore: bigint | undefined;
+  #idle = 0;
 
   constructor(path: string, open: LogsOpen, parts: FileLinesParts) {
     this.#path = path;
@@ -54,90 +59,76 @@ class FileLines {
 
   async *lines(): LogSource {
     try {
-      await this.#begin();
-      if (this.#isLost) yield this.#notice('the place to go on from is gone; from the start of the file');
-      for (let isLive = false; ; ) {
-        const bytes = await this.#file?.readAfter(this.#offset, this.#mark);
-        if (bytes !== undefined && bytes.length > 0) {
-          yield* this.#take(bytes);
+      if (!(await this.#begin())) yield this.#notice('the place to go on from is gone; from the start of the file');
+      for (let isLive = false; ;) {
+        const read = await this.#read();
+        if (Array.isArray(read)) {
+          yield* this.#wanted(read);
           if (!this.#open.follow && this.#filter.isPast) return;
-          continue;
+        } else if (read === 'end') {
+          if (!this.#open.follow) return yield* this.#wanted(this.#reader?.rest() ?? []);
+          if (!isLive) yield caughtUp;
+          isLive = true;
+          await this.#wait();
         }
-        const isTruncated = this.#file !== undefined && bytes === undefined;
-        const next = isTruncated ? await this.#afterTruncation() : await this.#following();
-        if (next !== undefined) {
-          yield* this.#enter(next);
-          continue;
-        }
-        if (!this.#open.follow) return yield* this.#flush();
-        if (!isLive) yield caughtUp;
-        isLive = true;
-        await this.#wait();
       }
     } finally {
-      await this.#file?.[Symbol.asyncDispose]();
+      await this.#reader?.file[Symbol.asyncDispose]();
     }
   }
 
-  #idle = 0;
   async #wait(): Promise<void> {
     const { clock, signal } = this.#parts;
     this.#idle += 1;
     await clock.sleep(this.#idle > idleLooks ? idlePollMs : pollMs, signal);
   }
 
-  #place(): LogPlace {
-    return { key: this.#file?.key ?? '0-0', offset: this.#offset, mark: this.#mark };
-  }
-
   #notice(text: string): LogLine {
-    return notice(text, null, placeText(this.#place()));
+    const place = this.#reader?.place;
+    return notice(text, null, place === undefined ? '' : placeText(place));
   }
 
-  async #begin(): Promise<void> {
+  *#wanted(lines: readonly PlacedLine[]): Generator<LogLine> {
+    this.#idle = 0;
+    for (const { text, cursor } of lines) {
+      const at = lineTime(text, this.#parts.clock.wall());
+      if (this.#filter.wants(text, at)) yield { at: at ?? null, text, cursor };
+    }
+  }
+
+  /** False: the cursor's place is nowhere any more. */
+  async #begin(): Promise<boolean> {
     const { cursor, follow } = this.#open;
     const place = cursor === undefined ? undefined : parsePlace(cursor);
     if (cursor !== undefined && place === undefined) throw new Refused('protocol', 'that cursor is not one of a file');
-    if (place !== undefined && (await this.#goTo(place))) return;
+    if (place !== undefined && (await this.#goTo(place))) return true;
     const live = await Generation.open(this.#path, this.#parts.paths);
     if (live === undefined && !follow) throw new Refused('not-found', 'there is no such file');
-    if (live === undefined) return;
-    this.#isLost = place !== undefined;
-    this.#set(live, place === undefined ? await this.#start(live) : 0);
-    await this.#learnMark(live);
+    if (live !== undefined) await this.#enterLive(live, place === undefined ? await this.#start(live) : 0);
+    return place === undefined;
   }
 
   async #start(live: Generation): Promise<number> {
-    const { tail, since, follow } = this.#open;
+    const { tail, since } = this.#open;
     const { size } = await live.stat();
     const now = this.#parts.clock.wall();
     if (tail !== undefined) return tailStart(live.handle, size, tail, this.#filter, now);
-    if (since !== undefined && !follow) return sinceStart(live.handle, size, since, now);
     return since === undefined ? 0 : sinceStart(live.handle, size, since, now);
-  }
-
-  /** Reads what stands before the place that was chosen. */
-  async #learnMark(file: Generation): Promise<void> {
-    const buffer = Buffer.alloc(Math.min(64, this.#offset));
-    const { bytesRead } = await file.handle.read(buffer, 0, buffer.length, this.#offset - buffer.length);
-    this.#before = new Uint8Array(buffer.subarray(0, bytesRead));
-    this.#mark = markOf(this.#before);
   }
 
   /** Finds the file that a cursor was in, or the copy that was made of it. */
   async #goTo(place: LogPlace): Promise<boolean> {
-    const siblings = await siblingsOf(this.#path);
-    const others = siblings.toSorted((a, b) => Number(b.key === place.key) - Number(a.key === place.key));
-    const isLiveFirst = (await liveKey(this.#path)) === place.key;
-    const paths = others.map(({ path }) => path);
-    for (const path of isLiveFirst ? [this.#path, ...paths] : [...paths, this.#path]) {
+    const key = await liveKey(this.#path);
+    const all = [{ path: this.#path, key }, ...(await siblingsOf(this.#path))];
+    // The file itself first: another one may begin with the same bytes.
+    for (const { path } of all.toSorted((a, b) => Number(b.key === place.key) - Number(a.key === place.key))) {
       const file = await Generation.open(path, this.#parts.paths).catch(() => undefined);
       if (file === undefined) continue;
-      const fits = place.offset > 0 && (await file.readAfter(place.offset, place.mark)) !== undefined;
-      if (fits || (place.offset === 0 && file.key === place.key)) {
+      const isIt =
+        place.offset === 0 ? file.key === place.key : (await file.readAfter(place.offset, place.mark)) !== undefined;
+      if (isIt) {
         this.#isCopied = file.key !== place.key;
-        this.#set(file, place.offset);
-        await this.#learnMark(file);
+        this.#reader = await GenerationReader.at(file, place.offset);
         return true;
       }
       await file[Symbol.asyncDispose]();
@@ -145,45 +136,110 @@ class FileLines {
     return false;
   }
 
-  #set(file: Generation, offset: number): void {
-    this.#file = file;
-    this.#offset = offset;
-    this.#before = new Uint8Array();
-    this.#mark = noMark;
-    this.#splitter = new LineSplitter(offset);
+  async #enterLive(live: Generation, offset: number): Promise<void> {
+    this.#newestBefore = offset > 0 ? undefined : ((await siblingsOf(this.#path)).at(-1)?.mtimeNs ?? 0n);
+    await this.#goOn(await GenerationReader.at(live, offset));
   }
 
-  *#take(bytes: Uint8Array): Generator<LogLine> {
-    this.#idle = 0;
-    const from = this.#offset - this.#before.length;
-    const window = Buffer.concat([this.#before, bytes]);
-    this.#offset += bytes.length;
-    this.#before = keptBytes(window);
-    this.#mark = markOf(this.#before);
-    for (const line of this.#splitter.feed(bytes)) yield* this.#line(line, window.subarray(0, line.end - from));
+  async #goOn(reader: GenerationReader): Promise<void> {
+    const left = this.#reader?.file;
+    this.#reader = reader;
+    this.#liveTime = (await reader.file.stat()).mtimeNs;
+    if (left !== undefined && left !== reader.file) await left[Symbol.asyncDispose]();
   }
 
-  *#line({ text, end }: RawLine, before: Uint8Array): Generator<LogLine> {
-    const at = lineTime(text, this.#parts.clock.wall());
-    if (!this.#filter.wants(text, at)) return;
-    const cursor = placeText({ key: this.#file?.key ?? '0-0', offset: end, mark: markOf(before) });
-    yield { at: at ?? null, text, cursor };
+  /** The next lines; 'end' when there is nothing now; 'moved' when we stand in another file. */
+  async #read(): Promise<PlacedLine[] | 'end' | 'moved'> {
+    const reader = this.#reader;
+    if (reader === undefined) return this.#appeared();
+    const read = await reader.next();
+    if (read === 'truncated') return this.#afterTruncation(reader);
+    if (read === 'end') return this.#atEnd(reader);
+    const since = this.#newestBefore;
+    this.#newestBefore = undefined;
+    if (since === undefined || !(await this.#wasSkipped(reader, since))) return read;
+    return 'moved';
   }
 
-  /** What has no line end yet, when there will be none. */
-  *#flush(): Generator<LogLine> {
-    const rest = this.#splitter.rest();
-    if (rest !== undefined) yield* this.#line(rest, this.#before);
+  async #appeared(): Promise<'end' | 'moved'> {
+    const live = await Generation.open(this.#path, this.#parts.paths);
+    if (live === undefined) return 'end';
+    await this.#enterLive(live, 0);
+    return 'moved';
   }
 
-  async *#enter(next: { file: Generation; offset: number }): AsyncGenerator<LogLine> {
-    const left = this.#file;
-    // A copy goes on with the line we are in; any other file begins with a new one.
-    const goesOn = next.offset > 0 && next.offset === this.#offset;
-    if (!goesOn) yield* this.#flush();
-    const { offset, before, mark, splitter } = this.#kept();
-    this.#set(next.file, next.offset);
-    if (goesOn) Object.assign(this, this.#restore(offset, before, mark, splitter));
-    if (left !== next.file) await left?.[Symbol.asyncDispose]();
+  /** Between looking for copies and the first bytes another copytruncate may have come: then its copy is next. */
+  async #wasSkipped(reader: GenerationReader, since: bigint): Promise<boolean> {
+    if ((await liveKey(this.#path)) !== reader.file.key) return false;
+    const isNew = ({ mtimeNs, key }: Sibling) => mtimeNs > since && key !== reader.file.key;
+    const file = await openSibling(this.#path, this.#parts.paths, isNew);
+    if (file === undefined) return false;
+    if (await reader.fits(file)) {
+      // Made after we read: these bytes are its beginning.
+      await file[Symbol.asyncDispose]();
+      return false;
+    }
+    this.#isCopied = true;
+    await this.#goOn(await GenerationReader.at(file, 0));
+    return true;
+  }
+
+  async #afterTruncation(reader: GenerationReader): Promise<PlacedLine[] | 'moved'> {
+    this.#isCopied = true;
+    for (const { path, mtimeNs } of await siblingsOf(this.#path)) {
+      if (mtimeNs < this.#liveTime) continue;
+      const copy = await Generation.open(path, this.#parts.paths);
+      if (copy === undefined) continue;
+      if (await reader.fits(copy)) {
+        await this.#goOn(reader.movedTo(copy));
+        return 'moved';
+      }
+      await copy[Symbol.asyncDispose]();
+    }
+    // Truncated without a copy: what was not read yet is nowhere.
+    const rest = reader.rest();
+    await this.#enterLive(reader.file, 0);
+    return rest;
+  }
+
+  async #atEnd(reader: GenerationReader): Promise<PlacedLine[] | 'end' | 'moved'> {
+    const key = await liveKey(this.#path);
+    const { mtimeNs } = await reader.file.stat();
+    this.#liveTime = mtimeNs;
+    if (key === reader.file.key || (key === undefined && this.#open.follow)) return 'end';
+    const next = await this.#nextAfter(reader, mtimeNs);
+    if (next === undefined) return 'end';
+    if (next instanceof GenerationReader) {
+      await this.#goOn(next);
+      return 'moved';
+    }
+    // The writer may have written between our last look and leaving the file for good.
+    const last = await reader.next();
+    if (Array.isArray(last)) {
+      await next.file[Symbol.asyncDispose]();
+      return last;
+    }
+    const rest = reader.rest();
+    await (next.isLive ? this.#enterLive(next.file, 0) : this.#goOn(await GenerationReader.at(next.file, 0)));
+    return rest;
+  }
+
+  /** The file after one that is finished. Undefined: it may still be written to, so we stay. */
+  async #nextAfter(reader: GenerationReader, mtimeNs: bigint) {
+    const { paths } = this.#parts;
+    const isNewer = (one: Sibling) => one.mtimeNs > mtimeNs && one.key !== reader.file.key;
+    const between = await openSibling(this.#path, paths, isNewer);
+    if (between !== undefined) return { file: between, isLive: false };
+    const file = await Generation.open(this.#path, paths);
+    if (file === undefined) return undefined;
+    // A copy whose original was not truncated yet.
+    if (this.#isCopied && (await reader.fits(file))) return reader.movedTo(file);
+    // Rotated again while we looked: what was live then comes first.
+    const missed = await openSibling(this.#path, paths, (one) => isNewer(one) && one.key !== file.key);
+    const { size } = await file.stat();
+    if (missed === undefined && (size > 0 || !this.#open.follow)) return { file, isLive: true };
+    await file[Symbol.asyncDispose]();
+    // An empty new file: whoever writes has not come over to it yet.
+    return missed === undefined ? undefined : { file: missed, isLive: false };
   }
 }

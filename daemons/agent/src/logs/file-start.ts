@@ -27,20 +27,18 @@ export async function tailStart(
   if (count === 0) return size;
   let left = count;
   let carry: Buffer = Buffer.alloc(0);
-  for (let at = size; at > 0; ) {
+  for (let at = size; at > 0;) {
     const from = Math.max(0, at - blockBytes);
     const bytes = Buffer.concat([await readAt(handle, from, at - from), carry]);
     at = from;
-    let end = bytes.length;
-    // The end of the file is no start of a line, also when a newline stands there.
-    let search = from + end === size && bytes[end - 1] === newline ? end - 2 : end - 1;
+    // A newline that ends the file begins no line.
+    let end = from + bytes.length === size && bytes.at(-1) === newline ? bytes.length - 1 : bytes.length;
     for (;;) {
-      const found = search < 0 ? -1 : bytes.lastIndexOf(newline, search);
+      const found = end === 0 ? -1 : bytes.lastIndexOf(newline, end - 1);
       if (found < 0) break;
       const text = bytes.toString('utf8', found + 1, end);
       if (filter.wantsAlone(text, lineTime(text, now)) && --left === 0) return from + found + 1;
       end = found;
-      search = found - 1;
     }
     carry = end > carryBytesMax ? Buffer.alloc(0) : bytes.subarray(0, end);
   }
@@ -49,7 +47,7 @@ export async function tailStart(
 
 /** Offset of a line at or before the first one that is as late as `since`; times only grow in a log. */
 export async function sinceStart(handle: FileHandle, size: number, since: number, now: number): Promise<number> {
-  for (let at = size; at > 0; ) {
+  for (let at = size; at > 0;) {
     at = Math.max(0, at - stepBytes);
     if (at === 0) return 0;
     const head = await readAt(handle, at, headBytes);

@@ -28,7 +28,7 @@ export class LineSplitter {
   }
 
   *feed(bytes: Uint8Array): Generator<RawLine> {
-    for (let start = 0; start < bytes.length; ) {
+    for (let start = 0; start < bytes.length;) {
       const found = bytes.indexOf(newline, start);
       const end = found < 0 ? bytes.length : found;
       this.#hold(bytes.subarray(start, end));

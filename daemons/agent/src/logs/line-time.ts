@@ -28,7 +28,8 @@ function at(parts: readonly number[], ms: number, zone: string | undefined): num
   return Number.isNaN(time) ? undefined : time;
 }
 
-const fractionMs = (digits: string | undefined) => (digits === undefined ? 0 : Math.floor(Number(`0.${digits}`) * 1000));
+const fractionMs = (digits: string | undefined) =>
+  digits === undefined ? 0 : Math.floor(Number(`0.${digits}`) * 1000);
 const monthOf = (name: string | undefined) => months.indexOf((name ?? '').toLowerCase());
 
 /** `now` (Unix ms) gives syslog lines, which have none, their year. */

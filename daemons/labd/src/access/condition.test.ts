@@ -8,7 +8,7 @@ import { parseRule, printRule, type Rule } from './rules/rule.ts';
 import { RuleSet } from './rules/rule-set.ts';
 import { parseSelector, selectorHolds } from './rules/selector.ts';
 import { openAccessStore, start, tester } from './testing/access-fixture.ts';
-import { askArbitrary, fuzzRuns, ruleArbitrary, selectorArbitrary } from './testing/arbitrary-rule.ts';
+import { arbitraryAsk, fuzzRuns, arbitraryRule, arbitrarySelector } from './testing/arbitrary-rule.ts';
 
 type Machine = { hostname: string; cloud: string | null; environment: string | null; role: string | null };
 type Label = { key: string; value: string; source: string };
@@ -72,8 +72,8 @@ const parsed = (...texts: string[]) => setOf(texts.map((text) => parseRule(text)
 test('AP-3: the query gives exactly the servers that decide allows', async () => {
   let given = 0;
   const property = fc.asyncProperty(
-    fc.array(ruleArbitrary, { maxLength: 5 }),
-    askArbitrary,
+    fc.array(arbitraryRule(fc), { maxLength: 5 }),
+    arbitraryAsk(fc),
     async (rules, { verb, limit }) => {
       const set = setOf(rules);
       const condition = conditionOf(set, verb, 'servers', limit);
@@ -134,7 +134,7 @@ test('RB-4: an agent’s own labels decide nothing, but lists can be filtered by
 });
 
 test('AP-3: ?label= agrees with the selector', async () => {
-  const property = fc.asyncProperty(selectorArbitrary, async (selector) => {
+  const property = fc.asyncProperty(arbitrarySelector(fc), async (selector) => {
     const rows = await store.read(tester, (db) =>
       db.selectFrom('servers').select('hostname').where(selectorSql(selector)).execute(),
     );

@@ -13,13 +13,13 @@ import type { Call } from './handler.ts';
 const pollMs = 1_000;
 const commentEveryMs = 15_000;
 
-type Parts = { events: EventLog; policies: Policies; view: FleetView };
+export type EventStreamParts = { events: EventLog; policies: Policies; view: FleetView };
 
 /** Only what the caller may list: events of servers it must not see are left out. */
 async function visible(
   events: readonly FleetEvent[],
   call: Call<OperationOf<'stream-events'>>,
-  { policies, view }: Parts,
+  { policies, view }: EventStreamParts,
 ): Promise<FleetEvent[]> {
   const shown: FleetEvent[] = [];
   for (const event of events) {
@@ -37,7 +37,7 @@ async function visible(
 
 const frame = (event: FleetEvent) => `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
-export function eventStream(call: Call<OperationOf<'stream-events'>>, parts: Parts): Response {
+export function eventStream(call: Call<OperationOf<'stream-events'>>, parts: EventStreamParts): Response {
   let cursor = call.headers.get('last-event-id') ?? call.query.since ?? uuidv7();
   const ended = new AbortController();
   const signal = AbortSignal.any([call.signal, ended.signal]);

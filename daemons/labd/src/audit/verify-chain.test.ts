@@ -236,7 +236,12 @@ describe('AU-7, acceptance 10', () => {
     await using log = await bench.open({ chain: 'alike' });
     await Promise.all(Array.from({ length: 50 }, () => log.append(entry('same'))));
     await bench.store.inner.write(tester, (tx) =>
-      tx.updateTable('audit_log').set({ result: 'denied' }).where('chain', '=', 'alike').where('seq', '=', 20).execute(),
+      tx
+        .updateTable('audit_log')
+        .set({ result: 'denied' })
+        .where('chain', '=', 'alike')
+        .where('seq', '=', 20)
+        .execute(),
     );
     const { fault } = await verifyChain({ store: bench.store, keys }, 'alike');
     expect(fault).toEqual({ seq: 20, kind: 'edited' });

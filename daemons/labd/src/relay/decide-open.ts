@@ -4,6 +4,7 @@ import type { CloseReason } from '@labmesh/wire/frame/frame-types';
 import type { Open } from '@labmesh/wire/frame/open';
 import type { Decision, Limit, Policies, Subject, Target } from '../access/policies.ts';
 import type { FleetServer } from '../hub/fleet-view.ts';
+import type { Caller } from '../login/caller.ts';
 
 export type Need = { verb: Verb; limit?: Limit };
 
@@ -28,6 +29,11 @@ export function needsOf(open: Open): readonly Need[] {
       return [{ verb: 'get' }];
   }
 }
+
+export const subjectOf = ({ principal, groups }: Pick<Caller, 'principal' | 'groups'>): Subject => ({
+  principal,
+  ...(groups !== undefined && { groups }),
+});
 
 export const targetOf = ({ row, targetLabels }: Pick<FleetServer, 'row' | 'targetLabels'>): Target => ({
   kind: 'servers',

@@ -15,7 +15,6 @@ import type { Hello, Msg } from '@labmesh/wire/frame/messages';
 import { subprotocols } from '@labmesh/wire/frame/frame-types';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { AgentHub } from '../hub/agent-hub.ts';
-import type { TlsIdentity } from '../own-certificate.ts';
 
 const dialMs = 5_000;
 const pingMs = 5_000;
@@ -25,7 +24,8 @@ const limits = { channels: channelsMax, window: 256 * 1024, windowMax: 4 * 1024 
 
 export type PeerLinksParts = {
   hub: AgentHub;
-  identity: () => TlsIdentity;
+  /** Our certificate as it is now, with its chain, and the roots to trust, PEM. */
+  identity: () => { keyPem: string; certPem: string; bundlePem: string };
   trustDomain: string;
   replicaId: string;
   version: string;

@@ -95,6 +95,6 @@ export async function recordEnd(
   } as const;
   await Promise.all([
     audit.append(isGood ? entry : { ...entry, code: close.reason }),
-    store.write(caller.principal, (tx) => endSession(tx, report, now)),
+    store.write(caller.principal, (tx) => endSession(tx, report, now, recordingId ?? null)),
   ]);
 }

@@ -65,7 +65,12 @@ export function insertSession(tx: Writer, { id, open, serverId, agentId, princip
     .execute();
 }
 
-export async function endSession(tx: Writer, report: RelayReport, now: number): Promise<void> {
+export async function endSession(
+  tx: Writer,
+  report: RelayReport,
+  now: number,
+  recordingId: string | null,
+): Promise<void> {
   const { session, exit, close } = report;
   await tx
     .updateTable('sessions')
@@ -74,6 +79,7 @@ export async function endSession(tx: Writer, report: RelayReport, now: number): 
       ended_at: now,
       exit: exit === undefined ? null : JSON.stringify(exit),
       close_code: closeCodes[close.reason],
+      recording_id: recordingId,
     })
     .where('id', '=', session)
     .where('ended_at', 'is', null)

@@ -6,64 +6,24 @@
  * and nothing reaches an agent before its start row is committed (P1). A RESUME proves its token and principal, is
  * decided again, and joins the relay that is here, or begins a new one after a replica died (HB-6, RP-2).
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
-import { ChannelRelay, type RelayReport } from '@labmesh/link/channel-relay';
 import type { First } from '@labmesh/link/first-frame';
 import type { RawChannel } from '@labmesh/link/raw-channel';
-import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { principalText, system } from '@labmesh/wire/fleet/principal';
 import type { CloseReason } from '@labmesh/wire/frame/frame-types';
 import type { OpenOk, Resume } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
-import type { Policies } from '../access/policies.ts';
-import type { AuditLog } from '../audit/audit-log.ts';
-import type { DenyList } from '../ca/deny-list.ts';
-import type { FleetServer, FleetView } from '../hub/fleet-view.ts';
-import type { BoundedWork } from '../limits/bounded-work.ts';
-import type { RateLimiter } from '../limits/rate-limiter.ts';
+import type { FleetServer } from '../hub/fleet-view.ts';
 import type { Caller } from '../login/caller.ts';
-import type { Recorder } from '../recordings/recorder.ts';
-import type { SessionRecording } from '../recordings/session-recording.ts';
-import { refusalOf } from './decide-open.ts';
-import { RecorderTap } from './recorder-tap.ts';
-import { Route, type RoutesParts } from './routes.ts';
-import { recordBegin, recordEnd, sessionEntry } from './session-record.ts';
+import { refusalOf, subjectOf } from './decide-open.ts';
+import { LiveSessions, type LiveSession } from './live-sessions.ts';
+import { Route } from './routes.ts';
+import { recordBegin, sessionEntry } from './session-record.ts';
 import { commandText, findSession, newToken, openOf, type SessionRow, tokenHash } from './session-rows.ts';
-
-export type SessionServiceParts = {
-  store: Store;
-  audit: AuditLog;
-  policies: Policies;
-  denyList: DenyList;
-  view: FleetView;
-  recorder: Recorder;
-  limiter: RateLimiter;
-  work: BoundedWork;
-  routes: RoutesParts;
-  clock: Clock;
-  log: Logger;
-  orphanTtlMs: number;
-};
-
-/** A session whose relay is here. */
-type Live = {
-  relay: ChannelRelay;
-  caller: Caller;
-  open: Open;
-  server: FleetServer;
-  route: Route;
-  startedAt: number;
-  recordingId: string | undefined;
-  place: Disposable | undefined;
-  /** clock.now() since when no client is there. */
-  desertedAt: number | undefined;
-};
+import type { SessionServiceParts } from './session-parts.ts';
 
 const worker = system('sessions');
-const sweepMs = 500;
 const recorded = new Set<Open['kind']>(['exec']);
 const counted = new Set<Open['kind']>(['exec', 'attach']);
 
@@ -76,33 +36,15 @@ const reasonOf: Partial<Record<FleetError['code'], CloseReason>> = {
   NOT_FOUND: 'not-found',
 };
 
-const subjectOf = ({ principal, groups }: Caller) => ({ principal, ...(groups !== undefined && { groups }) });
-
 export class SessionService implements AsyncDisposable {
   readonly #parts: SessionServiceParts;
-  readonly #live = new Map<string, Live>();
-  readonly #timer: NodeJS.Timeout;
-  readonly #stops: (() => void)[];
-  readonly #endings = new Set<Promise<unknown>>();
-  #sweeping: Promise<void> | undefined;
-  /** Sessions begun here, and bytes of those that ended. */
+  readonly live: LiveSessions;
+  /** Sessions begun here. */
   opened = 0;
-  bytes = 0;
 
   constructor(parts: SessionServiceParts) {
     this.#parts = parts;
-    this.#timer = setInterval(
-      () => void (this.#sweeping ??= this.#sweep().finally(() => (this.#sweeping = undefined))),
-      sweepMs,
-    );
-    this.#stops = [
-      parts.policies.onChange(() => void this.#recheck()),
-      parts.denyList.onChange(() => this.#cutDenied()),
-    ];
-  }
-
-  get size(): number {
-    return this.#live.size;
+    this.live = new LiveSessions(parts);
   }
 
   /** OPEN or RESUME of a client. Never throws: what goes wrong closes the channel with its reason. */
@@ -173,9 +115,9 @@ export class SessionService implements AsyncDisposable {
       if (open.kind === 'exec' && open.detach) queueMicrotask(() => relay.unattend());
       return { ...ok, session: id, token, recorded: recording !== undefined };
     };
-    const relay = this.#relay(id, route, recording, answer);
+    const relay = this.live.relay(id, route, recording, answer);
     const recordingId = recording?.id;
-    this.#live.set(id, {
+    this.live.add(id, {
       relay,
       caller,
       open,
@@ -190,24 +132,6 @@ export class SessionService implements AsyncDisposable {
     relay.start(raw, { ...open, session: id, server: server.row.id, principal: principalText(principal) });
   }
 
-  #relay(
-    session: string,
-    route: Route,
-    recording: SessionRecording | undefined,
-    answer?: (ok: OpenOk) => OpenOk,
-  ): ChannelRelay {
-    const tap = recording === undefined ? undefined : new RecorderTap(recording);
-    const relay = new ChannelRelay({
-      session,
-      reach: route.reach,
-      ended: (report) => this.#ended(report),
-      ...(answer !== undefined && { answer }),
-      ...(tap !== undefined && { tap }),
-    });
-    tap?.join(relay);
-    return relay;
-  }
-
   async #resume(caller: Caller, raw: RawChannel, resume: Resume): Promise<void> {
     const { store, policies, denyList, view } = this.#parts;
     denyList.assertFresh();
@@ -217,7 +141,7 @@ export class SessionService implements AsyncDisposable {
       row.token_hash === tokenHash(resume.token) &&
       row.principal === principalText(caller.principal);
     if (!isTheirs || row.principal_id !== caller.principal.id) return raw.close('no-session');
-    const live = this.#live.get(row.id) ?? (row.ended_at === null ? await this.#adopt(caller, row) : undefined);
+    const live = this.live.get(row.id) ?? (row.ended_at === null ? await this.#adopt(caller, row) : undefined);
     if (live === undefined) return raw.close('no-session');
     const refusal = refusalOf(policies, subjectOf(caller), live.open, await view.find(caller.principal, row.server_id));
     if (refusal !== undefined) {
@@ -231,7 +155,7 @@ export class SessionService implements AsyncDisposable {
   }
 
   /** A session whose relay was on a replica that is gone: the ends hold everything, a new relay joins them. */
-  async #adopt(caller: Caller, row: SessionRow): Promise<Live | undefined> {
+  async #adopt(caller: Caller, row: SessionRow): Promise<LiveSession | undefined> {
     const { view, recorder, routes, clock } = this.#parts;
     const server = await view.find(caller.principal, row.server_id);
     if (server === undefined) return undefined;
@@ -243,14 +167,14 @@ export class SessionService implements AsyncDisposable {
     const recording = recorded.has(open.kind)
       ? await recorder.start({ session: row.id, term, command: row.command, replicaId: routes.replicaId, part })
       : undefined;
-    const raced = this.#live.get(row.id);
+    const raced = this.live.get(row.id);
     if (raced !== undefined) {
       await recording?.end();
       return raced;
     }
-    const relay = this.#relay(row.id, route, recording);
+    const relay = this.live.relay(row.id, route, recording);
     const recordingId = recording?.id;
-    const live: Live = {
+    const live: LiveSession = {
       relay,
       caller,
       open,
@@ -261,30 +185,8 @@ export class SessionService implements AsyncDisposable {
       place: undefined,
       desertedAt: undefined,
     };
-    this.#live.set(row.id, live);
+    this.live.add(row.id, live);
     return live;
-  }
-
-  #ended(report: RelayReport): void {
-    const live = this.#live.get(report.session);
-    if (live === undefined) return;
-    this.#live.delete(report.session);
-    this.bytes += report.bytes.in + report.bytes.out + report.bytes.err;
-    live.place?.[Symbol.dispose]();
-    // Another replica goes on with it, and will tell the end.
-    if (report.close.reason === 'superseded') return;
-    const work = recordEnd(this.#parts, live, report, this.#parts.clock.wall()).catch((error: unknown) => {
-      this.#parts.log.error('the end of a session was not recorded', { session: report.session, error });
-    });
-    this.#endings.add(work);
-    void work.finally(() => this.#endings.delete(work));
-  }
-
-  /** Ends a session if its relay is here (EX-11). */
-  end(session: string, reason: CloseReason, text = ''): boolean {
-    const live = this.#live.get(session);
-    live?.relay.end(reason, text);
-    return live !== undefined;
   }
 
   /** The agent of a session, from its row. */
@@ -292,54 +194,8 @@ export class SessionService implements AsyncDisposable {
     return (await findSession(this.#parts.store, worker, session))?.agent_id;
   }
 
-  /** Brings waiting clients and their agents together again, and ends what nobody comes back to (EX-7). */
-  async #sweep(): Promise<void> {
-    const now = this.#parts.clock.now();
-    for (const live of [...this.#live.values()]) {
-      const { relay } = live;
-      if (relay.hasClient) {
-        live.desertedAt = undefined;
-        if (!relay.hasAgent && (await live.route.find().catch(() => false))) relay.agentBack();
-      } else if (relay.isUnattended) {
-        if (!relay.hasAgent && (await live.route.find().catch(() => false))) relay.agentBack();
-      } else {
-        live.desertedAt ??= now;
-        if (now - live.desertedAt > this.#parts.orphanTtlMs) relay.end('timeout', 'nobody came back');
-      }
-    }
-  }
-
-  /** RB-11: what lost its right is cut, whoever changed it on whichever replica. */
-  async #recheck(): Promise<void> {
-    const { policies, view } = this.#parts;
-    for (const live of [...this.#live.values()]) {
-      const server = await view.find(live.caller.principal, live.server.row.id).catch(() => live.server);
-      const refusal = refusalOf(policies, subjectOf(live.caller), live.open, server);
-      if (refusal !== undefined) live.relay.end('revoked', refusal.text);
-    }
-  }
-
-  #cutDenied(): void {
-    const { denyList } = this.#parts;
-    for (const { relay, caller } of [...this.#live.values()]) {
-      const { serial, keyHash } = caller;
-      if (serial === undefined || keyHash === undefined) continue;
-      if (denyList.check({ serial, keyHash, ...(caller.uri !== undefined && { identity: caller.uri }) }) !== undefined)
-        relay.end('revoked');
-    }
-  }
-
-  /** Ends the sessions of a login that was revoked. */
-  endLogin(login: string): void {
-    for (const { relay, caller } of [...this.#live.values()]) if (caller.session === login) relay.end('revoked');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer);
-    for (const stop of this.#stops) stop();
-    await this.#sweeping;
-    // The relays are left as they are: both ends go on with another replica (RP-2).
-    await Promise.allSettled(this.#endings);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.live[Symbol.asyncDispose]();
   }
 }
 

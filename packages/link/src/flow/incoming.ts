@@ -49,8 +49,12 @@ export class InStream {
   get consumed(): number {
     return this.#consumed;
   }
-  get isIdle(): boolean {
+  get #isEmpty(): boolean {
     return !this.#busy && this.#queue.size === 0;
+  }
+  /** All that came was handled, EOF too. */
+  get isAtRest(): boolean {
+    return this.#isEmpty && (!this.eof || this.eofDelivered || this.#discards);
   }
   get memoryBytes(): number {
     return this.#queue.memoryBytes;
@@ -72,7 +76,7 @@ export class InStream {
     this.#received += added;
     const fresh = skipped === 0 ? bytes : bytes.subarray(skipped);
     if (this.#discards) this.#take(added);
-    else if (this.#isOpen && this.isIdle) this.#handle(fresh);
+    else if (this.#isOpen && this.#isEmpty) this.#handle(fresh);
     else this.#queue.append(fresh);
     return undefined;
   }
@@ -119,7 +123,7 @@ export class InStream {
       if (bytes === undefined) break;
       this.#handle(bytes);
     }
-    if (!this.#isOpen || !this.isIdle) return;
+    if (!this.#isOpen || !this.#isEmpty) return;
     if (this.eof && !this.eofDelivered && !this.#discards) {
       this.eofDelivered = true;
       this.#host.deliverEof(this.id);

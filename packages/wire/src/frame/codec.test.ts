@@ -136,8 +136,8 @@ test('HB-2: what is encoded is decoded, whatever the frame', () => {
     fc.property(frames, (frame) => {
       const back = decodeFrame(encodeFrame(frame));
       // DATA comes back as a Buffer over the same bytes.
-      const plain = back?.type === 'data' ? { ...back, bytes: new Uint8Array(back.bytes) } : back;
-      expect<unknown>(plain).toEqual(frame);
+      const plain: unknown = back?.type === 'data' ? { ...back, bytes: new Uint8Array(back.bytes) } : back;
+      expect(plain).toEqual(frame);
     }),
     { numRuns: 2_000 },
   );

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type Ask, compileRule } from './compiled-rule.ts';
 import { parseRule, printRule, type Rule } from './rule.ts';
 import { RuleSet } from './rule-set.ts';
-import { askArbitrary, fuzzRuns, ruleArbitrary } from '../testing/arbitrary-rule.ts';
+import { arbitraryAsk, fuzzRuns, arbitraryRule } from '../testing/arbitrary-rule.ts';
 
 const setOf = (rules: readonly (Rule | string)[], role = 'ops') =>
   new RuleSet({
@@ -52,12 +52,12 @@ function model(rules: readonly Rule[], ask: Ask): boolean {
 }
 
 describe('RB-10', () => {
-  const rulesArbitrary = fc.array(ruleArbitrary, { maxLength: 6 });
+  const rulesArbitrary = fc.array(arbitraryRule(fc), { maxLength: 6 });
 
   test('random policies agree with the model', () => {
     let allowed = 0;
     fc.assert(
-      fc.property(rulesArbitrary, askArbitrary, (rules, ask) => {
+      fc.property(rulesArbitrary, arbitraryAsk(fc), (rules, ask) => {
         const expected = model(rules, ask);
         expect(setOf(rules).decide(ask).allowed).toBe(expected);
         if (expected) allowed++;
@@ -70,7 +70,7 @@ describe('RB-10', () => {
 
   test('adding an allow never lifts a deny, and never takes anything away', () => {
     fc.assert(
-      fc.property(rulesArbitrary, ruleArbitrary, askArbitrary, (rules, more, ask) => {
+      fc.property(rulesArbitrary, arbitraryRule(fc), arbitraryAsk(fc), (rules, more, ask) => {
         const before = setOf(rules).decide(ask);
         const after = setOf([...rules, { ...more, effect: 'allow' }]).decide(ask);
         if (before.reason === 'DENY_RULE') expect(after.reason).toBe('DENY_RULE');
@@ -82,7 +82,7 @@ describe('RB-10', () => {
 
   test('RB-5: the order of rules never matters', () => {
     fc.assert(
-      fc.property(rulesArbitrary, askArbitrary, (rules, ask) => {
+      fc.property(rulesArbitrary, arbitraryAsk(fc), (rules, ask) => {
         const { allowed, reason } = setOf(rules).decide(ask);
         expect(setOf(rules.toReversed()).decide(ask)).toMatchObject({ allowed, reason });
       }),

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import fc from 'fast-check';
 import { parseRule, printRule, type Rule } from './rule.ts';
-import { fuzzRuns, ruleArbitrary } from '../testing/arbitrary-rule.ts';
+import { fuzzRuns, arbitraryRule } from '../testing/arbitrary-rule.ts';
 
 const failure = (text: string, field?: string): FleetError => {
   try {
@@ -99,7 +99,7 @@ test('errors name the rule of a role, and show hostile text escaped and short', 
 
 test('parse(print(rule)) is the rule', () => {
   fc.assert(
-    fc.property(ruleArbitrary, (rule: Rule) => {
+    fc.property(arbitraryRule(fc), (rule: Rule) => {
       const text = printRule(rule);
       expect(parseRule(text)).toEqual(rule);
       expect(printRule(parseRule(text))).toBe(text);

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import fc from 'fast-check';
 import { parseSelector, printSelector, selectorHolds } from './selector.ts';
-import { fuzzRuns, selectorArbitrary } from '../testing/arbitrary-rule.ts';
+import { fuzzRuns, arbitrarySelector } from '../testing/arbitrary-rule.ts';
 
 const failure = (text: string): FleetError => {
   try {
@@ -87,7 +87,7 @@ test('RB-4: facts.* is refused for access and taken for filters', () => {
 
 test('parse(print(selector)) is the selector', () => {
   fc.assert(
-    fc.property(selectorArbitrary, (selector) => {
+    fc.property(arbitrarySelector(fc), (selector) => {
       fc.pre(selector.length > 0);
       expect(parseSelector(printSelector(selector))).toEqual(selector);
     }),

@@ -1,10 +1,12 @@
 /** What changes who a machine is: approve, remove, ban, retire; and which version it should run. */
 import type { Verb } from '@labmesh/wire/fleet/access-words';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import type { Core } from '../../core.ts';
-import { approveAgent, deleteAgent, retireServer } from '../../enrol/agent-lifecycle.ts';
+import type { Store } from '@labmesh/store/store';
+import type { Policies } from '../../access/policies.ts';
+import type { EventLog } from '../../events/event-log.ts';
+import { approveAgent, deleteAgent, type LifecycleParts, retireServer } from '../../enrol/agent-lifecycle.ts';
 import { banServer, unbanServer } from '../../enrol/ban.ts';
-import { type FleetServer, showAgent, showServer } from '../../hub/fleet-view.ts';
+import { type FleetServer, type FleetView, showAgent, showServer } from '../../hub/fleet-view.ts';
 import type { HandlersOf } from '../handler.ts';
 import { type AnyCall, fleetFilter, serverFor } from './server-handlers.ts';
 
@@ -19,8 +21,20 @@ type Names =
   | 'update-agent'
   | 'pin-agent';
 
+export type AgentHandlerParts = {
+  store: Store;
+  view: FleetView;
+  policies: Policies;
+  events: EventLog;
+  people: { lifecycle: LifecycleParts };
+};
+
 /** The server of an agent that a path names, by agent id, server id or host name. */
-async function agentFor(call: AnyCall, { view }: Core, verb: Verb): Promise<FleetServer & { agentId: string }> {
+async function agentFor(
+  call: AnyCall,
+  { view }: Pick<AgentHandlerParts, 'view'>,
+  verb: Verb,
+): Promise<FleetServer & { agentId: string }> {
   const id = call.params['id'] ?? '';
   const server = await view.find(call.caller.principal, id);
   call.may(verb, { kind: 'agents', name: server?.row.hostname ?? id, labels: server?.targetLabels ?? {} });
@@ -29,8 +43,8 @@ async function agentFor(call: AnyCall, { view }: Core, verb: Verb): Promise<Flee
   return { ...server, agentId: server.row.agentId };
 }
 
-export function agentHandlers(core: Core): HandlersOf<Names> {
-  const { view, policies, people, store, events } = core;
+export function agentHandlers(parts: AgentHandlerParts): HandlersOf<Names> {
+  const { view, policies, people, store, events } = parts;
   const { lifecycle } = people;
   return {
     'delete-server': async (call) => {
@@ -62,27 +76,27 @@ export function agentHandlers(core: Core): HandlersOf<Names> {
         nextCursor: page.nextCursor,
       };
     },
-    'get-agent': async (call) => showAgent(await agentFor(call, core, 'get')),
+    'get-agent': async (call) => showAgent(await agentFor(call, parts, 'get')),
     'delete-agent': async (call) => {
-      const { agentId, row } = await agentFor(call, core, 'delete');
+      const { agentId, row } = await agentFor(call, parts, 'delete');
       await deleteAgent(call.caller, agentId, lifecycle);
       events.emit('agent-removed', 'server', row.id, { hostname: row.hostname });
       return { ok: true };
     },
     'approve-agent': async (call) => {
-      const { agentId } = await agentFor(call, core, 'approve');
+      const { agentId } = await agentFor(call, parts, 'approve');
       await approveAgent(call.caller, agentId, lifecycle);
       return showAgent(await view.get(call.caller.principal, agentId));
     },
     'update-agent': async (call) => {
-      await agentFor(call, core, 'update');
+      await agentFor(call, parts, 'update');
       throw new FleetError('NOT_AVAILABLE', {
         message: 'this version of labd does not ship agent updates yet',
         hint: 'install the new lab-agent by hand and restart it',
       });
     },
     'pin-agent': async (call) => {
-      const { agentId } = await agentFor(call, core, 'update');
+      const { agentId } = await agentFor(call, parts, 'update');
       const { version } = call.body;
       await store.write(call.caller.principal, (tx) =>
         tx

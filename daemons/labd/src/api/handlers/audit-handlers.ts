@@ -4,14 +4,15 @@ import { timeText } from '@labmesh/wire/fleet/resources/fields';
 import { exportAudit, listAudit } from '../../audit/audit-query.ts';
 import { shownRow } from '../../audit/audit-row.ts';
 import { verifyAudit } from '../../audit/verify-chain.ts';
-import type { Core } from '../../core.ts';
+import type { Store } from '@labmesh/store/store';
+import type { AuditLog } from '../../audit/audit-log.ts';
 import type { HandlersOf } from '../handler.ts';
 
 type Names = 'list-audit' | 'export-audit' | 'list-checkpoints' | 'verify-audit';
 
 const ms = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
 
-export function auditHandlers({ store, audit }: Core): HandlersOf<Names> {
+export function auditHandlers({ store, audit }: { store: Store; audit: AuditLog }): HandlersOf<Names> {
   return {
     'list-audit': async (call) => {
       const { since, until, ...query } = call.query;

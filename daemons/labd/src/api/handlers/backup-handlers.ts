@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { backupStream } from '../../backup/create-backup.ts';
-import type { Core } from '../../core.ts';
+import type { Store } from '@labmesh/store/store';
+import type { Recorder } from '../../recordings/recorder.ts';
 import type { HandlersOf } from '../handler.ts';
 
 export function backupHandlers(
-  core: Core,
+  core: { store: Store; recorder: Recorder },
   parts: { version: string; keyFile: string | undefined },
 ): HandlersOf<'create-backup'> {
   const { store, recorder } = core;

@@ -4,7 +4,12 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import { system } from '@labmesh/wire/fleet/principal';
 import { revokeCertificate } from '../../ca/revoke-certificate.ts';
-import type { Core } from '../../core.ts';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Store } from '@labmesh/store/store';
+import type { Authority } from '../../ca/authority.ts';
+import type { DenyList } from '../../ca/deny-list.ts';
+import type { EventLog } from '../../events/event-log.ts';
+import type { Secrets } from '../../secrets/open-secrets.ts';
 import { writeDenials } from '../../login/end-logins.ts';
 import type { HandlersOf } from '../handler.ts';
 
@@ -17,11 +22,20 @@ type Names =
   | 'list-secret-keys'
   | 'rotate-secrets';
 
+export type CaHandlerParts = {
+  authority: Authority;
+  store: Store;
+  denyList: DenyList;
+  secrets: Secrets;
+  events: EventLog;
+  clock: Clock;
+};
+
 const behindMax = 1_000;
 const looking = system('ca-status');
 
 /** Host names of live agents whose bundle is another one (CA-10). */
-async function behind({ store }: Core, digest: string): Promise<string[]> {
+async function behind({ store }: CaHandlerParts, digest: string): Promise<string[]> {
   const rows = await store.read(looking, (db) =>
     db
       .selectFrom('agents')
@@ -36,7 +50,7 @@ async function behind({ store }: Core, digest: string): Promise<string[]> {
   return rows.map((row) => row.hostname);
 }
 
-async function caStatus(core: Core) {
+async function caStatus(core: CaHandlerParts) {
   const { phase, phaseSince, trustDomain, rootMode, pins, bundleDigest, keys } = core.authority.status();
   const findings = await core.authority.findings();
   return {
@@ -54,7 +68,7 @@ async function caStatus(core: Core) {
 
 async function listCertificates(
   call: Parameters<HandlersOf<'list-certificates'>['list-certificates']>[0],
-  { store, clock }: Core,
+  { store, clock }: CaHandlerParts,
 ) {
   const { limit, cursor, identity, live } = call.query;
   const found = await store.read(call.caller.principal, (db) => {
@@ -83,7 +97,7 @@ async function listCertificates(
   return { items, nextCursor: found.nextCursor };
 }
 
-export function caHandlers(core: Core): HandlersOf<Names> {
+export function caHandlers(core: CaHandlerParts): HandlersOf<Names> {
   const { authority, store, denyList, clock, secrets, events } = core;
   return {
     'get-ca': () => caStatus(core),

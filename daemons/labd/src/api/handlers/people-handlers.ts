@@ -1,7 +1,10 @@
 /** Users and the question what somebody may do. */
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import type { Subject, Target } from '../../access/policies.ts';
-import type { Core } from '../../core.ts';
+import type { Policies, Subject, Target } from '../../access/policies.ts';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Store } from '@labmesh/store/store';
+import type { FleetView } from '../../hub/fleet-view.ts';
+import type { LoginServices } from '../../login/login-services.ts';
 import { getUser, listUsers } from '../../login/users/list-users.ts';
 import type { HandlersOf } from '../handler.ts';
 import type { AnyCall } from './server-handlers.ts';
@@ -17,17 +20,25 @@ type Names =
   | 'set-password'
   | 'set-totp';
 
+export type PeopleHandlerParts = {
+  store: Store;
+  clock: Clock;
+  policies: Policies;
+  view: FleetView;
+  people: Pick<LoginServices, 'users' | 'access'>;
+};
+
 type CanI = Parameters<HandlersOf<'can-i'>['can-i']>[0];
 
 /** Somebody else's rights: their bindings as they stand, without groups, which only a login tells. */
-async function subjectOf(call: CanI, { store, clock }: Core): Promise<Subject> {
+async function subjectOf(call: CanI, { store, clock }: PeopleHandlerParts): Promise<Subject> {
   const { as } = call.body;
   if (as === undefined) return call.subject;
   const { id, name } = await getUser(call.caller, store, as, clock.wall());
   return { principal: { kind: 'user', id, name } };
 }
 
-async function canI(call: CanI, core: Core) {
+async function canI(call: CanI, core: PeopleHandlerParts) {
   const { policies, view } = core;
   const { verb, kind, name, as, account, forward } = call.body;
   if (as !== undefined && !policies.decide(call.subject, 'impersonate', { kind: 'users', name: as }).allowed) {
@@ -57,7 +68,7 @@ function own(call: AnyCall & { subject: Subject }, user: { id: string; name: str
   call.may('update', { kind: 'users', name: user.name });
 }
 
-export function peopleHandlers(core: Core): HandlersOf<Names> {
+export function peopleHandlers(core: PeopleHandlerParts): HandlersOf<Names> {
   const { store, clock, policies, people } = core;
   const find = async (call: AnyCall) => getUser(call.caller, store, call.params['id'] ?? '', clock.wall());
   const judged = async (call: AnyCall, verb: 'get' | 'update' | 'delete') => {

@@ -1,10 +1,11 @@
 /** Roles, their rules, and who holds them (RB-1 … RB-7). */
 import { page } from '@labmesh/store/page';
-import type { Writer } from '@labmesh/store/store';
+import type { Store, Writer } from '@labmesh/store/store';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import { type BindingRecord, createBinding, deleteBinding } from '../../access/bindings.ts';
 import { createRole, deleteRole, findRole, type RoleRecord, updateRole } from '../../access/roles.ts';
-import type { Core } from '../../core.ts';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Policies } from '../../access/policies.ts';
 import type { Call, HandlersOf } from '../handler.ts';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 
@@ -18,6 +19,8 @@ type Names =
   | 'list-bindings'
   | 'create-binding'
   | 'delete-binding';
+
+export type RoleHandlerParts = { store: Store; clock: Clock; policies: Policies };
 
 const showRole = (role: RoleRecord) => ({
   id: role.id,
@@ -43,7 +46,7 @@ type Acting = Pick<Call<FleetOperation>, 'caller' | 'subject' | 'may' | 'note' |
 /** Works in one transaction; the new rules hold here at once and elsewhere within a second (RB-11). */
 async function changing<T>(
   call: Acting,
-  { store, clock, policies }: Core,
+  { store, clock, policies }: RoleHandlerParts,
   work: (change: { tx: Writer; now: number }) => Promise<T>,
 ): Promise<T> {
   const done = await store.write(call.caller.principal, (tx) => work({ tx, now: clock.wall() }));
@@ -52,7 +55,11 @@ async function changing<T>(
 }
 
 /** The role that a path names, by id or name, judged. */
-async function roleFor(call: Acting, { store }: Core, verb: 'get' | 'update' | 'delete'): Promise<RoleRecord> {
+async function roleFor(
+  call: Acting,
+  { store }: RoleHandlerParts,
+  verb: 'get' | 'update' | 'delete',
+): Promise<RoleRecord> {
   const ref = call.params['id'] ?? '';
   const found = await store
     .read(call.caller.principal, (tx) => findRole({ tx }, ref))
@@ -65,7 +72,10 @@ async function roleFor(call: Acting, { store }: Core, verb: 'get' | 'update' | '
   return found;
 }
 
-async function listRoles(call: Parameters<HandlersOf<'list-roles'>['list-roles']>[0], { store, policies }: Core) {
+async function listRoles(
+  call: Parameters<HandlersOf<'list-roles'>['list-roles']>[0],
+  { store, policies }: RoleHandlerParts,
+) {
   const { limit, cursor, q } = call.query;
   const may = policies.condition(call.subject, 'list', 'roles');
   const found = await store.read(call.caller.principal, async (tx) => {
@@ -84,7 +94,7 @@ async function listRoles(call: Parameters<HandlersOf<'list-roles'>['list-roles']
 
 async function listPermissions(
   call: Parameters<HandlersOf<'list-permissions'>['list-permissions']>[0],
-  { store }: Core,
+  { store }: RoleHandlerParts,
 ) {
   const { limit, cursor } = call.query;
   const found = await store.read(call.caller.principal, (db) =>
@@ -116,7 +126,10 @@ async function listPermissions(
   return { items, nextCursor: found.nextCursor };
 }
 
-async function listBindings(call: Parameters<HandlersOf<'list-bindings'>['list-bindings']>[0], { store }: Core) {
+async function listBindings(
+  call: Parameters<HandlersOf<'list-bindings'>['list-bindings']>[0],
+  { store }: RoleHandlerParts,
+) {
   const { limit, cursor } = call.query;
   const found = await store.read(call.caller.principal, (db) =>
     page(
@@ -145,7 +158,7 @@ async function listBindings(call: Parameters<HandlersOf<'list-bindings'>['list-b
   return { items, nextCursor: found.nextCursor };
 }
 
-export function roleHandlers(core: Core): HandlersOf<Names> {
+export function roleHandlers(core: RoleHandlerParts): HandlersOf<Names> {
   return {
     'list-roles': (call) => listRoles(call, core),
     'create-role': async (call) => {

@@ -3,13 +3,28 @@ import { page } from '@labmesh/store/page';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import { parseJson } from '@labmesh/kit/parse-json';
-import type { Core } from '../../core.ts';
+import type { Store } from '@labmesh/store/store';
+import type { Policies } from '../../access/policies.ts';
+import type { FleetView } from '../../hub/fleet-view.ts';
+import type { Recorder } from '../../recordings/recorder.ts';
+import type { Sealer } from '../../secrets/sealer.ts';
 import { readRecording } from '../../recordings/read-recording.ts';
 import { findSession, type SessionRow } from '../../relay/session-rows.ts';
 import type { HandlersOf } from '../handler.ts';
 import type { AnyCall } from './server-handlers.ts';
 
 type Names = 'list-sessions' | 'get-session' | 'kill-session' | 'get-recording' | 'list-bastions' | 'list-machines';
+
+export type SessionHandlerParts = {
+  store: Store;
+  policies: Policies;
+  view: FleetView;
+  secrets: Sealer;
+  recorder: Recorder;
+  /** This replica. */
+  audit: { chain: string };
+  killSession(session: string, agentId: string): void;
+};
 
 const shown = (row: SessionRow, hostname: string | null) => ({
   id: row.id,
@@ -30,7 +45,7 @@ const shown = (row: SessionRow, hostname: string | null) => ({
 
 async function listSessions(
   call: Parameters<HandlersOf<'list-sessions'>['list-sessions']>[0],
-  { store, policies }: Core,
+  { store, policies }: SessionHandlerParts,
 ) {
   const { limit, cursor, job, server, state } = call.query;
   const may = policies.condition(call.subject, 'list', 'sessions');
@@ -59,7 +74,7 @@ async function listSessions(
 }
 
 /** The session that a path names, judged by the server it was on. */
-async function sessionFor(call: AnyCall, { store, view }: Core, verb: 'get' | 'kill' | 'play') {
+async function sessionFor(call: AnyCall, { store, view }: SessionHandlerParts, verb: 'get' | 'kill' | 'play') {
   const id = call.params['id'] ?? '';
   const row = await findSession(store, call.caller.principal, id);
   const server = row === undefined ? undefined : await view.find(call.caller.principal, row.server_id);
@@ -70,7 +85,7 @@ async function sessionFor(call: AnyCall, { store, view }: Core, verb: 'get' | 'k
   return { row, hostname: server?.row.hostname ?? null };
 }
 
-export function sessionHandlers(core: Core): HandlersOf<Names> {
+export function sessionHandlers(core: SessionHandlerParts): HandlersOf<Names> {
   const { store, secrets, recorder } = core;
   return {
     'list-sessions': (call) => listSessions(call, core),

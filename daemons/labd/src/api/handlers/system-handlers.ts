@@ -3,10 +3,14 @@ import { arch, cpus, platform, totalmem } from 'node:os';
 import { contractVersion } from '@labmesh/wire/contract-version';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import { system } from '@labmesh/wire/fleet/principal';
-import type { Core } from '../../core.ts';
+import type { Store } from '@labmesh/store/store';
+import type { AuditLog } from '../../audit/audit-log.ts';
+import type { Authority } from '../../ca/authority.ts';
+import type { AgentHub } from '../../hub/agent-hub.ts';
+import type { Replicas } from '../../hub/replicas.ts';
 import type { LoopDelay } from '../loop-delay.ts';
 import { openapiDocument } from '../openapi.ts';
-import { eventStream } from '../event-stream.ts';
+import { type EventStreamParts, eventStream } from '../event-stream.ts';
 import type { HandlersOf } from '../handler.ts';
 
 type Names =
@@ -22,7 +26,14 @@ type Names =
   | 'stream-events';
 
 export type SystemHandlerParts = {
-  core: Core;
+  core: EventStreamParts & {
+    store: Store;
+    audit: AuditLog;
+    authority: Authority;
+    hub: AgentHub;
+    replicas: Replicas;
+    limiter: { shared: boolean };
+  };
   version: string;
   startedAt: number;
   loopDelay: LoopDelay;

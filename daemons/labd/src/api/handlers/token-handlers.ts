@@ -1,10 +1,17 @@
 /** Join tokens (JT-1, JT-2). */
-import type { Core } from '../../core.ts';
+import type { Policies } from '../../access/policies.ts';
+import type { EnrolServices } from '../../enrol/enrol-services.ts';
 import type { HandlersOf } from '../handler.ts';
 
 type Names = 'list-tokens' | 'create-token' | 'get-token' | 'revoke-token';
 
-export function tokenHandlers({ people, policies }: Core): HandlersOf<Names> {
+export function tokenHandlers({
+  people,
+  policies,
+}: {
+  people: Pick<EnrolServices, 'tokens'>;
+  policies: Policies;
+}): HandlersOf<Names> {
   const { tokens } = people;
   return {
     'list-tokens': (call) => tokens.list(call.caller, call.query, policies.condition(call.subject, 'list', 'tokens')),

@@ -25,6 +25,7 @@ export type SinkParts = {
 };
 
 const defaults = { pollMs: 1_000, timeoutMs: 10_000, alarmMs: 300_000, batchRows: 200 };
+const watchMs = 5_000;
 /** Cursors of checkpoints stand beside those of rows; their seq is the time of the last one. */
 const checkpointsOf = (chain: string) => `checkpoints:${chain}`;
 
@@ -35,17 +36,16 @@ export class SinkRunner implements AsyncDisposable {
   readonly #options: Required<NonNullable<SinkParts['options']>>;
   readonly #ended = new AbortController();
   readonly #cursors = new Map<string, number>();
-  readonly #loop: Promise<void>;
+  readonly #loops: Promise<unknown>;
   #nap: AbortController | undefined;
   /** Unix ms of the oldest row not taken; undefined when there is none. */
   #oldest: number | undefined;
-  #alarmed = false;
   #failing = false;
 
   private constructor(parts: SinkParts) {
     this.#parts = parts;
     this.#options = { ...defaults, ...parts.options };
-    this.#loop = this.#run();
+    this.#loops = Promise.all([this.#run(), this.#watch()]);
   }
 
   static start(parts: SinkParts): SinkRunner {
@@ -69,7 +69,7 @@ export class SinkRunner implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort(new Error('the sink ends'));
     this.#nap?.abort(this.#ended.signal.reason);
-    await this.#loop;
+    await this.#loops;
     await this.#parts.sink[Symbol.asyncDispose]();
   }
 
@@ -80,9 +80,7 @@ export class SinkRunner implements AsyncDisposable {
     while (!signal.aborted) {
       const done = await this.#round();
       if (done) waits = backoff({ firstMs: pollMs, capMs: 60_000 });
-      this.#watch();
       await this.#sleep(done ? pollMs : (waits.next().value ?? pollMs));
-      this.#watch();
     }
   }
 
@@ -120,7 +118,6 @@ export class SinkRunner implements AsyncDisposable {
     this.#oldest = batch.oldest;
     await this.#deliver(batch);
     await this.#save(batch.cursor, batch.to);
-    this.#watch();
     return true;
   }
 
@@ -208,15 +205,20 @@ export class SinkRunner implements AsyncDisposable {
     return { rows: [], checkpoints, cursor, to: last.created_at, oldest: first.created_at };
   }
 
-  /** Raises or ends the alarm. */
-  #watch(): void {
-    const behind = this.lagMs() >= this.#options.alarmMs;
-    if (behind === this.#alarmed) return;
-    this.#alarmed = behind;
-    const { log, onAlarm } = this.#parts;
-    const fields = { sink: this.name, lagMs: this.lagMs() };
-    if (behind) log.error('the audit sink is behind', fields);
-    else log.info('the audit sink has caught up', fields);
-    onAlarm?.(this.name, behind);
+  /** Raises and ends the alarm, on a clock of its own: the carrying may be stuck for long. */
+  async #watch(): Promise<void> {
+    const { signal } = this.#ended;
+    const { clock, log, onAlarm } = this.#parts;
+    let alarmed = false;
+    while (!signal.aborted) {
+      await clock.sleep(watchMs, signal).catch(() => {});
+      const behind = this.lagMs() >= this.#options.alarmMs;
+      if (signal.aborted || behind === alarmed) continue;
+      alarmed = behind;
+      const fields = { sink: this.name, lagMs: this.lagMs() };
+      if (behind) log.error('the audit sink is behind', fields);
+      else log.info('the audit sink has caught up', fields);
+      onAlarm?.(this.name, behind);
+    }
   }
 }

@@ -1,0 +1,81 @@
+/** What a command of a session is made of: its call, the process's streams, and the link to labd. */
+import { CommandError } from '../command-error.ts';
+import { exitCodes } from '../exit-codes.ts';
+import type { World } from '../command.ts';
+import type { Settings } from '../config/settings.ts';
+import { safeText } from '../terminal/safe-text.ts';
+import { channelProblem, endingOf } from './channel-problem.ts';
+import { ClientLink, type ClientLinkParts } from './client-link.ts';
+import { dialProblem } from './dial-problem.ts';
+import { labdDial } from './labd-dial.ts';
+import { processIo } from './process-io.ts';
+import { runSession, type SessionPlan } from './run-session.ts';
+import type { SessionIo } from './session-io.ts';
+
+/** The part of a FleetCall that is used; the options of the command do not matter. */
+export type AnySessionCall = {
+  world: World;
+  settings: Settings;
+  values: { local: boolean; quiet: boolean };
+  detail: (text: string) => void;
+};
+
+export type SessionCall = {
+  world: World;
+  io: SessionIo;
+  /** For messages: `labd at https://…`. */
+  where: string;
+  link: ClientLinkParts;
+  note: (text: string) => void;
+};
+
+/** @throws CommandError (exit 3) without labd.url */
+export function sessionParts(call: AnySessionCall, io: SessionIo = processIo()): SessionCall {
+  const { world, settings, values, detail } = call;
+  const note = (text: string) => {
+    if (!values.quiet) world.stderr(io.isRaw ? `\r\n${safeText(text)}\r\n` : `${safeText(text)}\n`);
+  };
+  const { where, connect } = labdDial({ world, settings, local: values.local, note: detail });
+  const dial = async (signal: AbortSignal) => {
+    try {
+      return await connect(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    }
+  };
+  return { world, io, where, note, link: { connect: dial, clock: world.clock, timeoutMs: settings.timeoutMs, note } };
+}
+
+/** Runs a session to its end. @throws CommandError (255) */
+export async function beginSession(session: SessionCall, plan: SessionPlan): Promise<number> {
+  const { world, io, where, note } = session;
+  await using link = new ClientLink(session.link);
+  const now = () => world.clock.wall();
+  try {
+    const code = await runSession(plan, { link, io, note, now, began: (id) => tellDetached(plan, id, session) });
+    return code;
+  } catch (error) {
+    const ending = endingOf(error);
+    if (ending === undefined) throw error instanceof CommandError ? error : dialProblem(where, error);
+    throw channelProblem(ending, { verb: plan.open.kind, target: plan.target, now: now() });
+  }
+}
+
+/** `--detach` prints the session, alone on stdout. */
+function tellDetached({ open }: SessionPlan, id: string, { world, note }: SessionCall): void {
+  if (open.kind !== 'exec' || !open.detach) return;
+  world.stdout(`${id}\n`);
+  note(`it goes on without this terminal: labctl attach session/${id}`);
+}
+
+/** EX-6: whatever fails on our side is 255, so that no code of the command can be taken for it. Words stay 2. */
+export async function inSession(run: () => Promise<number>): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.exitCode === exitCodes.usage) throw error;
+    const { message, hint, code, requestId, cause } = error;
+    throw new CommandError(message, { hint, code, requestId, cause, exitCode: exitCodes.execFailed });
+  }
+}

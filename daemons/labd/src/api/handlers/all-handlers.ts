@@ -1,0 +1,47 @@
+/** The handlers of all operations; tsc holds that none is missing. Each area names the parts that it uses. */
+import type { Handlers } from '../handler.ts';
+import { type AgentHandlerParts, agentHandlers } from './agent-handlers.ts';
+import { auditHandlers } from './audit-handlers.ts';
+import { backupHandlers } from './backup-handlers.ts';
+import { type CaHandlerParts, caHandlers } from './ca-handlers.ts';
+import { type EnrolHandlerParts, enrolHandlers } from './enrol-handlers.ts';
+import { type LoginHandlerParts, loginHandlers } from './login-handlers.ts';
+import { type PeopleHandlerParts, peopleHandlers } from './people-handlers.ts';
+import { type RoleHandlerParts, roleHandlers } from './role-handlers.ts';
+import { type ServerHandlerParts, serverHandlers } from './server-handlers.ts';
+import { type SessionHandlerParts, sessionHandlers } from './session-handlers.ts';
+import { type SystemHandlerParts, systemHandlers } from './system-handlers.ts';
+import { tokenHandlers } from './token-handlers.ts';
+
+export type AllHandlerParts = {
+  core: AgentHandlerParts &
+    CaHandlerParts &
+    Omit<EnrolHandlerParts, 'options'> &
+    Omit<LoginHandlerParts, 'options'> &
+    PeopleHandlerParts &
+    RoleHandlerParts &
+    ServerHandlerParts &
+    SessionHandlerParts &
+    SystemHandlerParts['core'];
+  options: EnrolHandlerParts['options'] & LoginHandlerParts['options'];
+  system: Omit<SystemHandlerParts, 'core'>;
+  /** The key file that a backup may take along. */
+  keyFile: string | undefined;
+};
+
+export function allHandlers({ core, options, system, keyFile }: AllHandlerParts): Handlers {
+  return {
+    ...systemHandlers({ core, ...system }),
+    ...enrolHandlers({ ...core, options }),
+    ...loginHandlers({ ...core, options }),
+    ...tokenHandlers(core),
+    ...serverHandlers(core),
+    ...agentHandlers(core),
+    ...peopleHandlers(core),
+    ...roleHandlers(core),
+    ...caHandlers(core),
+    ...auditHandlers(core),
+    ...sessionHandlers(core),
+    ...backupHandlers(core, { version: system.version, keyFile }),
+  };
+}

@@ -1,0 +1,73 @@
+/** The CA's public half, and how machines get and keep their certificates. */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Store } from '@labmesh/store/store';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { Authority } from '../../ca/authority.ts';
+import type { EnrolServices } from '../../enrol/enrol-services.ts';
+import { reenroll } from '../../enrol/reenroll.ts';
+import { renew } from '../../enrol/renew.ts';
+import type { EventLog } from '../../events/event-log.ts';
+import { addressKey } from '../../limits/address-key.ts';
+import { rateLimited, type RateLimiter } from '../../limits/rate-limiter.ts';
+import { pinText, type UserCertificates } from '../../login/user-certificates.ts';
+import type { HandlersOf } from '../handler.ts';
+import { noted } from './noted.ts';
+
+type Names = 'get-bundle' | 'get-crl' | 'get-pin' | 'enroll' | 'renew' | 'reenroll';
+
+export type EnrolHandlerParts = {
+  store: Store;
+  clock: Clock;
+  authority: Authority;
+  limiter: RateLimiter;
+  events: EventLog;
+  people: EnrolServices & { certificates: UserCertificates };
+  options: { reenrol: string; expiredGraceMs: number };
+};
+
+const text = (body: string, type = 'text/plain') => new Response(body, { headers: { 'Content-Type': type } });
+
+/** Refused tries count by address and by token id; who passes is bounded by the wider window alone (RL-1). */
+async function countedEnroll(
+  call: Parameters<HandlersOf<'enroll'>['enroll']>[0],
+  { limiter, people, events }: EnrolHandlerParts,
+) {
+  const prefix = /^lmj_[0-9a-z]{8}/.exec(call.body.token)?.[0] ?? 'none';
+  const keys = [`ip:${addressKey(call.caller.sourceIp)}`, `token:${prefix}`];
+  for (const key of keys) {
+    const found = await limiter.peek('enrol-failed', key);
+    if (!found.allowed) throw rateLimited(found);
+  }
+  try {
+    const answer = await noted(call, people.enrolment.enroll(call.caller, call.body));
+    events.emit('server-enrolled', 'server', answer.serverId, { hostname: call.body.hostname });
+    return answer;
+  } catch (error) {
+    if (error instanceof FleetError && error.status < 500 && error.code !== 'WAITING_APPROVAL') {
+      for (const key of keys) await limiter.take('enrol-failed', key);
+    }
+    throw error;
+  }
+}
+
+export function enrolHandlers(parts: EnrolHandlerParts): HandlersOf<Names> {
+  const { store, clock, authority, people, options } = parts;
+  const { ttl, certificates: users } = people;
+  const mode = options.reenrol === 'approve' ? 'approve' : 'auto';
+  return {
+    'get-bundle': async () => text(authority.anchorsPem(), 'application/x-pem-file'),
+    'get-pin': async () => text(`${pinText(authority)}\n`),
+    'get-crl': async (call) => {
+      const { der, pem } = authority.crl();
+      if (call.query.format === 'pem') return text(pem, 'application/x-pem-file');
+      return new Response(Uint8Array.from(der), { headers: { 'Content-Type': 'application/pkix-crl' } });
+    },
+    enroll: (call) => countedEnroll(call, parts),
+    renew: (call) => noted(call, renew(call.caller, call.body, { store, clock, authority, ttl, users })),
+    reenroll: (call) =>
+      noted(
+        call,
+        reenroll(call.caller, call.body, { store, clock, authority, ttl, mode, graceMs: options.expiredGraceMs }),
+      ),
+  };
+}

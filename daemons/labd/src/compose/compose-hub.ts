@@ -1,0 +1,47 @@
+/** The fleet as this replica knows it: the other replicas, the agents here, and the view over all. */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import type { Store } from '@labmesh/store/store';
+import type { EventLog } from '../events/event-log.ts';
+import type { Ground, Urls } from '../ground.ts';
+import { AgentHub } from '../hub/agent-hub.ts';
+import { Directory } from '../hub/directory.ts';
+import { FleetView } from '../hub/fleet-view.ts';
+import { Replicas } from '../hub/replicas.ts';
+import type { LabdOptions } from '../labd-options.ts';
+import type { Trust } from './compose-trust.ts';
+
+export type HubComposeParts = Pick<Trust, 'denyList' | 'authority'> & {
+  store: Store;
+  options: LabdOptions;
+  ground: Ground;
+  urls: Urls;
+  version: string;
+  events: EventLog;
+  clock: Clock;
+  log: Logger;
+};
+
+export type Hub = {
+  replicas: Replicas;
+  directory: Directory;
+  hub: AgentHub;
+  view: FleetView;
+  agentUrls: () => readonly string[];
+};
+
+export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableStack): Promise<Hub> {
+  const { store, options, ground, urls, version, events, denyList, authority, clock, log } = parts;
+  const { replicaId } = ground;
+  const self = { id: replicaId, version, peerUrl: urls.peer ?? urls.agent, agentUrl: urls.agent };
+  const replicas = stack.use(await Replicas.open({ store, clock, log, self }));
+  const directory = new Directory(store, replicaId);
+  const otherUrls = () => replicas.others().flatMap(({ agentUrl }) => agentUrl ?? []);
+  const bundleDigest = () => authority.bundle().digest;
+  const hub = stack.use(
+    new AgentHub({ directory, denyList, events, clock, log, replicaId, options, bundleDigest, otherUrls }),
+  );
+  await directory.clear();
+  const view = new FleetView(store, hub, replicas);
+  return { replicas, directory, hub, view, agentUrls: () => [urls.agent, ...otherUrls()] };
+}

@@ -1,0 +1,71 @@
+/** Clients, sessions, and the links to other replicas. */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import type { Store } from '@labmesh/store/store';
+import type { LabdOptions } from '../labd-options.ts';
+import { BoundedWork } from '../limits/bounded-work.ts';
+import type { RateLimiter } from '../limits/rate-limiter.ts';
+import { RevokedLogins } from '../login/revoked-logins.ts';
+import type { Recorder } from '../recordings/recorder.ts';
+import { ClientSockets } from '../relay/client-sockets.ts';
+import { PeerLinks } from '../relay/peer-links.ts';
+import { SessionService } from '../relay/session-service.ts';
+import type { Hub } from './compose-hub.ts';
+import type { Trust } from './compose-trust.ts';
+
+export type RelayParts = Trust &
+  Hub & {
+    store: Store;
+    options: LabdOptions;
+    replicaId: string;
+    version: string;
+    /** Our certificate as it is now. */
+    identity: () => { keyPem: string; certPem: string; bundlePem: string };
+    recorder: Recorder;
+    limiter: RateLimiter;
+    clock: Clock;
+    log: Logger;
+  };
+
+export type Relay = {
+  peers: PeerLinks;
+  sessions: SessionService;
+  clients: ClientSockets;
+  /** Ends a session wherever its agent is (EX-11). */
+  killSession(session: string, agentId: string): void;
+};
+
+export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStack): Promise<Relay> {
+  const { store, options, replicaId, version, identity, hub, directory, denyList, clock, log } = parts;
+  const endHere = (session: string, agentId: string) => {
+    sessions.live.end(session, 'killed');
+    hub.find(agentId)?.link.sendMsg({ kind: 'end-sessions', sessions: [session], reason: 'killed' });
+  };
+  const endAsked = (ids: readonly string[]) => {
+    for (const id of ids) {
+      const asked = sessions.agentOf(id).then((agentId) => agentId !== undefined && endHere(id, agentId));
+      asked.catch((error: unknown) => log.warn('a session that a replica asked to end is not known', { error }));
+    }
+  };
+  const { trustDomain } = options;
+  const peers = stack.use(
+    new PeerLinks({ hub, identity, trustDomain, replicaId, version, log, onEndSessions: endAsked }),
+  );
+  const { execPerUserMax: perUserMax, execPerServerMax: perServerMax, execPerReplicaMax: perReplicaMax } = options;
+  const work = new BoundedWork({ perUserMax, perServerMax, perReplicaMax });
+  const routes = { hub, directory, peers, replicaId };
+  const sessions = stack.use(new SessionService({ ...parts, work, routes, orphanTtlMs: options.orphanTtlMs }));
+  const clients = stack.use(new ClientSockets({ sessions, denyList, replicaId, options, log }));
+  const revoked = stack.use(await RevokedLogins.open({ store, clock, log }));
+  stack.defer(
+    revoked.onRevoked((login) => {
+      sessions.live.endLogin(login);
+      clients.endLogin(login);
+    }),
+  );
+  const killSession = (session: string, agentId: string) => {
+    endHere(session, agentId);
+    peers.endSessions([session], 'killed');
+  };
+  return { peers, sessions, clients, killSession };
+}

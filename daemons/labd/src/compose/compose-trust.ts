@@ -1,0 +1,61 @@
+/** What everything else stands on: sealed secrets, the audit log, access, and the CA with its deny list. */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import type { Store } from '@labmesh/store/store';
+import { system } from '@labmesh/wire/fleet/principal';
+import { seedBuiltinRoles } from '../access/builtin-roles.ts';
+import { Policies } from '../access/policies.ts';
+import { type AuditLog, openAuditLog } from '../audit/audit-log.ts';
+import { Authority } from '../ca/authority.ts';
+import { DenyList } from '../ca/deny-list.ts';
+import type { LabdOptions } from '../labd-options.ts';
+import { openSecrets, type Secrets } from '../secrets/open-secrets.ts';
+
+export type TrustParts = {
+  store: Store;
+  options: LabdOptions;
+  dataDir: string;
+  replicaId: string;
+  clock: Clock;
+  log: Logger;
+};
+
+export type Trust = { secrets: Secrets; audit: AuditLog; policies: Policies; denyList: DenyList; authority: Authority };
+
+const seeding = system('seed-roles');
+
+function caOptions({ options, replicaId, dataDir }: TrustParts) {
+  const urls = [options.publicUrl, options.agentUrl, options.peerUrl].filter((url) => url !== undefined);
+  const hosts = urls.map((url) => new URL(url).hostname);
+  const { trustDomain, rootMode, rootTtlMs, intermediateTtlMs, backdateMs, phaseMinMs } = options;
+  return {
+    owner: replicaId,
+    rootFile: options.rootFile ?? `${dataDir}/root-ca.pem`,
+    trustDomain,
+    rootMode,
+    rootTtlMs,
+    intermediateTtlMs,
+    backdateMs,
+    phaseMinMs,
+    dnsNames: [...options.dnsSuffixes, ...hosts],
+  };
+}
+
+/** @throws errors with an exit code when it can never work: a wrong key, another CA. */
+export async function composeTrust(parts: TrustParts, stack: AsyncDisposableStack): Promise<Trust> {
+  const { store, options, dataDir, replicaId, clock, log } = parts;
+  const { kekFile: keyFile, kekPassphrase: passphrase } = options;
+  const secrets = stack.use(await openSecrets({ store, dataDir, keyFile, passphrase, replicaId, clock, log }));
+  const auditOptions = {
+    commitWaitMs: options.auditCommitWaitMs,
+    commitRows: options.auditCommitRows,
+    queueMax: options.auditQueueMax,
+    writeTimeoutMs: options.auditWriteTimeoutMs,
+  };
+  const audit = stack.use(await openAuditLog({ store, secrets, chain: replicaId, clock, log, options: auditOptions }));
+  await store.write(seeding, (tx) => seedBuiltinRoles(tx, clock.wall()));
+  const policies = stack.use(await Policies.open({ store, clock, log }));
+  const denyList = stack.use(await DenyList.open({ store, clock, log }));
+  const authority = stack.use(await Authority.open({ store, secrets, clock, log, options: caOptions(parts) }));
+  return { secrets, audit, policies, denyList, authority };
+}

@@ -1,0 +1,162 @@
+/**
+ * The sessions whose relay is on this replica: kept while ends come and go, cut when they lose their right, ended when
+ * nobody comes back, and recorded when they are over (EX-7, RB-11).
+ */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { ChannelRelay, type RelayReport } from '@labmesh/link/channel-relay';
+import type { CloseReason } from '@labmesh/wire/frame/frame-types';
+import type { OpenOk } from '@labmesh/wire/frame/messages';
+import type { Open } from '@labmesh/wire/frame/open';
+import type { Policies } from '../access/policies.ts';
+import type { DenyList } from '../ca/deny-list.ts';
+import type { FleetServer, FleetView } from '../hub/fleet-view.ts';
+import type { Caller } from '../login/caller.ts';
+import type { SessionRecording } from '../recordings/session-recording.ts';
+import { refusalOf, subjectOf } from './decide-open.ts';
+import { RecorderTap } from './recorder-tap.ts';
+import type { Route } from './routes.ts';
+import { type BeginParts, recordEnd } from './session-record.ts';
+
+export type LiveSession = {
+  relay: ChannelRelay;
+  caller: Caller;
+  open: Open;
+  server: FleetServer;
+  route: Route;
+  startedAt: number;
+  recordingId: string | undefined;
+  /** Its place in the bounds; freed at the end. */
+  place: Disposable | undefined;
+  /** clock.now() since when no client is there. */
+  desertedAt: number | undefined;
+};
+
+export type LiveSessionsParts = BeginParts & {
+  policies: Policies;
+  denyList: DenyList;
+  view: FleetView;
+  clock: Clock;
+  log: Logger;
+  orphanTtlMs: number;
+};
+
+const sweepMs = 500;
+
+export class LiveSessions implements AsyncDisposable {
+  readonly #parts: LiveSessionsParts;
+  readonly #live = new Map<string, LiveSession>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #stops: (() => void)[];
+  readonly #endings = new Set<Promise<unknown>>();
+  #sweeping: Promise<void> | undefined;
+  /** Bytes of sessions that ended here. */
+  bytes = 0;
+
+  constructor(parts: LiveSessionsParts) {
+    this.#parts = parts;
+    const sweep = () => void (this.#sweeping ??= this.#sweep().finally(() => (this.#sweeping = undefined)));
+    this.#timer = setInterval(sweep, sweepMs);
+    const recheck = () => void this.#recheck();
+    this.#stops = [parts.policies.onChange(recheck), parts.denyList.onChange(() => this.#cutDenied())];
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+  get(session: string): LiveSession | undefined {
+    return this.#live.get(session);
+  }
+  add(session: string, live: LiveSession): void {
+    this.#live.set(session, live);
+  }
+
+  /** A relay for one session, with its recording as tap. */
+  relay(
+    session: string,
+    route: Route,
+    recording: SessionRecording | undefined,
+    answer?: (ok: OpenOk) => OpenOk,
+  ): ChannelRelay {
+    const tap = recording === undefined ? undefined : new RecorderTap(recording);
+    const relay = new ChannelRelay({
+      session,
+      reach: route.reach,
+      ended: (report) => this.#ended(report),
+      ...(answer !== undefined && { answer }),
+      ...(tap !== undefined && { tap }),
+    });
+    tap?.join(relay);
+    return relay;
+  }
+
+  #ended(report: RelayReport): void {
+    const live = this.#live.get(report.session);
+    if (live === undefined) return;
+    this.#live.delete(report.session);
+    this.bytes += report.bytes.in + report.bytes.out + report.bytes.err;
+    live.place?.[Symbol.dispose]();
+    // Another replica goes on with it, and will tell the end.
+    if (report.close.reason === 'superseded') return;
+    const { clock, log } = this.#parts;
+    const work = recordEnd(this.#parts, live, report, clock.wall()).catch((error: unknown) => {
+      log.error('the end of a session was not recorded', { session: report.session, error });
+    });
+    this.#endings.add(work);
+    void work.finally(() => this.#endings.delete(work));
+  }
+
+  /** Ends a session if its relay is here (EX-11). */
+  end(session: string, reason: CloseReason, text = ''): void {
+    this.#live.get(session)?.relay.end(reason, text);
+  }
+
+  /** Ends the sessions of a login that was revoked. */
+  endLogin(login: string): void {
+    for (const { relay, caller } of [...this.#live.values()]) if (caller.session === login) relay.end('revoked');
+  }
+
+  /** Brings waiting ends together again, and ends what nobody comes back to (EX-7). */
+  async #sweep(): Promise<void> {
+    const now = this.#parts.clock.now();
+    for (const live of [...this.#live.values()]) {
+      const { relay } = live;
+      if (relay.hasClient || relay.isUnattended) {
+        live.desertedAt = undefined;
+        if (!relay.hasAgent && (await live.route.find().catch(() => false))) relay.agentBack();
+        continue;
+      }
+      live.desertedAt ??= now;
+      if (now - live.desertedAt > this.#parts.orphanTtlMs) relay.end('timeout', 'nobody came back');
+    }
+  }
+
+  /** RB-11: what lost its right is cut, whoever changed it on whichever replica. */
+  async #recheck(): Promise<void> {
+    const { policies, view } = this.#parts;
+    for (const live of [...this.#live.values()]) {
+      const server = await view.find(live.caller.principal, live.server.row.id).catch(() => live.server);
+      const refusal = refusalOf(policies, subjectOf(live.caller), live.open, server);
+      if (refusal !== undefined) live.relay.end('revoked', refusal.text);
+    }
+  }
+
+  /** CA-8: what a denied identity began ends with it. */
+  #cutDenied(): void {
+    const { denyList } = this.#parts;
+    for (const { relay, caller } of [...this.#live.values()]) {
+      const { serial, keyHash, uri } = caller;
+      if (serial === undefined || keyHash === undefined) continue;
+      if (denyList.check({ serial, keyHash, ...(uri !== undefined && { identity: uri }) }) !== undefined)
+        relay.end('revoked');
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    for (const stop of this.#stops) stop();
+    await this.#sweeping;
+    // The relays are left as they are: both ends go on with another replica (RP-2).
+    await Promise.allSettled(this.#endings);
+  }
+}

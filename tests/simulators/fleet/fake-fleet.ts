@@ -1,0 +1,92 @@
+/** Many simulated agents of one labd: enrolled, connected and let go together. */
+import { FakeAgent, type Script } from './fake-agent.ts';
+import { type Enrolling, enrolFakes } from './fake-identity.ts';
+
+export type ConnectOptions = {
+  /** Where to; the URL of enrolment by default. */
+  url?: string;
+  /** Dials under way at a time. */
+  atOnce?: number;
+  /** First heartbeats are spread over this time. */
+  spreadMs?: number;
+  /** Tries of each agent, a second apart: labd turns away who comes too fast (HB-11). */
+  tries?: number;
+};
+
+export type FleetCounts = { enrolled: number; connected: number; execs: number; beats: number; lost: number };
+
+export class FakeFleet implements AsyncDisposable {
+  readonly agents: FakeAgent[] = [];
+  readonly #script: Script | undefined;
+  #url = '';
+
+  constructor(script?: Script) {
+    this.#script = script;
+  }
+
+  /** Adds machines `<prefix>-1`, `<prefix>-2`, … @throws Error when labd refuses one. */
+  async enrol(enrolling: Enrolling, count: number, prefix = 'fake'): Promise<void> {
+    this.#url = enrolling.url;
+    const from = this.agents.length;
+    const names = Array.from({ length: count }, (_, index) => `${prefix}-${from + index + 1}`);
+    const made = await enrolFakes(enrolling, names);
+    this.agents.push(...made.map((identity) => new FakeAgent(identity, this.#script)));
+  }
+
+  /** Connects those that are not; resolves when all are up. @throws what the last try of an agent met. */
+  async connect(options: ConnectOptions = {}): Promise<void> {
+    const { url = this.#url, atOnce = 32, spreadMs = 10_000, tries = 5 } = options;
+    const waiting = this.agents.filter((agent) => !agent.isUp);
+    let next = 0;
+    const worker = async () => {
+      for (let agent = waiting[next++]; agent !== undefined; agent = waiting[next++]) {
+        await connectOne(agent, url, Math.random() * spreadMs, tries);
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, worker));
+  }
+
+  counts(): FleetCounts {
+    const sum = (of: (agent: FakeAgent) => number) => this.agents.reduce((total, agent) => total + of(agent), 0);
+    return {
+      enrolled: this.agents.length,
+      connected: sum(({ isUp }) => Number(isUp)),
+      execs: sum(({ execs }) => execs),
+      beats: sum(({ beatsSent }) => beatsSent),
+      lost: sum(({ isUp, closedWith }) => Number(!isUp && closedWith !== undefined)),
+    };
+  }
+
+  /** The first `count` that are up hang. */
+  freeze(count: number): void {
+    for (const agent of this.#up(count)) agent.freeze();
+  }
+
+  /** The first `count` that are up are gone. */
+  vanish(count: number): void {
+    for (const agent of this.#up(count)) agent.vanish();
+  }
+
+  #up(count: number): FakeAgent[] {
+    return this.agents.filter((agent) => agent.isUp).slice(0, count);
+  }
+
+  async disconnect(): Promise<void> {
+    await Promise.all(this.agents.map((agent) => agent[Symbol.asyncDispose]()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.disconnect();
+  }
+}
+
+async function connectOne(agent: FakeAgent, url: string, firstBeatMs: number, tries: number): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await agent.connect(url, firstBeatMs);
+    } catch (error) {
+      if (attempt >= tries) throw error;
+      await Bun.sleep(500 + Math.random() * 1_000);
+    }
+  }
+}
