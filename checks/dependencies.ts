@@ -30,7 +30,8 @@ export function declared(): string[] {
 
 /** The npm packages that code which runs (no tests) imports, with the first place. */
 export function imported(): Map<string, string> {
-  const runs = (path: string) => /^(?:packages|daemons|apps)\//.test(path) && !/\.test\.tsx?$/.test(path);
+  // What only tests import stands in `testing`; nothing that ships reaches it.
+  const runs = (path: string) => /^(?:packages|daemons|apps)\//.test(path) && !/\.test\.tsx?$|\/testing\//.test(path);
   const found = new Map<string, string>();
   for (const edge of edges()) {
     if (edge.kind !== 'npm' || edge.typeOnly || !runs(edge.from) || found.has(edge.to)) continue;

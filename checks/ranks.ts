@@ -47,6 +47,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     'events',
     'limits',
     'secrets',
+    'settings',
   ],
 };
 

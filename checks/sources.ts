@@ -14,7 +14,7 @@ export type Source = {
   text: string;
   /** `packages/kit`, or the first folder (`tests`), or '' for a file of the root. */
   workspace: string;
-  /** A `*.test.ts` file. */
+  /** A `*.test.ts` file, or one of a `testing` folder, which only tests import (structure.test.ts holds it). */
   test: boolean;
   program: Program;
   module: EcmaScriptModule;
@@ -60,7 +60,7 @@ export function parseSource(path: string, text: string): Source {
     path,
     text,
     workspace: workspaceOf(path),
-    test: /\.test\.tsx?$/.test(path),
+    test: /\.test\.tsx?$|\/testing\//.test(path),
     program: result.program,
     module: result.module,
     comments: result.comments,

@@ -24,6 +24,13 @@ describe('structure', () => {
 
   test('no import cycles', () => expect(cycles(edges()).map((way) => way.join(' > '))).toEqual([]));
 
+  test('only tests import what stands in a testing folder', () => {
+    const shipped = edges().filter(
+      (edge) => edge.to.includes('/testing/') && !edge.from.includes('/testing/') && !observed(edge.from),
+    );
+    expect(shipped.map((edge) => `${edge.from}:${edge.line}: imports ${edge.to}`)).toEqual([]);
+  });
+
   test('no barrels', () => expect(sources().flatMap(barrel)).toEqual([]));
 
   test('no default exports, enums, namespaces, decorators, tests held back', () => {

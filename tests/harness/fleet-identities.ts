@@ -1,9 +1,9 @@
 /** Identities of a running labd for tests: users by their login token, machines by a join token, strangers by another CA. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCsr } from '@labmesh/pki/csr';
-import { type EcKey, generateKey, keyFromPem } from '@labmesh/pki/keys';
+import { readIdentity } from '@labmesh/pki/identity-file';
+import { type EcKey, generateKey } from '@labmesh/pki/keys';
 import { toPem } from '@labmesh/pki/der/pem';
 import { sampleCa } from '@labmesh/pki/testing/sample-ca';
 import { type ClientIdentity, doorOf, HttpsLine } from './raw-https.ts';
@@ -64,12 +64,9 @@ export async function enrolMachine(
 
 /** labd's own certificate, which other replicas know it by. */
 export async function labdIdentity(labd: RunningLabd): Promise<ClientIdentity> {
-  const text = readFileSync(join(labd.folder, 'data', 'identity.pem'), 'utf8');
-  const blocks = text.match(/-----BEGIN ([A-Z ]+)-----[\s\S]+?-----END \1-----\n?/g) ?? [];
-  const key = blocks.find((block) => block.includes('PRIVATE KEY'));
-  const [leaf, issuing] = blocks.filter((block) => block.includes('BEGIN CERTIFICATE'));
-  if (key === undefined || leaf === undefined) throw new Error('labd has no identity yet');
-  return { keyPem: (await keyFromPem(key)).privatePem, certPem: leaf + (issuing ?? '') };
+  const kept = await readIdentity(join(labd.folder, 'data', 'identity.pem'));
+  if (kept === undefined) throw new Error('labd has no identity yet');
+  return { keyPem: kept.key.privatePem, certPem: kept.certificatePem + kept.chainPem };
 }
 
 /** What the network plane's own CA gives out: another root, another trust domain (LD-6). */

@@ -12,7 +12,6 @@ import { join } from 'node:path';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { DialRefused } from '@labmesh/link/dial';
-import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { type AgentOptions, agentUrls } from './agent-options.ts';
@@ -20,6 +19,7 @@ import { Connection, type ConnectionEnd } from './connection/connection.ts';
 import { Reconnect } from './connection/reconnect.ts';
 import { readFacts } from './facts/read-facts.ts';
 import type { AgentIdentity } from './identity/agent-identity.ts';
+import { comeBack, keepCertificate } from './identity/keep-certificate.ts';
 import { sessionOpener } from './open-session.ts';
 import { defaultSessionOptions } from './session-options.ts';
 import { Sessions } from './sessions.ts';
@@ -35,8 +35,6 @@ export type AgentParts = {
   selfCommand: readonly string[];
 };
 
-/** A renewal that failed is tried again after. */
-const renewRetryMs = 60_000;
 const approvalMs = 30_000;
 const superseded = 4409;
 
@@ -84,9 +82,17 @@ export class Agent implements AsyncDisposable {
 
   /** Begins; resolves when it was stopped. */
   run(): Promise<void> {
-    this.#running ??= Promise.all([this.#stayConnected(), this.#keepCertificate(), this.#watchFacts()]).then(
-      () => undefined,
-    );
+    this.#running ??= Promise.all([
+      this.#stayConnected(),
+      keepCertificate({
+        identity: this.#parts.identity,
+        urls: () => this.#urls,
+        clock: this.#parts.clock,
+        log: this.#parts.log,
+        signal: this.#ending.signal,
+      }),
+      this.#watchFacts(),
+    ]).then(() => undefined);
     return this.#running;
   }
 
@@ -130,7 +136,11 @@ export class Agent implements AsyncDisposable {
   /** One connection from dial to end; gives the wait before the next. */
   async #connectOnce(): Promise<number> {
     const { identity, log } = this.#parts;
-    if (identity.notAfter <= Date.now() && !(await this.#comeBack())) return approvalMs;
+    if (
+      identity.notAfter <= Date.now() &&
+      !(await comeBack({ identity, urls: this.#urls, log, onWaiting: () => this.#enter('waiting-approval') }))
+    )
+      return approvalMs;
     this.#enter('connecting');
     const url = this.#urls[Math.floor(Math.random() * this.#urls.length)] ?? '';
     const connection = new Connection(url, {
@@ -222,43 +232,6 @@ export class Agent implements AsyncDisposable {
       const { digest } = await readFacts().catch(() => ({ digest: known }));
       if (digest !== known) await this.#sendFacts(this.#connection);
     }
-  }
-
-  /** CA-6: a new key and certificate at half life. The link goes on: it was verified when it began. */
-  async #keepCertificate(): Promise<void> {
-    const { clock, identity, log } = this.#parts;
-    const { signal } = this.#ending;
-    while (!signal.aborted) {
-      const waitMs = Math.max(1_000, Math.min(identity.renewAfter - Date.now(), 3_600_000));
-      await clock.sleep(waitMs, signal).catch(() => undefined);
-      if (signal.aborted || identity.renewAfter > Date.now() || identity.notAfter <= Date.now()) continue;
-      try {
-        await identity.renew(this.#urls[0] ?? '');
-        log.info('the certificate was renewed', { notAfter: new Date(identity.notAfter).toISOString() });
-      } catch (error) {
-        log.warn('the certificate could not be renewed; tried again', {
-          reason: error instanceof Error ? error.message : String(error),
-        });
-        await clock.sleep(renewRetryMs, signal).catch(() => undefined);
-      }
-    }
-  }
-
-  /** CA-7: back after the certificate ran out; true when there is a new one. */
-  async #comeBack(): Promise<boolean> {
-    const { identity, log } = this.#parts;
-    for (const url of this.#urls) {
-      try {
-        await identity.renew(url);
-        return true;
-      } catch (error) {
-        if (error instanceof FleetError && error.code === 'WAITING_APPROVAL') this.#enter('waiting-approval');
-        log.warn('the expired certificate was not renewed', {
-          reason: error instanceof Error ? error.message : String(error),
-        });
-      }
-    }
-    return false;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

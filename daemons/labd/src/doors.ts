@@ -14,7 +14,7 @@ import { PeerRefused } from '@labmesh/pki/peer-refused';
 import type { PeerIdentity } from '@labmesh/pki/verify-peer';
 import type { Fetch } from './api/app.ts';
 import { type Connection, type ListenerName, type Peer, plainAddress } from './api/connection.ts';
-import { type Address } from './ground.ts';
+import { type Address } from './settings/ground.ts';
 import type { TlsIdentity } from './own-certificate.ts';
 
 /** What is behind the doors now; another one before the database is there. */

@@ -9,7 +9,7 @@ import { IdentityNames } from './api/identity-names.ts';
 import type { LoopDelay } from './api/loop-delay.ts';
 import type { Core } from './core.ts';
 import type { House } from './doors.ts';
-import type { LabdOptions } from './labd-options.ts';
+import type { LabdOptions } from './settings/labd-options.ts';
 import { upgrade } from './upgrades.ts';
 
 export type HouseParts = {

@@ -8,18 +8,16 @@ import type { Logger } from '@labmesh/kit/log';
 import { Metrics } from '@labmesh/kit/metrics';
 import { awaitStore } from '@labmesh/store/open-store';
 import type { Store } from '@labmesh/store/store';
-import { FleetError, fleetErrorBody } from '@labmesh/wire/fleet/fleet-errors';
-import { requestId } from '@labmesh/wire/ids';
-import type { Fetch } from './api/app.ts';
 import { LoopDelay } from './api/loop-delay.ts';
 import { allowedHosts } from './api/request-guard.ts';
 import { type Core, openCore } from './core.ts';
 import { Doors, type House } from './doors.ts';
-import { addressText, type Ground, layGround, type Urls } from './ground.ts';
+import { addressText, type Ground, layGround, type Urls } from './settings/ground.ts';
 import { openHouse } from './house.ts';
-import type { LabdOptions } from './labd-options.ts';
+import { startingHouse } from './starting-house.ts';
+import type { LabdOptions } from './settings/labd-options.ts';
 import { startUpkeep } from './upkeep.ts';
-import { renewOwn, startIdentity, type TlsIdentity } from './own-certificate.ts';
+import { keepOwn, startIdentity, type TlsIdentity } from './own-certificate.ts';
 
 export type LabdParts = {
   clock: Clock;
@@ -27,21 +25,6 @@ export type LabdParts = {
   version: string;
   /** A store that somebody else opened and will close; else labd opens its own and waits for it. */
   store?: Store;
-};
-
-const renewRetryMs = 60_000;
-
-/** Health before there is a database (LD-7). */
-const waiting: Fetch = (request) => {
-  const { pathname } = new URL(request.url);
-  if (pathname === '/healthz') return new Response('ok');
-  if (pathname === '/health/live') return Response.json({ status: 'ok' });
-  const checks = { database: 'down', migrations: 'down', ca: 'down', audit: 'down' };
-  if (pathname === '/health/ready') return Response.json({ status: 'down', checks }, { status: 503 });
-  return Response.json(fleetErrorBody(new FleetError('STORE_UNAVAILABLE'), requestId()), {
-    status: 503,
-    headers: { 'Retry-After': '2' },
-  });
 };
 
 export class Labd implements AsyncDisposable {
@@ -64,12 +47,7 @@ export class Labd implements AsyncDisposable {
     this.ground = ground;
     this.#identity = identity;
     this.#ready.promise.catch(() => undefined);
-    this.#house = {
-      fetch: waiting,
-      upgrade: (_request, socket) =>
-        void socket.end('HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\n\r\n'),
-      verify: undefined,
-    };
+    this.#house = startingHouse;
   }
 
   /**
@@ -143,7 +121,15 @@ export class Labd implements AsyncDisposable {
           identity: () => this.#identity,
         }),
       );
-      await this.#takeCertificate(core);
+      const hosts = [ground.api.host, ground.agent.host];
+      const { dataDir, replicaId } = ground;
+      const { authority } = core;
+      const onRenewed = (identity: TlsIdentity) => {
+        this.#identity = identity;
+        this.#doors?.setIdentity(identity);
+      };
+      const own = { store, authority, clock, log, options: this.#options, dataDir, replicaId, hosts };
+      await keepOwn(own, onRenewed, this.#stack);
       const loopDelay = this.#stack.use(new LoopDelay());
       const guard = { hosts: allowedHosts([urls.api, urls.agent, urls.peer]), origins: this.#options.allowedOrigins };
       this.#house = openHouse({
@@ -163,41 +149,6 @@ export class Labd implements AsyncDisposable {
     } catch (error) {
       this.#ready.reject(error);
     }
-  }
-
-  /** Our certificate: now, at half life, and when the CA changed its issuer (CA-6, CA-10). */
-  async #takeCertificate(core: Core): Promise<void> {
-    const { clock, log } = this.#parts;
-    const { dataDir, replicaId, api, agent } = this.ground;
-    const hosts = [api.host, agent.host];
-    let issuer = '';
-    let due = 0;
-    const renew = async () => {
-      const made = await renewOwn({
-        store: core.store,
-        authority: core.authority,
-        clock,
-        options: this.#options,
-        dataDir,
-        replicaId,
-        hosts,
-      });
-      issuer = core.authority.serverIssuerKey();
-      due = made.renewAfter;
-      this.#identity = made;
-      this.#doors?.setIdentity(made);
-    };
-    await renew();
-    const look = async () => {
-      if (clock.wall() < due && core.authority.serverIssuerKey() === issuer) return;
-      await renew().catch((error: unknown) => {
-        log.warn('our certificate could not be renewed; tried again', { error });
-        due = clock.wall() + renewRetryMs;
-      });
-    };
-    this.#stack.defer(core.authority.onChange(() => void look()));
-    const timer = setInterval(() => void look(), renewRetryMs);
-    this.#stack.defer(() => clearInterval(timer));
   }
 
   /** Takes nothing new, tells agents and clients to go elsewhere, lets requests end (SD-1). */

@@ -6,6 +6,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
 import { createCsr } from '@labmesh/pki/csr';
 import { readIdentity, writeIdentity } from '@labmesh/pki/identity-file';
 import { createLeaf, createRoot } from '@labmesh/pki/issue/profiles';
@@ -14,7 +15,7 @@ import { toPem } from '@labmesh/pki/der/pem';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Authority } from './ca/authority.ts';
-import type { LabdOptions } from './labd-options.ts';
+import type { LabdOptions } from './settings/labd-options.ts';
 
 export type TlsIdentity = { keyPem: string; certPem: string; bundlePem: string };
 
@@ -93,4 +94,34 @@ export async function renewOwn(parts: OwnCertificateParts): Promise<TlsIdentity 
     bundlePem: caPem,
   });
   return { keyPem: key.privatePem, certPem: certificatePem + chainPem, bundlePem: caPem, renewAfter };
+}
+
+const retryMs = 60_000;
+
+/** Keeps our certificate fresh: now, at half life, and when the CA changed its issuer (CA-6, CA-10). @throws as `renewOwn`, the first time. */
+export async function keepOwn(
+  parts: OwnCertificateParts & { log: Logger },
+  onRenewed: (identity: TlsIdentity) => void,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const { authority, clock, log } = parts;
+  let issuer = '';
+  let due = 0;
+  const renew = async () => {
+    const made = await renewOwn(parts);
+    issuer = authority.serverIssuerKey();
+    due = made.renewAfter;
+    onRenewed(made);
+  };
+  const look = async () => {
+    if (clock.wall() < due && authority.serverIssuerKey() === issuer) return;
+    await renew().catch((error: unknown) => {
+      log.warn('our certificate could not be renewed; tried again', { error });
+      due = clock.wall() + retryMs;
+    });
+  };
+  await renew();
+  stack.defer(authority.onChange(() => void look()));
+  const timer = setInterval(() => void look(), retryMs);
+  stack.defer(() => clearInterval(timer));
 }

@@ -5,8 +5,8 @@ import { takeLease } from '@labmesh/store/lease';
 import { Checkpoints } from './audit/checkpoints.ts';
 import { pruneAudit } from './audit/prune-audit.ts';
 import type { Core } from './core.ts';
-import type { Ground } from './ground.ts';
-import type { LabdOptions } from './labd-options.ts';
+import type { Ground } from './settings/ground.ts';
+import type { LabdOptions } from './settings/labd-options.ts';
 import { pruneRecordings, settleParts } from './recordings/settle-parts.ts';
 
 type Job = { name: string; everyMs: number; run: () => Promise<unknown> };

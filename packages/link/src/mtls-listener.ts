@@ -151,12 +151,17 @@ export class MtlsListener implements AsyncDisposable {
       this.#httpOver(socket);
       this.#count();
     });
-    if (this.#handshaking.size > handshakesMax) {
-      const [oldest] = this.#handshaking;
-      this.counts.turnedAway++;
-      oldest?.destroy();
-    }
+    if (this.#handshaking.size > handshakesMax) this.#endOldest();
     this.#count();
+  }
+
+  #endOldest(): void {
+    const [oldest] = this.#handshaking;
+    if (oldest === undefined) return;
+    this.counts.turnedAway++;
+    // Its end is told later; until then it must not be chosen again.
+    this.#handshaking.delete(oldest);
+    oldest.destroy();
   }
 
   #count(): void {
@@ -187,11 +192,13 @@ export class MtlsListener implements AsyncDisposable {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const phase = this.#phases.get(request.socket as TLSSocket);
     if (phase !== undefined) {
+      let isAnswered = false;
       phase.deadline = performance.now() + this.#limits.bodyMs;
       request.once('end', () => {
-        phase.deadline = 0;
+        if (!isAnswered) phase.deadline = 0;
       });
       response.once('close', () => {
+        isAnswered = true;
         phase.deadline = performance.now() + this.#limits.headMs;
       });
     }

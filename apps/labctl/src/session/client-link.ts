@@ -52,11 +52,17 @@ export class ClientLink implements LinkHandlers, AsyncDisposable {
   #refusal: Error | undefined;
   #beat: ReturnType<typeof setInterval> | undefined;
   #claimed = 0;
-  #channelsMax: number = frameLimits.channelsMax;
+  #channelsMax: number;
   #isTold = false;
 
-  constructor(parts: ClientLinkParts) {
+  /** `channelsMax`: what labd takes on one socket, until it has told. */
+  constructor(parts: ClientLinkParts, channelsMax: number = frameLimits.channelsMax) {
     this.#parts = parts;
+    this.#channelsMax = channelsMax;
+  }
+
+  get channelsMax(): number {
+    return this.#channelsMax;
   }
 
   /** Channels that may still be opened. */
@@ -193,11 +199,11 @@ export class ClientLink implements LinkHandlers, AsyncDisposable {
     void kept.end.closed.then(() => over.abort());
     try {
       // The first turn also when it is not cut: a GOAWAY moves what is still alive.
-      for (let isFirst = true; isFirst || (kept.end.isCut && !signal.aborted); isFirst = false) {
-        if (!isFirst) await clock.sleep(retryMs.least + random() * retryMs.spread, signal);
-        if (clock.now() >= until || kept.token === undefined) break;
+      while (kept.token !== undefined) {
         await Promise.race([this.#resume(kept, kept.token), late]);
-        if (this.#refusal !== undefined) break;
+        const leftMs = until - clock.now();
+        if (!kept.end.isCut || this.#refusal !== undefined || leftMs <= 0 || signal.aborted) break;
+        await clock.sleep(Math.min(leftMs, retryMs.least + random() * retryMs.spread), signal);
       }
     } catch {
       // The sleep was given up: it ended, or we do.

@@ -24,7 +24,7 @@ export class ClientLinks implements AsyncDisposable {
   #roomy(): ClientLink {
     const found = this.#links.find((link) => link.room > 0);
     if (found !== undefined) return found;
-    const made = new ClientLink(this.#parts);
+    const made = new ClientLink(this.#parts, this.#links.at(-1)?.channelsMax);
     this.#links.push(made);
     return made;
   }

@@ -36,15 +36,7 @@ export function sessionParts(call: AnySessionCall, io: SessionIo = processIo()):
     if (!values.quiet) world.stderr(io.isRaw ? `\r\n${safeText(text)}\r\n` : `${safeText(text)}\n`);
   };
   const { where, connect } = labdDial({ world, settings, local: values.local, note: detail });
-  const dial = async (signal: AbortSignal) => {
-    try {
-      return await connect(signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw error;
-    }
-  };
-  return { world, io, where, note, link: { connect: dial, clock: world.clock, timeoutMs: settings.timeoutMs, note } };
+  return { world, io, where, note, link: { connect, clock: world.clock, timeoutMs: settings.timeoutMs, note } };
 }
 
 /** Runs a session to its end. @throws CommandError (255) */
@@ -53,8 +45,7 @@ export async function beginSession(session: SessionCall, plan: SessionPlan): Pro
   await using link = new ClientLink(session.link);
   const now = () => world.clock.wall();
   try {
-    const code = await runSession(plan, { link, io, note, now, began: (id) => tellDetached(plan, id, session) });
-    return code;
+    return await runSession(plan, { link, io, note, now, began: (id) => tellDetached(plan, id, session) });
   } catch (error) {
     const ending = endingOf(error);
     if (ending === undefined) throw error instanceof CommandError ? error : dialProblem(where, error);

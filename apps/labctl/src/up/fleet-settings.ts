@@ -3,7 +3,7 @@ import { agentOptions, type AgentOptions } from '@labmesh/agent/agent-options';
 import { parseOptions } from '@labmesh/kit/options';
 import type { OptionDefs } from '@labmesh/kit/options/option-def';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
-import { labdOptions, type LabdOptions } from '@labmesh/labd/labd-options';
+import { labdOptions, type LabdOptions } from '@labmesh/labd/settings/labd-options';
 import type { Environment } from '../command.ts';
 
 const topTables = (defs: OptionDefs): string[] => [

@@ -44,10 +44,12 @@ class FileLines {
   #reader: GenerationReader | undefined;
   /** Rotated by copytruncate, as far as we saw. */
   #isCopied = false;
-  /** When the live file was last written, at our last look. */
-  #liveTime = 0n;
+  /** When the file we read was last written, at our last look. */
+  #readTime = 0n;
   /** The newest rotated file when we began to read the live one at 0; checked when its first bytes come. */
   #newestBefore: bigint | undefined;
+  /** Where we were in the file before this one. */
+  #left: LogPlace | undefined;
   #idle = 0;
 
   constructor(path: string, open: LogsOpen, parts: FileLinesParts) {
@@ -136,24 +138,30 @@ class FileLines {
     return false;
   }
 
-  async #enterLive(live: Generation, offset: number): Promise<void> {
-    this.#newestBefore = offset > 0 ? undefined : ((await siblingsOf(this.#path)).at(-1)?.mtimeNs ?? 0n);
+  /** `since`: files written later than that are new to us. */
+  async #enterLive(live: Generation, offset: number, since?: bigint): Promise<void> {
+    const newest = since ?? (await siblingsOf(this.#path)).at(-1)?.mtimeNs ?? 0n;
+    this.#newestBefore = offset > 0 ? undefined : newest;
     await this.#goOn(await GenerationReader.at(live, offset));
   }
 
   async #goOn(reader: GenerationReader): Promise<void> {
-    const left = this.#reader?.file;
+    const left = this.#reader;
     this.#reader = reader;
-    this.#liveTime = (await reader.file.stat()).mtimeNs;
-    if (left !== undefined && left !== reader.file) await left[Symbol.asyncDispose]();
+    if (left === undefined || left.file === reader.file) return;
+    this.#left = left.place;
+    await left.file[Symbol.asyncDispose]();
   }
 
   /** The next lines; 'end' when there is nothing now; 'moved' when we stand in another file. */
   async #read(): Promise<PlacedLine[] | 'end' | 'moved'> {
     const reader = this.#reader;
     if (reader === undefined) return this.#appeared();
+    // Asked before the read: a truncation in between must not make the file younger than its copy.
+    const { mtimeNs } = await reader.file.stat();
     const read = await reader.next();
     if (read === 'truncated') return this.#afterTruncation(reader);
+    this.#readTime = mtimeNs;
     if (read === 'end') return this.#atEnd(reader);
     const since = this.#newestBefore;
     this.#newestBefore = undefined;
@@ -174,8 +182,10 @@ class FileLines {
     const isNew = ({ mtimeNs, key }: Sibling) => mtimeNs > since && key !== reader.file.key;
     const file = await openSibling(this.#path, this.#parts.paths, isNew);
     if (file === undefined) return false;
-    if (await reader.fits(file)) {
-      // Made after we read: these bytes are its beginning.
+    const left = this.#left;
+    const isLeft = left?.key === file.key && (await file.readAfter(left.offset, left.mark)) !== undefined;
+    if (isLeft || (await reader.fits(file))) {
+      // The copy we come from, or one made after we read: these bytes are its beginning.
       await file[Symbol.asyncDispose]();
       return false;
     }
@@ -187,7 +197,7 @@ class FileLines {
   async #afterTruncation(reader: GenerationReader): Promise<PlacedLine[] | 'moved'> {
     this.#isCopied = true;
     for (const { path, mtimeNs } of await siblingsOf(this.#path)) {
-      if (mtimeNs < this.#liveTime) continue;
+      if (mtimeNs < this.#readTime) continue;
       const copy = await Generation.open(path, this.#parts.paths);
       if (copy === undefined) continue;
       if (await reader.fits(copy)) {
@@ -198,16 +208,14 @@ class FileLines {
     }
     // Truncated without a copy: what was not read yet is nowhere.
     const rest = reader.rest();
-    await this.#enterLive(reader.file, 0);
+    await this.#enterLive(reader.file, 0, this.#readTime);
     return rest;
   }
 
   async #atEnd(reader: GenerationReader): Promise<PlacedLine[] | 'end' | 'moved'> {
     const key = await liveKey(this.#path);
-    const { mtimeNs } = await reader.file.stat();
-    this.#liveTime = mtimeNs;
     if (key === reader.file.key || (key === undefined && this.#open.follow)) return 'end';
-    const next = await this.#nextAfter(reader, mtimeNs);
+    const next = await this.#nextAfter(reader);
     if (next === undefined) return 'end';
     if (next instanceof GenerationReader) {
       await this.#goOn(next);
@@ -220,13 +228,14 @@ class FileLines {
       return last;
     }
     const rest = reader.rest();
-    await (next.isLive ? this.#enterLive(next.file, 0) : this.#goOn(await GenerationReader.at(next.file, 0)));
+    await (next.isLive ? this.#enterLive(next.file, 0, this.#readTime) : this.#goOn(await GenerationReader.at(next.file, 0)));
     return rest;
   }
 
   /** The file after one that is finished. Undefined: it may still be written to, so we stay. */
-  async #nextAfter(reader: GenerationReader, mtimeNs: bigint) {
+  async #nextAfter(reader: GenerationReader) {
     const { paths } = this.#parts;
+    const mtimeNs = this.#readTime;
     const isNewer = (one: Sibling) => one.mtimeNs > mtimeNs && one.key !== reader.file.key;
     const between = await openSibling(this.#path, paths, isNewer);
     if (between !== undefined) return { file: between, isLive: false };

@@ -8,7 +8,8 @@ import { fleetOperations } from '@labmesh/wire/fleet/operations';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { type Context, Hono } from 'hono';
 import type { Connection } from './connection.ts';
-import { type AnyHandler, asFleetError, dispatch, type DispatchParts, type Outgoing } from './dispatch.ts';
+import { type AnyHandler, asFleetError, dispatch, type DispatchParts } from './dispatch.ts';
+import type { Outgoing } from './limit-call.ts';
 import type { Handlers } from './handler.ts';
 
 /** `connection` is what the listener knows of the socket. */

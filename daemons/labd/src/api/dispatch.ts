@@ -8,10 +8,10 @@ import { FleetError, type FleetErrorCode } from '@labmesh/wire/fleet/fleet-error
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 import type { Policies, Subject } from '../access/policies.ts';
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
-import { addressKey } from '../limits/address-key.ts';
-import { rateLimited, rateLimitHeaders, type RateLimiter } from '../limits/rate-limiter.ts';
+import type { RateLimiter } from '../limits/rate-limiter.ts';
 import type { Caller } from '../login/caller.ts';
 import { AccessCheck } from './access-check.ts';
+import { limitCall, type Outgoing } from './limit-call.ts';
 import type { Connection } from './connection.ts';
 import type { AuditNote, Call } from './handler.ts';
 import type { IdempotentAnswers } from './idempotency.ts';
@@ -38,32 +38,6 @@ export type DispatchParts = {
 const requestMs = 30_000;
 /** Operations whose answer is a stream may take longer than a request. */
 const isStreaming = (operation: FleetOperation) => operation.output === null;
-
-/** Headers that go out with the answer, also of an error. */
-export type Outgoing = Record<string, string>;
-
-async function limit(operation: FleetOperation, caller: Caller, parts: DispatchParts, out: Outgoing): Promise<void> {
-  const { limiter } = parts;
-  const address = addressKey(caller.sourceIp);
-  const isStranger = caller.principal.kind === 'anonymous';
-  if (caller.principal.kind === 'local') return;
-  // Health asks often and from one place; enrolment has its own, wider window for a rack behind one address (RL-1).
-  const isFree = operation.audit === '-' && operation.access.rule === 'public';
-  const first = isStranger ? (operation.limit === 'enrol' || isFree ? undefined : 'anonymous') : 'principal';
-  const checks = [
-    ...(first === undefined
-      ? []
-      : [[first, isStranger ? address : `${caller.principal.kind}:${caller.principal.id}`] as const]),
-    ...(operation.limit === undefined
-      ? []
-      : [[operation.limit === 'detailed' ? 'health-detailed' : operation.limit, address] as const]),
-  ] as const;
-  for (const [name, key] of checks) {
-    const found = await limiter.take(name, key);
-    Object.assign(out, rateLimitHeaders(found));
-    if (!found.allowed) throw rateLimited(found);
-  }
-}
 
 function assertMayBegin(operation: FleetOperation, caller: Identified, parts: DispatchParts): void {
   if (operation.audit !== '-' || operation.access.rule !== 'public') {
@@ -184,7 +158,7 @@ export async function dispatch(incoming: Incoming, parts: DispatchParts, out: Ou
   const caller = await identify(connection, headers, requestId, parts.identifyParts);
   const record = new CallRecord(operation, caller, parts);
   try {
-    await limit(operation, caller, parts, out);
+    await limitCall(operation, caller, parts.limiter, out);
     assertMayBegin(operation, caller, parts);
     const subject: Subject = {
       principal: caller.principal,

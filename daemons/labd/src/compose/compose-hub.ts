@@ -3,12 +3,12 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { Store } from '@labmesh/store/store';
 import type { EventLog } from '../events/event-log.ts';
-import type { Ground, Urls } from '../ground.ts';
+import type { Ground, Urls } from '../settings/ground.ts';
 import { AgentHub } from '../hub/agent-hub.ts';
 import { Directory } from '../hub/directory.ts';
 import { FleetView } from '../hub/fleet-view.ts';
 import { Replicas } from '../hub/replicas.ts';
-import type { LabdOptions } from '../labd-options.ts';
+import type { LabdOptions } from '../settings/labd-options.ts';
 import type { Trust } from './compose-trust.ts';
 
 export type HubComposeParts = Pick<Trust, 'denyList' | 'authority'> & {

@@ -2,7 +2,7 @@
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { Store } from '@labmesh/store/store';
-import type { LabdOptions } from '../labd-options.ts';
+import type { LabdOptions } from '../settings/labd-options.ts';
 import { BoundedWork } from '../limits/bounded-work.ts';
 import type { RateLimiter } from '../limits/rate-limiter.ts';
 import { RevokedLogins } from '../login/revoked-logins.ts';

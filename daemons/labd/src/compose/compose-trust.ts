@@ -8,7 +8,7 @@ import { Policies } from '../access/policies.ts';
 import { type AuditLog, openAuditLog } from '../audit/audit-log.ts';
 import { Authority } from '../ca/authority.ts';
 import { DenyList } from '../ca/deny-list.ts';
-import type { LabdOptions } from '../labd-options.ts';
+import type { LabdOptions } from '../settings/labd-options.ts';
 import { openSecrets, type Secrets } from '../secrets/open-secrets.ts';
 
 export type TrustParts = {

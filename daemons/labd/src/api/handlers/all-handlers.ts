@@ -2,6 +2,7 @@
 import type { Handlers } from '../handler.ts';
 import { type AgentHandlerParts, agentHandlers } from './agent-handlers.ts';
 import { auditHandlers } from './audit-handlers.ts';
+import { bastionHandlers } from './bastion-handlers.ts';
 import { backupHandlers } from './backup-handlers.ts';
 import { type CaHandlerParts, caHandlers } from './ca-handlers.ts';
 import { type EnrolHandlerParts, enrolHandlers } from './enrol-handlers.ts';
@@ -42,6 +43,7 @@ export function allHandlers({ core, options, system, keyFile }: AllHandlerParts)
     ...caHandlers(core),
     ...auditHandlers(core),
     ...sessionHandlers(core),
+    ...bastionHandlers(core),
     ...backupHandlers(core, { version: system.version, keyFile }),
   };
 }

@@ -13,7 +13,7 @@ import { findSession, type SessionRow } from '../../relay/session-rows.ts';
 import type { HandlersOf } from '../handler.ts';
 import type { AnyCall } from './server-handlers.ts';
 
-type Names = 'list-sessions' | 'get-session' | 'kill-session' | 'get-recording' | 'list-bastions' | 'list-machines';
+type Names = 'list-sessions' | 'get-session' | 'kill-session' | 'get-recording';
 
 export type SessionHandlerParts = {
   store: Store;
@@ -118,51 +118,6 @@ export function sessionHandlers(core: SessionHandlerParts): HandlersOf<Names> {
         cancel: async () => void (await bytes.return(undefined)),
       });
       return new Response(body, { headers: { 'Content-Type': 'application/x-asciicast' } });
-    },
-    'list-bastions': async (call) => {
-      const { limit, cursor } = call.query;
-      const found = await store.read(call.caller.principal, (db) =>
-        page(db.selectFrom('bastions').selectAll(), {
-          list: 'bastions',
-          by: [{ column: 'name', type: 'text' }],
-          limit,
-          cursor,
-        }),
-      );
-      const items = found.items.map((row) => ({
-        id: row.id,
-        name: row.name,
-        url: row.url,
-        lastSeenAt: timeTextOrNull(row.last_seen_at),
-        createdAt: timeText(row.created_at),
-      }));
-      return { items, nextCursor: found.nextCursor };
-    },
-    'list-machines': async (call) => {
-      const { limit, cursor } = call.query;
-      const found = await store.read(call.caller.principal, (db) => {
-        const rows = db
-          .selectFrom('machines')
-          .innerJoin('bastions', 'bastions.id', 'machines.bastion_id')
-          .selectAll('machines')
-          .select('bastions.name as bastion');
-        return page(db.selectFrom(rows.as('rows')).selectAll(), {
-          list: 'machines',
-          by: [{ column: 'id', type: 'text' }],
-          limit,
-          cursor,
-        });
-      });
-      const items = found.items.map(({ id, bastion, mac, hostname, role, state, updated_at: at }) => ({
-        id,
-        bastion,
-        mac,
-        hostname,
-        role,
-        state,
-        updatedAt: timeText(at),
-      }));
-      return { items, nextCursor: found.nextCursor };
     },
   };
 }

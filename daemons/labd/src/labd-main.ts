@@ -1,0 +1,92 @@
+/** `labd run`, `check-config`, `migrate`, `version` (LD-8). */
+import { readConfigFile } from '@labmesh/kit/config-file';
+import { systemClock } from '@labmesh/kit/clock';
+import { createLogger } from '@labmesh/kit/log';
+import { OptionsError, parseOptions, renderHelp, wantsHelp } from '@labmesh/kit/options';
+import type { Life } from '@labmesh/kit/run';
+import { openStore } from '@labmesh/store/open-store';
+import manifest from '../package.json' with { type: 'json' };
+import { layGround } from './settings/ground.ts';
+import { Labd } from './labd.ts';
+import { labdOptions, type LabdOptions } from './settings/labd-options.ts';
+import { serveMetrics } from './metrics.ts';
+
+const { version } = manifest;
+const commands = ['run', 'check-config', 'migrate', 'version'] as const;
+
+const help = {
+  usage: 'labd run|check-config|migrate|version [--config FILE] [options]',
+  summary:
+    'The control plane of the fleet: identities, access, audit, agents, sessions. Settings stand in labmesh.toml.',
+  examples: ['labd run --data /var/lib/labmesh/labd', 'DATABASE_URL=postgresql://lab@db/lab labd run'],
+};
+
+/** Tables of labmesh.toml that are others' to read. */
+const othersTables = [
+  'agent',
+  'gateway',
+  'engine',
+  'discovery',
+  'queue',
+  'retry',
+  'keepalive',
+  'endpoints',
+  'endpoint',
+  'labman',
+  'models',
+  'log',
+];
+
+async function readOptions(argv: string[]): Promise<{ options: LabdOptions; words: string[] }> {
+  const at = argv.findIndex((word) => word === '--config' || word === '-c');
+  const path = at === -1 ? undefined : argv[at + 1];
+  if (at !== -1 && path === undefined)
+    throw new OptionsError({ source: '--config', exitCode: 2 }, 'a file is required');
+  const rest = at === -1 ? argv : [...argv.slice(0, at), ...argv.slice(at + 2)];
+  const file = path === undefined ? undefined : { ...(await readConfigFile(path)), known: othersTables };
+  const { values, positionals } = parseOptions(labdOptions, { argv: rest, env: process.env, file, positionalsMax: 1 });
+  return { options: values, words: positionals };
+}
+
+async function run(options: LabdOptions, life: Life): Promise<void> {
+  const log = createLogger(
+    { level: options.logLevel as 'info', format: process.stderr.isTTY ? 'pretty' : 'json' },
+    { part: 'labd' },
+  );
+  const labd = life.stack.use(await Labd.start(options, { clock: systemClock, log, version }));
+  life.stack.use(await serveMetrics(labd));
+  log.info('labd listens', { api: labd.urls.api, agents: labd.urls.agent });
+  // Settings that can never work end the process; a database that is away does not.
+  await Promise.race([labd.ready, life.stopped]);
+  await life.stopped;
+  const forced = setTimeout(() => process.exit(1), options.shutdownForceMs);
+  forced.unref();
+  await labd.drain();
+}
+
+/** Runs labd; gives the exit code: 0 ok, 2 usage, 3 settings, 75 in use, 78 wrong key or newer schema. */
+export async function labdMain(argv: string[], life: Life): Promise<number> {
+  if (argv.length === 0 || wantsHelp(argv)) {
+    process.stdout.write(renderHelp(labdOptions, help));
+    return argv.length === 0 ? 2 : 0;
+  }
+  try {
+    const { options, words } = await readOptions(argv);
+    const [command] = words;
+    if (command === 'version') process.stdout.write(`labd ${version}\n`);
+    else if (command === 'check-config') {
+      layGround(options);
+      process.stdout.write('the settings are good\n');
+    } else if (command === 'migrate') {
+      await using store = await openStore({ url: layGround(options).databaseUrl });
+      process.stdout.write(`the schema is up to date (${store.engine})\n`);
+    } else if (command === 'run') await run(options, life);
+    else throw new OptionsError({ source: 'labd', exitCode: 2 }, `expected ${commands.join(', ')}`);
+    return 0;
+  } catch (error) {
+    const { exitCode, message, hint } = error as { exitCode?: unknown; message: string; hint?: string };
+    if (typeof exitCode !== 'number') throw error;
+    process.stderr.write(`labd: ${message}${hint === undefined ? '' : `\nhint: ${hint}`}\n`);
+    return exitCode;
+  }
+}

@@ -1,0 +1,123 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeClock } from '@labmesh/kit/clock';
+import { silentLogger } from '@labmesh/kit/log';
+import { auditBench, type AuditBench, chain, entry, pass, tester, turns } from '../testing/audit-bench.ts';
+import { AuditSinks } from './audit-sinks.ts';
+import { openSink } from './open-sink.ts';
+
+let folder: string;
+let bench: AuditBench;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'labmesh-sinks-'));
+  bench = await auditBench();
+});
+afterEach(async () => {
+  await bench[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+const clock = new FakeClock();
+
+test('AU-6: each kind of sink by its address; options behind #', () => {
+  const secret = join(folder, 'secret');
+  writeFileSync(secret, 'a secret of the hook\n');
+  const names = [
+    'file:///var/log/a%20b.jsonl',
+    'syslog+tls://logs.example',
+    'syslog+tls://[::1]:1234#name=loghost',
+    `https://hooks.example/a?b=c#secret_file=${secret}`,
+    `http://127.0.0.1:8080/#secret_file=${secret}`,
+  ].map((text) => openSink(text, clock).name);
+  expect(names).toEqual([
+    'file:///var/log/a%20b.jsonl',
+    'syslog+tls://logs.example',
+    'loghost',
+    'https://hooks.example/a?b=c',
+    'http://127.0.0.1:8080/',
+  ]);
+});
+
+const refused: [string, RegExp][] = [
+  ['nonsense', /expected file:/],
+  ['files:///x', /no sink; did you mean file:/],
+  ['file://host/x', /absolute path/],
+  ['file:///x#nam=y', /"nam" is not known; did you mean name\?/],
+  ['syslog+tls://', /host is missing/],
+  ['syslog+tls://h#cert_file=/nonexistent', /cannot be read/],
+  ['https://user:pass@h/#secret_file=/x', /no user or password/],
+  ['https://h/', /needs secret_file/],
+  ['https://h/#secret_file=/nonexistent', /cannot be read/],
+  ['http://h/#secret_file=/x', /only to this machine/],
+];
+test.each(refused)('%s is refused', (text, message) => {
+  expect(() => openSink(text, clock, 'audit.sinks[2]')).toThrow(message);
+  expect(() => openSink(text, clock, 'audit.sinks[2]')).toThrow('audit.sinks[2]');
+  expect(() => openSink(text, clock)).not.toThrow('/nonexistent');
+});
+
+test('two sinks of one name are refused before any starts', () => {
+  const parts = { store: bench.store, own: chain, clock, log: silentLogger };
+  expect(() => AuditSinks.start(parts, ['file:///a#name=x', 'file:///b#name=x'])).toThrow('two of one name');
+});
+
+test('AU-6: sinks go on without each other, and carry what a replica that is gone has left', async () => {
+  await using log = await bench.open();
+  const seen = bench.clock.wall();
+  await bench.store.write(tester, (tx) =>
+    tx
+      .insertInto('replicas')
+      .values({
+        id: 'alive',
+        created_at: 0,
+        peer_url: null,
+        agent_url: null,
+        version: '1',
+        started_at: 0,
+        seen_at: seen,
+        keks: '[]',
+      })
+      .execute(),
+  );
+  for (const other of ['gone', 'alive']) {
+    await using theirs = await bench.open({ chain: other });
+    await theirs.append(entry(other));
+  }
+  await log.append(entry('own'));
+  const path = join(folder, 'audit.jsonl');
+  const alarms: string[] = [];
+  const parts = {
+    store: bench.store,
+    own: chain,
+    clock: bench.clock,
+    log: silentLogger,
+    onAlarm: (name: string) => alarms.push(name),
+  };
+  await using sinks = AuditSinks.start(parts, [`file://${path}`, `file://${folder}#name=broken`]);
+  await turns(60);
+  const actions = () =>
+    readFileSync(path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { action: string }).action);
+  for (let wait = 0; wait < 100 && !(await Bun.file(path).exists()); wait++) await Bun.sleep(5);
+  await Bun.sleep(50);
+  expect(actions()).toEqual(['own', 'gone']);
+  await log.append(entry('next'));
+  sinks.nudge();
+  await Bun.sleep(50);
+  expect(actions()).toEqual(['own', 'gone', 'next']);
+  expect(sinks.lagMs().get(`file://${path}`)).toBe(0);
+  // Slowly: the file is a real one, and must not seem silent.
+  for (let step = 0; step < 200; step++) {
+    await bench.clock.advance(2_000);
+    await Bun.sleep(2);
+  }
+  expect(sinks.lagMs().get('broken')).toBeGreaterThan(300_000);
+  // The other replica fell silent meanwhile.
+  await pass(bench.clock, 5_000, 1_000);
+  await Bun.sleep(50);
+  expect(actions()).toEqual(['own', 'gone', 'next', 'alive']);
+  expect(alarms).toContain('broken');
+});

@@ -1,0 +1,86 @@
+/** All sinks of a replica, each with a runner of its own, so that none knows of the others (AU-6). */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { takeLease } from '@labmesh/store/lease';
+import type { Store } from '@labmesh/store/store';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { system } from '@labmesh/wire/fleet/principal';
+import { readChains } from '../audit-store.ts';
+import { openSink } from './open-sink.ts';
+import { SinkRunner } from './sink-runner.ts';
+
+export type AuditSinksParts = {
+  store: Store;
+  /** The chain of this replica. */
+  own: string;
+  clock: Clock;
+  log: Logger;
+  onAlarm?: (sink: string, behind: boolean) => void;
+};
+
+const leaseMs = 30_000;
+const lookMs = 10_000;
+/** A replica silent for so long is gone, and what it left is carried by another. */
+const goneMs = 60_000;
+
+/** The chains to carry: the own one, and, for the one replica that holds the lease, those of replicas that are gone. */
+function carriedChains({ store, own, clock }: AuditSinksParts): () => Promise<readonly string[]> {
+  let known: readonly string[] = [own];
+  let lookedAt = -Infinity;
+  return async () => {
+    if (clock.now() - lookedAt < lookMs) return known;
+    known = [own];
+    if (await takeLease(store, 'audit-orphans', own, leaseMs)) {
+      const since = clock.wall() - goneMs;
+      const live = await store.read(system('audit-sinks'), (db) =>
+        db.selectFrom('replicas').select('id').where('seen_at', '>', since).execute(),
+      );
+      const others = new Set(live.map(({ id }) => id));
+      known = [own, ...(await readChains(store)).filter((chain) => chain !== own && !others.has(chain))];
+    }
+    lookedAt = clock.now();
+    return known;
+  };
+}
+
+export class AuditSinks implements AsyncDisposable {
+  readonly #runners: readonly SinkRunner[];
+
+  private constructor(runners: readonly SinkRunner[]) {
+    this.#runners = runners;
+  }
+
+  /**
+   * Starts a sink for each text of `audit.sinks` (see open-sink.ts).
+   * @throws FleetError VALIDATION_FAILED naming the entry; nothing has been started then.
+   */
+  static start(parts: AuditSinksParts, texts: readonly string[]): AuditSinks {
+    const { store, clock, log, onAlarm } = parts;
+    const sinks = texts.map((text, index) => openSink(text, clock, `audit.sinks[${index}]`));
+    const names = sinks.map(({ name }) => name);
+    const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+    if (twice !== -1)
+      throw new FleetError('VALIDATION_FAILED', {
+        field: `audit.sinks[${twice}]`,
+        message: 'audit.sinks: two of one name',
+      });
+    const more = onAlarm === undefined ? {} : { onAlarm };
+    return new AuditSinks(
+      sinks.map((sink) => SinkRunner.start({ store, sink, clock, log, chains: carriedChains(parts), ...more })),
+    );
+  }
+
+  /** How far each sink is behind, ms by name: metric sink_lag_seconds. */
+  lagMs(): Map<string, number> {
+    return new Map(this.#runners.map((runner) => [runner.name, runner.lagMs()]));
+  }
+
+  /** There are new rows. */
+  nudge(): void {
+    for (const runner of this.#runners) runner.nudge();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#runners.map((runner) => runner[Symbol.asyncDispose]()));
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The key file (`secrets.key_file`, SE-2): one `base64:…` line of 32 bytes a key, newest last, `#` for remarks. It is
+ * the one thing that a backup of the store does not hold, and without it nothing sealed opens again.
+ */
+import { constants } from 'node:fs';
+import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { kekBytes, kekOf } from './kek.ts';
+import type { Kek } from './sealer.ts';
+import { SecretsRefused } from './secrets-refused.ts';
+
+const bytesMax = 64 * 1024;
+const linePattern = /^base64:([A-Za-z0-9+/]{43}=)$/;
+
+/** @throws SecretsRefused with the line number of the first line that is no key. */
+function parseKeys(path: string, text: string): Kek[] {
+  return text.split('\n').flatMap((raw, index) => {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) return [];
+    const key = Buffer.from(linePattern.exec(line)?.[1] ?? '', 'base64');
+    if (key.length !== kekBytes) throw new SecretsRefused(`${path}:${index + 1}: expected base64: and 32 bytes`);
+    return [kekOf(new Uint8Array(key))];
+  });
+}
+
+/**
+ * Keys of the file, oldest first; undefined when there is none.
+ * @throws SecretsRefused when others can read it or a line is no key; what the file system says.
+ */
+export async function readKeyFile(path: string): Promise<Kek[] | undefined> {
+  const file = await open(path, constants.O_RDONLY).catch((error: unknown) => {
+    if ((error as { code?: string }).code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (file === undefined) return undefined;
+  try {
+    const { mode, size } = await file.stat();
+    if ((mode & 0o077) !== 0) throw new SecretsRefused(`${path} can be read by others: chmod 600 '${path}'`);
+    if (size > bytesMax) throw new SecretsRefused(`${path} is too large for a key file`);
+    return parseKeys(path, await file.readFile('utf8'));
+  } finally {
+    await file.close();
+  }
+}
+
+const render = (keys: readonly Kek[]) =>
+  `# labmesh keys: back this file up, apart from the store.\n${keys
+    .map(({ key }) => `base64:${Buffer.from(key).toString('base64')}\n`)
+    .join('')}`;
+
+async function writeDraft(path: string, keys: readonly Kek[]): Promise<string> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const draft = `${path}.${crypto.randomUUID()}.tmp`;
+  const file = await open(draft, 'wx', 0o600);
+  try {
+    await file.writeFile(render(keys));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return draft;
+}
+
+/** Makes the file; false, and nothing changed, when there is one by now. */
+export async function createKeyFile(path: string, kek: Kek): Promise<boolean> {
+  const draft = await writeDraft(path, [kek]);
+  try {
+    // A link and not a rename: it fails when another process was quicker, and its key stays.
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** Adds a key at the end. The old file or the whole new one is there after a crash. */
+export async function addToKeyFile(path: string, kek: Kek): Promise<void> {
+  const draft = await writeDraft(path, [...((await readKeyFile(path)) ?? []), kek]);
+  try {
+    await rename(draft, path);
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
