@@ -7,6 +7,7 @@ import type { OperationName } from '@labmesh/wire/fleet/operations';
 import type { Open, OpenKind } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { enrolMachine, type Machine } from './fleet-identities.ts';
+import { clientLink, runSession } from './fleet-sockets.ts';
 import { type RunningLabd, startAgent } from './start-labd.ts';
 
 export type Sample = { params?: Record<string, string>; query?: string; body?: unknown };
@@ -30,7 +31,6 @@ export type Ground = {
   server: Machine;
   /** A recorded session that is over. */
   session: string;
-  sessionServer: string;
   serial: string;
   stock: Record<'user' | 'role' | 'binding' | 'token' | 'server' | 'agent', Stock>;
 };
@@ -44,11 +44,7 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
   const named = async (name: string) => (await enrolMachine(labd, 'agent', name)).name;
   await labd.call('POST', '/api/users', { name: 'spare' });
   await labd.call('POST', '/api/roles', { name: 'spare', rules: ['allow get on servers'] });
-  {
-    await using agent = await startAgent(labd, 'web-1');
-    await labd.labctl('exec', agent.hostname, '--local', '--', 'true');
-  }
-  const { items } = await labd.call<{ items: { id: string; serverId: string }[] }>('GET', '/api/sessions');
+  const session = await pastSession(labd);
   const found = await labd.call<{ items: { serial: string }[] }>('GET', '/api/certificates?identity=web-2');
   const user = async () => {
     const name = `spare-${++count}`;
@@ -57,8 +53,7 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
   };
   return {
     server,
-    session: items[0]!.id,
-    sessionServer: items[0]!.serverId,
+    session,
     serial: found.items[0]!.serial,
     stock: {
       user: new Stock(user),
@@ -76,6 +71,15 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
       agent: new Stock(() => named(`left-${++count}`)),
     },
   };
+}
+
+async function pastSession(labd: RunningLabd): Promise<string> {
+  await using _agent = await startAgent(labd, 'web-1');
+  const link = await clientLink({ socket: labd.socket }, {});
+  if (typeof link === 'number') throw new Error(`the admin socket answered ${link}`);
+  const { session } = await runSession(link, exec('web-1', false));
+  link.close('goingAway');
+  return session;
 }
 
 type Samples = Record<OperationName, (ground: Ground) => Sample | Promise<Sample>>;

@@ -103,3 +103,16 @@ export async function openOutcome(link: Link, open: Open): Promise<string> {
     throw error;
   }
 }
+
+/** Opens, gives stdin, collects stdout until the channel closes. */
+export async function runSession(link: Link, open: Open, stdin = ''): Promise<{ out: string; ended: string; session: string }> {
+  const end = ChannelEnd.open(link, open);
+  let out = '';
+  const decoder = new TextDecoder();
+  end.handle({ data: (_stream, bytes) => void (out += decoder.decode(bytes, { stream: true })) });
+  const { session } = await end.opened;
+  if (stdin !== '') await end.write(0, new TextEncoder().encode(stdin));
+  end.end(0);
+  const { reason } = await end.closed;
+  return { out, ended: reason, session };
+}

@@ -1,11 +1,16 @@
 /** Every command of labctl, loaded one at a time. The order is the order of help. */
 import type { CommandEntry, CommandGroup } from './command.ts';
+import { fleetPeopleCommands } from './table/fleet-people-commands.ts';
+import { fleetServerCommands } from './table/fleet-server-commands.ts';
+import { fleetTrustCommands } from './table/fleet-trust-commands.ts';
 import { modelCommands } from './table/model-commands.ts';
 import { toolCommands } from './table/tool-commands.ts';
 
 export const commandGroups: readonly CommandGroup[] = [
   { title: 'Models and API', entries: modelCommands },
-  { title: 'Fleet', entries: [] },
+  { title: 'Fleet', entries: fleetServerCommands },
+  { title: 'People and access', entries: fleetPeopleCommands },
+  { title: 'CA, audit and backups', entries: fleetTrustCommands },
   { title: 'Configuration', entries: toolCommands },
 ];
 

@@ -4,6 +4,7 @@ import type { Logger } from '@labmesh/kit/log';
 import { takeLease } from '@labmesh/store/lease';
 import { Checkpoints } from './audit/checkpoints.ts';
 import { pruneAudit } from './audit/prune-audit.ts';
+import { AuditSinks } from './audit/sinks/audit-sinks.ts';
 import type { Core } from './core.ts';
 import type { Ground } from './settings/ground.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
@@ -11,7 +12,13 @@ import { pruneRecordings, settleParts } from './recordings/settle-parts.ts';
 
 type Job = { name: string; everyMs: number; run: () => Promise<unknown> };
 
-export type UpkeepParts = { core: Core; options: LabdOptions; ground: Ground; clock: Clock; log: Logger };
+export type UpkeepParts = {
+  core: Core;
+  options: LabdOptions;
+  ground: Ground;
+  clock: Clock;
+  log: Logger;
+};
 
 const hourMs = 3_600_000;
 const leaseMs = 30_000;
@@ -71,8 +78,10 @@ function jobs({ core, options, ground, clock, log }: UpkeepParts): Job[] {
 
 /** Starts the jobs; they end with the stack. */
 export function startUpkeep(parts: UpkeepParts, stack: AsyncDisposableStack): void {
-  const { core, options, clock, log } = parts;
-  const { store, audit } = core;
+  const { core, options, ground, clock, log } = parts;
+  const { store, audit, events } = core;
+  const onAlarm = (name: string, isBehind: boolean) => events.emit('audit-sink-late', 'sink', name, { isBehind });
+  stack.use(AuditSinks.start({ store, own: ground.replicaId, clock, log, onAlarm }, options.auditSinks));
   stack.use(Checkpoints.start({ store, audit, clock, log }, options.auditCheckpointEveryMs));
   const ending = new AbortController();
   const loop = async ({ name, everyMs, run }: Job) => {

@@ -13,8 +13,10 @@ import { AcceptPace } from './accept-pace.ts';
 
 export type ListenerLimits = {
   handshakeMs: number;
-  /** TLS handshakes at the same time; one more ends the oldest. */
+  /** TLS handshakes at the same time (19 KB each). One more ends the oldest when that is slow, else itself. */
   handshakesMax: number;
+  /** A handshake that takes longer is slow. */
+  handshakeSlowMs: number;
   connectionsMax: number;
   /** For a request's head, and between two requests. */
   headMs: number;
@@ -28,7 +30,8 @@ export type ListenerLimits = {
 
 const limitsDefault: ListenerLimits = {
   handshakeMs: 10_000,
-  handshakesMax: 512,
+  handshakesMax: 320,
+  handshakeSlowMs: 1_000,
   connectionsMax: 20_000,
   headMs: 10_000,
   headBytesMax: 16 * 1024,
@@ -75,6 +78,17 @@ class HttpPhase implements DeadlineEntry {
   }
 }
 
+const mine = Symbol('MtlsListener');
+type Held = TLSSocket & { [mine]?: MtlsListener };
+
+// One function for all sockets: thousands of idle links would each keep a closure.
+function onSocketClose(this: Held): void {
+  this[mine]?.socketClosed(this);
+}
+function ignore(): void {
+  // `close` follows.
+}
+
 export class MtlsListener implements AsyncDisposable {
   readonly counts: ListenerCounts = { handshakes: 0, connections: 0, accepted: 0, handshakesFailed: 0, turnedAway: 0 };
   #options: MtlsListenerOptions;
@@ -82,7 +96,8 @@ export class MtlsListener implements AsyncDisposable {
   #tls: TlsServer;
   #http: Server;
   #pace: AcceptPace;
-  #handshaking = new Set<TLSSocket>();
+  /** With performance.now() of their beginning, oldest first. */
+  #handshaking = new Map<TLSSocket, number>();
   #phases = new Map<TLSSocket, HttpPhase>();
   #connections = new Set<TLSSocket>();
   #deadlines = new Deadlines();
@@ -120,7 +135,7 @@ export class MtlsListener implements AsyncDisposable {
       this.#tls.once('error', reject);
       this.#tls.listen(port, host, () => {
         this.#tls.off('error', reject);
-        this.#tls.on('error', () => {});
+        this.#tls.on('error', ignore);
         resolve();
       });
     });
@@ -137,31 +152,35 @@ export class MtlsListener implements AsyncDisposable {
 
   #onTcp(socket: TLSSocket): void {
     const { handshakesMax, connectionsMax } = this.#limits;
-    if (this.#connections.size >= connectionsMax) {
+    const isFull = this.#connections.size >= connectionsMax;
+    if (isFull || (this.#handshaking.size >= handshakesMax && !this.#endSlowest())) {
       this.counts.turnedAway++;
-      socket.destroy();
+      socket.on('error', ignore).destroy();
       return;
     }
     this.#connections.add(socket);
-    this.#handshaking.add(socket);
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      this.#connections.delete(socket);
-      this.#handshaking.delete(socket);
-      this.#httpOver(socket);
-      this.#count();
-    });
-    if (this.#handshaking.size > handshakesMax) this.#endOldest();
+    this.#handshaking.set(socket, performance.now());
+    (socket as Held)[mine] = this;
+    socket.on('error', ignore).on('close', onSocketClose);
     this.#count();
   }
 
-  #endOldest(): void {
+  socketClosed(socket: TLSSocket): void {
+    this.#connections.delete(socket);
+    this.#handshaking.delete(socket);
+    this.#httpOver(socket);
+    this.#count();
+  }
+
+  /** Makes room among the handshakes. False: all of them are young, as after a restart when everyone comes at once. */
+  #endSlowest(): boolean {
     const [oldest] = this.#handshaking;
-    if (oldest === undefined) return;
+    if (oldest === undefined || performance.now() - oldest[1] < this.#limits.handshakeSlowMs) return false;
     this.counts.turnedAway++;
     // Its end is told later; until then it must not be chosen again.
-    this.#handshaking.delete(oldest);
-    oldest.destroy();
+    this.#handshaking.delete(oldest[0]);
+    oldest[0].destroy();
+    return true;
   }
 
   #count(): void {

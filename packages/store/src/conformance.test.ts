@@ -86,5 +86,4 @@ function cockroachDb(): void {
   suite('as it is', cockroachDatabases);
   suite('40001 at every statement', cockroachDatabases, 'every-statement');
 }
-test.skipIf(cockroach === undefined)('CockroachDB is here (needs TEST_COCKROACH_URL)', () => {});
 if (cockroach !== undefined) describe('CockroachDB', cockroachDb);

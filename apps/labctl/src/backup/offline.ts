@@ -2,15 +2,19 @@
 import { openBackup, type OpenedBackup } from '@labmesh/labd/backup/backup-file';
 import type { KeyPlace } from '@labmesh/labd/backup/backup-keys';
 import { SecretsRefused } from '@labmesh/labd/secrets/secrets-refused';
-import { type Logger, silentLogger } from '@labmesh/kit/log';
+import { createLogger, type Logger } from '@labmesh/kit/log';
 import { StoreStartError } from '@labmesh/store/store-errors';
-import { type Principal } from '@labmesh/wire/fleet/principal';
-import { userInfo } from 'node:os';
+import type { Principal } from '@labmesh/wire/fleet/principal';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 
 export const keyOptions = {
-  keyFile: { type: 'string', flag: 'key-file', placeholder: 'FILE', help: "labd's key file; default DIR/kek.key" },
+  keyFile: {
+    type: 'string',
+    flag: 'key-file',
+    placeholder: 'FILE',
+    help: "labd's key file; default DIR/kek.key, or CA_ENCRYPTION_KEY in its place",
+  },
   keyPassphrase: {
     type: 'string',
     env: 'CA_ENCRYPTION_KEY',
@@ -21,20 +25,21 @@ export const keyOptions = {
 } as const;
 
 /** Where labd's keys are, as labd's own settings would say. */
-export const keyPlace = (dataDir: string, given: { keyFile?: string | undefined; keyPassphrase?: string | undefined }): KeyPlace => ({
+export const keyPlace = (
+  dataDir: string,
+  given: { keyFile?: string | undefined; keyPassphrase?: string | undefined },
+): KeyPlace => ({
   dataDir,
   ...(given.keyFile !== undefined && { keyFile: given.keyFile }),
   ...(given.keyPassphrase !== undefined && { passphrase: given.keyPassphrase }),
 });
 
 /** labd's parts log what the operator of a daemon reads; here only warnings are of use. */
-export function warningsTo(note: (text: string) => void): Logger {
-  const warn = (text: string) => note(`warning: ${text}`);
-  return { ...silentLogger, warn, error: warn };
-}
+export const warningsTo = (note: (text: string) => void): Logger =>
+  createLogger({ level: 'warn', format: 'pretty', write: (line) => note(line.trimEnd()) });
 
-/** Who the first row of a new chain names. */
-export const restorer = (): Principal => ({ kind: 'local', id: 'root', name: userInfo().username });
+/** Who the first row of a new chain names: whoever may write the store is its administrator. */
+export const restorer: Principal = { kind: 'local', id: 'root', name: 'root' };
 
 /** @throws CommandError when the file is not there; FleetError VALIDATION_FAILED when it is no backup */
 export async function openFile(path: string, passphrase: string): Promise<OpenedBackup> {

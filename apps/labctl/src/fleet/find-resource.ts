@@ -4,13 +4,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { parseSelection } from '../grammar/resource-ref.ts';
 import type { ResourceType } from '../grammar/resource-type.ts';
 import { agentResource, serverResource } from './server-resources.ts';
-import {
-  bindingResource,
-  permissionResource,
-  roleResource,
-  tokenResource,
-  userResource,
-} from './people-resources.ts';
+import { bindingResource, permissionResource, roleResource, tokenResource, userResource } from './people-resources.ts';
 import {
   bastionResource,
   certificateResource,

@@ -37,7 +37,8 @@ export type AnyResource = Resource<unknown>;
 export const anyResource = <T>(resource: Resource<T>): AnyResource => resource as unknown as AnyResource;
 
 /** `2026-01-01T12:00:00.000Z (3m ago)`; `now`: Unix ms. */
-export const moment = (at: string | null, now: number): string | null => (at === null ? null : `${at} (${ago(at, now)})`);
+export const moment = (at: string | null, now: number): string | null =>
+  at === null ? null : `${at} (${ago(at, now)})`;
 
 export const notThere = (type: string, name: string): CommandError =>
   new CommandError(`there is no ${type} ${name}, or you may not see it (NOT_FOUND)`, {

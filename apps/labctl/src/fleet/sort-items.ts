@@ -41,8 +41,9 @@ export function sortItems<T>(items: readonly T[], view: View<T>, key: string, no
     });
   }
   const read = (item: T): Key =>
-    field === undefined
-      ? column?.value(item, now)
-      : keyOf((item as Readonly<Record<string, unknown>>)[field]);
-  return items.map((item) => ({ item, key: read(item) })).toSorted((a, b) => compare(a.key, b.key, sign)).map(({ item }) => item);
+    field === undefined ? column?.value(item, now) : keyOf((item as Readonly<Record<string, unknown>>)[field]);
+  return items
+    .map((item) => ({ item, key: read(item) }))
+    .toSorted((a, b) => compare(a.key, b.key, sign))
+    .map(({ item }) => item);
 }

@@ -36,7 +36,8 @@ export const localUrlDefault = 'https://127.0.0.1:3100';
 /** The origin to log in to, without a slash at its end. @throws CommandError: exit 2, or 3 when none is known */
 export function chooseUrl(given: string | undefined, settings: Settings, method: LoginMethod): string {
   if (given === undefined) {
-    return new URL(method === 'local' ? (settings.get('labd.url') ?? localUrlDefault) : settings.need('labd.url')).origin;
+    return new URL(method === 'local' ? (settings.get('labd.url') ?? localUrlDefault) : settings.need('labd.url'))
+      .origin;
   }
   const text = given.includes('://') ? given : `https://${given}`;
   const { fits, expected } = configKeys['labd.url'];

@@ -29,7 +29,10 @@ export function openDoor({ url, trust, timeoutMs, world, note }: LabdDoor, proof
 }
 
 /** For the audit row: what this machine calls itself, as far as the contract lets it. */
-const deviceName = (): string => hostname().replace(/[^\w .@-]/g, '').slice(0, 64);
+const deviceName = (): string =>
+  hostname()
+    .replace(/[^\w .@-]/g, '')
+    .slice(0, 64);
 
 async function certify(ask: (csrPem: string) => Promise<UserCertificate>): Promise<NewLogin> {
   const key = await generateKey();
@@ -49,9 +52,7 @@ export async function enrolWithToken(door: LabdDoor, token: string): Promise<New
     throw new CommandError('this is no login token', { hint, exitCode: exitCodes.usage });
   }
   using client = openDoor(door);
-  return await certify((csrPem) =>
-    client.call('user-enroll', { body: { token, csrPem, device: deviceName() } }),
-  );
+  return await certify((csrPem) => client.call('user-enroll', { body: { token, csrPem, device: deviceName() } }));
 }
 
 /** @param session the bearer `lms_…` */

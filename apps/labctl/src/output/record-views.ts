@@ -65,6 +65,12 @@ export const sessionView: View<Session> = {
   ],
 };
 
+/** `server/web-1` names the thing; a bare kind gets the id behind it. */
+function resourceText({ resource, resourceId }: z.infer<typeof auditRowSchema>): string | undefined {
+  if (resource === undefined || /[/:]/.test(resource)) return resource;
+  return resourceId === undefined || resourceId === resource ? resource : `${resource}/${resourceId}`;
+}
+
 export const auditView: View<z.infer<typeof auditRowSchema>> = {
   name: ({ chain, seq }) => `${chain}:${seq}`,
   columns: [
@@ -73,10 +79,7 @@ export const auditView: View<z.infer<typeof auditRowSchema>> = {
     { header: 'WHO', value: ({ principal }) => `${principal.kind}:${principal.name}` },
     { header: 'ACTION', value: ({ action }) => action },
     { header: 'RESULT', value: ({ result }) => result, state: true },
-    {
-      header: 'RESOURCE',
-      value: ({ resource, resourceId }) => [resource, resourceId].filter(Boolean).join('/') || undefined,
-    },
+    { header: 'RESOURCE', value: resourceText },
     { header: 'PHASE', value: ({ phase }) => phase, wide: true },
     { header: 'CODE', value: ({ code }) => code, wide: true },
     { header: 'FROM', value: ({ sourceIp }) => sourceIp, wide: true },

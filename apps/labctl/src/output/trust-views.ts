@@ -1,5 +1,10 @@
 /** Columns of labd's own state: replicas, keys of the CA and of the store, verified chains (CT-6). */
-import type { caStatusSchema, replicaSchema, secretKeySchema, VerifiedAudit } from '@labmesh/wire/fleet/resources/records';
+import type {
+  caStatusSchema,
+  replicaSchema,
+  secretKeySchema,
+  VerifiedAudit,
+} from '@labmesh/wire/fleet/resources/records';
 import type { z } from 'zod';
 import { ago, until } from '../terminal/span.ts';
 import type { View } from './column.ts';

@@ -197,14 +197,9 @@ describe('cuts (EX-7)', () => {
     const { labd, link } = world((_open, accept) => void accept().handle({}));
     const channel = await link.open(exec);
     channel.handle({});
-    const far = agentEnd(labd) as unknown as { abort: (reason: string) => void };
-    // What a relay does when its agent is gone: CLOSE link-lost on this channel. The session itself lives.
-    const { resumeFrom } = agentEnd(labd);
-    expect(typeof resumeFrom).toBe('function');
-    const fresh = labd.sessions.get(channel.session)!;
-    far.abort('link-lost');
-    labd.sessions.set(channel.session, fresh);
+    labd.raws.get(channel.session)!.close('link-lost');
     await settle();
+    expect(channel.isCut).toBe(false);
     expect(labd.resumes).toHaveLength(1);
     expect(labd.dials).toBe(1);
   });

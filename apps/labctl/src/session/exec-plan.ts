@@ -32,9 +32,15 @@ export type OwnTerminal = {
   env: Environment;
 };
 
-const defaultSize: TerminalSize = { cols: 80, rows: 24 };
+export const defaultSize: TerminalSize = { cols: 80, rows: 24 };
 const defaultTerm = 'xterm-256color';
 const termPattern = /^[A-Za-z0-9.+_-]{1,64}$/;
+
+/** What kind of terminal ours is, as the command will be told. */
+export function termOf(env: Environment): string {
+  const term = env['TERM'];
+  return term !== undefined && termPattern.test(term) ? term : defaultTerm;
+}
 
 const usage = (message: string, hint?: string) => new CommandError(message, { hint, exitCode: exitCodes.usage });
 
@@ -76,10 +82,9 @@ export function planExec(server: string, wish: ExecWish, own: OwnTerminal): { op
   const tty = wish.tty || (bothTerminals && !hasCommand && !wish.detach);
   // Keys that are typed while a command runs belong to the shell it was started from, unless they were asked for.
   const sendsInput = !wish.detach && (wish.stdin ?? (own.stdinIsGiven || (own.stdinIsTerminal && (tty || !hasCommand))));
-  const term = own.env['TERM'];
   const { cols, rows } = own.size ?? defaultSize;
   const open = openOf(server, wish, own.env, {
-    tty: tty ? { term: term !== undefined && termPattern.test(term) ? term : defaultTerm, cols, rows } : null,
+    tty: tty ? { term: termOf(own.env), cols, rows } : null,
     stdin: sendsInput,
   });
   return { open, sendsInput };

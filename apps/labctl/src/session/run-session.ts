@@ -8,7 +8,7 @@
  */
 import type { ChannelEnding } from '@labmesh/link/channel';
 import { ChannelClosed } from '@labmesh/link/channel';
-import type { Exit } from '@labmesh/wire/frame/messages';
+import type { Exit, OpenOk } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
 import { channelProblem } from './channel-problem.ts';
 import type { ClientLink } from './client-link.ts';
@@ -40,8 +40,8 @@ export type SessionParts = {
   note: (text: string) => void;
   /** Unix ms. */
   now: () => number;
-  /** labd has begun the session. */
-  began?: (session: string) => void;
+  /** labd has begun the session; nothing of it was shown yet. */
+  began?: (ok: OpenOk) => void;
 };
 
 /** With CLOSE `ok` before EXIT: labd keeps the command and takes its output itself (EX-8). */
@@ -70,11 +70,12 @@ export async function runSession(plan: SessionPlan, parts: SessionParts): Promis
     if (refused.signal.aborted) return signalExit[first];
     throw error;
   }
-  parts.began?.(channel.session);
+  parts.began?.(channel.ok);
   if (plan.open.kind === 'exec' && plan.open.detach) return exitCodes.ok;
   const session = new Session(plan, parts, channel);
   told = (name) => session.onSignal(name);
-  return session.run();
+  // Awaited here: the signals are ours until it is over.
+  return await session.run();
 }
 
 class Session {

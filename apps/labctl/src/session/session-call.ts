@@ -1,4 +1,5 @@
 /** What a command of a session is made of: its call, the process's streams, and the link to labd. */
+import type { OpenOk } from '@labmesh/wire/frame/messages';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { World } from '../command.ts';
@@ -45,7 +46,7 @@ export async function beginSession(session: SessionCall, plan: SessionPlan): Pro
   await using link = new ClientLink(session.link);
   const now = () => world.clock.wall();
   try {
-    return await runSession(plan, { link, io, note, now, began: (id) => tellDetached(plan, id, session) });
+    return await runSession(plan, { link, io, note, now, began: (ok) => tellBegan(plan, ok, session) });
   } catch (error) {
     const ending = endingOf(error);
     if (ending === undefined) throw error instanceof CommandError ? error : dialProblem(where, error);
@@ -53,11 +54,12 @@ export async function beginSession(session: SessionCall, plan: SessionPlan): Pro
   }
 }
 
-/** `--detach` prints the session, alone on stdout. */
-function tellDetached({ open }: SessionPlan, id: string, { world, note }: SessionCall): void {
+/** `--detach` prints the session, alone on stdout; an attach tells what the ring no longer has (EX-8). */
+function tellBegan({ open }: SessionPlan, { session, dropped = 0 }: OpenOk, { world, note }: SessionCall): void {
+  if (open.kind === 'attach' && dropped > 0) note(`[labmesh: ${dropped} bytes of output before this are gone]`);
   if (open.kind !== 'exec' || !open.detach) return;
-  world.stdout(`${id}\n`);
-  note(`it goes on without this terminal: labctl attach session/${id}`);
+  world.stdout(`${session}\n`);
+  note(`it goes on without this terminal: labctl attach session/${session}`);
 }
 
 /** EX-6: whatever fails on our side is 255, so that no code of the command can be taken for it. Words stay 2. */

@@ -13,11 +13,15 @@ const topTables = (defs: OptionDefs): string[] => [
 /** Tables of the file that belong to labd and the agent. */
 export const fleetTables: readonly string[] = [...topTables(labdOptions), ...topTables(agentOptions)];
 
+export type FleetSettings = {
+  labd: LabdOptions;
+  agent: AgentOptions;
+  /** Whether the file or the environment gives it: what nobody chose lies in the data folder here. */
+  isSet: (key: keyof LabdOptions) => boolean;
+};
+
 /** @throws OptionsError (exit 3) with file, line and key. */
-export function readFleetSettings(
-  file: OptionsFile | undefined,
-  env: Environment,
-): { labd: LabdOptions; agent: AgentOptions } {
+export function readFleetSettings(file: OptionsFile | undefined, env: Environment): FleetSettings {
   // Each reader knows its own tables; those of all others are theirs to check.
   const others = (own: OptionDefs): OptionsFile | undefined => {
     const mine = new Set(topTables(own));
@@ -25,8 +29,10 @@ export function readFleetSettings(
       ? undefined
       : { ...file, known: Object.keys(file.data).filter((table) => !mine.has(table)) };
   };
+  const { values: labd, sources } = parseOptions(labdOptions, { env, file: others(labdOptions) });
   return {
-    labd: parseOptions(labdOptions, { env, file: others(labdOptions) }).values,
+    labd,
     agent: parseOptions(agentOptions, { env, file: others(agentOptions) }).values,
+    isSet: (key) => !['default', 'unset'].includes(sources[key]),
   };
 }

@@ -3,10 +3,10 @@ import type { Clock } from '@labmesh/kit/clock';
 import { type Channel, ChannelClosed } from '@labmesh/link/channel';
 import type { SessionOptions } from '../session-options.ts';
 import { errnoOf, errnoText, Refused, type SessionRun } from '../session-run.ts';
-import { fileLines } from './file-lines.ts';
+import { fileLines } from './file/file-lines.ts';
 import { journalLines } from './journal-lines.ts';
 import { sendLines } from './line-sender.ts';
-import { LogPaths } from './log-paths.ts';
+import { LogPaths } from './file/log-paths.ts';
 import { LineFilter, type LogSource, type LogsOpen } from './log-source.ts';
 
 export type LogsWorld = {

@@ -1,6 +1,6 @@
 /** The door to the audit log: what it takes, and opening it where the chain ended. */
 import { system } from '@labmesh/wire/fleet/principal';
-import { Appender, type AuditLog, type AuditLogOptions, type AuditLogParts } from './appender.ts';
+import { Appender, type AuditLog, type AuditLogParts } from './appender.ts';
 import { AuditKeys } from './audit-keys.ts';
 import { firstPrevHash } from './audit-row.ts';
 import { readHead } from './audit-store.ts';
@@ -8,7 +8,7 @@ import { openStub } from './checkpoints.ts';
 import type { AuditEntry } from './clean-entry.ts';
 import { readStub } from './stubs.ts';
 
-export type { AuditEntry, AuditLog, AuditLogOptions, AuditLogParts };
+export type { AuditEntry, AuditLog, AuditLogParts };
 
 const who = system('audit');
 

@@ -63,6 +63,14 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
       clients.endLogin(login);
     }),
   );
+  stack.defer(
+    hub.onAgent(({ agentId, sessions: alive }, isUp) => {
+      if (!isUp) return;
+      sessions
+        .agentCame(agentId, alive)
+        .catch((error: unknown) => log.warn('sessions of an agent were not looked at', { error }));
+    }),
+  );
   const killSession = (session: string, agentId: string) => {
     endHere(session, agentId);
     peers.endSessions([session], 'killed');

@@ -51,6 +51,8 @@ export type ConnectedAgent = {
   readonly version: string;
   readonly epoch: number;
   readonly connectedAt: number;
+  /** Sessions that lived there when it came. */
+  readonly sessions: readonly string[];
   bundle: string;
   /** Heard since the last flush. */
   heard: boolean;
@@ -172,7 +174,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     }
     const { agentId, serverId, hostname } = known;
     const { identity, address } = arriving;
-    const { instanceId, version, bundle } = hello;
+    const { instanceId, version, bundle, sessions } = hello;
     const connectedAt = this.#parts.clock.wall();
     const agent = {
       link,
@@ -185,6 +187,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
       version,
       epoch,
       connectedAt,
+      sessions,
       bundle,
       heard: true,
     };

@@ -29,6 +29,7 @@ const fleetQuery = (db: Reader) =>
       'agents.key_hash',
       'agents.bundle',
       'agents.approved_at',
+      'agents.pending_csr',
       'agents.created_at as agentCreatedAt',
       'agents.revision as agentRevision',
       'agent_sessions.replica_id',
@@ -135,8 +136,10 @@ export class FleetView {
     const own = labels.filter((label) => label.server_id === row.id);
     const silentMs = this.#hub.silentMs(row.id);
     const isElsewhere = row.replica_id !== null && this.#replicas.others().some((one) => one.id === row.replica_id);
+    const isPending = row.pending_csr !== null && row.approved_at === null;
     const status = serverStatus({
-      stored: row.status,
+      // A request that waits on a server whose old agent still lives changes no row of the server (JT-7).
+      stored: row.status === 'active' && isPending ? 'waiting-approval' : row.status,
       silentMs,
       elsewhereMs: isElsewhere && row.last_seen_at !== null ? Date.now() - row.last_seen_at : undefined,
       heartbeatMs: this.#hub.heartbeatMs,

@@ -96,13 +96,21 @@ export function openOf(row: SessionRow): Open {
 export const findSession = (store: Store, principal: Principal, id: string): Promise<SessionRow | undefined> =>
   store.read(principal, (db) => db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst());
 
+export type Losing = {
+  /** Sessions that the agent has. */
+  alive: readonly string[];
+  /** Whether a session's relay is on this replica. */
+  here: (id: string) => boolean;
+  /** Only those that began before, Unix ms. */
+  before: number;
+  now: number;
+};
+
 /** What an agent that has just come does not know any more ended without us (EX-7). Gives the rows. */
 export async function loseSessions(
   store: Store,
   agentId: string,
-  alive: readonly string[],
-  before: number,
-  now: number,
+  { alive, here, before, now }: Losing,
 ): Promise<SessionRow[]> {
   return store.write(worker, async (tx) => {
     const open = await tx
@@ -112,7 +120,7 @@ export async function loseSessions(
       .where('ended_at', 'is', null)
       .where('started_at', '<', before)
       .execute();
-    const lost = open.filter((row) => !alive.includes(row.id));
+    const lost = open.filter((row) => !alive.includes(row.id) && !here(row.id));
     if (lost.length === 0) return [];
     const ids = lost.map((row) => row.id);
     const code = closeCodes['agent-restarted'];

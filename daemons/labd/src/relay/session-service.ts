@@ -20,10 +20,20 @@ import { refusalOf, subjectOf } from './decide-open.ts';
 import { LiveSessions, type LiveSession } from './live-sessions.ts';
 import { Route } from './routes.ts';
 import { recordBegin, sessionEntry } from './session-record.ts';
-import { commandText, findSession, newToken, openOf, type SessionRow, tokenHash } from './session-rows.ts';
+import {
+  commandText,
+  findSession,
+  loseSessions,
+  newToken,
+  openOf,
+  type SessionRow,
+  tokenHash,
+} from './session-rows.ts';
 import type { SessionServiceParts } from './session-parts.ts';
 
 const worker = system('sessions');
+/** A session younger than this may be on its way to the agent. */
+const settledMs = 30_000;
 const recorded = new Set<Open['kind']>(['exec']);
 const counted = new Set<Open['kind']>(['exec', 'attach']);
 
@@ -187,6 +197,24 @@ export class SessionService implements AsyncDisposable {
     };
     this.live.add(row.id, live);
     return live;
+  }
+
+  /** An agent has come: what it does not know any more ended without us, by a restart of it or of this labd (EX-7). */
+  async agentCame(agentId: string, alive: readonly string[]): Promise<void> {
+    const { store, audit, clock } = this.#parts;
+    const here = (id: string) => this.live.get(id) !== undefined;
+    const now = clock.wall();
+    const lost = await loseSessions(store, agentId, { alive, here, before: now - settledMs, now });
+    for (const row of lost) {
+      const entry = {
+        principal: worker,
+        action: `${row.kind}.open`,
+        session: row.id,
+        resourceId: row.server_id,
+        code: 'agent-restarted',
+      };
+      await audit.append({ ...entry, phase: 'end', result: 'error' });
+    }
   }
 
   /** The agent of a session, from its row. */

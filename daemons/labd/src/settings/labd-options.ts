@@ -183,6 +183,11 @@ export const labdOptions = defineOptions({
     file: 'audit.checkpoint_every',
     help: 'time between signed heads',
   },
+  auditSinks: {
+    type: 'string[]',
+    file: 'audit.sinks',
+    help: 'where rows go too: file:///path, syslog+tls://host:6514#ca_file=…, https://host/path#secret_file=…',
+  },
   orphanTtlMs: {
     type: 'duration',
     default: '5m',

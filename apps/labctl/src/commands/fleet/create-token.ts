@@ -34,7 +34,8 @@ export const createToken = defineFleetCommand({
   summary:
     'Makes a join token and prints the whole line that a new machine runs; the token is shown this once. Without flags: ' +
     'one use within 30 minutes, for an agent.',
-  usage: 'labctl create token [--reusable] [--ttl TIME] [--label K=V]… [--env E --cloud C --role R] [--hostname GLOB] …',
+  usage:
+    'labctl create token [--reusable] [--ttl TIME] [--label K=V]… [--env E --cloud C --role R] [--hostname GLOB] …',
   examples: [
     'labctl create token --env production --role web',
     'labctl create token --reusable --ttl 7d --max-uses 20 --label rack=r1 --cidr 10.0.0.0/8',
@@ -49,7 +50,12 @@ export const createToken = defineFleetCommand({
     env: { type: 'string', flag: 'env', placeholder: 'NAME', help: 'environment of the servers that join' },
     cloud: { type: 'string', flag: 'cloud', placeholder: 'NAME', help: 'cloud of the servers that join' },
     role: { type: 'string', flag: 'role', placeholder: 'NAME', help: 'role of the servers that join' },
-    hostname: { type: 'string', flag: 'hostname', placeholder: 'GLOB', help: 'only machines of this name; * is any text' },
+    hostname: {
+      type: 'string',
+      flag: 'hostname',
+      placeholder: 'GLOB',
+      help: 'only machines of this name; * is any text',
+    },
     mac: { type: 'string[]', flag: 'mac', placeholder: 'MAC', help: 'only the machine with this MAC' },
     cidr: { type: 'string[]', flag: 'cidr', placeholder: 'NET', help: 'only from this network: 10.0.0.0/8' },
     takeover: { type: 'boolean', flag: 'takeover', default: false, help: 'a known server may come back with it' },

@@ -8,7 +8,11 @@ export const deleteCommand = defineFleetCommand({
   name: 'delete',
   summary: `Ends a thing for good: ${deletableTypes.join(', ')}. Asks for its name, or wants --yes where nobody is there.`,
   usage: 'labctl delete TYPE/NAME… [--yes] [--dry-run]',
-  examples: ['labctl delete user/alice', 'labctl delete server/web-1,web-2 --yes', 'labctl delete binding/ID --dry-run'],
+  examples: [
+    'labctl delete user/alice',
+    'labctl delete server/web-1,web-2 --yes',
+    'labctl delete binding/ID --dry-run',
+  ],
   options: {},
   positionalsMax: 500,
   completes: [deletableTypes],

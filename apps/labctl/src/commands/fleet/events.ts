@@ -11,7 +11,9 @@ function eventLine({ at, type, resource, resourceId, details }: FleetEvent): str
   const facts = Object.entries((details ?? {}) as Readonly<Record<string, unknown>>).map(
     ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
-  return safeText(`${at.slice(0, 19).replace('T', ' ')}  ${type}  ${resource}/${resourceId}  ${facts.join(' ')}`).trimEnd();
+  return safeText(
+    `${at.slice(0, 19).replace('T', ' ')}  ${type}  ${resource}/${resourceId}  ${facts.join(' ')}`,
+  ).trimEnd();
 }
 
 export const events = defineFleetCommand({

@@ -24,7 +24,12 @@ const options = {
   server: { type: 'string', flag: 'server', placeholder: 'NAME', help: 'sessions on this server' },
   job: { type: 'string', flag: 'job', placeholder: 'ID', help: 'sessions of this job' },
   kind: { type: 'string', flag: 'kind', placeholder: 'KIND', help: 'tokens for agents, bastions or services' },
-  sort: { type: 'string', flag: 'sort', placeholder: 'KEY', help: 'order by a column or field; --sort=-KEY turns it round' },
+  sort: {
+    type: 'string',
+    flag: 'sort',
+    placeholder: 'KEY',
+    help: 'order by a column or field; --sort=-KEY turns it round',
+  },
   watch: { type: 'boolean', flag: 'watch', short: 'w', default: false, help: 'go on showing changes' },
 } as const;
 

@@ -47,7 +47,9 @@ export const label = defineFleetCommand({
     const items = [];
     for (const { name } of refs) {
       const what = `change server/${name}: ${JSON.stringify(body)}`;
-      const changed = await change(what, async () => (await labd()).call('patch-server', { params: { id: name }, body }));
+      const changed = await change(what, async () =>
+        (await labd()).call('patch-server', { params: { id: name }, body }),
+      );
       if (changed !== undefined) items.push(changed);
     }
     const [only] = items;

@@ -11,7 +11,10 @@ export const createUser = defineFleetCommand({
     'Makes a user and prints the line with which that person logs in: it holds a token for one login, shown this once, ' +
     'good for 24 hours.',
   usage: 'labctl create user NAME [--role ROLE]… [--email ADDRESS]',
-  examples: ['labctl create user alice --role operator', 'labctl create user bob --role viewer --email bob@lab.example'],
+  examples: [
+    'labctl create user alice --role operator',
+    'labctl create user bob --role viewer --email bob@lab.example',
+  ],
   options: {
     role: { type: 'string[]', flag: 'role', placeholder: 'ROLE', help: 'role that the user holds' },
     email: { type: 'string', flag: 'email', placeholder: 'ADDRESS', help: 'for people to know who it is' },

@@ -6,7 +6,7 @@ import { Settings } from '../../config/settings.ts';
 import { defineFleetCommand, type FleetCall } from '../../fleet-command.ts';
 import { choosePins, chooseMethod, chooseUrl, type LoginMethod } from '../../login/choose-method.ts';
 import { certifySession, enrolWithToken, type LabdDoor, type NewLogin, openDoor } from '../../login/get-certificate.ts';
-import { grantLocally, invokerOf, leaveRoot } from '../../login/local-login.ts';
+import { grantLocally, invokerOf, leaveRoot, userNameOf } from '../../login/local-login.ts';
 import { askSecret, secretFromFile } from '../../login/read-secret.ts';
 import { saveLogin } from '../../login/save-login.ts';
 import { loginByDevice, loginByOidc, loginByPassword } from '../../login/session-logins.ts';
@@ -23,11 +23,21 @@ const options = {
     help: 'one-time token from a file, or from stdin with -',
   },
   user: { type: 'string', flag: 'user', placeholder: 'NAME', help: 'log in with a password; with --local, as whom' },
-  passwordFile: { type: 'string', flag: 'password-file', placeholder: 'FILE', help: 'password from a file, or - for stdin' },
+  passwordFile: {
+    type: 'string',
+    flag: 'password-file',
+    placeholder: 'FILE',
+    help: 'password from a file, or - for stdin',
+  },
   oidc: { type: 'boolean', flag: 'oidc', default: false, help: 'log in with OpenID Connect in a browser' },
   browser: { type: 'boolean', flag: 'browser', default: true, help: 'only show the address, open no browser' },
   device: { type: 'boolean', flag: 'device', default: false, help: 'log in with OpenID Connect on another device' },
-  local: { type: 'boolean', flag: 'local', default: false, help: "as administrator, over labd's socket on this machine" },
+  local: {
+    type: 'boolean',
+    flag: 'local',
+    default: false,
+    help: "as administrator, over labd's socket on this machine",
+  },
   name: { type: 'string', flag: 'name', placeholder: 'NAME', help: 'context to make and to use from now on' },
 } as const;
 
@@ -62,8 +72,8 @@ async function overNetwork(call: LoginCall, url: string, method: LoginMethod): P
 /** Gives the environment of whoever is logged in: behind sudo that is not root. */
 async function overSocket(call: LoginCall): Promise<{ url: string; login: NewLogin; env: World['env'] }> {
   const { values, world, labd, note, detail, positionals } = call;
-  const invoker = invokerOf(world.env, values.user);
-  const name = values.user?.toLowerCase() ?? invoker.name;
+  const invoker = invokerOf(world.env);
+  const name = userNameOf(values.user, invoker);
   const grant = await grantLocally(await labd(), name);
   note(grant.isNew ? `made user ${name} with role admin` : `made a new login token for user ${name}`);
   const home = leaveRoot(invoker);
@@ -80,7 +90,8 @@ export const login = defineFleetCommand({
   summary:
     'Logs in to a labd: makes a key on this machine, checks the CA by its pin, and gets a certificate for the key; it is ' +
     'renewed silently from then on. Without another way named, asks for the one-time token of labctl create user.',
-  usage: 'labctl login [URL] [--ca-pin PIN] [--token-file FILE | --user NAME | --oidc | --device | --local] [--name NAME]',
+  usage:
+    'labctl login [URL] [--ca-pin PIN] [--token-file FILE | --user NAME | --oidc | --device | --local] [--name NAME]',
   examples: [
     'sudo labctl login --local',
     'labctl login https://lab.example:3100 --ca-pin sha256:… --token-file token.txt',
@@ -100,7 +111,9 @@ export const login = defineFleetCommand({
     const url = chooseUrl(positionals[0], settings, method);
     if (values.dryRun) return note(`dry run: would log in to ${url} and keep the login as context ${context}`);
     const made =
-      method === 'local' ? await overSocket(call) : { url, login: await overNetwork(call, url, method), env: world.env };
+      method === 'local'
+        ? await overSocket(call)
+        : { url, login: await overNetwork(call, url, method), env: world.env };
     await saveLogin({ ...made, context, choose: values.name !== undefined });
     const { user, expiresAt, loginExpiresAt, caPin } = made.login.answer;
     const now = world.clock.wall();

@@ -10,7 +10,12 @@ import { roleView } from '../../output/people-views.ts';
 
 const options = {
   rule: { type: 'string[]', flag: 'rule', placeholder: 'RULE', help: 'these rules in place of all, without an editor' },
-  description: { type: 'string', flag: 'description', placeholder: 'TEXT', help: "what the role is for; '' for nothing" },
+  description: {
+    type: 'string',
+    flag: 'description',
+    placeholder: 'TEXT',
+    help: "what the role is for; '' for nothing",
+  },
 } as const;
 type EditCall = FleetCall<typeof options>;
 
@@ -63,7 +68,10 @@ export const roleEdit = defineFleetCommand({
     'Opens the rules of a role in $EDITOR, one a line, and saves them; with --rule replaces them without an editor. What ' +
     'changes holds everywhere within two seconds, and cuts what it no longer allows.',
   usage: 'labctl role edit NAME [--rule RULE]… [--description TEXT]',
-  examples: ['labctl role edit operator', "labctl role edit web-ops --rule 'allow get,list,exec on servers where role=web'"],
+  examples: [
+    'labctl role edit operator',
+    "labctl role edit web-ops --rule 'allow get,list,exec on servers where role=web'",
+  ],
   options,
   positionalsMax: 1,
   completes: [['role/']],

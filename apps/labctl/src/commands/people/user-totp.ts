@@ -23,7 +23,9 @@ export const userTotp = defineFleetCommand({
       (await labd()).call('set-totp', { params: { id: name }, body: { enabled } }),
     );
     if (made === undefined) return;
-    note(made.uri === null ? `one-time codes of user/${name} are off` : 'shown this once: put it into an authenticator');
+    note(
+      made.uri === null ? `one-time codes of user/${name} are off` : 'shown this once: put it into an authenticator',
+    );
     await result.object(made, made.uri === null ? '' : `${safeText(made.uri)}\n`);
   },
 });

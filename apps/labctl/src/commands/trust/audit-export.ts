@@ -3,9 +3,13 @@ import { parseInstant } from '../../grammar/instant.ts';
 
 export const auditExport = defineFleetCommand({
   name: 'audit export',
-  summary: 'Writes audit rows as lines of JSON, oldest first, each as it is chained, to stdout: for archives and other tools.',
+  summary:
+    'Writes audit rows as lines of JSON, oldest first, each as it is chained, to stdout: for archives and other tools.',
   usage: 'labctl audit export [--since TIME]',
-  examples: ['labctl audit export --since 7d > audit.jsonl', "labctl audit export --since 1d | jq 'select(.result==\"denied\")'"],
+  examples: [
+    'labctl audit export --since 7d > audit.jsonl',
+    'labctl audit export --since 1d | jq \'select(.result=="denied")\'',
+  ],
   options: {
     since: { type: 'string', flag: 'since', placeholder: 'TIME', help: 'from then on: 7d, or 2026-01-01T12:00:00Z' },
   },

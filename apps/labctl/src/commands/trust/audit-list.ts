@@ -9,7 +9,8 @@ const pageMax = 500;
 export const auditList = defineFleetCommand({
   name: 'audit list',
   summary: 'Shows rows of the audit log, newest first: who did what to what, when, and how it ended.',
-  usage: 'labctl audit list [--action A --principal P --resource R --result ok|denied|error] [--since T --until T] [--limit N]',
+  usage:
+    'labctl audit list [--action A --principal P --resource R --result ok|denied|error] [--since T --until T] [--limit N]',
   examples: [
     'labctl audit list --result denied --since 1d',
     'labctl audit list --principal user:alice --action exec.open -o wide',

@@ -34,7 +34,12 @@ export const auditVerify = defineFleetCommand({
   options: {
     chain: { type: 'string', flag: 'chain', placeholder: 'ID', help: 'this chain only; there is one for each replica' },
     from: { type: 'integer', flag: 'from', min: 1, placeholder: 'SEQ', help: 'from this row on' },
-    checkpoint: { type: 'string', flag: 'checkpoint', placeholder: 'FILE', help: 'signed heads that were kept elsewhere' },
+    checkpoint: {
+      type: 'string',
+      flag: 'checkpoint',
+      placeholder: 'FILE',
+      help: 'signed heads that were kept elsewhere',
+    },
   },
   positionalsMax: 0,
   async run({ values, labd, result, note, world }) {

@@ -17,8 +17,18 @@ export const backupCreate = defineFleetCommand({
   ],
   options: {
     out: { type: 'string', flag: 'out', placeholder: 'FILE', help: 'file to write; it must not be there' },
-    passphraseFile: { type: 'string', flag: 'passphrase-file', placeholder: 'FILE', help: 'passphrase, or - for stdin' },
-    withKey: { type: 'boolean', flag: 'with-key', default: false, help: 'put the key file in: file and passphrase then give every secret' },
+    passphraseFile: {
+      type: 'string',
+      flag: 'passphrase-file',
+      placeholder: 'FILE',
+      help: 'passphrase, or - for stdin',
+    },
+    withKey: {
+      type: 'boolean',
+      flag: 'with-key',
+      default: false,
+      help: 'put the key file in: file and passphrase then give every secret',
+    },
     recordings: { type: 'boolean', flag: 'recordings', default: false, help: 'put the recordings of this replica in' },
   },
   positionalsMax: 0,
@@ -29,7 +39,9 @@ export const backupCreate = defineFleetCommand({
     const bytes = await change(`write a backup to ${out}`, async () => {
       const client = await labd();
       using progress = tasks();
-      const told = (count: number) => progress.set(out, 'running', sizeText(count) ?? '');
+      // A log wants no line for each piece.
+      const told = (count: number) =>
+        progress.set(out, 'running', world.stderrIsTerminal ? (sizeText(count) ?? '') : 'receiving');
       const written = await writeBackup({
         out,
         passphrase,
@@ -40,7 +52,11 @@ export const backupCreate = defineFleetCommand({
       return written;
     });
     if (bytes === undefined) return;
-    note(withKey ? 'it holds the keys: keep file and passphrase apart' : 'it opens only with the key file of labd: keep that, too');
+    note(
+      withKey
+        ? 'it holds the keys: keep file and passphrase apart'
+        : 'it opens only with the key file of labd: keep that, too',
+    );
     await result.object({ path: out, bytes, withKey, recordings }, '');
   },
 });

@@ -34,11 +34,15 @@ async function restore(call: FleetCall<typeof options>, path: string, dataDir: s
   const { clock } = world;
   return explained(async () => {
     const backup = await openFile(path, passphrase);
-    await using store = await openStore({ url: values.databaseUrl ?? `sqlite://${join(dataDir, 'labd.db')}`, log, clock });
+    await using store = await openStore({
+      url: values.databaseUrl ?? `sqlite://${join(dataDir, 'labd.db')}`,
+      log,
+      clock,
+    });
     const restored = await restoreBackup({
       store,
       backup,
-      principal: restorer(),
+      principal: restorer,
       keys: keyPlace(dataDir, values),
       recordings: new RecordingFolder(join(dataDir, 'recordings')),
       clock,

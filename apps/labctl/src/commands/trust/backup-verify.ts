@@ -13,7 +13,12 @@ export const backupVerify = defineFleetCommand({
   usage: 'labctl backup verify FILE --passphrase-file FILE [--data DIR | --key-file FILE]',
   examples: ['labctl backup verify lab.labbak --passphrase-file pass.txt --data /var/lib/labmesh/labd'],
   options: {
-    passphraseFile: { type: 'string', flag: 'passphrase-file', placeholder: 'FILE', help: 'passphrase, or - for stdin' },
+    passphraseFile: {
+      type: 'string',
+      flag: 'passphrase-file',
+      placeholder: 'FILE',
+      help: 'passphrase, or - for stdin',
+    },
     data: {
       type: 'string',
       flag: 'data',
@@ -36,7 +41,7 @@ export const backupVerify = defineFleetCommand({
     const found = await explained(async () =>
       verifyBackup({
         backup: await openFile(path, passphrase),
-        principal: restorer(),
+        principal: restorer,
         keys: keyPlace(values.data, values),
         verifyAudit: async (store, secrets) =>
           verifyAudit({ store, keys: await AuditKeys.open(store, secrets, clock.wall()) }),
@@ -49,6 +54,7 @@ export const backupVerify = defineFleetCommand({
     for (const { chain, fault } of bad) {
       world.stderr(`error: chain ${chain}: ${fault?.kind ?? ''} at seq ${fault?.seq ?? 0}\n`);
     }
+    const chains = audit.chains.length === 1 ? '1 chain' : `${audit.chains.length} chains`;
     const fields = renderFields([
       ['Made', new Date(manifest.createdAt).toISOString()],
       ['By labd', manifest.release],
@@ -56,7 +62,7 @@ export const backupVerify = defineFleetCommand({
       ['Holds', countsText(counts.tables)],
       ['Recordings', manifest.recordings ? `${counts.recordings}, ${counts.recordingsMissing} missing` : 'not in it'],
       ['Keys', `${manifest.keyIds.join(', ')}${manifest.withKey ? ' (in it)' : ' (not in it)'}`],
-      ['Audit', audit.ok ? `${audit.chains.length} chains, as they were written` : `${bad.length} chains are broken`],
+      ['Audit', audit.ok ? `${chains}, as they were written` : `${bad.length} of ${chains} broken`],
     ]);
     await result.object({ ok: audit.ok, manifest, counts, audit }, fields);
     return audit.ok ? exitCodes.ok : exitCodes.failed;

@@ -12,7 +12,13 @@ export const caRotate = defineFleetCommand({
   usage: 'labctl ca rotate [--to PHASE | --rollback] [--force] [--yes]',
   examples: ['labctl ca rotate', 'labctl ca rotate --to update_clients --force --yes', 'labctl ca rotate --rollback'],
   options: {
-    to: { type: 'string', flag: 'to', choices: caPhases, placeholder: 'PHASE', help: 'the phase; default the next one' },
+    to: {
+      type: 'string',
+      flag: 'to',
+      choices: caPhases,
+      placeholder: 'PHASE',
+      help: 'the phase; default the next one',
+    },
     rollback: { type: 'boolean', flag: 'rollback', default: false, help: 'back to the old root' },
     force: { type: 'boolean', flag: 'force', default: false, help: 'leave those behind who lack the new bundle' },
   },

@@ -3,9 +3,10 @@ import { caText } from '../../fleet/ca-text.ts';
 
 export const caStatus = defineFleetCommand({
   name: 'ca status',
-  summary: 'Shows the CA: its keys and pins, the phase of a rotation, who has not reported the newest bundle, and what ends soon.',
+  summary:
+    'Shows the CA: its keys and pins, the phase of a rotation, who has not reported the newest bundle, and what ends soon.',
   usage: 'labctl ca status [-o FORM]',
-  examples: ['labctl ca status', "sudo labctl ca status --local -o json | jq -r '.pins|join(\",\")'"],
+  examples: ['labctl ca status', 'sudo labctl ca status --local -o json | jq -r \'.pins|join(",")\''],
   options: {},
   positionalsMax: 0,
   async run({ labd, result }) {

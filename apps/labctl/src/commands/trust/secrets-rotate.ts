@@ -17,6 +17,12 @@ export const secretsRotate = defineFleetCommand({
     if (made === undefined) return;
     if (made.state === 'staged') note('it waits until every live replica has it; labctl secrets list shows its state');
     note("back labd's key file up again: without it nothing sealed from now on opens");
-    await result.object(made, renderFields([['Key', made.keyId], ['State', made.state]]));
+    await result.object(
+      made,
+      renderFields([
+        ['Key', made.keyId],
+        ['State', made.state],
+      ]),
+    );
   },
 });

@@ -20,6 +20,8 @@ export class MemoryLabd implements LinkHandlers {
   readonly hellos: Hello[] = [];
   readonly resumes: { session: string; token: string }[] = [];
   readonly sessions = new Map<string, ChannelEnd>();
+  /** The channel of the moment by session: closing one is a cut further on. */
+  readonly raws = new Map<string, RawChannel>();
   /** Sockets that are up. */
   readonly links = new Map<Link, MemorySocket>();
   /** Connections made so far, also refused ones. */
@@ -60,6 +62,7 @@ export class MemoryLabd implements LinkHandlers {
     const refused = this.agent(open, (more = {}) => {
       const end = ChannelEnd.accept(raw, open, { session, more: { token: `token-${session}`, ...more } });
       this.sessions.set(session, end);
+      this.raws.set(session, raw);
       return end;
     });
     if (refused !== undefined) raw.close(refused.reason, refused.text);
@@ -70,6 +73,7 @@ export class MemoryLabd implements LinkHandlers {
     const end = this.sessions.get(resume.session);
     if (this.refuseResume !== undefined) return raw.close(this.refuseResume);
     if (end === undefined || resume.token !== `token-${resume.session}`) return raw.close('no-session');
+    this.raws.set(resume.session, raw);
     end.resumeFrom(raw, resume);
   }
 
@@ -123,4 +127,13 @@ export async function pass(clock: FakeClock, ms: number): Promise<void> {
     await clock.advance(Math.min(step, left));
     await settle();
   }
+}
+
+/** Lets time pass until `promise` is through. */
+export async function passUntil<T>(clock: FakeClock, promise: Promise<T>): Promise<T> {
+  let isOver = false;
+  const over = () => void (isOver = true);
+  promise.then(over, over);
+  while (!isOver) await pass(clock, 500);
+  return promise;
 }

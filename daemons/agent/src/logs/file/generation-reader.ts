@@ -1,6 +1,6 @@
 /** One file of a log, read line by line, each with the place behind it. */
-import { type Generation, keptBytes, type LogPlace, type Mark, markOf, noMark, placeText } from './file-generations.ts';
-import { LineSplitter, type RawLine } from './line-splitter.ts';
+import { type Generation, keptBytes, type LogPlace, type Mark, markOf, noMark, placeText } from './generations.ts';
+import { LineSplitter, type RawLine } from '../line-splitter.ts';
 
 export type PlacedLine = { text: string; cursor: string };
 

@@ -5,25 +5,18 @@
  *     copytruncate rest of ours from the copy ─► copies made since ─► the file again from 0
  *
  * Which of the two it was shows by itself: the name leads to another file, or the bytes before our place have changed.
+ * Files are told apart by inode and beginning, not by name, and put in order by the time of their last byte.
  */
 import type { Clock } from '@labmesh/kit/clock';
 import type { LogLine } from '@labmesh/wire/frame/open';
-import { Refused } from '../session-run.ts';
-import {
-  Generation,
-  liveKey,
-  type LogPlace,
-  openSibling,
-  parsePlace,
-  placeText,
-  type Sibling,
-  siblingsOf,
-} from './file-generations.ts';
+import { Refused } from '../../session-run.ts';
+import { lineTime } from '../line-time.ts';
+import { caughtUp, LineFilter, type LogSource, type LogsOpen, notice } from '../log-source.ts';
 import { sinceStart, tailStart } from './file-start.ts';
 import { GenerationReader, type PlacedLine } from './generation-reader.ts';
-import { lineTime } from './line-time.ts';
+import { Generation, liveKey, type LogPlace, parsePlace, placeText, type Sibling, siblingsOf } from './generations.ts';
+import { isSameHead, KnownFiles } from './known-files.ts';
 import type { LogPaths } from './log-paths.ts';
-import { caughtUp, LineFilter, type LogSource, type LogsOpen, notice } from './log-source.ts';
 
 const pollMs = 50;
 /** After so many idle looks the next ones come less often. */
@@ -41,15 +34,10 @@ class FileLines {
   readonly #open: LogsOpen;
   readonly #parts: FileLinesParts;
   readonly #filter: LineFilter;
+  readonly #known: KnownFiles;
   #reader: GenerationReader | undefined;
-  /** Rotated by copytruncate, as far as we saw. */
-  #isCopied = false;
-  /** When the file we read was last written, at our last look. */
-  #readTime = 0n;
-  /** The newest rotated file when we began to read the live one at 0; checked when its first bytes come. */
-  #newestBefore: bigint | undefined;
-  /** Where we were in the file before this one. */
-  #left: LogPlace | undefined;
+  /** The live file is read from 0, and its first bytes have not come. */
+  #isFresh = false;
   #idle = 0;
 
   constructor(path: string, open: LogsOpen, parts: FileLinesParts) {
@@ -57,6 +45,7 @@ class FileLines {
     this.#open = open;
     this.#parts = parts;
     this.#filter = new LineFilter(open);
+    this.#known = new KnownFiles(path, parts.paths);
   }
 
   async *lines(): LogSource {
@@ -104,9 +93,10 @@ class FileLines {
     const place = cursor === undefined ? undefined : parsePlace(cursor);
     if (cursor !== undefined && place === undefined) throw new Refused('protocol', 'that cursor is not one of a file');
     if (place !== undefined && (await this.#goTo(place))) return true;
+    await this.#known.takeAll();
     const live = await Generation.open(this.#path, this.#parts.paths);
     if (live === undefined && !follow) throw new Refused('not-found', 'there is no such file');
-    if (live !== undefined) await this.#enterLive(live, place === undefined ? await this.#start(live) : 0);
+    if (live !== undefined) await this.#goOn(live, place === undefined ? await this.#start(live) : 0, true);
     return place === undefined;
   }
 
@@ -118,10 +108,10 @@ class FileLines {
     return since === undefined ? 0 : sinceStart(live.handle, size, since, now);
   }
 
-  /** Finds the file that a cursor was in, or the copy that was made of it. */
+  /** Finds the file that a cursor was in, or the copy that was made of it; what is older than that is known. */
   async #goTo(place: LogPlace): Promise<boolean> {
-    const key = await liveKey(this.#path);
-    const all = [{ path: this.#path, key }, ...(await siblingsOf(this.#path))];
+    const siblings = await siblingsOf(this.#path);
+    const all = [{ path: this.#path, key: await liveKey(this.#path) }, ...siblings];
     // The file itself first: another one may begin with the same bytes.
     for (const { path } of all.toSorted((a, b) => Number(b.key === place.key) - Number(a.key === place.key))) {
       const file = await Generation.open(path, this.#parts.paths).catch(() => undefined);
@@ -129,7 +119,8 @@ class FileLines {
       const isIt =
         place.offset === 0 ? file.key === place.key : (await file.readAfter(place.offset, place.mark)) !== undefined;
       if (isIt) {
-        this.#isCopied = file.key !== place.key;
+        const { mtimeNs } = await file.stat();
+        await this.#known.takeAll((sibling) => sibling.mtimeNs < mtimeNs);
         this.#reader = await GenerationReader.at(file, place.offset);
         return true;
       }
@@ -138,18 +129,17 @@ class FileLines {
     return false;
   }
 
-  /** `since`: files written later than that are new to us. */
-  async #enterLive(live: Generation, offset: number, since?: bigint): Promise<void> {
-    const newest = since ?? (await siblingsOf(this.#path)).at(-1)?.mtimeNs ?? 0n;
-    this.#newestBefore = offset > 0 ? undefined : newest;
-    await this.#goOn(await GenerationReader.at(live, offset));
+  /** Leaves the file before for good and reads `file` from `offset`. */
+  async #goOn(file: Generation, offset: number, isLive: boolean): Promise<void> {
+    this.#isFresh = isLive && offset === 0;
+    await this.#replace(await GenerationReader.at(file, offset));
   }
 
-  async #goOn(reader: GenerationReader): Promise<void> {
+  async #replace(reader: GenerationReader): Promise<void> {
     const left = this.#reader;
     this.#reader = reader;
     if (left === undefined || left.file === reader.file) return;
-    this.#left = left.place;
+    await this.#known.take(left.file);
     await left.file[Symbol.asyncDispose]();
   }
 
@@ -157,58 +147,48 @@ class FileLines {
   async #read(): Promise<PlacedLine[] | 'end' | 'moved'> {
     const reader = this.#reader;
     if (reader === undefined) return this.#appeared();
-    // Asked before the read: a truncation in between must not make the file younger than its copy.
-    const { mtimeNs } = await reader.file.stat();
     const read = await reader.next();
     if (read === 'truncated') return this.#afterTruncation(reader);
-    this.#readTime = mtimeNs;
     if (read === 'end') return this.#atEnd(reader);
-    const since = this.#newestBefore;
-    this.#newestBefore = undefined;
-    if (since === undefined || !(await this.#wasSkipped(reader, since))) return read;
+    if (!this.#isFresh) return read;
+    this.#isFresh = false;
+    const missed = await this.#missed(reader);
+    if (missed === undefined) return read;
+    await this.#goOn(missed, 0, false);
     return 'moved';
   }
 
   async #appeared(): Promise<'end' | 'moved'> {
     const live = await Generation.open(this.#path, this.#parts.paths);
     if (live === undefined) return 'end';
-    await this.#enterLive(live, 0);
+    await this.#goOn(live, 0, true);
     return 'moved';
   }
 
-  /** Between looking for copies and the first bytes another copytruncate may have come: then its copy is next. */
-  async #wasSkipped(reader: GenerationReader, since: bigint): Promise<boolean> {
-    if ((await liveKey(this.#path)) !== reader.file.key) return false;
-    const isNew = ({ mtimeNs, key }: Sibling) => mtimeNs > since && key !== reader.file.key;
-    const file = await openSibling(this.#path, this.#parts.paths, isNew);
-    if (file === undefined) return false;
-    const left = this.#left;
-    const isLeft = left?.key === file.key && (await file.readAfter(left.offset, left.mark)) !== undefined;
-    if (isLeft || (await reader.fits(file))) {
-      // The copy we come from, or one made after we read: these bytes are its beginning.
-      await file[Symbol.asyncDispose]();
-      return false;
-    }
-    this.#isCopied = true;
-    await this.#goOn(await GenerationReader.at(file, 0));
-    return true;
+  /**
+   * The first bytes of a live file are here. If it was truncated between our decision to read it and this, what it held
+   * is in a copy by now: older than our bytes, and with another beginning.
+   */
+  async #missed(reader: GenerationReader): Promise<Generation | undefined> {
+    const [{ mtimeNs }, head] = [await reader.file.stat(), await reader.file.head()];
+    return this.#known.nextUnread(async (file, sibling) => {
+      return file.key !== reader.file.key && sibling.mtimeNs <= mtimeNs && !isSameHead(head, await file.head());
+    });
   }
 
   async #afterTruncation(reader: GenerationReader): Promise<PlacedLine[] | 'moved'> {
-    this.#isCopied = true;
-    for (const { path, mtimeNs } of await siblingsOf(this.#path)) {
-      if (mtimeNs < this.#readTime) continue;
-      const copy = await Generation.open(path, this.#parts.paths);
-      if (copy === undefined) continue;
-      if (await reader.fits(copy)) {
-        await this.#goOn(reader.movedTo(copy));
-        return 'moved';
-      }
-      await copy[Symbol.asyncDispose]();
+    const copy = await this.#known.nextUnread((file) => reader.fits(file));
+    if (copy !== undefined) {
+      this.#isFresh = false;
+      // The live file is not finished: its name stays, its next lines come behind its copies.
+      const live = reader.file;
+      this.#reader = reader.movedTo(copy);
+      await live[Symbol.asyncDispose]();
+      return 'moved';
     }
     // Truncated without a copy: what was not read yet is nowhere.
     const rest = reader.rest();
-    await this.#enterLive(reader.file, 0, this.#readTime);
+    await this.#goOn(reader.file, 0, true);
     return rest;
   }
 
@@ -217,10 +197,6 @@ class FileLines {
     if (key === reader.file.key || (key === undefined && this.#open.follow)) return 'end';
     const next = await this.#nextAfter(reader);
     if (next === undefined) return 'end';
-    if (next instanceof GenerationReader) {
-      await this.#goOn(next);
-      return 'moved';
-    }
     // The writer may have written between our last look and leaving the file for good.
     const last = await reader.next();
     if (Array.isArray(last)) {
@@ -228,27 +204,33 @@ class FileLines {
       return last;
     }
     const rest = reader.rest();
-    await (next.isLive ? this.#enterLive(next.file, 0, this.#readTime) : this.#goOn(await GenerationReader.at(next.file, 0)));
+    await this.#goOn(next.file, 0, next.isLive);
     return rest;
   }
 
   /** The file after one that is finished. Undefined: it may still be written to, so we stay. */
-  async #nextAfter(reader: GenerationReader) {
+  async #nextAfter(reader: GenerationReader): Promise<{ file: Generation; isLive: boolean } | undefined> {
     const { paths } = this.#parts;
-    const mtimeNs = this.#readTime;
-    const isNewer = (one: Sibling) => one.mtimeNs > mtimeNs && one.key !== reader.file.key;
-    const between = await openSibling(this.#path, paths, isNewer);
+    const between = await this.#known.nextUnread((file, sibling) => this.#isFinished(reader, file, sibling));
     if (between !== undefined) return { file: between, isLive: false };
     const file = await Generation.open(this.#path, paths);
     if (file === undefined) return undefined;
-    // A copy whose original was not truncated yet.
-    if (this.#isCopied && (await reader.fits(file))) return reader.movedTo(file);
-    // Rotated again while we looked: what was live then comes first.
-    const missed = await openSibling(this.#path, paths, (one) => isNewer(one) && one.key !== file.key);
     const { size } = await file.stat();
-    if (missed === undefined && (size > 0 || !this.#open.follow)) return { file, isLive: true };
-    await file[Symbol.asyncDispose]();
+    if (size > 0 || !this.#open.follow) return { file, isLive: true };
     // An empty new file: whoever writes has not come over to it yet.
-    return missed === undefined ? undefined : { file: missed, isLive: false };
+    await file[Symbol.asyncDispose]();
+    return undefined;
+  }
+
+  /** Not ours, and no copy that is just being made of the live file. */
+  async #isFinished(reader: GenerationReader, file: Generation, sibling: Sibling): Promise<boolean> {
+    if (file.key === reader.file.key) return false;
+    const live = await Generation.open(this.#path, this.#parts.paths);
+    if (live === undefined || live.key === sibling.key) {
+      await live?.[Symbol.asyncDispose]();
+      return true;
+    }
+    await using _ = live;
+    return !isSameHead(await live.head(), await file.head());
   }
 }

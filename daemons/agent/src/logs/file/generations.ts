@@ -8,6 +8,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import type { LogPaths } from './log-paths.ts';
 
 const markBytes = 64;
+const headBytes = 512;
 const readBytes = 64 * 1024;
 /** Rotated files that are looked at; more is nobody's log. */
 const siblingsMax = 64;
@@ -73,6 +74,13 @@ export class Generation implements AsyncDisposable {
     return buffer.subarray(mark.length, bytesRead);
   }
 
+  /** How it begins: two files with one beginning hold the same lines, as a log and its copy do. */
+  async head(): Promise<Uint8Array> {
+    const buffer = Buffer.alloc(headBytes);
+    const { bytesRead } = await this.handle.read(buffer, 0, headBytes, 0);
+    return new Uint8Array(buffer.subarray(0, bytesRead));
+  }
+
   /** The last bytes before `offset`, for a mark. */
   async bytesBefore(offset: number): Promise<Uint8Array> {
     const buffer = Buffer.alloc(Math.min(markBytes, offset));
@@ -91,7 +99,7 @@ export async function liveKey(path: string): Promise<string | undefined> {
   return found === undefined ? undefined : keyOf(found);
 }
 
-export type Sibling = { path: string; key: string; mtimeNs: bigint };
+export type Sibling = { path: string; key: string; mtimeNs: bigint; size: number };
 
 async function listSiblings(path: string): Promise<Sibling[]> {
   const [folder, name] = [dirname(path), basename(path)];
@@ -103,7 +111,9 @@ async function listSiblings(path: string): Promise<Sibling[]> {
     names.slice(0, siblingsMax).map(async (one): Promise<Sibling[]> => {
       const path = join(folder, one);
       const about = await stat(path, { bigint: true }).catch(() => undefined);
-      return about?.isFile() === true ? [{ path, key: keyOf(about), mtimeNs: about.mtimeNs }] : [];
+      return about?.isFile() === true
+        ? [{ path, key: keyOf(about), mtimeNs: about.mtimeNs, size: Number(about.size) }]
+        : [];
     }),
   );
   return found.flat().toSorted((a, b) => (a.mtimeNs < b.mtimeNs ? -1 : a.mtimeNs > b.mtimeNs ? 1 : 0));
@@ -120,20 +130,4 @@ export async function siblingsOf(path: string): Promise<Sibling[]> {
     before = again;
   }
   return before;
-}
-
-/** Opens the first sibling that `isIt`; its name may lead to another file by now, so the file itself is asked. */
-export async function openSibling(
-  path: string,
-  paths: LogPaths,
-  isIt: (sibling: Sibling) => boolean,
-): Promise<Generation | undefined> {
-  for (let round = 0; round < listsMax; round++) {
-    const found = (await siblingsOf(path)).find(isIt);
-    if (found === undefined) return undefined;
-    const file = await Generation.open(found.path, paths);
-    if (file?.key === found.key) return file;
-    await file?.[Symbol.asyncDispose]();
-  }
-  return undefined;
 }

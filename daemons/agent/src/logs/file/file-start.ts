@@ -1,7 +1,7 @@
 /** Where to begin in a file for `--tail` and `--since`, found from its end so that a large one is not read whole. */
 import type { FileHandle } from 'node:fs/promises';
-import { lineTime } from './line-time.ts';
-import type { LineFilter } from './log-source.ts';
+import { lineTime } from '../line-time.ts';
+import type { LineFilter } from '../log-source.ts';
 
 const blockBytes = 64 * 1024;
 const stepBytes = 1024 * 1024;

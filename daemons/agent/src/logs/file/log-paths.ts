@@ -3,7 +3,7 @@ import { constants, readlinkSync } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Glob } from 'bun';
-import { errnoOf, errnoText, Refused } from '../session-run.ts';
+import { errnoOf, errnoText, Refused } from '../../session-run.ts';
 
 /** Neither waits for a FIFO nor takes a terminal. */
 const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
