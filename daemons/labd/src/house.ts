@@ -2,6 +2,7 @@
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { makeApp } from './api/app.ts';
+import { FirstRefusals } from './api/call-record.ts';
 import { allHandlers } from './api/handlers/all-handlers.ts';
 import { IdempotentAnswers } from './api/idempotency.ts';
 import type { IdentifyParts } from './api/identify.ts';
@@ -41,7 +42,8 @@ export function openHouse(parts: HouseParts): House {
   const idempotent = new IdempotentAnswers({ store, secrets, clock });
   const { bodyBytesMax } = options;
   const handlers = allHandlers({ core, options, system, keyFile });
-  const dispatching = { policies, audit, limiter, identifyParts, idempotent, guard, bodyBytesMax, clock, log } as const;
+  const recording = { audit, clock, refusals: new FirstRefusals(clock) };
+  const dispatching = { ...recording, policies, limiter, identifyParts, idempotent, guard, bodyBytesMax, log };
   return {
     fetch: makeApp(handlers, { ...dispatching, unavailable }),
     upgrade: (request, socket, head, connection) =>

@@ -6,12 +6,14 @@ import { upgradeToFrames } from '@labmesh/link/ws-socket';
 import { FleetError, fleetErrorBody } from '@labmesh/wire/fleet/fleet-errors';
 import type { OpenKind } from '@labmesh/wire/frame/open';
 import { ticketPattern } from '@labmesh/wire/fleet/login';
-import { requestId as newRequestId } from '@labmesh/wire/ids';
+import { cleanRequestId } from '@labmesh/wire/ids';
 import type { Connection } from './api/connection.ts';
 import { asFleetError } from './api/dispatch.ts';
-import { identify, type Identified, type IdentifyParts } from './api/identify.ts';
+import { identify, type Identified, type IdentifyParts, strangerAt } from './api/identify.ts';
 import { guardRequest } from './api/request-guard.ts';
 import type { Core } from './core.ts';
+import { addressKey } from './limits/address-key.ts';
+import { rateLimited } from './limits/rate-limiter.ts';
 
 export type UpgradeParts = {
   core: Core;
@@ -28,12 +30,16 @@ const clientPaths: Readonly<Record<string, readonly OpenKind[] | undefined>> = {
   '/ws/logs': ['logs'],
 };
 
+const lingerMs = 1_000;
+
 function refuse(socket: Duplex, error: FleetError, requestId: string): void {
   const body = JSON.stringify(fleetErrorBody(error, requestId));
   const retry =
     error.retryAfterMs === undefined ? '' : `Retry-After: ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))}\r\n`;
   const head = `HTTP/1.1 ${error.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
   socket.end(`${head}${retry}X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`);
+  // Whoever was refused may not hold the connection by never closing its side.
+  setTimeout(() => socket.destroy(), lingerMs).unref();
 }
 
 const headersOf = (request: IncomingMessage): Headers => {
@@ -54,16 +60,15 @@ async function byTicket(request: IncomingMessage, caller: Identified, core: Core
   return { ...caller, principal: login.user, groups: login.groups, session: login.id, method: 'session' };
 }
 
-async function admit(request: IncomingMessage, connection: Connection, requestId: string, parts: UpgradeParts) {
+async function admit(request: IncomingMessage, connection: Connection, known: Incoming, parts: UpgradeParts) {
   const { core, identifyParts, guard, isStopping } = parts;
-  const path = new URL(request.url ?? '/', 'https://labd').pathname;
-  const headers = headersOf(request);
+  const { headers, requestId } = known;
   if (isStopping()) throw new FleetError('SHUTTING_DOWN');
   if (connection.listener !== 'socket') guardRequest(request.url ?? '/', headers, guard);
-  core.denyList.assertFresh();
   const caller = await byTicket(request, await identify(connection, headers, requestId, identifyParts), core);
   if (caller.isExpired === true) throw new FleetError('UNAUTHENTICATED', { message: 'this certificate has expired' });
-  return { path, caller };
+  core.denyList.assertFresh();
+  return caller;
 }
 
 function place(
@@ -91,6 +96,22 @@ function place(
   return (socket) => core.clients.accept(socket, caller, clientPaths[path]);
 }
 
+type Incoming = { headers: Headers; requestId: string };
+
+/** A refusal as a row; of strangers only so many a minute, as for calls (RL-1). */
+async function refusalOf(error: FleetError, caller: Identified, core: Core): Promise<FleetError> {
+  const isDenied = error.status === 401 || error.status === 403;
+  if (!isDenied && error.code !== 'WRONG_LISTENER' && error.code !== 'NOT_FOUND') return error;
+  const { principal, sourceIp, requestId } = caller;
+  if (principal.kind !== 'local') {
+    const found = await core.limiter.take('anonymous', addressKey(sourceIp));
+    if (!found.allowed) return rateLimited(found);
+  }
+  const { code } = error;
+  core.audit.note({ principal, phase: 'single', action: 'open-socket', sourceIp, requestId, result: 'denied', code });
+  return error;
+}
+
 /** Answers an upgrade request, with a socket or with the error's status. */
 export async function upgrade(
   request: IncomingMessage,
@@ -99,26 +120,17 @@ export async function upgrade(
   connection: Connection,
   parts: UpgradeParts,
 ): Promise<void> {
-  const requestId = newRequestId();
+  const { core, identifyParts, log } = parts;
+  // Until a WebSocket or the answer is there, nobody else hears that the other side is gone.
+  socket.on('error', () => {});
+  const headers = headersOf(request);
+  const requestId = cleanRequestId(headers.get('x-request-id') ?? undefined);
+  let caller = strangerAt(connection, headers, requestId, identifyParts);
   try {
-    const { path, caller } = await admit(request, connection, requestId, parts);
-    const take = place(path, caller, connection, parts.core);
-    upgradeToFrames(request, socket, head, take);
+    const [path = '/'] = (request.url ?? '/').split('?');
+    caller = await admit(request, connection, { headers, requestId }, parts);
+    upgradeToFrames(request, socket, head, place(path, caller, connection, core));
   } catch (error) {
-    const known = asFleetError(error, parts.log, requestId);
-    if (known.status === 401 || known.status === 403) {
-      const action = 'open-socket';
-      const principal = { kind: 'anonymous', id: '', name: connection.peer.state } as const;
-      parts.core.audit.note({
-        principal,
-        phase: 'single',
-        action,
-        sourceIp: connection.remoteAddress,
-        requestId,
-        result: 'denied',
-        code: known.code,
-      });
-    }
-    refuse(socket, known, requestId);
+    refuse(socket, await refusalOf(asFleetError(error, log, requestId), caller, core), requestId);
   }
 }

@@ -199,6 +199,20 @@ describe('HB-4: windows', () => {
     expect(agent.sent.out).toBe(1_600 * 1024);
   });
 
+  test('writes before OPEN_OK wait for the window it gives', async () => {
+    const { other } = linkPair({
+      first: (_link, raw, first) =>
+        void (first.type === 'open' && ChannelEnd.accept(raw, first.open, { session, windowMax: 1024 })),
+    });
+    const client = ChannelEnd.open(other, execOpen);
+    let written = false;
+    void client.write(0, someBytes(1025)).then(() => (written = true));
+    void client.write(0, new Uint8Array());
+    await client.opened;
+    await settle();
+    expect([client.sent.in, written, client.isEnded]).toEqual([1024, false, false]);
+  });
+
   test('streams do not wait for each other', async () => {
     const [client, agent] = channelPair();
     const log = heard(client, (stream) => (stream === 1 ? new Promise(() => {}) : undefined));

@@ -17,19 +17,16 @@ import type { Open } from '@labmesh/wire/frame/open';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { type Channel, ChannelClosed, type ChannelEnding, type ChannelHandlers } from './channel.ts';
 import { cutReasons, retryReasons } from './flow/close-reasons.ts';
-import { type IncomingHost, InStream } from './flow/incoming.ts';
+import { BothWays } from './flow/both-ways.ts';
+import type { Fault, IncomingHost } from './flow/incoming.ts';
 import type { Link } from './link.ts';
 import { KeptSignals } from './flow/kept-signals.ts';
-import { Outgoing } from './flow/outgoing.ts';
 import type { RawChannel, RawOwner } from './raw-channel.ts';
 
 /** Credit for less than a quarter window waits this long for more. */
 const creditDelayMs = 200;
 /** One interval for all ends: it sends the credits that are due. */
 const creditTimer = new Deadlines();
-
-const openerSends: readonly StreamId[] = [0];
-const acceptorSends: readonly StreamId[] = [1, 2];
 
 export type AcceptOptions = {
   session: string;
@@ -49,8 +46,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   #raw: RawChannel | undefined;
   #mode: 'opening' | 'resuming' | 'up' | 'cut' | 'ended';
   #handlers: ChannelHandlers | undefined;
-  #incoming: readonly InStream[];
-  #outgoing: Outgoing;
+  #streams: BothWays;
   #exit: Exit | undefined;
   #exitDelivered = false;
   #localClose: ChannelEnding | undefined;
@@ -61,12 +57,11 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   #opening = Promise.withResolvers<OpenOk>();
   #ended = Promise.withResolvers<ChannelEnding>();
 
-  private constructor(raw: RawChannel, isOpener: boolean, session: string, window: number, inWindow: number) {
+  private constructor(raw: RawChannel, isOpener: boolean, session: string, sendWindow: number, receiveWindow: number) {
     this.#isOpener = isOpener;
     this.#session = session;
     this.#mode = isOpener ? 'opening' : 'up';
-    this.#outgoing = new Outgoing(isOpener ? openerSends : acceptorSends, window, false);
-    this.#incoming = (isOpener ? acceptorSends : openerSends).map((id) => new InStream(id, inWindow, this));
+    this.#streams = new BothWays(isOpener, sendWindow, receiveWindow, this);
     this.closed = this.#ended.promise;
     this.opened = this.#opening.promise;
     // Whoever does not wait for the answer sees the ending by `closed`.
@@ -79,7 +74,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   static open(link: Link, open: Open): ChannelEnd {
     const window = ('window' in open ? open.window : undefined) ?? frameLimits.windowBytes;
     const raw = link.open({ type: 'open', open });
-    const end = new ChannelEnd(raw, true, '', window, window);
+    const end = new ChannelEnd(raw, true, '', 0, window);
     raw.adopt(end);
     return end;
   }
@@ -99,10 +94,10 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     return this.#session;
   }
   get received(): Received {
-    return this.#counts((stream) => this.#inStream(stream)?.received ?? 0);
+    return this.#streams.received;
   }
   get sent(): Received {
-    return this.#counts((stream) => this.#outgoing.stream(stream)?.queue.written ?? 0);
+    return this.#streams.sent;
   }
   get isCut(): boolean {
     return this.#mode === 'cut' || this.#mode === 'resuming';
@@ -112,22 +107,13 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   }
   /** Memory of what waits here, both directions. */
   get memoryBytes(): number {
-    const sent = this.#outgoing.streams.reduce((sum, stream) => sum + stream.queue.memoryBytes, 0);
-    return this.#incoming.reduce((sum, stream) => sum + stream.memoryBytes, sent);
-  }
-
-  #counts(of: (stream: StreamId) => number): Received {
-    return { in: of(0), out: of(1), err: of(2) };
-  }
-
-  #inStream(id: StreamId): InStream | undefined {
-    return this.#incoming.find((stream) => stream.id === id);
+    return this.#streams.memoryBytes;
   }
 
   handle(handlers: ChannelHandlers): void {
     this.#handlers = handlers;
     if (this.#ending !== undefined) return handlers.close?.(this.#ending);
-    for (const stream of this.#incoming) stream.open();
+    for (const stream of this.#streams.incoming) stream.open();
     this.rested();
   }
 
@@ -142,7 +128,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   }
 
   #outStream(id: StreamId) {
-    const out = this.#outgoing.stream(id);
+    const out = this.#streams.outgoing.stream(id);
     if (out === undefined) throw new TypeError(`stream ${id} goes the other way`);
     return out;
   }
@@ -163,7 +149,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   }
 
   sendExit(exit: Exit): void {
-    this.#outgoing.exit = exit;
+    this.#streams.outgoing.exit = exit;
     this.#raw?.ready();
   }
 
@@ -171,10 +157,10 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     if (this.#ending !== undefined || this.#localClose !== undefined || this.#peerClose !== undefined) return;
     if (this.#mode === 'opening') return this.abort(reason, text);
     this.#localClose = { reason, text };
-    this.#outgoing.setClose(reason, text);
+    this.#streams.outgoing.setClose(reason, text);
     // Only a good ending waits for writers that the window still keeps out.
-    if (reason !== 'ok') this.#outgoing.rejectWriters(new ChannelClosed(this.#localClose));
-    for (const stream of this.#incoming) stream.discard();
+    if (reason !== 'ok') this.#streams.outgoing.rejectWriters(new ChannelClosed(this.#localClose));
+    for (const stream of this.#streams.incoming) stream.discard();
     this.#raw?.ready();
   }
 
@@ -204,16 +190,13 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   /** The acceptor is found again: `resume` came on `raw`. The one before is left. */
   resumeFrom(raw: RawChannel, resume: Resume): void {
     if (this.#isOpener || this.#ending !== undefined) return raw.close('no-session');
-    const wanted = [0, resume.received.out, resume.received.err];
-    const startOf = (id: StreamId) => Math.max(wanted[id] ?? 0, this.#outgoing.stream(id)?.queue.released ?? 0);
-    if (this.#outgoing.streams.some(({ id, queue }) => startOf(id) > queue.written)) {
-      return raw.close('protocol', 'RESUME counts bytes that were not sent');
-    }
+    const starts = this.#streams.startsFor(resume.received);
+    if (starts === undefined) return raw.close('protocol', 'RESUME counts bytes that were not sent');
     this.#leave();
     this.#raw = raw;
-    const received = { in: this.received.in, out: startOf(1), err: startOf(2) };
+    const received = { ...starts, in: this.received.in };
     raw.sendNow(encodeFrame({ type: 'resumeOk', channel: raw.id, body: { session: this.#session, received } }));
-    this.#goOn(startOf);
+    this.#goOn(starts);
     raw.adopt(this);
   }
 
@@ -225,10 +208,9 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   }
 
   /** The link is back: both directions go on from the counts agreed. */
-  #goOn(startOf: (id: StreamId) => number): void {
+  #goOn(starts: Received): void {
     this.#mode = 'up';
-    this.#outgoing.rewind(startOf);
-    for (const stream of this.#incoming) stream.creditNow();
+    this.#streams.goOn(starts);
     this.#kept.rewind();
     this.#sendKept();
     this.#raw?.ready();
@@ -245,7 +227,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   }
 
   pull(): Uint8Array | undefined {
-    return this.#mode === 'up' ? this.#outgoing.pull(this.#id) : undefined;
+    return this.#mode === 'up' ? this.#streams.outgoing.pull(this.#id) : undefined;
   }
 
   onDown(): void {
@@ -279,35 +261,27 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
 
   #onOpenOk(ok: OpenOk): void {
     this.#session = ok.session;
-    for (const stream of this.#outgoing.streams) stream.window = ok.window;
+    this.#streams.outgoing.setWindow(ok.window);
     this.#mode = 'up';
     this.#opening.resolve(ok);
     this.#sendKept();
     this.#raw?.ready();
   }
 
-  #onResumeOk(received: Received): void {
-    const there = [received.in, received.out, received.err];
-    const kept = this.#outgoing.streams.every(({ id, queue }) => {
-      const count = there[id] ?? 0;
-      return count >= queue.released && count <= queue.written;
-    });
-    const whole = this.#incoming.every((stream) => stream.resumeAt(there[stream.id] ?? 0));
-    if (!kept || !whole) return this.abort('protocol', 'bytes were lost');
-    this.#goOn((id) => there[id] ?? 0);
+  #onResumeOk(there: Received): void {
+    if (!this.#streams.agrees(there)) return this.abort('protocol', 'bytes were lost');
+    this.#goOn(there);
     this.#answerResume(true);
   }
 
-  #onSessionFrame(frame: ChannelFrame) {
+  #onSessionFrame(frame: ChannelFrame): Fault {
     switch (frame.type) {
       case 'data':
-        return this.#inStream(frame.stream)?.data(frame.bytes) ?? this.#wrongWay(frame.stream);
       case 'eof':
-        return this.#inStream(frame.stream)?.end() ?? this.#wrongWay(frame.stream);
       case 'credit': {
-        const fits = this.#outgoing.stream(frame.stream)?.credit(frame.count) === true;
-        this.#raw?.ready();
-        return fits ? undefined : 'protocol';
+        const fault = this.#streams.take(frame);
+        if (frame.type === 'credit') this.#raw?.ready();
+        return fault;
       }
       case 'exit':
         return this.#onExit(frame.body);
@@ -323,13 +297,9 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     }
   }
 
-  #wrongWay(id: StreamId) {
-    return this.#inStream(id) === undefined ? 'protocol' : undefined;
-  }
-
-  #onExit(exit: Exit) {
+  #onExit(exit: Exit): Fault {
     // Without every EOF before it an exit could be taken for the end of a truncated output.
-    if (!this.#isOpener || !this.#incoming.every((stream) => stream.eof)) return 'protocol';
+    if (!this.#isOpener || !this.#streams.incoming.every((stream) => stream.eof)) return 'protocol';
     this.#exit ??= exit;
     this.rested();
     return undefined;
@@ -347,7 +317,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
       return this.#end(this.#localClose);
     }
     this.#peerClose ??= { reason, text };
-    this.#outgoing.rejectWriters(new ChannelClosed(this.#peerClose));
+    this.#streams.outgoing.rejectWriters(new ChannelClosed(this.#peerClose));
     // The agent must not wait for a command that reads no stdin before it hears that it is to be killed.
     if (!this.#isOpener && reason !== 'ok') return this.#finish(this.#peerClose);
     this.rested();
@@ -358,7 +328,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     this.#raw = undefined;
     if (retryReasons.has(reason)) return this.#lost();
     // It knows nothing of the session because it has our CLOSE, and everything before it.
-    const isDone = this.#localClose !== undefined && this.#outgoing.closeWasSent && reason === 'no-session';
+    const isDone = this.#localClose !== undefined && this.#streams.outgoing.closeWasSent && reason === 'no-session';
     this.#end(isDone ? (this.#localClose ?? { reason, text }) : { reason, text });
   }
 
@@ -374,9 +344,9 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     this.#raw = undefined;
     creditTimer.delete(this);
     this.#opening.reject(new ChannelClosed(ending));
-    this.#outgoing.rejectWriters(new ChannelClosed(ending));
-    this.#outgoing.clear();
-    for (const stream of this.#incoming) stream.discard();
+    this.#streams.outgoing.rejectWriters(new ChannelClosed(ending));
+    this.#streams.outgoing.clear();
+    for (const stream of this.#streams.incoming) stream.discard();
     this.#answerResume(false);
     this.#call((handlers) => handlers.close?.(ending));
     this.#ended.resolve(ending);
@@ -410,12 +380,16 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     if (this.deadline === 0) this.deadline = performance.now() + creditDelayMs;
   }
   onDeadline(): void {
-    for (const stream of this.#incoming) stream.creditIfAny();
+    for (const stream of this.#streams.incoming) stream.creditIfAny();
   }
   rested(): void {
     if (this.#handlers === undefined || this.#mode === 'ended') return;
-    if (!this.#incoming.every((stream) => stream.isAtRest)) return;
-    if (this.#exit !== undefined && !this.#exitDelivered && this.#incoming.every((stream) => stream.eofDelivered)) {
+    if (!this.#streams.incoming.every((stream) => stream.isAtRest)) return;
+    if (
+      this.#exit !== undefined &&
+      !this.#exitDelivered &&
+      this.#streams.incoming.every((stream) => stream.eofDelivered)
+    ) {
       this.#exitDelivered = true;
       const exit = this.#exit;
       this.#call((handlers) => handlers.exit?.(exit));

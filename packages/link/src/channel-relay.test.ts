@@ -336,6 +336,19 @@ describe('HB-6: attaching again', () => {
     expect(await client.closed).toEqual({ reason: 'agent-restarted', text: '' });
   });
 
+  test('a session that had ended is reported so, though its client never came for the rest', async () => {
+    const rig = new Rig();
+    const [, agent] = await rig.bareClient();
+    rig.client.sockets[0].terminate();
+    await settle();
+    for (const stream of [1, 2] as const) agent.send({ type: 'eof', channel: 0, stream });
+    agent.send({ type: 'exit', channel: 0, body: exit });
+    agent.send({ type: 'close', channel: 0, reason: 'ok', text: '' });
+    await settle();
+    rig.relay.end('timeout', 'nobody came back');
+    expect(rig.reports).toMatchObject([{ exit, close: { reason: 'ok' } }]);
+  });
+
   test('a relay that is over knows no session', async () => {
     const rig = new Rig().withEnd();
     await rig.clientEnd();

@@ -173,7 +173,8 @@ export class ChannelRelay implements RelayCore {
     if (this.#isOver) return;
     this.#agent?.raw.close(reason, text);
     this.#client?.raw.close(reason, text);
-    this.#over({ reason, text });
+    // Once the agent has ended the session, that is how it ended, whoever did not come back for the rest.
+    this.#over(this.#agentClose ?? { reason, text });
   }
 
   /** The tap has consumed more. */

@@ -1,5 +1,19 @@
 import { expect, test } from 'bun:test';
 import { z } from 'zod';
+import { kinds as fleetKinds, selectorFields, verbs } from './fleet/access-words.ts';
+import { fleetErrors } from './fleet/fleet-errors.ts';
+import type { FleetOperation } from './fleet/operation.ts';
+import { fleetOperations } from './fleet/operations.ts';
+import { principalKinds } from './fleet/principal.ts';
+import {
+  closeCodes,
+  frameLimits,
+  frameTypes,
+  signalNames,
+  socketCloseCodes,
+  streams,
+  subprotocols,
+} from './frame/frame-types.ts';
 import { contractHistory, contractVersion } from './contract-version.ts';
 import { errorTable } from './errors.ts';
 import { kinds } from './link/kinds.ts';
@@ -40,6 +54,17 @@ async function contractHash(): Promise<string> {
     scopes,
     kinds: kinds.map(({ kind, direction, schema }) => ({ kind, direction, schema: jsonSchema(schema) })),
     link: [linkCodes, linkCloseCodes, linkLimits],
+    fleetErrors: Object.fromEntries(Object.entries(fleetErrors).map(([code, row]) => [code, { ...row, text: '' }])),
+    // Inputs and outputs are named schemas and counted above; here is what a route needs beside them.
+    fleetOperations: (fleetOperations as readonly FleetOperation[]).map(({ query, body, output, ...row }) => ({
+      ...row,
+      summary: '',
+      query: query && jsonSchema(query),
+      body: body && jsonSchema(body),
+      output: output && jsonSchema(output),
+    })),
+    access: [verbs, fleetKinds, selectorFields, principalKinds],
+    frames: [frameTypes, streams, subprotocols, frameLimits, socketCloseCodes, closeCodes, signalNames],
   };
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(stable(contract)));
   return Buffer.from(digest).toString('hex');

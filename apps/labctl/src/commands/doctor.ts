@@ -2,6 +2,7 @@ import { defineOptions } from '@labmesh/kit/options';
 import { defineCommand } from '../command.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
 import { dataFolderPath } from '../data-folder.ts';
+import { checkFleet } from '../doctor/check-fleet.ts';
 import { checkFolder } from '../doctor/check-folder.ts';
 import { checkPort, checkServers } from '../doctor/check-network.ts';
 import { checkProgram } from '../doctor/check-program.ts';
@@ -27,6 +28,12 @@ const options = defineOptions({
     placeholder: 'N',
     help: 'port to check; default as for labctl up',
   },
+  context: {
+    type: 'string',
+    flag: 'context',
+    placeholder: 'NAME',
+    help: 'context of the fleet to check; default the one in force',
+  },
   ...dataOption,
   ...jsonOption,
 });
@@ -45,8 +52,8 @@ function show(findings: readonly Finding[], { green, yellow, red, dim }: Paint):
 export const doctor = defineCommand({
   name: 'doctor',
   summary:
-    'Looks at versions, ports, folders, settings and servers, and tells the way out of what is wrong. Exit code 1 when something fails.',
-  usage: 'labctl doctor [--data DIR] [--config FILE] [--port N] [--json]',
+    'Looks at versions, ports, folders, settings and servers, and, where a labd is set up, at the way to it: name, port, TLS, CA, login, clocks. Tells the way out of what is wrong. Exit code 1 when something fails.',
+  usage: 'labctl doctor [--data DIR] [--config FILE] [--port N] [--context NAME] [--json]',
   examples: ['labctl doctor', 'labctl doctor --json | jq \'.checks[] | select(.state != "ok")\''],
   options,
   positionalsMax: 0,
@@ -67,6 +74,7 @@ export const doctor = defineCommand({
       ...folder.findings,
       checkPort(settings.port, folder.ownPort),
       ...servers,
+      ...(await checkFleet(world, values.context)),
     ];
     const fine = checks.every(({ state }) => state !== 'fail');
     world.stdout(values.json ? `${JSON.stringify({ ok: fine, checks })}\n` : show(checks, paint(world.colourOut)));

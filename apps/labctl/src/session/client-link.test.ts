@@ -223,7 +223,7 @@ describe('cuts (EX-7)', () => {
     for (const channel of channels) {
       channel.handle({ data: (_stream, bytes) => void (text += new TextDecoder().decode(bytes)) });
     }
-    labd.goaway({ retryAfterMinMs: 1_000, retryAfterMaxMs: 3_000 });
+    labd.sayGoaway({ retryAfterMinMs: 1_000, retryAfterMaxMs: 3_000 });
     await settle();
     expect(labd.dials).toBe(1);
     await pass(clock, 2_000);
@@ -240,7 +240,7 @@ describe('cuts (EX-7)', () => {
     const channel = await link.open(exec);
     channel.handle({});
     labd.away = new Error('draining');
-    labd.goaway();
+    labd.sayGoaway();
     await pass(clock, 1);
     await settle();
     expect([labd.dials, channel.isCut]).toEqual([2, false]);

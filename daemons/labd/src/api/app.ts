@@ -35,14 +35,6 @@ function goodResponse(operation: FleetOperation, answer: unknown, requestId: str
   return answer;
 }
 
-/** Agents, and labds among themselves, talk to their own listener; people never do (LD-2). */
-function assertListener(operation: FleetOperation, connection: Connection): void {
-  if (connection.listener === 'agent' && !(operation.listeners ?? ['api']).includes('agent'))
-    throw new FleetError('NOT_FOUND');
-  const isAgentOnly = operation.listeners !== undefined && !operation.listeners.includes('api');
-  if (connection.listener === 'api' && isAgentOnly) throw new FleetError('WRONG_LISTENER');
-}
-
 async function serve(
   context: Context<Env>,
   operation: FleetOperation,
@@ -54,7 +46,6 @@ async function serve(
   const requestId = cleanRequestId(request.headers.get('x-request-id') ?? undefined);
   const out: Outgoing = {};
   try {
-    assertListener(operation, connection);
     const params = context.req.param() as Record<string, string>;
     const answer = await dispatch({ operation, handler, connection, request, params, requestId }, parts, out);
     return goodResponse(operation, answer, requestId, out);

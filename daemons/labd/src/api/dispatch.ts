@@ -1,46 +1,45 @@
 /**
- * One call, in this order: guard → identify → limits → store and shutdown → access → input → audit start → handler →
- * audit end → answer. Everything an operation may need is decided by its row in the table; a handler only does the work.
+ * One call, in this order: guard → identify → limits → door → store and shutdown → access → input → audit start →
+ * handler → audit end → answer. A refusal at any of them is a row. Everything an operation may need is decided by its row in the table; a handler only does the work.
  */
-import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { FleetError, type FleetErrorCode } from '@labmesh/wire/fleet/fleet-errors';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 import type { Policies, Subject } from '../access/policies.ts';
-import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
 import type { RateLimiter } from '../limits/rate-limiter.ts';
 import type { Caller } from '../login/caller.ts';
 import { AccessCheck } from './access-check.ts';
-import { limitCall, type Outgoing } from './limit-call.ts';
-import type { Connection } from './connection.ts';
+import { CallRecord, type CallRecordParts } from './call-record.ts';
+import type { Connection, ListenerName } from './connection.ts';
 import type { AuditNote, Call } from './handler.ts';
 import type { IdempotentAnswers } from './idempotency.ts';
-import { identify, type Identified, type IdentifyParts } from './identify.ts';
-import { parseInput, readJsonBody, readQuery } from './read-input.ts';
-import { guardRequest } from './request-guard.ts';
+import { identify, type Identified, type IdentifyParts, strangerAt } from './identify.ts';
+import { limitCall, limitStranger, type Outgoing } from './limit-call.ts';
+import { parseInput, parseQuery, readJsonBody } from './read-input.ts';
+import { guardRequest, pathOf } from './request-guard.ts';
 
 export type AnyHandler = (call: Call<FleetOperation>) => Promise<unknown>;
 
-export type DispatchParts = {
+export type DispatchParts = CallRecordParts & {
   policies: Policies;
-  audit: AuditLog;
   limiter: RateLimiter;
   identifyParts: IdentifyParts;
   idempotent: IdempotentAnswers;
   guard: { hosts: ReadonlySet<string>; origins: readonly string[] };
   bodyBytesMax: number;
-  clock: Clock;
   log: Logger;
   /** Why nothing but health can be served now, or undefined. */
   unavailable: () => FleetErrorCode | undefined;
 };
 
 const requestMs = 30_000;
+/** Health, version and the CA's public half: for everybody, at any time, without a row. */
+const isOpen = ({ audit, access }: FleetOperation) => audit === '-' && access.rule === 'public';
 /** Operations whose answer is a stream may take longer than a request. */
 const isStreaming = (operation: FleetOperation) => operation.output === null;
 
 function assertMayBegin(operation: FleetOperation, caller: Identified, parts: DispatchParts): void {
-  if (operation.audit !== '-' || operation.access.rule !== 'public') {
+  if (!isOpen(operation)) {
     const why = parts.unavailable();
     if (why !== undefined) throw new FleetError(why);
   }
@@ -49,66 +48,46 @@ function assertMayBegin(operation: FleetOperation, caller: Identified, parts: Di
   }
 }
 
-/** The audit rows of one call. */
-class CallRecord {
-  readonly #base: Omit<AuditEntry, 'phase' | 'result'>;
-  readonly #operation: FleetOperation;
-  readonly #parts: DispatchParts;
-  readonly #startedAt: number;
-  note: AuditNote = {};
-  #started = false;
-
-  constructor(operation: FleetOperation, caller: Caller, parts: DispatchParts) {
-    this.#operation = operation;
-    this.#parts = parts;
-    this.#startedAt = parts.clock.now();
-    this.#base = {
-      principal: caller.principal,
-      action: operation.name,
-      sourceIp: caller.sourceIp,
-      requestId: caller.requestId,
-    };
-  }
-
-  #entry(phase: AuditEntry['phase'], result: AuditEntry['result'], code?: string): AuditEntry {
-    const durationMs = Math.round((this.#parts.clock.now() - this.#startedAt) * 10) / 10;
-    return {
-      ...this.#base,
-      ...this.note,
-      phase,
-      result,
-      ...(phase !== 'start' && { durationMs }),
-      ...(code !== undefined && { code }),
-    };
-  }
-
-  /** F: the row that must stand before anything is done. S: it must be possible to write one. */
-  async start(params: Readonly<Record<string, string>>): Promise<void> {
-    const [id] = Object.values(params);
-    if (id !== undefined) this.note = { resource: id };
-    if (this.#operation.audit !== 'F') return;
-    await this.#parts.audit.append(this.#entry('start', 'ok'));
-    this.#started = true;
-  }
-
-  async done(): Promise<void> {
-    const { audit } = this.#operation;
-    if (audit === 'L') this.#parts.audit.note(this.#entry('single', 'ok'));
-    else if (audit !== '-') await this.#parts.audit.append(this.#entry(this.#started ? 'end' : 'single', 'ok'));
-  }
-
-  /** A refusal is a row, too; one that cannot be written does not hide the refusal. */
-  async failed(error: FleetError): Promise<void> {
-    if (this.#operation.audit === '-' && error.status < 401) return;
-    const result = error.status === 401 || error.status === 403 || error.code === 'NOT_FOUND' ? 'denied' : 'error';
-    const entry = this.#entry(this.#started ? 'end' : 'single', result, error.code);
-    if (this.#operation.audit === 'L' || error.status === 429) return this.#parts.audit.note(entry);
-    await this.#parts.audit.append(entry).catch(() => undefined);
-  }
+/** Agents, and labds among themselves, talk to their own listener; people never do (LD-2). */
+function assertPlace(operation: FleetOperation, caller: Caller, listener: ListenerName): void {
+  const places = operation.listeners ?? ['api'];
+  if (listener === 'agent' && !places.includes('agent')) throw new FleetError('NOT_FOUND');
+  if (listener === 'api' && !places.includes('api')) throw new FleetError('WRONG_LISTENER');
+  if (listener === 'agent' && caller.principal.kind === 'user' && operation.access.rule !== 'public')
+    throw new FleetError('PERMISSION_DENIED', { message: 'people call the API (labd.public_url)' });
 }
 
-async function readInput(operation: FleetOperation, request: Request, url: URL, parts: DispatchParts) {
-  const query = operation.query === undefined ? undefined : parseInput(operation.query, readQuery(url));
+/** The caller, let in as far as limits, door and state go. What was shown and is not good counts as a stranger's. */
+async function admit(
+  { operation, connection, request, requestId }: Incoming,
+  record: CallRecord,
+  parts: DispatchParts,
+  out: Outgoing,
+): Promise<Identified> {
+  const { headers } = request;
+  let caller: Identified;
+  try {
+    if (connection.listener !== 'socket') guardRequest(pathOf(request.url), headers, parts.guard);
+    caller = await identify(connection, headers, requestId, parts.identifyParts);
+  } catch (error) {
+    const known = asFleetError(error, parts.log, requestId);
+    const stranger = strangerAt(connection, headers, requestId, parts.identifyParts);
+    // Health is told while the database is away, also to who would be somebody otherwise (LD-7).
+    if (known.code !== 'STORE_UNAVAILABLE' || !isOpen(operation)) {
+      if (known.status < 500) await limitStranger(stranger, parts.limiter, out);
+      throw known;
+    }
+    caller = stranger;
+  }
+  record.callerIs(caller);
+  await limitCall(operation, caller, parts.limiter, out);
+  assertPlace(operation, caller, connection.listener);
+  assertMayBegin(operation, caller, parts);
+  return caller;
+}
+
+async function readInput(operation: FleetOperation, request: Request, parts: DispatchParts) {
+  const query = parseQuery(operation, new URL(request.url));
   if (operation.body === undefined) return { query, body: undefined };
   return {
     query,
@@ -152,40 +131,26 @@ export type Incoming = {
 
 /** Serves one call; `out` collects headers. @throws FleetError. */
 export async function dispatch(incoming: Incoming, parts: DispatchParts, out: Outgoing): Promise<unknown> {
-  const { operation, handler, connection, request, params, requestId } = incoming;
-  const { headers } = request;
-  if (connection.listener !== 'socket') guardRequest(request.url, headers, parts.guard);
-  const caller = await identify(connection, headers, requestId, parts.identifyParts);
-  const record = new CallRecord(operation, caller, parts);
+  const { operation, connection, request, params, requestId } = incoming;
+  const record = new CallRecord(
+    operation,
+    strangerAt(connection, request.headers, requestId, parts.identifyParts),
+    parts,
+  );
+  const [id] = Object.values(params);
+  if (id !== undefined) record.note({ resource: id });
   try {
-    await limitCall(operation, caller, parts.limiter, out);
-    assertMayBegin(operation, caller, parts);
-    const subject: Subject = {
-      principal: caller.principal,
-      ...(caller.groups !== undefined && { groups: caller.groups }),
-    };
+    const caller = await admit(incoming, record, parts, out);
+    const { groups } = caller;
+    const subject: Subject = { principal: caller.principal, ...(groups !== undefined && { groups }) };
     const access = new AccessCheck(operation, subject, parts.policies);
     access.begin();
-    const { query, body } = await readInput(operation, request, new URL(request.url), parts);
-    await record.start(params);
-    const call = {
-      caller,
-      subject,
-      params,
-      query,
-      body,
-      signal: request.signal,
-      headers,
-      note: (note: AuditNote) => void (record.note = { ...record.note, ...note }),
-      may: access.may,
-    } as Call<FleetOperation>;
-    const key = operation.idempotent === true ? (headers.get('idempotency-key') ?? undefined) : undefined;
-    const work = () => handler(call);
-    const answer = await withinTime(
-      operation,
-      key === undefined ? work() : parts.idempotent.once(key, caller, operation, body, work),
-    );
-    access.end();
+    const { query, body } = await readInput(operation, request, parts);
+    await record.start();
+    const { signal, headers } = request;
+    const note = (more: AuditNote) => record.note(more);
+    const call = { caller, subject, params, query, body, signal, headers, note, may: access.may };
+    const answer = await work(incoming, call as Call<FleetOperation>, access, parts);
     await record.done();
     return answer;
   } catch (error) {
@@ -193,4 +158,21 @@ export async function dispatch(incoming: Incoming, parts: DispatchParts, out: Ou
     await record.failed(known);
     throw known;
   }
+}
+
+/** The handler's answer, or the one that was given for the same Idempotency-Key before. */
+async function work(
+  { operation, handler, request }: Incoming,
+  call: Call<FleetOperation>,
+  access: AccessCheck,
+  parts: DispatchParts,
+): Promise<unknown> {
+  const run = async () => {
+    const answer = await withinTime(operation, handler(call));
+    access.end();
+    return answer;
+  };
+  const key = operation.idempotent === true ? request.headers.get('idempotency-key') : null;
+  // An answer that is given again was judged when it was made.
+  return key === null ? run() : parts.idempotent.once(key, call.caller, operation, call.body, run);
 }

@@ -16,12 +16,14 @@ const lifeMs = 24 * 3_600_000;
 const worker = system('idempotency');
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
+const anotherBody = () => new FleetError('CONFLICT', { message: 'this Idempotency-Key was used with another body' });
+
 export type IdempotencyParts = { store: Store; secrets: Sealer; clock: Clock };
 
 export class IdempotentAnswers {
   readonly #parts: IdempotencyParts;
   /** Calls under way: a second one waits for the first. */
-  readonly #running = new Map<string, Promise<unknown>>();
+  readonly #running = new Map<string, { digest: string; answer: Promise<unknown> }>();
 
   constructor(parts: IdempotencyParts) {
     this.#parts = parts;
@@ -47,11 +49,12 @@ export class IdempotentAnswers {
     const found = await this.#find(row, digest);
     if (found !== undefined) return found.answer;
     const first = this.#running.get(row);
-    if (first !== undefined) return first;
-    const running = this.#run(row, digest, principal, operation, work);
-    this.#running.set(row, running);
+    if (first !== undefined && first.digest !== digest) throw anotherBody();
+    if (first !== undefined) return first.answer;
+    const answer = this.#run(row, digest, principal, operation, work);
+    this.#running.set(row, { digest, answer });
     try {
-      return await running;
+      return await answer;
     } finally {
       this.#running.delete(row);
     }
@@ -70,8 +73,7 @@ export class IdempotentAnswers {
     if (found === undefined) return undefined;
     const opened = this.#parts.secrets.open('idempotency', row, 'body', found.body);
     const kept = JSON.parse(new TextDecoder().decode(opened)) as { digest: string; answer: unknown };
-    if (kept.digest !== digest)
-      throw new FleetError('CONFLICT', { message: 'this Idempotency-Key was used with another body' });
+    if (kept.digest !== digest) throw anotherBody();
     return kept;
   }
 

@@ -75,6 +75,20 @@ async function byCertificate(
   };
 }
 
+/** Who calls as far as nothing was believed yet; rows of what is refused then name the certificate, if it is ours. */
+export function strangerAt(
+  connection: Connection,
+  headers: Headers,
+  requestId: string,
+  parts: Pick<IdentifyParts, 'trustedProxies'>,
+): Identified {
+  const { peer, listener } = connection;
+  const isOurs = peer.state === 'known' || peer.state === 'expired';
+  const shown = isOurs ? { kind: peer.identity.kind, id: peer.identity.id, name: peer.identity.id } : anonymous;
+  const principal = listener === 'socket' ? localRoot : shown;
+  return { principal, sourceIp: sourceIp(connection, headers, parts.trustedProxies), requestId, method: 'none' };
+}
+
 /**
  * The caller of one request; a stranger is `anonymous`.
  * @throws FleetError REVOKED, BANNED, UNAUTHENTICATED for a bearer or certificate that is not good, PERMISSION_DENIED
@@ -87,11 +101,12 @@ export async function identify(
   parts: IdentifyParts,
 ): Promise<Identified> {
   const where = { sourceIp: sourceIp(connection, headers, parts.trustedProxies), requestId };
+  const bearer = /^Bearer\s+(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
+  // Whatever else it shows, and on every door.
+  if (bearer?.startsWith('lmn_')) throw new FleetError('PERMISSION_DENIED', { message: 'a node has no place here' });
   if (connection.listener === 'socket') return { ...where, principal: localRoot, method: 'socket' };
   const certificate = await byCertificate(connection, parts);
   if (certificate !== undefined) return { ...where, ...certificate };
-  const bearer = /^Bearer\s+(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
-  if (bearer?.startsWith('lmn_')) throw new FleetError('PERMISSION_DENIED', { message: 'a node has no place here' });
   if (bearer !== undefined) {
     const session = connection.listener === 'api' ? await parts.checkSession(bearer) : undefined;
     if (session === undefined)

@@ -33,3 +33,10 @@ export async function limitCall(
     if (!found.allowed) throw rateLimited(found);
   }
 }
+
+/** Counts what was refused before anybody was known: a bad bearer, a wrong host. @throws FleetError RATE_LIMITED. */
+export async function limitStranger({ sourceIp }: Caller, limiter: RateLimiter, out: Outgoing): Promise<void> {
+  const found = await limiter.take('anonymous', addressKey(sourceIp));
+  Object.assign(out, rateLimitHeaders(found));
+  if (!found.allowed) throw rateLimited(found);
+}

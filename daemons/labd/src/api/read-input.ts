@@ -1,6 +1,7 @@
 /** Body and query of a request as their schemas say, with the first fault named (AP-4, AP-6). */
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import type { z } from 'zod';
+import type { FleetOperation } from '@labmesh/wire/fleet/operation';
+import { z } from 'zod';
 
 const dotted = (path: readonly PropertyKey[]): string => path.map(String).join('.');
 
@@ -56,4 +57,22 @@ export function readQuery(url: URL): Record<string, string> {
     Object.defineProperty(found, key, { value, enumerable: true, writable: true, configurable: true });
   }
   return found;
+}
+
+const none = z.object({}).strict();
+const strictQueries = new WeakMap<z.ZodType, z.ZodType>();
+
+/** The same schema, but a key that it does not know is a fault: a misspelt filter would show everything. */
+function strict(schema: z.ZodType): z.ZodType {
+  const known = strictQueries.get(schema);
+  if (known !== undefined) return known;
+  const made = schema instanceof z.ZodObject ? schema.strict() : schema;
+  strictQueries.set(schema, made);
+  return made;
+}
+
+/** The query as the operation says; those open to all take what proxies and probes add. @throws as `parseInput`. */
+export function parseQuery({ query, access }: FleetOperation, url: URL): unknown {
+  if (query === undefined && (url.search === '' || access.rule === 'public')) return undefined;
+  return parseInput(query === undefined ? none : strict(query), readQuery(url));
 }

@@ -11,6 +11,12 @@ export function allowedHosts(urls: readonly (string | undefined)[]): ReadonlySet
   return new Set([...loopbackNames, ...own]);
 }
 
+/** Path and query of an address: what the request line held. */
+export function pathOf(url: string): string {
+  const at = url.indexOf('/', url.indexOf('://') + 3);
+  return at === -1 ? '/' : url.slice(at);
+}
+
 const hostName = (host: string): string => host.toLowerCase().replace(/:\d+$/, '');
 
 /**
@@ -18,11 +24,11 @@ const hostName = (host: string): string => host.toLowerCase().replace(/:\d+$/, '
  * @throws FleetError ORIGIN_REFUSED, VALIDATION_FAILED.
  */
 export function guardRequest(
-  url: string,
+  path: string,
   headers: Headers,
   rules: { hosts: ReadonlySet<string>; origins: readonly string[] },
 ): void {
-  if (url.length > urlBytesMax)
+  if (path.length > urlBytesMax)
     throw new FleetError('VALIDATION_FAILED', { message: `the address is longer than ${urlBytesMax} bytes` });
   const host = headers.get('host');
   if (host === null || !rules.hosts.has(hostName(host))) {

@@ -26,6 +26,11 @@ export class OutStream {
     this.window = window;
   }
 
+  setWindow(window: number): void {
+    this.window = window;
+    this.#admit();
+  }
+
   get hasWriters(): boolean {
     return this.#writers.length > 0;
   }
@@ -95,6 +100,10 @@ export class Outgoing {
 
   stream(id: StreamId): OutStream | undefined {
     return this.streams.find((stream) => stream.id === id);
+  }
+
+  setWindow(window: number): void {
+    for (const stream of this.streams) stream.setWindow(window);
   }
 
   set exit(body: Exit) {

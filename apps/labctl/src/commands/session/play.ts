@@ -46,7 +46,8 @@ export const play = defineFleetCommand({
           note(`recorded at ${cols}x${rows}; this terminal is ${own.cols}x${own.rows}`);
         },
       });
-      note(cut ? '\n[labmesh: the recording breaks off here]' : `\n[labmesh: end${exit === undefined ? '' : `, exit ${exit}`}]`);
+      if (!values.quiet) world.stderr('\n');
+      note(cut ? '[labmesh: the recording breaks off here]' : `[labmesh: end${exit === undefined ? '' : `, exit ${exit}`}]`);
     } catch (error) {
       if (!(error instanceof CastError)) throw error;
       throw new CommandError(`the recording of ${formatRef(ref)} cannot be read: ${error.message}`, {

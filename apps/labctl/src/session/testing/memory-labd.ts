@@ -86,7 +86,7 @@ export class MemoryLabd implements LinkHandlers {
     for (const socket of [...this.links.values()]) socket.terminate();
   }
 
-  goaway(goaway: Partial<Goaway> = {}): void {
+  sayGoaway(goaway: Partial<Goaway> = {}): void {
     for (const link of this.links.keys()) {
       link.goaway({ kind: 'server-shutdown', retryAfterMinMs: 0, retryAfterMaxMs: 0, urls: [], ...goaway });
     }

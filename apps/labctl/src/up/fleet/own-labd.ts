@@ -68,7 +68,7 @@ async function optionsFor(input: OwnLabdInput, stack: AsyncDisposableStack) {
 /** From this machine: by loopback where labd listens there, whatever name others know it by. */
 function reach(url: string, listen: string, key: string): string {
   const { host, port } = parseAddress(listen, key);
-  const isLocal = ['0.0.0.0', '::', '127.0.0.1', '::1', 'localhost'].includes(host);
+  const isLocal = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(host);
   if (!isLocal || port === 0) return url;
   return `https://${host.includes(':') ? '[::1]' : '127.0.0.1'}:${port}`;
 }

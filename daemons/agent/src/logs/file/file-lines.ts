@@ -193,8 +193,7 @@ class FileLines {
   }
 
   async #atEnd(reader: GenerationReader): Promise<PlacedLine[] | 'end' | 'moved'> {
-    const key = await liveKey(this.#path);
-    if (key === reader.file.key || (key === undefined && this.#open.follow)) return 'end';
+    if ((await liveKey(this.#path)) === reader.file.key) return 'end';
     const next = await this.#nextAfter(reader);
     if (next === undefined) return 'end';
     // The writer may have written between our last look and leaving the file for good.

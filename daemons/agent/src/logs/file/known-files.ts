@@ -4,7 +4,8 @@ import type { LogPaths } from './log-paths.ts';
 
 /** Files that are remembered; older ones have long been removed. */
 const knownMax = 256;
-const looksMax = 5;
+/** Each look that finds a file moved is done again. */
+const looksMax = 50;
 
 export type Known = { mtimeNs: bigint; head: Uint8Array };
 

@@ -1,14 +1,6 @@
 /** Servers and their agents as the API shows them (HB-9: what `status` may say). */
 import { z } from 'zod';
-import {
-  idField,
-  labelKeyField,
-  labelValueField,
-  nameField,
-  pageQuery,
-  revisionField,
-  timeField,
-} from './fields.ts';
+import { idField, labelKeyField, labelValueField, nameField, pageQuery, revisionField, timeField } from './fields.ts';
 
 export const serverStatuses = [
   'online',

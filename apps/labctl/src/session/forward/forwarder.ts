@@ -1,0 +1,132 @@
+/**
+ * A port here that leads to one a server can reach (PF-1): each connection is a channel of its own.
+ *
+ *     client ──► socket ─in──► channel ─► agent ─► host:port      each end held back by the other's reader,
+ *            ◄──        ◄─out─         ◄──       ◄──              half-closed when the other one is
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { ChannelClosed } from '@labmesh/link/channel';
+import type { Open } from '@labmesh/wire/frame/open';
+import { frameLimits } from '@labmesh/wire/frame/frame-types';
+import { CommandError } from '../../command-error.ts';
+import { exitCodes } from '../../exit-codes.ts';
+import type { KeptChannel } from '../kept-channel.ts';
+import { inBrackets, type PortMapping } from './port-mapping.ts';
+
+export type ForwardParts = {
+  server: string;
+  open: (open: Open, signal: AbortSignal) => Promise<KeptChannel>;
+  /** A connection could not be made, or broke: for the person. */
+  problem: (error: unknown) => void;
+};
+
+const systemTexts: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something listens there already',
+  EACCES: 'this user may not listen there',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+};
+
+export class Forwarder implements AsyncDisposable {
+  readonly mapping: PortMapping;
+  readonly #parts: ForwardParts;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #ending = new AbortController();
+
+  private constructor(mapping: PortMapping, parts: ForwardParts) {
+    this.mapping = mapping;
+    this.#parts = parts;
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => void this.#serve(socket));
+  }
+
+  /** Listens. @throws CommandError when the port cannot be had */
+  static async listen(mapping: PortMapping, parts: ForwardParts): Promise<Forwarder> {
+    const forwarder = new Forwarder(mapping, parts);
+    const { bind, local } = mapping;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        forwarder.#server.once('error', reject);
+        forwarder.#server.listen(local, bind, resolve);
+      });
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw new CommandError(
+        `${inBrackets(bind)}:${local} cannot be listened on: ${systemTexts[code ?? ''] ?? message}`,
+        { hint: 'give another LOCAL port; 0 takes any that is free', exitCode: exitCodes.conflict },
+      );
+    }
+    return forwarder;
+  }
+
+  get localPort(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    const { server, open, problem } = this.#parts;
+    const { host, port } = this.mapping;
+    const left = new AbortController();
+    this.#sockets.add(socket);
+    // An error always comes with `close`, which says all that matters.
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.#sockets.delete(socket);
+      left.abort(new Error('the client left'));
+    });
+    socket.setNoDelay(true);
+    try {
+      const wanted: Open = { kind: 'forward', server, host, port, window: frameLimits.windowBytesMax / 4 };
+      const channel = await open(wanted, AbortSignal.any([left.signal, this.#ending.signal]));
+      await join(socket, channel);
+    } catch (error) {
+      if (!left.signal.aborted && !this.#ending.signal.aborted) problem(error);
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  /** Ends the port and every connection. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort(new Error('the port is closed'));
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+}
+
+/** Both directions to their ends. @throws ChannelClosed when it ended for another reason than both being done */
+async function join(socket: Socket, channel: KeptChannel): Promise<void> {
+  socket.on('data', (bytes: Uint8Array) => {
+    socket.pause();
+    channel.write(0, bytes).then(
+      () => socket.resume(),
+      () => {},
+    );
+  });
+  socket.on('end', () => channel.end(0));
+  socket.on('close', () => channel.close('ok'));
+  channel.handle({
+    data: (stream, bytes) => (stream === 1 ? written(socket, bytes) : undefined),
+    eof: (stream) => {
+      if (stream === 1) socket.end();
+    },
+  });
+  socket.resume();
+  if (socket.destroyed) channel.close('ok');
+  const ending = await channel.closed;
+  if (ending.reason !== 'ok') throw new ChannelClosed(ending);
+  // What was written last is still on its way to the client.
+  if (!socket.destroyed && !socket.writableFinished) await new Promise((resolve) => socket.once('close', resolve).end());
+}
+
+/** Resolves when the system took them; at once when there is nobody any more. */
+function written(socket: Socket, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.destroyed) return resolve();
+    socket.write(bytes, () => resolve());
+  });
+}
