@@ -106,6 +106,12 @@ export type LabdOptions = {
   sharedKeyFile?: string;
   /** Keeps an earlier folder: a restart. */
   folder?: string;
+  /** Of API and agents, where others must find it again after a restart; free ones by default. */
+  ports?: readonly [number, number];
+  /** How people reach it, when that is not its own address: a balancer before several replicas. */
+  publicUrl?: string;
+  /** Resolve before it is ready: it waits for its database. `ports` must be given then. */
+  early?: boolean;
 };
 
 export interface RunningLabd extends AsyncDisposable {
@@ -131,7 +137,8 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
   const { place } = options;
   const host = place === undefined ? '127.0.0.1' : place.lab.address(place.host);
   const socket = join(folder, 'a.sock');
-  const [apiPort, agentPort] = place === undefined ? [0, 0] : [3100, 3101];
+  const [apiPort, agentPort] = options.ports ?? (place === undefined ? [0, 0] : [3100, 3101]);
+  const publicUrl = options.publicUrl ?? (place === undefined ? undefined : `https://${host}:${apiPort}`);
   const lines = [
     '[labd]',
     `listen = "${host}:${apiPort}"`,
@@ -139,9 +146,8 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
     `admin_socket = "${socket}"`,
     `data_dir = "${join(folder, 'data')}"`,
     'metrics_listen = ""',
-    ...(place === undefined
-      ? []
-      : [`public_url = "https://${host}:${apiPort}"`, `agent_url = "https://${host}:${agentPort}"`]),
+    ...(place === undefined ? [] : [`agent_url = "https://${host}:${agentPort}"`]),
+    ...(publicUrl === undefined ? [] : [`public_url = "${publicUrl}"`]),
     options.labd ?? '',
     ...(options.databaseUrl === undefined ? [] : ['[database]', `url = "${options.databaseUrl}"`]),
     ...(options.redisUrl === undefined ? [] : ['[redis]', `url = "${options.redisUrl}"`]),
@@ -154,7 +160,10 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
     cwd: folder,
     env: environment(folder),
   });
-  const ready = JSON.parse(await daemon.says('"labd is ready"')) as { api: string; agents: string };
+  const ready = JSON.parse(await daemon.says(options.early === true ? '"labd listens"' : '"labd is ready"')) as {
+    api: string;
+    agents: string;
+  };
   const labctlWith: RunningLabd['labctlWith'] = ({ home = folder, stdin, place: from = place }, ...words) =>
     run(placed([bun, labctlMain, ...words], from), {
       cwd: folder,

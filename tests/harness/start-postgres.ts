@@ -2,13 +2,16 @@
  * A private PostgreSQL for tests, from the programs that the distribution installed: its own folder, a free port on
  * 127.0.0.1, trust for whoever reaches it, gone at the end. It refuses to run as root, so root hands it to another user.
  */
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Place } from './start-labd.ts';
 
 const programsRoot = '/usr/lib/postgresql';
 const readyTimeoutMs = 30_000;
+/** In a namespace nobody else takes it. */
+const placedPort = 5432;
 type Account = { name: string; uid: number; gid: number };
 
 /** The newest installed version's folder of programs. */
@@ -73,6 +76,8 @@ function initialise(folder: string): void {
   ];
   const run = Bun.spawnSync(asAccount(words), { cwd: folder, env: { PATH: process.env['PATH'] ?? '' } });
   if (run.exitCode !== 0) throw new Error(`initdb: ${run.stderr.toString()}`);
+  // initdb trusts this machine only; a network lab is other machines.
+  appendFileSync(join(folder, 'data', 'pg_hba.conf'), 'host all all 10.99.0.0/24 trust\n');
 }
 
 async function freePort(): Promise<number> {
@@ -88,6 +93,8 @@ export type StartPostgresOptions = {
   durable?: boolean;
   /** Further settings, as in postgresql.conf. */
   settings?: Readonly<Record<string, string>>;
+  /** On a host of a network lab, for whoever is in the lab; this process itself has no way to it then. */
+  place?: Place;
 };
 
 export interface Postgres extends AsyncDisposable {
@@ -123,12 +130,18 @@ class PrivatePostgres implements Postgres {
     return this.#child?.pid ?? 0;
   }
 
-  #urlOf = (database: string) => `postgresql://lab@127.0.0.1:${this.port}/${database}`;
+  get #address(): string {
+    const { place } = this.#options;
+    return place === undefined ? '127.0.0.1' : place.lab.address(place.host);
+  }
+
+  #urlOf = (database: string) => `postgresql://lab@${this.#address}:${this.port}/${database}`;
 
   async start(): Promise<void> {
     // Somebody may take the port between our look and PostgreSQL's: try another then. Once used it is kept.
     for (let attempt = 1; ; attempt++) {
-      const port = this.port === 0 ? await freePort() : this.port;
+      const first = this.#options.place === undefined ? await freePort() : placedPort;
+      const port = this.port === 0 ? first : this.port;
       const problem = await this.#startOn(port);
       if (problem === undefined) {
         this.port = port;
@@ -140,9 +153,10 @@ class PrivatePostgres implements Postgres {
 
   async #startOn(port: number): Promise<string | undefined> {
     const logFile = join(this.#folder, 'log');
+    const { place } = this.#options;
     const durable = this.#options.durable === true ? 'on' : 'off';
     const settings = {
-      listen_addresses: '127.0.0.1',
+      listen_addresses: this.#address,
       port: String(port),
       unix_socket_directories: this.#folder,
       fsync: durable,
@@ -154,7 +168,8 @@ class PrivatePostgres implements Postgres {
     };
     const words = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
     const command = [join(programs() ?? '', 'postgres'), '-D', join(this.#folder, 'data'), ...words];
-    const child = Bun.spawn(asAccount(command), {
+    const own = asAccount(command);
+    const child = Bun.spawn(place === undefined ? own : place.lab.command(place.host, own), {
       cwd: this.#folder,
       env: { PATH: process.env['PATH'] ?? '' },
       stdin: 'ignore',

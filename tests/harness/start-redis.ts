@@ -2,13 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Place } from './start-labd.ts';
 
 const program = Bun.which('redis-server');
 /** For `test.skipIf(!hasRedis)`. */
 export const hasRedis = program !== null;
 
 export type TestRedis = AsyncDisposable & {
-  /** `redis+unix://…`, the same after a restart. */
+  /** `redis+unix://…`, or `redis://…` in a network lab; the same after a restart. */
   url: string;
   /** Ends it at once, as a crash does; `start` brings an empty one back. */
   kill(): Promise<void>;
@@ -30,13 +31,21 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-/** Throws when there is no redis-server, or it does not answer within 10 s. */
-export async function startRedis(): Promise<TestRedis> {
+/**
+ * On a host of a network lab it has an address there, too. Throws when there is no redis-server, or it does not answer
+ * within 10 s.
+ */
+export async function startRedis(place?: Place): Promise<TestRedis> {
   if (program === null) throw new Error('redis-server is not installed');
   const dir = mkdtempSync(join(tmpdir(), 'labmesh-redis-'));
   const socket = join(dir, 'redis.sock');
-  const url = `redis+unix://${socket}`;
-  const argv = [program, '--port', '0', '--unixsocket', socket, '--save', '', '--appendonly', 'no', '--dir', dir];
+  const ownUrl = `redis+unix://${socket}`;
+  const address = place?.lab.address(place.host);
+  const url = address === undefined ? ownUrl : `redis://${address}:6379`;
+  const network = address === undefined ? ['--port', '0'] : ['--port', '6379', '--bind', address];
+  const quiet = ['--save', '', '--appendonly', 'no', '--protected-mode', 'no', '--dir', dir];
+  const own = [program, ...network, '--unixsocket', socket, ...quiet];
+  const argv = place === undefined ? own : place.lab.command(place.host, own);
   let child: Bun.Subprocess | undefined;
   const kill = async () => {
     child?.kill('SIGKILL');
@@ -46,7 +55,7 @@ export async function startRedis(): Promise<TestRedis> {
   const start = async () => {
     child = Bun.spawn(argv, { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' });
     for (let tries = 0; tries < 200; tries++) {
-      if (await answers(url)) return;
+      if (await answers(ownUrl)) return;
       await Bun.sleep(50);
     }
     throw new Error('redis-server does not answer');

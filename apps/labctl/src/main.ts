@@ -1,19 +1,27 @@
 /**
- * The one program behind every name: `labctl` (also `labmesh`), `labmand`, and the hidden verb that runs the built-in
- * engine in a process of its own. A link with another name is enough, as with busybox.
+ * The one program behind every name: `labctl` (also `labmesh`), `labmand`, `labd`, `lab-agent`, and the hidden verb that
+ * runs the built-in engine in a process of its own. A link with another name is enough, as with busybox.
  */
 import { basename } from 'node:path';
 import { runMain, type Main } from '@labmesh/kit/run';
 import { dispatch } from './dispatch.ts';
 import { processWorld } from './process-world.ts';
+import { selfCommand } from './self-command.ts';
+
+/** Programs beside labctl, by name; each is loaded only when it is meant. */
+const programs: Readonly<Record<string, (argv: string[]) => Main>> = {
+  labmand: (argv) => async (life) => (await import('@labmesh/labman/main')).labmandMain(argv, life),
+  labd: (argv) => async (life) => (await import('@labmesh/labd/labd-main')).labdMain(argv, life),
+  'lab-agent': (argv) => async (life) =>
+    (await import('@labmesh/agent/agent-main')).agentMain(argv, life, selfCommand('lab-agent')),
+};
 
 /** Which program runs under a name and first word; `labmesh labmand …` works without a link. */
 function choose(name: string, argv: readonly string[]): Main | undefined {
-  const verb = name === 'labmand' || name === 'portman-engine' ? name : argv[0];
-  const rest = verb === name ? argv : argv.slice(1);
-  if (verb === 'labmand') {
-    return async (life) => (await import('@labmesh/labman/main')).labmandMain([...rest], life);
-  }
+  const isNamed = Object.hasOwn(programs, name) || name === 'portman-engine';
+  const verb = isNamed ? name : (argv[0] ?? '');
+  const program = Object.hasOwn(programs, verb) ? programs[verb] : undefined;
+  if (program !== undefined) return program([...(isNamed ? argv : argv.slice(1))]);
   if (verb === 'portman-engine' || verb === 'engine-child') return undefined;
   return (life) => dispatch(argv, processWorld(life));
 }

@@ -11,11 +11,21 @@ const runStateSchema = z.object({
   /** ISO time. */
   startedAt: z.string(),
   version: z.string(),
-  /** Absent while it starts. */
+  /** Absent while it starts, and without a gateway. */
   api: z.string().optional(),
   port: z.number().int().optional(),
   adminToken: z.string().optional(),
   keyFile: z.string().optional(),
+  /** Absent while it starts, and without labd. */
+  fleet: z
+    .object({
+      api: z.string(),
+      agents: z.string(),
+      adminSocket: z.string(),
+      /** Name of this machine, when its agent joined. */
+      server: z.string().optional(),
+    })
+    .optional(),
 });
 export type RunState = z.infer<typeof runStateSchema>;
 

@@ -22,6 +22,7 @@ const commands = ['enroll', 'run', 'status', 'facts', 'check-config', 'install',
 const print = (text: string) => void process.stdout.write(text);
 
 const help = {
+  settings: true,
   usage: `lab-agent ${commands.join('|')} [--config FILE] [options]`,
   summary:
     'Joins this machine to labd: it dials out, and nothing listens here. Settings stand in labmesh.toml, table [agent].',
@@ -45,16 +46,18 @@ async function readOptions(
   return { options: values, command: positionals[0], config };
 }
 
-async function run(options: AgentOptions, life: Life): Promise<void> {
+/** This program as its own file, without a bundle around it. */
+const ownCommand = (): string[] => [
+  process.execPath,
+  ...(process.argv[1] === undefined || process.argv[1].startsWith('/$bunfs') ? [] : [process.argv[1]]),
+];
+
+async function run(options: AgentOptions, life: Life, selfCommand: readonly string[]): Promise<void> {
   const log = createLogger(
     { level: options.logLevel as 'info', format: process.stderr.isTTY ? 'pretty' : 'json' },
     { part: 'agent' },
   );
   const identity = await identityOf(options, version);
-  const selfCommand = [
-    process.execPath,
-    ...(process.argv[1] === undefined || process.argv[1].startsWith('/$bunfs') ? [] : [process.argv[1]]),
-  ];
   const agent = life.stack.use(new Agent({ identity, options, clock: systemClock, log, version, selfCommand }));
   const running = agent.run();
   life.stack.use(tellReady(() => agent.state));
@@ -71,8 +74,11 @@ function status(options: AgentOptions): number {
   return 0;
 }
 
-/** Runs lab-agent; gives the exit code: 0 ok, 1 failed, 2 usage, 3 settings. */
-export async function agentMain(argv: string[], life: Life): Promise<number> {
+/**
+ * Runs lab-agent; gives the exit code: 0 ok, 1 failed, 2 usage, 3 settings.
+ * @param selfCommand words that start lab-agent again, where it is one program of several in a file
+ */
+export async function agentMain(argv: string[], life: Life, selfCommand = ownCommand()): Promise<number> {
   if (argv[0] === helperName) {
     await runCopyHelper();
     return 0;
@@ -85,11 +91,11 @@ export async function agentMain(argv: string[], life: Life): Promise<number> {
     const { options, command, config } = await readOptions(argv);
     if (command === 'version') print(`lab-agent ${version}\n`);
     else if (command === 'enroll') print(await enrolHere(options, version));
-    else if (command === 'run') await run(options, life);
+    else if (command === 'run') await run(options, life, selfCommand);
     else if (command === 'status') return status(options);
     else if (command === 'facts') print(`${JSON.stringify((await readFacts()).facts, null, 2)}\n`);
     else if (command === 'check-config') print('the settings are good\n');
-    else if (command === 'install') print(`${await installUnit(config)}\n`);
+    else if (command === 'install') print(`${await installUnit(config, selfCommand)}\n`);
     else if (command === 'uninstall') {
       await removeUnit();
       rmSync(options.stateDir, { recursive: true, force: true });

@@ -71,15 +71,6 @@ export const agentOptions = defineOptions({
     help: 'off: no exec, copy or forward on this machine, whatever labd says',
   },
   logins: { type: 'string[]', default: ['*'], file: 'agent.logins', help: 'accounts that exec and copy may use' },
-  orphanTtlMs: {
-    type: 'duration',
-    default: '5m',
-    file: 'agent.orphan_ttl',
-    help: 'a session that nobody comes back to ends after',
-  },
-  detachedTtlMs: { type: 'duration', default: '24h', file: 'agent.detached_ttl', help: 'the same for a detached one' },
-  killAfterMs: { type: 'duration', default: '5s', file: 'agent.kill_after', help: 'between TERM and KILL' },
-  drainMs: { type: 'duration', default: '2s', file: 'agent.drain', help: 'silence after which a held pipe is left' },
   factsEveryMs: { type: 'duration', default: '10m', file: 'agent.facts_every', help: 'between looks at the machine' },
   reconnectMinMs: {
     type: 'duration',

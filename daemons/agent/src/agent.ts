@@ -21,7 +21,7 @@ import { readFacts } from './facts/read-facts.ts';
 import type { AgentIdentity } from './identity/agent-identity.ts';
 import { comeBack, keepCertificate } from './identity/keep-certificate.ts';
 import { sessionOpener } from './open-session.ts';
-import { defaultSessionOptions } from './session-options.ts';
+import { defaultSessionOptions, type SessionOptions } from './session-options.ts';
 import { Sessions } from './sessions.ts';
 
 export type AgentState = 'disconnected' | 'connecting' | 'connected' | 'reconnecting' | 'waiting-approval' | 'stopped';
@@ -41,6 +41,8 @@ const superseded = 4409;
 export class Agent implements AsyncDisposable {
   readonly #parts: AgentParts;
   readonly #sessions: Sessions;
+  /** Read at each use: labd tells times in HELLO_OK. */
+  readonly #session: SessionOptions;
   readonly #reconnect: Reconnect;
   readonly #ending = new AbortController();
   readonly #instanceId = uuidv7();
@@ -53,23 +55,13 @@ export class Agent implements AsyncDisposable {
   constructor(parts: AgentParts) {
     const { options, identity, clock, log, selfCommand } = parts;
     this.#parts = parts;
-    const { exec, logins, logPaths, orphanTtlMs, detachedTtlMs, killAfterMs, drainMs } = options;
-    const session = {
-      ...defaultSessionOptions,
-      exec,
-      logins,
-      logPaths,
-      orphanTtlMs,
-      detachedTtlMs,
-      killAfterMs,
-      drainMs,
-      selfCommand,
-    };
+    const { exec, logins, logPaths } = options;
+    this.#session = { ...defaultSessionOptions, exec, logins, logPaths, selfCommand };
     this.#sessions = new Sessions({
       clock,
       log,
-      options: session,
-      open: sessionOpener({ options: session, clock, log }),
+      options: this.#session,
+      open: sessionOpener({ options: this.#session, clock, log }),
     });
     this.#reconnect = new Reconnect({ minMs: options.reconnectMinMs, maxMs: options.reconnectMaxMs });
     const configured = agentUrls(options);
@@ -192,6 +184,7 @@ export class Agent implements AsyncDisposable {
     const { identity, log } = this.#parts;
     this.#enter('connected', { url, replica: ok.replicaId });
     this.#learn(ok.urls);
+    Object.assign(this.#session, ok.exec);
     if (ok.bundle !== '' && ok.bundle !== identity.bundleDigest) {
       identity
         .refreshBundle(url)

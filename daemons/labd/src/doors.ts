@@ -113,13 +113,12 @@ export class Doors implements AsyncDisposable {
       const connection: Connection = { listener: 'socket', remoteAddress: 'local', peer: { state: 'none' } };
       this.#house().upgrade(request, socket as Socket, head, connection);
     });
-    // Born closed to others: between bind and chmod nobody may slip in.
+    // Born closed to others: between bind and chmod nobody may slip in. The bind happens inside this call; the mask is
+    // the whole process's, and other work in it must not make folders that nobody can enter.
     const mask = process.umask(0o177);
-    try {
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
-    } finally {
-      process.umask(mask);
-    }
+    const listening = new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+    process.umask(mask);
+    await listening;
     chmodSync(path, 0o600);
     return server;
   }

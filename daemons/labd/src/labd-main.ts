@@ -15,6 +15,7 @@ const { version } = manifest;
 const commands = ['run', 'check-config', 'migrate', 'version'] as const;
 
 const help = {
+  settings: true,
   usage: 'labd run|check-config|migrate|version [--config FILE] [options]',
   summary:
     'The control plane of the fleet: identities, access, audit, agents, sessions. Settings stand in labmesh.toml.',

@@ -7,6 +7,7 @@ import { verifyPeer } from '@labmesh/pki/verify-peer';
 import { encodeFrame } from '@labmesh/wire/frame/codec';
 import { ChannelEnd } from './channel-end.ts';
 import { dialLink, type DialOptions, DialRefused } from './dial.ts';
+import type { FrameSocket } from './frame-socket.ts';
 import { Link, type LinkHandlers } from './link.ts';
 import { listenMtls, type MtlsListener, type MtlsListenerOptions } from './mtls-listener.ts';
 import { testHello, testHelloOk } from './testing/link-pair.ts';
@@ -142,6 +143,21 @@ describe('LD-3: links over mTLS', () => {
   });
 });
 
+test('HB-6: sending leaves the bytes as they are, for they may have to go again', async () => {
+  let far: FrameSocket | undefined;
+  const onUpgrade: MtlsListenerOptions['onUpgrade'] = (request, socket, head) =>
+    upgradeToFrames(request, socket, head, (frames) => void (far = frames));
+  const near = await dialLink(dialOptions(await listen({}, { onUpgrade })));
+  for (const socket of [near, far!]) {
+    const messages = Array.from({ length: 40 }, () => someBytes(16 * 1024));
+    const copies = messages.map((message) => Buffer.from(message));
+    for (const message of messages) socket.send(message);
+    await Bun.sleep(50);
+    expect(messages.every((message, index) => message.equals(copies[index]!))).toBe(true);
+  }
+  near.terminate();
+});
+
 describe('frames that are none', () => {
   test('a text message closes with 4400, one too large ends the link', async () => {
     for (const [message, code] of [
@@ -198,9 +214,10 @@ describe('dialLink', () => {
     });
     await expect(dialLink({ ...options, url: 'wss://127.0.0.1:1/' })).rejects.toThrow();
     const strict = await listen();
-    await expect(
-      dialLink({ ...dialOptions(strict), identity: undefined } as unknown as DialOptions),
-    ).rejects.toMatchObject({ status: 401, body: 'no' });
+    await expect(dialLink({ ...dialOptions(strict), identity: undefined })).rejects.toMatchObject({
+      status: 401,
+      body: 'no',
+    });
     const other = await listen();
     await expect(dialLink({ ...dialOptions(other), subprotocol: 'labmesh.later.v9' })).rejects.toThrow();
   });

@@ -107,6 +107,16 @@ function joined(parts: Part[], stream: StreamId, size: number): Buffer {
   return whole;
 }
 
+const window = 256 * 1024;
+
+/** P4: nothing holds more than its windows, whatever was cut. */
+function assertBounds(world: World, client: ChannelEnd): void {
+  for (const end of [client, world.agentEnd]) expect(end?.memoryBytes ?? 0).toBeLessThan(3.3 * window);
+  for (const replica of world.replicas) {
+    for (const relay of replica.relays.values()) expect(relay.queuedBytes).toBeLessThanOrEqual(3 * window);
+  }
+}
+
 type Run = { seed: number; cuts: number; record: boolean };
 
 /** Cuts something at random: the client's link, the agent's, both, or kills a replica. */
@@ -166,7 +176,10 @@ async function runOne({ seed, cuts, record }: Run): Promise<void> {
   const resumed = client.keepUp(end);
   let over = false;
   void end.closed.then(() => (over = true));
-  for (let done = 0; done < cuts && !over; done++) await cutOnce(world, client, random);
+  for (let done = 0; done < cuts && !over; done++) {
+    await cutOnce(world, client, random);
+    assertBounds(world, end);
+  }
   const ending = await end.closed;
   await resumed;
   expect({ seed, ending, faults: world.faults }).toEqual({ seed, ending: { reason: 'ok', text: '' }, faults: [] });
@@ -190,6 +203,39 @@ test(
   },
   { timeout: 600_000 },
 );
+
+/** The agent's process dies in the middle and comes back without its sessions. */
+async function dieOnce(seed: number): Promise<{ exits: number; reason: string }> {
+  const random = seeded(seed);
+  const world = new World(2, random);
+  world.onAgentOpen = (end) => {
+    end.handle({});
+    void send(end, 1, someBytes(400_000), random).catch(() => {});
+  };
+  const [replica] = world.replicas;
+  world.connectAgent(replica!);
+  await replica!.agent?.greeted;
+  const client = new Client(world, random);
+  await client.connect(replica);
+  const end = ChannelEnd.open(client.link!.near, execOpen);
+  let exits = 0;
+  const { take } = reader(random);
+  end.handle({ data: (_stream, bytes) => take(bytes), exit: () => void exits++ });
+  await end.opened;
+  const resumed = client.keepUp(end);
+  await cutOnce(world, client, random);
+  world.agentEnd = undefined;
+  for (const one of world.replicas) one.agent?.cut();
+  world.connectAgent(world.replicas[Math.floor(random() * 2)]!);
+  const { reason } = await end.closed;
+  await resumed;
+  return { exits, reason };
+}
+
+test('P3: an agent that dies is never an exit, and the client learns that the session is gone', async () => {
+  for (let seed = 1; seed <= 40; seed++)
+    expect({ seed, ...(await dieOnce(seed)) }).toEqual({ seed, exits: 0, reason: 'no-session' });
+}, 60_000);
 
 afterAll(() => {
   expect(cutsDone).toBeGreaterThanOrEqual(cutsWanted);

@@ -36,6 +36,11 @@ export function runningState(data: string | undefined, env: Environment): Runnin
   const state = readRunState(dataDir);
   if (state === undefined) throw notRunning(dataDir);
   const { api, adminToken } = state;
+  if (api === undefined && state.fleet !== undefined) {
+    throw new CommandError(`labmesh on ${dataDir} runs without a gateway`, {
+      hint: 'it was started with --only; start it again with the part gateway',
+    });
+  }
   if (api === undefined || adminToken === undefined) {
     throw new CommandError(`labmesh on ${dataDir} is still starting (pid ${state.pid})`, {
       hint: 'try again in a moment',

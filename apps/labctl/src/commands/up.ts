@@ -9,7 +9,8 @@ import { startProgress } from '../terminal/progress.ts';
 import { safeText } from '../terminal/safe-text.ts';
 import { compose, type Running } from '../up/compose.ts';
 import { modelPath } from '../up/own-engine.ts';
-import { readyScreen, type ReadyFacts } from '../up/ready-screen.ts';
+import { wantedParts } from '../up/parts.ts';
+import { type FleetFacts, readyScreen, type ReadyFacts } from '../up/ready-screen.ts';
 import { readUpFile, upOptions, type UpValues } from '../up/up-options.ts';
 import { waitForState } from '../up/wait-for-state.ts';
 
@@ -32,25 +33,37 @@ function downNotes(registry: Running['registry']): string[] {
 }
 
 /** Gathers what the ready screen shows. */
-function readyFacts({ gateway, registry, notes }: Running): ReadyFacts {
+function readyFacts({ gateway, fleet, registry, notes }: Running): ReadyFacts {
   return {
-    api: gateway.api,
-    key: gateway.firstKey,
-    models: gateway.models(),
+    api: gateway?.api,
+    key: gateway?.firstKey ?? { text: '', file: '', created: false },
+    models: gateway?.models() ?? [],
     places: new Map(registry.endpoints.map((endpoint) => [endpoint.spec.name, placeOf(endpoint)])),
+    fleet: fleet satisfies FleetFacts | undefined,
     notes: [...notes, ...downNotes(registry)],
-    wildcard: gateway.isWildcard,
+    wildcard: gateway?.isWildcard ?? false,
     version: productVersion,
     startedInMs: performance.now(),
   };
 }
 
 /** The one line of `--json`: models with the names of their endpoints. The key is null when none is needed. */
-function readyLine({ gateway, registry, notes: given }: Running): string {
+function readyLine({ gateway, fleet, registry, notes: given }: Running): string {
   const notes = [...given, ...downNotes(registry)];
-  const { api, firstKey } = gateway;
-  const ready = { ready: true, api, key: firstKey.text || null, models: gateway.models() };
-  return `${JSON.stringify(notes.length === 0 ? ready : { ...ready, notes })}\n`;
+  const ready = {
+    ready: true,
+    ...(gateway !== undefined && { api: gateway.api, key: gateway.firstKey.text || null, models: gateway.models() }),
+    ...(fleet !== undefined && {
+      fleet: {
+        api: fleet.api,
+        agents: fleet.agents,
+        server: fleet.server ?? null,
+        context: fleet.context?.name ?? null,
+      },
+    }),
+    ...(notes.length > 0 && { notes }),
+  };
+  return `${JSON.stringify(ready)}\n`;
 }
 
 /** Says which server joined, once it has told its models. */
@@ -66,7 +79,7 @@ async function announce(endpoint: Endpoint, running: Running, world: World): Pro
  * the ready line.
  */
 async function windDown({ gateway, drain }: Running, values: UpValues, world: World): Promise<void> {
-  const open = gateway.inFlight;
+  const open = gateway?.inFlight ?? 0;
   const streams = (count: number) => (count === 1 ? '1 open stream' : `${count} open streams`);
   world.stderr(
     open === 0
@@ -81,13 +94,14 @@ export const up = defineCommand({
   name: 'up',
   summary:
     'Starts one OpenAI-compatible API over the LLM servers of this machine and those of the settings file. Without any, ' +
-    'a small demo model is served.',
+    'a small demo model is served. Beside it labd runs, with this machine as its first server: labctl exec works at once.',
   usage: 'labctl up [options]',
   examples: [
     'labctl up',
     'labctl up --port 0 --json',
     'labctl up --model ~/models/qwen.gguf',
     'labctl up --config labmesh.toml',
+    'labctl up --only labd,agent',
   ],
   options: upOptions,
   positionalsMax: 0,
@@ -96,6 +110,7 @@ export const up = defineCommand({
     if (given.model !== undefined && given.demo === true) {
       throw new CommandError('--demo and --model exclude each other', { hint: 'leave one out', exitCode: 2 });
     }
+    const parts = wantedParts(given);
     const values =
       given.model === undefined ? given : { ...given, model: modelPath(given.model, sources.model, file?.path) };
     const progress = startProgress(world);
@@ -107,26 +122,18 @@ export const up = defineCommand({
     const format = values.logFormat ?? (world.stderrIsTerminal ? 'pretty' : 'json');
     const log = createLogger({ level: values.logLevel, format, write });
     const dataDir = dataFolderPath(values.data, world.env);
-    const { signal, stopped } = world.life;
+    const { stopped } = world.life;
     try {
       const onFound = (endpoint: Endpoint) => {
         if (!values.json) void announce(endpoint, running, world);
       };
-      await using running: Running = await compose({
-        env: world.env,
-        dataDir,
-        values,
-        file,
-        log,
-        signal,
-        onStep: progress.step,
-        onFound,
-      });
+      const input = { world, dataDir, values, parts, file, log, onStep: progress.step, onFound };
+      await using running: Running = await compose(input);
       progress.end();
       const facts = readyFacts(running);
       world.stdout(values.json ? readyLine(running) : readyScreen(facts, paint(world.colourOut), values.openAccess));
       // A drain asked for over the API ends the process too: without its listener it has nothing left to do.
-      await Promise.race([stopped, running.gateway.drained]);
+      await Promise.race(running.gateway === undefined ? [stopped] : [stopped, running.gateway.drained]);
       await windDown(running, values, world);
     } finally {
       progress.end();

@@ -7,31 +7,15 @@
  * Everything is closed in reverse order.
  */
 import type { Gateway } from '@labmesh/gateway/gateway';
-import type { Endpoint } from '@labmesh/inference/registry/endpoint';
 import type { Registry } from '@labmesh/inference/watch/registry';
-import type { Logger } from '@labmesh/kit/log';
-import type { OptionsFile } from '@labmesh/kit/options/read-tables';
-import type { World } from '../command.ts';
-import { startBeside, unlessAborted } from './beside.ts';
+import { unlessAborted } from './beside.ts';
+import type { ComposeInput } from './compose-input.ts';
 import type { OwnFleet } from './fleet/own-fleet.ts';
-import { type FleetSettings, readFleetSettings } from './fleet-settings.ts';
+import { readFleetSettings } from './fleet-settings.ts';
 import { type Ground, layGround } from './ground.ts';
 import { openNode, type OwnNode } from './own-node.ts';
-import type { Parts } from './parts.ts';
 import { openServing, startEarlyEngine } from './serving.ts';
-import type { UpValues } from './up-options.ts';
-
-export type ComposeInput = {
-  world: World;
-  dataDir: string;
-  values: UpValues;
-  parts: Parts;
-  file: OptionsFile | undefined;
-  log: Logger;
-  onStep: (text: string) => void;
-  /** A server that was found after the start. */
-  onFound: (endpoint: Endpoint) => void;
-};
+import { prepareFleet } from './start-fleet.ts';
 
 export interface Running extends AsyncDisposable {
   /** Undefined when --only leaves it out; so is `fleet`. */
@@ -42,29 +26,6 @@ export interface Running extends AsyncDisposable {
   readonly notes: readonly string[];
   /** Takes no more requests and waits for open ones. Gives how many were cut. */
   drain: (graceMs: number) => Promise<number>;
-}
-
-/** labd and what belongs to it, beside all else. The code is big: whoever leaves the fleet out does not load it. */
-function startFleet(
-  input: ComposeInput,
-  parts: { settings: FleetSettings; ground: Ground; code: Promise<typeof import('./fleet/own-fleet.ts')> },
-  stack: AsyncDisposableStack,
-): Promise<OwnFleet> {
-  const { world, dataDir, values, log } = input;
-  const { settings, ground, code } = parts;
-  return startBeside(stack, async (ending) => {
-    const { openFleet } = await code;
-    return openFleet({
-      world,
-      dataDir,
-      settings,
-      anyPort: values.port === 0,
-      withAgent: input.parts.has('agent'),
-      store: ground.store,
-      log,
-      signal: AbortSignal.any([world.life.signal, ending]),
-    });
-  });
 }
 
 /** Tells other commands how to reach us. */
@@ -98,14 +59,13 @@ export async function compose(input: ComposeInput): Promise<Running> {
   const { signal } = world.life;
   input.onStep('starting');
   const settings = readFleetSettings(file, world.env);
-  const code = parts.has('labd') ? import('./fleet/own-fleet.ts') : undefined;
-  code?.catch(() => undefined);
+  const startFleet = parts.has('labd') ? prepareFleet(input, settings) : undefined;
   const ground = await layGround({ ...input, databaseUrl: settings.labd.databaseUrl }, stack);
   const { registry, closing } = ground;
   const early = startEarlyEngine(input, stack);
   const node = await openNode(input, ground, stack);
   const serving = parts.has('gateway') ? await openServing(input, { ground, node, early }, stack) : undefined;
-  const starting = code === undefined ? undefined : startFleet(input, { settings, ground, code }, stack);
+  const starting = startFleet?.(ground, stack);
   if (serving === undefined) void registry.start(closing);
   const missing = (await serving?.fill()) ?? [];
   const fleet = starting === undefined ? undefined : await unlessAborted(signal, starting);

@@ -3,8 +3,19 @@ import { safeText } from '../terminal/safe-text.ts';
 import { shellInDoubleQuotes, shellQuote } from '../terminal/shell-quote.ts';
 import { demoModelId, demoPrompt } from './demo-model.ts';
 
-export type ReadyFacts = {
+export type FleetFacts = {
   api: string;
+  /** Name of this machine; undefined when its agent did not join. */
+  server: string | undefined;
+  /** How many labd knows. */
+  servers: number;
+  /** Of config.yaml; undefined when nobody was logged in. */
+  context: { name: string; isCurrent: boolean } | undefined;
+};
+
+export type ReadyFacts = {
+  /** Undefined: there is no gateway. */
+  api: string | undefined;
   /** `created`: made just now, shown this once. `text` is '' when the API is open. */
   key: { text: string; file: string; created: boolean };
   models: readonly {
@@ -15,6 +26,8 @@ export type ReadyFacts = {
   }[];
   /** Where an endpoint lives, by its name. */
   places: ReadonlyMap<string, string>;
+  /** Undefined: labd was left out. */
+  fleet: FleetFacts | undefined;
   notes: readonly string[];
   /** Listens on every network. */
   wildcard: boolean;
@@ -36,7 +49,7 @@ function exampleModel(models: ReadyFacts['models']): ReadyFacts['models'][number
 /** A line that works when pasted into a POSIX shell; undefined without a model. */
 export function curlLine(facts: Pick<ReadyFacts, 'api' | 'key' | 'models'>): string | undefined {
   const model = exampleModel(facts.models);
-  if (model === undefined) return undefined;
+  if (model === undefined || facts.api === undefined) return undefined;
   const { text, file, created } = facts.key;
   const secret = created ? text : `$(cat "${shellInDoubleQuotes(file)}")`;
   const authorization = text === '' && !created ? '' : ` -H "Authorization: Bearer ${secret}"`;
@@ -68,18 +81,31 @@ function modelLines(facts: ReadyFacts): string[] {
   });
 }
 
+const noModels =
+  'Models  none yet: start an LLM server on this machine, it is found by itself, or use labctl up --model FILE.gguf';
+
+/** The API, what opens it, and what it serves. */
+function servingLines(facts: ReadyFacts, paint: Paint, isOpen: boolean): string[] {
+  if (facts.api === undefined) return [];
+  const lines = [`API     ${paint.bold(facts.api)}`];
+  lines.push(`Key     ${isOpen ? 'none is needed' : keyLine(facts.key, paint)}`);
+  return [...lines, '', ...(facts.models.length > 0 ? ['Models', ...modelLines(facts)] : [noModels])];
+}
+
+/** A line that works when typed: where labd is, and a first command on this machine. */
+function fleetLine({ api, server, servers, context }: FleetFacts, { bold }: Paint): string {
+  const where = context?.isCurrent === false ? ` --context ${context.name}` : '';
+  const first = server === undefined || context === undefined ? [] : [`labctl exec${where} ${server} -- uptime`];
+  return ['Fleet   ' + bold(api), `${servers} ${servers === 1 ? 'server' : 'servers'}`, ...first].join(' · ');
+}
+
 /** What a person sees when everything runs. Ends with a newline. */
 export function readyScreen(facts: ReadyFacts, paint: Paint, isOpen = false): string {
-  const { bold, dim, green, yellow } = paint;
+  const { dim, green, yellow } = paint;
   const seconds = (facts.startedInMs / 1000).toFixed(1);
   const lines = [`${green('labmesh is ready')} ${dim(`(${facts.version}, ${seconds} s)`)}`, ''];
-  lines.push(`API     ${bold(facts.api)}`, `Key     ${isOpen ? 'none is needed' : keyLine(facts.key, paint)}`);
-  if (facts.models.length > 0) lines.push('', 'Models', ...modelLines(facts));
-  else
-    lines.push(
-      '',
-      'Models  none yet: start an LLM server on this machine, it is found by itself, or use labctl up --model FILE.gguf',
-    );
+  lines.push(...servingLines(facts, paint, isOpen));
+  if (facts.fleet !== undefined) lines.push(...(facts.api === undefined ? [] : ['']), fleetLine(facts.fleet, paint));
   for (const note of facts.notes) lines.push('', `${yellow('note')}    ${safeText(note)}`);
   if (facts.wildcard) lines.push('', `${yellow('warning')} every network of this machine can reach this API`);
   const curl = curlLine(facts);

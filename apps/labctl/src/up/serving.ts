@@ -9,7 +9,7 @@ import type { Registry } from '@labmesh/inference/watch/registry';
 import type { BuiltinEngine } from '@labmesh/portman/builtin-engine';
 import { CommandError } from '../command-error.ts';
 import { startBeside, unlessAborted } from './beside.ts';
-import type { ComposeInput } from './compose.ts';
+import type { ComposeInput } from './compose-input.ts';
 import { findServers, keepFinding, type FindServersParts } from './find-servers.ts';
 import type { Ground } from './ground.ts';
 import { openGateway } from './open-gateway.ts';

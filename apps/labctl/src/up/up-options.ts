@@ -21,6 +21,18 @@ export const upOptions = defineOptions({
     placeholder: 'FILE',
     help: 'settings; default labmesh.toml in this folder or in the data folder, when there is one',
   },
+  only: {
+    type: 'string',
+    flag: 'only',
+    placeholder: 'PARTS',
+    help: 'start these parts only, by comma: gateway, engine, node, labd, agent',
+  },
+  fleet: {
+    type: 'boolean',
+    default: true,
+    flag: 'fleet',
+    help: 'leave out labd and the agent of this machine',
+  },
   model: {
     type: 'string',
     flag: 'model',

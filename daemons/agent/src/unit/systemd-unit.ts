@@ -56,14 +56,9 @@ async function systemctl(...words: string[]): Promise<void> {
   if (code !== 0) throw new Error(`systemctl ${words.join(' ')}: ${text.trim()}`);
 }
 
-const selfCommand = () => [
-  process.execPath,
-  ...(process.argv[1] === undefined || process.argv[1].startsWith('/$bunfs') ? [] : [process.argv[1]]),
-];
-
 /** Writes and starts the unit; gives a line to show. Without systemd it only prints the unit. */
-export async function installUnit(config: string | undefined): Promise<string> {
-  const command = [...selfCommand(), 'run', ...(config === undefined ? [] : ['--config', config])];
+export async function installUnit(config: string | undefined, selfCommand: readonly string[]): Promise<string> {
+  const command = [...selfCommand, 'run', ...(config === undefined ? [] : ['--config', config])];
   const text = unitText(command);
   if (!existsSync('/run/systemd/system')) return `there is no systemd here; the unit would be:\n\n${text}`;
   writeFileSync(unitPath, text, { mode: 0o644 });

@@ -38,8 +38,10 @@ export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableS
   const directory = new Directory(store, replicaId);
   const otherUrls = () => replicas.others().flatMap(({ agentUrl }) => agentUrl ?? []);
   const bundleDigest = () => authority.bundle().digest;
+  const { orphanTtlMs, detachedTtlMs, killAfterMs, drainMs } = options;
+  const exec = { orphanTtlMs, detachedTtlMs, killAfterMs, drainMs };
   const hub = stack.use(
-    new AgentHub({ directory, denyList, events, clock, log, replicaId, options, bundleDigest, otherUrls }),
+    new AgentHub({ directory, denyList, events, clock, log, replicaId, options, bundleDigest, otherUrls, exec }),
   );
   await directory.clear();
   const view = new FleetView(store, hub, replicas);

@@ -10,7 +10,7 @@ import type { Logger } from '@labmesh/kit/log';
 import type { FrameSocket } from '@labmesh/link/frame-socket';
 import { Link, type LinkHandlers, type SocketCloseName } from '@labmesh/link/link';
 import type { PeerIdentity } from '@labmesh/pki/verify-peer';
-import type { Hello, Msg } from '@labmesh/wire/frame/messages';
+import type { ExecSettings, Hello, Msg } from '@labmesh/wire/frame/messages';
 import type { DenyList } from '../ca/deny-list.ts';
 import type { EventLog } from '../events/event-log.ts';
 import type { Directory, KnownAgent } from './directory.ts';
@@ -34,6 +34,8 @@ export type HubParts = {
   log: Logger;
   replicaId: string;
   options: HubOptions;
+  /** `[exec]`, told to agents. */
+  exec: ExecSettings;
   bundleDigest: () => string;
   /** Agent URLs of the other live replicas. */
   otherUrls: () => readonly string[];
@@ -209,6 +211,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
       heartbeatMs: this.heartbeatMs,
       timeMs: this.#parts.clock.wall(),
       bundle: bundleDigest(),
+      exec: this.#parts.exec,
       limits: { channels: channelsMax, window: windowBytes, windowMax: windowBytesMax },
       urls: [...otherUrls()].slice(0, 64),
     };

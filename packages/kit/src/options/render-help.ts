@@ -1,6 +1,12 @@
 import type { OptionDef, OptionDefs } from './option-def.ts';
 
-export type HelpText = { usage: string; summary: string; examples?: readonly string[] };
+export type HelpText = {
+  usage: string;
+  summary: string;
+  examples?: readonly string[];
+  /** Lists what has a place in the file and no flag, too: for daemons, whose settings stand there. */
+  settings?: boolean;
+};
 
 const defaultPlaceholder = {
   string: 'TEXT',
@@ -41,8 +47,18 @@ function wrap(text: string, indent: number): string {
   return lines.join(`\n${' '.repeat(indent)}`);
 }
 
+/** `  audit.retention = 400d   age at which rows are pruned`, by tables. */
+function settingRows(defs: OptionDefs): string[] {
+  const rows = Object.values(defs).filter(({ flag, file }) => flag === undefined && file !== undefined);
+  return rows.map((def) => {
+    const value = def.default === undefined || def.secret ? '' : ` = ${String(def.default)}`;
+    const env = def.env === undefined ? '' : ` [env ${def.env}${def.envFile ? `, ${def.env}_FILE` : ''}]`;
+    return `  ${`${def.file}${value}`.padEnd(44)} ${def.help}${env}`;
+  });
+}
+
 /** The text of `--help`: usage, summary, a line an option, examples. Ends with a newline. */
-export function renderHelp(defs: OptionDefs, { usage, summary, examples }: HelpText): string {
+export function renderHelp(defs: OptionDefs, { usage, summary, examples, settings }: HelpText): string {
   const rows = Object.values(defs)
     .filter((def) => def.flag !== undefined)
     .map((def) => [left(def), def.help + notes(def)] as const);
@@ -54,6 +70,7 @@ export function renderHelp(defs: OptionDefs, { usage, summary, examples }: HelpT
   );
   const parts = [`Usage: ${usage}`, summary];
   if (options.length > 0) parts.push(`Options:\n${options.join('\n')}`);
+  if (settings) parts.push(`Settings (labmesh.toml):\n${settingRows(defs).join('\n')}`);
   if (examples !== undefined && examples.length > 0)
     parts.push(`Examples:\n${examples.map((line) => `  ${line}`).join('\n')}`);
   return `${parts.join('\n\n')}\n`;

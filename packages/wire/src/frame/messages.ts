@@ -32,6 +32,14 @@ export const helloSchema = z.object({
 });
 export type Hello = z.infer<typeof helloSchema>;
 
+export const execSettingsSchema = z.object({
+  orphanTtlMs: z.int().min(0),
+  detachedTtlMs: z.int().min(0),
+  killAfterMs: z.int().min(0),
+  drainMs: z.int().min(0),
+});
+export type ExecSettings = z.infer<typeof execSettingsSchema>;
+
 export const helloOkSchema = z.object({
   protocol: z.int(),
   replicaId: z.string().max(64),
@@ -40,7 +48,8 @@ export const helloOkSchema = z.object({
   timeMs: z.int(),
   /** Digest of the CA bundle; another one than yours means: GET /ca/bundle. */
   bundle: z.string().max(64).default(''),
-  desired: z.unknown().optional(),
+  /** What labd's settings say about sessions; the agent's own switches stand above it. */
+  exec: execSettingsSchema.optional(),
   limits: z.object({ channels: z.int(), window: z.int(), windowMax: z.int() }),
   /** Other replicas' agent URLs. */
   urls: z.array(z.string().max(2048)).max(64).default([]),

@@ -21,6 +21,9 @@ export type ForwardParts = {
   problem: (error: unknown) => void;
 };
 
+/** How long a client may take to end its side once all is said. */
+const lingerMs = 1_000;
+
 const systemTexts: Readonly<Record<string, string>> = {
   EADDRINUSE: 'something listens there already',
   EACCES: 'this user may not listen there',
@@ -119,8 +122,15 @@ async function join(socket: Socket, channel: KeptChannel): Promise<void> {
   if (socket.destroyed) channel.close('ok');
   const ending = await channel.closed;
   if (ending.reason !== 'ok') throw new ChannelClosed(ending);
-  // What was written last is still on its way to the client.
-  if (!socket.destroyed && !socket.writableFinished) await new Promise((resolve) => socket.once('close', resolve).end());
+  await farewell(socket);
+}
+
+/** What was written last is still on its way to the client; a client that never ends its own side is not waited for. */
+async function farewell(socket: Socket): Promise<void> {
+  if (socket.destroyed) return;
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const finished = new Promise<void>((resolve) => socket.end(() => resolve()));
+  await Promise.race([closed, finished.then(() => Bun.sleep(lingerMs))]);
 }
 
 /** Resolves when the system took them; at once when there is nobody any more. */
