@@ -7,7 +7,7 @@
  *     await labd.labctl('exec', 'web-1', '--local', '--', 'true');
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { NetworkLab } from './network-lab.ts';
@@ -16,7 +16,7 @@ const root = resolve(import.meta.dir, '../..');
 const bun = process.execPath;
 const labdMain = join(root, 'daemons/labd/src/main.ts');
 const agentMain = join(root, 'daemons/agent/src/main.ts');
-const labctlMain = join(root, 'apps/labctl/src/main.ts');
+export const labctlMain = join(root, 'apps/labctl/src/main.ts');
 
 export type Place = { lab: NetworkLab; host: string };
 export type Finished = { exitCode: number; stdout: string; stderr: string };
@@ -73,6 +73,15 @@ export class Daemon implements AsyncDisposable {
   }
 }
 
+async function saysOrEnds(daemon: Daemon, text: string): Promise<string> {
+  try {
+    return await daemon.says(text);
+  } catch (error) {
+    await daemon[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
 /** Runs a command to its end. */
 export async function run(
   command: readonly string[],
@@ -85,10 +94,10 @@ export async function run(
   return { exitCode, stdout, stderr };
 }
 
-const placed = (command: readonly string[], place: Place | undefined): string[] =>
+export const placed = (command: readonly string[], place: Place | undefined): string[] =>
   place === undefined ? [...command] : place.lab.command(place.host, command);
 
-const environment = (home: string): Record<string, string> => ({
+export const environment = (home: string): Record<string, string> => ({
   PATH: process.env['PATH'] ?? '',
   HOME: home,
   LANG: 'C.UTF-8',
@@ -134,6 +143,7 @@ export interface RunningLabd extends AsyncDisposable {
 
 export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'labmesh-labd-'));
+  mkdirSync(folder, { recursive: true });
   const { place } = options;
   const host = place === undefined ? '127.0.0.1' : place.lab.address(place.host);
   const socket = join(folder, 'a.sock');
@@ -160,7 +170,7 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
     cwd: folder,
     env: environment(folder),
   });
-  const ready = JSON.parse(await daemon.says(options.early === true ? '"labd listens"' : '"labd is ready"')) as {
+  const ready = JSON.parse(await saysOrEnds(daemon, options.early === true ? '"labd listens"' : '"labd is ready"')) as {
     api: string;
     agents: string;
   };
@@ -239,7 +249,7 @@ export async function startAgent(
       placed([bun, agentMain, 'run', '--config', config, '--log-level', 'debug'], settings.place),
       options,
     );
-    await daemon.says('"connected"');
+    await saysOrEnds(daemon, '"connected"');
     return {
       daemon,
       folder,

@@ -4,11 +4,13 @@ import { fleetPeopleCommands } from './table/fleet-people-commands.ts';
 import { fleetServerCommands } from './table/fleet-server-commands.ts';
 import { fleetTrustCommands } from './table/fleet-trust-commands.ts';
 import { modelCommands } from './table/model-commands.ts';
+import { sessionCommands } from './table/session-table.ts';
 import { toolCommands } from './table/tool-commands.ts';
 
 export const commandGroups: readonly CommandGroup[] = [
   { title: 'Models and API', entries: modelCommands },
   { title: 'Fleet', entries: fleetServerCommands },
+  { title: 'Sessions, files, ports and logs', entries: sessionCommands },
   { title: 'People and access', entries: fleetPeopleCommands },
   { title: 'CA, audit and backups', entries: fleetTrustCommands },
   { title: 'Configuration', entries: toolCommands },

@@ -52,7 +52,13 @@ export function systemAccounts(passwdFile = '/etc/passwd'): Accounts {
 
 /** `*` stands for any characters; all else for itself. */
 const matchesName = (glob: string, name: string) =>
-  new RegExp(`^${glob.split('*').map(RegExp.escape).join('.*')}$`, 's').test(name);
+  new RegExp(
+    `^${glob
+      .split('*')
+      .map((part) => RegExp.escape(part))
+      .join('.*')}$`,
+    's',
+  ).test(name);
 
 /**
  * The account that `login` names, or the agent's own.

@@ -79,8 +79,9 @@ export class Sessions {
   }
 
   async #accept(raw: RawChannel, open: Open): Promise<void> {
-    const { session, token, answer, run } = await this.open(open);
-    void run(ChannelEnd.accept(raw, open, { session, more: { token, ...answer } }));
+    const opened = await this.open(open);
+    const { session, token, answer } = opened;
+    void opened.run(ChannelEnd.accept(raw, open, { session, more: { token, ...answer } }));
   }
 
   /** Prepares a session; the caller sends OPEN_OK and then calls `run`. @throws Refused */

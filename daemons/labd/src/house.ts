@@ -39,7 +39,7 @@ export function openHouse(parts: HouseParts): House {
   const keyFile = options.kekPassphrase === undefined ? (options.kekFile ?? `${options.dataDir}/kek.key`) : undefined;
   const system = { version, startedAt: performance.now(), loopDelay, isStopping };
   const unavailable = () => (isStopping() ? 'SHUTTING_DOWN' : undefined);
-  const idempotent = new IdempotentAnswers({ store, secrets, clock });
+  const idempotent = new IdempotentAnswers({ store, secrets, clock, log });
   const { bodyBytesMax } = options;
   const handlers = allHandlers({ core, options, system, keyFile });
   const recording = { audit, clock, refusals: new FirstRefusals(clock) };

@@ -88,6 +88,7 @@ function place(
     const wanted = path === '/ws/peer' ? ['labd'] : ['agent', 'bastion'];
     if (peer.state !== 'known' || !wanted.includes(kind)) throw new FleetError('PERMISSION_DENIED');
     const { identity } = peer;
+    if (kind === 'bastion') return (socket) => core.bastions.accept(socket, identity);
     return path === '/ws/peer'
       ? (socket) => core.peers.accept(socket)
       : (socket) => core.hub.accept(socket, identity, connection.remoteAddress);

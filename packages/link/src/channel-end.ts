@@ -16,6 +16,7 @@ import type { Exit, OpenOk, Received, Resume } from '@labmesh/wire/frame/message
 import type { Open } from '@labmesh/wire/frame/open';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { type Channel, ChannelClosed, type ChannelEnding, type ChannelHandlers } from './channel.ts';
+import { windowOf } from './first-frame.ts';
 import { cutReasons, retryReasons } from './flow/close-reasons.ts';
 import { BothWays } from './flow/both-ways.ts';
 import type { Fault, IncomingHost } from './flow/incoming.ts';
@@ -72,7 +73,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
 
   /** Asks for a session. @throws LinkRefused */
   static open(link: Link, open: Open): ChannelEnd {
-    const window = ('window' in open ? open.window : undefined) ?? frameLimits.windowBytes;
+    const window = windowOf(open);
     const raw = link.open({ type: 'open', open });
     const end = new ChannelEnd(raw, true, '', 0, window);
     raw.adopt(end);
@@ -81,7 +82,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
 
   /** Answers an OPEN with OPEN_OK. */
   static accept(raw: RawChannel, open: Open, options: AcceptOptions): ChannelEnd {
-    const window = ('window' in open ? open.window : undefined) ?? frameLimits.windowBytes;
+    const window = windowOf(open);
     const inWindow = Math.min(window, options.windowMax ?? frameLimits.windowBytesMax);
     const end = new ChannelEnd(raw, false, options.session, window, inWindow);
     const body = { ...options.more, session: options.session, window: inWindow };
@@ -118,7 +119,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   }
 
   async write(stream: StreamId, bytes: Uint8Array): Promise<void> {
-    const out = this.#outStream(stream);
+    const out = this.#streams.out(stream);
     const ending = this.#ending ?? this.#localClose ?? this.#peerClose;
     if (ending !== undefined) throw new ChannelClosed(ending);
     if (out.ended) throw new TypeError('the stream was ended');
@@ -127,14 +128,8 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     return written;
   }
 
-  #outStream(id: StreamId) {
-    const out = this.#streams.outgoing.stream(id);
-    if (out === undefined) throw new TypeError(`stream ${id} goes the other way`);
-    return out;
-  }
-
   end(stream: StreamId): void {
-    this.#outStream(stream).ended = true;
+    this.#streams.out(stream).ended = true;
     this.#raw?.ready();
   }
 

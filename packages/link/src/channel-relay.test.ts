@@ -1,20 +1,14 @@
 import { describe, expect, test } from 'bun:test';
-import { type ChannelFrame, encodeCredit, encodeData, encodeFrame } from '@labmesh/wire/frame/codec';
+import { encodeCredit, encodeData } from '@labmesh/wire/frame/codec';
 import type { StreamId } from '@labmesh/wire/frame/frame-types';
 import type { Exit } from '@labmesh/wire/frame/messages';
 import { ChannelEnd } from './channel-end.ts';
-import { ChannelRelay, type RelayOptions, type RelayReport, type RelayTap } from './channel-relay.ts';
-import type { First } from './first-frame.ts';
-import type { LinkHandlers } from './link.ts';
-import type { RawChannel } from './raw-channel.ts';
+import type { RelayTap } from './channel-relay.ts';
 import { linkPair } from './testing/link-pair.ts';
+import { bytesOf, settle, tick } from './testing/direct.ts';
+import { Bare, Rig } from './testing/relay-rig.ts';
 import { execOpen, seeded, session, someBytes, token, World } from './testing/relay-world.ts';
 
-const tick = () => new Promise<void>((resolve) => setImmediate(resolve));
-const settle = async (turns = 20) => {
-  for (let turn = 0; turn < turns; turn++) await tick();
-};
-const bytesOf = (text: string) => new TextEncoder().encode(text);
 const window = 256 * 1024;
 const exit: Exit = {
   code: 5,
@@ -24,76 +18,6 @@ const exit: Exit = {
   drained: true,
   bytes: { in: 0, out: 2, err: 0 },
 };
-
-/** A bare channel: what came, and a way to answer by hand. */
-class Bare {
-  readonly raw: RawChannel;
-  readonly got: ChannelFrame[] = [];
-  constructor(raw: RawChannel) {
-    this.raw = raw;
-    raw.adopt({ onFrame: (frame) => void this.got.push(frame), pull: () => undefined, onDown: () => {} });
-  }
-  send(frame: ChannelFrame): void {
-    this.raw.sendNow(encodeFrame({ ...frame, channel: this.raw.id }));
-  }
-  credits(stream: StreamId): number[] {
-    return this.got.flatMap((frame) => (frame.type === 'credit' && frame.stream === stream ? [frame.count] : []));
-  }
-}
-
-/** One relay between two links, whose far ends are the test's. */
-class Rig {
-  readonly reports: RelayReport[] = [];
-  readonly relay: ChannelRelay;
-  readonly agents: Bare[] = [];
-  agentEnd: ChannelEnd | undefined;
-  /** What the agent does with OPEN and RESUME; bare channels by default. */
-  onAgent: (raw: RawChannel, first: First) => void = (raw) => void this.agents.push(new Bare(raw));
-  reachable = true;
-  readonly client;
-  readonly agent;
-
-  constructor(options: Partial<RelayOptions> = {}) {
-    const first: LinkHandlers['first'] = (_link, raw, what) => {
-      if (what.type === 'open') this.relay.start(raw, what.open);
-      else this.relay.attachClient(raw, what.resume);
-    };
-    this.client = linkPair({ first });
-    this.agent = linkPair({}, { first: (_link, raw, what) => this.onAgent(raw, what) });
-    this.relay = new ChannelRelay({
-      session,
-      reach: (what) => (this.reachable ? this.agent.labd.open(what) : undefined),
-      answer: (ok) => ({ ...ok, token }),
-      ended: (report) => this.reports.push(report),
-      ...options,
-    });
-  }
-
-  /** The agent as a real end. */
-  withEnd(): this {
-    this.onAgent = (raw, first) => {
-      if (first.type === 'open') this.agentEnd = ChannelEnd.accept(raw, first.open, { session });
-      else this.agentEnd?.resumeFrom(raw, first.resume);
-    };
-    return this;
-  }
-
-  /** A bare client, its OPEN answered. */
-  async bareClient(): Promise<[Bare, Bare]> {
-    const client = new Bare(this.client.other.open({ type: 'open', open: execOpen }));
-    await settle();
-    const [agent] = this.agents;
-    agent!.send({ type: 'openOk', channel: 0, body: { session, window } });
-    await settle();
-    return [client, agent!];
-  }
-
-  async clientEnd(): Promise<ChannelEnd> {
-    const end = ChannelEnd.open(this.client.other, execOpen);
-    await end.opened;
-    return end;
-  }
-}
 
 describe('start and end', () => {
   test('OPEN_OK carries what labd adds, and the report what passed', async () => {

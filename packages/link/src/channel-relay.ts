@@ -21,7 +21,7 @@ import { type CloseReason, frameLimits, type StreamId } from '@labmesh/wire/fram
 import type { Exit, OpenOk, Received, Resume } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
 import type { ChannelEnding } from './channel.ts';
-import type { First } from './first-frame.ts';
+import { type First, windowOf } from './first-frame.ts';
 import type { RawChannel } from './raw-channel.ts';
 import { cutReasons, retryReasons } from './flow/close-reasons.ts';
 import { StreamCounts } from './flow/stream-counts.ts';
@@ -112,7 +112,7 @@ export class ChannelRelay implements RelayCore {
 
   /** A client's OPEN, decided and completed by labd. Ends as `agent-offline` when the agent cannot be reached. */
   start(client: RawChannel, open: Open): void {
-    this.#window = ('window' in open ? open.window : undefined) ?? frameLimits.windowBytes;
+    this.#window = windowOf(open);
     this.#open = open;
     this.#client = new RelaySide(this, client, clientGets, 'opening');
     client.adopt(this.#client);

@@ -1,16 +1,16 @@
 /** The dialling side of a link: a WebSocket over TLS 1.3 with a client certificate (HB-1, CA-5). */
 import type { IncomingMessage } from 'node:http';
-import { connect as connectPlain, isIP } from 'node:net';
-import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
+import { connect, type PeerCertificate } from 'node:tls';
 import { frameLimits } from '@labmesh/wire/frame/frame-types';
 import { type ClientOptions, WebSocket } from 'ws';
 import type { FrameSocket } from './frame-socket.ts';
 import { WsSocket } from './ws-socket.ts';
 
 export type DialOptions = {
-  /** `wss://host:port/path`. */
+  /** `wss://host:port/path`; with `socketPath` `ws://localhost/path`. */
   url: string;
-  /** A unix socket to connect to in place of the URL's host, without TLS: whoever may open it is trusted by the system. */
+  /** labd's admin socket (LD-1) in place of the URL's host and TLS: whoever may open it is trusted by the system. */
   socketPath?: string;
   subprotocol: string;
   /** The client certificate: private key and chain, leaf first. */
@@ -62,10 +62,11 @@ async function refusal(response: IncomingMessage): Promise<DialRefused> {
 }
 
 /**
- * The TLS connection below the WebSocket. Made here because only then the check gets the whole chain that the server
+ * The connection below the WebSocket. Made here because only then the check gets the whole chain that the server
  * sent: with options of `ws` it sees the leaf alone.
  */
-function connectTls(options: DialOptions): TLSSocket {
+function connectBelow(options: DialOptions): Socket {
+  if (options.socketPath !== undefined) return connectPlain({ path: options.socketPath });
   const { identity, bundlePem, checkServerIdentity } = options;
   const url = new URL(options.url);
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
@@ -87,8 +88,7 @@ function clientOptions(options: DialOptions): ClientOptions {
     maxPayload: frameLimits.messageBytesMax,
     followRedirects: false,
     ...(options.headers !== undefined && { headers: options.headers }),
-    createConnection: () =>
-      options.socketPath === undefined ? connectTls(options) : connectPlain({ path: options.socketPath }),
+    createConnection: () => connectBelow(options),
   };
 }
 

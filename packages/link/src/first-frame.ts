@@ -1,5 +1,6 @@
 /** What begins a channel: OPEN or RESUME, and between replicas an OPEN that holds one of them and who asked (RP-1). */
 import { encodeFrame, firstFault } from '@labmesh/wire/frame/codec';
+import { frameLimits } from '@labmesh/wire/frame/frame-types';
 import { peerOpenSchema, type PeerOpen, type Resume, resumeSchema } from '@labmesh/wire/frame/messages';
 import { type Open, openSchema } from '@labmesh/wire/frame/open';
 import type { Principal } from '@labmesh/wire/fleet/principal';
@@ -17,6 +18,9 @@ function parsed<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
   if (!result.success) throw new BadFirst(firstFault(result.error));
   return result.data;
 }
+
+/** The window that an OPEN asks for, per stream (HB-4). */
+export const windowOf = (open: Open): number => ('window' in open ? open.window : undefined) ?? frameLimits.windowBytes;
 
 /** @throws BadFirst */
 export const parseOpen = (body: unknown): First => ({ type: 'open', open: parsed(openSchema, body) });

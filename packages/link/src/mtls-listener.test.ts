@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { connect as connectTcp, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { sampleCa, type SampleCa, type SampleLeaf } from '@labmesh/pki/testing/sample-ca';
 import { serverIdentityCheck } from '@labmesh/pki/server-identity';
@@ -141,6 +145,26 @@ describe('LD-3: links over mTLS', () => {
     await ended(socket);
     expect(socket.getProtocol()).not.toBe('TLSv1.2');
   });
+});
+
+test('LD-1: the same link over the admin socket', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'labmesh-link-'));
+  const server = createServer((_request, response) => response.end());
+  const hello = (link: Link) => link.accept(testHelloOk);
+  server.on('upgrade', (request, socket, head) => {
+    upgradeToFrames(request, socket, head, (frames) => void new Link(frames, { hello }, { side: 'even' }));
+  });
+  const socketPath = join(folder, 'labd.sock');
+  await new Promise<void>((resolve) => server.listen(socketPath, () => resolve()));
+  const socket = await dialLink({ url: 'ws://localhost/ws/client', socketPath, subprotocol: 'labmesh.client.v1' });
+  const link = new Link(socket, {}, { side: 'odd' });
+  expect((await link.hello(testHello)).replicaId).toBe('r1');
+  link.close('goingAway');
+  await expect(
+    dialLink({ url: 'ws://localhost/', socketPath: join(folder, 'none'), subprotocol: 'labmesh.client.v1' }),
+  ).rejects.toThrow();
+  server.close();
+  await rm(folder, { recursive: true });
 });
 
 test('HB-6: sending leaves the bytes as they are, for they may have to go again', async () => {

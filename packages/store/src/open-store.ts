@@ -12,7 +12,6 @@ import { backoff } from '@labmesh/kit/retry';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Engine } from './engine.ts';
 import { faultPlan, type InjectFaults } from './faults.ts';
-import { openPostgres } from './postgres/postgres-engine.ts';
 import { migrate } from './schema/migrate.ts';
 import { SqlStore } from './sql-store.ts';
 import { openSqlite } from './sqlite/sqlite-engine.ts';
@@ -36,7 +35,11 @@ const sqliteScheme = 'sqlite://';
 async function openEngine(url: string, log: Logger): Promise<Engine> {
   if (url === 'sqlite::memory:') return openSqlite(undefined);
   if (url.startsWith(`${sqliteScheme}/`)) return openSqlite(url.slice(sqliteScheme.length));
-  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, log);
+  if (/^postgres(ql)?:\/\//.test(url)) {
+    // Its driver takes as long to load as an SQLite file to open.
+    const { openPostgres } = await import('./postgres/postgres-engine.ts');
+    return openPostgres(url, log);
+  }
   // The text may hold a password, so it is not shown.
   const scheme = /^[a-z0-9+.-]{1,20}(?=:)/i.exec(url)?.[0] ?? 'none';
   const expected = 'sqlite:///absolute/path, sqlite::memory: or postgresql://…';

@@ -26,7 +26,7 @@ export type ReachInput = {
 
 const plainHost = (url: URL) => url.hostname.replace(/^\[(.*)\]$/, '$1');
 const portOf = (url: URL) => (url.port === '' ? 443 : Number(url.port));
-const codeOf = (error: unknown) => (error as { code?: string }).code ?? String((error as Error).message);
+const codeOf = (error: unknown) => (error as { code?: string }).code ?? (error as Error).message;
 
 /** The first event of a socket that tells how it went. @throws the socket's error; Error for a silence */
 function settled<S extends Socket | TLSSocket>(
@@ -87,7 +87,7 @@ async function handshake(url: URL, timeoutMs: number): Promise<SeenCertificate |
   });
   try {
     await settled(socket, 'secureConnect', timeoutMs);
-    return socket.getPeerCertificate(true) as unknown as SeenCertificate;
+    return socket.getPeerCertificate(true);
   } finally {
     socket.destroy();
   }

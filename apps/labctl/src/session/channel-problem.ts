@@ -56,7 +56,10 @@ export const problemCode = (reason: CloseReason): string => rows[reason].code;
 export function endingText({ reason, text }: ChannelEnding, now: number): string {
   if (text === '') return rows[reason].text;
   const told = text.replace(/^(server\/\S+) is not connected/, '$1 not connected');
-  return told.replace(/\b(last seen) (\d{4}-\d\d-\d\dT[\d:.]+Z)/, (_, seen: string, at: string) => `${seen} ${ago(at, now)}`);
+  return told.replace(
+    /\b(last seen) (\d{4}-\d\d-\d\dT[\d:.]+Z)/,
+    (_, seen: string, at: string) => `${seen} ${ago(at, now)}`,
+  );
 }
 
 function message(ending: ChannelEnding, { verb, target, now }: About): string {

@@ -100,7 +100,7 @@ describe('one socket for many sessions', () => {
 
 describe('cuts (EX-7)', () => {
   test('the first try is at once, and no byte is lost or doubled', async () => {
-    const { labd, link, clock, notes } = world((_open, accept) => void accept().handle({}));
+    const { labd, link, clock, notes } = world((_open, accept) => accept().handle({}));
     const channel = await link.open(exec);
     let text = '';
     const cuts: boolean[] = [];
@@ -129,7 +129,7 @@ describe('cuts (EX-7)', () => {
   });
 
   test('later tries are 1-5 s apart, the person hears of them, and it goes on when labd is back', async () => {
-    const { labd, link, clock, notes } = world((_open, accept) => void accept().handle({}));
+    const { labd, link, clock, notes } = world((_open, accept) => accept().handle({}));
     const channel = await link.open(exec);
     channel.handle({});
     labd.away = new Error('away');
@@ -147,7 +147,7 @@ describe('cuts (EX-7)', () => {
   });
 
   test('after 60 s without success the session is given up, not before', async () => {
-    const { labd, link, clock } = world((_open, accept) => void accept().handle({}));
+    const { labd, link, clock } = world((_open, accept) => accept().handle({}));
     const channel = await link.open(exec);
     channel.handle({});
     labd.away = new Error('away');
@@ -164,7 +164,7 @@ describe('cuts (EX-7)', () => {
   });
 
   test('a RESUME that nobody answers counts too', async () => {
-    const { labd, link, clock } = world((_open, accept) => void accept().handle({}));
+    const { labd, link, clock } = world((_open, accept) => accept().handle({}));
     const channel = await link.open(exec);
     channel.handle({});
     labd.sessions.get(channel.session)!.resumeFrom = () => {};
@@ -175,7 +175,7 @@ describe('cuts (EX-7)', () => {
   });
 
   test('an agent that is away is waited for, an unknown session is not', async () => {
-    const { labd, link, clock } = world((_open, accept) => void accept().handle({}));
+    const { labd, link, clock } = world((_open, accept) => accept().handle({}));
     const channel = await link.open(exec);
     channel.handle({});
     labd.refuseResume = 'agent-offline';
@@ -194,7 +194,7 @@ describe('cuts (EX-7)', () => {
   });
 
   test('a cut further on closes the channel alone: resumed over the same link', async () => {
-    const { labd, link } = world((_open, accept) => void accept().handle({}));
+    const { labd, link } = world((_open, accept) => accept().handle({}));
     const channel = await link.open(exec);
     channel.handle({});
     labd.raws.get(channel.session)!.close('link-lost');
@@ -205,7 +205,7 @@ describe('cuts (EX-7)', () => {
   });
 
   test('an identity that was revoked is not tried again (CA-8)', async () => {
-    const { labd, link, clock } = world((_open, accept) => void accept().handle({}));
+    const { labd, link, clock } = world((_open, accept) => accept().handle({}));
     const channel = await link.open(exec);
     channel.handle({});
     labd.away = new DialRefused(403, undefined, '');
@@ -217,7 +217,7 @@ describe('cuts (EX-7)', () => {
   });
 
   test('GOAWAY: everything moves to the next link while the old one still works (SD-1)', async () => {
-    const { labd, link, clock } = world((_open, accept) => void accept().handle({}));
+    const { labd, link, clock } = world((_open, accept) => accept().handle({}));
     const channels = await Promise.all([link.open(exec), link.open(exec)]);
     let text = '';
     for (const channel of channels) {
@@ -236,7 +236,7 @@ describe('cuts (EX-7)', () => {
   });
 
   test('GOAWAY with nobody else there: the old link is used to its end, then tried again', async () => {
-    const { labd, link, clock } = world((_open, accept) => void accept().handle({}));
+    const { labd, link, clock } = world((_open, accept) => accept().handle({}));
     const channel = await link.open(exec);
     channel.handle({});
     labd.away = new Error('draining');
@@ -255,7 +255,7 @@ describe('cuts (EX-7)', () => {
 
 describe('more sessions than a socket takes', () => {
   test('another socket is made, and a place that is free again is used', async () => {
-    const { labd, parts } = world((_open, accept) => void accept().handle({}));
+    const { labd, parts } = world((_open, accept) => accept().handle({}));
     labd.channelsMax = 4;
     await using links = new ClientLinks(parts);
     await links.connect();

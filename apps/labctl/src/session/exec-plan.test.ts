@@ -108,7 +108,12 @@ describe('what is asked of labd (EX-1)', () => {
 
   test('many servers: a command, pipes, one job (FO-1, FO-2)', () => {
     const job = '01900000-0000-7000-8000-00000000000f';
-    expect(planMany({ ...plain, ...uptime }, {}, job)).toMatchObject({ argv: ['uptime'], tty: null, stdin: false, job });
+    expect(planMany({ ...plain, ...uptime }, {}, job)).toMatchObject({
+      argv: ['uptime'],
+      tty: null,
+      stdin: false,
+      job,
+    });
     expect(refusal(() => planMany(plain, {}, job)).message).toBe('a login shell is for one server');
     for (const wish of [{ tty: true }, { stdin: true }, { detach: true }]) {
       expect(refusal(() => planMany({ ...plain, ...uptime, ...wish }, {}, job)).exitCode).toBe(2);

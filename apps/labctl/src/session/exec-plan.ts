@@ -81,7 +81,8 @@ export function planExec(server: string, wish: ExecWish, own: OwnTerminal): { op
   const bothTerminals = own.stdinIsTerminal && own.stdoutIsTerminal;
   const tty = wish.tty || (bothTerminals && !hasCommand && !wish.detach);
   // Keys that are typed while a command runs belong to the shell it was started from, unless they were asked for.
-  const sendsInput = !wish.detach && (wish.stdin ?? (own.stdinIsGiven || (own.stdinIsTerminal && (tty || !hasCommand))));
+  const sendsInput =
+    !wish.detach && (wish.stdin ?? (own.stdinIsGiven || (own.stdinIsTerminal && (tty || !hasCommand))));
   const { cols, rows } = own.size ?? defaultSize;
   const open = openOf(server, wish, own.env, {
     tty: tty ? { term: termOf(own.env), cols, rows } : null,

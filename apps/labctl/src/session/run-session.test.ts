@@ -23,7 +23,11 @@ type Started = {
 };
 
 /** A session against an agent that does what the test says. */
-function start(wanted: object, agent: (end: ChannelEnd) => void = (end) => end.handle({}), io = new MemoryIo()): Started {
+function start(
+  wanted: object,
+  agent: (end: ChannelEnd) => void = (end) => end.handle({}),
+  io = new MemoryIo(),
+): Started {
   const open: Open = openSchema.parse({ kind: 'exec', server: 'web-1', ...wanted });
   const labd = new MemoryLabd((_open, accept) => agent(accept()));
   const clock = new FakeClock();
@@ -222,18 +226,21 @@ describe('a terminal (EX-3, EX-8)', () => {
 });
 
 describe('never 0 without EXIT (P3, EX-6)', () => {
-  test.each(['ok', 'link-lost', 'agent-restarted', 'recording-limit', 'killed'] as const)('closed as %s', async (reason) => {
-    const { code, labd, end, clock } = start({}, (one) => {
-      one.handle({});
-      void one.write(1, new TextEncoder().encode('half'));
-    });
-    await settle();
-    if (reason === 'link-lost') labd.away = new Error('away');
-    if (reason === 'link-lost') labd.cut();
-    else end().close(reason);
-    await pass(clock, 62_000);
-    expect(await code).toMatchObject({ exitCode: 255 });
-  });
+  test.each(['ok', 'link-lost', 'agent-restarted', 'recording-limit', 'killed'] as const)(
+    'closed as %s',
+    async (reason) => {
+      const { code, labd, end, clock } = start({}, (one) => {
+        one.handle({});
+        void one.write(1, new TextEncoder().encode('half'));
+      });
+      await settle();
+      if (reason === 'link-lost') labd.away = new Error('away');
+      if (reason === 'link-lost') labd.cut();
+      else end().close(reason);
+      await pass(clock, 62_000);
+      expect(await code).toMatchObject({ exitCode: 255 });
+    },
+  );
 
   test('200 cuts at any moment: the true code, or 255', async () => {
     for (let round = 0; round < 200; round++) {
@@ -244,19 +251,32 @@ describe('never 0 without EXIT (P3, EX-6)', () => {
       await settle();
       // A cut before OPEN_OK: nobody can know whether it was started.
       const ended = await passUntil(clock, code);
-      expect(typeof ended === 'number' ? ended : (ended as { ending?: unknown }).ending ?? ended.exitCode).not.toBe(0);
+      expect(typeof ended === 'number' ? ended : ((ended as { ending?: unknown }).ending ?? ended.exitCode)).not.toBe(
+        0,
+      );
       if (typeof ended === 'number') expect(ended).toBe(3);
     }
   });
 
   test('--detach: over as soon as labd has begun it', async () => {
     const began: string[] = [];
-    const labd = new MemoryLabd((_open, accept) => void accept().handle({}));
+    const labd = new MemoryLabd((_open, accept) => accept().handle({}));
     const io = new MemoryIo();
-    await using link = new ClientLink({ connect: labd.connect, clock: new FakeClock(), timeoutMs: 1_000, note: () => {} });
+    await using link = new ClientLink({
+      connect: labd.connect,
+      clock: new FakeClock(),
+      timeoutMs: 1_000,
+      note: () => {},
+    });
     const open: Open = openSchema.parse({ kind: 'exec', server: 'web-1', argv: ['x'], detach: true });
     const plan = { open, target: 'server/web-1', sendsInput: false, tty: false };
-    const parts = { link, io, note: () => {}, now: Date.now, began: ({ session }: { session: string }) => void began.push(session) };
+    const parts = {
+      link,
+      io,
+      note: () => {},
+      now: Date.now,
+      began: ({ session }: { session: string }) => void began.push(session),
+    };
     expect(await runSession(plan, parts)).toBe(0);
     expect(began).toEqual([...labd.sessions.keys()]);
   });

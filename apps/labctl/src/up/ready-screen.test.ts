@@ -15,6 +15,7 @@ const facts: ReadyFacts = {
   key: { text: 'lmk_secret', file, created: true },
   models: [{ id: 'tiny-coder', endpoints: ['builtin'] }],
   places: new Map([['builtin', '(built-in engine)']]),
+  fleet: undefined,
   notes: [],
   wildcard: false,
   version: '0.1.0',

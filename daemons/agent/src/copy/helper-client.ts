@@ -20,9 +20,7 @@ export async function prepareByHelper(open: CopyOpen, command: readonly string[]
   const json = new TextEncoder().encode(JSON.stringify(open));
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, json.length);
-  child.stdin.write(length);
-  child.stdin.write(json);
-  await Promise.resolve(child.stdin.flush()).catch(() => {});
+  await give(child, Buffer.concat([length, json]));
   const first = await lines.next();
   if (first.done === true || !('ready' in first.value)) {
     child.kill();
@@ -38,6 +36,17 @@ export async function prepareByHelper(open: CopyOpen, command: readonly string[]
 
 type Child = Bun.Subprocess<'pipe', 'pipe', 'pipe'>;
 
+/** Resolves when the pipe has taken the bytes; false: nobody reads it any more. */
+async function give(child: Child, bytes: Uint8Array): Promise<boolean> {
+  try {
+    await child.stdin.write(bytes);
+    await child.stdin.flush();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function runHelper(child: Child, lines: AsyncGenerator<HelperLine>, port: CopyPort): Promise<CopyEnd> {
   void feed(child, port);
   const [, end] = await Promise.all([passOn(child, port), listen(lines, port)]);
@@ -47,10 +56,7 @@ async function runHelper(child: Child, lines: AsyncGenerator<HelperLine>, port: 
 /** Ends quietly when the channel does, or the helper reads no more: what it says last tells why. */
 async function feed(child: Child, port: CopyPort): Promise<void> {
   try {
-    for await (const bytes of port.input) {
-      await child.stdin.write(bytes);
-      await child.stdin.flush();
-    }
+    for await (const bytes of port.input) if (!(await give(child, bytes))) return;
   } catch {}
   await Promise.resolve(child.stdin.end()).catch(() => {});
 }

@@ -69,13 +69,13 @@ class Sender {
   async sendOne(handle: FileHandle, name: string): Promise<CopyEnd> {
     await using _ = handle;
     await this.#file(handle, name);
-    return this.#finish();
+    return await this.#finish();
   }
 
   async sendTree(folder: Folder, name: string): Promise<CopyEnd> {
     await using _ = folder;
     await this.#tree(folder, name, 1);
-    return this.#finish();
+    return await this.#finish();
   }
 
   async #finish(): Promise<CopyEnd> {
@@ -96,7 +96,7 @@ class Sender {
     await this.#record({ path, type: 'directory', ...this.#attributes(await folder.handle.stat()) });
     if (depth >= copyLimits.depthMax) return this.#leaveOut(path, 'lies too deep');
     const names = await readdir(folder.member('.'), { encoding: 'buffer' });
-    for (const raw of names.toSorted(Buffer.compare)) {
+    for (const raw of names.toSorted((a, b) => Buffer.compare(a, b))) {
       const name = decoded(raw);
       if (name === undefined) {
         await this.#leaveOut(`${path}/${Buffer.from(raw).toString('latin1')}`, 'its name is not UTF-8');
@@ -140,7 +140,9 @@ class Sender {
     if (!found.isFile()) throw new Refused('io', 'is not a file any more');
     const sums = new Bun.CryptoHasher('sha256');
     const offset = await this.#agreedOffset(handle, found.size, sums);
-    const head = { path, type: 'file', ...this.#attributes(found), ...(offset > 0 && { offset }) } as const;
+    // The receiver holds its part against it.
+    const sha256 = this.#open.resume?.sha256;
+    const head = { path, type: 'file', ...this.#attributes(found), ...(offset > 0 && { offset, sha256 }) } as const;
     const small = found.size <= smallBytes && offset === 0 ? await readSmall(handle, found.size) : undefined;
     this.#isInside = true;
     await this.#record({ ...head, size: small?.length ?? found.size });

@@ -9,7 +9,6 @@ import type { ExecWorld } from './exec-world.ts';
 
 /** Checks what can be checked before anything starts. @throws Refused denied, user-unknown, spawn-failed. */
 export async function openExec(open: OpenOf<'exec'>, world: ExecWorld): Promise<ExecSession> {
-  if (!world.options.exec) throw new Refused('denied', 'exec is switched off on this server (agent.exec)');
   const account = await accountFor(open.login, world.accounts, world.options.logins);
   const command = commandOf(open, account, asAccount(account, world.accounts), world.env);
   if (!isFolder(command.cwd)) throw new Refused('spawn-failed', 'the working directory does not exist');

@@ -29,7 +29,7 @@ export class TcpStream {
       allowHalfOpen: true,
       socket: {
         // Nothing is read before there is somebody to give it to.
-        open: (socket) => void socket.pause(),
+        open: (socket) => socket.pause(),
         data: (_, bytes) => stream.#onData(bytes),
         drain: () => stream.#onDrain(),
         end: () => stream.#onEnd(),

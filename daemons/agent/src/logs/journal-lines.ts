@@ -74,7 +74,8 @@ export function journalArguments(open: LogsOpen, from: JournalFrom, follow: bool
   if (since !== undefined && !(from !== 'all' && from !== 'now' && 'cursor' in from)) {
     words.push(`--since=${seconds(since)}`);
   }
-  return words;
+  // No argument can hold a NUL.
+  return words.map((word) => word.replaceAll('\0', ''));
 }
 
 export type JournalParts = { command: readonly string[]; clock: Clock; signal: AbortSignal };

@@ -101,7 +101,7 @@ async function sendLive(source: LogSource, channel: Channel): Promise<void> {
   const kept = new NewestLines();
   let wake = () => {};
   let isOver = false;
-  let failure: unknown;
+  let isClosed = false;
   const reading = (async () => {
     for await (const line of source) {
       if (line === caughtUp) continue;
@@ -109,15 +109,12 @@ async function sendLive(source: LogSource, channel: Channel): Promise<void> {
       wake();
     }
   })();
-  const finished = reading
-    .catch((error: unknown) => {
-      failure = error;
-    })
-    .finally(() => {
-      isOver = true;
-      wake();
-    });
-  let isClosed = false;
+  // Its error is thrown below, once what came before it is sent.
+  const over = () => {
+    isOver = true;
+    wake();
+  };
+  reading.then(over, over);
   void channel.closed.then(() => {
     isClosed = true;
     wake();
@@ -127,6 +124,5 @@ async function sendLive(source: LogSource, channel: Channel): Promise<void> {
     else await channel.write(1, encode(kept.take()));
   }
   if (isClosed) throw new ChannelClosed(await channel.closed);
-  await finished;
-  if (failure !== undefined) throw failure;
+  await reading;
 }

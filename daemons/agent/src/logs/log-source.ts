@@ -17,6 +17,20 @@ export const notice = (text: string, at: number | null, cursor: string): LogLine
 
 export type LogsOpen = OpenOf<'logs'>;
 
+/** @throws Refused for a pattern that cannot be read. */
+export function checkFilter(open: Pick<LogsOpen, 'grep'>): void {
+  patternOf(open.grep);
+}
+
+function patternOf(grep: string | undefined): (line: string) => boolean {
+  try {
+    return grep === undefined ? () => true : linePattern(grep);
+  } catch (error) {
+    if (error instanceof BadPattern) throw new Refused('protocol', error.message);
+    throw error;
+  }
+}
+
 /** `since`, `until` and `grep` over lines in order. Lines without a time have that of the line before. */
 export class LineFilter {
   readonly #since: number;
@@ -28,12 +42,7 @@ export class LineFilter {
   constructor({ since, until, grep }: Pick<LogsOpen, 'since' | 'until' | 'grep'>) {
     this.#since = since ?? -Infinity;
     this.#until = until ?? Infinity;
-    try {
-      this.#matches = grep === undefined ? () => true : linePattern(grep);
-    } catch (error) {
-      if (error instanceof BadPattern) throw new Refused('protocol', error.message);
-      throw error;
-    }
+    this.#matches = patternOf(grep);
   }
 
   /** True once a line was seen that lies after `until`. */

@@ -7,7 +7,7 @@ import { fileLines } from './file/file-lines.ts';
 import { journalLines } from './journal-lines.ts';
 import { sendLines } from './line-sender.ts';
 import { LogPaths } from './file/log-paths.ts';
-import { LineFilter, type LogSource, type LogsOpen } from './log-source.ts';
+import { checkFilter, type LogSource, type LogsOpen } from './log-source.ts';
 
 export type LogsWorld = {
   clock: Clock;
@@ -26,7 +26,7 @@ export async function openLogs(open: LogsOpen, world: LogsWorld): Promise<Sessio
 async function sourceOf(open: LogsOpen, world: LogsWorld, signal: AbortSignal): Promise<LogSource> {
   const { clock } = world;
   // A pattern that cannot be read is told before OPEN_OK.
-  new LineFilter(open);
+  checkFilter(open);
   if (open.file === undefined)
     return journalLines(open, { command: world.journalctl ?? ['journalctl'], clock, signal });
   if (open.unit !== undefined || open.level !== undefined) {

@@ -21,6 +21,8 @@ export class TestClient {
   /** While set, nothing is consumed: a reader that stopped. */
   hold: Promise<void> | undefined;
   #arrived: (() => void)[] = [];
+  #text = '';
+  readonly #decoder = new TextDecoder();
 
   constructor(channel: Channel) {
     this.channel = channel;
@@ -29,6 +31,7 @@ export class TestClient {
       data: async (stream, bytes) => {
         await this.hold;
         this.chunks[stream].push(bytes);
+        if (stream === 1) this.#text += this.#decoder.decode(bytes, { stream: true });
         for (const wake of this.#arrived.splice(0)) wake();
       },
       exit: (exit) => {
@@ -55,8 +58,8 @@ export class TestClient {
       ending = value;
       for (const wake of this.#arrived.splice(0)) wake();
     });
-    while (!when(this.out.toString())) {
-      if (ending !== undefined) throw new Error(`closed (${ending.reason}) at: ${this.out.toString().slice(-200)}`);
+    while (!when(this.#text)) {
+      if (ending !== undefined) throw new Error(`closed (${ending.reason}) at: ${this.#text.slice(-200)}`);
       await new Promise<void>((resolve) => this.#arrived.push(resolve));
     }
   }

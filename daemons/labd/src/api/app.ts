@@ -50,7 +50,9 @@ async function serve(
     const answer = await dispatch({ operation, handler, connection, request, params, requestId }, parts, out);
     return goodResponse(operation, answer, requestId, out);
   } catch (error) {
-    return errorResponse(asFleetError(error, parts.log, requestId), requestId, out);
+    // What dispatch throws is known and logged.
+    const known = error instanceof FleetError ? error : asFleetError(error, parts.log, requestId);
+    return errorResponse(known, requestId, out);
   }
 }
 
@@ -59,9 +61,13 @@ function methodsOf(path: string, routes: ReadonlyMap<string, readonly string[]>)
   const words = path.split('/');
   const fits = (pattern: string) => {
     const parts = pattern.split('/');
-    return parts.length === words.length && parts.every((part, i) => part.startsWith(':') || part === words[i]);
+    return (
+      parts.length === words.length &&
+      parts.every((part, i) => (part.startsWith(':') ? words[i] !== '' : part === words[i]))
+    );
   };
-  return [...routes].filter(([pattern]) => fits(pattern)).flatMap(([, methods]) => methods);
+  const found = new Set([...routes].filter(([pattern]) => fits(pattern)).flatMap(([, methods]) => methods));
+  return found.has('GET') ? [...found, 'HEAD'] : [...found];
 }
 
 export type Fetch = (request: Request, env: { connection: Connection }) => Response | Promise<Response>;

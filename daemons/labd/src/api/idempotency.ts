@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
 import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
@@ -18,7 +19,7 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 const anotherBody = () => new FleetError('CONFLICT', { message: 'this Idempotency-Key was used with another body' });
 
-export type IdempotencyParts = { store: Store; secrets: Sealer; clock: Clock };
+export type IdempotencyParts = { store: Store; secrets: Sealer; clock: Clock; log: Logger };
 
 export class IdempotentAnswers {
   readonly #parts: IdempotencyParts;
@@ -85,7 +86,20 @@ export class IdempotentAnswers {
     work: () => Promise<unknown>,
   ): Promise<unknown> {
     const answer = await work();
-    const { store, secrets, clock } = this.#parts;
+    const { clock, log } = this.#parts;
+    // It is done: an answer that cannot be kept is given all the same, this once.
+    await this.#keep({ row, digest, principal, operation, answer }, clock.wall()).catch((error: unknown) => {
+      log.warn('an answer was not kept for its Idempotency-Key', { operation: operation.name, error });
+    });
+    return answer;
+  }
+
+  async #keep(
+    kept: { row: string; digest: string; principal: string; operation: FleetOperation; answer: unknown },
+    now: number,
+  ): Promise<void> {
+    const { store, secrets } = this.#parts;
+    const { row, digest, principal, operation, answer } = kept;
     const body = secrets.seal('idempotency', row, 'body', new TextEncoder().encode(JSON.stringify({ digest, answer })));
     const values = {
       key: row,
@@ -93,19 +107,18 @@ export class IdempotentAnswers {
       operation: operation.name,
       status: operation.status ?? 200,
       body,
-      created_at: clock.wall(),
+      created_at: now,
     };
     await store.write(worker, async (tx) => {
       await tx
         .deleteFrom('idempotency')
-        .where('created_at', '<=', clock.wall() - lifeMs)
+        .where('created_at', '<=', now - lifeMs)
         .execute();
       await tx
         .insertInto('idempotency')
         .values(values)
-        .onConflict((on) => on.column('key').doUpdateSet(values))
+        .onConflict((on) => on.columns(['key', 'principal', 'operation']).doUpdateSet(values))
         .execute();
     });
-    return answer;
   }
 }

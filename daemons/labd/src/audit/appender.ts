@@ -5,7 +5,8 @@
  *                       10,000    a short wait while others come in; larger under load
  *
  * A row that is alone is committed at once; after that the next commit waits three times as long as the last one took,
- * at most `commitWaitMs`, so that commits take a quarter of the loop however slow the disk is.
+ * at most `commitWaitMs`, so that commits take a quarter of the loop however slow the disk is. Rows that nobody waits for
+ * (class L, and the ends of sessions) go with the next one that somebody does, or after `commitWaitMs`.
  *
  * When a commit fails nobody knows whether its rows stand. Before the next one the head is read, and it is one of:
  * where we were (not committed), the end of a group we tried (committed after all), or somebody else's: `CHAIN_TAKEN`,
@@ -19,6 +20,7 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { Sealer } from '../secrets/sealer.ts';
+import { AlsoFailed, type AlsoWritten, writeAlso } from './also-written.ts';
 import type { AuditKeys } from './audit-keys.ts';
 import { AuditQueue, type Ticket } from './audit-queue.ts';
 import { type AuditRecord, hashRow, toTableRow } from './audit-row.ts';
@@ -31,10 +33,10 @@ export interface AuditLog extends AsyncDisposable {
   /** The keys of all chains, for checkpoints and verification. */
   readonly keys: AuditKeys;
   /**
-   * Resolves when the row is committed. F and S rows.
+   * Resolves when the row is committed, and what `also` writes with it. F and S rows.
    * @throws FleetError AUDIT_UNAVAILABLE after `writeTimeoutMs`, at once when the queue is full or the chain is taken.
    */
-  append(entry: AuditEntry): Promise<{ seq: number }>;
+  append(entry: AuditEntry, options?: AppendOptions): Promise<{ seq: number }>;
   /** L rows: never waits or throws. Rows that fall out are counted, and the count becomes a row. */
   note(entry: AuditEntry): void;
   /** The last committed row; seq 0 before the first. */
@@ -48,6 +50,13 @@ export interface AuditLog extends AsyncDisposable {
   /** Commits what waits. @throws FleetError AUDIT_UNAVAILABLE. */
   flush(): Promise<void>;
 }
+
+export type AppendOptions = {
+  /** Written in the row's own transaction: both stand or neither does. */
+  also?: AlsoWritten;
+  /** Nobody waits for it: it joins the next group, within `commitWaitMs`. */
+  patient?: boolean;
+};
 
 export type AuditLogOptions = {
   /** Longest wait of a row for its group. Default 20. */
@@ -125,11 +134,11 @@ export class Appender implements AuditLog {
     this.#loop = this.#run();
   }
 
-  append(entry: AuditEntry): Promise<{ seq: number }> {
+  append(entry: AuditEntry, { also, patient = false }: AppendOptions = {}): Promise<{ seq: number }> {
     const closed = this.#stopped ?? (this.#ended.signal.aborted ? 'closed' : undefined);
     if (closed !== undefined) return Promise.reject(unavailable(closed));
     const { promise, resolve, reject } = Promise.withResolvers<{ seq: number }>();
-    const ticket = { ...this.#ticket(entry), settle: { resolve, reject } };
+    const ticket = { ...this.#ticket(entry), settle: { resolve, reject }, isUrgent: !patient, also };
     if (!this.#queue.push(ticket)) return Promise.reject(unavailable(`the queue holds ${this.#options.queueMax} rows`));
     this.#nudge();
     if (!this.#watching) void this.#watch();
@@ -197,8 +206,7 @@ export class Appender implements AuditLog {
   #due(): number {
     if (this.#hurry > 0) return 0;
     const { commitWaitMs } = this.#options;
-    const must = this.#queue.oldest(true);
-    if (must === undefined) return (this.#queue.oldest()?.queuedAt ?? 0) + commitWaitMs;
+    if (!this.#queue.hasUrgent) return (this.#queue.oldest()?.queuedAt ?? 0) + commitWaitMs;
     return this.#lastStart + Math.min(commitWaitMs, dutyFactor * this.#lastMs);
   }
 
@@ -252,7 +260,11 @@ export class Appender implements AuditLog {
       this.#attempts.push(attempt);
       const rows = attempt.records.map((record) => toTableRow(uuidv7(), record));
       this.#unsure = true;
-      await store.write(who, (tx) => insertRows(tx, rows));
+      const { tickets } = attempt;
+      await store.write(who, async (tx) => {
+        await insertRows(tx, rows);
+        await writeAlso(tx, tickets);
+      });
       this.#settle(attempt);
       this.#lastMs = clock.now() - this.#lastStart;
       this.#parts.options?.onCommit?.(rows.length, this.#lastMs);
@@ -334,10 +346,14 @@ export class Appender implements AuditLog {
 
   /** A row that the database refuses for itself must not hold up the others: groups of one find it, then it goes. */
   #blame({ tickets }: Attempt, error: unknown): void {
+    if (error instanceof AlsoFailed) return this.#refuse(error.ticket as Ticket, error.cause);
     if (error instanceof FleetError || isUniqueViolation(error)) return;
     this.#groupRows = 1;
     const [only] = tickets;
-    if (only === undefined || tickets.length > 1) return;
+    if (only !== undefined && tickets.length === 1) this.#refuse(only, error);
+  }
+
+  #refuse(only: Ticket, error: unknown): void {
     this.#queue.remove(only);
     if (only.settle === undefined) this.#queue.lose();
     else only.settle.reject(unavailable('the database refused the row', error));

@@ -7,6 +7,7 @@
  *
  * Rows stay here until they are committed, so a failed commit loses nothing.
  */
+import type { AlsoWritten } from './also-written.ts';
 import type { CleanEntry } from './clean-entry.ts';
 
 export type Ticket = {
@@ -21,12 +22,18 @@ export type Ticket = {
   settle?: { resolve: (done: { seq: number }) => void; reject: (error: Error) => void };
   /** Part of a commit under way: must not leave. */
   inFlight: boolean;
+  /** Somebody waits for the commit: it does not wait for more rows to come. */
+  isUrgent?: boolean;
+  /** Written in the row's transaction, after it. */
+  also?: AlsoWritten | undefined;
 };
 
 export class AuditQueue {
   readonly #max: number;
   readonly #must = new Set<Ticket>();
   readonly #may = new Set<Ticket>();
+  /** Those of `must` that are urgent. */
+  readonly #urgent = new Set<Ticket>();
   #lost = 0;
 
   constructor(max: number) {
@@ -52,6 +59,7 @@ export class AuditQueue {
     }
     if (full && !this.#evict()) return false;
     this.#must.add(ticket);
+    if (ticket.isUrgent === true) this.#urgent.add(ticket);
     return true;
   }
 
@@ -106,8 +114,14 @@ export class AuditQueue {
     return a.order < b.order ? a : b;
   }
 
+  /** Whether a row waits that should not wait for others. */
+  get hasUrgent(): boolean {
+    return this.#urgent.size > 0;
+  }
+
   remove(ticket: Ticket): void {
     this.#must.delete(ticket);
+    this.#urgent.delete(ticket);
     this.#may.delete(ticket);
   }
 }

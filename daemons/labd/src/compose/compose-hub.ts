@@ -5,6 +5,7 @@ import type { Store } from '@labmesh/store/store';
 import type { EventLog } from '../events/event-log.ts';
 import type { Ground, Urls } from '../settings/ground.ts';
 import { AgentHub } from '../hub/agent-hub.ts';
+import { BastionHub } from '../hub/bastion-hub.ts';
 import { Directory } from '../hub/directory.ts';
 import { FleetView } from '../hub/fleet-view.ts';
 import { Replicas } from '../hub/replicas.ts';
@@ -27,6 +28,7 @@ export type Hub = {
   directory: Directory;
   hub: AgentHub;
   view: FleetView;
+  bastions: BastionHub;
   agentUrls: () => readonly string[];
 };
 
@@ -43,7 +45,8 @@ export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableS
   const hub = stack.use(
     new AgentHub({ directory, denyList, events, clock, log, replicaId, options, bundleDigest, otherUrls, exec }),
   );
+  const bastions = stack.use(new BastionHub({ store, denyList, events, clock, log, welcome: () => hub.welcome() }));
   await directory.clear();
   const view = new FleetView(store, hub, replicas);
-  return { replicas, directory, hub, view, agentUrls: () => [urls.agent, ...otherUrls()] };
+  return { replicas, directory, hub, view, bastions, agentUrls: () => [urls.agent, ...otherUrls()] };
 }

@@ -10,7 +10,7 @@ import type { Logger } from '@labmesh/kit/log';
 import type { FrameSocket } from '@labmesh/link/frame-socket';
 import { Link, type LinkHandlers, type SocketCloseName } from '@labmesh/link/link';
 import type { PeerIdentity } from '@labmesh/pki/verify-peer';
-import type { ExecSettings, Hello, Msg } from '@labmesh/wire/frame/messages';
+import type { ExecSettings, Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
 import type { DenyList } from '../ca/deny-list.ts';
 import type { EventLog } from '../events/event-log.ts';
 import type { Directory, KnownAgent } from './directory.ts';
@@ -196,13 +196,14 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     this.#byLink.set(link, agent);
     this.#byAgent.set(agentId, agent);
     this.#byServer.set(serverId, agent);
-    link.accept(this.#welcome(protocol));
+    link.accept(this.welcome(protocol));
     if (bundle !== known.bundle) void this.#parts.directory.saveBundle(agentId, bundle).catch(() => undefined);
     this.#parts.events.emit('agent-connected', 'server', serverId, { hostname, version });
     for (const listener of this.#listeners) listener(agent, true);
   }
 
-  #welcome(protocol: number) {
+  /** What whoever was let in is told. */
+  welcome(protocol = 1): HelloOk {
     const { replicaId, bundleDigest, otherUrls, options } = this.#parts;
     const { channelsMax, windowBytes, windowBytesMax } = options;
     return {

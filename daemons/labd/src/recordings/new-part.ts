@@ -8,7 +8,7 @@ import { uuidv7 } from '@labmesh/wire/ids';
 import type { Sealer } from '../secrets/sealer.ts';
 import { PartFile, partContext } from './part-file.ts';
 import type { RecorderHealth } from './recorder-health.ts';
-import type { RecordingFolder } from './recording-folder.ts';
+import { type RecordingFolder, urlOf } from './recording-folder.ts';
 import { partHead } from './session-recording.ts';
 
 export type PartRequest = {
@@ -29,39 +29,49 @@ export type PartPlace = {
   stallMs: number;
 };
 
-/** The head is in the file; the row is nowhere yet. */
+/** What a part will be, before there is a file. */
+export type PlannedPart = { row: RecordingsTable; key: Uint8Array; request: PartRequest };
+
+/** The head is in the file. */
 export type NewPart = { row: RecordingsTable; file: PartFile; cast: CastWriter };
 
-/** @throws FleetError RECORDING_UNAVAILABLE; no file stays then. */
-export async function createPart(place: PartPlace, request: PartRequest): Promise<NewPart> {
-  const { folder, health, sealer, clock, graceMs, stallMs } = place;
-  const { session, replicaId, part, term, command } = request;
+/** Names a part and makes its key. Nothing is written, so that the row may go elsewhere while the file is made. */
+export function planPart({ sealer, clock }: Pick<PartPlace, 'sealer' | 'clock'>, request: PartRequest): PlannedPart {
+  const { session, replicaId, part } = request;
   const id = uuidv7();
   const wall = clock.wall();
   const key = randomBytes(32);
-  const { url, path } = await folder.place(id, wall).catch((error: unknown) => {
-    health.failed(error);
-    throw health.refusal(error);
-  });
   const row: RecordingsTable = {
     id,
     created_at: wall,
     session_id: session,
     replica_id: replicaId,
     part,
-    url,
+    url: urlOf(id, wall),
     bytes: 0,
     sha256: null,
     sealed_key: sealer.seal('recordings', id, 'sealed_key', key),
     ended_at: null,
   };
+  return { row, key, request };
+}
+
+/** @throws FleetError RECORDING_UNAVAILABLE; no file stays then. */
+export async function createPart(place: PartPlace, { row, key, request }: PlannedPart): Promise<NewPart> {
+  const { folder, health, clock, graceMs, stallMs } = place;
+  const { session, replicaId, part, term, command } = request;
+  const path = await folder.place(row.url).catch((error: unknown) => {
+    health.failed(error);
+    throw health.refusal(error);
+  });
   const cast = new CastWriter(clock.now());
-  const options = { path, key, context: partContext(id, session, replicaId, part), health, clock, graceMs, stallMs };
+  const context = partContext(row.id, session, replicaId, part);
+  const options = { path, key, context, health, clock, graceMs, stallMs };
   try {
-    return { row, cast, file: await PartFile.create(options, cast.head(partHead(term, command, wall))) };
+    return { row, cast, file: await PartFile.create(options, cast.head(partHead(term, command, row.created_at))) };
   } catch (error) {
     folder.forget();
-    await folder.remove(url);
+    await folder.remove(row.url);
     throw health.refusal(error);
   }
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { FakeClock } from '@labmesh/kit/clock';
 import { Metrics } from '@labmesh/kit/metrics';
 import { system } from '@labmesh/wire/fleet/principal';
-import { endRecordingRow } from './recorder.ts';
+import { uuidv7 } from '@labmesh/wire/ids';
+import { endRecordingRow, insertRecordingRow } from './recorder.ts';
 import { bytesOf, openGround, replicaA, until, type Ground } from './testing/recorder-ground.ts';
 
 const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
@@ -186,13 +187,26 @@ describe('files and rows', () => {
 
   test('the caller may keep the row in its own transactions', async () => {
     await using ground = await openGround();
-    const recording = await ground.start({ row: 'caller' });
-    const { store } = ground;
-    await store.write(system('test'), (tx) => tx.insertInto('recordings').values(recording.row).execute());
+    const { store, recorder } = ground;
+    const begun = recorder.begin({ session: uuidv7(), term: null, command: 'ls', replicaId: replicaA, part: 0 });
+    expect(recorder.isActive(begun.row.id)).toBe(true);
+    await store.write(system('test'), (tx) => insertRecordingRow(tx, begun.row));
+    const recording = await begun.started;
+    expect(recording.row).toEqual(begun.row);
     const end = await recording.end();
     expect((await rowOf(ground, recording.id)).ended_at).toBeNull();
     await store.write(system('test'), (tx) => endRecordingRow(tx, recording.id, end, 7));
     expect(await rowOf(ground, recording.id)).toMatchObject({ ended_at: 7, sha256: end.sha256 });
+  });
+
+  test('a row in the caller’s hands is ended here when labd stops', async () => {
+    await using ground = await openGround();
+    const { store, recorder } = ground;
+    const begun = recorder.begin({ session: uuidv7(), term: null, command: 'ls', replicaId: replicaA, part: 0 });
+    await store.write(system('test'), (tx) => insertRecordingRow(tx, begun.row));
+    await begun.started;
+    await recorder[Symbol.asyncDispose]();
+    expect(await rowOf(ground, begun.row.id)).toMatchObject({ ended_at: expect.any(Number) });
   });
 
   test('without a store nothing starts and no file stays', async () => {

@@ -14,7 +14,7 @@ import type { Store, Writer } from '@labmesh/store/store';
 import type { RecordingsTable } from '@labmesh/store/tables';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Sealer } from '../secrets/sealer.ts';
-import { createPart, type NewPart, type PartRequest } from './new-part.ts';
+import { createPart, type NewPart, type PartRequest, type PlannedPart, planPart } from './new-part.ts';
 import { RecorderHealth, type RecorderAlarm } from './recorder-health.ts';
 import { RecordingFolder, folderOfUrl } from './recording-folder.ts';
 import { SessionRecording, type RecordingEnd, type SessionRecordingOptions } from './session-recording.ts';
@@ -54,13 +54,23 @@ export type RecorderOptions = {
 export type StartRecording = PartRequest & {
   /** Window of the channel: batches are no larger than half of it. */
   windowBytes?: number;
-  /** `caller`: the row `recording.row` goes into the caller's own transaction, its end by `endRecordingRow`. */
-  row?: 'recorder' | 'caller';
+};
+
+/** A recording whose row goes into the caller's own transaction, and its end by `endRecordingRow`. */
+export type BegunRecording = {
+  row: RecordingsTable;
+  /** Resolves when the file is there. @throws FleetError RECORDING_UNAVAILABLE. */
+  started: Promise<SessionRecording>;
 };
 
 const batchMs = 50;
 const batchBytesMax = 64 * 1024;
 const principal = system('recorder');
+
+/** Puts the row of a begun recording into the caller's transaction. */
+export async function insertRecordingRow(tx: Writer, row: RecordingsTable): Promise<void> {
+  await tx.insertInto('recordings').values(row).execute();
+}
 
 /** Writes how a part ended, for callers that keep the row in their own transactions. */
 export async function endRecordingRow(tx: Writer, id: string, end: RecordingEnd, endedAt: number): Promise<void> {
@@ -73,7 +83,9 @@ export class Recorder implements AsyncDisposable {
   readonly health: RecorderHealth;
   readonly #options: RecorderOptions;
   readonly #settings: RecorderSettings;
-  readonly #active = new Map<string, SessionRecording>();
+  /** Undefined while the file is being made. */
+  readonly #active = new Map<string, SessionRecording | undefined>();
+  #isClosing = false;
   #bytes: Counter | undefined;
 
   constructor(options: RecorderOptions) {
@@ -105,43 +117,54 @@ export class Recorder implements AsyncDisposable {
    * @throws FleetError RECORDING_UNAVAILABLE, STORE_UNAVAILABLE.
    */
   async start(request: StartRecording): Promise<SessionRecording> {
-    await this.health.check();
-    const made = await this.#openPart(request);
-    const { row, file } = made;
-    const recording = new SessionRecording(this.#sessionOptions(request, made));
-    this.#active.set(row.id, recording);
+    const part = planPart({ sealer: this.#options.secrets, clock: this.#options.clock }, request);
+    const { recording, file } = await this.#create(part, request, true);
     try {
-      if (request.row !== 'caller') await this.#insert(row);
+      await this.#options.store.write(principal, (tx) => insertRecordingRow(tx, part.row));
+      return recording;
     } catch (error) {
-      this.#active.delete(row.id);
+      this.#active.delete(part.row.id);
       file.close();
-      await this.folder.remove(row.url);
+      await this.folder.remove(part.row.url);
       throw error;
     }
-    return recording;
   }
 
-  #openPart(request: StartRecording): Promise<NewPart> {
-    const { clock, secrets } = this.#options;
-    const { folder, health } = this;
-    const { graceMs, stallMs } = this.#settings;
-    return createPart({ folder, health, sealer: secrets, clock, graceMs, stallMs }, request);
+  /** Begins to make the file, and gives the row at once. The caller's to end by `endRecordingRow`, whatever `started` says. */
+  begin(request: StartRecording): BegunRecording {
+    const part = planPart({ sealer: this.#options.secrets, clock: this.#options.clock }, request);
+    const started = this.#create(part, request, false).then(({ recording }) => recording);
+    // It may fail before the caller looks.
+    started.catch(() => {});
+    return { row: part.row, started };
   }
 
-  #sessionOptions(request: StartRecording, { row, file, cast }: NewPart): SessionRecordingOptions {
+  async #create(part: PlannedPart, request: StartRecording, keepsRow: boolean) {
+    const { id } = part.row;
+    this.#active.set(id, undefined);
+    try {
+      await this.health.check();
+      const { clock, secrets } = this.#options;
+      const { folder, health } = this;
+      const { graceMs, stallMs } = this.#settings;
+      const made = await createPart({ folder, health, sealer: secrets, clock, graceMs, stallMs }, part);
+      const recording = new SessionRecording(this.#sessionOptions(request, made, keepsRow));
+      this.#active.set(id, recording);
+      return { recording, file: made.file };
+    } catch (error) {
+      this.#active.delete(id);
+      throw error;
+    }
+  }
+
+  #sessionOptions(request: StartRecording, { row, file, cast }: NewPart, keepsRow: boolean): SessionRecordingOptions {
     const { clock, log } = this.#options;
     const { input, ttyBytesMax, pipeBytesMax, graceBytes } = this.#settings;
     const batchBytes = Math.min(batchBytesMax, Math.max(512, Math.floor((request.windowBytes ?? Infinity) / 2)));
-    const onEnd = (end: RecordingEnd) => this.#onEnd(row.id, end, request.row !== 'caller');
+    const onEnd = (end: RecordingEnd) => this.#onEnd(row.id, end, keepsRow || this.#isClosing);
     const bounds = { ttyBytesMax, pipeBytesMax, batchBytes, batchMs, graceBytes };
     const tty = request.term !== null;
     return { row, tty, recordInput: input, ...bounds, file, cast, clock, log, onEnd };
-  }
-
-  async #insert(row: RecordingsTable): Promise<void> {
-    await this.#options.store.write(principal, async (tx) => {
-      await tx.insertInto('recordings').values(row).execute();
-    });
   }
 
   async #onEnd(id: string, end: RecordingEnd, writeRow: boolean): Promise<void> {
@@ -159,10 +182,11 @@ export class Recorder implements AsyncDisposable {
 
   /** Ends what runs. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosing = true;
     await Promise.all(
       [...this.#active.values()].map((recording) => {
-        recording.mark('labmesh: labd stopped');
-        return recording.end();
+        recording?.mark('labmesh: labd stopped');
+        return recording?.end();
       }),
     );
     await this.health[Symbol.asyncDispose]();

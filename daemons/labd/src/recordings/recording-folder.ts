@@ -3,7 +3,7 @@
  * the path below the folder, so that a folder may move, or come back out of a backup.
  */
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
-import { isAbsolute, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 
@@ -23,6 +23,10 @@ export function folderOfUrl(url: string): string {
   });
 }
 
+/** The url of a new file, by the day it is made. */
+export const urlOf = (id: string, wallMs: number): string =>
+  `file:${new Date(wallMs).toISOString().slice(0, 10)}/${id}.labrec`;
+
 export class RecordingFolder {
   readonly path: string;
   #today = '';
@@ -31,14 +35,16 @@ export class RecordingFolder {
     this.path = path;
   }
 
-  /** The url and the path of a new file; its folder is there after it. Throws what the file system says. */
-  async place(id: string, wallMs: number): Promise<{ url: string; path: string }> {
-    const day = new Date(wallMs).toISOString().slice(0, 10);
+  /** The path of a new file; its folder is there after it. Throws what the file system says. */
+  async place(url: string): Promise<string> {
+    const path = this.find(url);
+    if (path === undefined) throw new TypeError('no url of a recording');
+    const day = basename(dirname(path));
     if (this.#today !== day) {
-      await mkdir(join(this.path, day), { recursive: true, mode: 0o700 });
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       this.#today = day;
     }
-    return { url: `file:${day}/${id}.labrec`, path: join(this.path, day, `${id}.labrec`) };
+    return path;
   }
 
   /** Makes the next `place` look for its folder again: somebody may have removed it. */

@@ -16,7 +16,7 @@ import type { SessionRecording } from '../recordings/session-recording.ts';
 import { refusalOf, subjectOf } from './decide-open.ts';
 import { RecorderTap } from './recorder-tap.ts';
 import type { Route } from './routes.ts';
-import { type BeginParts, recordEnd } from './session-record.ts';
+import { type BeginParts, recordEnd, writeRecordingEnd } from './session-record.ts';
 
 export type LiveSession = {
   relay: ChannelRelay;
@@ -25,7 +25,7 @@ export type LiveSession = {
   server: FleetServer;
   route: Route;
   startedAt: number;
-  recordingId: string | undefined;
+  recording: SessionRecording | undefined;
   /** Its place in the bounds; freed at the end. */
   place: Disposable | undefined;
   /** clock.now() since when no client is there. */
@@ -96,14 +96,18 @@ export class LiveSessions implements AsyncDisposable {
     this.#live.delete(report.session);
     this.bytes += report.bytes.in + report.bytes.out + report.bytes.err;
     live.place?.[Symbol.dispose]();
-    // Another replica goes on with it, and will tell the end.
-    if (report.close.reason === 'superseded') return;
-    const { clock, log } = this.#parts;
-    const work = recordEnd(this.#parts, live, report, clock.wall()).catch((error: unknown) => {
-      log.error('the end of a session was not recorded', { session: report.session, error });
+    const work = this.#recordEnd(live, report).catch((error: unknown) => {
+      this.#parts.log.error('the end of a session was not recorded', { session: report.session, error });
     });
     this.#endings.add(work);
     void work.finally(() => this.#endings.delete(work));
+  }
+
+  async #recordEnd(live: LiveSession, report: RelayReport): Promise<void> {
+    const { recording } = live;
+    if (report.close.reason !== 'superseded') return recordEnd(this.#parts, live, report, this.#parts.clock.wall());
+    // Another replica goes on with it, and will tell the end.
+    if (recording !== undefined) await writeRecordingEnd(this.#parts, recording.id, await recording.end());
   }
 
   /** Ends a session if its relay is here (EX-11). */

@@ -1,11 +1,15 @@
 /** What audit and store keep of a session: how it began, and how it ended (EX-11, P1). */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
 import type { RelayReport } from '@labmesh/link/channel-relay';
-import type { Store } from '@labmesh/store/store';
+import type { Store, Writer } from '@labmesh/store/store';
+import { system } from '@labmesh/wire/fleet/principal';
 import type { Open } from '@labmesh/wire/frame/open';
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
 import type { FleetServer } from '../hub/fleet-view.ts';
 import type { Caller } from '../login/caller.ts';
-import type { SessionRecording } from '../recordings/session-recording.ts';
+import { type BegunRecording, endRecordingRow, insertRecordingRow } from '../recordings/recorder.ts';
+import type { RecordingEnd, SessionRecording } from '../recordings/session-recording.ts';
 import { endSession, insertSession, type NewSession } from './session-rows.ts';
 
 /** What the audit rows say of an OPEN. Neither values of the environment nor contents of files. */
@@ -39,42 +43,61 @@ export function sessionEntry({ caller, open, server }: Subject): Omit<AuditEntry
   };
 }
 
-export type BeginParts = { store: Store; audit: AuditLog };
+export type BeginParts = { store: Store; audit: AuditLog; clock: Clock; log: Logger };
+
+const worker = system('sessions');
+/** The end row waits this long for a recording that is hard to end. */
+const recordingEndMs = 1_000;
 
 /**
- * Writes the start row and the session, side by side with the start of the recording. All or nothing: when one fails,
- * the recording is ended and the first reason thrown.
+ * Writes the start row, the session and the recording's row in one transaction, side by side with the making of the
+ * recording's file. All or nothing: when one fails, what stands is ended and the first reason thrown.
  */
 export async function recordBegin(
-  { store, audit }: BeginParts,
+  parts: BeginParts,
   subject: Subject,
   session: NewSession,
-  recording: Promise<SessionRecording> | undefined,
+  recording: BegunRecording | undefined,
 ): Promise<SessionRecording | undefined> {
   const entry = { ...sessionEntry(subject), session: session.id, phase: 'start', result: 'ok' } as const;
-  const work = [
-    recording,
-    audit.append(entry),
-    store.write(session.principal, (tx) => insertSession(tx, session)),
-  ] as const;
-  const [started, ...others] = await Promise.allSettled(work);
-  const failed = [started, ...others].find((one) => one.status === 'rejected');
+  const also = async (tx: Writer) => {
+    await insertSession(tx, session);
+    if (recording !== undefined) await insertRecordingRow(tx, recording.row);
+  };
+  const [written, started] = await Promise.allSettled([parts.audit.append(entry, { also }), recording?.started]);
+  const failed = [written, started].find((one) => one.status === 'rejected');
   const made = started.status === 'fulfilled' ? started.value : undefined;
   if (failed === undefined) return made;
-  await made?.end();
+  void undo(parts, entry, recording?.row.id, made).catch((error: unknown) => {
+    parts.log.warn('a session that did not begin is not ended in the store', { session: session.id, error });
+  });
   throw failed.reason;
 }
 
-export type Ended = Subject & { startedAt: number; recordingId: string | undefined };
-
-/** Writes the end row and the end of the session. */
-export async function recordEnd(
-  { store, audit }: BeginParts,
-  ended: Ended,
-  report: RelayReport,
-  now: number,
+/** It did not begin, whatever part of it was written. */
+async function undo(
+  { audit, clock }: BeginParts,
+  entry: Omit<AuditEntry, 'phase' | 'result'> & { session: string },
+  recordingId: string | undefined,
+  made: SessionRecording | undefined,
 ): Promise<void> {
-  const { caller, startedAt, recordingId } = ended;
+  const end = await made?.end();
+  const reason = made === undefined && recordingId !== undefined ? 'recording-unavailable' : 'audit-unavailable';
+  const also = async (tx: Writer) => {
+    const report = { session: entry.session, exit: undefined, close: { reason, text: '' } } as const;
+    await endSession(tx, report, clock.wall(), made?.id ?? null);
+    if (made !== undefined && end !== undefined) await endRecordingRow(tx, made.id, end, clock.wall());
+    else if (recordingId !== undefined) await tx.deleteFrom('recordings').where('id', '=', recordingId).execute();
+  };
+  await audit.append({ ...entry, phase: 'end', result: 'error', code: reason }, { also, patient: true });
+}
+
+export type Ended = Subject & { startedAt: number; recording: SessionRecording | undefined };
+
+/** Writes the end row, and with it the ends of the session and its recording. Nobody waits for it. */
+export async function recordEnd(parts: BeginParts, ended: Ended, report: RelayReport, now: number): Promise<void> {
+  const { audit } = parts;
+  const { startedAt, recording } = ended;
   const { exit, close, bytes, session } = report;
   const isGood = close.reason === 'ok' || exit !== undefined;
   const base = sessionEntry(ended);
@@ -83,7 +106,7 @@ export async function recordEnd(
     bytes,
     close: close.reason,
     ...(exit !== undefined && { exit }),
-    ...(recordingId !== undefined && { recording: recordingId }),
+    ...(recording !== undefined && { recording: recording.id }),
   };
   const entry = {
     ...base,
@@ -93,8 +116,34 @@ export async function recordEnd(
     durationMs: now - startedAt,
     details,
   } as const;
-  await Promise.all([
-    audit.append(isGood ? entry : { ...entry, code: close.reason }),
-    store.write(caller.principal, (tx) => endSession(tx, report, now, recordingId ?? null)),
-  ]);
+  const end = recording === undefined ? undefined : await endOfRecording(parts, recording);
+  const also = async (tx: Writer) => {
+    await endSession(tx, report, now, recording?.id ?? null);
+    if (recording !== undefined && end !== undefined) await endRecordingRow(tx, recording.id, end, now);
+  };
+  await audit.append(isGood ? entry : { ...entry, code: close.reason }, { also, patient: true });
+}
+
+/** Undefined when it takes too long; its row is then written when it is through. */
+async function endOfRecording(parts: BeginParts, recording: SessionRecording): Promise<RecordingEnd | undefined> {
+  const ending = recording.end();
+  const timer = new AbortController();
+  const late = parts.clock.sleep(recordingEndMs, timer.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  const end = await Promise.race([ending, late]);
+  timer.abort(new Error('done'));
+  if (end === undefined) void ending.then((told) => writeRecordingEnd(parts, recording.id, told));
+  return end;
+}
+
+/** The end of a recording that goes by itself: of one part of a session that another replica continues. */
+export async function writeRecordingEnd({ store, clock, log }: BeginParts, id: string, end: RecordingEnd): Promise<void> {
+  try {
+    await store.write(worker, (tx) => endRecordingRow(tx, id, end, clock.wall()));
+  } catch (error) {
+    // The file is whole: the row is settled when the store is back.
+    log.warn('the end of a recording is not in the store yet', { recording: id, error });
+  }
 }

@@ -67,7 +67,7 @@ export function insertSession(tx: Writer, { id, open, serverId, agentId, princip
 
 export async function endSession(
   tx: Writer,
-  report: RelayReport,
+  report: Omit<RelayReport, 'bytes'>,
   now: number,
   recordingId: string | null,
 ): Promise<void> {

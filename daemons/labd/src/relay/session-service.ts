@@ -117,16 +117,15 @@ export class SessionService implements AsyncDisposable {
     const session = { id, open, serverId: server.row.id, agentId: server.row.agentId ?? '', principal, token, now };
     const isRecorded = recorded.has(open.kind) && !(open.kind === 'exec' && open.noRecord);
     const term = 'tty' in open ? open.tty : null;
-    const starting = isRecorded
-      ? recorder.start({ session: id, term, command: commandText(open), replicaId: routes.replicaId, part: 0 })
+    const begun = isRecorded
+      ? recorder.begin({ session: id, term, command: commandText(open), replicaId: routes.replicaId, part: 0 })
       : undefined;
-    const recording = await recordBegin(this.#parts, { caller, open, server }, session, starting);
+    const recording = await recordBegin(this.#parts, { caller, open, server }, session, begun);
     const answer = (ok: OpenOk): OpenOk => {
       if (open.kind === 'exec' && open.detach) queueMicrotask(() => relay.unattend());
       return { ...ok, session: id, token, recorded: recording !== undefined };
     };
     const relay = this.live.relay(id, route, recording, answer);
-    const recordingId = recording?.id;
     this.live.add(id, {
       relay,
       caller,
@@ -134,7 +133,7 @@ export class SessionService implements AsyncDisposable {
       server,
       route,
       startedAt: now,
-      recordingId,
+      recording,
       place: place.move(),
       desertedAt: undefined,
     });
@@ -183,7 +182,6 @@ export class SessionService implements AsyncDisposable {
       return raced;
     }
     const relay = this.live.relay(row.id, route, recording);
-    const recordingId = recording?.id;
     const live: LiveSession = {
       relay,
       caller,
@@ -191,7 +189,7 @@ export class SessionService implements AsyncDisposable {
       server,
       route,
       startedAt: row.started_at,
-      recordingId,
+      recording,
       place: undefined,
       desertedAt: undefined,
     };

@@ -3,7 +3,7 @@ import type { ChannelFrame } from '@labmesh/wire/frame/codec';
 import type { StreamId } from '@labmesh/wire/frame/frame-types';
 import type { Received } from '@labmesh/wire/frame/messages';
 import { type Fault, type IncomingHost, InStream } from './incoming.ts';
-import { Outgoing } from './outgoing.ts';
+import { Outgoing, type OutStream } from './outgoing.ts';
 
 const openerSends: readonly StreamId[] = [0];
 const acceptorSends: readonly StreamId[] = [1, 2];
@@ -32,6 +32,13 @@ export class BothWays {
   get memoryBytes(): number {
     const sent = this.outgoing.streams.reduce((sum, stream) => sum + stream.queue.memoryBytes, 0);
     return this.incoming.reduce((sum, stream) => sum + stream.memoryBytes, sent);
+  }
+
+  /** @throws TypeError for a stream that the other side sends. */
+  out(id: StreamId): OutStream {
+    const out = this.outgoing.stream(id);
+    if (out === undefined) throw new TypeError(`stream ${id} goes the other way`);
+    return out;
   }
 
   #in(id: StreamId): InStream | undefined {

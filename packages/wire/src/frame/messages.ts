@@ -66,21 +66,29 @@ export const heartbeatSchema = z.object({
   channels: z.int().min(0).default(0),
   bundle: z.string().max(64).default(''),
 });
+/** How one step of an install goes (HB-12). The same (actionId, attempt, stage, status) again says nothing new. */
+export const bastionProgressSchema = z.object({
+  kind: z.literal('bastion-progress'),
+  actionId: z.string().min(1).max(64),
+  mac: z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/),
+  attempt: z.int().min(1).max(10_000),
+  stage: z.string().min(1).max(64),
+  status: z.string().min(1).max(64),
+  hostname: z.string().max(253).optional(),
+  role: z.string().max(64).optional(),
+  percent: z.number().min(0).max(100).optional(),
+  message: z.string().max(1_024).optional(),
+  error: z.string().max(1_024).optional(),
+});
+export type BastionProgress = z.infer<typeof bastionProgressSchema>;
+
 /** MSG, by kind. Unknown kinds are ignored and counted. */
 export const msgSchema = z.discriminatedUnion('kind', [
   heartbeatSchema,
   z.object({ kind: z.literal('facts'), digest: z.string().max(64), facts: z.record(z.string(), z.unknown()) }),
   z.object({ kind: z.literal('desired'), desired: z.unknown() }),
   z.object({ kind: z.literal('log-batch'), id: z.uuid(), lines: z.array(z.unknown()).max(10_000) }),
-  z.object({
-    kind: z.literal('bastion-progress'),
-    actionId: z.string().max(64),
-    mac: z.string().max(17),
-    attempt: z.int(),
-    stage: z.string().max(64),
-    status: z.string().max(64),
-    details: z.unknown().optional(),
-  }),
+  bastionProgressSchema,
   z.object({ kind: z.literal('error'), code: z.string().max(64), message: z.string().max(1024) }),
   /** labd to the other end: sessions the agent should end (killed, revoked). */
   z.object({ kind: z.literal('end-sessions'), sessions: z.array(z.uuid()).max(1024), reason: z.string().max(64) }),

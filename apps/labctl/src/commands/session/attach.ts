@@ -17,7 +17,8 @@ async function hasTerminal(call: FleetCall<typeof options>, id: string, guess: b
     const { tty } = await (await call.labd()).call('get-session', { params: { id } });
     return tty;
   } catch (error) {
-    const isHidden = error instanceof CommandError && [exitCodes.denied, exitCodes.notFound].some((one) => one === error.exitCode);
+    const isHidden =
+      error instanceof CommandError && [exitCodes.denied, exitCodes.notFound].some((one) => one === error.exitCode);
     if (isHidden) return guess;
     throw error;
   }

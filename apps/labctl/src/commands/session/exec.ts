@@ -18,7 +18,12 @@ const options = defineOptions({
   },
   tty: { type: 'boolean', flag: 'tty', short: 't', default: false, help: 'give the command a terminal' },
   login: { type: 'string', flag: 'login', placeholder: 'ACCOUNT', help: 'account to run as; default root' },
-  timeout: { type: 'duration', flag: 'timeout', placeholder: 'TIME', help: 'end the command after this long (exit 124)' },
+  timeout: {
+    type: 'duration',
+    flag: 'timeout',
+    placeholder: 'TIME',
+    help: 'end the command after this long (exit 124)',
+  },
   detach: { type: 'boolean', flag: 'detach', short: 'd', default: false, help: 'leave it running; prints its session' },
   env: { type: 'string[]', flag: 'env', short: 'e', placeholder: 'K=V', help: 'set a variable; may be repeated' },
   cwd: { type: 'string', flag: 'cwd', placeholder: 'DIR', help: 'folder to run in; default the home of the account' },

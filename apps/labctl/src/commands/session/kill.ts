@@ -14,7 +14,9 @@ export const kill = defineFleetCommand({
     const client = await labd();
     const ended: string[] = [];
     for (const ref of refs) {
-      const done = await change(`end ${formatRef(ref)}`, () => client.call('kill-session', { params: { id: ref.name } }));
+      const done = await change(`end ${formatRef(ref)}`, () =>
+        client.call('kill-session', { params: { id: ref.name } }),
+      );
       if (done === undefined) continue;
       ended.push(ref.name);
       note(`${formatRef(ref)} is ended`);

@@ -6,7 +6,7 @@ import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand, type FleetCall } from '../../fleet-command.ts';
 import { readLogWords, timeOf } from '../../session/logs/log-words.ts';
-import { logText } from '../../session/logs/log-lines.ts';
+import { LogLineError, logText } from '../../session/logs/log-lines.ts';
 import { sessionParts } from '../../session/session-call.ts';
 import { OutputGone } from '../../session/session-io.ts';
 import { paint } from '../../terminal/paint.ts';
@@ -18,10 +18,21 @@ const sigpipe = 141;
 const options = defineOptions({
   follow: { type: 'boolean', flag: 'follow', short: 'f', default: false, help: 'go on with the lines that come' },
   unit: { type: 'string', flag: 'unit', short: 'u', placeholder: 'UNIT', help: 'of this unit of systemd' },
-  file: { type: 'string', flag: 'file', placeholder: 'PATH', help: 'of this file on the server, in place of the journal' },
+  file: {
+    type: 'string',
+    flag: 'file',
+    placeholder: 'PATH',
+    help: 'of this file on the server, in place of the journal',
+  },
   since: { type: 'string', flag: 'since', placeholder: 'TIME', help: 'from then on: 2h, or 2026-01-31T12:00:00Z' },
   until: { type: 'string', flag: 'until', placeholder: 'TIME', help: 'up to then' },
-  tail: { type: 'integer', flag: 'tail', min: 0, max: 1_000_000, help: 'last lines to begin with; 100 without --since' },
+  tail: {
+    type: 'integer',
+    flag: 'tail',
+    min: 0,
+    max: 1_000_000,
+    help: 'last lines to begin with; 100 without --since',
+  },
   grep: { type: 'string', flag: 'grep', placeholder: 'PATTERN', help: 'lines that match' },
   level: { type: 'string', flag: 'level', choices: levels, placeholder: 'LEVEL', help: 'this level and worse' },
 });
@@ -57,7 +68,11 @@ export const logs = defineFleetCommand({
   name: 'logs',
   summary: 'Shows logs: the journal or a file of a server, or labd’s audit log. -o json gives an object a line.',
   usage: 'labctl logs [server/]NAME [-u UNIT | --file PATH] [-f] [--since T] [--tail N], or logs audit [-f]',
-  examples: ['labctl logs web-1 -u nginx.service -f', 'labctl logs server/db-1 --since 2h --level err', 'labctl logs audit -f'],
+  examples: [
+    'labctl logs web-1 -u nginx.service -f',
+    'labctl logs server/db-1 --since 2h --level err',
+    'labctl logs audit -f',
+  ],
   options,
   positionalsMax: 2,
   async run(call) {
@@ -92,6 +107,8 @@ async function serverLog(call: LogsCall, name: string): Promise<number> {
   } catch (error) {
     world.life.signal.throwIfAborted();
     if (error instanceof OutputGone) throw error;
+    if (error instanceof LogLineError)
+      throw new CommandError(`the agent of server/${name} sent no log: ${error.message}`);
     const ending = endingOf(error);
     if (ending === undefined) throw dialProblem(where, error);
     throw channelProblem(ending, { verb: 'logs', target: `server/${name}`, now: world.clock.wall() });

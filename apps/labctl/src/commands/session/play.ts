@@ -47,7 +47,11 @@ export const play = defineFleetCommand({
         },
       });
       if (!values.quiet) world.stderr('\n');
-      note(cut ? '[labmesh: the recording breaks off here]' : `[labmesh: end${exit === undefined ? '' : `, exit ${exit}`}]`);
+      note(
+        cut
+          ? '[labmesh: the recording breaks off here]'
+          : `[labmesh: end${exit === undefined ? '' : `, exit ${exit}`}]`,
+      );
     } catch (error) {
       if (!(error instanceof CastError)) throw error;
       throw new CommandError(`the recording of ${formatRef(ref)} cannot be read: ${error.message}`, {

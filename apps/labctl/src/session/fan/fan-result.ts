@@ -45,7 +45,8 @@ export function resultOfEnding(
   now: number,
 ): TargetResult {
   const { reason } = ending;
-  const state = reason === 'denied' || reason === 'not-found' ? 'denied' : unreachable.has(reason) ? 'unreachable' : 'error';
+  const state =
+    reason === 'denied' || reason === 'not-found' ? 'denied' : unreachable.has(reason) ? 'unreachable' : 'error';
   const why = endingText(ending, now).replace(`server/${server} `, '');
   return { server, state, ...(session !== undefined && { session }), why, code: problemCode(reason) };
 }

@@ -96,11 +96,18 @@ export async function findTargets(
   for (const { hostname, reason } of denied) note(`denied: server/${hostname}: ${reason}`);
   if (denied.length > 0 && !wish.skipDenied) {
     const few = denied.length === 1 ? 'one server' : `${denied.length} servers`;
-    throw failed(`exec is denied on ${few}, so nothing was started (PERMISSION_DENIED)`, 'PERMISSION_DENIED',
-      '--skip-denied runs it on the others');
+    throw failed(
+      `exec is denied on ${few}, so nothing was started (PERMISSION_DENIED)`,
+      'PERMISSION_DENIED',
+      '--skip-denied runs it on the others',
+    );
   }
   if (targets.length === 0) {
-    throw failed('no server is meant by that (NOT_FOUND)', 'NOT_FOUND', 'labctl get servers -l SELECTOR shows which are');
+    throw failed(
+      'no server is meant by that (NOT_FOUND)',
+      'NOT_FOUND',
+      'labctl get servers -l SELECTOR shows which are',
+    );
   }
   return { targets, denied };
 }

@@ -51,7 +51,7 @@ export class LineCutter {
   }
 
   *#keep(stream: 1 | 2, bytes: Uint8Array): Generator<CutLine> {
-    for (let left = bytes; left.length > 0; ) {
+    for (let left = bytes; left.length > 0;) {
       const room = lineBytesMax - this.length;
       if (room > 0) {
         this.#rests[stream].append(left.subarray(0, room));

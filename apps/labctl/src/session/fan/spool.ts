@@ -38,7 +38,7 @@ export class Spool implements AsyncDisposable {
 
   async #append(stream: 1 | 2, bytes: Uint8Array): Promise<void> {
     this.#sums[stream].update(bytes);
-    for (let left = bytes; left.length > 0; ) {
+    for (let left = bytes; left.length > 0;) {
       if (this.#filled + headBytes >= memoryBytesMax) await this.#flush();
       const part = left.subarray(0, memoryBytesMax - this.#filled - headBytes);
       this.#put(stream, part);
@@ -66,7 +66,7 @@ export class Spool implements AsyncDisposable {
       // Nobody needs its name, and so nothing can be left behind.
       await unlink(path);
     }
-    for (let done = 0; done < this.#filled; ) {
+    for (let done = 0; done < this.#filled;) {
       const { bytesWritten } = await this.#file.write(this.#buffer, done, this.#filled - done, this.#written);
       done += bytesWritten;
       this.#written += bytesWritten;
@@ -83,7 +83,7 @@ export class Spool implements AsyncDisposable {
   async *read(): AsyncGenerator<SpoolPiece> {
     await this.#turn;
     let rest: Uint8Array = new Uint8Array();
-    for (let at = 0; at < this.#written; ) {
+    for (let at = 0; at < this.#written;) {
       const chunk = new Uint8Array(Math.min(memoryBytesMax, this.#written - at));
       const { bytesRead } = (await this.#file?.read(chunk, 0, chunk.length, at)) ?? { bytesRead: 0 };
       if (bytesRead === 0) throw new Error('the spool file is shorter than it was written');

@@ -28,7 +28,11 @@ const rowsMax = 100_000;
 const keyOf = ({ chain, seq }: AuditRow) => `${chain}/${seq}`;
 
 /** Rows newest first as the API gives them, up to `count` of them. */
-async function newest(labd: AuditParts['labd'], query: { since?: string; until?: string }, count: number): Promise<AuditRow[]> {
+async function newest(
+  labd: AuditParts['labd'],
+  query: { since?: string; until?: string },
+  count: number,
+): Promise<AuditRow[]> {
   const rows: AuditRow[] = [];
   let cursor: string | undefined;
   do {
@@ -54,7 +58,9 @@ export async function followAudit(wish: AuditWish, { labd, show, clock, signal }
     const query = { since: new Date(from).toISOString(), ...(until !== undefined && { until }) };
     const found = await newest(labd, query, rowsMax);
     const fresh = found.filter((row) => !seen.has(keyOf(row)));
-    seen = new Map([...seen, ...fresh.map((row) => [keyOf(row), Date.parse(row.at)] as const)].filter(([, at]) => at >= from));
+    seen = new Map(
+      [...seen, ...fresh.map((row) => [keyOf(row), Date.parse(row.at)] as const)].filter(([, at]) => at >= from),
+    );
     last = Math.max(last, ...fresh.map((row) => Date.parse(row.at)));
     // Those of a time before the first poll were not asked for.
     const wanted = since === undefined ? fresh : fresh.filter((row) => row.at >= since);

@@ -55,6 +55,7 @@ const timeText = (at: number | null): string =>
 /** `2026-01-01T12:00:00.000Z nginx.service: text`. What the line holds cannot move the cursor. */
 export function logText({ at, unit, level, text }: LogLine, paints: Paint): string {
   const body = `${unit === undefined ? '' : `${safeText(unit)}: `}${safeText(text)}`;
-  const shown = level === undefined ? body : bad.has(level) ? paints.red(body) : level === 'warning' ? paints.yellow(body) : body;
+  const shown =
+    level === undefined ? body : bad.has(level) ? paints.red(body) : level === 'warning' ? paints.yellow(body) : body;
   return `${paints.dim(timeText(at))} ${shown}\n`;
 }

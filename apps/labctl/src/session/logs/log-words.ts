@@ -11,7 +11,8 @@ const usage = (message: string, hint?: string) => new CommandError(message, { hi
 /** `server/web-1`, `web-1`, `audit`. @throws CommandError: exit 2; 1 for scopes of other phases */
 export function readLogWords(words: readonly string[]): LogScope {
   if (words.length === 1 && words[0] === 'audit') return { of: 'audit' };
-  if (words.length === 0) throw usage('whose log is missing', 'labctl logs web-1 -u nginx.service, or labctl logs audit');
+  if (words.length === 0)
+    throw usage('whose log is missing', 'labctl logs web-1 -u nginx.service, or labctl logs audit');
   const ref = parseRef(words, { bare: 'server' });
   if (ref.type === 'server') return { of: 'server', name: ref.name };
   if (ref.type === 'app' || ref.type === 'bastion') {
@@ -29,5 +30,7 @@ export function timeOf(flag: string, text: string, now: number): number {
   if (span !== undefined) return Math.max(0, Math.round(now - span));
   const at = /^\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?$/.test(text) ? Date.parse(text) : NaN;
   if (Number.isFinite(at) && at >= 0) return at;
-  throw usage(`${flag}: found ${JSON.stringify(text)}, expected ${durationExpectation}, or a time such as 2026-01-31T12:00:00Z`);
+  throw usage(
+    `${flag}: found ${JSON.stringify(text)}, expected ${durationExpectation}, or a time such as 2026-01-31T12:00:00Z`,
+  );
 }

@@ -11,7 +11,10 @@ import type { Open } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
 
 /** What becomes of an OPEN: refused, or a session whose agent's end is given. */
-export type MemoryAgent = (open: Open, accept: (more?: { offset?: number; dropped?: number }) => ChannelEnd) => void | ChannelEnding;
+export type MemoryAgent = (
+  open: Open,
+  accept: (more?: { offset?: number; dropped?: number }) => ChannelEnd,
+) => void | ChannelEnding;
 
 export class MemoryLabd implements LinkHandlers {
   agent: MemoryAgent;
@@ -51,7 +54,15 @@ export class MemoryLabd implements LinkHandlers {
   hello(link: Link, hello: Hello): void {
     this.hellos.push(hello);
     const limits = { channels: this.channelsMax, window: 262_144, windowMax: 4_194_304 };
-    link.accept({ protocol: 1, replicaId: 'r1', heartbeatMs: 10_000, timeMs: Date.now(), bundle: '', limits, urls: [] });
+    link.accept({
+      protocol: 1,
+      replicaId: 'r1',
+      heartbeatMs: 10_000,
+      timeMs: Date.now(),
+      bundle: '',
+      limits,
+      urls: [],
+    });
   }
 
   first(_link: Link, raw: RawChannel, first: First): void {
@@ -98,7 +109,12 @@ export class MemoryLabd implements LinkHandlers {
 }
 
 /** The agent's end of an exec that writes `out` and `err` and ends with `code`. */
-export async function say(end: ChannelEnd, out: Uint8Array | string, code = 0, err: Uint8Array | string = ''): Promise<void> {
+export async function say(
+  end: ChannelEnd,
+  out: Uint8Array | string,
+  code = 0,
+  err: Uint8Array | string = '',
+): Promise<void> {
   const bytes = (text: Uint8Array | string) => (typeof text === 'string' ? new TextEncoder().encode(text) : text);
   end.handle({});
   const [o, e] = [bytes(out), bytes(err)];

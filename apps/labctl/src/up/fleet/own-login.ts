@@ -3,7 +3,7 @@
  * admin, certificate, context. It is an offer: what is in the way becomes a note, and --local works without it.
  */
 import { statSync } from 'node:fs';
-import { homedir, userInfo } from 'node:os';
+import { homedir } from 'node:os';
 import type { Logger } from '@labmesh/kit/log';
 import type { Core } from '@labmesh/labd/core';
 import type { LabdClient } from '../../client/labd-client.ts';
@@ -12,7 +12,7 @@ import { CommandError } from '../../command-error.ts';
 import { readCredentials, saveCredentials } from '../../credentials/credentials.ts';
 import { renewalState } from '../../credentials/renewal.ts';
 import { enrolWithToken } from '../../login/get-certificate.ts';
-import { grantLocally, invokerOf } from '../../login/local-login.ts';
+import { grantLocally, type Invoker, invokerOf, userNameOf } from '../../login/local-login.ts';
 import { localContext, type LocalLabd, writeContext } from './local-context.ts';
 
 export type OwnLoginInput = {
@@ -35,14 +35,6 @@ export type OwnLogin = {
 const requestMs = 10_000;
 /** How often the login is looked at while labmesh runs. */
 const lookMs = 3_600_000;
-
-/** What the account is called; by its number where nothing names it. */
-function accountName(env: Environment): string {
-  const { username, uid } = userInfo();
-  const name = [env['USER'], env['LOGNAME'], username].find((one) => one !== undefined && /^[a-z0-9]/i.test(one));
-  const known = name === undefined || name === 'unknown' ? `uid-${uid}` : name;
-  return known.toLowerCase().replace(/[^a-z0-9._@+-]/g, '-').replace(/[^a-z0-9]+$/, '');
-}
 
 /** Root writes into no home of another account: that account could have put links there. @throws CommandError */
 function checkHome(env: Environment): void {
@@ -88,7 +80,7 @@ function keepLogin(input: OwnLoginInput, context: string, user: string): Disposa
 }
 
 /** Behind sudo the login is root's: whoever called sudo has a home of their own. */
-function sudoNotes(sudo: unknown, api: string): string[] {
+function sudoNotes({ sudo }: Invoker, api: string): string[] {
   return sudo === undefined ? [] : [`this login is root's; for your own: sudo labctl login --local ${api}`];
 }
 
@@ -97,14 +89,15 @@ export async function openLogin(input: OwnLoginInput, stack: AsyncDisposableStac
   const { world, dataDir, api, core } = input;
   const { env } = world;
   try {
-    const { name: user, sudo } = invokerOf(env, accountName(env));
+    const invoker = invokerOf(env);
+    const user = userNameOf(undefined, invoker);
     checkHome(env);
     const known = { url: api, pins: core.authority.bundle().pins.join(',') };
     const name = await localContext(env, known, dataDir);
     const labd = (await isGood(input, name)) ? known : await logIn(input, name, user);
     const isCurrent = writeContext(env, name, labd);
     stack.use(keepLogin(input, name, user));
-    return { context: { name, isCurrent }, notes: sudoNotes(sudo, api) };
+    return { context: { name, isCurrent }, notes: sudoNotes(invoker, api) };
   } catch (error) {
     world.life.signal.throwIfAborted();
     if (!(error instanceof CommandError)) throw error;

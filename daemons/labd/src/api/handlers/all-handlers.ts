@@ -2,7 +2,7 @@
 import type { Handlers } from '../handler.ts';
 import { type AgentHandlerParts, agentHandlers } from './agent-handlers.ts';
 import { auditHandlers } from './audit-handlers.ts';
-import { bastionHandlers } from './bastion-handlers.ts';
+import { type BastionHandlerParts, bastionHandlers } from './bastion-handlers.ts';
 import { backupHandlers } from './backup-handlers.ts';
 import { type CaHandlerParts, caHandlers } from './ca-handlers.ts';
 import { type EnrolHandlerParts, enrolHandlers } from './enrol-handlers.ts';
@@ -16,6 +16,7 @@ import { tokenHandlers } from './token-handlers.ts';
 
 export type AllHandlerParts = {
   core: AgentHandlerParts &
+    BastionHandlerParts &
     CaHandlerParts &
     Omit<EnrolHandlerParts, 'options'> &
     Omit<LoginHandlerParts, 'options'> &

@@ -2,10 +2,48 @@
 import { page } from '@labmesh/store/page';
 import type { Store } from '@labmesh/store/store';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { uuidv7 } from '@labmesh/wire/ids';
+import type { BastionHub } from '../../hub/bastion-hub.ts';
+import { machineByMac } from '../../hub/machine-rows.ts';
 import type { HandlersOf } from '../handler.ts';
+import type { AnyCall } from './server-handlers.ts';
 
-export function bastionHandlers({ store }: { store: Store }): HandlersOf<'list-bastions' | 'list-machines'> {
+type Names = 'list-bastions' | 'list-machines' | 'act-on-machine' | 'forget-machine';
+
+export type BastionHandlerParts = { store: Store; bastions: BastionHub };
+
+/** The machine that a path names, judged by its host name or MAC, and a bastion that listens now. */
+async function machineFor(call: AnyCall, store: Store, verb: 'update' | 'delete') {
+  const mac = (call.params['mac'] ?? '').toLowerCase().replaceAll('-', ':');
+  const machine = await machineByMac(store, call.caller.principal, mac);
+  call.may(verb, { kind: 'machines', name: machine?.hostname ?? mac });
+  if (machine === undefined) throw new FleetError('NOT_FOUND', { message: `no bastion has reported a machine ${mac}` });
+  call.note({ resource: `machine/${mac}`, resourceId: machine.id });
+  return machine;
+}
+
+const away = (bastion: string) =>
+  new FleetError('AGENT_NOT_CONNECTED', {
+    message: `bastion/${bastion} is not connected to this labd`,
+    hint: 'labctl get bastions',
+  });
+
+export function bastionHandlers({ store, bastions }: BastionHandlerParts): HandlersOf<Names> {
   return {
+    'act-on-machine': async (call) => {
+      const { bastion_id: bastionId, bastion, mac } = await machineFor(call, store, 'update');
+      const actionId = uuidv7();
+      if (!bastions.desire(bastionId, { actionId, mac, ...call.body })) throw away(bastion);
+      call.note({ details: { actionId, ...call.body } });
+      return { actionId };
+    },
+    'forget-machine': async (call) => {
+      const { id, bastion_id: bastionId, bastion, mac } = await machineFor(call, store, 'delete');
+      if (!bastions.desire(bastionId, { actionId: uuidv7(), mac, action: 'forget' })) throw away(bastion);
+      await store.write(call.caller.principal, (tx) => tx.deleteFrom('machines').where('id', '=', id).execute());
+      return { ok: true };
+    },
     'list-bastions': async (call) => {
       const { limit, cursor } = call.query;
       const found = await store.read(call.caller.principal, (db) =>

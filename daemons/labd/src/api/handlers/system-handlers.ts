@@ -116,7 +116,8 @@ async function detailed(parts: SystemHandlerParts) {
 
 export function systemHandlers(parts: SystemHandlerParts): HandlersOf<Names> {
   const { core, version } = parts;
-  const document = JSON.stringify(openapiDocument(version));
+  // Made when it is asked for: it costs as much as all else of a start.
+  let document: string | undefined;
   return {
     'get-healthz': async () => new Response('ok', { headers: { 'Content-Type': 'text/plain' } }),
     'get-live': async () => ({ status: 'ok' }),
@@ -126,7 +127,10 @@ export function systemHandlers(parts: SystemHandlerParts): HandlersOf<Names> {
       return told(parts.isStopping() ? 'down' : status, { checks: await checks(parts) });
     },
     'get-version': async () => ({ version, contract: contractVersion }),
-    'get-openapi': async () => new Response(document, { headers: { 'Content-Type': 'application/json' } }),
+    'get-openapi': async () =>
+      new Response((document ??= JSON.stringify(openapiDocument(version))), {
+        headers: { 'Content-Type': 'application/json' },
+      }),
     'get-detailed-health': () => detailed(parts),
     'get-system-info': async () => ({
       replicaId: core.audit.chain,

@@ -1,16 +1,16 @@
 import { z } from 'zod';
+import { doneSchema, idField, pageOf, pageQuerySchema } from '../resources/fields.ts';
 import { may, mayEach, operation, publicAccess } from '../operation.ts';
-import { pageOf } from '../resources/fields.ts';
 import {
   bastionSchema,
   detailedHealthSchema,
   fleetHealthSchema,
   fleetReadySchema,
+  machineActionSchema,
   machineSchema,
   replicaSchema,
   secretKeySchema,
 } from '../resources/records.ts';
-import { pageQuerySchema } from '../resources/fields.ts';
 
 const open = { access: publicAccess, audit: '-' } as const;
 
@@ -157,5 +157,25 @@ export const systemOperations = [
     summary: 'Machines of all bastions',
     query: pageQuerySchema,
     output: pageOf(machineSchema),
+  }),
+  operation({
+    name: 'act-on-machine',
+    method: 'POST',
+    path: '/api/machines/:mac/actions',
+    access: mayEach('update', 'machines'),
+    audit: 'S',
+    status: 202,
+    summary: 'Asks the machine’s bastion to install, reinstall or register it',
+    body: machineActionSchema,
+    output: z.object({ actionId: idField }),
+  }),
+  operation({
+    name: 'forget-machine',
+    method: 'DELETE',
+    path: '/api/machines/:mac',
+    access: mayEach('delete', 'machines'),
+    audit: 'S',
+    summary: 'Forgets a machine here and at its bastion',
+    output: doneSchema,
   }),
 ] as const;

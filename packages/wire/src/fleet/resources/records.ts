@@ -1,7 +1,7 @@
 /** What labd remembers of what happened: audit, sessions, certificates, events, and its own state. */
 import { z } from 'zod';
 import { principalKinds } from '../principal.ts';
-import { idField, pageQuery, timeField } from './fields.ts';
+import { idField, nameField, pageQuery, timeField } from './fields.ts';
 
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -183,6 +183,14 @@ export const bastionSchema = z.object({
   lastSeenAt: timeField.nullable(),
   createdAt: timeField,
 });
+/** What a bastion may be asked to do with a machine (metal plane). */
+export const machineActionSchema = z
+  .object({
+    action: z.enum(['install', 'reprovision', 'register']),
+    hostname: nameField.optional(),
+    role: z.enum(['worker', 'infra']).optional(),
+  })
+  .strict();
 export const machineSchema = z.object({
   id: idField,
   bastion: z.string(),

@@ -1,0 +1,50 @@
+import type { CommandEntry } from '../command.ts';
+import { anyCommand as any } from './any-command.ts';
+
+export const sessionCommands: readonly CommandEntry[] = [
+  {
+    name: 'exec',
+    summary: 'run a command on servers, or a login shell',
+    load: async () => any((await import('../commands/session/exec.ts')).exec),
+  },
+  {
+    name: 'attach',
+    summary: 'join a command that runs',
+    load: async () => any((await import('../commands/session/attach.ts')).attach),
+  },
+  {
+    name: 'kill',
+    summary: 'end sessions',
+    load: async () => any((await import('../commands/session/kill.ts')).kill),
+  },
+  {
+    name: 'play',
+    summary: 'play the recording of a session',
+    load: async () => any((await import('../commands/session/play.ts')).play),
+  },
+  {
+    name: 'sessions list',
+    summary: 'list sessions, live and past',
+    load: async () => (await import('../commands/session/sessions-list.ts')).sessionsList,
+  },
+  {
+    name: 'sessions play',
+    summary: 'play the recording of a session',
+    load: async () => (await import('../commands/session/sessions-play.ts')).sessionsPlay,
+  },
+  {
+    name: 'cp',
+    summary: 'copy files to or from a server',
+    load: async () => any((await import('../commands/session/cp.ts')).cp),
+  },
+  {
+    name: 'port-forward',
+    summary: 'make ports of a server ports of this machine',
+    load: async () => any((await import('../commands/session/port-forward.ts')).portForward),
+  },
+  {
+    name: 'logs',
+    summary: 'show logs of a server, or the audit log',
+    load: async () => any((await import('../commands/session/logs.ts')).logs),
+  },
+];
