@@ -199,7 +199,7 @@ test('the first key: kept over starts, not shown when it was revoked, made anew 
   const folder = join(mesh.dataDir, 'gateway');
   const first = async () => {
     await using keys = await KeyStore.open(mesh.store, folder, () => {});
-    return firstKey(keys, mesh.dataDir);
+    return await firstKey(keys, mesh.dataDir);
   };
   expect(await first()).toMatchObject({ text: mesh.key, created: false });
   await using keys = await KeyStore.open(mesh.store, folder, () => {});

@@ -7,7 +7,8 @@ import type { OperationName } from '@labmesh/wire/fleet/operations';
 import type { Open, OpenKind } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { enrolMachine, type Machine } from './fleet-identities.ts';
-import { clientLink, runSession } from './fleet-sockets.ts';
+import { clientLink, machineLink, runSession } from './fleet-sockets.ts';
+import { doorOf } from './raw-https.ts';
 import { type RunningLabd, startAgent } from './start-labd.ts';
 
 export type Sample = { params?: Record<string, string>; query?: string; body?: unknown };
@@ -29,6 +30,8 @@ export class Stock {
 export type Ground = {
   /** A machine whose agent is not connected: who may open something there hears `agent-offline`. */
   server: Machine;
+  /** It has told of a machine. */
+  bastion: Machine;
   /** A recorded session that is over. */
   session: string;
   serial: string;
@@ -41,6 +44,7 @@ let count = 0;
 /** Makes the things that are asked about; one real agent for a moment, for a session with a recording. */
 export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
   const server = await enrolMachine(labd, 'agent', 'web-2');
+  const bastion = await enrolMachine(labd, 'bastion', 'b1');
   const named = async (name: string) => (await enrolMachine(labd, 'agent', name)).name;
   await labd.call('POST', '/api/users', { name: 'spare' });
   await labd.call('POST', '/api/roles', { name: 'spare', rules: ['allow get on servers'] });
@@ -51,8 +55,10 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
     await labd.call('POST', '/api/users', { name });
     return name;
   };
+  await reportMachine(labd, bastion);
   return {
     server,
+    bastion,
     session,
     serial: found.items[0]!.serial,
     stock: {
@@ -82,6 +88,18 @@ async function pastSession(labd: RunningLabd): Promise<string> {
   return session;
 }
 
+const mac = '52:54:00:00:00:01';
+
+async function reportMachine(labd: RunningLabd, bastion: Machine): Promise<void> {
+  const link = await machineLink(doorOf(labd.agents), 'bastion', { identity: bastion });
+  if (typeof link === 'number') throw new Error(`the agents' door answered ${link}`);
+  const step = { actionId: 'a1', mac, attempt: 1, stage: 'partition', status: 'ok' };
+  link.sendMsg({ kind: 'bastion-progress', ...step });
+  const known = async () => (await labd.call<{ items: unknown[] }>('GET', '/api/machines')).items.length > 0;
+  for (let n = 0; n < 100 && !(await known()); n++) await Bun.sleep(20);
+  link.close('goingAway');
+}
+
 type Samples = Record<OperationName, (ground: Ground) => Sample | Promise<Sample>>;
 
 const none = () => ({});
@@ -109,6 +127,8 @@ export const samples: Samples = {
   'create-backup': refusedBody,
   'list-bastions': none,
   'list-machines': none,
+  'act-on-machine': () => ({ params: { mac }, body: { action: 'register' } }),
+  'forget-machine': () => ({ params: { mac } }),
   'get-bundle': none,
   'get-crl': none,
   'get-pin': none,

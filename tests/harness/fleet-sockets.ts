@@ -91,6 +91,20 @@ export async function clientLink(door: Door, proof: Proof, handlers: LinkHandler
   return link;
 }
 
+/** A greeted link of a machine, or the status of the refusal. @throws LinkClosed. */
+export async function machineLink(
+  door: Door,
+  kind: 'agent' | 'bastion',
+  proof: Proof & { serverId?: string },
+  handlers: LinkHandlers = {},
+): Promise<Link | number> {
+  const socket = await dialSocket(door, '/ws/agent', proof);
+  if (typeof socket === 'number') return socket;
+  const link = new Link(socket, handlers, { side: 'odd' });
+  await link.hello(helloOf(kind, proof.serverId ?? ''));
+  return link;
+}
+
 /** `ok`, or why the channel was closed. */
 export async function openOutcome(link: Link, open: Open): Promise<string> {
   const end = ChannelEnd.open(link, open);

@@ -66,6 +66,8 @@ export type Ready = {
   api: string;
   key: string;
   models: { id: string; endpoints: string[] }[];
+  /** Absent with --no-fleet. */
+  fleet?: { api: string; agents: string; server: string | null; context: string | null };
   notes?: string[];
 };
 

@@ -1,4 +1,5 @@
 /** Accounts of this machine, and how to run something as one of them (EX-2). */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { Refused } from './session-run.ts';
@@ -36,10 +37,20 @@ async function askNameService(name: string): Promise<string> {
   return child.stdout.text();
 }
 
+function readPasswd(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 /** The machine's accounts: /etc/passwd first, then the name service. */
 export function systemAccounts(passwdFile = '/etc/passwd'): Accounts {
   const me = userInfo();
-  const self = { name: me.username, uid: me.uid, gid: me.gid, home: me.homedir, shell: me.shell ?? '/bin/sh' };
+  // The runtime takes home and shell from the environment, where a service manager sets neither.
+  const listed = parsePasswd(readPasswd(passwdFile)).find(({ uid }) => uid === me.uid);
+  const self = listed ?? { name: me.username, uid: me.uid, gid: me.gid, home: me.homedir, shell: '/bin/sh' };
   const among = (text: string, name: string) => parsePasswd(text).find((account) => account.name === name);
   return {
     self,

@@ -54,7 +54,7 @@ const ownCommand = (): string[] => [
 
 async function run(options: AgentOptions, life: Life, selfCommand: readonly string[]): Promise<void> {
   const log = createLogger(
-    { level: options.logLevel as 'info', format: process.stderr.isTTY ? 'pretty' : 'json' },
+    { level: options.logLevel, format: process.stderr.isTTY ? 'pretty' : 'json' },
     { part: 'agent' },
   );
   const identity = await identityOf(options, version);

@@ -15,6 +15,7 @@ import { DialRefused } from '@labmesh/link/dial';
 import type { Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { type AgentOptions, agentUrls } from './agent-options.ts';
+import { Addresses, toldUrls } from './connection/addresses.ts';
 import { Connection, type ConnectionEnd } from './connection/connection.ts';
 import { Reconnect } from './connection/reconnect.ts';
 import { readFacts } from './facts/read-facts.ts';
@@ -46,7 +47,7 @@ export class Agent implements AsyncDisposable {
   readonly #reconnect: Reconnect;
   readonly #ending = new AbortController();
   readonly #instanceId = uuidv7();
-  #urls: readonly string[];
+  readonly #addresses: Addresses;
   #connection: Connection | undefined;
   #running: Promise<void> | undefined;
   #state: AgentState = 'disconnected';
@@ -64,8 +65,9 @@ export class Agent implements AsyncDisposable {
       open: sessionOpener({ options: this.#session, clock, log }),
     });
     this.#reconnect = new Reconnect({ minMs: options.reconnectMinMs, maxMs: options.reconnectMaxMs });
-    const configured = agentUrls(options);
-    this.#urls = configured.length > 0 ? configured : identity.urls;
+    this.#addresses = new Addresses({ configured: agentUrls(options), known: identity.urls }, (urls) =>
+      this.#keep(urls),
+    );
   }
 
   get state(): AgentState {
@@ -78,7 +80,7 @@ export class Agent implements AsyncDisposable {
       this.#stayConnected(),
       keepCertificate({
         identity: this.#parts.identity,
-        urls: () => this.#urls,
+        urls: () => this.#addresses.all,
         clock: this.#parts.clock,
         log: this.#parts.log,
         signal: this.#ending.signal,
@@ -130,11 +132,11 @@ export class Agent implements AsyncDisposable {
     const { identity, log } = this.#parts;
     if (
       identity.notAfter <= Date.now() &&
-      !(await comeBack({ identity, urls: this.#urls, log, onWaiting: () => this.#enter('waiting-approval') }))
+      !(await comeBack({ identity, urls: this.#addresses.all, log, onWaiting: () => this.#enter('waiting-approval') }))
     )
       return approvalMs;
     this.#enter('connecting');
-    const url = this.#urls[Math.floor(Math.random() * this.#urls.length)] ?? '';
+    const url = this.#addresses.next();
     const connection = new Connection(url, {
       identity,
       hello: () => this.#hello(),
@@ -143,7 +145,7 @@ export class Agent implements AsyncDisposable {
       onGoaway: ({ retryAfterMinMs, retryAfterMaxMs, urls }) => {
         log.info('labd is going away', { url });
         this.#reconnect.told({ minMs: retryAfterMinMs, maxMs: retryAfterMaxMs });
-        this.#learn(urls);
+        this.#addresses.leave(url, urls);
       },
       onUp: (ok) => this.#onUp(ok, connection, url),
       channels: () => this.#sessions.list().length,
@@ -183,7 +185,7 @@ export class Agent implements AsyncDisposable {
   #onUp(ok: HelloOk, connection: Connection, url: string): void {
     const { identity, log } = this.#parts;
     this.#enter('connected', { url, replica: ok.replicaId });
-    this.#learn(ok.urls);
+    this.#addresses.learn(url, ok.urls);
     Object.assign(this.#session, ok.exec);
     if (ok.bundle !== '' && ok.bundle !== identity.bundleDigest) {
       identity
@@ -193,13 +195,18 @@ export class Agent implements AsyncDisposable {
     void this.#sendFacts(connection);
   }
 
-  /** Addresses of other replicas, for when this one is gone. */
-  #learn(urls: readonly string[]): void {
-    this.#urls = [...new Set([...this.#urls, ...urls])].slice(0, 64);
+  /** Addresses outlive a restart: the labd of the settings may be the one that is gone. */
+  #keep(urls: readonly string[]): void {
+    try {
+      this.#parts.identity.keepUrls(urls);
+    } catch (error) {
+      this.#parts.log.warn('the addresses of labd could not be kept', { error });
+    }
   }
 
   #onMsg(msg: Msg): void {
     if (msg.kind === 'end-sessions') for (const session of msg.sessions) this.#sessions.end(session, 'killed');
+    if (msg.kind === 'desired') this.#addresses.add(toldUrls(msg.desired));
   }
 
   async #sendFacts(connection: Connection | undefined): Promise<void> {
@@ -228,7 +235,10 @@ export class Agent implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // While the link is there: whoever waits for a command hears why it ended (EX-7).
+    await this.#sessions.endAll('agent-restarted');
     this.#ending.abort(new Error('the agent is stopping'));
+    // One may have been opened meanwhile.
     await this.#sessions.endAll('agent-restarted');
     await this.#running;
   }

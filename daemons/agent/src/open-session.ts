@@ -3,7 +3,7 @@ import type { Logger } from '@labmesh/kit/log';
 import type { Clock } from '@labmesh/kit/clock';
 import { type Accounts, systemAccounts } from './accounts.ts';
 import { openCopy } from './copy/run-copy.ts';
-import { delegatedRoot, openCgroups } from './exec/cgroup.ts';
+import { delegatedRoot, openCgroups } from './exec/process/cgroup.ts';
 import { openAttach, openExec } from './exec/run-exec.ts';
 import { openFacts } from './facts/open-facts.ts';
 import { openForward } from './forward/run-forward.ts';

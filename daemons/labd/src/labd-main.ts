@@ -51,7 +51,7 @@ async function readOptions(argv: string[]): Promise<{ options: LabdOptions; word
 
 async function run(options: LabdOptions, life: Life): Promise<void> {
   const log = createLogger(
-    { level: options.logLevel as 'info', format: process.stderr.isTTY ? 'pretty' : 'json' },
+    { level: options.logLevel, format: process.stderr.isTTY ? 'pretty' : 'json' },
     { part: 'labd' },
   );
   const labd = life.stack.use(await Labd.start(options, { clock: systemClock, log, version }));
@@ -60,7 +60,8 @@ async function run(options: LabdOptions, life: Life): Promise<void> {
   // Settings that can never work end the process; a database that is away does not.
   await Promise.race([labd.ready, life.stopped]);
   await life.stopped;
-  const forced = setTimeout(() => process.exit(1), options.shutdownForceMs);
+  // A second signal ends a process at once, with 1 (SD-1).
+  const forced = setTimeout(() => process.kill(process.pid, 'SIGTERM'), options.shutdownForceMs);
   forced.unref();
   await labd.drain();
 }

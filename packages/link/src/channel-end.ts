@@ -133,6 +133,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     this.#raw?.ready();
   }
 
+  /** Goes at once, past the data that waits: an INT must not stand behind a megabyte of stdin. */
   sendSignal(name: SignalName): void {
     this.#kept.signal(name);
     this.#sendKept();
@@ -195,7 +196,6 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     raw.adopt(this);
   }
 
-  /** Gives up the raw channel of before, if there is one. */
   #leave(): void {
     this.#raw?.close('link-lost');
     this.#raw = undefined;
@@ -230,6 +230,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     this.#lost();
   }
 
+  /** What happens when the raw channel is gone: before OPEN_OK the end, later a pause. */
   #lost(): void {
     if (this.#mode === 'ended') return;
     if (this.#mode === 'opening') return this.#end({ reason: 'link-lost', text: '' });
@@ -300,6 +301,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     return undefined;
   }
 
+  /** CLOSE: a refusal, a cut further on, the answer to ours, or the other side's ending, in this order. */
   #onClose(reason: CloseReason, text: string): void {
     if (this.#mode === 'opening') return this.abort(reason, text);
     if (this.#mode === 'resuming') return this.#onResumeRefused(reason, text);
@@ -357,7 +359,6 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   }
 
   // What the incoming streams ask of it.
-
   deliver(stream: StreamId, bytes: Uint8Array): void | Promise<void> {
     try {
       return this.#handlers?.data?.(stream, bytes);

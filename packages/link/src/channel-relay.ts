@@ -359,6 +359,8 @@ export class ChannelRelay implements RelayCore {
       side.raw.close('ok');
       return this.#over(ending);
     }
+    // EX-8: whoever typed a command leaves it to us.
+    if (isClient && ending.text === 'detach' && this.#agentClose === undefined) return this.unattend();
     const first = isClient ? this.#agentClose : this.#clientClose;
     if (first !== undefined) {
       // The second CLOSE says that everything before the first one arrived.

@@ -141,6 +141,7 @@ export class MtlsListener implements AsyncDisposable {
     });
   }
 
+  /** The port that was bound. */
   get port(): number {
     return (this.#tls.address() as AddressInfo).port;
   }
@@ -150,6 +151,7 @@ export class MtlsListener implements AsyncDisposable {
     this.#tls.setSecureContext({ ...certificate, minVersion: 'TLSv1.3' });
   }
 
+  /** A connection before its handshake: the only thing here that costs a stranger nothing. */
   #onTcp(socket: TLSSocket): void {
     const { handshakesMax, connectionsMax } = this.#limits;
     const isFull = this.#connections.size >= connectionsMax;
@@ -188,6 +190,7 @@ export class MtlsListener implements AsyncDisposable {
     this.counts.connections = this.#connections.size;
   }
 
+  /** The handshake is through: HTTP begins, with a deadline for the first head. */
   #onSecure(socket: TLSSocket): void {
     this.#handshaking.delete(socket);
     this.#count();
@@ -224,6 +227,7 @@ export class MtlsListener implements AsyncDisposable {
     this.#options.onRequest(request, response);
   }
 
+  /** An upgrade has its turn by the pace; from here on the link's own limits hold. */
   #onUpgrade(request: IncomingMessage, socket: TLSSocket, head: Buffer): void {
     this.#httpOver(socket);
     const waitMs = this.#pace.take();

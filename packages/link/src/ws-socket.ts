@@ -24,6 +24,7 @@ function shortReason(reason: string): string {
   return short;
 }
 
+/** Where a WebSocket keeps the WsSocket that it belongs to. */
 const mine = Symbol('WsSocket');
 type Owned = WebSocket & { [mine]?: WsSocket };
 
@@ -57,6 +58,7 @@ export class WsSocket implements FrameSocket, DeadlineEntry {
     ws.on('message', onMessage).on('ping', onPing).on('close', onClose).on('error', onError);
   }
 
+  /** Frames that the runtime holds; what the kernel took is gone from here. */
   get bufferedBytes(): number {
     return this.#ws.bufferedAmount;
   }
@@ -104,6 +106,7 @@ export function offeredSubprotocol(request: IncomingMessage): string | undefined
   return offered.find((one) => known.has(one));
 }
 
+// One for all listeners: it only answers upgrades and keeps no list.
 const server = new WebSocketServer({
   noServer: true,
   perMessageDeflate: false,

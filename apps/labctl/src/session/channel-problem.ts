@@ -75,7 +75,8 @@ function message(ending: ChannelEnding, { verb, target, now }: About): string {
 function hint(ending: ChannelEnding, { verb, target, session }: About): string | undefined {
   if (ending.reason === 'denied') return `labctl auth can-i ${verb} ${target} --explain`;
   if (ending.reason === 'no-session' && verb === 'attach') return `labctl play ${target} shows what was recorded`;
-  if (ending.reason === 'not-found' && session === undefined) return 'labctl get servers lists those that you may see';
+  if (ending.reason === 'not-found' && ending.text.includes('server'))
+    return 'labctl get servers lists those that you may see';
   if (ending.reason === 'agent-offline') return `labctl describe ${target} tells when it was last seen`;
   if ((verb === 'exec' || verb === 'attach') && (ending.reason === 'link-lost' || ending.reason === 'peer-lost')) {
     return session === undefined

@@ -15,11 +15,11 @@ import type { ClientLink } from './client-link.ts';
 import { EscapeKeys } from './escape-keys.ts';
 import { exitStatus } from './exit-status.ts';
 import type { KeptChannel } from './kept-channel.ts';
-import { OutputGone, type OwnSignal, type SessionIo } from './session-io.ts';
+import { goneExit, OutputGone, type OwnSignal, type SessionIo } from './session-io.ts';
 import { exitCodes } from '../exit-codes.ts';
 
 /** Exit codes of a program that a signal ended. */
-const signalExit: Readonly<Record<OwnSignal | 'PIPE', number>> = { HUP: 129, INT: 130, PIPE: 141, TERM: 143 };
+const signalExit: Readonly<Record<OwnSignal | 'PIPE', number>> = { HUP: 129, INT: 130, PIPE: goneExit, TERM: 143 };
 /** How long the goodbye may take when we end it. */
 const goodbyeMs = 2_000;
 

@@ -32,3 +32,16 @@ export class OutputGone extends Error {
     this.name = 'OutputGone';
   }
 }
+
+/** The exit code of a program that SIGPIPE ended. */
+export const goneExit = 141;
+
+/** Runs until our output is gone: then it ends as other programs in a pipe do, without a word. */
+export async function untilGone<T>(run: () => Promise<T>): Promise<T | typeof goneExit> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof OutputGone) return goneExit;
+    throw error;
+  }
+}

@@ -75,14 +75,15 @@ export async function openFleetGround(): Promise<FleetGround> {
     const wanted = `${method} ${path.split('?')[0]}`;
     return [...routes].toReversed().find(([pattern]) => matches(pattern, wanted))?.[1];
   };
-  const ca = await sampleCa();
+  // Long enough ago for a certificate that is past half its life.
+  const ca = await sampleCa(Date.now() - 24 * hour);
   const labd = await startFakeLabd(
     (asked) => {
       const route = find(asked);
       if (route === undefined) return failed('NOT_FOUND', 404);
       return typeof route === 'function' ? route(asked) : { json: route };
     },
-    { ca, leaf: await ca.leaf('labd', 'replica-1') },
+    { ca, leaf: await ca.leaf('labd', 'replica-1', { notAfter: Date.now() + 12 * hour }) },
   );
   const env = { HOME: home };
   const pin = `sha256:${ca.root.certificate.keyHash}`;

@@ -44,11 +44,7 @@ async function drainAll(
   { gateway, fleet, node }: { gateway: Gateway | undefined; fleet: OwnFleet | undefined; node: OwnNode },
   graceMs: number,
 ): Promise<number> {
-  const [cut, cutByNode] = await Promise.all([
-    gateway?.drain(graceMs) ?? 0,
-    node.labman?.drain() ?? 0,
-    fleet?.drain(),
-  ]);
+  const [cut, cutByNode] = await Promise.all([gateway?.drain(graceMs) ?? 0, node.labman?.drain() ?? 0, fleet?.drain()]);
   return cut + cutByNode;
 }
 

@@ -29,17 +29,11 @@ function readParts(text: string): Set<PartName> {
 }
 
 /** @throws CommandError (exit 2) for parts that are none, or cannot go together */
-export function wantedParts({
-  only,
-  fleet,
-  model,
-  demo,
-}: Pick<UpValues, 'only' | 'fleet' | 'model' | 'demo'>): Parts {
+export function wantedParts({ only, fleet, model, demo }: Pick<UpValues, 'only' | 'fleet' | 'model' | 'demo'>): Parts {
   const parts = only === undefined ? new Set(partNames) : readParts(only);
-  if (!fleet) {
-    if (only !== undefined && parts.has('labd')) throw usage('--only labd and --no-fleet exclude each other');
-    parts.delete('labd');
-    parts.delete('agent');
+  for (const part of fleet ? [] : (['labd', 'agent'] as const)) {
+    if (only !== undefined && parts.has(part)) throw usage(`--only ${part} and --no-fleet exclude each other`);
+    parts.delete(part);
   }
   for (const { part, needed, hint } of needs) {
     if (parts.has(part) && !parts.has(needed)) throw usage(`--only: ${part} needs ${needed}`, hint);

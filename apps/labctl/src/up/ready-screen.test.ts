@@ -96,6 +96,33 @@ describe('the ready screen', () => {
     expect(text).toContain('warning every network');
   });
 
+  const fleet = {
+    api: 'https://127.0.0.1:3100',
+    server: 'web-1',
+    servers: 1,
+    context: { name: 'local', isCurrent: true },
+  };
+  const fleetLine = (given: Partial<typeof fleet> | { server: undefined } | { context: undefined }) =>
+    screen({ fleet: { ...fleet, ...given } })
+      .split('\n')
+      .find((line) => line.startsWith('Fleet'));
+
+  test('names labd, and a first command that works when typed', () => {
+    expect(fleetLine({})).toBe('Fleet   https://127.0.0.1:3100 · 1 server · labctl exec web-1 -- uptime');
+    expect(fleetLine({ servers: 3, context: { name: 'local-1a2b3c', isCurrent: false } })).toBe(
+      'Fleet   https://127.0.0.1:3100 · 3 servers · labctl exec --context local-1a2b3c web-1 -- uptime',
+    );
+    expect(fleetLine({ server: undefined, servers: 0 })).toBe('Fleet   https://127.0.0.1:3100 · 0 servers');
+    expect(fleetLine({ context: undefined })).toBe('Fleet   https://127.0.0.1:3100 · 1 server');
+    expect(screen({})).not.toContain('Fleet');
+  });
+
+  test('without a gateway there is no API, key, model or line for curl', () => {
+    const text = screen({ api: undefined, fleet });
+    for (const word of ['API', 'Key', 'Models', 'curl']) expect(text).not.toContain(word);
+    expect(text).toContain('s)\n\nFleet   https://127.0.0.1:3100');
+  });
+
   test('a hostile model name is harmless', () => {
     expect(screen({ models: [{ id: 'a\u001b[2Jb', endpoints: ['builtin'] }] })).toContain('  a\\x1b[2Jb  builtin');
   });

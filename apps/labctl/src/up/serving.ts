@@ -40,10 +40,7 @@ function startEngine(input: ComposeInput, stack: AsyncDisposableStack): Promise<
 }
 
 /** Starts the engine when it is wanted whatever is found: it takes longest, so it loads while all else happens. */
-export function startEarlyEngine(
-  input: ComposeInput,
-  stack: AsyncDisposableStack,
-): Promise<BuiltinEngine> | undefined {
+export function startEarlyEngine(input: ComposeInput, stack: AsyncDisposableStack): Promise<BuiltinEngine> | undefined {
   return isEngineAsked(input) ? startEngine(input, stack) : undefined;
 }
 

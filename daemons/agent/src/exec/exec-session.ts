@@ -11,11 +11,11 @@ import type { SignalName } from '@labmesh/wire/frame/frame-types';
 import type { Exit } from '@labmesh/wire/frame/messages';
 import type { OpenOf } from '@labmesh/wire/frame/open';
 import { type Answer, Refused, type SessionRun } from '../session-run.ts';
-import type { Command } from './command.ts';
+import type { Command } from './process/command.ts';
 import type { ExecWorld } from './exec-world.ts';
 import { Output } from './output.ts';
-import type { OutputSource, ProcessEnd, Spawned } from './spawned.ts';
-import { startCommand } from './start.ts';
+import type { OutputSource, ProcessEnd, Spawned } from './process/spawned.ts';
+import { startCommand } from './process/start.ts';
 import { Tally } from './tally.ts';
 
 /** Between HUP and TERM. */

@@ -2,7 +2,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { Accounts } from '../accounts.ts';
 import type { SessionOptions } from '../session-options.ts';
-import type { Cgroups } from './cgroup.ts';
+import type { Cgroups } from './process/cgroup.ts';
 
 /** What exec needs around it. */
 export type ExecWorld = {

@@ -3,7 +3,7 @@ import type { Channel } from '@labmesh/link/channel';
 import type { OpenOf } from '@labmesh/wire/frame/open';
 import { accountFor, asAccount } from '../accounts.ts';
 import { Refused, type SessionRun } from '../session-run.ts';
-import { commandOf, isFolder } from './command.ts';
+import { commandOf, isFolder } from './process/command.ts';
 import { ExecSession } from './exec-session.ts';
 import type { ExecWorld } from './exec-world.ts';
 

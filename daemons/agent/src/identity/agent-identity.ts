@@ -95,9 +95,15 @@ export class AgentIdentity {
   get agentId(): string {
     return this.#state.agentId;
   }
-  /** Addresses that labd told at enrolment. */
+  /** Addresses that labd told last. */
   get urls(): readonly string[] {
     return this.#state.urls;
+  }
+  /** @throws what the file system says. */
+  keepUrls(urls: readonly string[]): void {
+    if (urls.length === 0) return;
+    this.#state = { ...this.#state, urls: [...urls] };
+    saveState(this.#folder, this.#state);
   }
   /** Unix ms at which a new certificate is due. */
   get renewAfter(): number {

@@ -91,7 +91,7 @@ function trusted(bundlePem: string, client?: ClientKey): RequestOptions {
   const check = serverIdentityCheck({ bundlePem, trustDomain: undefined });
   return {
     ca: bundlePem,
-    checkServerIdentity: (host, seen) => check(host, seen as unknown as SeenCertificate),
+    checkServerIdentity: (host, seen) => check(host, seen),
     ...(client !== undefined && { key: client.privatePem, cert: client.chainPem }),
   };
 }

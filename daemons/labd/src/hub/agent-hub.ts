@@ -79,6 +79,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #stopWatching: () => void;
   #denyVersion = 0;
+  #toldUrls: ReadonlySet<string> = new Set();
   #gone: { agentId: string; epoch: number }[] = [];
   #flushing: Promise<void> | undefined;
   #closing = false;
@@ -232,7 +233,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
 
   #onDenied(): void {
     this.#denyVersion++;
-    for (const { link, identity } of [...this.#byLink.values()]) if (this.#isDenied(identity)) link.close('revoked');
+    for (const { link, identity } of this.#byLink.values()) if (this.#isDenied(identity)) link.close('revoked');
   }
 
   msg(link: Link, msg: Msg): void {
@@ -280,7 +281,17 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   /** Finds the silent ones (P4): a killed machine sends no goodbye. */
   #tick(): void {
     const latest = performance.now() - offlineBeats * this.heartbeatMs;
-    for (const { link } of [...this.#byLink.values()]) if (link.lastFrameAt < latest) link.close('goingAway', 'silent');
+    for (const { link } of this.#byLink.values()) if (link.lastFrameAt < latest) link.close('goingAway', 'silent');
+    this.#tellUrls();
+  }
+
+  /** Who came before a replica did learns of it too: it may be the one that is left (RP-2). */
+  #tellUrls(): void {
+    const urls = [...this.#parts.otherUrls()].slice(0, 64);
+    const isKnown = urls.every((url) => this.#toldUrls.has(url));
+    this.#toldUrls = new Set(urls);
+    if (isKnown) return;
+    for (const { link } of this.#byLink.values()) link.sendMsg({ kind: 'desired', desired: { agentUrls: urls } });
   }
 
   /** Writes what other replicas need to know; one write at a time. */
@@ -324,7 +335,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     this.#closing = true;
     for (const timer of this.#timers) clearInterval(timer);
     this.#stopWatching();
-    for (const { link } of [...this.#byLink.values()]) link.close('goingAway', 'labd is shutting down');
+    for (const { link } of this.#byLink.values()) link.close('goingAway', 'labd is shutting down');
     await this.#flushing;
     await this.#flush();
   }

@@ -39,8 +39,7 @@ export class BastionHub implements LinkHandlers, AsyncDisposable {
   constructor(parts: BastionHubParts) {
     this.#parts = parts;
     this.#stop = parts.denyList.onChange(() => {
-      for (const { link } of [...this.#bastions.values()])
-        if (this.beforeFrame(link) !== undefined) link.close('revoked');
+      for (const { link } of this.#bastions.values()) if (this.beforeFrame(link) !== undefined) link.close('revoked');
     });
   }
 

@@ -39,11 +39,11 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
   constructor(parts: ClientSocketsParts) {
     this.#parts = parts;
     this.#timer = setInterval(() => {
-      for (const link of [...this.#clients.keys()]) if (link.isUp) link.ping();
+      for (const link of this.#clients.keys()) if (link.isUp) link.ping();
     }, pingMs);
     this.#stop = parts.denyList.onChange(() => {
       this.#denyVersion++;
-      for (const link of [...this.#clients.keys()]) if (this.beforeFrame(link) === 'revoked') link.close('revoked');
+      for (const link of this.#clients.keys()) if (this.beforeFrame(link) === 'revoked') link.close('revoked');
     });
   }
 
@@ -95,7 +95,7 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
 
   /** Ends the sockets of a login that was revoked. */
   endLogin(login: string): void {
-    for (const [link, { caller }] of [...this.#clients]) if (caller.session === login) link.close('revoked');
+    for (const [link, { caller }] of this.#clients) if (caller.session === login) link.close('revoked');
   }
 
   /** Tells clients to go on elsewhere (SD-1). */
@@ -118,6 +118,6 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     this.#stop();
-    for (const link of [...this.#clients.keys()]) link.close('goingAway', 'labd is shutting down');
+    for (const link of this.#clients.keys()) link.close('goingAway', 'labd is shutting down');
   }
 }

@@ -117,13 +117,13 @@ export class LiveSessions implements AsyncDisposable {
 
   /** Ends the sessions of a login that was revoked. */
   endLogin(login: string): void {
-    for (const { relay, caller } of [...this.#live.values()]) if (caller.session === login) relay.end('revoked');
+    for (const { relay, caller } of this.#live.values()) if (caller.session === login) relay.end('revoked');
   }
 
   /** Brings waiting ends together again, and ends what nobody comes back to (EX-7). */
   async #sweep(): Promise<void> {
     const now = this.#parts.clock.now();
-    for (const live of [...this.#live.values()]) {
+    for (const live of this.#live.values()) {
       const { relay } = live;
       if (relay.hasClient || relay.isUnattended) {
         live.desertedAt = undefined;
@@ -138,7 +138,7 @@ export class LiveSessions implements AsyncDisposable {
   /** RB-11: what lost its right is cut, whoever changed it on whichever replica. */
   async #recheck(): Promise<void> {
     const { policies, view } = this.#parts;
-    for (const live of [...this.#live.values()]) {
+    for (const live of this.#live.values()) {
       const server = await view.find(live.caller.principal, live.server.row.id).catch(() => live.server);
       const refusal = refusalOf(policies, subjectOf(live.caller), live.open, server);
       if (refusal !== undefined) live.relay.end('revoked', refusal.text);
@@ -148,7 +148,7 @@ export class LiveSessions implements AsyncDisposable {
   /** CA-8: what a denied identity began ends with it. */
   #cutDenied(): void {
     const { denyList } = this.#parts;
-    for (const { relay, caller } of [...this.#live.values()]) {
+    for (const { relay, caller } of this.#live.values()) {
       const { serial, keyHash, uri } = caller;
       if (serial === undefined || keyHash === undefined) continue;
       if (denyList.check({ serial, keyHash, ...(uri !== undefined && { identity: uri }) }) !== undefined)

@@ -139,7 +139,11 @@ async function endOfRecording(parts: BeginParts, recording: SessionRecording): P
 }
 
 /** The end of a recording that goes by itself: of one part of a session that another replica continues. */
-export async function writeRecordingEnd({ store, clock, log }: BeginParts, id: string, end: RecordingEnd): Promise<void> {
+export async function writeRecordingEnd(
+  { store, clock, log }: BeginParts,
+  id: string,
+  end: RecordingEnd,
+): Promise<void> {
   try {
     await store.write(worker, (tx) => endRecordingRow(tx, id, end, clock.wall()));
   } catch (error) {

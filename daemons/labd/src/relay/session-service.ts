@@ -73,7 +73,7 @@ export class SessionService implements AsyncDisposable {
     denyList.assertFresh();
     const { open, server } = await this.#aim(caller, asked);
     const refusal = refusalOf(policies, subjectOf(caller), open, server);
-    if (refusal !== undefined || server?.row.agentId == null) {
+    if (refusal !== undefined || server === undefined || server.row.agentId === null) {
       const { reason, text } = refusal ?? { reason: 'agent-offline' as const, text: 'this server has no agent' };
       await this.#parts.audit.append({
         ...sessionEntry({ caller, open, server }),

@@ -34,6 +34,7 @@ export class OutStream {
   get hasWriters(): boolean {
     return this.#writers.length > 0;
   }
+  /** Everything inside the window was handed to the link. */
   get isPassed(): boolean {
     return this.queue.passed === this.queue.written;
   }
@@ -134,6 +135,7 @@ export class Outgoing {
     return encodeFrame({ type: 'close', channel: id, reason: this.#close.reason, text: this.#close.text });
   }
 
+  /** Streams take turns, so a full stdout does not hold stderr back. */
   #pullStream(stream: OutStream, id: number): Uint8Array | undefined {
     const frame = stream.queue.takeFrame();
     if (frame !== undefined) {

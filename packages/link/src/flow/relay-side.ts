@@ -48,6 +48,7 @@ export class RelaySide implements RawOwner {
   onFrame(frame: ChannelFrame, message: Uint8Array): void {
     this.#core.fromSide(this, frame, message);
   }
+  /** Nothing before the answer: until then the other side does not know the channel's counts. */
   pull(): Uint8Array | undefined {
     return this.state === 'live' ? this.outgoing.pull(this.raw.id) : undefined;
   }

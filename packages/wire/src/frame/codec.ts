@@ -65,6 +65,7 @@ const encoder = new TextEncoder();
 const closeReasons = new Map(Object.entries(closeCodes).map(([name, code]) => [code as number, name as CloseReason]));
 const msgKinds = new Set(messages.msgSchema.options.map((option) => option.shape.kind.value as string));
 
+/** A frame with its head, whose payload is still to be written. @throws ProtocolError 1009. */
 function frameOf(type: number, channel: number, payloadBytes: number): Buffer {
   if (payloadBytes > payloadBytesMax) {
     throw new ProtocolError(`a payload of ${payloadBytes} bytes does not fit a frame`, socketCloseCodes.tooBig);
@@ -82,7 +83,7 @@ function jsonFrame(type: number, channel: number, body: unknown): Buffer {
   return message;
 }
 
-/** DATA with a copy of `bytes`. */
+/** DATA with a copy of `bytes`; at most 65,535 of them. @throws ProtocolError 1009. */
 export function encodeData(channel: number, stream: StreamId, bytes: Uint8Array): Buffer {
   const message = frameOf(frameTypes.data, channel, 1 + bytes.length);
   message[headerBytes] = stream;
@@ -206,6 +207,7 @@ function decodeJson(payload: Uint8Array, what: string): unknown {
   }
 }
 
+/** JSON by its schema. The fault names the field, never its value: values may be secrets. */
 function decodeBody<T extends z.ZodType>(schema: T, payload: Uint8Array, what: string): z.output<T> {
   const parsed = schema.safeParse(decodeJson(payload, what));
   return parsed.success ? parsed.data : bad(`${what}: ${firstFault(parsed.error)}`);
@@ -218,6 +220,7 @@ export function firstFault(error: z.ZodError): string {
   return `${path === '' ? '' : `${path}: `}${(issue?.message ?? 'is not valid').slice(0, 200)}`;
 }
 
+/** A kind that this version does not know is no error: agents and labd differ by one version (HB-3). */
 function decodeMsg(payload: Uint8Array): ControlFrame {
   const body = decodeJson(payload, 'MSG');
   const kind = typeof body === 'object' && body !== null && 'kind' in body ? body.kind : undefined;
@@ -268,6 +271,7 @@ function decodeControl(type: number, message: Buffer): ControlFrame {
   }
 }
 
+/** A u64 on the wire, but no stream gets past 2^53: a larger count is a lie. */
 function decodeCredit(message: Buffer, channel: number): ChannelFrame {
   exactly(message, 9, 'CREDIT');
   const count = message.readUInt32BE(headerBytes + 1) * 0x1_0000_0000 + message.readUInt32BE(headerBytes + 5);
@@ -289,11 +293,13 @@ function decodeResize(message: Buffer, channel: number): ChannelFrame {
   return cols > 0 && rows > 0 ? { type: 'resize', channel, cols, rows } : bad('RESIZE to nothing');
 }
 
+/** Only names of the list, so that nobody has to think about SIGSTOP or signal 0 further on (EX-5). */
 function decodeSignal(payload: Uint8Array, channel: number): ChannelFrame {
   const name = signalSchema.safeParse(payload.length > 16 ? '' : decodeText(payload, 'SIGNAL'));
   return name.success ? { type: 'signal', channel, name: name.data } : bad('SIGNAL names no signal that may be sent');
 }
 
+/** The JSON frames of a channel. OPEN stays unjudged: what it may ask for depends on who gets it. */
 function decodeAnswer(type: number, channel: number, payload: Uint8Array): ChannelFrame {
   switch (type) {
     case frameTypes.open:

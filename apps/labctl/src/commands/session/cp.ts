@@ -90,9 +90,8 @@ async function copy(call: CpCall, direction: Direction, plan: CopyPlan): Promise
     signal.throwIfAborted();
     throw problem(error, direction, plan, session.where, world.clock.wall());
   }
-  const text = meter.end(copied.leftOut === 0 ? 'done' : 'failed');
+  meter.end(copied.leftOut === 0 ? 'done' : 'failed');
   if (copied.resumed > 0) note(`went on at byte ${copied.resumed}`);
-  if (world.stderrIsTerminal) note(text);
   await result.object({ server: plan.server, path: plan.remote, direction, ...copied }, '');
   if (copied.leftOut === 0) return exitCodes.ok;
   note(`${copied.leftOut} entries were left out`);
@@ -117,11 +116,11 @@ function problem(
   where: string,
   now: number,
 ): CommandError {
-  const target = `server/${server}`;
   if (error instanceof CopyFailed) {
-    const { message, code, hint, exitCode } = channelProblem(error.ending, { verb, target: local, now });
-    return new CommandError(message, { code, hint, exitCode, cause: error });
+    const { code, hint, cause } = error;
+    return new CommandError(`${local}: ${error.message} (${code})`, { code, hint, cause });
   }
   const ending = endingOf(error);
-  return ending === undefined ? dialProblem(where, error) : channelProblem(ending, { verb, target, now });
+  if (ending === undefined) return dialProblem(where, error);
+  return channelProblem(ending, { verb, target: `server/${server}`, now });
 }

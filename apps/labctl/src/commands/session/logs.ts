@@ -8,12 +8,11 @@ import { defineFleetCommand, type FleetCall } from '../../fleet-command.ts';
 import { readLogWords, timeOf } from '../../session/logs/log-words.ts';
 import { LogLineError, logText } from '../../session/logs/log-lines.ts';
 import { sessionParts } from '../../session/session-call.ts';
-import { OutputGone } from '../../session/session-io.ts';
+import { OutputGone, untilGone } from '../../session/session-io.ts';
 import { paint } from '../../terminal/paint.ts';
 
 const levels = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'] as const;
 const tailDefault = 100;
-const sigpipe = 141;
 
 const options = defineOptions({
   follow: { type: 'boolean', flag: 'follow', short: 'f', default: false, help: 'go on with the lines that come' },
@@ -77,12 +76,7 @@ export const logs = defineFleetCommand({
   positionalsMax: 2,
   async run(call) {
     const scope = readLogWords(call.positionals);
-    try {
-      return scope.of === 'audit' ? await auditLog(call) : await serverLog(call, scope.name);
-    } catch (error) {
-      if (error instanceof OutputGone) return sigpipe;
-      throw error;
-    }
+    return untilGone(() => (scope.of === 'audit' ? auditLog(call) : serverLog(call, scope.name)));
   },
 });
 

@@ -5,6 +5,8 @@ import type { TaskProgress } from '../../output/task-progress.ts';
 import { span } from '../../terminal/span.ts';
 
 const everyMs = 200;
+/** Shorter times are told with a digit behind the point. */
+const preciseMs = 10_000;
 
 export type MeterOptions = {
   name: string;
@@ -50,7 +52,7 @@ export class CopyMeter {
     const done = this.#before + this.#bytes;
     // A file that grew meanwhile: never more than all of it.
     const share = this.#total ? `${Math.min(100, Math.floor((done / this.#total) * 100))} %` : '';
-    const words = tellsRate ? [share, sizeText(done), this.rate] : [share];
+    const words = tellsRate ? [share, sizeText(done), this.rate] : [];
     tasks.set(name, 'running', words.filter((word) => word !== undefined && word !== '').join(', '));
   }
 
@@ -60,11 +62,11 @@ export class CopyMeter {
     return `${sizeText(Math.round((this.#bytes * 1000) / ms)) ?? ''}/s`;
   }
 
-  /** `1 GiB in 12s, 85 MiB/s`. */
-  end(state: 'done' | 'failed'): string {
+  /** `1 GiB in 12s, 85 MiB/s`; nothing for a copy that never began. */
+  end(state: 'done' | 'failed'): void {
+    if (this.#told === -Infinity) return;
     const ms = this.#options.clock.now() - this.#startedAt;
-    const text = `${sizeText(this.#bytes) ?? ''} in ${span(ms)}, ${this.rate}`;
-    this.#options.tasks.set(this.#options.name, state, text);
-    return text;
+    const lasted = ms < preciseMs ? `${(ms / 1000).toFixed(1)}s` : span(ms);
+    this.#options.tasks.set(this.#options.name, state, `${sizeText(this.#bytes) ?? ''} in ${lasted}, ${this.rate}`);
   }
 }

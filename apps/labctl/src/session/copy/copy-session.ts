@@ -8,6 +8,7 @@ import { ChannelClosed, type ChannelEnding } from '@labmesh/link/channel';
 import { CopyRecordReader } from '@labmesh/wire/frame/copy-record';
 import { frameLimits } from '@labmesh/wire/frame/frame-types';
 import type { CopyRecord, Open } from '@labmesh/wire/frame/open';
+import { endingText, problemCode } from '../channel-problem.ts';
 import type { KeptChannel } from '../kept-channel.ts';
 import type { CopyMeter } from './copy-meter.ts';
 import { type Received, TreeReceiver } from './receive-tree.ts';
@@ -38,10 +39,19 @@ export type Copied = Received & { resumed: number };
 export class CopyFailed extends Error {
   readonly ending: ChannelEnding;
   constructor(ending: ChannelEnding, cause?: unknown) {
-    super(ending.text, cause === undefined ? undefined : { cause });
+    super(endingText(ending, 0), cause === undefined ? undefined : { cause });
     this.ending = ending;
   }
+
+  get code(): string {
+    return problemCode(this.ending.reason);
+  }
+  get hint(): string | undefined {
+    return this.ending.text === needsRecursive ? 'labctl cp -r' : undefined;
+  }
 }
+
+const needsRecursive = 'is a directory: -r is needed';
 
 const windowBytes = frameLimits.windowBytesMax;
 const decoder = new TextDecoder();
@@ -107,7 +117,7 @@ export async function copyIn(plan: CopyPlan, parts: CopyParts): Promise<Copied> 
   const source = await realpath(local).then(async (path) => ({ path, found: await stat(path) }), notHere);
   const { size, mtimeMs } = source.found;
   const isFolder = source.found.isDirectory();
-  if (isFolder && !recursive) throw new CopyFailed({ reason: 'io', text: 'is a directory: -r is needed' });
+  if (isFolder && !recursive) throw new CopyFailed({ reason: 'io', text: needsRecursive });
   const totalBytes = isFolder ? await bytesBelow(source.path) : size;
   const channel = await parts.open(
     {
@@ -184,6 +194,11 @@ async function answerOf(answers: Inbox): Promise<CopyRecord | undefined> {
   return undefined;
 }
 
+/** The sender has said all and may be gone before it is answered. */
+const ifWhole = (error: unknown): void => {
+  if (!(error instanceof ChannelClosed)) throw error;
+};
+
 /** Files from a server to here. @throws CopyFailed, ChannelClosed, and what `open` throws */
 export async function copyOut(plan: CopyPlan, parts: CopyParts): Promise<Copied> {
   const { server, remote, local, login, recursive, preserve } = plan;
@@ -208,7 +223,7 @@ export async function copyOut(plan: CopyPlan, parts: CopyParts): Promise<Copied>
   try {
     const received = await receiver.run({
       input: records,
-      answer: (bytes) => channel.write(0, bytes),
+      answer: (bytes) => channel.write(0, bytes).catch(ifWhole),
       meter: parts.meter,
       warn: (path, why) => parts.warn(`${path}: ${why}`),
     });

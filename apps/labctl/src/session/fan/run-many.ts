@@ -7,7 +7,7 @@ import { exitCodes } from '../../exit-codes.ts';
 import { ClientLinks } from '../client-links.ts';
 import type { ClientLinkParts } from '../client-link.ts';
 import { type ExecWish, planMany } from '../exec-plan.ts';
-import type { SessionIo } from '../session-io.ts';
+import { type SessionIo, untilGone } from '../session-io.ts';
 import type { FanOutput, Write } from './fan-output.ts';
 import { FanOut } from './fan-out.ts';
 import { exitCodeOfAll, summaryLines, type TargetResult } from './fan-result.ts';
@@ -38,8 +38,6 @@ export type ManyParts = {
   confirm: (action: string, name: string) => Promise<void>;
   dryRun: boolean;
 };
-
-const sigpipe = 141;
 
 /** `2` or `10%` of `count`, rounded down. @throws CommandError (exit 2) */
 export function failuresMax(text: string | undefined, count: number): number {
@@ -92,13 +90,10 @@ export async function runMany(wish: ManyWish, parts: ManyParts): Promise<number>
   const fan = new FanOut(plan, { open, output, clock: world.clock });
   let interrupts = 0;
   using _ = io.takeSignals((name) => (name === 'INT' && interrupts++ === 0 ? fan.interrupt() : fan.cancel()));
-  try {
+  return await untilGone(async () => {
     const results = await fan.run();
     for (const line of summaryLines([...results, ...deniedResults(found)])) note(line);
     note(`job ${job}: labctl get sessions --job ${job}`);
     return interrupts > 0 ? exitCodes.interrupted : exitCodeOfAll(results);
-  } catch (error) {
-    if (error instanceof Error && error.name === 'OutputGone') return sigpipe;
-    throw error;
-  }
+  });
 }

@@ -101,7 +101,11 @@ async function untilConnected(agent: Agent, signal: AbortSignal): Promise<boolea
   return agent.state === 'connected';
 }
 
-const absent = (note: string): OwnAgent => ({ server: undefined, notes: [note], [Symbol.asyncDispose]: async () => {} });
+const absent = (note: string): OwnAgent => ({
+  server: undefined,
+  notes: [note],
+  [Symbol.asyncDispose]: async () => {},
+});
 
 /** Never rejects for what an operator decided (a ban): that is a note. */
 export async function openAgent(input: OwnAgentInput): Promise<OwnAgent> {

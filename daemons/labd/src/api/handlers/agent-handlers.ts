@@ -38,7 +38,8 @@ async function agentFor(
   const id = call.params['id'] ?? '';
   const server = await view.find(call.caller.principal, id);
   call.may(verb, { kind: 'agents', name: server?.row.hostname ?? id, labels: server?.targetLabels ?? {} });
-  if (server?.row.agentId == null) throw new FleetError('NOT_FOUND', { message: `there is no agent ${id}` });
+  if (server === undefined || server.row.agentId === null)
+    throw new FleetError('NOT_FOUND', { message: `there is no agent ${id}` });
   call.note({ resource: `agent/${server.row.hostname}`, resourceId: server.row.agentId });
   return { ...server, agentId: server.row.agentId };
 }

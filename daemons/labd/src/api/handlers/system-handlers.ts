@@ -106,7 +106,7 @@ async function detailed(parts: SystemHandlerParts) {
     replicaId: core.audit.chain,
     uptimeS: uptimeS(parts),
     database: { engine: core.store.engine, status: latencyMs === null ? 'down' : 'ok', latencyMs },
-    agents: { connected: core.hub.connected, known: Number(known.count) },
+    agents: { connected: core.hub.connected, known: known.count },
     replicas: replicaRows(parts),
     audit: { headSeq: core.audit.head().seq, lagMs: core.audit.lagMs() },
     ca: { phase: core.authority.phase(), notAfter: timeTextOrNull(root?.not_after ?? null) },

@@ -1,6 +1,6 @@
 /** Starts a command, or tells how a shell would say that it cannot (EX-2: 127 not found, 126 not executable). */
 import type { OpenOf } from '@labmesh/wire/frame/open';
-import { errnoOf, errnoText, Refused } from '../session-run.ts';
+import { errnoOf, errnoText, Refused } from '../../session-run.ts';
 import { type Command, findProgram } from './command.ts';
 import { spawnPiped } from './pipes.ts';
 import type { Spawned } from './spawned.ts';

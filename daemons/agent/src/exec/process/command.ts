@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { OpenOf } from '@labmesh/wire/frame/open';
-import type { Account } from '../accounts.ts';
+import type { Account } from '../../accounts.ts';
 
 export type Command = {
   argv: string[];

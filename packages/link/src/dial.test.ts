@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sampleCa } from '@labmesh/pki/testing/sample-ca';
+import { serverIdentityCheck } from '@labmesh/pki/server-identity';
+import { dialLink, type DialOptions } from './dial.ts';
+import { Link } from './link.ts';
+import { testHello, testHelloOk } from './testing/link-pair.ts';
+import { MtlsRig, trustDomain } from './testing/mtls-rig.ts';
+import { upgradeToFrames } from './ws-socket.ts';
+
+let rig: MtlsRig;
+beforeAll(async () => {
+  rig = await MtlsRig.make();
+});
+afterAll(() => rig[Symbol.asyncDispose]());
+
+test('LD-1: the same link over the admin socket', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'labmesh-link-'));
+  const server = createServer((_request, response) => response.end());
+  const hello = (link: Link) => link.accept(testHelloOk);
+  server.on('upgrade', (request, socket, head) => {
+    upgradeToFrames(request, socket, head, (frames) => void new Link(frames, { hello }, { side: 'even' }));
+  });
+  const socketPath = join(folder, 'labd.sock');
+  await new Promise<void>((resolve) => server.listen(socketPath, () => resolve()));
+  const socket = await dialLink({ url: 'ws://localhost/ws/client', socketPath, subprotocol: 'labmesh.client.v1' });
+  const link = new Link(socket, {}, { side: 'odd' });
+  expect((await link.hello(testHello)).replicaId).toBe('r1');
+  link.close('goingAway');
+  await expect(
+    dialLink({ url: 'ws://localhost/', socketPath: join(folder, 'none'), subprotocol: 'labmesh.client.v1' }),
+  ).rejects.toThrow();
+  server.close();
+  await rm(folder, { recursive: true });
+});
+
+describe('dialLink', () => {
+  test('the check sees the whole chain, and its error refuses', async () => {
+    const listener = await rig.listen();
+    const seen: (number | undefined)[] = [];
+    const checkServerIdentity: DialOptions['checkServerIdentity'] = (_host, shown) => {
+      const above = 'issuerCertificate' in shown ? (shown.issuerCertificate as { raw?: Buffer }).raw : undefined;
+      seen.push(shown.raw.length, above?.length);
+      return new Error('not that one');
+    };
+    await expect(dialLink({ ...rig.dialOptions(listener), checkServerIdentity })).rejects.toThrow('not that one');
+    expect(seen).toEqual([rig.labd.certificate.der.length, rig.ca.issuing.certificate.der.length]);
+    const throws = () => {
+      throw new Error('a fault in the check');
+    };
+    await expect(dialLink({ ...rig.dialOptions(listener), checkServerIdentity: throws })).rejects.toThrow(
+      'a fault in the check',
+    );
+  });
+
+  test('JT-6, acceptance 5: a server of another authority is refused before anything is said', async () => {
+    const foreign = await sampleCa();
+    let requests = 0;
+    const listener = await rig.listen({}, { onRequest: () => void requests++, onUpgrade: () => void requests++ });
+    const check = serverIdentityCheck({ bundlePem: foreign.bundlePem, trustDomain });
+    await expect(dialLink({ ...rig.dialOptions(listener), checkServerIdentity: check })).rejects.toThrow();
+    await expect(dialLink({ ...rig.dialOptions(listener), bundlePem: foreign.bundlePem })).rejects.toThrow();
+    expect(requests).toBe(0);
+  });
+
+  test('an HTTP answer is a DialRefused, silence and aborts are errors', async () => {
+    const listener = await rig.listen({}, { onUpgrade: () => {} });
+    const options = rig.dialOptions(listener);
+    await expect(dialLink({ ...options, timeoutMs: 200 })).rejects.toThrow('in time');
+    await expect(dialLink({ ...options, signal: AbortSignal.timeout(200) })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
+    await expect(dialLink({ ...options, url: 'wss://127.0.0.1:1/' })).rejects.toThrow();
+    const strict = await rig.listen();
+    await expect(dialLink({ ...rig.dialOptions(strict), identity: undefined })).rejects.toMatchObject({
+      status: 401,
+      body: 'no',
+    });
+    const other = await rig.listen();
+    await expect(dialLink({ ...rig.dialOptions(other), subprotocol: 'labmesh.later.v9' })).rejects.toThrow();
+  });
+});
