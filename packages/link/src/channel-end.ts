@@ -174,7 +174,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     if (!this.#isOpener || this.#mode === 'opening' || this.#mode === 'ended') return Promise.resolve(false);
     const resume = { ...proof, session: this.#session, received: this.received };
     const raw = link.open({ type: 'resume', resume });
-    this.#leave();
+    this.#leave('link-lost');
     this.#mode = 'resuming';
     this.#raw = raw;
     return new Promise((resolve) => {
@@ -188,7 +188,8 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     if (this.#isOpener || this.#ending !== undefined) return raw.close('no-session');
     const starts = this.#streams.startsFor(resume.received);
     if (starts === undefined) return raw.close('protocol', 'RESUME counts bytes that were not sent');
-    this.#leave();
+    // A relay that lives on another replica is told that nobody comes back to it.
+    this.#leave('superseded');
     this.#raw = raw;
     const received = { ...starts, in: this.received.in };
     raw.sendNow(encodeFrame({ type: 'resumeOk', channel: raw.id, body: { session: this.#session, received } }));
@@ -196,8 +197,8 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     raw.adopt(this);
   }
 
-  #leave(): void {
-    this.#raw?.close('link-lost');
+  #leave(reason: 'link-lost' | 'superseded'): void {
+    this.#raw?.close(reason);
     this.#raw = undefined;
     if (this.#mode === 'up') this.#lost();
   }

@@ -282,6 +282,23 @@ describe('HB-6: attaching again', () => {
     expect(late.got).toMatchObject([{ type: 'close', reason: 'no-session' }]);
   });
 
+  test.each([[false], [true]])(
+    'RP-2: a session that went on through another replica leaves this one as superseded (passing: %s)',
+    async (passing) => {
+      const here = new Rig({ passing }).withEnd();
+      const client = new Bare(here.client.other.open({ type: 'open', open: execOpen }));
+      await settle();
+      const there = new Rig();
+      there.onAgent = (raw, first) => first.type === 'resume' && here.agentEnd?.resumeFrom(raw, first.resume);
+      const moved = new Bare(there.client.other.open({ type: 'resume', resume }));
+      await settle();
+      expect(moved.got[0]).toMatchObject({ type: 'resumeOk' });
+      expect(client.got.at(-1)).toMatchObject({ type: 'close', reason: 'superseded' });
+      expect(here.reports.map(({ close }) => close.reason)).toEqual(['superseded']);
+      expect([here.agentEnd?.isCut, there.relay.isOver]).toEqual([false, false]);
+    },
+  );
+
   test('RP-1: one that serves another replica ends with either of its channels', async () => {
     const rig = new Rig({ passing: true }).withEnd();
     const client = await rig.clientEnd();

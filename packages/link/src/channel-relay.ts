@@ -355,6 +355,8 @@ export class ChannelRelay implements RelayCore {
       return this.sideDown(side);
     }
     if (side.state !== 'live') return this.#refused(side, other, ending);
+    // The session goes on with a relay on another replica, whoever is still here.
+    if (!isClient && ending.reason === 'superseded') return this.end('superseded');
     if (this.#unattended) {
       side.raw.close('ok');
       return this.#over(ending);

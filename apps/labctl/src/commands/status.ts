@@ -5,6 +5,9 @@ import { defineCommand, type World } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
 import { dataFolderPath } from '../data-folder.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { askConfigured } from '../fleet/ask-configured.ts';
+import { type LabdAnswer, labdObject, labdText } from '../fleet/health-text.ts';
 import { readRunState, type RunState } from '../run-file.ts';
 import { span } from '../terminal/span.ts';
 
@@ -67,35 +70,58 @@ async function look(data: string | undefined, world: World): Promise<Found> {
   return { pid, data: running.dataDir, gateway, fleet: asked };
 }
 
+/** The labd that this account is logged in to, unless it is the one that was shown already. */
+async function askLabd(world: World, shown: FleetStatus | undefined): Promise<LabdAnswer | undefined> {
+  const labd = await askConfigured(world, (client) => client.call('get-detailed-health'));
+  return labd?.url === shown?.api ? undefined : labd;
+}
+
+/** Nobody answers. To be refused is another matter: then labd runs. */
+const isAway = (labd: LabdAnswer | undefined): boolean =>
+  labd !== undefined &&
+  'problem' in labd &&
+  (labd.problem.exitCode === exitCodes.unreachable || labd.problem.exitCode === exitCodes.timeout);
+
+function meshText({ pid, data, gateway, fleet }: Found): string {
+  const rows = [
+    ...(gateway === undefined ? [['state', `running, pid ${pid}`]] : gatewayRows(gateway, pid)),
+    ...(fleet === undefined ? [] : [fleetRow(fleet)]),
+    ['data', data],
+  ];
+  return rows.map(([name, text]) => `${name?.padEnd(11)}${text}\n`).join('');
+}
+
 export const status = defineCommand({
   name: 'status',
-  summary: 'Shows whether labmesh runs on the data folder, and how busy it is. Exit code 1 when it does not run.',
+  summary:
+    'Shows whether labmesh runs on the data folder, and how busy it is; where a labd is set up, its state as well. Exit ' +
+    'code 1 when what is asked about does not run.',
   usage: 'labctl status [--data DIR] [--json]',
   examples: ['labctl status', 'labctl status --json'],
   options: { ...dataOption, ...jsonOption },
   positionalsMax: 0,
   async run({ values, world }) {
-    try {
-      const { pid, data, gateway, fleet } = await look(values.data, world);
-      if (values.json) {
-        const all = { running: true, pid, data, ...gateway, ...(fleet !== undefined && { fleet }) };
-        world.stdout(`${JSON.stringify(all)}\n`);
-        return 0;
-      }
-      const rows = [
-        ...(gateway === undefined ? [['state', `running, pid ${pid}`]] : gatewayRows(gateway, pid)),
-        ...(fleet === undefined ? [] : [fleetRow(fleet)]),
-        ['data', data],
-      ];
-      world.stdout(rows.map(([name, text]) => `${name?.padEnd(11)}${text}\n`).join(''));
-      return 0;
-    } catch (error) {
+    const found = await look(values.data, world).catch((error: unknown) => {
+      if (error instanceof CommandError) return error;
+      throw error;
+    });
+    const isDown = found instanceof CommandError;
+    const labd = await askLabd(world, isDown ? undefined : found.fleet);
+    if (isDown && labd === undefined && !values.json) throw found;
+    const data = dataFolderPath(values.data, world.env);
+    if (values.json) {
+      if (isDown) world.stderr(`${found.message}\n`);
       // Scripts ask this to find out: the answer "no" has a form of its own.
-      if (!values.json || !(error instanceof CommandError)) throw error;
-      world.stderr(`${error.message}\n`);
-      const data = dataFolderPath(values.data, world.env);
-      world.stdout(`${JSON.stringify({ running: false, data, reason: error.message, hint: error.hint })}\n`);
-      return 1;
+      const mesh = isDown
+        ? { running: false, data, reason: found.message, hint: found.hint }
+        : { running: true, pid: found.pid, data: found.data, ...found.gateway, fleet: found.fleet };
+      world.stdout(`${JSON.stringify({ ...mesh, ...(labd !== undefined && { labd: labdObject(labd) }) })}\n`);
+    } else {
+      const mesh = isDown ? `state      not running on ${data}\n` : meshText(found);
+      world.stdout(`${mesh}${labd === undefined ? '' : labdText(labd, world.clock.wall())}`);
     }
+    // A machine from which a fleet is operated need not run a mesh itself, unless that is what was asked about.
+    const isWanted = labd === undefined || values.data !== undefined;
+    return isAway(labd) || (isDown && isWanted) ? exitCodes.failed : exitCodes.ok;
   },
 });

@@ -40,6 +40,9 @@ function rawMode(): Disposable {
   const restore = () => set(false);
   process.once('exit', restore);
   set(true);
+  // The runtime's raw mode still makes CR LF out of LF, which moves the cursor where the far program did not mean it.
+  // What was before comes back with the rest of the settings.
+  Bun.spawnSync(['stty', '-opost'], { stdin: 'inherit', stdout: 'ignore', stderr: 'ignore' });
   return {
     [Symbol.dispose]: () => {
       process.off('exit', restore);

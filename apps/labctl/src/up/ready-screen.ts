@@ -110,6 +110,7 @@ export function readyScreen(facts: ReadyFacts, paint: Paint, isOpen = false): st
   if (facts.wildcard) lines.push('', `${yellow('warning')} every network of this machine can reach this API`);
   const curl = curlLine(facts);
   if (curl !== undefined) lines.push('', 'Try it', `  ${curl}`);
-  lines.push('', dim('Ctrl-C stops it. labctl status, labctl models and labctl chat work from another terminal.'));
+  const others = facts.api === undefined ? 'labctl status works' : 'labctl status, labctl models and labctl chat work';
+  lines.push('', dim(`Ctrl-C stops it. ${others} from another terminal.`));
   return `${lines.join('\n')}\n`;
 }

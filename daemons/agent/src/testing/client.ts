@@ -85,9 +85,13 @@ export function testWorld(options: Partial<SessionOptions> = {}): ExecWorld {
 }
 
 /** Starts one command. */
-export async function startExec(wanted: Partial<OpenOf<'exec'>>, options: Partial<SessionOptions> = {}) {
+export async function startExec(
+  wanted: Partial<OpenOf<'exec'>>,
+  options: Partial<SessionOptions> = {},
+  more: Partial<ExecWorld> = {},
+) {
   const open = execOpen(wanted);
-  const session = await openExec(open, testWorld(options));
+  const session = await openExec(open, { ...testWorld(options), ...more });
   return { session, ...connect(session, open) };
 }
 
@@ -96,8 +100,9 @@ export async function execToEnd(
   wanted: Partial<OpenOf<'exec'>>,
   input?: Uint8Array | string,
   options: Partial<SessionOptions> = {},
+  more: Partial<ExecWorld> = {},
 ) {
-  const { client, ran } = await startExec({ stdin: input !== undefined, ...wanted }, options);
+  const { client, ran } = await startExec({ stdin: input !== undefined, ...wanted }, options, more);
   if (input !== undefined) {
     // A command may close its stdin early; the rest is then dropped.
     await client.send(input).catch(() => {});

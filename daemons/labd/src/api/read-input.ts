@@ -19,16 +19,22 @@ export function parseInput<S extends z.ZodType>(schema: S, raw: unknown): z.outp
   });
 }
 
-/** Reads at most `bytesMax`. @throws FleetError PAYLOAD_TOO_LARGE. */
+/** Reads at most `bytesMax`. @throws FleetError PAYLOAD_TOO_LARGE, VALIDATION_FAILED for a body that breaks off. */
 async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
   const tooLarge = () => new FleetError('PAYLOAD_TOO_LARGE', { message: `the body is larger than ${bytesMax} bytes` });
   if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge();
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const part of request.body ?? []) {
-    length += part.length;
-    if (length > bytesMax) throw tooLarge();
-    parts.push(part);
+  try {
+    for await (const part of request.body ?? []) {
+      length += part.length;
+      if (length > bytesMax) throw tooLarge();
+      parts.push(part);
+    }
+  } catch (error) {
+    if (error instanceof FleetError) throw error;
+    // The client left in the middle: nobody hears it, and it is no fault of ours.
+    throw new FleetError('VALIDATION_FAILED', { message: 'the body ended too early' });
   }
   return Buffer.concat(parts);
 }

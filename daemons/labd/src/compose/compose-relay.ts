@@ -2,6 +2,7 @@
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { Store } from '@labmesh/store/store';
+import { system } from '@labmesh/wire/fleet/principal';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import { BoundedWork } from '../limits/bounded-work.ts';
 import type { RateLimiter } from '../limits/rate-limiter.ts';
@@ -9,6 +10,7 @@ import { RevokedLogins } from '../login/revoked-logins.ts';
 import type { Recorder } from '../recordings/recorder.ts';
 import { ClientSockets } from '../relay/client-sockets.ts';
 import { PeerLinks } from '../relay/peer-links.ts';
+import { Route } from '../relay/routes.ts';
 import { SessionService } from '../relay/session-service.ts';
 import type { Hub } from './compose-hub.ts';
 import type { Trust } from './compose-trust.ts';
@@ -32,8 +34,10 @@ export type Relay = {
   sessions: SessionService;
   clients: ClientSockets;
   /** Ends a session wherever its agent is (EX-11). */
-  killSession(session: string, agentId: string): void;
+  killSession(session: string, agentId: string): Promise<void>;
 };
+
+const killer = system('kill-session');
 
 export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStack): Promise<Relay> {
   const { store, options, replicaId, version, identity, hub, directory, denyList, clock, log } = parts;
@@ -71,8 +75,10 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
         .catch((error: unknown) => log.warn('sessions of an agent were not looked at', { error }));
     }),
   );
-  const killSession = (session: string, agentId: string) => {
+  const killSession = async (session: string, agentId: string) => {
     endHere(session, agentId);
+    // Nobody may have gone to that replica from here before.
+    await new Route(routes, agentId, killer).find();
     peers.endSessions([session], 'killed');
   };
   return { peers, sessions, clients, killSession };

@@ -144,16 +144,16 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     if (arriving === undefined || hello.kind !== arriving.identity.kind) return link.close('unauthenticated');
     const protocol = hello.protocols.find((version) => linkProtocols.includes(version));
     if (protocol === undefined) return link.close('version', `this labd speaks ${linkProtocols.join(', ')}`);
-    const known = await this.#parts.directory.known(arriving.identity.id).catch(() => undefined);
+    const known = await this.#parts.directory.known(arriving.identity.id);
     if (known === undefined) return link.close('revoked', 'this identity is not known; enrol again');
     if (known.status !== 'active' || hello.serverId !== known.serverId) return link.close('revoked', known.status);
     if (!this.#mayReplace(known, hello)) return link.close('superseded', 'two machines use this identity');
-    const epoch = await this.#parts.directory.claim(
-      known.agentId,
-      hello.instanceId,
-      hello.version,
-      this.#parts.clock.wall(),
-    );
+    const { agentId } = known;
+    const { instanceId, version, bundle } = hello;
+    const news = { ...(version !== known.version && { version }), ...(bundle !== known.bundle && { bundle }) };
+    const now = this.#parts.clock.wall();
+    const epoch = await this.#parts.directory.claim({ agentId, instanceId, ...news, now });
+    if (!this.#arriving.has(link)) return this.#release(agentId, epoch);
     this.#join(link, arriving, known, hello, epoch, protocol);
   }
 
@@ -198,7 +198,6 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     this.#byAgent.set(agentId, agent);
     this.#byServer.set(serverId, agent);
     link.accept(this.welcome(protocol));
-    if (bundle !== known.bundle) void this.#parts.directory.saveBundle(agentId, bundle).catch(() => undefined);
     this.#parts.events.emit('agent-connected', 'server', serverId, { hostname, version });
     for (const listener of this.#listeners) listener(agent, true);
   }
@@ -257,6 +256,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
 
   closed(link: Link, code: number): void {
     const agent = this.#byLink.get(link);
+    this.#arriving.delete(link);
     this.#leave(link);
     if (agent === undefined || this.#closing) return;
     this.#parts.events.emit('agent-lost', 'server', agent.serverId, { hostname: agent.hostname, code });
@@ -272,9 +272,13 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     this.#byLink.delete(link);
     if (this.#byAgent.get(agent.agentId) === agent) this.#byAgent.delete(agent.agentId);
     if (this.#byServer.get(agent.serverId) === agent) this.#byServer.delete(agent.serverId);
-    this.#gone.push({ agentId: agent.agentId, epoch: agent.epoch });
     for (const listener of this.#listeners) listener(agent, false);
-    // At once: until the row is gone, other replicas believe that it is here.
+    this.#release(agent.agentId, agent.epoch);
+  }
+
+  /** At once: until the row is gone, other replicas believe that it is here. */
+  #release(agentId: string, epoch: number): void {
+    this.#gone.push({ agentId, epoch });
     void this.flush();
   }
 

@@ -3,13 +3,26 @@
  * newest connection wins everywhere and a late goodbye of an old one removes nothing (HB-10).
  */
 import type { Store, Writer } from '@labmesh/store/store';
-import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
+import { Batch, evenPieces } from './batch.ts';
 
 const hub = system('hub');
 const chunkSize = 400;
+/** Agents of one look-up or claim, and of one statement that lets go. */
+const batchMax = 128;
+const releaseMax = 32;
 
-export type KnownAgent = { agentId: string; serverId: string; hostname: string; status: string; bundle: string | null };
+export type KnownAgent = {
+  agentId: string;
+  serverId: string;
+  hostname: string;
+  status: string;
+  version: string | null;
+  bundle: string | null;
+};
+
+/** An agent that this replica takes, with what is new about it. */
+export type Claim = { agentId: string; instanceId: string; version?: string; bundle?: string; now: number };
 
 function* chunks<T>(items: readonly T[]): Generator<T[]> {
   for (let at = 0; at < items.length; at += chunkSize) yield items.slice(at, at + chunkSize);
@@ -18,58 +31,96 @@ function* chunks<T>(items: readonly T[]): Generator<T[]> {
 export class Directory {
   readonly #store: Store;
   readonly #replicaId: string;
+  readonly #lookUps = new Batch<string, KnownAgent | undefined>(batchMax, (ids) => this.#knownOf(ids));
+  readonly #claims = new Batch<Claim, number>(batchMax, (claims) => this.#claimAll(claims));
 
   constructor(store: Store, replicaId: string) {
     this.#store = store;
     this.#replicaId = replicaId;
   }
 
-  /** The agent and its server. @throws FleetError REVOKED when it is gone. */
-  async known(agentId: string): Promise<KnownAgent> {
-    const row = await this.#store.read(hub, (db) =>
-      db
-        .selectFrom('agents')
-        .innerJoin('servers', 'servers.id', 'agents.server_id')
-        .select(['agents.id', 'agents.bundle', 'servers.id as serverId', 'servers.hostname', 'servers.status'])
-        .where('agents.id', '=', agentId)
-        .executeTakeFirst(),
-    );
-    if (row === undefined) throw new FleetError('REVOKED');
-    return { agentId: row.id, serverId: row.serverId, hostname: row.hostname, status: row.status, bundle: row.bundle };
+  /** The agent and its server; undefined when it is gone. @throws FleetError STORE_UNAVAILABLE. */
+  known(agentId: string): Promise<KnownAgent | undefined> {
+    return this.#lookUps.add(agentId);
   }
 
-  /** Takes the agent for this replica; gives the new epoch. */
-  async claim(agentId: string, instanceId: string, version: string, now: number): Promise<number> {
-    return this.#store.write(hub, async (tx) => {
-      const old = await tx
-        .selectFrom('agent_sessions')
-        .select('epoch')
-        .where('agent_id', '=', agentId)
-        .executeTakeFirst();
-      const row = {
-        agent_id: agentId,
-        replica_id: this.#replicaId,
-        instance_id: instanceId,
-        epoch: (old?.epoch ?? 0) + 1,
-        connected_at: now,
-      };
-      await tx
-        .insertInto('agent_sessions')
-        .values(row)
-        .onConflict((on) => on.column('agent_id').doUpdateSet(row))
-        .execute();
-      await tx.updateTable('agents').set({ version }).where('id', '=', agentId).execute();
-      return row.epoch;
+  async #knownOf(ids: readonly string[]): Promise<(KnownAgent | undefined)[]> {
+    const found = new Map<string, KnownAgent>();
+    await this.#store.read(hub, async (db) => {
+      for (const piece of evenPieces(ids, batchMax)) {
+        const rows = await db
+          .selectFrom('agents')
+          .innerJoin('servers', 'servers.id', 'agents.server_id')
+          .select(['agents.id as agentId', 'agents.version', 'agents.bundle'])
+          .select(['servers.id as serverId', 'servers.hostname', 'servers.status'])
+          .where('agents.id', 'in', piece)
+          .execute();
+        for (const row of rows) found.set(row.agentId, row);
+      }
     });
+    return ids.map((id) => found.get(id));
+  }
+
+  /** Takes the agent for this replica; gives the new epoch. @throws FleetError STORE_UNAVAILABLE, STORE_CONFLICT. */
+  claim(claim: Claim): Promise<number> {
+    return this.#claims.add(claim);
+  }
+
+  async #claimAll(claims: readonly Claim[]): Promise<number[]> {
+    return this.#store.write(hub, async (tx) => {
+      const epochs: number[] = [];
+      for (const round of withoutDoubles(claims)) {
+        for (const piece of evenPieces(round, batchMax)) {
+          const taken = await this.#take(tx, piece);
+          for (const { index, agentId } of piece) epochs[index] = taken.get(agentId) ?? 0;
+        }
+      }
+      for (const { agentId, version, bundle } of claims) {
+        const news = { ...(version !== undefined && { version }), ...(bundle !== undefined && { bundle }) };
+        if (Object.keys(news).length > 0)
+          await tx.updateTable('agents').set(news).where('id', '=', agentId).execute();
+      }
+      return epochs;
+    });
+  }
+
+  async #take(tx: Writer, claims: readonly Claim[]): Promise<Map<string, number>> {
+    const rows = claims.map(({ agentId, instanceId, now }) => ({
+      agent_id: agentId,
+      replica_id: this.#replicaId,
+      instance_id: instanceId,
+      epoch: 1,
+      connected_at: now,
+    }));
+    const taken = await tx
+      .insertInto('agent_sessions')
+      .values(rows)
+      .onConflict((on) =>
+        on.column('agent_id').doUpdateSet((eb) => ({
+          replica_id: eb.ref('excluded.replica_id'),
+          instance_id: eb.ref('excluded.instance_id'),
+          connected_at: eb.ref('excluded.connected_at'),
+          epoch: eb('agent_sessions.epoch', '+', 1),
+        })),
+      )
+      .returning(['agent_id', 'epoch'])
+      .execute();
+    return new Map(taken.map(({ agent_id, epoch }) => [agent_id, epoch]));
   }
 
   /** Lets go of agents that left this replica, each unless a newer epoch holds it. */
   async release(gone: readonly { agentId: string; epoch: number }[]): Promise<void> {
-    for (const { agentId, epoch } of gone) {
-      await this.#store.write(hub, (tx) =>
-        tx.deleteFrom('agent_sessions').where('agent_id', '=', agentId).where('epoch', '=', epoch).execute(),
-      );
-    }
+    if (gone.length === 0) return;
+    await this.#store.write(hub, async (tx) => {
+      for (const piece of evenPieces(gone, releaseMax)) {
+        await tx
+          .deleteFrom('agent_sessions')
+          .where((eb) =>
+            eb.or(piece.map(({ agentId, epoch }) => eb.and([eb('agent_id', '=', agentId), eb('epoch', '=', epoch)]))),
+          )
+          .execute();
+      }
+    });
   }
 
   /** At the start: what an earlier life of this replica left behind. */
@@ -161,4 +212,16 @@ export class Directory {
   async saveBundle(agentId: string, bundle: string): Promise<void> {
     await this.#store.write(hub, (tx) => tx.updateTable('agents').set({ bundle }).where('id', '=', agentId).execute());
   }
+}
+
+/** Claims in rounds that name no agent twice: one statement may not write a row two times. Their place goes with them. */
+function withoutDoubles(claims: readonly Claim[]): (Claim & { index: number })[][] {
+  const rounds: (Claim & { index: number })[][] = [];
+  const seen = new Map<string, number>();
+  for (const [index, claim] of claims.entries()) {
+    const round = seen.get(claim.agentId) ?? 0;
+    seen.set(claim.agentId, round + 1);
+    (rounds[round] ??= []).push({ ...claim, index });
+  }
+  return rounds;
 }

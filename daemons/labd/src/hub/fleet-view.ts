@@ -73,12 +73,7 @@ export class FleetView {
   async find(principal: Principal, idOrName: string): Promise<FleetServer | undefined> {
     const name = idOrName.toLowerCase();
     const rows = await this.#store.read(principal, async (db) => {
-      const found = await fleetQuery(db)
-        .where((eb) =>
-          eb.or([eb('servers.id', '=', name), eb('servers.hostname', '=', name), eb('agents.id', '=', name)]),
-        )
-        .limit(1)
-        .execute();
+      const found = await findIn(db, name);
       return { found, labels: await labelsOf(db, found) };
     });
     const [row] = rows.found;
@@ -151,6 +146,19 @@ export class FleetView {
       labels: Object.fromEntries(own.map(({ key, value }) => [key, value])),
     };
   }
+}
+
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** By one key after the other: one condition over columns of two tables would read them all. */
+async function findIn(db: Reader, name: string): Promise<FleetRow[]> {
+  if (uuidPattern.test(name)) {
+    const found = await fleetQuery(db).where('servers.id', '=', name).execute();
+    if (found.length > 0) return found;
+    const ofAgent = await fleetQuery(db).where('agents.id', '=', name).execute();
+    if (ofAgent.length > 0) return ofAgent;
+  }
+  return fleetQuery(db).where('servers.hostname', '=', name).execute();
 }
 
 function filtered(db: Reader, filter: FleetFilter, after: string | undefined) {

@@ -5,6 +5,7 @@
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { ChannelRelay, type RelayReport } from '@labmesh/link/channel-relay';
+import { windowOf } from '@labmesh/link/first-frame';
 import type { CloseReason } from '@labmesh/wire/frame/frame-types';
 import type { OpenOk } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
@@ -74,6 +75,7 @@ export class LiveSessions implements AsyncDisposable {
   /** A relay for one session, with its recording as tap. */
   relay(
     session: string,
+    open: Open,
     route: Route,
     recording: SessionRecording | undefined,
     answer?: (ok: OpenOk) => OpenOk,
@@ -82,12 +84,20 @@ export class LiveSessions implements AsyncDisposable {
     const relay = new ChannelRelay({
       session,
       reach: route.reach,
+      window: windowOf(open),
+      agentLost: () => void this.#findAgent(session),
       ended: (report) => this.#ended(report),
       ...(answer !== undefined && { answer }),
       ...(tap !== undefined && { tap }),
     });
     tap?.join(relay);
     return relay;
+  }
+
+  /** The agent may be elsewhere already: looked for at once, then at each sweep. */
+  async #findAgent(session: string): Promise<void> {
+    const live = this.#live.get(session);
+    if (live !== undefined && (await live.route.find().catch(() => false))) live.relay.agentBack();
   }
 
   #ended(report: RelayReport): void {

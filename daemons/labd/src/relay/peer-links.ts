@@ -39,6 +39,8 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
   readonly #dialled = new Map<string, Link>();
   readonly #dialling = new Map<string, Promise<Link | undefined>>();
   readonly #accepted = new Set<Link>();
+  /** Those whose last dial failed. */
+  readonly #away = new Set<string>();
   readonly #instanceId = uuidv7();
   readonly #ending = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -79,7 +81,15 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
         signal: this.#ending.signal,
         timeoutMs: dialMs,
       });
-      const link = new Link(socket, { closed: () => this.#lost(replicaId, link) }, { side: 'odd', channelsMax });
+      const link = new Link(
+        socket,
+        {
+          closed: () => this.#lost(replicaId, link),
+          msg: (_link, msg) => this.msg(_link, msg),
+          fault: (_link, error) => this.fault(_link, error),
+        },
+        { side: 'odd', channelsMax },
+      );
       const hello: Hello = {
         protocols: [1],
         kind: 'labd',
@@ -100,9 +110,12 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
         return undefined;
       }
       this.#dialled.set(replicaId, link);
+      this.#away.delete(replicaId);
       return link;
     } catch (error) {
-      log.warn('another replica cannot be reached', { replicaId, error });
+      // Sessions that wait for its agents ask again twice a second.
+      if (!this.#away.has(replicaId)) log.warn('another replica cannot be reached', { replicaId, error });
+      this.#away.add(replicaId);
       return undefined;
     }
   }

@@ -9,9 +9,12 @@ import { parseJson } from '@labmesh/kit/parse-json';
 import { type Principal, principalText, system } from '@labmesh/wire/fleet/principal';
 import type { RelayReport } from '@labmesh/link/channel-relay';
 import type { Selectable } from 'kysely';
+import { evenPieces } from '../hub/batch.ts';
 
 const worker = system('sessions');
 const commandCharsMax = 4_096;
+/** Agents of one look. */
+export const arrivalsMax = 128;
 
 export type SessionRow = Selectable<SessionsTable>;
 export const newToken = (): string => randomBytes(16).toString('base64url');
@@ -96,9 +99,9 @@ export function openOf(row: SessionRow): Open {
 export const findSession = (store: Store, principal: Principal, id: string): Promise<SessionRow | undefined> =>
   store.read(principal, (db) => db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst());
 
+/** An agent that has just come, and the sessions that it still has. */
+export type Arrival = { agentId: string; alive: readonly string[] };
 export type Losing = {
-  /** Sessions that the agent has. */
-  alive: readonly string[];
   /** Whether a session's relay is on this replica. */
   here: (id: string) => boolean;
   /** Only those that began before, Unix ms. */
@@ -106,29 +109,35 @@ export type Losing = {
   now: number;
 };
 
-/** What an agent that has just come does not know any more ended without us (EX-7). Gives the rows. */
+/** What agents that have just come do not know any more ended without us (EX-7). Gives the rows. */
 export async function loseSessions(
   store: Store,
-  agentId: string,
-  { alive, here, before, now }: Losing,
+  arrivals: readonly Arrival[],
+  { here, before, now }: Losing,
 ): Promise<SessionRow[]> {
-  return store.write(worker, async (tx) => {
-    const open = await tx
-      .selectFrom('sessions')
-      .selectAll()
-      .where('agent_id', '=', agentId)
-      .where('ended_at', 'is', null)
-      .where('started_at', '<', before)
-      .execute();
-    const lost = open.filter((row) => !alive.includes(row.id) && !here(row.id));
-    if (lost.length === 0) return [];
-    const ids = lost.map((row) => row.id);
-    const code = closeCodes['agent-restarted'];
-    await tx
-      .updateTable('sessions')
-      .set({ state: 'lost', ended_at: now, close_code: code })
-      .where('id', 'in', ids)
-      .execute();
-    return lost;
-  });
+  const alive = new Set(arrivals.flatMap((arrival) => arrival.alive));
+  const lost: SessionRow[] = [];
+  for (const piece of evenPieces(arrivals, arrivalsMax)) {
+    const agentIds = piece.map(({ agentId }) => agentId);
+    const open = await store.read(worker, (db) =>
+      db
+        .selectFrom('sessions')
+        .selectAll()
+        // Indexed, and few: the agents' own sessions may be a year's.
+        .where('state', 'in', ['open', 'detached'])
+        .where('agent_id', 'in', agentIds)
+        .where('started_at', '<', before)
+        .execute(),
+    );
+    lost.push(...open.filter((row) => !alive.has(row.id) && !here(row.id)));
+  }
+  if (lost.length === 0) return [];
+  const ids = lost.map((row) => row.id);
+  const news = { state: 'lost', ended_at: now, close_code: closeCodes['agent-restarted'] };
+  // Between the look and this, a relay may have told an end of its own.
+  const ended = await store.write(worker, (tx) =>
+    tx.updateTable('sessions').set(news).where('id', 'in', ids).where('ended_at', 'is', null).returning('id').execute(),
+  );
+  const taken = new Set(ended.map(({ id }) => id));
+  return lost.filter(({ id }) => taken.has(id));
 }

@@ -14,6 +14,7 @@ import type { CloseReason } from '@labmesh/wire/frame/frame-types';
 import type { OpenOk, Resume } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
+import { Batch } from '../hub/batch.ts';
 import type { FleetServer } from '../hub/fleet-view.ts';
 import type { Caller } from '../login/caller.ts';
 import { refusalOf, subjectOf } from './decide-open.ts';
@@ -21,6 +22,8 @@ import { LiveSessions, type LiveSession } from './live-sessions.ts';
 import { Route } from './routes.ts';
 import { recordBegin, sessionEntry } from './session-record.ts';
 import {
+  type Arrival,
+  arrivalsMax,
   commandText,
   findSession,
   loseSessions,
@@ -49,6 +52,7 @@ const reasonOf: Partial<Record<FleetError['code'], CloseReason>> = {
 export class SessionService implements AsyncDisposable {
   readonly #parts: SessionServiceParts;
   readonly live: LiveSessions;
+  readonly #arrivals = new Batch<Arrival, void>(arrivalsMax, (arrivals) => this.#lose(arrivals));
   /** Sessions begun here. */
   opened = 0;
 
@@ -125,7 +129,7 @@ export class SessionService implements AsyncDisposable {
       if (open.kind === 'exec' && open.detach) queueMicrotask(() => relay.unattend());
       return { ...ok, session: id, token, recorded: recording !== undefined };
     };
-    const relay = this.live.relay(id, route, recording, answer);
+    const relay = this.live.relay(id, open, route, recording, answer);
     this.live.add(id, {
       relay,
       caller,
@@ -181,7 +185,7 @@ export class SessionService implements AsyncDisposable {
       await recording?.end();
       return raced;
     }
-    const relay = this.live.relay(row.id, route, recording);
+    const relay = this.live.relay(row.id, open, route, recording);
     const live: LiveSession = {
       relay,
       caller,
@@ -198,21 +202,21 @@ export class SessionService implements AsyncDisposable {
   }
 
   /** An agent has come: what it does not know any more ended without us, by a restart of it or of this labd (EX-7). */
-  async agentCame(agentId: string, alive: readonly string[]): Promise<void> {
+  agentCame(agentId: string, alive: readonly string[]): Promise<void> {
+    return this.#arrivals.add({ agentId, alive });
+  }
+
+  async #lose(arrivals: readonly Arrival[]): Promise<void[]> {
     const { store, audit, clock } = this.#parts;
     const here = (id: string) => this.live.get(id) !== undefined;
     const now = clock.wall();
-    const lost = await loseSessions(store, agentId, { alive, here, before: now - settledMs, now });
-    for (const row of lost) {
-      const entry = {
-        principal: worker,
-        action: `${row.kind}.open`,
-        session: row.id,
-        resourceId: row.server_id,
-        code: 'agent-restarted',
-      };
-      await audit.append({ ...entry, phase: 'end', result: 'error' });
-    }
+    const lost = await loseSessions(store, arrivals, { here, before: now - settledMs, now });
+    const base = { principal: worker, phase: 'end', result: 'error', code: 'agent-restarted' } as const;
+    const appends = lost.map(({ id, kind, server_id }) =>
+      audit.append({ ...base, action: `${kind}.open`, session: id, resourceId: server_id }, { patient: true }),
+    );
+    await Promise.all(appends);
+    return [];
   }
 
   /** The agent of a session, from its row. */

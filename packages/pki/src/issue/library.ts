@@ -1,5 +1,5 @@
 /** The certificate library, loaded after the metadata shim that it wants to find. The only file that imports it. */
-import 'reflect-metadata';
+import './metadata-shim.ts';
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsageExtension,

@@ -63,11 +63,15 @@ async function freeName({ own }: OwnAgentInput, name: string, machineId: string)
   return isOurs ? name : `${name}-${machineId.slice(0, 6)}`;
 }
 
-/** Kept from an earlier start, and known to this labd. A certificate that ran out meanwhile is replaced by joining again. */
+/**
+ * Kept from an earlier start, and known to this labd. A certificate that ran out meanwhile is replaced by joining again.
+ * @throws FleetError BANNED
+ */
 async function known({ own }: OwnAgentInput, folder: string) {
   const identity = await AgentIdentity.open(folder).catch(() => undefined);
   if (identity === undefined || identity.notAfter <= Date.now()) return undefined;
   const server = await own.core.view.find(who, identity.serverId);
+  if (server?.status === 'banned') throw new FleetError('BANNED');
   return server?.row.agentId === identity.agentId ? { identity, name: server.row.hostname } : undefined;
 }
 

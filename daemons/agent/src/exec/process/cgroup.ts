@@ -40,6 +40,8 @@ export function delegatedRoot(
 
 /** Moves this process into a leaf of its own below `root`, so that others may stand beside it. */
 export function openCgroups(root: string, { clock, log }: { clock: Clock; log: Logger }): Cgroups | undefined {
+  // A folder of another kind would take the files below as any other does.
+  if (!existsSync(join(root, 'cgroup.procs'))) return undefined;
   try {
     const own = join(root, 'agent');
     mkdirSync(own, { recursive: true });

@@ -23,7 +23,7 @@ export type SessionHandlerParts = {
   recorder: Recorder;
   /** This replica. */
   audit: { chain: string };
-  killSession(session: string, agentId: string): void;
+  killSession(session: string, agentId: string): Promise<void>;
 };
 
 const shown = (row: SessionRow, hostname: string | null) => ({
@@ -96,7 +96,7 @@ export function sessionHandlers(core: SessionHandlerParts): HandlersOf<Names> {
     'kill-session': async (call) => {
       const { row } = await sessionFor(call, core, 'kill');
       if (row.ended_at !== null) throw new FleetError('CONFLICT', { message: 'this session is over' });
-      core.killSession(row.id, row.agent_id);
+      await core.killSession(row.id, row.agent_id);
       return { ok: true };
     },
     'get-recording': async (call) => {
