@@ -118,6 +118,21 @@ export async function openOutcome(link: Link, open: Open): Promise<string> {
   }
 }
 
+/** What a RESUME hears: `ok` or why the channel was closed. */
+export function resumeOutcome(link: Link, session: string, token: string): Promise<string> {
+  const raw = link.open({ type: 'resume', resume: { session, token, received: { in: 0, out: 0, err: 0 } } });
+  return new Promise((resolve) => {
+    raw.adopt({
+      onFrame: (frame) => {
+        if (frame.type === 'close') resolve(frame.reason);
+        else if (frame.type === 'resumeOk') resolve('ok');
+      },
+      pull: () => undefined,
+      onDown: () => resolve('down'),
+    });
+  });
+}
+
 /** Opens, gives stdin, collects stdout until the channel closes. */
 export async function runSession(link: Link, open: Open, stdin = ''): Promise<{ out: string; ended: string; session: string }> {
   const end = ChannelEnd.open(link, open);

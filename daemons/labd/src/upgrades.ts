@@ -31,6 +31,7 @@ const clientPaths: Readonly<Record<string, readonly OpenKind[] | undefined>> = {
 };
 
 const lingerMs = 1_000;
+const idAsName = (_kind: string, id: string) => Promise.resolve(id);
 
 function refuse(socket: Duplex, error: FleetError, requestId: string): void {
   const body = JSON.stringify(fleetErrorBody(error, requestId));
@@ -65,7 +66,9 @@ async function admit(request: IncomingMessage, connection: Connection, known: In
   const { headers, requestId } = known;
   if (isStopping()) throw new FleetError('SHUTTING_DOWN');
   if (connection.listener !== 'socket') guardRequest(request.url ?? '/', headers, guard);
-  const caller = await byTicket(request, await identify(connection, headers, requestId, identifyParts), core);
+  // Agents are known by their id; looking up a name for each of a rack that comes back would be for nothing.
+  const named = connection.listener === 'agent' ? { ...identifyParts, nameOf: idAsName } : identifyParts;
+  const caller = await byTicket(request, await identify(connection, headers, requestId, named), core);
   if (caller.isExpired === true) throw new FleetError('UNAUTHENTICATED', { message: 'this certificate has expired' });
   core.denyList.assertFresh();
   return caller;

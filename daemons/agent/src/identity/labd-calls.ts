@@ -5,6 +5,7 @@
  */
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { pinnedRoots } from '@labmesh/pki/pin';
+import { serverIdentityCheck } from '@labmesh/pki/server-identity';
 import { FleetError, type FleetErrorCode, fleetErrors } from '@labmesh/wire/fleet/fleet-errors';
 import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';

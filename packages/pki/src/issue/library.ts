@@ -1,4 +1,6 @@
 /** The certificate library, loaded after the metadata shim that it wants to find. The only file that imports it. */
+// Twice on purpose: run as it stands, the package must come first here; bundled, the module of our own does.
+import 'reflect-metadata';
 import './metadata-shim.ts';
 import {
   BasicConstraintsExtension,
