@@ -154,7 +154,7 @@ type Row = { requestId?: string; action: string; principal: { kind: string; name
 
 async function deniedRows(): Promise<Row[]> {
   const rows: Row[] = [];
-  for (let cursor = ''; ; ) {
+  for (let cursor = ''; ;) {
     const path = `/api/audit?result=denied&limit=500${cursor && `&cursor=${encodeURIComponent(cursor)}`}`;
     const page = await labd.call<{ items: Row[]; nextCursor: string | null }>('GET', path);
     rows.push(...page.items);
@@ -251,7 +251,8 @@ describe('AP-4 on the wire', () => {
   test('a chunked body above the limit is stopped, and the connection with it or not, nothing is mixed up', async () => {
     using one = line();
     const chunk = `${(65_536).toString(16)}\r\n${'x'.repeat(65_536)}\r\n`;
-    const head = 'POST /api/auth/enroll HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n';
+    const head =
+      'POST /api/auth/enroll HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n';
     const answer = await one.send(head, `${chunk}${chunk}0\r\n\r\n`, 'POST');
     expect(codeOf(answer)).toBe('413 PAYLOAD_TOO_LARGE');
     expect((await one.call('GET', '/healthz')).body).toBe('ok');
@@ -267,7 +268,9 @@ describe('AP-4 on the wire', () => {
   test('headers of 16 KiB and more end with an error, never with an answer to the call', async () => {
     using one = line();
     expect((await one.call('GET', '/healthz', { headers: { 'x-long': 'y'.repeat(15_000) } })).status).toBe(200);
-    const answer = await one.call('GET', '/healthz', { headers: { 'x-long': 'y'.repeat(20_000) } }).catch(() => undefined);
+    const answer = await one
+      .call('GET', '/healthz', { headers: { 'x-long': 'y'.repeat(20_000) } })
+      .catch(() => undefined);
     expect(answer?.status ?? 431).toBeGreaterThanOrEqual(400);
     using next = line();
     expect((await next.call('GET', '/healthz')).status).toBe(200);

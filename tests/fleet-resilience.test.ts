@@ -4,8 +4,9 @@
  */
 import { expect, test } from 'bun:test';
 import { begin, counting, openClient } from './harness/fleet-exec.ts';
+import { msUntil, serverOf } from './harness/look.ts';
 import { networkLabMissing, openNetworkLab } from './harness/network-lab.ts';
-import { type RunningLabd, startAgent, startLabd } from './harness/start-labd.ts';
+import { startAgent, startLabd } from './harness/start-labd.ts';
 
 const heartbeatMs = 1_000;
 const hub = '[hub]\nheartbeat = "1s"';
@@ -13,53 +14,44 @@ const quick = 'reconnect_min = "200ms"\nreconnect_max = "1s"';
 /** Two and a half heartbeats, and a machine under load. */
 const offlineMs = 2.5 * heartbeatMs + 1_000;
 const needsRoot = networkLabMissing();
-type Server = { id: string; hostname: string; status: string };
 
-const serverOf = (labd: RunningLabd, name: string) => labd.call<Server>('GET', `/api/servers/${name}`);
+test.skipIf(needsRoot !== undefined)(
+  'P4, EX-7 killed, frozen or unplugged is offline in 2.5 heartbeats, and all comes back (needs root)',
+  async () => {
+    await using lab = await openNetworkLab(['labd', 'web-1', 'web-2', 'web-3']);
+    await using labd = await startLabd({ place: { lab, host: 'labd' }, toml: hub });
+    const on = (host: string) => startAgent(labd, host, { place: { lab, host }, toml: quick });
+    await using killed = await on('web-1');
+    await using frozen = await on('web-2');
+    await using _unplugged = await on('web-3');
+    const names = ['web-1', 'web-2', 'web-3'];
+    const before = await Promise.all(names.map((name) => serverOf(labd, name)));
+    expect(before.map(({ status }) => status)).toEqual(['online', 'online', 'online']);
+    await using client = openClient([{ socket: labd.socket }]);
+    const { shell, out } = counting(300, 12);
+    const run = await begin(client, 'web-3', shell);
+    await run.has(100);
 
-/** Ms from now until the server has this status. */
-async function msUntil(labd: RunningLabd, name: string, status: string, withinMs: number): Promise<number> {
-  const from = performance.now();
-  for (;;) {
-    const server = await serverOf(labd, name);
-    const ms = performance.now() - from;
-    if (server.status === status) return ms;
-    if (ms > withinMs) throw new Error(`${name} is ${server.status} after ${Math.round(ms)} ms, not ${status}`);
-    await Bun.sleep(50);
-  }
-}
+    killed.daemon.signal('SIGKILL');
+    frozen.daemon.signal('SIGSTOP');
+    await lab.cut('web-3');
+    const seen = await Promise.all(names.map((name) => msUntil(labd, name, 'offline', offlineMs)));
+    console.log('offline after ms (killed, frozen, unplugged):', seen.map(Math.round).join(', '));
+    // Ten seconds without cable in all.
+    await Bun.sleep(10_000 - Math.max(...seen));
 
-test.skipIf(needsRoot !== undefined)('P4, EX-7 killed, frozen or unplugged is offline in 2.5 heartbeats, and all comes back (needs root)', async () => {
-  await using lab = await openNetworkLab(['labd', 'web-1', 'web-2', 'web-3']);
-  await using labd = await startLabd({ place: { lab, host: 'labd' }, toml: hub });
-  const on = (host: string) => startAgent(labd, host, { place: { lab, host }, toml: quick });
-  await using killed = await on('web-1');
-  await using frozen = await on('web-2');
-  await using _unplugged = await on('web-3');
-  const names = ['web-1', 'web-2', 'web-3'];
-  const before = await Promise.all(names.map((name) => serverOf(labd, name)));
-  expect(before.map(({ status }) => status)).toEqual(['online', 'online', 'online']);
-  await using client = openClient([{ socket: labd.socket }]);
-  const { shell, out } = counting(300, 12);
-  const run = await begin(client, 'web-3', shell);
-  await run.has(100);
-
-  killed.daemon.signal('SIGKILL');
-  frozen.daemon.signal('SIGSTOP');
-  await lab.cut('web-3');
-  const seen = await Promise.all(names.map((name) => msUntil(labd, name, 'offline', offlineMs)));
-  console.log('offline after ms (killed, frozen, unplugged):', seen.map(Math.round).join(', '));
-  // Ten seconds without cable in all.
-  await Bun.sleep(10_000 - Math.max(...seen));
-
-  await lab.mend('web-3');
-  frozen.daemon.signal('SIGCONT');
-  await using _again = await killed.again();
-  const back = await Promise.all(names.map((name) => msUntil(labd, name, 'online', 20_000)));
-  console.log('online again after ms:', back.map(Math.round).join(', '));
-  expect((await Promise.all(names.map((name) => serverOf(labd, name)))).map(({ id }) => id)).toEqual(before.map(({ id }) => id));
-  const { exit, ending } = await run.ended;
-  expect(run.out).toBe(out);
-  expect({ code: exit?.code, reason: ending.reason }).toEqual({ code: 7, reason: 'ok' });
-  console.log('longest pause of the output, ms:', Math.round(run.longestPauseMs));
-}, 60_000);
+    await lab.mend('web-3');
+    frozen.daemon.signal('SIGCONT');
+    await using _again = await killed.again();
+    const back = await Promise.all(names.map((name) => msUntil(labd, name, 'online', 20_000)));
+    console.log('online again after ms:', back.map(Math.round).join(', '));
+    expect((await Promise.all(names.map((name) => serverOf(labd, name)))).map(({ id }) => id)).toEqual(
+      before.map(({ id }) => id),
+    );
+    const { exit, ending } = await run.ended;
+    expect(run.out).toBe(out);
+    expect({ code: exit?.code, reason: ending.reason }).toEqual({ code: 7, reason: 'ok' });
+    console.log('longest pause of the output, ms:', Math.round(run.longestPauseMs));
+  },
+  60_000,
+);

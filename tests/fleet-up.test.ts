@@ -11,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LabctlHome, type LabctlProcess, type Ready } from './harness/labctl-process.ts';
 
 const alone = ['--no-discovery', '--no-demo'];
@@ -177,6 +177,20 @@ describe('labctl up again', () => {
     await stop(second);
   });
 
+  test('CA-7 after its certificate ran out it is the same server', async () => {
+    using home = new LabctlHome();
+    const ids = async () => (await json<Items<Server>>(home, 'get', 'servers')).items.map(({ id }) => id);
+    writeFileSync(join(home.folder, 'labmesh.toml'), '[ca]\nagent_ttl = "2s"\nexpired_grace = "1s"\n');
+    const first = await start(home, ...fleetOnly);
+    const before = await ids();
+    await stop(first);
+    await Bun.sleep(3_500);
+    const second = await start(home, ...fleetOnly);
+    await using _ = second.labctl;
+    expect([await ids(), second.ready.notes]).toEqual([before, undefined]);
+    await stop(second);
+  });
+
   test('CA-9 a banned machine stays out, and the start says so', async () => {
     using home = new LabctlHome();
     const first = await start(home, ...fleetOnly);
@@ -254,6 +268,20 @@ describe('parts of labctl up', () => {
     expect(existsSync(join(home.data, 'run.json'))).toBe(false);
   });
 
+  test('a data folder that lies too deep for a socket has its socket elsewhere', async () => {
+    using home = new LabctlHome();
+    const data = join(home.folder, 'deep'.repeat(25), 'data');
+    const labctl = home.start('up', '--json', '--port', '0', '--data', data, ...fleetOnly);
+    await using _ = labctl;
+    await labctl.says('"ready":true');
+    const { fleet } = JSON.parse(readFileSync(join(data, 'run.json'), 'utf8')) as { fleet: { adminSocket: string } };
+    expect(statSync(fleet.adminSocket).mode & 0o777).toBe(0o600);
+    expect((await home.run('status', '--data', data)).stdout).toContain('1 of 1 agents connected');
+    labctl.signal('SIGINT');
+    expect(await labctl.exited).toBe(0);
+    expect(existsSync(dirname(fleet.adminSocket))).toBe(false);
+  });
+
   test('SE-3 a wrong key ends the start, and changes nothing', async () => {
     using home = new LabctlHome();
     await stop(await start(home, ...fleetOnly));
@@ -307,6 +335,29 @@ describe('the end of labctl up', () => {
 
 const isRoot = process.getuid?.() === 0;
 const nobody = 65_534;
+describe.skipIf(!isRoot)('labctl up behind sudo (needs root)', () => {
+  test('ID-1 the user is who called sudo; the login is root’s, and the way to one’s own is told', async () => {
+    const sudo = ['env', 'SUDO_USER=alice', 'SUDO_UID=12345', 'SUDO_GID=12345'];
+    using home = new LabctlHome([...sudo, join(import.meta.dir, '../labctl')]);
+    const started = await start(home, ...fleetOnly);
+    await using _ = started.labctl;
+    expect(await json(home, 'whoami')).toMatchObject({ principal: { kind: 'user', name: 'alice' } });
+    expect(started.ready.notes).toEqual([expect.stringContaining('sudo labctl login --local https://127.0.0.1:')]);
+    await stop(started);
+  });
+
+  test('nothing is written into the home of another account', async () => {
+    using home = new LabctlHome();
+    chownSync(home.folder, nobody, nobody);
+    const started = await start(home, ...fleetOnly);
+    await using _ = started.labctl;
+    expect(started.ready.fleet?.context).toBeNull();
+    expect(started.ready.notes).toEqual([expect.stringContaining('belongs to another account')]);
+    expect(existsSync(join(home.folder, '.labctl'))).toBe(false);
+    await stop(started);
+  });
+});
+
 describe.skipIf(!isRoot || Bun.which('setpriv') === null)('labctl up of an ordinary user (needs root)', () => {
   test('exec runs as that account, and as no other', async () => {
     const setpriv = ['setpriv', '--reuid', String(nobody), '--regid', String(nobody), '--clear-groups'];

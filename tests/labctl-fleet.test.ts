@@ -1,7 +1,6 @@
 /** labctl over a real labd and a real agent: login, people, servers, tokens, audit, CA, backups. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Finished, type RunningAgent, type RunningLabd, startAgent, startLabd } from './harness/start-labd.ts';
@@ -12,9 +11,9 @@ let agent: RunningAgent;
 /** Home of the second user. */
 let other: string;
 beforeAll(async () => {
+  other = mkdtempSync(join(tmpdir(), 'labctl-other-'));
   labd = await startLabd();
   agent = await startAgent(labd, 'web-1');
-  other = mkdtempSync(join(tmpdir(), 'labctl-other-'));
 });
 afterAll(async () => {
   await agent?.[Symbol.asyncDispose]();
@@ -230,9 +229,10 @@ describe('labctl over a real labd', () => {
       await ok(restored.labctl('login', restored.api, '--local', '--user', 'root'));
       expect((await ok(restored.labctl('get', 'servers', '-o', 'name'))).stdout).toBe('server/web-1\n');
       expect((await ok(restored.labctl('audit', 'verify'))).stdout.trim().split('\n')).toHaveLength(3);
-      // Revoked stays revoked.
-      const there = await restored.labctlWith({ home: other }, 'whoami');
-      expect(there.exitCode).not.toBe(0);
+      // Revoked stays revoked: by the CA and the deny list that came along.
+      await ok(restored.labctlWith({ home: other }, 'config', 'set', 'labd.url', restored.api));
+      const cut = await restored.labctlWith({ home: other }, 'whoami');
+      expect([cut.exitCode, cut.stderr]).toEqual([4, expect.stringContaining('(REVOKED)')]);
     }
     rmSync(folder, { recursive: true, force: true });
   });

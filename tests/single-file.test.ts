@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { llamaInstalled } from '@labmesh/portman/testing/needs-llama';
@@ -29,12 +39,78 @@ describe.skipIf(!builds)('the single-file program, alone in an empty folder (bui
     expect(JSON.parse((await home.run('version', '--json')).stdout)).toMatchObject({ build: 'single file' });
   });
 
-  test('answers to its other names', async () => {
-    const link = join(home.folder, 'labmand');
+  test.each(['labmand', 'labd', 'lab-agent'])('answers to the name %s', async (name) => {
+    const link = join(home.folder, name);
     symlinkSync(program, link);
     using linked = new LabctlHome([link]);
-    expect((await linked.run('--help')).stdout).toStartWith('Usage: labmand');
-    expect((await home.run('labmand', '--help')).stdout).toStartWith('Usage: labmand');
+    expect((await linked.run('--help')).stdout).toStartWith(`Usage: ${name}`);
+    expect((await home.run(name, '--help')).stdout).toStartWith(`Usage: ${name}`);
+  });
+
+  test('LD-8 AG-1 labd runs, a machine enrols and stays connected, all by the one file', async () => {
+    using fleet = new LabctlHome([program]);
+    const { folder } = fleet;
+    const socket = join(folder, 'a.sock');
+    const config = join(folder, 'labmesh.toml');
+    const labdLines = ['[labd]', 'listen = "127.0.0.1:0"', 'agent_listen = "127.0.0.1:0"', 'metrics_listen = ""'];
+    writeFileSync(config, [...labdLines, `admin_socket = "${socket}"`, `data_dir = "${folder}/labd"`, ''].join('\n'));
+    const labd = fleet.start('labd', 'run', '--config', config);
+    await using _ = labd;
+    await labd.says('"labd is ready"');
+    const ready = labd.stderr.split('\n').find((line) => line.includes('labd is ready')) ?? '{}';
+    const { agents } = JSON.parse(ready) as { agents: string };
+    const ask = (path: string, init: RequestInit = {}) => fetch(`http://labd${path}`, { unix: socket, ...init });
+    const made = await ask('/api/tokens', {
+      method: 'POST',
+      body: '{}',
+      headers: { 'content-type': 'application/json' },
+    });
+    const { token } = (await made.json()) as { token: string };
+    writeFileSync(join(folder, 'token'), token, { mode: 0o600 });
+    const agentLines = ['[agent]', `url = "${agents}"`, `ca_pin = "${(await (await ask('/ca/pin')).text()).trim()}"`];
+    const own = [`state_dir = "${folder}/agent"`, 'hostname = "single"', 'token_file = "token"', ''];
+    writeFileSync(join(folder, 'agent.toml'), [...agentLines, ...own].join('\n'));
+    const enrolled = await fleet.run('lab-agent', 'enroll', '--config', 'agent.toml');
+    expect(enrolled).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('enrolled as single') });
+    const agent = fleet.start('lab-agent', 'run', '--config', 'agent.toml');
+    await using __ = agent;
+    await agent.says('"connected"');
+    const servers = await ask('/api/servers');
+    expect(await servers.json()).toMatchObject({ items: [{ hostname: 'single', status: 'online' }] });
+    for (const daemon of [agent, labd]) {
+      daemon.signal('SIGTERM');
+      expect(await daemon.exited).toBe(0);
+    }
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('starts itself again to copy as another account (needs root)', async () => {
+    using fleet = new LabctlHome([program]);
+    for (const folder of [place, fleet.folder]) chmodSync(folder, 0o755);
+    const there = join(fleet.folder, 'there');
+    mkdirSync(there);
+    chmodSync(there, 0o777);
+    const { labctl, ready } = await fleet.up('--only', 'labd,agent');
+    await using _ = labctl;
+    writeFileSync(join(fleet.folder, 'file'), 'and back');
+    const target = `${ready.fleet?.server}:${there}/`;
+    expect(await fleet.run('cp', '--login', 'nobody', 'file', target)).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(join(there, 'file'), 'utf8')).toBe('and back');
+    expect(statSync(join(there, 'file')).uid).not.toBe(0);
+  });
+
+  test('holds the driver of PostgreSQL', async () => {
+    const url = 'postgresql://lab@127.0.0.1:1/lab';
+    const { exitCode, stderr } = await home.run(
+      'labd',
+      'migrate',
+      '--data',
+      join(home.folder, 'pg'),
+      '--database-url',
+      url,
+    );
+    expect(stderr).toContain('database');
+    expect(stderr).not.toContain('module');
+    expect(exitCode).not.toBe(0);
   });
 
   test('says what the built-in engine needs, and runs without it', async () => {
@@ -43,6 +119,9 @@ describe.skipIf(!builds)('the single-file program, alone in an empty folder (bui
     expect(ready.models).toEqual([]);
     expect(ready.notes?.join('')).toContain('npm install node-llama-cpp');
     expect((await home.run('status', '--data', home.data)).exitCode).toBe(0);
+    // Its labd and agent too.
+    const server = ready.fleet?.server ?? '';
+    expect(await home.run('exec', server, '--', 'echo', 'hi')).toMatchObject({ exitCode: 0, stdout: 'hi\n' });
     labctl.signal('SIGINT');
     expect(await labctl.exited).toBe(0);
   });

@@ -66,6 +66,11 @@ async function build(platform: Platform): Promise<string> {
       '--minify-syntax',
       '--minify-whitespace',
       '--sourcemap=none',
+      // A command loads its own code and not that of every daemon: six times faster to start.
+      '--splitting',
+      '--format=esm',
+      // Twice as fast again; made by the Bun that builds, so for its own machine.
+      ...(platform.name === host ? ['--bytecode'] : []),
       '--external=node-llama-cpp',
       // Settings of whatever folder it is started in are none of its business; packages there may be the engine.
       '--no-compile-autoload-dotenv',

@@ -90,7 +90,12 @@ export class SessionRun {
 }
 
 /** Begins a shell line on a server. @throws ChannelClosed when it is refused. */
-export async function begin(client: ClientLink, server: string, shell: string, more: Partial<Open> = {}): Promise<SessionRun> {
+export async function begin(
+  client: ClientLink,
+  server: string,
+  shell: string,
+  more: Partial<Open> = {},
+): Promise<SessionRun> {
   const open = openSchema.parse({ kind: 'exec', server, shell, stdin: false, ...more });
   return new SessionRun(await client.open(open));
 }
@@ -104,7 +109,9 @@ export async function execute(client: ClientLink, server: string, shell: string)
 /** Why a command did not begin; undefined when it did. */
 export async function refusalOf(client: ClientLink, server: string, shell = 'true'): Promise<string | undefined> {
   try {
-    await (await begin(client, server, shell)).ended;
+    await (
+      await begin(client, server, shell)
+    ).ended;
     return undefined;
   } catch (error) {
     if (error instanceof ChannelClosed) return error.ending.reason;

@@ -134,7 +134,11 @@ export function resumeOutcome(link: Link, session: string, token: string): Promi
 }
 
 /** Opens, gives stdin, collects stdout until the channel closes. */
-export async function runSession(link: Link, open: Open, stdin = ''): Promise<{ out: string; ended: string; session: string }> {
+export async function runSession(
+  link: Link,
+  open: Open,
+  stdin = '',
+): Promise<{ out: string; ended: string; session: string }> {
   const end = ChannelEnd.open(link, open);
   let out = '';
   const decoder = new TextDecoder();

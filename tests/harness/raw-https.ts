@@ -68,7 +68,8 @@ class Inbox {
       const found = find(this.bytes);
       if (found !== undefined || this.isEnded) return found;
       const left = until - performance.now();
-      if (left <= 0) throw new Error(`no answer in time; so far ${JSON.stringify(this.bytes.toString().slice(0, 200))}`);
+      if (left <= 0)
+        throw new Error(`no answer in time; so far ${JSON.stringify(this.bytes.toString().slice(0, 200))}`);
       const timer = Promise.withResolvers<void>();
       const handle = setTimeout(timer.resolve, left);
       await Promise.race([new Promise<void>((wake) => (this.#wake = wake)), timer.promise]);
@@ -86,7 +87,7 @@ class Inbox {
 /** One line of a chunked body; undefined while it is not whole. */
 function chunks(bytes: Buffer): { body: Buffer; length: number } | undefined {
   const parts: Buffer[] = [];
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const end = bytes.indexOf('\r\n', at);
     if (end < 0) return undefined;
     const size = Number.parseInt(bytes.toString('latin1', at, end), 16);
@@ -106,7 +107,9 @@ async function readAnswer(inbox: Inbox, method: string): Promise<Answer | undefi
   }, until);
   if (headEnd === undefined) return undefined;
   const [first = '', ...lines] = inbox.take(headEnd).toString('latin1').trimEnd().split('\r\n');
-  const headers = new Map(lines.map((line) => [line.split(':')[0]!.toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
+  const headers = new Map(
+    lines.map((line) => [line.split(':')[0]!.toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  );
   const status = Number(first.split(' ')[1]);
   let body: Buffer = Buffer.alloc(0);
   if (method !== 'HEAD' && status !== 101 && status !== 204) {

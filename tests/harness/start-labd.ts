@@ -211,8 +211,8 @@ export interface RunningAgent extends AsyncDisposable {
   readonly folder: string;
   readonly hostname: string;
   readonly place: Place | undefined;
-  /** Starts it again on the same identity. */
-  again(): Promise<RunningAgent>;
+  /** Starts it again on the same identity, or on the copy of it that a folder holds. */
+  again(copy?: string): Promise<RunningAgent>;
 }
 
 export type AgentSettings = { place?: Place; toml?: string; token?: Record<string, unknown> };
@@ -244,21 +244,23 @@ export async function startAgent(
     stdin: token,
   });
   if (enrol.exitCode !== 0) throw new Error(`enrol: ${enrol.stderr}`);
-  const start = async (): Promise<RunningAgent> => {
+  const start = async (home = folder): Promise<RunningAgent> => {
+    const own = join(home, 'labmesh.toml');
+    if (home !== folder) writeFileSync(own, `${lines.join('\n').replaceAll(folder, home)}\n`);
     const daemon = new Daemon(
-      placed([bun, agentMain, 'run', '--config', config, '--log-level', 'debug'], settings.place),
-      options,
+      placed([bun, agentMain, 'run', '--config', own, '--log-level', 'debug'], settings.place),
+      { cwd: home, env: environment(home) },
     );
     await saysOrEnds(daemon, '"connected"');
     return {
       daemon,
-      folder,
+      folder: home,
       hostname,
       place: settings.place,
       again: start,
       async [Symbol.asyncDispose]() {
         await daemon[Symbol.asyncDispose]();
-        rmSync(folder, { recursive: true, force: true });
+        rmSync(home, { recursive: true, force: true });
       },
     };
   };

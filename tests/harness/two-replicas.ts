@@ -11,6 +11,8 @@ import { hasRedis, startRedis, type TestRedis } from './start-redis.ts';
 export type ReplicaName = 'a' | 'b';
 export type TwoReplicasOptions = Pick<LabdOptions, 'toml' | 'labd' | 'publicUrl'> & {
   redis?: boolean;
+  /** False: the test starts them itself. */
+  start?: boolean;
   /** Hosts `db`, `redis`, `labd-a`, `labd-b`. */
   lab?: NetworkLab;
 };
@@ -100,8 +102,10 @@ export async function startTwoReplicas(options: TwoReplicasOptions = {}): Promis
   const folder = mkdtempSync(join(tmpdir(), 'labmesh-replicas-'));
   const replicas = new TwoReplicas(options, { postgres, redis: ownRedis, folder, ports: await freePorts(4) });
   opening.defer(() => replicas[Symbol.asyncDispose]());
-  await replicas.start('a');
-  await replicas.start('b');
+  if (options.start !== false) {
+    await replicas.start('a');
+    await replicas.start('b');
+  }
   opening.move();
   return replicas;
 }

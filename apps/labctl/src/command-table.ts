@@ -12,7 +12,7 @@ export const commandGroups: readonly CommandGroup[] = [
   { title: 'Fleet', entries: fleetServerCommands },
   { title: 'Sessions, files, ports and logs', entries: sessionCommands },
   { title: 'People and access', entries: fleetPeopleCommands },
-  { title: 'CA, audit and backups', entries: fleetTrustCommands },
+  { title: 'State, CA, audit and backups', entries: fleetTrustCommands },
   { title: 'Configuration', entries: toolCommands },
 ];
 

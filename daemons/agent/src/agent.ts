@@ -37,7 +37,6 @@ export type AgentParts = {
 };
 
 const approvalMs = 30_000;
-const superseded = 4409;
 
 export class Agent implements AsyncDisposable {
   readonly #parts: AgentParts;
@@ -161,8 +160,6 @@ export class Agent implements AsyncDisposable {
     const { log } = this.#parts;
     this.#reconnect.lasted(upMs);
     log.warn('the connection to labd ended', { code, reason });
-    // Another process has our identity: two that fight would each cut the other in a loop.
-    if (code === superseded) this.#reconnect.told({ minMs: 20_000, maxMs: 40_000 });
     return this.#reconnect.next();
   }
 

@@ -108,10 +108,10 @@ describe('EX-7 orphans', () => {
     expect(await channel.resumeOn(here.pair.labd, { token: ok.token! })).toBe(true);
     await clock.advance(55_000);
     expect(here.sessions.list()).toEqual([ok.session]);
+    const agentEnd = here.sessions.get(ok.session)!.channel!;
     here.pair.sockets[0].terminate();
     await clock.advance(70_000);
-    const agentEnd = here.sessions.get(ok.session)?.channel;
-    expect((await agentEnd?.closed)?.reason ?? 'gone').toBe('link-lost');
+    expect((await agentEnd.closed).reason).toBe('link-lost');
   });
 
   test('a client that closes ends its command', async () => {
@@ -144,6 +144,20 @@ describe('EX-8 detach and attach', () => {
     expect(second.client.exit?.code).toBe(7);
     await Bun.sleep(20);
     expect(here.sessions.list()).toEqual([]);
+  });
+
+  test('a client that closes as ok leaves its command running', async () => {
+    const here = rig();
+    const { client, ok } = await open(here, exec({ shell: 'echo a; read x; echo $x' }));
+    await client.until((out) => out.includes('a'));
+    client.channel.close('ok');
+    await client.closed;
+    await Bun.sleep(50);
+    expect(here.sessions.list()).toEqual([ok.session]);
+    const late = await open(here, attach(ok.session));
+    await late.client.send('b\n');
+    await late.client.closed;
+    expect(late.client.out.toString()).toBe('a\nb\n');
   });
 
   test('without a client the oldest output falls out and is counted', async () => {

@@ -1,7 +1,7 @@
 /**
  * Everything of labd that needs the database, in order (each closed in reverse):
  *
- *     store → secrets → audit → access → CA, deny list → events → recordings → replicas → hub → login, enrolment → relay
+ *     store → secrets → audit → access → CA, deny list → events → recordings → replicas → hub → login, enrolment → updates → relay
  *
  * Facts flow up this line, intent flows down; nothing reads audit or events to decide.
  */
@@ -19,6 +19,7 @@ import type { LabdOptions } from './settings/labd-options.ts';
 import { RateLimiter } from './limits/rate-limiter.ts';
 import { type LoginServices, loginServices } from './login/login-services.ts';
 import type { TlsIdentity } from './own-certificate.ts';
+import { AgentUpdates } from './reconcile/agent-updates.ts';
 import { openRecorder, type Recorder } from './recordings/recorder.ts';
 
 export type CoreParts = {
@@ -43,6 +44,7 @@ export type Core = AsyncDisposable &
     events: EventLog;
     limiter: RateLimiter;
     recorder: Recorder;
+    updates: AgentUpdates;
     people: LoginServices & EnrolServices;
   };
 
@@ -82,8 +84,12 @@ export async function openCore(parts: CoreParts): Promise<Core> {
     ...loginServices({ ...parts, ...trust, publicUrl: urls.api }),
     ...enrolServices({ ...parts, ...trust, ...joining }),
   };
+  const live = () => new Set([replicaId, ...hub.replicas.others().map(({ id }) => id)]);
+  const updates = opening.use(
+    new AgentUpdates({ store, hub: hub.hub, liveReplicas: live, replicaId, dataDir, clock, log }),
+  );
   const relay = await composeRelay({ ...parts, ...trust, ...hub, replicaId, recorder, limiter }, opening);
   const opened = opening.move();
-  const own = { store, clock, events, limiter, recorder, people };
+  const own = { store, clock, events, limiter, recorder, people, updates };
   return { ...own, ...trust, ...hub, ...relay, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

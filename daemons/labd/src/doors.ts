@@ -96,6 +96,7 @@ export class Doors implements AsyncDisposable {
         });
         return true;
       },
+      isPaced: (socket) => this.#connectionOf(socket).peer.state === 'known',
       onRequest: (request, response) => this.#onRequest(request, response),
       onUpgrade: (request, socket, head) => this.#house().upgrade(request, socket, head, this.#connectionOf(socket)),
     });

@@ -40,6 +40,8 @@ const limitsDefault: ListenerLimits = {
   acceptWaitMs: 2_000,
 };
 
+const turnedAwayMs = 1_000;
+
 export type ServerCertificate = { key: string; cert: string };
 
 export type MtlsListenerOptions = ServerCertificate & {
@@ -50,6 +52,9 @@ export type MtlsListenerOptions = ServerCertificate & {
   onUpgrade: (request: IncomingMessage, socket: TLSSocket, head: Buffer) => void;
   /** Once a handshake is through; false ends the connection. */
   onConnection?: (socket: TLSSocket) => boolean;
+  /** Whether an upgrade of this connection waits for its turn; default all. Strangers, who are refused anyway, must not
+   *  take the turns of those who may come in. */
+  isPaced?: (socket: TLSSocket) => boolean;
   /** Another certificate by server name: the operator's for browsers. */
   sni?: { name: string; certificate: ServerCertificate }[];
   /** Seconds for Retry-After of an upgrade that is turned away: agents/100 s, spread by chance. */
@@ -230,13 +235,15 @@ export class MtlsListener implements AsyncDisposable {
   /** An upgrade has its turn by the pace; from here on the link's own limits hold. */
   #onUpgrade(request: IncomingMessage, socket: TLSSocket, head: Buffer): void {
     this.#httpOver(socket);
-    const waitMs = this.#pace.take();
+    const waitMs = this.#options.isPaced?.(socket) === false ? 0 : this.#pace.take();
     if (waitMs === undefined) {
       this.counts.turnedAway++;
       const seconds = Math.max(1, Math.ceil(this.#options.retryAfterS?.() ?? 1));
       socket.end(
         `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${seconds}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
       );
+      // Whoever is turned away may not hold the connection by never closing its side.
+      setTimeout(() => socket.destroy(), turnedAwayMs).unref();
       return;
     }
     const letIn = () => {

@@ -46,6 +46,14 @@ export type AgentsTable = Row & {
   approved_at: Ms | null;
   /** A CSR that waits for an operator (CA-7, JT-7), PEM. */
   pending_csr: string | null;
+  /** The version it should run (AG-8), and how: sessions end for it, an older version is meant. */
+  desired_version: string | null;
+  desired_now: Generated<Flag>;
+  desired_downgrade: Generated<Flag>;
+  /** What it ran when another version was last wished for: the way back. */
+  previous_version: string | null;
+  /** As the agent tells it: `off`, `idle`, `fetching`, `waiting`, `trial`. */
+  update_state: string | null;
 };
 /** The directory (RP-1): at most one row per agent. */
 export type AgentSessionsTable = {

@@ -38,8 +38,10 @@ async function schemas(): Promise<Record<string, unknown>> {
     const file = (await import(`./${path}`)) as Record<string, unknown>;
     for (const [name, value] of Object.entries(file)) {
       if (!(value instanceof z.ZodType)) continue;
-      if (name in found) throw new Error(`two schemas are called ${name}`);
-      found[name] = jsonSchema(value);
+      // The planes have their own folders, and may use one word each.
+      const key = path.includes('/') ? `${path.split('/')[0]}/${name}` : name;
+      if (key in found) throw new Error(`two schemas are called ${key}`);
+      found[key] = jsonSchema(value);
     }
   }
   return found;

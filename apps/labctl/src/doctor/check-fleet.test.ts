@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { createServer as createTcpServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { contractVersion } from '@labmesh/wire/contract-version';
@@ -119,12 +117,12 @@ describe('acceptance 14: doctor names the cause in broken set-ups', () => {
   });
 
   test('5. something there that speaks no TLS, or says nothing at all', async () => {
-    const http: Server = createServer((_, response) => response.end('hi'));
+    const http = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
     set({ 'labd.url': `https://127.0.0.1:${(http.address() as AddressInfo).port}` });
     expect(await faults()).toEqual([expect.stringContaining('fail labd tls: there is no TLS 1.3')]);
     http.close();
-    const silent = createTcpServer();
+    const silent = createServer();
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     set({ 'labd.url': `https://127.0.0.1:${(silent.address() as AddressInfo).port}`, timeout: '300ms' });
     expect(await faults()).toEqual([expect.stringContaining('fail labd tls: there is no TLS 1.3 (ETIMEDOUT)')]);
@@ -219,7 +217,11 @@ describe('acceptance 14: doctor names the cause in broken set-ups', () => {
   });
 
   test('15. an identity that was revoked, or holds no role', async () => {
-    ground.on('GET /api/auth/whoami', () => failed('REVOKED', 403));
+    // As labd does: a revoked certificate is refused on every route, public ones too.
+    for (const route of ['/api/version', '/health/ready', '/api/auth/whoami', '/api/ca']) {
+      const fine = route === '/api/version' ? { version: '0.1.0', contract: contractVersion } : ready;
+      ground.on(`GET ${route}`, ({ peer }) => (peer === undefined ? { json: fine } : failed('REVOKED', 403)));
+    }
     expect(await faults()).toEqual([expect.stringContaining('fail whoami: REVOKED was said (REVOKED) → labctl login')]);
     ground.on('GET /api/auth/whoami', who({ roles: [] }));
     expect(await faults()).toEqual([expect.stringContaining('warn whoami: user:alice holds no role')]);

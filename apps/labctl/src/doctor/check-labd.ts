@@ -110,7 +110,8 @@ async function checkCa(client: LabdClient): Promise<Finding[]> {
 /** @throws what nobody foresaw */
 export async function checkLabd({ world, url, trust, proof, timeoutMs }: LabdInput): Promise<Finding[]> {
   const { clock, life } = world;
-  using transport = httpsTransport(url, trust, proof);
+  // Public questions go without the certificate: labd answers a revoked one with nothing but that.
+  using transport = httpsTransport(url, trust, { by: 'nothing' });
   const signal = AbortSignal.any([life.signal, AbortSignal.timeout(timeoutMs)]);
   const findings: Finding[] = [];
   try {
@@ -125,6 +126,11 @@ export async function checkLabd({ world, url, trust, proof, timeoutMs }: LabdInp
     return [...findings, failing('labd ready', text, "look into labd's log")];
   }
   if (proof.by === 'nothing') return findings;
-  const client = new LabdClient({ transport, timeoutMs, signal: life.signal, clock });
+  using client = new LabdClient({
+    transport: httpsTransport(url, trust, proof),
+    timeoutMs,
+    signal: life.signal,
+    clock,
+  });
   return [...findings, await checkWho(client), ...(await checkCa(client))];
 }

@@ -66,6 +66,8 @@ export const agentResource: Resource<Agent> = {
         ['Version', agent.version],
         ['Ring', agent.ring],
         ['Pinned to', agent.pin],
+        ['Should run', agent.desiredVersion],
+        ['Update', agent.updateState],
         ['Bad versions', agent.badVersions],
         ['Connected', moment(agent.connectedAt, now)],
         ['Last seen', moment(agent.lastSeenAt, now)],

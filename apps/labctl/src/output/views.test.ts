@@ -158,7 +158,7 @@ describe('columns', () => {
     ]);
   });
 
-  test('audit rows, agents, bastions and machines', () => {
+  test('audit rows', () => {
     const row = {
       seq: 7,
       chain: id,
@@ -184,6 +184,9 @@ describe('columns', () => {
       WHEN: '2m ago',
     });
     expect(auditView.name(row)).toBe(`${id}:7`);
+  });
+
+  test('agents, bastions and machines', () => {
     const agent = {
       id,
       serverId: id,
@@ -192,6 +195,8 @@ describe('columns', () => {
       version: '0.1.0',
       ring: null,
       pin: null,
+      desiredVersion: '0.2.0',
+      updateState: 'fetching' as const,
       badVersions: ['0.0.9'],
       keyHash: 'a',
       bundle: 'c'.repeat(64),
@@ -206,6 +211,8 @@ describe('columns', () => {
       CONNECTED: '1m ago',
       'LAST SEEN': '-',
       'BAD VERSIONS': '0.0.9',
+      WANTED: '0.2.0',
+      UPDATE: 'fetching',
       BUNDLE: 'c'.repeat(12),
     });
     const bastion = { id, name: 'lab', url: null, lastSeenAt: null, createdAt: at(-1) };

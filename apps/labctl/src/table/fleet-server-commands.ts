@@ -67,9 +67,4 @@ export const fleetServerCommands: readonly CommandEntry[] = [
     summary: 'show what happened in the fleet',
     load: async () => any((await import('../commands/fleet/events.ts')).events),
   },
-  {
-    name: 'system status',
-    summary: 'show the state of labd',
-    load: async () => any((await import('../commands/fleet/system-status.ts')).systemStatus),
-  },
 ];

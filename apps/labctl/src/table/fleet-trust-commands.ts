@@ -3,6 +3,11 @@ import { anyCommand as any } from './any-command.ts';
 
 export const fleetTrustCommands: readonly CommandEntry[] = [
   {
+    name: 'system status',
+    summary: 'show the state of labd',
+    load: async () => any((await import('../commands/trust/system-status.ts')).systemStatus),
+  },
+  {
     name: 'ca status',
     summary: 'show the CA and its rotation',
     load: async () => any((await import('../commands/trust/ca-status.ts')).caStatus),

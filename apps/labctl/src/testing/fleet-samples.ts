@@ -40,6 +40,8 @@ export const agent = (changes: Partial<Agent> = {}): Agent => ({
   version: '0.1.0',
   ring: 'stable',
   pin: null,
+  desiredVersion: '0.2.0',
+  updateState: 'waiting',
   badVersions: [],
   keyHash: 'a'.repeat(64),
   bundle: 'b'.repeat(64),

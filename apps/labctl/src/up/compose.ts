@@ -11,11 +11,11 @@ import type { Registry } from '@labmesh/inference/watch/registry';
 import { unlessAborted } from './beside.ts';
 import type { ComposeInput } from './compose-input.ts';
 import type { OwnFleet } from './fleet/own-fleet.ts';
-import { readFleetSettings } from './fleet-settings.ts';
+import { readFleetSettings } from './fleet/fleet-settings.ts';
 import { type Ground, layGround } from './ground.ts';
 import { openNode, type OwnNode } from './own-node.ts';
 import { openServing, startEarlyEngine } from './serving.ts';
-import { prepareFleet } from './start-fleet.ts';
+import { prepareFleet } from './fleet/start-fleet.ts';
 
 export interface Running extends AsyncDisposable {
   /** Undefined when --only leaves it out; so is `fleet`. */

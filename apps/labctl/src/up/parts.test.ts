@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { CommandError } from '../command-error.ts';
-import { partNames, wantedParts } from './parts.ts';
+import { type PartName, partNames, wantedParts } from './parts.ts';
 
 const none = { only: undefined, fleet: true, model: undefined, demo: undefined };
 const parts = (changes: Partial<Parameters<typeof wantedParts>[0]>) => [...wantedParts({ ...none, ...changes })];
@@ -20,12 +20,12 @@ describe('the parts of labctl up', () => {
     expect(parts({ fleet: false })).toEqual(['gateway', 'engine', 'node']);
   });
 
-  test.each([
+  test.each<[string, PartName[]]>([
     ['gateway', ['gateway']],
     ['labd,agent', ['labd', 'agent']],
     [' Gateway , engine,gateway', ['gateway', 'engine']],
     ['node', ['node']],
-  ])('--only %j', (only, expected) => expect(parts({ only })).toEqual(expected as string[]));
+  ])('--only %j', (only, expected) => expect(parts({ only })).toEqual(expected));
 
   test.each([
     [{ only: 'gatway' }, 'there is no part "gatway"; did you mean gateway?'],

@@ -8,7 +8,7 @@ import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { Environment } from '../command.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
 import { dataFolderPath } from '../data-folder.ts';
-import { fleetTables } from './fleet-settings.ts';
+import { fleetTables } from './fleet/fleet-settings.ts';
 
 export const upOptions = defineOptions({
   ...jsonOption,

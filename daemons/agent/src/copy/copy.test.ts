@@ -1,5 +1,4 @@
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
-import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -39,6 +38,8 @@ const sha256 = (...parts: Uint8Array[]) => {
   for (const part of parts) hash.update(part);
   return hash.digest('hex');
 };
+/** Exit code of a program. */
+const run = (...argv: string[]) => Bun.spawnSync(argv).exitCode;
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 type Member = { record: CopyRecord; content?: Uint8Array };
 const fileAt = (path: string, text: string | Uint8Array, more: Partial<CopyRecord> = {}): Member => {
@@ -283,14 +284,14 @@ describe('CP-2 parts and sums', () => {
   test.skipIf(!isRoot)('a full disk is told and leaves no part of a tree (needs root)', async () => {
     const small = join(folder, 'small');
     mkdirSync(small);
-    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', small]).status !== 0) return;
+    if (run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'none', small) !== 0) return;
     try {
       const members: Member[] = [{ record: { path: 'd', type: 'directory' } }, fileAt('d/f', new Uint8Array(300_000))];
       const { ending } = await send(copyIn({ path: small, recursive: true }), streamOf(members));
       expect(ending).toEqual({ reason: 'io', text: 'no space is left' });
       expect(names(join(small, 'd'))).toEqual([]);
     } finally {
-      spawnSync('umount', [small]);
+      run('umount', small);
     }
   });
 });
@@ -316,7 +317,7 @@ describe('CP-1 files out', () => {
     writeFileSync(join(folder, 'd/sub/x'), 'x');
     utimesSync(join(folder, 'd/sub/x'), 1e9, 1e9);
     symlinkSync('/etc', join(folder, 'd/etc'));
-    spawnSync('mkfifo', [join(folder, 'd/fifo\n\u001b[31m')]);
+    run('mkfifo', join(folder, 'd/fifo\n\u001b[31m'));
     writeFileSync(Buffer.concat([Buffer.from(join(folder, 'd/bad-')), Buffer.from([0xff])]), '');
     const { members, warnings, ending } = await fetch(copyOut({ path: join(folder, 'd'), recursive: true }));
     expect(types(members)).toEqual([
@@ -344,7 +345,7 @@ describe('CP-1 files out', () => {
     expect((await send(copyIn({ path: join(folder, 'to'), recursive: true }), streamOf(members))).ending.reason).toBe(
       'ok',
     );
-    expect(spawnSync('diff', ['-r', join(folder, 'from'), join(folder, 'to')]).status).toBe(0);
+    expect(run('diff', '-r', join(folder, 'from'), join(folder, 'to'))).toBe(0);
   });
 
   test('files of /proc come with what they hold, not with the size they claim', async () => {

@@ -3,8 +3,8 @@
  *
  *     running ─► process over ─► outputs drained ─► EXIT known ─► every follower has it
  *
- * and outlives its followers when it was detached; else it is hung up when the last one has gone (EX-4, EX-5, EX-7,
- * EX-8). A cut is no going: the channel is the same after it, and until then its full window holds the command back.
+ * and outlives its followers when it was detached, by OPEN or by a client that closed its channel as `ok`; else it is
+ * hung up when the last one has gone (EX-4, EX-5, EX-7, EX-8). A cut is no going: the channel is the same after it, and until then its full window holds the command back.
  */
 import type { Channel } from '@labmesh/link/channel';
 import type { SignalName } from '@labmesh/wire/frame/frame-types';
@@ -40,6 +40,7 @@ export class ExecSession implements SessionRun {
   #leaf: string | undefined;
   #clients = new Set<Channel>();
   #deserted: AbortController | undefined;
+  #isDetached: boolean;
   #timedOut = false;
   #isKilled = false;
   #exit: Exit | undefined;
@@ -49,6 +50,7 @@ export class ExecSession implements SessionRun {
 
   constructor(open: OpenOf<'exec'>, command: Command, world: ExecWorld) {
     this.#open = open;
+    this.#isDetached = open.detach;
     this.#command = command;
     this.#world = world;
   }
@@ -96,8 +98,10 @@ export class ExecSession implements SessionRun {
       resize: (cols, rows) => this.#spawned?.resize(cols, rows),
     });
     if (onSize !== undefined) this.#spawned?.resize(onSize.cols, onSize.rows);
-    const isWhole = await this.#output.follow(channel);
-    if (isWhole && this.#exit !== undefined) {
+    const left = await this.#output.follow(channel);
+    // A client that leaves in peace (Enter ~d) wants it to go on.
+    if (left?.reason === 'ok') this.#isDetached = true;
+    if (left === undefined && this.#exit !== undefined) {
       channel.end(1);
       channel.end(2);
       channel.sendExit(this.#exit);
@@ -225,7 +229,7 @@ export class ExecSession implements SessionRun {
 
   /** Nobody follows any more. */
   async #whenDeserted(): Promise<void> {
-    if (!this.#open.detach) return this.#hangUp();
+    if (!this.#isDetached) return this.#hangUp();
     this.#deserted = new AbortController();
     const signal = AbortSignal.any([this.#deserted.signal, this.#over.signal]);
     if (await this.#sleep(this.#world.options.detachedTtlMs, signal)) await this.#hangUp();
@@ -233,7 +237,7 @@ export class ExecSession implements SessionRun {
 
   /** The end of a detached command waits for whoever attaches next. */
   async #linger(): Promise<void> {
-    if (!this.#open.detach || this.#isTold || this.#isKilled) return;
+    if (!this.#isDetached || this.#isTold || this.#isKilled) return;
     const waited = new AbortController();
     const { clock, options } = this.#world;
     const over = clock.sleep(options.orphanTtlMs, waited.signal).catch(() => {});

@@ -69,8 +69,8 @@ export class Output {
     this.#changed();
   }
 
-  /** Writes all to `channel`, from the oldest byte in the ring to the end. False: the channel ended before. */
-  async follow(channel: Channel): Promise<boolean> {
+  /** Writes all to `channel`, from the oldest byte in the ring to the end; how the channel ended if it did so before. */
+  async follow(channel: Channel): Promise<ChannelEnding | undefined> {
     const follower = new Follower(this.#first, this.#weight);
     this.#followers.add(follower);
     // A follower that waits for output must not stay when its channel goes.
@@ -80,9 +80,9 @@ export class Output {
     });
     try {
       await this.#pass(follower, channel);
-      return true;
+      return undefined;
     } catch (error) {
-      if (error instanceof ChannelClosed) return false;
+      if (error instanceof ChannelClosed) return error.ending;
       throw error;
     } finally {
       this.#followers.delete(follower);

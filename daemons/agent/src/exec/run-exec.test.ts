@@ -29,7 +29,10 @@ describe('EX-1 what runs', () => {
   });
 
   test('without a command the login shell, which reads its stdin', async () => {
-    const { text, exit } = await execToEnd({ stdin: true }, 'echo $0 >/dev/null; echo "in $PWD"; exit 4\n');
+    const { accounts } = testWorld();
+    const self = { ...accounts.self, shell: '/bin/sh' };
+    const script = 'echo "in $PWD as $0"; exit 4\n';
+    const { text, exit } = await execToEnd({ stdin: true }, script, {}, { accounts: { ...accounts, self } });
     expect(text).toContain('in /');
     expect(exit?.code).toBe(4);
   });

@@ -282,7 +282,7 @@ describe('LG-3 slow readers', () => {
     client.channel.close('cancelled');
     await client.closed;
     expect(linesOf(client.out)).toHaveLength(60_000);
-  });
+  }, 30_000);
 
   test('what comes while the reader sleeps: the newest MiB, and how many lines are gone', async () => {
     write(['begin']);

@@ -16,10 +16,10 @@ afterEach(async () => {
 });
 
 const put = (name: string) => (tx: Writer) =>
-  tx.insertInto('settings').values({ name, value: '1', version: 1 } as never).execute();
+  tx.insertInto('settings').values({ key: name, value: '1', version: 1, updated_at: 1 }).execute();
 const settings = async () =>
   (await bench.store.inner.read(tester, (db) => db.selectFrom('settings').selectAll().execute())).map(
-    ({ name }) => name,
+    ({ key }) => key,
   );
 const actions = async () => {
   const rows = await bench.store.inner.read(tester, (db) =>

@@ -18,6 +18,7 @@ export type EventType =
   | 'agent-connected'
   | 'agent-lost'
   | 'agent-removed'
+  | 'agent-update-bad'
   | 'cert-expiring'
   | 'recording-failed'
   | 'audit-sink-late'

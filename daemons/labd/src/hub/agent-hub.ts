@@ -51,6 +51,7 @@ export type ConnectedAgent = {
   readonly hostname: string;
   readonly instanceId: string;
   readonly version: string;
+  readonly arch: string;
   readonly epoch: number;
   readonly connectedAt: number;
   /** Sessions that lived there when it came. */
@@ -63,7 +64,7 @@ export type ConnectedAgent = {
 type Arriving = { identity: PeerIdentity; address: string; denyVersion: number };
 
 const tickMs = 1_000;
-/** Protocol versions we speak: N and N-1 (HB-3). */
+/** Protocol versions we speak, the newest first: N and N-1 (HB-3). */
 export const linkProtocols = [1];
 /** How agents spread a return: all of them over this many a second (HB-11). */
 const returnsPerS = 100;
@@ -142,7 +143,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   async #greet(link: Link, hello: Hello): Promise<void> {
     const arriving = this.#arriving.get(link);
     if (arriving === undefined || hello.kind !== arriving.identity.kind) return link.close('unauthenticated');
-    const protocol = hello.protocols.find((version) => linkProtocols.includes(version));
+    const protocol = linkProtocols.find((version) => hello.protocols.includes(version));
     if (protocol === undefined) return link.close('version', `this labd speaks ${linkProtocols.join(', ')}`);
     const known = await this.#parts.directory.known(arriving.identity.id);
     if (known === undefined) return link.close('revoked', 'this identity is not known; enrol again');
@@ -157,14 +158,15 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     this.#join(link, arriving, known, hello, epoch, protocol);
   }
 
-  /** Too many changes of hands within a minute: two machines have one identity; the one that is here stays (HB-10). */
+  /** Too many changes of hands within a minute: two machines have one identity; the oldest instance stays (HB-10). */
   #mayReplace(known: KnownAgent, hello: Hello): boolean {
     const current = this.#byAgent.get(known.agentId);
     if (current === undefined || current.instanceId === hello.instanceId) return true;
-    if (!this.#swaps.isConflict(known.agentId)) return true;
+    const oldest = this.#swaps.conflict(known.agentId, current.instanceId);
+    if (oldest === undefined) return true;
     this.#parts.events.emit('server-conflict', 'server', known.serverId, { hostname: known.hostname });
     void this.#parts.directory.markConflict(known.serverId).catch(() => undefined);
-    return false;
+    return hello.instanceId === oldest;
   }
 
   #join(link: Link, arriving: Arriving, known: KnownAgent, hello: Hello, epoch: number, protocol: number): void {
@@ -177,7 +179,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     }
     const { agentId, serverId, hostname } = known;
     const { identity, address } = arriving;
-    const { instanceId, version, bundle, sessions } = hello;
+    const { instanceId, version, arch, bundle, sessions } = hello;
     const connectedAt = this.#parts.clock.wall();
     const agent = {
       link,
@@ -188,6 +190,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
       hostname,
       instanceId,
       version,
+      arch,
       epoch,
       connectedAt,
       sessions,
@@ -246,12 +249,19 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
       void directory.saveBundle(agent.agentId, msg.bundle).catch(failed);
     } else if (msg.kind === 'facts') {
       void directory.saveFacts(agent.serverId, msg.facts, agent.address).catch(failed);
+    } else if (msg.kind === 'update-report') {
+      void directory.saveUpdateReport(agent.agentId, msg).then((versions) => this.#tellBad(agent, versions), failed);
     } else if (msg.kind === 'error') {
       log.warn('an agent reports an error', { server: agent.hostname, code: msg.code, text: msg.message });
     } else if (msg.kind === 'bastion-progress' || msg.kind === 'desired' || msg.kind === 'end-sessions') {
       // Only a bastion tells of installs, and only labd tells an agent what to do (HB-12).
       link.close('protocol', `an agent does not send ${msg.kind}`);
     }
+  }
+
+  #tellBad({ serverId, hostname }: ConnectedAgent, versions: readonly string[]): void {
+    for (const version of versions)
+      this.#parts.events.emit('agent-update-bad', 'server', serverId, { hostname, version });
   }
 
   closed(link: Link, code: number): void {

@@ -4,6 +4,7 @@
  */
 import type { Store, Writer } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
+import type { Msg } from '@labmesh/wire/frame/messages';
 import { Batch, evenPieces } from './batch.ts';
 
 const hub = system('hub');
@@ -21,6 +22,8 @@ export type KnownAgent = {
   bundle: string | null;
 };
 
+type UpdateReport = Pick<Extract<Msg, { kind: 'update-report' }>, 'state' | 'badVersions'>;
+
 /** An agent that this replica takes, with what is new about it. */
 export type Claim = { agentId: string; instanceId: string; version?: string; bundle?: string; now: number };
 
@@ -32,6 +35,9 @@ export class Directory {
   readonly #store: Store;
   readonly #replicaId: string;
   readonly #lookUps = new Batch<string, KnownAgent | undefined>(batchMax, (ids) => this.#knownOf(ids));
+  readonly #reports = new Batch<{ agentId: string; report: UpdateReport }, string[]>(batchMax, (items) =>
+    this.#saveReports(items),
+  );
   readonly #claims = new Batch<Claim, number>(batchMax, (claims) => this.#claimAll(claims));
 
   constructor(store: Store, replicaId: string) {
@@ -206,6 +212,34 @@ export class Directory {
         .values(rows)
         .onConflict((on) => on.columns(['server_id', 'key']).doNothing())
         .execute();
+    });
+  }
+
+  /**
+   * How updates go on an agent; gives the versions that it had not called bad before. Written only when it is news:
+   * a rack that comes back reports all at once.
+   */
+  saveUpdateReport(agentId: string, report: UpdateReport): Promise<string[]> {
+    return this.#reports.add({ agentId, report });
+  }
+
+  async #saveReports(items: readonly { agentId: string; report: UpdateReport }[]): Promise<string[][]> {
+    return this.#store.write(hub, async (tx) => {
+      const fresh: string[][] = [];
+      for (const { agentId, report } of items) {
+        const known = await tx
+          .selectFrom('agents')
+          .select(['update_state', 'bad_versions'])
+          .where('id', '=', agentId)
+          .executeTakeFirst();
+        const bad = JSON.stringify(report.badVersions);
+        const before = known === undefined ? [] : (JSON.parse(known.bad_versions) as string[]);
+        fresh.push(report.badVersions.filter((version) => !before.includes(version)));
+        if (known === undefined || (known.update_state === report.state && known.bad_versions === bad)) continue;
+        const news = { update_state: report.state, bad_versions: bad };
+        await tx.updateTable('agents').set(news).where('id', '=', agentId).execute();
+      }
+      return fresh;
     });
   }
 

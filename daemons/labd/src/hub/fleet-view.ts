@@ -5,6 +5,7 @@
 import type { Reader, Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Principal } from '@labmesh/wire/fleet/principal';
+import { updateStateField } from '@labmesh/wire/fleet/releases';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import type { Agent, Server, ServerStatus } from '@labmesh/wire/fleet/resources/servers';
 import { type Expression, sql, type SqlBool } from 'kysely';
@@ -26,6 +27,9 @@ const fleetQuery = (db: Reader) =>
       'agents.ring',
       'agents.pin',
       'agents.bad_versions',
+      'agents.desired_version',
+      'agents.previous_version',
+      'agents.update_state',
       'agents.key_hash',
       'agents.bundle',
       'agents.approved_at',
@@ -208,7 +212,7 @@ export function showServer({ row, status, labels }: FleetServer): Server {
 }
 
 /** The wire form of its agent. @throws FleetError NOT_FOUND for a server without one. */
-export function showAgent({ row, status }: FleetServer): Agent {
+export function showAgent({ row, status, labels }: FleetServer): Agent {
   if (row.agentId === null || row.key_hash === null) throw new FleetError('NOT_FOUND');
   return {
     id: row.agentId,
@@ -216,8 +220,10 @@ export function showAgent({ row, status }: FleetServer): Agent {
     hostname: row.hostname,
     status,
     version: row.agentVersion,
-    ring: row.ring,
+    ring: row.ring ?? labels['ring'] ?? null,
     pin: row.pin,
+    desiredVersion: row.desired_version,
+    updateState: updateStateField.safeParse(row.update_state).data ?? null,
     badVersions: JSON.parse(row.bad_versions ?? '[]') as string[],
     keyHash: row.key_hash,
     bundle: row.bundle,

@@ -6,21 +6,21 @@ const swapsMax = 3;
 
 export class SwapWatch {
   readonly #clock: Clock;
-  readonly #times = new Map<string, number[]>();
+  readonly #swaps = new Map<string, { at: number; from: string }[]>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Counts one change of hands; true when there were too many. */
-  isConflict(agentId: string): boolean {
+  /** Counts that somebody takes an agent's place from instance `from`. When that was too often: who was there first. */
+  conflict(agentId: string, from: string): string | undefined {
     const now = this.#clock.now();
-    const times = (this.#times.get(agentId) ?? []).filter((at) => now - at < windowMs);
-    if (times.length >= swapsMax) return true;
-    times.push(now);
+    const swaps = (this.#swaps.get(agentId) ?? []).filter(({ at }) => now - at < windowMs);
+    if (swaps.length >= swapsMax) return swaps[0]?.from;
+    swaps.push({ at: now, from });
     // Quiet ones are forgotten when another one speaks up: the map holds those of the last minute.
-    for (const [id, old] of this.#times) if (old.every((at) => now - at >= windowMs)) this.#times.delete(id);
-    this.#times.set(agentId, times);
-    return false;
+    for (const [id, old] of this.#swaps) if (old.every(({ at }) => now - at >= windowMs)) this.#swaps.delete(id);
+    this.#swaps.set(agentId, swaps);
+    return undefined;
   }
 }

@@ -45,7 +45,10 @@ const reasonOf: Partial<Record<FleetError['code'], CloseReason>> = {
   AUDIT_UNAVAILABLE: 'audit-unavailable',
   RECORDING_UNAVAILABLE: 'recording-unavailable',
   RATE_LIMITED: 'limit',
-  REVOCATION_STALE: 'revoked',
+  // A RESUME is tried again after these: a session outlives a database that is away (LD-7, EX-7).
+  STORE_UNAVAILABLE: 'audit-unavailable',
+  STORE_CONFLICT: 'audit-unavailable',
+  REVOCATION_STALE: 'audit-unavailable',
   NOT_FOUND: 'not-found',
 };
 

@@ -51,6 +51,11 @@ export const columns: Columns = {
     bundle: 'text?',
     approved_at: 'integer?',
     pending_csr: 'text?',
+    desired_version: 'text?',
+    desired_now: 'integer',
+    desired_downgrade: 'integer',
+    previous_version: 'text?',
+    update_state: 'text?',
   },
   agent_sessions: {
     agent_id: 'text',

@@ -27,7 +27,9 @@ const machines: readonly string[] = [
   table(
     'agents',
     `${row}, server_id text not null unique, version text, ring text, pin text, bad_versions text not null,
-     key_hash text not null, bundle text, approved_at bigint, pending_csr text`,
+     key_hash text not null, bundle text, approved_at bigint, pending_csr text, desired_version text,
+     desired_now bigint not null default 0, desired_downgrade bigint not null default 0, previous_version text,
+     update_state text`,
   ),
   index('agents', 'key_hash'),
   table(

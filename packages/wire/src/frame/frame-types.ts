@@ -52,6 +52,7 @@ export const frameLimits = {
 export const socketCloseCodes = {
   goingAway: 1001,
   tooBig: 1009,
+  internal: 1011,
   protocol: 4400,
   unauthenticated: 4401,
   revoked: 4403,

@@ -1,6 +1,7 @@
 /** The JSON payloads of the control frames and of channel answers (HB-3 … HB-12, EX-4). */
 import { z } from 'zod';
 import { principalSchema } from '../fleet/principal.ts';
+import { badVersionsMax, releaseVersionField, updateStateField } from '../fleet/releases.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -90,6 +91,12 @@ export const msgSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('log-batch'), id: z.uuid(), lines: z.array(z.unknown()).max(10_000) }),
   bastionProgressSchema,
   z.object({ kind: z.literal('error'), code: z.string().max(64), message: z.string().max(1024) }),
+  /** How updates go there, and which versions turned out bad (AG-9): all of them, each time. */
+  z.object({
+    kind: z.literal('update-report'),
+    state: updateStateField,
+    badVersions: z.array(releaseVersionField).max(badVersionsMax),
+  }),
   /** labd to the other end: sessions the agent should end (killed, revoked). */
   z.object({ kind: z.literal('end-sessions'), sessions: z.array(z.uuid()).max(1024), reason: z.string().max(64) }),
 ]);

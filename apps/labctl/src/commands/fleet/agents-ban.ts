@@ -1,7 +1,8 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { banOptions, banServers } from '../../fleet/ban-servers.ts';
-import { thingsOf } from '../../fleet/name-things.ts';
+import { thingsOf } from '../../grammar/name-things.ts';
 
+/** The classic name of `ban server/NAME` (CA-9). */
 export const agentsBan = defineFleetCommand({
   name: 'agents ban',
   summary: 'Cuts the server of an agent off and refuses it until unban. As ban server/NAME.',

@@ -1,9 +1,10 @@
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { thingOf } from '../../fleet/name-things.ts';
+import { thingOf } from '../../grammar/name-things.ts';
 import { agentView } from '../../output/server-views.ts';
 
+/** AG-9: a pinned agent is left out of every rollout. */
 export const agentsPin = defineFleetCommand({
   name: 'agents pin',
   summary: 'Keeps an agent at a version, whatever is rolled out; --off lets it follow again.',

@@ -1,7 +1,8 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { deletionOf } from '../../fleet/delete-thing.ts';
-import { thingsOf } from '../../fleet/name-things.ts';
+import { thingsOf } from '../../grammar/name-things.ts';
 
+/** The classic name of `delete agent/NAME` (CA-9). */
 export const agentsRemove = defineFleetCommand({
   name: 'agents remove',
   summary: 'Revokes the certificate of an agent; the machine may join again with a token. As delete agent/NAME.',

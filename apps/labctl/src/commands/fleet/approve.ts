@@ -1,7 +1,10 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { thingsOf } from '../../fleet/name-things.ts';
+import { thingsOf } from '../../grammar/name-things.ts';
 import { agentView } from '../../output/server-views.ts';
 
+/**
+ * The operator's word for who waits: tokens with `approve`, late returns (CA-7), a second machine with one id (JT-7).
+ */
 export const approve = defineFleetCommand({
   name: 'approve',
   summary:

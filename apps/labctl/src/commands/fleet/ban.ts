@@ -1,7 +1,8 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { banOptions, banServers } from '../../fleet/ban-servers.ts';
-import { thingsOf } from '../../fleet/name-things.ts';
+import { thingsOf } from '../../grammar/name-things.ts';
 
+/** CA-9: a ban holds for key, machine id and identity, where `delete agent` only ends the certificate. */
 export const ban = defineFleetCommand({
   name: 'ban',
   summary: 'Cuts a server off at once and refuses its key, its machine id and its identity until unban.',

@@ -75,8 +75,14 @@ describe('delete', () => {
 describe('label', () => {
   test('labels set and taken away, and the fields beside them', async () => {
     const { exitCode, stdout } = await ground.labctl([
-      ...['label', 'server/web-1', 'team=search', 'tier-', 'a=', '--env', 'production', '--role', ''],
-      ...['-o', 'name'],
+      'label',
+      'server/web-1',
+      'team=search',
+      'tier-',
+      'a=',
+      '--env=production',
+      '--role=',
+      '-oname',
     ]);
     expect([exitCode, stdout]).toEqual([0, 'server/web-1\n']);
     expect(ground.bodies('PATCH /api/servers/:id')).toEqual([

@@ -3,7 +3,7 @@ import { createTokenSchema, tokenKinds } from '@labmesh/wire/fleet/tokens';
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { parseNewLabels } from '../../fleet/parse-labels.ts';
+import { parseNewLabels } from '../../grammar/parse-labels.ts';
 import { safeText } from '../../terminal/safe-text.ts';
 import { until } from '../../terminal/span.ts';
 
@@ -29,6 +29,10 @@ function checked(body: CreateToken): CreateToken {
   throw new CommandError(`${flag}: ${issue.message}`, { exitCode: exitCodes.usage });
 }
 
+/**
+ * JT-2, JT-8: stdout is the one line to run on the machine and nothing else, so that it can be piped; the token in it is
+ * read from stdin there, and stands in no process list.
+ */
 export const createToken = defineFleetCommand({
   name: 'create token',
   summary:

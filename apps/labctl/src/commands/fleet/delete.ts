@@ -1,9 +1,9 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { deletableTypes, deletionOf } from '../../fleet/delete-thing.ts';
-import { thingsOf } from '../../fleet/name-things.ts';
+import { thingsOf } from '../../grammar/name-things.ts';
 import { formatRef } from '../../grammar/resource-ref.ts';
 
-/** `delete` itself is a word of the language. */
+/** Destructive, so it asks for the name (CT-7). `delete` itself is a word of the language. */
 export const deleteCommand = defineFleetCommand({
   name: 'delete',
   summary: `Ends a thing for good: ${deletableTypes.join(', ')}. Asks for its name, or wants --yes where nobody is there.`,

@@ -5,6 +5,9 @@ import { findResource } from '../../fleet/find-resource.ts';
 import { typeWords } from '../../grammar/resource-type.ts';
 import { renderFields } from '../../output/result.ts';
 
+/**
+ * Everything about a thing, also what stands elsewhere: the facts of a server's agent (AG-6), the bindings of a role.
+ */
 export const describe = defineFleetCommand({
   name: 'describe',
   summary:

@@ -16,6 +16,9 @@ function eventLine({ at, type, resource, resourceId, details }: FleetEvent): str
   ).trimEnd();
 }
 
+/**
+ * The events of 2.2: what happened by itself. They are told, not promised; what people did stands in the audit log.
+ */
 export const events = defineFleetCommand({
   name: 'events',
   summary:

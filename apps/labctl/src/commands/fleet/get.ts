@@ -48,6 +48,10 @@ async function ask(call: GetCall, resource: AnyResource, names: readonly string[
   return { ...list, items: sortItems(list.items, resource.view, values.sort, world.clock.wall()) };
 }
 
+/**
+ * One command for every type (CT-2): a type is a row of `find-resource.ts`, and its filters are checked before labd is
+ * asked, so that one which means nothing for the type is an error and not a longer list.
+ */
 export const get = defineFleetCommand({
   name: 'get',
   summary:

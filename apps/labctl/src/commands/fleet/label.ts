@@ -1,14 +1,17 @@
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { thingsOf } from '../../fleet/name-things.ts';
-import { parseLabels } from '../../fleet/parse-labels.ts';
+import { thingsOf } from '../../grammar/name-things.ts';
+import { parseLabels } from '../../grammar/parse-labels.ts';
 import { serverView } from '../../output/server-views.ts';
 
 const isLabel = (word: string) => word.includes('=') || (word.endsWith('-') && !word.includes('/'));
 /** An empty value takes the field away. */
 const field = (value: string | undefined) => (value === '' ? null : value);
 
+/**
+ * Labels are what selectors and access rules go by (RB-4); those that an agent reports (`facts.*`) cannot be set here.
+ */
 export const label = defineFleetCommand({
   name: 'label',
   summary:

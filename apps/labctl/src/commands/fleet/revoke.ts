@@ -1,7 +1,8 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { thingsOf } from '../../fleet/name-things.ts';
+import { thingsOf } from '../../grammar/name-things.ts';
 import { formatRef } from '../../grammar/resource-ref.ts';
 
+/** Join tokens (JT-8) and certificates (CA-8); a certificate has no name, so its serial is asked for. */
 export const revoke = defineFleetCommand({
   name: 'revoke',
   summary:

@@ -1,7 +1,8 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { thingsOf } from '../../fleet/name-things.ts';
+import { thingsOf } from '../../grammar/name-things.ts';
 import { serverView } from '../../output/server-views.ts';
 
+/** CA-9, the way back from `ban`. */
 export const unban = defineFleetCommand({
   name: 'unban',
   summary: 'Lifts a ban: the machine may connect, or join again by token.',

@@ -3,7 +3,7 @@ import type { CanIAnswer } from '@labmesh/wire/fleet/resources/people';
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { parseTarget, parseVerb } from '../../fleet/parse-kind.ts';
+import { parseTarget, parseVerb } from '../../grammar/parse-kind.ts';
 import { typeWords } from '../../grammar/resource-type.ts';
 import { renderFields } from '../../output/result.ts';
 
@@ -27,6 +27,7 @@ function explanation(answer: CanIAnswer): string {
   ]);
 }
 
+/** RB-9. Exit 0 or 4, so that scripts may ask before they act. */
 export const authCanI = defineFleetCommand({
   name: 'auth can-i',
   summary:

@@ -1,10 +1,11 @@
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { parseSubject } from '../../fleet/parse-subject.ts';
+import { parseSubject } from '../../grammar/parse-subject.ts';
 import { parseInstant } from '../../grammar/instant.ts';
 import { bindingView } from '../../output/people-views.ts';
 
+/** RB-6: a role for a user, a group of the identity provider, or a service; with an end it takes itself away. */
 export const createBinding = defineFleetCommand({
   name: 'create binding',
   summary: 'Gives a user, a group of the identity provider, or a service a role, for good or until a moment.',

@@ -1,7 +1,8 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { newName } from '../../fleet/name-things.ts';
+import { newName } from '../../grammar/name-things.ts';
 import { roleView } from '../../output/people-views.ts';
 
+/** RB-1, RB-6. Rules are checked by labd alone: two readers of one grammar would come to differ. */
 export const createRole = defineFleetCommand({
   name: 'create role',
   summary:

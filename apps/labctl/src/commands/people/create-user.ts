@@ -1,10 +1,13 @@
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { newName } from '../../fleet/name-things.ts';
+import { newName } from '../../grammar/name-things.ts';
 import { safeText } from '../../terminal/safe-text.ts';
 import { until } from '../../terminal/span.ts';
 
+/**
+ * ID-2: stdout is the one line that the person runs; it pipes the token in, as `create token` does for machines.
+ */
 export const createUser = defineFleetCommand({
   name: 'create user',
   summary:

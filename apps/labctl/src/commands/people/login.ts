@@ -85,6 +85,10 @@ async function overSocket(call: LoginCall): Promise<{ url: string; login: NewLog
   return { url, login: await enrolWithToken(door, grant.token), env };
 }
 
+/**
+ * ID-1 … ID-4, JT-6. The order is the point: the CA is settled before anything secret is sent, and nothing is kept before
+ * labd has certified the key that was made here.
+ */
 export const login = defineFleetCommand({
   name: 'login',
   summary:
@@ -102,11 +106,13 @@ export const login = defineFleetCommand({
   newContext: true,
   positionalsMax: 1,
   async run(call) {
-    const { values, positionals, settings, note, result, world } = call;
+    const { values, positionals, sources, settings, note, result, world } = call;
     if (values.name !== undefined && !contextPattern.test(values.name)) {
       throw new CommandError(`--name: expected ${contextExpectation}`, { exitCode: exitCodes.usage });
     }
-    const method = chooseMethod(values);
+    // A token file of the environment is there for whoever names no other way.
+    const tokenFile = sources.tokenFile === '--token-file' ? values.tokenFile : undefined;
+    const method = chooseMethod({ ...values, tokenFile });
     const context = values.name ?? settings.context;
     const url = chooseUrl(positionals[0], settings, method);
     if (values.dryRun) return note(`dry run: would log in to ${url} and keep the login as context ${context}`);

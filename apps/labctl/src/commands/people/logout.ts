@@ -2,6 +2,7 @@ import { CommandError } from '../../command-error.ts';
 import { readCredentials, removeCredentials } from '../../credentials/credentials.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
 
+/** Ends a login on both sides; the key here goes in any case, since that is what the person wants gone. */
 export const logout = defineFleetCommand({
   name: 'logout',
   summary:

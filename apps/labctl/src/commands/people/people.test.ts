@@ -3,10 +3,10 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { CommandError } from '../../command-error.ts';
-import { parseTarget, parseVerb } from '../../fleet/parse-kind.ts';
-import { parseLabels } from '../../fleet/parse-labels.ts';
-import { parseSubject } from '../../fleet/parse-subject.ts';
-import { formatRules, parseRules } from '../../fleet/rule-text.ts';
+import { parseTarget, parseVerb } from '../../grammar/parse-kind.ts';
+import { parseLabels } from '../../grammar/parse-labels.ts';
+import { parseSubject } from '../../grammar/parse-subject.ts';
+import { formatRules, parseRules } from '../../grammar/rule-text.ts';
 import { failed, type FleetGround, openFleetGround } from '../../testing/fleet-ground.ts';
 import { at, binding, id, role, user } from '../../testing/fleet-samples.ts';
 

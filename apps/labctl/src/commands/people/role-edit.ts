@@ -4,8 +4,8 @@ import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand, type FleetCall } from '../../fleet-command.ts';
 import { editText } from '../../fleet/edit-text.ts';
-import { thingOf } from '../../fleet/name-things.ts';
-import { formatRules, parseRules, sameRules } from '../../fleet/rule-text.ts';
+import { thingOf } from '../../grammar/name-things.ts';
+import { formatRules, parseRules, sameRules } from '../../grammar/rule-text.ts';
 import { roleView } from '../../output/people-views.ts';
 
 const options = {
@@ -62,6 +62,9 @@ async function edit(call: EditCall, role: Role): Promise<Role | undefined> {
   }
 }
 
+/**
+ * Replaces the rules of a role as a whole, guarded by its revision (AP-3): what somebody else saved is never lost.
+ */
 export const roleEdit = defineFleetCommand({
   name: 'role edit',
   summary:

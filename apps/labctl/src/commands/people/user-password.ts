@@ -1,9 +1,10 @@
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { thingOf } from '../../fleet/name-things.ts';
+import { thingOf } from '../../grammar/name-things.ts';
 import { askNewPassword, askSecret, secretFromFile } from '../../login/read-secret.ts';
 
+/** ID-3. Passwords come from a file, from stdin or hidden from the terminal, never from the command line. */
 export const userPassword = defineFleetCommand({
   name: 'user password',
   summary:

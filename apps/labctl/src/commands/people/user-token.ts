@@ -1,8 +1,9 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { thingOf } from '../../fleet/name-things.ts';
+import { thingOf } from '../../grammar/name-things.ts';
 import { safeText } from '../../terminal/safe-text.ts';
 import { until } from '../../terminal/span.ts';
 
+/** ID-2: a way back in for somebody whose login ended, or a further machine of theirs. */
 export const userToken = defineFleetCommand({
   name: 'user token',
   summary:

@@ -1,7 +1,8 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { thingOf } from '../../fleet/name-things.ts';
+import { thingOf } from '../../grammar/name-things.ts';
 import { safeText } from '../../terminal/safe-text.ts';
 
+/** ID-3: RFC 6238 codes beside a password. The secret is in the answer this once and in no log. */
 export const userTotp = defineFleetCommand({
   name: 'user totp',
   summary:

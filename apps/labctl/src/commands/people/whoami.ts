@@ -3,6 +3,7 @@ import { defineFleetCommand } from '../../fleet-command.ts';
 import { renderFields } from '../../output/result.ts';
 import { until } from '../../terminal/span.ts';
 
+/** Who labd takes the caller for, by certificate or, with --local, by the socket (LD-8). */
 export const whoami = defineFleetCommand({
   name: 'whoami',
   summary: 'Shows who labd takes you for, with which roles, and until when.',

@@ -1,6 +1,7 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { parseInstant } from '../../grammar/instant.ts';
 
+/** AU-7: rows as lines of JSON in the form in which they were hashed, so that they can be checked elsewhere. */
 export const auditExport = defineFleetCommand({
   name: 'audit export',
   summary:

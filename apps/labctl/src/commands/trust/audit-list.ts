@@ -6,6 +6,7 @@ import { auditView } from '../../output/record-views.ts';
 /** Most of one page (AP-3). */
 const pageMax = 500;
 
+/** AU-1 rows, newest first. For reading; `audit export` is for keeping. */
 export const auditList = defineFleetCommand({
   name: 'audit list',
   summary: 'Shows rows of the audit log, newest first: who did what to what, when, and how it ended.',

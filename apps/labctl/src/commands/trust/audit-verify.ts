@@ -23,6 +23,7 @@ function readCheckpoint(path: string): string {
   });
 }
 
+/** AU-7: labd computes, this names seq and kind and gives the exit code that a cron job looks at. */
 export const auditVerify = defineFleetCommand({
   name: 'audit verify',
   summary:

@@ -5,6 +5,7 @@ import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { sizeText } from '../../output/server-views.ts';
 
+/** BK-1: streams into a file that holds the whole backup or is not there. */
 export const backupCreate = defineFleetCommand({
   name: 'backup create',
   summary:

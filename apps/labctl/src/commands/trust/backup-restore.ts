@@ -54,6 +54,7 @@ async function restore(call: FleetCall<typeof options>, path: string, dataDir: s
   });
 }
 
+/** BK-2, offline: labd must not run. What cannot work is found before the store is touched. */
 export const backupRestore = defineFleetCommand({
   name: 'backup restore',
   summary:

@@ -5,6 +5,7 @@ import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { renderFields } from '../../output/result.ts';
 
+/** BK-2, offline: a backup that was never restored is a hope. */
 export const backupVerify = defineFleetCommand({
   name: 'backup verify',
   summary:

@@ -21,6 +21,7 @@ function readCertificate(path: string): string {
   });
 }
 
+/** CA-1, CA-2: the issuing key changes each year; with an offline root this is where its two halves meet. */
 export const caRenewIntermediate = defineFleetCommand({
   name: 'ca renew-intermediate',
   summary:

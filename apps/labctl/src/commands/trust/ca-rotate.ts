@@ -4,6 +4,7 @@ import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { caText, nextPhase, phaseMeaning } from '../../fleet/ca-text.ts';
 
+/** CA-10. One step at a time, each asked for by the name of the phase it leads to. */
 export const caRotate = defineFleetCommand({
   name: 'ca rotate',
   summary:

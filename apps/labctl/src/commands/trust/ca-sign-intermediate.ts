@@ -21,6 +21,7 @@ function readText(path: string): string {
   }
 }
 
+/** CA-2: the only thing that ever needs the root's private key, done where that key is and nowhere else. */
 export const caSignIntermediate = defineFleetCommand({
   name: 'ca sign-intermediate',
   summary:

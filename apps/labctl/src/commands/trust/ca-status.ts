@@ -1,6 +1,7 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { caText } from '../../fleet/ca-text.ts';
 
+/** CA-10, CA-12: where the rotation stands and whom the next step would leave behind. */
 export const caStatus = defineFleetCommand({
   name: 'ca status',
   summary:

@@ -1,6 +1,7 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { secretKeyView } from '../../output/trust-views.ts';
 
+/** SE-3: states of the key-encryption keys; staged ones wait for every replica. */
 export const secretsList = defineFleetCommand({
   name: 'secrets list',
   summary: 'Shows the keys that seal what is secret in the store, by id and state; never the keys themselves.',

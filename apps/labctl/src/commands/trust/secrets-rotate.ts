@@ -1,6 +1,7 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { renderFields } from '../../output/result.ts';
 
+/** SE-3: staged, active, re-wrapped, retiring: labd goes on by itself once this has begun. */
 export const secretsRotate = defineFleetCommand({
   name: 'secrets rotate',
   summary:

@@ -44,7 +44,14 @@ export class LineCutter {
   *push(stream: 1 | 2, bytes: Uint8Array): Generator<CutLine> {
     let from = 0;
     for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, from)) {
-      yield { stream, bytes: this.#rests[stream].take(bytes.subarray(from, at)) };
+      const rest = this.#rests[stream];
+      const last = bytes.subarray(from, at);
+      if (rest.length === 0 || rest.length + last.length <= lineBytesMax) {
+        yield { stream, bytes: rest.take(last) };
+      } else {
+        yield* this.#keep(stream, last);
+        yield { stream, bytes: rest.take(none) };
+      }
       from = at + 1;
     }
     yield* this.#keep(stream, bytes.subarray(from));

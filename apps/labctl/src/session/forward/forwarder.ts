@@ -34,13 +34,16 @@ export class Forwarder implements AsyncDisposable {
   readonly mapping: PortMapping;
   readonly #parts: ForwardParts;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #serving = new Map<Socket, Promise<void>>();
   readonly #ending = new AbortController();
 
   private constructor(mapping: PortMapping, parts: ForwardParts) {
     this.mapping = mapping;
     this.#parts = parts;
-    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => void this.#serve(socket));
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+      const served = this.#serve(socket).finally(() => this.#serving.delete(socket));
+      this.#serving.set(socket, served);
+    });
   }
 
   /** Listens. @throws CommandError when the port cannot be had */
@@ -66,20 +69,16 @@ export class Forwarder implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
   get connections(): number {
-    return this.#sockets.size;
+    return this.#serving.size;
   }
 
   async #serve(socket: Socket): Promise<void> {
     const { server, open, problem } = this.#parts;
     const { host, port } = this.mapping;
     const left = new AbortController();
-    this.#sockets.add(socket);
     // An error always comes with `close`, which says all that matters.
     socket.on('error', () => {});
-    socket.on('close', () => {
-      this.#sockets.delete(socket);
-      left.abort(new Error('the client left'));
-    });
+    socket.on('close', () => left.abort(new Error('the client left')));
     socket.setNoDelay(true);
     try {
       const wanted: Open = { kind: 'forward', server, host, port, window: frameLimits.windowBytesMax / 4 };
@@ -95,9 +94,9 @@ export class Forwarder implements AsyncDisposable {
   /** Ends the port and every connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort(new Error('the port is closed'));
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    this.#server.close();
+    for (const socket of this.#serving.keys()) socket.destroy();
+    await Promise.all(this.#serving.values());
   }
 }
 

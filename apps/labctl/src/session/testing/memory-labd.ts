@@ -10,11 +10,9 @@ import type { Goaway, Hello } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
 
+type Accept = (more?: { offset?: number; dropped?: number }) => ChannelEnd;
 /** What becomes of an OPEN: refused, or a session whose agent's end is given. */
-export type MemoryAgent = (
-  open: Open,
-  accept: (more?: { offset?: number; dropped?: number }) => ChannelEnd,
-) => void | ChannelEnding;
+export type MemoryAgent = (open: Open, accept: Accept) => void | ChannelEnding | Promise<void | ChannelEnding>;
 
 export class MemoryLabd implements LinkHandlers {
   agent: MemoryAgent;
@@ -76,7 +74,7 @@ export class MemoryLabd implements LinkHandlers {
       this.raws.set(session, raw);
       return end;
     });
-    if (refused !== undefined) raw.close(refused.reason, refused.text);
+    void Promise.resolve(refused).then((ending) => ending && raw.close(ending.reason, ending.text));
   }
 
   #resume(raw: RawChannel, resume: Extract<First, { type: 'resume' }>['resume']): void {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { type AddressInfo, createServer } from 'node:net';
 import { parseConfig } from '@labmesh/kit/config-file';
 import type { CommandError } from '../../command-error.ts';
-import { readFleetSettings } from '../fleet-settings.ts';
+import { readFleetSettings } from './fleet-settings.ts';
 import { listenAddresses } from './listen-addresses.ts';
 
 /** Somebody else's listener. */

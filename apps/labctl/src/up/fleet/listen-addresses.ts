@@ -7,7 +7,7 @@ import { type Address, addressText, parseAddress } from '@labmesh/labd/settings/
 import { CommandError } from '../../command-error.ts';
 import { describeHolder, portHolder } from '../../doctor/port-holder.ts';
 import { exitCodes } from '../../exit-codes.ts';
-import type { FleetSettings } from '../fleet-settings.ts';
+import type { FleetSettings } from './fleet-settings.ts';
 
 export type ListenAddresses = { listen: string; agentListen: string; notes: string[] };
 

@@ -94,7 +94,7 @@ describe('writing the context', () => {
 
   test('CT-4 LABCTL_CONFIG names another file', () => {
     const other = join(home, 'other.yaml');
-    expect(writeContext({ ...env, LABCTL_CONFIG: other } as typeof env, 'local', labd)).toBe(true);
+    expect(writeContext({ ...env, LABCTL_CONFIG: other }, 'local', labd)).toBe(true);
     expect(readFileSync(other, 'utf8')).toContain('currentContext: local');
   });
 });

@@ -7,7 +7,7 @@ import type { Store } from '@labmesh/store/store';
 import { LabdClient } from '../../client/labd-client.ts';
 import { socketTransport } from '../../client/labd-transport.ts';
 import type { World } from '../../command.ts';
-import type { FleetSettings } from '../fleet-settings.ts';
+import type { FleetSettings } from './fleet-settings.ts';
 import { openAgent } from './own-agent.ts';
 import { openLabd } from './own-labd.ts';
 import { openLogin } from './own-login.ts';

@@ -15,7 +15,7 @@ import type { LabdOptions } from '@labmesh/labd/settings/labd-options';
 import type { Store } from '@labmesh/store/store';
 import { CommandError } from '../../command-error.ts';
 import { productVersion } from '../../product-version.ts';
-import type { FleetSettings } from '../fleet-settings.ts';
+import type { FleetSettings } from './fleet-settings.ts';
 import { listenAddresses } from './listen-addresses.ts';
 
 export type OwnLabdInput = {

@@ -1,12 +1,12 @@
 /** What changes who a machine is: approve, remove, ban, retire; and which version it should run. */
 import type { Verb } from '@labmesh/wire/fleet/access-words';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import type { Store } from '@labmesh/store/store';
 import type { Policies } from '../../access/policies.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import { approveAgent, deleteAgent, type LifecycleParts, retireServer } from '../../enrol/agent-lifecycle.ts';
 import { banServer, unbanServer } from '../../enrol/ban.ts';
 import { type FleetServer, type FleetView, showAgent, showServer } from '../../hub/fleet-view.ts';
+import type { AgentUpdates } from '../../reconcile/agent-updates.ts';
 import type { HandlersOf } from '../handler.ts';
 import { type AnyCall, fleetFilter, serverFor } from './server-handlers.ts';
 
@@ -19,14 +19,16 @@ type Names =
   | 'delete-agent'
   | 'approve-agent'
   | 'update-agent'
-  | 'pin-agent';
+  | 'pin-agent'
+  | 'update-agents'
+  | 'list-rollouts';
 
 export type AgentHandlerParts = {
-  store: Store;
   view: FleetView;
   policies: Policies;
   events: EventLog;
   people: { lifecycle: LifecycleParts };
+  updates: AgentUpdates;
 };
 
 /** The server of an agent that a path names, by agent id, server id or host name. */
@@ -44,8 +46,14 @@ async function agentFor(
   return { ...server, agentId: server.row.agentId };
 }
 
+const pinned = (hostname: string, version: string) =>
+  new FleetError('CONFLICT', {
+    message: `agent/${hostname} is pinned to ${version}`,
+    hint: `labctl agents pin ${hostname} --off`,
+  });
+
 export function agentHandlers(parts: AgentHandlerParts): HandlersOf<Names> {
-  const { view, policies, people, store, events } = parts;
+  const { view, policies, people, events, updates } = parts;
   const { lifecycle } = people;
   return {
     'delete-server': async (call) => {
@@ -90,23 +98,25 @@ export function agentHandlers(parts: AgentHandlerParts): HandlersOf<Names> {
       return showAgent(await view.get(call.caller.principal, agentId));
     },
     'update-agent': async (call) => {
-      await agentFor(call, parts, 'update');
-      throw new FleetError('NOT_AVAILABLE', {
-        message: 'this version of labd does not ship agent updates yet',
-        hint: 'install the new lab-agent by hand and restart it',
-      });
+      const { agentId, row } = await agentFor(call, parts, 'update');
+      const version = call.body.version ?? row.previous_version;
+      if (version === null) throw new FleetError('CONFLICT', { message: 'no earlier version of this agent is known' });
+      if (row.pin !== null && row.pin !== version) throw pinned(row.hostname, row.pin);
+      await updates.wish(call.caller.principal, agentId, { version, now: call.body.now });
+      call.note({ details: { version, now: call.body.now } });
+      return showAgent(await view.get(call.caller.principal, agentId));
     },
     'pin-agent': async (call) => {
       const { agentId } = await agentFor(call, parts, 'update');
-      const { version } = call.body;
-      await store.write(call.caller.principal, (tx) =>
-        tx
-          .updateTable('agents')
-          .set((eb) => ({ pin: version, revision: eb('revision', '+', 1) }))
-          .where('id', '=', agentId)
-          .execute(),
-      );
+      await updates.pin(call.caller.principal, agentId, call.body.version);
+      call.note({ details: { version: call.body.version } });
       return showAgent(await view.get(call.caller.principal, agentId));
     },
+    'update-agents': async (call) => {
+      await updates.startRollout(call.caller.principal, call.body);
+      call.note({ resource: `ring/${call.body.ring ?? '*'}`, details: call.body });
+      return { items: await updates.rollouts(call.caller.principal) };
+    },
+    'list-rollouts': async (call) => ({ items: await updates.rollouts(call.caller.principal) }),
   };
 }

@@ -1,6 +1,7 @@
 /** The handlers of all operations; tsc holds that none is missing. Each area names the parts that it uses. */
 import type { Handlers } from '../handler.ts';
 import { type AgentHandlerParts, agentHandlers } from './agent-handlers.ts';
+import { type ArtifactHandlerParts, artifactHandlers } from './artifact-handlers.ts';
 import { auditHandlers } from './audit-handlers.ts';
 import { type BastionHandlerParts, bastionHandlers } from './bastion-handlers.ts';
 import { backupHandlers } from './backup-handlers.ts';
@@ -16,6 +17,7 @@ import { tokenHandlers } from './token-handlers.ts';
 
 export type AllHandlerParts = {
   core: AgentHandlerParts &
+    ArtifactHandlerParts &
     BastionHandlerParts &
     CaHandlerParts &
     Omit<EnrolHandlerParts, 'options'> &
@@ -39,6 +41,7 @@ export function allHandlers({ core, options, system, keyFile }: AllHandlerParts)
     ...tokenHandlers(core),
     ...serverHandlers(core),
     ...agentHandlers(core),
+    ...artifactHandlers(core),
     ...peopleHandlers(core),
     ...roleHandlers(core),
     ...caHandlers(core),

@@ -1,5 +1,7 @@
-import { mayEach, operation } from '../operation.ts';
+import { may, mayEach, operation } from '../operation.ts';
+import { releaseVersionField } from '../releases.ts';
 import { doneSchema, pageOf } from '../resources/fields.ts';
+import { rolloutsSchema, startRolloutSchema } from '../resources/rollouts.ts';
 import { z } from 'zod';
 import {
   agentSchema,
@@ -10,6 +12,7 @@ import {
   resolveServersSchema,
   serverQuerySchema,
   serverSchema,
+  updateAgentSchema,
 } from '../resources/servers.ts';
 
 /** Servers and their agents. `:id` is the id or the host name. */
@@ -136,7 +139,7 @@ export const serverOperations = [
     access: mayEach('update', 'agents'),
     audit: 'S',
     summary: 'Names the version the agent should run',
-    body: z.object({ version: z.string().min(1).max(64), now: z.boolean().default(false) }).strict(),
+    body: updateAgentSchema,
     output: agentSchema,
   }),
   operation({
@@ -146,7 +149,36 @@ export const serverOperations = [
     access: mayEach('update', 'agents'),
     audit: 'S',
     summary: 'Keeps an agent at a version',
-    body: z.object({ version: z.string().min(1).max(64).nullable() }).strict(),
+    body: z.object({ version: releaseVersionField.nullable() }).strict(),
     output: agentSchema,
+  }),
+  operation({
+    name: 'update-agents',
+    method: 'POST',
+    path: '/api/agents/update',
+    access: may('update', 'agents'),
+    audit: 'S',
+    summary: 'Brings the agents of a ring to a version, a few at a time',
+    body: startRolloutSchema,
+    output: rolloutsSchema,
+  }),
+  operation({
+    name: 'list-rollouts',
+    method: 'GET',
+    path: '/api/rollouts',
+    access: may('list', 'agents'),
+    audit: 'L',
+    summary: 'Rollouts of agent versions and how far they are',
+    output: rolloutsSchema,
+  }),
+  operation({
+    name: 'get-artifact',
+    method: 'GET',
+    path: '/api/agent/artifacts/:version/:arch',
+    access: { rule: 'own', kinds: ['agent'] },
+    audit: 'L',
+    listeners: ['agent'],
+    summary: 'The file of a release (takes Range)',
+    output: null,
   }),
 ] as const;

@@ -1,5 +1,6 @@
 /** Servers and their agents as the API shows them (HB-9: what `status` may say). */
 import { z } from 'zod';
+import { releaseVersionField, updateStateField } from '../releases.ts';
 import { idField, labelKeyField, labelValueField, nameField, pageQuery, revisionField, timeField } from './fields.ts';
 
 export const serverStatuses = [
@@ -99,6 +100,10 @@ export const agentSchema = z.object({
   version: z.string().nullable(),
   ring: z.string().nullable(),
   pin: z.string().nullable(),
+  /** What it should run; null when nobody said. */
+  desiredVersion: z.string().nullable(),
+  /** How updates go there; null when it never told. */
+  updateState: updateStateField.nullable(),
   badVersions: z.array(z.string()),
   keyHash: z.string(),
   bundle: z.string().nullable(),
@@ -110,6 +115,16 @@ export const agentSchema = z.object({
   revision: revisionField,
 });
 export type Agent = z.infer<typeof agentSchema>;
+
+/** A version, or back to the one it ran before. `now` ends sessions for it, in place of waiting at most 15 min (AG-9). */
+export const updateAgentSchema = z
+  .object({
+    version: releaseVersionField.optional(),
+    rollback: z.boolean().default(false),
+    now: z.boolean().default(false),
+  })
+  .strict()
+  .refine(({ version, rollback }) => (version === undefined) === rollback, 'takes a version, or rollback');
 
 export const factsSchema = z.record(z.string(), z.unknown());
 export const banSchema = z.object({ reason: z.string().max(253).default('banned by an operator') }).strict();

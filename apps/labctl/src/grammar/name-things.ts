@@ -1,8 +1,8 @@
 /** Which things a command that changes something is about: typed references of the types it takes, and no others. */
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { formatRef, parseRefs, type ResourceRef } from '../grammar/resource-ref.ts';
-import type { ResourceType } from '../grammar/resource-type.ts';
+import { formatRef, parseRefs, type ResourceRef } from './resource-ref.ts';
+import type { ResourceType } from './resource-type.ts';
 
 export type Taken = {
   /** As typed: `labctl ban`. */

@@ -4,7 +4,7 @@ import { parseOptions } from '@labmesh/kit/options';
 import type { OptionDefs } from '@labmesh/kit/options/option-def';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import { labdOptions, type LabdOptions } from '@labmesh/labd/settings/labd-options';
-import type { Environment } from '../command.ts';
+import type { Environment } from '../../command.ts';
 
 const topTables = (defs: OptionDefs): string[] => [
   ...new Set(Object.values(defs).flatMap(({ file }) => (file === undefined ? [] : [file.split('.')[0] ?? '']))),

@@ -3,6 +3,7 @@ import { defineFleetCommand } from '../../fleet-command.ts';
 import { healthFields } from '../../fleet/health-text.ts';
 import { renderFields } from '../../output/result.ts';
 
+/** AP-11 for people and scripts. */
 export const systemStatus = defineFleetCommand({
   name: 'system status',
   summary: 'Shows the state of labd: database, replicas, agents, audit and CA. Exit code 1 when it is not ok.',

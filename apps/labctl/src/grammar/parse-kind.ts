@@ -3,7 +3,7 @@ import { didYouMean } from '@labmesh/kit/nearest';
 import { type Kind, kinds, type Verb, verbs } from '@labmesh/wire/fleet/access-words';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { findType, kindOf } from '../grammar/resource-type.ts';
+import { findType, kindOf } from './resource-type.ts';
 
 const usage = (problem: string, hint: string) => new CommandError(problem, { hint, exitCode: exitCodes.usage });
 
