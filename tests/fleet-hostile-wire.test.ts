@@ -12,7 +12,7 @@ import { frameLimits } from '@labmesh/wire/frame/frame-types';
 import fc from 'fast-check';
 import { WebSocket } from 'ws';
 import { enrolMachine, enrolUser, type Identity, type Machine } from './harness/fleet-identities.ts';
-import { dialSocket, helloOf, machineLink } from './harness/fleet-sockets.ts';
+import { dialSocket, helloOf, machineLink, upgradeStatus } from './harness/fleet-sockets.ts';
 import { type ClientIdentity, type Door, doorOf, HttpsLine, openSocket } from './harness/raw-https.ts';
 import { type RunningLabd, startLabd } from './harness/start-labd.ts';
 
@@ -29,7 +29,7 @@ let rssBefore: number;
 
 beforeAll(async () => {
   const limits = '[limits]\nanonymous_per_min = 10000000\nprincipal_per_min = 10000000\n';
-  labd = await startLabd({ toml: `${limits}[hub]\naccepts_per_s = 5000` });
+  labd = await startLabd({ toml: `${limits}[hub]\naccepts_per_s = 20` });
   admin = await enrolUser(labd, 'ada', ['admin']);
   agent = await enrolMachine(labd, 'agent', 'web-1');
   await stillServes();
@@ -278,6 +278,14 @@ describe('frames', () => {
     await stillServes();
   });
 });
+
+test('HB-11 strangers who knock take no turns of those who may come in', async () => {
+  const strangers = Array.from({ length: 150 }, () => upgradeStatus(doors()['agents']!, '/ws/agent'));
+  const known: number[] = [];
+  for (let n = 0; n < 5; n++) known.push(await upgradeStatus(doors()['agents']!, '/ws/agent', { identity: agent }));
+  expect(known).toEqual([101, 101, 101, 101, 101]);
+  expect(new Set(await Promise.all(strangers))).toEqual(new Set([401]));
+}, 20_000);
 
 test('HB-3 who never says HELLO is closed 4408 in ten seconds', async () => {
   const sockets = await Promise.all([

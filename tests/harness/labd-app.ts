@@ -22,7 +22,8 @@ import { labdOptions, type LabdOptions } from '../../daemons/labd/src/settings/l
 const urls = { api: 'https://127.0.0.1:3100', agent: 'https://127.0.0.1:3101', peer: undefined };
 
 export type From = { door?: ListenerName; address?: string; peer?: Peer };
-export type Asked = { status: number; headers: Headers; text: string; body: any };
+/** `body`: the parsed JSON, whatever it is; undefined when the answer is none. */
+export type Asked = { status: number; headers: Headers; text: string; body: ReturnType<typeof JSON.parse> };
 export type Ask = { headers?: Record<string, string>; json?: unknown; body?: RequestInit['body'] };
 
 export interface LabdApp extends AsyncDisposable {

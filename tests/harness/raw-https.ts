@@ -8,7 +8,9 @@ import { connect as connectTls } from 'node:tls';
 export type Door = { host: string; port: number } | { socket: string };
 /** A client certificate: private key and chain, leaf first, PEM. */
 export type ClientIdentity = { keyPem: string; certPem: string };
-export type Answer = { status: number; headers: Map<string, string>; body: string; json<T = Record<string, any>>(): T };
+/** A JSON answer as far as most tests look. */
+export type Shown = { error?: { code: string; message: string; field?: string }; items?: unknown[]; version?: string };
+export type Answer = { status: number; headers: Map<string, string>; body: string; json<T = Shown>(): T };
 export type Ask = { headers?: Record<string, string>; body?: string | Uint8Array; json?: unknown };
 
 const answerMs = 15_000;

@@ -1,24 +1,27 @@
-/** `enroll run status facts check-config version uninstall` (AG-1). */
+/** `enroll run status facts check-config version uninstall` (AG-1), and what the unit runs: `guard` (AG-8). */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { readConfigFile } from '@labmesh/kit/config-file';
 import { systemClock } from '@labmesh/kit/clock';
 import { createLogger } from '@labmesh/kit/log';
 import { OptionsError, parseOptions, renderHelp, wantsHelp } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import manifest from '../package.json' with { type: 'json' };
 import { Agent } from './agent.ts';
 import { agentOptions, type AgentOptions } from './agent-options.ts';
 import { runCopyHelper } from './copy/copy-helper.ts';
 import { helperName } from './copy/helper-protocol.ts';
 import { readFacts } from './facts/read-facts.ts';
 import { enrolHere, identityOf } from './identity/enrol-here.ts';
-import { installUnit, removeUnit } from './unit/systemd-unit.ts';
+import { installHere, removeHere } from './unit/install.ts';
 import { tellReady } from './unit/tell-ready.ts';
+import { runGuard } from './update/run-guard.ts';
+import { agentVersion } from './version.ts';
 
-const { version } = manifest;
-const commands = ['enroll', 'run', 'status', 'facts', 'check-config', 'install', 'version', 'uninstall'] as const;
+const version = agentVersion;
+/** systemd starts it again after any end; other supervisors after one that is none of 0 (EX_TEMPFAIL of sysexits.h). */
+const restartCode = 75;
+const commands = ['enroll', 'run', 'status', 'facts', 'check-config', 'install', 'guard', 'version', 'uninstall'] as const;
 const print = (text: string) => void process.stdout.write(text);
 
 const help = {
@@ -52,17 +55,37 @@ const ownCommand = (): string[] => [
   ...(process.argv[1] === undefined || process.argv[1].startsWith('/$bunfs') ? [] : [process.argv[1]]),
 ];
 
-async function run(options: AgentOptions, life: Life, selfCommand: readonly string[]): Promise<void> {
+/** Gives the exit code. */
+async function run(options: AgentOptions, life: Life, selfCommand: readonly string[]): Promise<number> {
   const log = createLogger(
     { level: options.logLevel, format: process.stderr.isTTY ? 'pretty' : 'json' },
     { part: 'agent' },
   );
   const identity = await identityOf(options, version);
-  const agent = life.stack.use(new Agent({ identity, options, clock: systemClock, log, version, selfCommand }));
+  let code = 0;
+  const restart = () => {
+    code = restartCode;
+    life.stop();
+  };
+  const agent = life.stack.use(new Agent({ identity, options, clock: systemClock, log, version, selfCommand, restart }));
   const running = agent.run();
-  life.stack.use(tellReady(() => agent.state));
+  // One on trial is ready when it proved itself: a supervisor that waits in vain ends it, whatever it does meanwhile.
+  life.stack.use(tellReady(() => agent.state, agent.confirmed));
   await Promise.race([running, life.stopped]);
+  return code;
 }
+
+/** One file holds all of this program: it can stand in a folder of its version. */
+const isOneFile = import.meta.dir.startsWith('/$bunfs/');
+
+const install = ({ installDir }: AgentOptions, config: string | undefined, selfCommand: readonly string[]) =>
+  installHere({
+    config: config === undefined ? undefined : resolve(config),
+    installDir,
+    version,
+    selfCommand,
+    program: isOneFile ? process.execPath : undefined,
+  });
 
 function status(options: AgentOptions): number {
   const path = join(options.stateDir, 'status.json');
@@ -91,13 +114,14 @@ export async function agentMain(argv: string[], life: Life, selfCommand = ownCom
     const { options, command, config } = await readOptions(argv);
     if (command === 'version') print(`lab-agent ${version}\n`);
     else if (command === 'enroll') print(await enrolHere(options, version));
-    else if (command === 'run') await run(options, life, selfCommand);
+    else if (command === 'run') return await run(options, life, selfCommand);
+    else if (command === 'guard') print(`${runGuard(options)}\n`);
     else if (command === 'status') return status(options);
     else if (command === 'facts') print(`${JSON.stringify((await readFacts()).facts, null, 2)}\n`);
     else if (command === 'check-config') print('the settings are good\n');
-    else if (command === 'install') print(`${await installUnit(config, selfCommand)}\n`);
+    else if (command === 'install') print(`${await install(options, config, selfCommand)}\n`);
     else if (command === 'uninstall') {
-      await removeUnit();
+      await removeHere(options.installDir);
       rmSync(options.stateDir, { recursive: true, force: true });
       print('the unit and the identity of this machine are gone; `labctl agents remove` forgets it at labd\n');
     } else throw new OptionsError({ source: 'lab-agent', exitCode: 2 }, `expected ${commands.join(', ')}`);

@@ -7,7 +7,7 @@
  * It never gives up, and its sessions outlive every cut.
  */
 import { writeFileSync } from 'node:fs';
-import { arch, release } from 'node:os';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
@@ -24,6 +24,9 @@ import { comeBack, keepCertificate } from './identity/keep-certificate.ts';
 import { sessionOpener } from './open-session.ts';
 import { defaultSessionOptions, type SessionOptions } from './session-options.ts';
 import { Sessions } from './sessions.ts';
+import { openUpdater } from './update/open-updater.ts';
+import type { Updater } from './update/updater.ts';
+import { agentArch } from './version.ts';
 
 export type AgentState = 'disconnected' | 'connecting' | 'connected' | 'reconnecting' | 'waiting-approval' | 'stopped';
 
@@ -34,6 +37,8 @@ export type AgentParts = {
   log: Logger;
   version: string;
   selfCommand: readonly string[];
+  /** Ends this process so that it starts again. Absent: it lives in another one's, and is not updated. */
+  restart?: () => void;
 };
 
 const approvalMs = 30_000;
@@ -47,6 +52,7 @@ export class Agent implements AsyncDisposable {
   readonly #ending = new AbortController();
   readonly #instanceId = uuidv7();
   readonly #addresses: Addresses;
+  readonly #updater: Updater | undefined;
   #connection: Connection | undefined;
   #running: Promise<void> | undefined;
   #state: AgentState = 'disconnected';
@@ -67,8 +73,26 @@ export class Agent implements AsyncDisposable {
     this.#addresses = new Addresses({ configured: agentUrls(options), known: identity.urls }, (urls) =>
       this.#keep(urls),
     );
+    this.#updater = openUpdater({
+      ...parts,
+      restart: parts.restart,
+      labd: () => this.#labd(),
+      sessions: () => this.#sessions.list().length,
+      send: (msg) => this.#connection?.send(msg) ?? false,
+    });
   }
 
+  /** The one that we are connected to, and who we are there. */
+  #labd() {
+    const { bundlePem, client } = this.#parts.identity;
+    const url = this.#connection?.url;
+    return url === undefined ? undefined : { labd: { url, bundlePem }, client };
+  }
+
+  /** Resolves when this version is beyond doubt (AG-8): at once, unless it is on trial. */
+  get confirmed(): Promise<void> {
+    return this.#updater?.confirmed ?? Promise.resolve();
+  }
   get state(): AgentState {
     return this.#state;
   }
@@ -85,6 +109,7 @@ export class Agent implements AsyncDisposable {
         signal: this.#ending.signal,
       }),
       this.#watchFacts(),
+      this.#updater?.run(this.#ending.signal),
     ]).then(() => undefined);
     return this.#running;
   }
@@ -153,6 +178,7 @@ export class Agent implements AsyncDisposable {
     this.#connection = connection;
     const end = await connection.run(this.#ending.signal);
     this.#connection = undefined;
+    this.#updater?.disconnected();
     return this.#afterEnd(end);
   }
 
@@ -172,7 +198,7 @@ export class Agent implements AsyncDisposable {
       bootId: '',
       version,
       os: `linux ${release()}`.slice(0, 64),
-      arch: arch(),
+      arch: agentArch,
       capabilities: ['exec', 'attach', 'copy', 'forward', 'logs', 'facts'],
       factsDigest: this.#factsDigest,
       sessions: this.#sessions.list(),
@@ -189,6 +215,8 @@ export class Agent implements AsyncDisposable {
         .refreshBundle(url)
         .catch((error: unknown) => log.warn('the new CA bundle could not be fetched', { error }));
     }
+    if (this.#updater !== undefined) this.#updater.connected();
+    else connection.send({ kind: 'update-report', state: 'off', badVersions: [] });
     void this.#sendFacts(connection);
   }
 
@@ -203,7 +231,9 @@ export class Agent implements AsyncDisposable {
 
   #onMsg(msg: Msg): void {
     if (msg.kind === 'end-sessions') for (const session of msg.sessions) this.#sessions.end(session, 'killed');
-    if (msg.kind === 'desired') this.#addresses.add(toldUrls(msg.desired));
+    if (msg.kind !== 'desired') return;
+    this.#addresses.add(toldUrls(msg.desired));
+    this.#updater?.wish(msg.desired);
   }
 
   async #sendFacts(connection: Connection | undefined): Promise<void> {

@@ -5,29 +5,16 @@
 import { existsSync } from 'node:fs';
 import type { World } from '../command.ts';
 import { CommandError } from '../command-error.ts';
-import type { Settings } from '../config/settings.ts';
 import { type Credentials, readCredentials } from '../credentials/credentials.ts';
 import { renewalState } from '../credentials/renewal.ts';
 import { dataFolderPath } from '../data-folder.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { readRunState } from '../run-file.ts';
 import { ago } from '../terminal/span.ts';
-import type { LabdProof, LabdTrust } from './labd-transport.ts';
+import type { LabdAccess, LabdNeeds } from './labd-needs.ts';
 
 /** Where a labd that was installed on this machine is asked as root. */
 const adminSocketDefault = '/run/labmesh/labd.sock';
-
-export type LabdNeeds = {
-  world: World;
-  settings: Settings;
-  /** --local. */
-  local: boolean;
-  /** For --verbose. */
-  note: (text: string) => void;
-};
-
-/** For requests, and for the WebSockets of `exec` and `logs`. */
-export type LabdAccess = { url: string; trust: LabdTrust; proof: LabdProof };
 
 /** The socket that LABCTL_ADMIN_SOCKET names, else that of the `labctl up` which runs on the data folder. */
 export function adminSocketPath(env: World['env']): string {

@@ -1,5 +1,6 @@
 /** From settings and credentials to a client of labd, the certificate renewed on the way when it is time (CT-5, CA-6). */
-import { adminSocketPath, labdAccess, type LabdNeeds } from './labd-access.ts';
+import { adminSocketPath, labdAccess } from './labd-access.ts';
+import type { LabdNeeds } from './labd-needs.ts';
 import { LabdClient } from './labd-client.ts';
 import { socketTransport } from './labd-transport.ts';
 import { openClient } from './renew-login.ts';

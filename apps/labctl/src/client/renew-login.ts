@@ -5,7 +5,7 @@ import { configPath } from '../config/config-paths.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import { renewCredentials } from '../credentials/renewal.ts';
-import type { LabdAccess, LabdNeeds } from './labd-access.ts';
+import type { LabdAccess, LabdNeeds } from './labd-needs.ts';
 import { LabdClient } from './labd-client.ts';
 import { httpsTransport } from './labd-transport.ts';
 

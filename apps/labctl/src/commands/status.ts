@@ -117,6 +117,8 @@ export const status = defineCommand({
         : { running: true, pid: found.pid, data: found.data, ...found.gateway, fleet: found.fleet };
       world.stdout(`${JSON.stringify({ ...mesh, ...(labd !== undefined && { labd: labdObject(labd) }) })}\n`);
     } else {
+      // Nobody here and nobody there: the way out is to start it.
+      if (isDown && isAway(labd)) world.stderr(`${found.message}\nhint: ${found.hint}\n`);
       const mesh = isDown ? `state      not running on ${data}\n` : meshText(found);
       world.stdout(`${mesh}${labd === undefined ? '' : labdText(labd, world.clock.wall())}`);
     }

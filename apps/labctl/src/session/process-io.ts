@@ -24,7 +24,7 @@ function terminalSize(): TerminalSize | undefined {
 function write(stream: 1 | 2, bytes: Uint8Array): Promise<void> {
   const to = stream === 1 ? process.stdout : process.stderr;
   return new Promise((resolve, reject) => {
-    to.write(bytes, (error) => (error == null ? resolve() : reject(new OutputGone())));
+    to.write(bytes, (error) => (error instanceof Error ? reject(new OutputGone()) : resolve()));
   });
 }
 

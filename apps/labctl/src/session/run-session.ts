@@ -115,7 +115,7 @@ class Session {
     const outcome = await this.#over.promise;
     // Before anything is said: in raw mode lines would be stairs.
     ours.dispose();
-    return this.#end(outcome);
+    return await this.#end(outcome);
   }
 
   async #output(stream: 1 | 2, bytes: Uint8Array): Promise<void> {

@@ -28,7 +28,7 @@ const errorSchema = z.object({
 });
 
 /** labd's error as ours, with its texts. */
-function asError(status: number, text: string): FleetError {
+export function asError(status: number, text: string): FleetError {
   const parsed = errorSchema.safeParse(parseJson(text));
   if (!parsed.success) return new FleetError('INTERNAL', { message: `labd answered ${status}` });
   const { code, message, hint, retryAfterMs } = parsed.data.error;
@@ -87,10 +87,13 @@ function ask({ url, path, tls, body, signal }: Ask): Promise<string> {
   });
 }
 
-function trusted(bundlePem: string, client?: ClientKey): RequestOptions {
+/** TLS to a labd whose roots are known; nobody else is talked to. */
+export function labdTls(bundlePem: string, client?: ClientKey): RequestOptions {
   const check = serverIdentityCheck({ bundlePem, trustDomain: undefined });
   return {
     ca: bundlePem,
+    minVersion: 'TLSv1.3',
+    servername: serverName,
     checkServerIdentity: (host, seen) => check(host, seen),
     ...(client !== undefined && { key: client.privatePem, cert: client.chainPem }),
   };
@@ -121,7 +124,7 @@ export async function callLabd<S extends z.ZodType>(
   const text = await ask({
     url: labd.url,
     path: call.path,
-    tls: trusted(labd.bundlePem, call.client),
+    tls: labdTls(labd.bundlePem, call.client),
     body,
     signal: call.signal,
   });
@@ -130,4 +133,4 @@ export async function callLabd<S extends z.ZodType>(
 
 /** The bundle of a labd that is known already: a rotation has put a new root beside the old one. */
 export const fetchBundle = (labd: TrustedLabd, signal?: AbortSignal): Promise<string> =>
-  ask({ url: labd.url, path: '/ca/bundle', tls: trusted(labd.bundlePem), signal });
+  ask({ url: labd.url, path: '/ca/bundle', tls: labdTls(labd.bundlePem), signal });

@@ -1,20 +1,23 @@
 /**
  * `lab-agent.service` (AG-10): started at boot, watched, restarted always, and with what hardening leaves an agent that
- * runs commands as any account. `install` writes and starts it, `uninstall` takes it away.
+ * runs commands as any account. Before each start the guard of the last good version looks after an update on trial.
  */
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
 
-const unitPath = '/etc/systemd/system/lab-agent.service';
+/** Words of the commands; `guard` where the agent stands in version folders. */
+export type UnitCommands = { run: readonly string[]; guard?: readonly string[] };
 
 /** A word as systemd reads it back. */
 const word = (text: string) =>
   /^[\w@%+=:,./-]+$/.test(text)
     ? text.replaceAll('%', '%%')
-    : `"${text.replace(/["\\]/g, '\\$&').replaceAll('%', '%%')}"`;
+    : `"${text.replace(/["\\]/g, '\\$&').replaceAll('%', '%%').replaceAll('$', '$$$$')}"`;
+const line = (words: readonly string[]) => words.map(word).join(' ');
 
-/** The text of the unit that runs `command`. */
-export function unitText(command: readonly string[]): string {
-  return `# Written by \`lab-agent install\`.
+/** The text of the unit. */
+export function unitText({ run, guard }: UnitCommands): string {
+  // A guard that cannot run must not keep the agent down.
+  const before = guard === undefined ? '' : `ExecStartPre=-${line(guard)}\n`;
+  return `# Made by lab-agent.
 [Unit]
 Description=labmesh agent
 Documentation=man:lab-agent(8)
@@ -24,8 +27,10 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-NotifyAccess=all
-ExecStart=${command.map(word).join(' ')}
+NotifyAccess=main
+${before}ExecStart=${line(run)}
+# A version on trial tells READY when it is confirmed: 60 s to get a connection, 30 s to keep it, and a little.
+TimeoutStartSec=95
 WatchdogSec=60
 Restart=always
 RestartSec=2
@@ -48,29 +53,4 @@ SystemCallArchitectures=native
 [Install]
 WantedBy=multi-user.target
 `;
-}
-
-async function systemctl(...words: string[]): Promise<void> {
-  const child = Bun.spawn(['systemctl', ...words], { stdout: 'ignore', stderr: 'pipe' });
-  const [code, text] = await Promise.all([child.exited, child.stderr.text()]);
-  if (code !== 0) throw new Error(`systemctl ${words.join(' ')}: ${text.trim()}`);
-}
-
-/** Writes and starts the unit; gives a line to show. Without systemd it only prints the unit. */
-export async function installUnit(config: string | undefined, selfCommand: readonly string[]): Promise<string> {
-  const command = [...selfCommand, 'run', ...(config === undefined ? [] : ['--config', config])];
-  const text = unitText(command);
-  if (!existsSync('/run/systemd/system')) return `there is no systemd here; the unit would be:\n\n${text}`;
-  writeFileSync(unitPath, text, { mode: 0o644 });
-  await systemctl('daemon-reload');
-  await systemctl('enable', '--now', 'lab-agent.service');
-  return `${unitPath} is written and started; systemctl status lab-agent tells more`;
-}
-
-/** Stops and removes the unit, if it is there. */
-export async function removeUnit(): Promise<void> {
-  if (!existsSync(unitPath)) return;
-  await systemctl('disable', '--now', 'lab-agent.service').catch(() => undefined);
-  rmSync(unitPath, { force: true });
-  await systemctl('daemon-reload').catch(() => undefined);
 }

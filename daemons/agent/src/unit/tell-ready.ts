@@ -1,27 +1,32 @@
 /**
- * sd_notify(3) through `systemd-notify`, as the runtime has no unix datagrams (AG-10): READY at the start, the state as
- * status, and the watchdog's beat as long as the event loop turns. Outside systemd it does nothing.
+ * What systemd hears from the agent (AG-10): READY once this version is beyond doubt, its state as status, and the
+ * watchdog's beat as long as the event loop turns. Outside systemd it does nothing.
  */
+import { notifySystemd } from './notify-socket.ts';
+
+/** A third of WatchdogSec of the unit. */
 const beatMs = 20_000;
 
-function notify(...words: string[]): void {
-  // A beat that is lost is followed by the next; one that cannot be sent ends in systemd's restart, which is its purpose.
-  Bun.spawn(['systemd-notify', `--pid=${process.pid}`, ...words], {
-    stdout: 'ignore',
-    stderr: 'ignore',
-    stdin: 'ignore',
-  }).unref();
-}
-
-export function tellReady(state: () => string): Disposable {
-  if (process.env['NOTIFY_SOCKET'] === undefined || Bun.which('systemd-notify') === null)
-    return { [Symbol.dispose]: () => {} };
-  notify('--ready', `--status=${state()}`);
-  const timer = setInterval(() => notify('WATCHDOG=1', `--status=${state()}`), beatMs);
+/** @param ready resolves when READY may be told; never, for a version that does not prove itself. */
+export function tellReady(state: () => string, ready: Promise<void>): Disposable {
+  const path = process.env['NOTIFY_SOCKET'];
+  if (path === undefined || path === '') return { [Symbol.dispose]: () => {} };
+  const tell = (...lines: string[]) => {
+    // A beat that is lost is followed by the next; if none gets through, systemd restarts us, which is its purpose.
+    try {
+      notifySystemd(path, [...lines, `STATUS=${state()}`]);
+    } catch {}
+  };
+  let isOver = false;
+  void ready.then(() => {
+    if (!isOver) tell('READY=1');
+  });
+  const timer = setInterval(() => tell('WATCHDOG=1'), beatMs);
   return {
     [Symbol.dispose]: () => {
+      isOver = true;
       clearInterval(timer);
-      notify('--stopping');
+      tell('STOPPING=1');
     },
   };
 }

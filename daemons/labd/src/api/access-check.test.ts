@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { Verb } from '@labmesh/wire/fleet/access-words';
-import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { FleetAccess, FleetOperation } from '@labmesh/wire/fleet/operation';
 import { mayEach, may } from '@labmesh/wire/fleet/operation';
 import type { Principal } from '@labmesh/wire/fleet/principal';

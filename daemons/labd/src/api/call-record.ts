@@ -1,6 +1,6 @@
 /** The audit rows of one call (AU-4): what its class asks for when it goes well, and a row for each refusal. */
 import type { Clock } from '@labmesh/kit/clock';
-import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
 import type { Caller } from '../login/caller.ts';
@@ -91,13 +91,13 @@ export class CallRecord {
   }
 
   /** A refusal is a row, too; one that cannot be written does not hide the refusal. */
-  async failed(error: FleetError): Promise<void> {
+  async failed(refusal: FleetError): Promise<void> {
     const { audit, access } = this.#operation;
     // What is open to all tells nobody anything by failing: a probe on the wrong door, a slip in a query.
     const isOpen = audit === '-' && access.rule === 'public';
-    if (isOpen && error.status !== 401 && error.status !== 403) return;
-    const entry = this.#entry(this.#started ? 'end' : 'single', isDenial(error) ? 'denied' : 'error', error.code);
-    if (error.status === 429) {
+    if (isOpen && refusal.status !== 401 && refusal.status !== 403) return;
+    const entry = this.#entry(this.#started ? 'end' : 'single', isDenial(refusal) ? 'denied' : 'error', refusal.code);
+    if (refusal.status === 429) {
       const { principal, sourceIp } = this.#acting;
       if (this.#parts.refusals.isFirst(`${principal.kind}:${principal.id}:${sourceIp}`)) this.#parts.audit.note(entry);
       return;

@@ -150,7 +150,7 @@ export async function dispatch(incoming: Incoming, parts: DispatchParts, out: Ou
     const { signal, headers } = request;
     const note = (more: AuditNote) => record.note(more);
     const call = { caller, subject, params, query, body, signal, headers, note, may: access.may };
-    const answer = await work(incoming, call as Call<FleetOperation>, access, parts);
+    const answer = await work(incoming, call, access, parts);
     await record.done();
     return answer;
   } catch (error) {

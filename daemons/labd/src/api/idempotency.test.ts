@@ -32,7 +32,7 @@ describe('AP-3 Idempotency-Key over the API', () => {
     expect((await create('bob', 'k-2')).status).toBe(201);
     expect((await create('bobby', 'k-2')).body.error.code).toBe('CONFLICT');
     const racing = await Promise.all([create('carl', 'k-3'), create('carla', 'k-3'), create('carl', 'k-3')]);
-    expect(racing.map(({ status }) => status).toSorted()).toEqual([201, 201, 409]);
+    expect(racing.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 201, 409]);
   });
 
   test('what failed may be tried again', async () => {
@@ -90,7 +90,11 @@ describe('IdempotentAnswers', () => {
 
   test('work that is done is answered even when the answer cannot be kept', async () => {
     const { secrets } = app.core;
-    const store = { ...app.core.store, read: app.core.store.read.bind(app.core.store), write: () => Promise.reject() };
+    const store = {
+      ...app.core.store,
+      read: app.core.store.read.bind(app.core.store),
+      write: () => Promise.reject(new Error('away')),
+    };
     const parts = { store: store as unknown as typeof app.core.store, secrets, clock: new FakeClock() };
     const answers = new IdempotentAnswers({ ...parts, log: silentLogger });
     expect(await answers.once('unkept', caller('a'), operation, {}, async () => 'done')).toBe('done');

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import { leafKinds } from '@labmesh/pki/spiffe-id';
-import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import fc from 'fast-check';
 import { knownPeer } from '../../../../tests/harness/labd-app.ts';
 import { codeOf } from '../login/testing/callers.ts';

@@ -16,11 +16,16 @@ afterEach(async () => {
 });
 
 const put = (name: string) => (tx: Writer) =>
-  tx.insertInto('settings').values({ key: name, value: '1', version: 1, updated_at: 1 }).execute();
+  tx
+    .insertInto('settings')
+    .values({ key: `also ${name}`, value: '1', updated_at: 1 })
+    .execute();
 const settings = async () =>
-  (await bench.store.inner.read(tester, (db) => db.selectFrom('settings').selectAll().execute())).map(
-    ({ key }) => key,
-  );
+  (
+    await bench.store.inner.read(tester, (db) =>
+      db.selectFrom('settings').selectAll().where('key', 'like', 'also %').execute(),
+    )
+  ).map(({ key }) => key.slice(5));
 const actions = async () => {
   const rows = await bench.store.inner.read(tester, (db) =>
     db.selectFrom('audit_log').selectAll().orderBy('seq').execute(),

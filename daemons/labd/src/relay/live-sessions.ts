@@ -4,6 +4,7 @@
  */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
+import type { ChannelEnding } from '@labmesh/link/channel';
 import { ChannelRelay, type RelayReport } from '@labmesh/link/channel-relay';
 import { windowOf } from '@labmesh/link/first-frame';
 import type { CloseReason } from '@labmesh/wire/frame/frame-types';
@@ -18,6 +19,7 @@ import { refusalOf, subjectOf } from './decide-open.ts';
 import { RecorderTap } from './recorder-tap.ts';
 import type { Route } from './routes.ts';
 import { type BeginParts, recordEnd, writeRecordingEnd } from './session-record.ts';
+import { standingAgents } from './session-rows.ts';
 
 export type LiveSession = {
   relay: ChannelRelay;
@@ -43,10 +45,15 @@ export type LiveSessionsParts = BeginParts & {
 };
 
 const sweepMs = 500;
+/** How long an ending is known to whoever comes back for it; most of them. */
+const pastMs = 60_000;
+const pastMax = 10_000;
 
 export class LiveSessions implements AsyncDisposable {
   readonly #parts: LiveSessionsParts;
   readonly #live = new Map<string, LiveSession>();
+  /** Endings of the last minute, with clock.now(), oldest first: their rows may not be written yet. */
+  readonly #past = new Map<string, { ending: ChannelEnding; at: number }>();
   readonly #timer: NodeJS.Timeout;
   readonly #stops: (() => void)[];
   readonly #endings = new Set<Promise<unknown>>();
@@ -67,6 +74,10 @@ export class LiveSessions implements AsyncDisposable {
   }
   get(session: string): LiveSession | undefined {
     return this.#live.get(session);
+  }
+  /** How a session ended here not long ago. */
+  endingOf(session: string): ChannelEnding | undefined {
+    return this.#past.get(session)?.ending;
   }
   add(session: string, live: LiveSession): void {
     this.#live.set(session, live);
@@ -106,11 +117,18 @@ export class LiveSessions implements AsyncDisposable {
     this.#live.delete(report.session);
     this.bytes += report.bytes.in + report.bytes.out + report.bytes.err;
     live.place?.[Symbol.dispose]();
+    if (report.close.reason !== 'superseded') this.#remember(report);
     const work = this.#recordEnd(live, report).catch((error: unknown) => {
       this.#parts.log.error('the end of a session was not recorded', { session: report.session, error });
     });
     this.#endings.add(work);
     void work.finally(() => this.#endings.delete(work));
+  }
+
+  #remember({ session, close }: RelayReport): void {
+    const [oldest] = this.#past.keys();
+    if (oldest !== undefined && this.#past.size >= pastMax) this.#past.delete(oldest);
+    this.#past.set(session, { ending: close, at: this.#parts.clock.now() });
   }
 
   async #recordEnd(live: LiveSession, report: RelayReport): Promise<void> {
@@ -155,14 +173,26 @@ export class LiveSessions implements AsyncDisposable {
     }
   }
 
-  /** CA-8: what a denied identity began ends with it. */
+  /** CA-8: what a denied identity began ends with it, and what runs on a server that was sent away. */
   #cutDenied(): void {
-    const { denyList } = this.#parts;
+    const { denyList, log } = this.#parts;
+    void this.#cutGone().catch((error: unknown) => log.warn('sessions of agents that may be gone go on', { error }));
     for (const { relay, caller } of this.#live.values()) {
       const { serial, keyHash, uri } = caller;
       if (serial === undefined || keyHash === undefined) continue;
       if (denyList.check({ serial, keyHash, ...(uri !== undefined && { identity: uri }) }) !== undefined)
         relay.end('revoked');
+    }
+  }
+
+  /** CA-9: nobody waits for an agent that will not be let in again. */
+  async #cutGone(): Promise<void> {
+    const ids = [...new Set([...this.#live.values()].flatMap(({ server }) => server.row.agentId ?? []))];
+    const standing = await standingAgents(this.#parts.store, ids);
+    for (const { relay, server } of [...this.#live.values()]) {
+      const { agentId, hostname } = server.row;
+      if (agentId !== null && ids.includes(agentId) && !standing.has(agentId))
+        relay.end('revoked', `server/${hostname} was banned or removed`);
     }
   }
 

@@ -96,6 +96,13 @@ export function openOf(row: SessionRow): Open {
   return read.data;
 }
 
+/** How a session of the store ended; undefined while it lives. */
+export function endingOf({ ended_at, close_code }: SessionRow): ChannelEnding | undefined {
+  if (ended_at === null) return undefined;
+  const [reason] = Object.entries(closeCodes).find(([, code]) => code === close_code) ?? ['no-session'];
+  return { reason: reason as CloseReason, text: '' };
+}
+
 export const findSession = (store: Store, principal: Principal, id: string): Promise<SessionRow | undefined> =>
   store.read(principal, (db) => db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst());
 
@@ -140,4 +147,24 @@ export async function loseSessions(
   );
   const taken = new Set(ended.map(({ id }) => id));
   return lost.filter(({ id }) => taken.has(id));
+}
+
+const idsMax = 400;
+
+/** Those of the agents that still exist and whose server was not sent away (CA-9). */
+export async function standingAgents(store: Store, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const standing = new Set<string>();
+  for (let at = 0; at < ids.length; at += idsMax) {
+    const rows = await store.read(worker, (db) =>
+      db
+        .selectFrom('agents')
+        .innerJoin('servers', 'servers.id', 'agents.server_id')
+        .select('agents.id')
+        .where('agents.id', 'in', ids.slice(at, at + idsMax))
+        .where('servers.status', 'not in', ['banned', 'retired'])
+        .execute(),
+    );
+    for (const { id } of rows) standing.add(id);
+  }
+  return standing;
 }

@@ -25,6 +25,7 @@ import {
   type Arrival,
   arrivalsMax,
   commandText,
+  endingOf,
   findSession,
   loseSessions,
   newToken,
@@ -157,7 +158,9 @@ export class SessionService implements AsyncDisposable {
       row.token_hash === tokenHash(resume.token) &&
       row.principal === principalText(caller.principal);
     if (!isTheirs || row.principal_id !== caller.principal.id) return raw.close('no-session');
-    const live = this.live.get(row.id) ?? (row.ended_at === null ? await this.#adopt(caller, row) : undefined);
+    const past = this.live.endingOf(row.id) ?? endingOf(row);
+    if (past !== undefined) return raw.close(past.reason === 'ok' ? 'no-session' : past.reason, past.text);
+    const live = this.live.get(row.id) ?? (await this.#adopt(caller, row));
     if (live === undefined) return raw.close('no-session');
     const refusal = refusalOf(policies, subjectOf(caller), live.open, await view.find(caller.principal, row.server_id));
     if (refusal !== undefined) {

@@ -66,8 +66,10 @@ export const cp = defineFleetCommand({
     const { login, recursive, preserve } = values;
     const plan: CopyPlan = { ...sides, login, recursive, preserve };
     const [from, to] = positionals;
-    if (values.dryRun)
-      return void world.stderr(`dry run: would copy ${JSON.stringify(from)} to ${JSON.stringify(to)}\n`);
+    if (values.dryRun) {
+      world.stderr(`dry run: would copy ${JSON.stringify(from)} to ${JSON.stringify(to)}\n`);
+      return exitCodes.ok;
+    }
     return copy(call, direction, plan);
   },
 });

@@ -37,7 +37,10 @@ export const portForward = defineFleetCommand({
     const { server, mappings } = readWords(positionals);
     const target = `server/${server}`;
     const { where, link, note } = sessionParts(call);
-    if (values.dryRun) return void world.stderr(`dry run: would forward ${mappings.length} ports to ${target}\n`);
+    if (values.dryRun) {
+      world.stderr(`dry run: would forward ${mappings.length} ports to ${target}\n`);
+      return exitCodes.ok;
+    }
     await using links = new ClientLinks(link);
     try {
       // What is wrong with the login is told now, and not to the first connection.

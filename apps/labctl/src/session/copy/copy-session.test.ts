@@ -23,7 +23,6 @@ import { systemAccounts } from '@labmesh/agent/accounts';
 import { FakeClock, systemClock } from '@labmesh/kit/clock';
 import { ChannelClosed } from '@labmesh/link/channel';
 import { seeded } from '@labmesh/link/testing/relay-world';
-import type { Open } from '@labmesh/wire/frame/open';
 import { ClientLink } from '../client-link.ts';
 import { MemoryLabd, pass, settle } from '../testing/memory-labd.ts';
 import { CopyFailed, copyIn, copyOut, type CopyParts, type CopyPlan } from './copy-session.ts';
@@ -58,7 +57,10 @@ function world() {
   const warned: string[] = [];
   const told: string[] = [];
   const stop = new AbortController();
-  const tasks = { set: (_: string, state: string, text = '') => void told.push(`${state} ${text}`), [Symbol.dispose]: () => {} };
+  const tasks = {
+    set: (_: string, state: string, text = '') => void told.push(`${state} ${text}`),
+    [Symbol.dispose]: () => {},
+  };
   const parts: CopyParts = {
     open: link.open.bind(link),
     meter: new CopyMeter({ name: 'x', tasks, clock: systemClock, tellsRate: true }),
@@ -133,7 +135,9 @@ describe('to a server (CP-1, CP-2)', () => {
   test('a folder without -r, a file that is not here, a target that is not there', async () => {
     const { parts, labd } = world();
     mkdirSync(at('dir'));
-    expect(await refusal(copyIn(plan(at('dir'), at('x')), parts))).toMatchObject({ text: 'is a directory: -r is needed' });
+    expect(await refusal(copyIn(plan(at('dir'), at('x')), parts))).toMatchObject({
+      text: 'is a directory: -r is needed',
+    });
     expect(await refusal(copyIn(plan(at('none'), at('x')), parts))).toMatchObject({ reason: 'not-found' });
     expect(labd.opens).toEqual([]);
     writeFileSync(at('f'), 'x');
@@ -229,7 +233,9 @@ describe('from a server', () => {
     expect(await refusal(copyOut(plan(at('x'), at('none')), world().parts))).toMatchObject({ reason: 'not-found' });
     mkdirSync(at('dir'));
     expect(await refusal(copyOut(plan(at('x'), at('dir')), world().parts))).toMatchObject({ reason: 'io' });
-    expect(await refusal(copyOut(plan(at('no/such/'), at('dir')), world().parts))).toMatchObject({ reason: 'not-found' });
+    expect(await refusal(copyOut(plan(at('no/such/'), at('dir')), world().parts))).toMatchObject({
+      reason: 'not-found',
+    });
   });
 
   test('a hundred cuts: nothing lost or doubled (P3)', async () => {
@@ -295,6 +301,6 @@ describe('names of copies', () => {
     writeFileSync(at('src'), 'abc');
     const { parts, labd } = world();
     await copyIn(plan(at('src'), at('dst'), { login: systemAccounts().self.name }), parts);
-    expect(labd.opens[0]).toMatchObject({ totalBytes: 3, login: systemAccounts().self.name } as Partial<Open>);
+    expect(labd.opens[0]).toMatchObject({ totalBytes: 3, login: systemAccounts().self.name });
   });
 });

@@ -1,5 +1,14 @@
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, normalize } from 'node:path';
 import { copyEnd } from '@labmesh/agent/copy/copy-port';
@@ -41,7 +50,10 @@ async function* once(bytes: Uint8Array, size = 7): AsyncGenerator<Uint8Array> {
 }
 
 /** What an agent that may not be trusted sends, into `folder` or a name in it. */
-async function receive(stream: readonly Uint8Array[], given: { path?: string; recursive?: boolean; size?: number } = {}) {
+async function receive(
+  stream: readonly Uint8Array[],
+  given: { path?: string; recursive?: boolean; size?: number } = {},
+) {
   const warned: string[] = [];
   const answers: Uint8Array[] = [];
   const plan = {
@@ -74,7 +86,14 @@ describe('an agent that is not trusted (CP-1, acceptance 7)', () => {
     for (const size of [1, 3, 1_000]) {
       rmSync(folder, { recursive: true });
       mkdirSync(folder);
-      const stream = [dir('src'), file('src/a', 'one'), dir('src/b'), file('src/b/c', ''), link('src/b/l', '../a'), end('one')];
+      const stream = [
+        dir('src'),
+        file('src/a', 'one'),
+        dir('src/b'),
+        file('src/b/c', ''),
+        link('src/b/l', '../a'),
+        end('one'),
+      ];
       const { received, answers } = await receive(stream, { size });
       expect(received).toEqual({ bytes: 3, sha256: sha256('one'), leftOut: 0 });
       expect(readFileSync(join(folder, 'src/b/l'), 'utf8')).toBe('one');

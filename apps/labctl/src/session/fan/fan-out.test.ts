@@ -90,7 +90,8 @@ describe('many servers at once (FO-2)', () => {
     const { fan, labd, clock } = world({}, (end) => void say(end, 'late\n'));
     let refusals = 4;
     const { agent } = labd;
-    labd.agent = (open, accept) => (refusals-- > 0 ? { reason: 'limit', text: 'too many sessions' } : agent(open, accept));
+    labd.agent = (open, accept) =>
+      refusals-- > 0 ? { reason: 'limit', text: 'too many sessions' } : agent(open, accept);
     expect(states(await passUntil(clock, fan.run()))).toEqual({ 'web-0': 'ok', 'web-1': 'ok', 'web-2': 'ok' });
     expect(clock.now()).toBeGreaterThan(0);
   });
@@ -175,7 +176,7 @@ describe('500 servers (FO-3)', () => {
       const bytes = new TextEncoder().encode(text);
       const write = async () => {
         // Cut anywhere, also inside a line.
-        for (let at = 0; at < bytes.length; ) {
+        for (let at = 0; at < bytes.length;) {
           const size = 1 + Math.floor(random() * 200);
           await end.write(1, bytes.slice(at, at + size));
           at += size;
@@ -246,13 +247,16 @@ describe('the summary (FO-4)', () => {
     expect(line).toEndWith(' and 5 more');
     const away = Array.from({ length: 30 }, (_, index) => ({ server: `db-${index}`, state: 'unreachable' as const }));
     expect(summaryLines(away)[0]).not.toContain('more');
-    expect(summaryLines([{ server: 'x\u001b[2J', state: 'error', why: 'a\nb' }])).toEqual(['error 1: x\\x1b[2J (a\\nb)']);
+    expect(summaryLines([{ server: 'x\u001b[2J', state: 'error', why: 'a\nb' }])).toEqual([
+      'error 1: x\\x1b[2J (a\\nb)',
+    ]);
   });
 
   test('0 all zero, 1 some failed, 255 some unreachable or ours', () => {
     const one = (state: TargetResult['state']): TargetResult => ({ server: 'a', state });
     expect(exitCodeOfAll(ok(2))).toBe(0);
-    for (const state of ['failed', 'timed-out', 'not-started'] as const) expect(exitCodeOfAll([...ok(1), one(state)])).toBe(1);
+    for (const state of ['failed', 'timed-out', 'not-started'] as const)
+      expect(exitCodeOfAll([...ok(1), one(state)])).toBe(1);
     for (const state of ['unreachable', 'error', 'denied'] as const) {
       expect(exitCodeOfAll([...ok(1), one('failed'), one(state)])).toBe(255);
     }

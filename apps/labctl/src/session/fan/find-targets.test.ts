@@ -47,12 +47,19 @@ const refusal = (promise: Promise<unknown>) =>
   );
 
 describe('which servers are meant (FO-1)', () => {
-  const find = async (wish: Partial<TargetWish>, answer: Partial<ResolvedServers> = { targets: [web(1)] }, stdin = '') => {
+  const find = async (
+    wish: Partial<TargetWish>,
+    answer: Partial<ResolvedServers> = { targets: [web(1)] },
+    stdin = '',
+  ) => {
     const { labd, asked } = fakeLabd(answer);
     const notes: string[] = [];
-    const found = await findTargets({ ...nothing, ...wish }, labd, async () => stdin, (text) => void notes.push(text)).catch(
-      (error: CommandError) => error,
-    );
+    const found = await findTargets(
+      { ...nothing, ...wish },
+      labd,
+      async () => stdin,
+      (text) => void notes.push(text),
+    ).catch((error: CommandError) => error);
     return { found, asked, notes };
   };
 
@@ -181,7 +188,9 @@ describe('a run on many servers (2.10)', () => {
   test('every form', async () => {
     const answer = { targets: [web(1), web(2)] };
     const out = async (wish: Partial<ManyWish>) => (await start(wish, answer)).io.text(1);
-    expect(JSON.parse(await out({ form: 'json' }))).toMatchObject({ results: [{ stdout: 'up\n' }, { stdout: 'up\n' }] });
+    expect(JSON.parse(await out({ form: 'json' }))).toMatchObject({
+      results: [{ stdout: 'up\n' }, { stdout: 'up\n' }],
+    });
     expect((await out({ form: 'ndjson' })).split('\n')).toHaveLength(5);
     expect(await out({ form: 'group' })).toContain('=== web-2: ok\nup\n');
     expect(await out({ fold: true })).toBe('=== web-1, web-2 (2 servers): ok\nup\n');
@@ -196,7 +205,14 @@ describe('a run on many servers (2.10)', () => {
     const io = new MemoryIo();
     const clock = new FakeClock();
     const note = () => {};
-    const wish: ManyWish = { targets: { ...nothing, all: true }, exec, batch: 1, maxFail: undefined, form: 'prefix', fold: false };
+    const wish: ManyWish = {
+      targets: { ...nothing, all: true },
+      exec,
+      batch: 1,
+      maxFail: undefined,
+      form: 'prefix',
+      fold: false,
+    };
     const running = runMany(wish, {
       world: { env: {}, clock, readStdin: async () => '' },
       io,

@@ -38,7 +38,10 @@ describe('lines of two streams (FO-3)', () => {
   });
 
   test('any bytes in any pieces: the lines are those of the whole, and nothing waits beyond the bound', () => {
-    const piece = fc.tuple(fc.constantFrom(1 as const, 2 as const), fc.string({ unit: fc.constantFrom('a', '\n', 'b') }));
+    const piece = fc.tuple(
+      fc.constantFrom(1 as const, 2 as const),
+      fc.string({ unit: fc.constantFrom('a', '\n', 'b') }),
+    );
     fc.assert(
       fc.property(fc.array(piece), (pieces) => {
         const cutter = new LineCutter();
@@ -49,7 +52,10 @@ describe('lines of two streams (FO-3)', () => {
         for (const [stream, text] of pieces) take(texts(cutter.push(stream, bytes(text))));
         take(texts(cutter.end()));
         for (const stream of [1, 2] as const) {
-          const whole = pieces.filter(([one]) => one === stream).map(([, text]) => text).join('');
+          const whole = pieces
+            .filter(([one]) => one === stream)
+            .map(([, text]) => text)
+            .join('');
           const wanted = whole.split('\n');
           if (wanted.at(-1) === '') wanted.pop();
           expect(found[stream]).toEqual(wanted);

@@ -28,27 +28,44 @@ describe('[BIND:]LOCAL:[HOST:]PORT (PF-1)', () => {
     expect([bind, local, host, port]).toEqual(wanted as never);
   });
 
-  test.each(['', ':', '80:', ':80', '80:0', '70000:80', 'x:y', '1:2:3:4:5', '8080:[::1:80', 'a b:1:2', '80:-1', '1:h\u0007:2'])(
-    '%j is refused',
-    (word) => expect(() => parseMapping(word)).toThrow('is not valid'),
-  );
+  test.each([
+    '',
+    ':',
+    '80:',
+    ':80',
+    '80:0',
+    '70000:80',
+    'x:y',
+    '1:2:3:4:5',
+    '8080:[::1:80',
+    'a b:1:2',
+    '80:-1',
+    '1:h\u0007:2',
+  ])('%j is refused', (word) => expect(() => parseMapping(word)).toThrow('is not valid'));
 
   test('any words: a mapping with ports that are some, or a usage error', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom('1', '8', '0', ':', '[', ']', 'a', '.', '*', '-'), maxLength: 24 }), (word) => {
-        try {
-          const { local, port, host } = parseMapping(word);
-          expect(local >= 0 && local <= 65_535 && port >= 1 && port <= 65_535 && host.length > 0).toBe(true);
-        } catch (error) {
-          expect((error as { exitCode?: number }).exitCode).toBe(2);
-        }
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom('1', '8', '0', ':', '[', ']', 'a', '.', '*', '-'), maxLength: 24 }),
+        (word) => {
+          try {
+            const { local, port, host } = parseMapping(word);
+            expect(local >= 0 && local <= 65_535 && port >= 1 && port <= 65_535 && host.length > 0).toBe(true);
+          } catch (error) {
+            expect((error as { exitCode?: number }).exitCode).toBe(2);
+          }
+        },
+      ),
     );
     expect([inBrackets('::1'), inBrackets('localhost')]).toEqual(['[::1]', 'localhost']);
   });
 
   test('the server before the ports, in every way it can be named', () => {
-    for (const words of [['web-1', '80:80'], ['server/web-1', '80:80'], ['srv', 'web-1', '80:80']]) {
+    for (const words of [
+      ['web-1', '80:80'],
+      ['server/web-1', '80:80'],
+      ['srv', 'web-1', '80:80'],
+    ]) {
       expect(readWords(words)).toMatchObject({ server: 'web-1', mappings: [{ local: 80 }] });
     }
     // A server may be called like a type.
@@ -74,7 +91,11 @@ async function world(port: number, given: { perTurn?: () => number } = {}) {
   const links = new ClientLinks({ connect: labd.connect, clock: new FakeClock(), timeoutMs: 1_000, note: () => {} });
   const problems: unknown[] = [];
   const mapping = { bind: '127.0.0.1', local: 0, host: 'localhost', port };
-  const parts = { server: 'web-1', open: links.open.bind(links), problem: (error: unknown) => void problems.push(error) };
+  const parts = {
+    server: 'web-1',
+    open: links.open.bind(links),
+    problem: (error: unknown) => void problems.push(error),
+  };
   const forwarder = await Forwarder.listen(mapping, parts);
   return { labd, links, problems, forwarder };
 }
@@ -113,7 +134,9 @@ describe('a port here (PF-1)', () => {
     const { forwarder, labd, problems } = await world(echo.port);
     const one = async () => {
       const data = randomBytes(100_000);
-      expect((await talk(forwarder.localPort, data)).equals(Buffer.concat([data, Buffer.from('total 100000')]))).toBe(true);
+      expect((await talk(forwarder.localPort, data)).equals(Buffer.concat([data, Buffer.from('total 100000')]))).toBe(
+        true,
+      );
     };
     await Promise.all(Array.from({ length: 100 }, one));
     expect(labd.opens).toHaveLength(100);

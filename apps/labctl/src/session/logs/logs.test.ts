@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import type { ChannelEnd } from '@labmesh/link/channel-end';
-import { ChannelClosed } from '@labmesh/link/channel';
+import type { ChannelClosed } from '@labmesh/link/channel';
 import type { AuditRow } from '@labmesh/wire/fleet/resources/records';
 import { type LogLine, type Open, openLogsSchema } from '@labmesh/wire/frame/open';
 import fc from 'fast-check';
@@ -16,7 +16,8 @@ import { readLogWords, timeOf } from './log-words.ts';
 
 const wanted = openLogsSchema.parse({ kind: 'logs', server: 'web-1', follow: true, tail: 10, since: 5, grep: 'x' });
 const lineAt = (number: number): LogLine => ({ at: number, text: `line ${number}`, cursor: `c${number}` });
-const ndjson = (lines: readonly LogLine[]) => new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+const ndjson = (lines: readonly LogLine[]) =>
+  new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
 
 function world(agent: (end: ChannelEnd, open: Open) => void) {
   const labd = new MemoryLabd((open, accept) => agent(accept(), open));
@@ -40,7 +41,9 @@ describe('logs of a server (LG-1 … LG-3)', () => {
   test('lines as they come, to the end', async () => {
     const { parts, shown, warned, labd } = world((end) => {
       end.handle({});
-      void end.write(2, new TextEncoder().encode('a word beside')).then(() => end.write(1, ndjson([1, 2, 3].map(lineAt))));
+      void end
+        .write(2, new TextEncoder().encode('a word beside'))
+        .then(() => end.write(1, ndjson([1, 2, 3].map(lineAt))));
       void settle().then(() => end.close('ok'));
     });
     await followLogs(wanted, parts);
@@ -91,7 +94,10 @@ describe('logs of a server (LG-1 … LG-3)', () => {
   test('an agent that stays away: an error after a minute; one that was never there: at once', async () => {
     const { parts, labd, clock } = world((end) => {
       end.handle({});
-      void end.write(1, ndjson([lineAt(1)])).then(() => settle()).then(() => end.close('agent-restarted'));
+      void end
+        .write(1, ndjson([lineAt(1)]))
+        .then(() => settle())
+        .then(() => end.close('agent-restarted'));
     });
     const { agent } = labd;
     let isAway = false;
@@ -100,7 +106,10 @@ describe('logs of a server (LG-1 … LG-3)', () => {
       isAway = true;
       return agent(open, accept);
     };
-    const error = await passUntil(clock, followLogs(wanted, parts).catch((one: unknown) => one));
+    const error = await passUntil(
+      clock,
+      followLogs(wanted, parts).catch((one: unknown) => one),
+    );
     expect((error as ChannelClosed).ending.reason).toBe('agent-offline');
     expect(clock.now()).toBeGreaterThanOrEqual(60_000);
     const [before, opens] = [clock.now(), labd.opens.length];
@@ -153,9 +162,7 @@ describe('lines', () => {
 
   test('what a line holds cannot move the cursor or forge a line', () => {
     const hostile = { at: 0, unit: 'a\u001b[2Jb', text: 'x\n2026-01-01 forged\u202e', cursor: 'c' };
-    expect(logText(hostile, paint(false))).toBe(
-      '1970-01-01T00:00:00.000Z a\\x1b[2Jb: x\\n2026-01-01 forged\\u202e\n',
-    );
+    expect(logText(hostile, paint(false))).toBe('1970-01-01T00:00:00.000Z a\\x1b[2Jb: x\\n2026-01-01 forged\\u202e\n');
     expect(logText({ at: null, text: 'x', cursor: '' }, paint(false))).toBe('- x\n');
     expect(logText({ at: 1e300, text: 'x', cursor: '' }, paint(false))).toBe('- x\n');
     expect(logText({ at: 0, level: 'err', text: 'x', cursor: '' }, paint(true))).toContain('\u001b[31mx');
@@ -182,7 +189,8 @@ describe('words of logs', () => {
   ])('--since %s', (text, at) => expect(timeOf('--since', text, now)).toBe(at));
 
   test.each(['yesterday', '12:00', '', '2026-13-01', '-5m'])('--since %j is refused', (text) =>
-    expect(() => timeOf('--since', text, now)).toThrow('--since: found'));
+    expect(() => timeOf('--since', text, now)).toThrow('--since: found'),
+  );
 });
 
 describe('logs audit (AU-7)', () => {
@@ -211,7 +219,9 @@ describe('logs audit (AU-7)', () => {
         asked.push(input.query);
         const { limit, cursor, since } = input.query;
         const from = Number(cursor ?? 0);
-        const found = rows.filter(({ at }) => since === undefined || at >= since).toSorted((a, b) => (a.at < b.at ? 1 : -1));
+        const found = rows
+          .filter(({ at }) => since === undefined || at >= since)
+          .toSorted((a, b) => (a.at < b.at ? 1 : -1));
         const nextCursor = from + limit < found.length ? String(from + limit) : null;
         return { items: found.slice(from, from + limit), nextCursor };
       },

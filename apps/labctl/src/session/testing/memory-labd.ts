@@ -4,6 +4,7 @@ import type { ChannelEnding } from '@labmesh/link/channel';
 import { ChannelEnd } from '@labmesh/link/channel-end';
 import { Link, type LinkHandlers } from '@labmesh/link/link';
 import type { First } from '@labmesh/link/first-frame';
+import type { FrameSocket } from '@labmesh/link/frame-socket';
 import type { RawChannel } from '@labmesh/link/raw-channel';
 import { MemorySocket } from '@labmesh/link/testing/socket-pair';
 import type { Goaway, Hello } from '@labmesh/wire/frame/messages';
@@ -24,7 +25,7 @@ export class MemoryLabd implements LinkHandlers {
   /** The channel of the moment by session: closing one is a cut further on. */
   readonly raws = new Map<string, RawChannel>();
   /** Sockets that are up. */
-  readonly links = new Map<Link, MemorySocket>();
+  readonly links = new Map<Link, FrameSocket>();
   /** Connections made so far, also refused ones. */
   dials = 0;
   /** Thrown to whoever connects. */
@@ -44,10 +45,14 @@ export class MemoryLabd implements LinkHandlers {
     if (this.away !== undefined) throw this.away;
     const [far, near] = MemorySocket.pair();
     if (this.perTurn !== undefined) far.perTurn = near.perTurn = this.perTurn;
-    const link = new Link(far, this, { side: 'even', channelsMax: this.channelsMax });
-    this.links.set(link, far);
+    this.serve(far);
     return near;
   };
+
+  /** A socket of a client, also a real one. */
+  serve(socket: FrameSocket): void {
+    this.links.set(new Link(socket, this, { side: 'even', channelsMax: this.channelsMax }), socket);
+  }
 
   hello(link: Link, hello: Hello): void {
     this.hellos.push(hello);
@@ -92,7 +97,7 @@ export class MemoryLabd implements LinkHandlers {
 
   /** Cuts every socket, with what is on its way. */
   cut(): void {
-    for (const socket of [...this.links.values()]) socket.terminate();
+    for (const socket of this.links.values()) socket.terminate();
   }
 
   sayGoaway(goaway: Partial<Goaway> = {}): void {
@@ -102,7 +107,7 @@ export class MemoryLabd implements LinkHandlers {
   }
 
   close(name: 'revoked' | 'goingAway'): void {
-    for (const link of [...this.links.keys()]) link.close(name);
+    for (const link of this.links.keys()) link.close(name);
   }
 }
 

@@ -152,10 +152,7 @@ class FileLines {
     if (read === 'end') return this.#atEnd(reader);
     if (!this.#isFresh) return read;
     this.#isFresh = false;
-    const missed = await this.#missed(reader);
-    if (missed === undefined) return read;
-    await this.#goOn(missed, 0, false);
-    return 'moved';
+    return (await this.#wentBack(reader)) ? 'moved' : read;
   }
 
   async #appeared(): Promise<'end' | 'moved'> {
@@ -166,14 +163,19 @@ class FileLines {
   }
 
   /**
-   * The first bytes of a live file are here. If it was truncated between our decision to read it and this, what it held
-   * is in a copy by now: older than our bytes, and with another beginning.
+   * A live file that we read from 0 has its first bytes, or none. If it was truncated or replaced between our decision
+   * to read it and this, what it held is elsewhere by now: older than our bytes, and with another beginning. Then that
+   * comes first, and our bytes are read again after it.
    */
-  async #missed(reader: GenerationReader): Promise<Generation | undefined> {
+  async #wentBack(reader: GenerationReader): Promise<boolean> {
     const [{ mtimeNs }, head] = [await reader.file.stat(), await reader.file.head()];
-    return this.#known.nextUnread(async (file, sibling) => {
+    const missed = await this.#known.nextUnread(async (file, sibling) => {
       return file.key !== reader.file.key && sibling.mtimeNs <= mtimeNs && !isSameHead(head, await file.head());
     });
+    if (missed === undefined) return false;
+    this.#reader = await GenerationReader.at(missed, 0);
+    await reader.file[Symbol.asyncDispose]();
+    return true;
   }
 
   async #afterTruncation(reader: GenerationReader): Promise<PlacedLine[] | 'moved'> {
@@ -193,7 +195,9 @@ class FileLines {
   }
 
   async #atEnd(reader: GenerationReader): Promise<PlacedLine[] | 'end' | 'moved'> {
-    if ((await liveKey(this.#path)) === reader.file.key) return 'end';
+    if ((await liveKey(this.#path)) === reader.file.key) {
+      return this.#isFresh && (await this.#wentBack(reader)) ? 'moved' : 'end';
+    }
     const next = await this.#nextAfter(reader);
     if (next === undefined) return 'end';
     // The writer may have written between our last look and leaving the file for good.
