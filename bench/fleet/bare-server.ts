@@ -36,7 +36,10 @@ http.on('upgrade', (request, socket, head) => {
 });
 const blocks = pem.match(/-----BEGIN [A-Z ]+-----[\s\S]+?-----END [A-Z ]+-----/g) ?? [];
 const key = blocks.find((block) => block.includes('PRIVATE KEY')) ?? '';
-const cert = blocks.filter((block) => block.includes('BEGIN CERTIFICATE')).slice(0, 2).join('\n');
+const cert = blocks
+  .filter((block) => block.includes('BEGIN CERTIFICATE'))
+  .slice(0, 2)
+  .join('\n');
 const tls = createTlsServer({ key, cert, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' });
 tls.on('secureConnection', (socket) => void http.emit('connection', socket));
 tls.listen(0, '127.0.0.1', () => {

@@ -21,7 +21,17 @@ import { agentVersion } from './version.ts';
 const version = agentVersion;
 /** systemd starts it again after any end; other supervisors after one that is none of 0 (EX_TEMPFAIL of sysexits.h). */
 const restartCode = 75;
-const commands = ['enroll', 'run', 'status', 'facts', 'check-config', 'install', 'guard', 'version', 'uninstall'] as const;
+const commands = [
+  'enroll',
+  'run',
+  'status',
+  'facts',
+  'check-config',
+  'install',
+  'guard',
+  'version',
+  'uninstall',
+] as const;
 const print = (text: string) => void process.stdout.write(text);
 
 const help = {
@@ -67,7 +77,9 @@ async function run(options: AgentOptions, life: Life, selfCommand: readonly stri
     code = restartCode;
     life.stop();
   };
-  const agent = life.stack.use(new Agent({ identity, options, clock: systemClock, log, version, selfCommand, restart }));
+  const agent = life.stack.use(
+    new Agent({ identity, options, clock: systemClock, log, version, selfCommand, restart }),
+  );
   const running = agent.run();
   // One on trial is ready when it proved itself: a supervisor that waits in vain ends it, whatever it does meanwhile.
   life.stack.use(tellReady(() => agent.state, agent.confirmed));

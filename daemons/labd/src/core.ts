@@ -5,10 +5,7 @@
  *
  * Facts flow up this line, intent flows down; nothing reads audit or events to decide.
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import type { Metrics } from '@labmesh/kit/metrics';
-import type { Store } from '@labmesh/store/store';
 import { composeHub, type Hub } from './compose/compose-hub.ts';
 import { composeRelay, type Relay } from './compose/compose-relay.ts';
 import { composeTrust, type Trust } from './compose/compose-trust.ts';
@@ -21,6 +18,7 @@ import { type LoginServices, loginServices } from './login/login-services.ts';
 import type { TlsIdentity } from './own-certificate.ts';
 import { AgentUpdates } from './reconcile/agent-updates.ts';
 import { openRecorder, type Recorder } from './recordings/recorder.ts';
+import type { World } from './settings/world.ts';
 
 export type CoreParts = {
   options: LabdOptions;
@@ -28,19 +26,19 @@ export type CoreParts = {
   urls: Urls;
   /** Our certificate as it is now, for other replicas. */
   identity: () => TlsIdentity;
-  store: Store;
+  store: World['store'];
   version: string;
   metrics: Metrics;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
 };
 
 export type Core = AsyncDisposable &
   Trust &
   Hub &
   Relay & {
-    store: Store;
-    clock: Clock;
+    store: World['store'];
+    clock: World['clock'];
     events: EventLog;
     limiter: RateLimiter;
     recorder: Recorder;

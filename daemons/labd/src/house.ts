@@ -1,6 +1,4 @@
 /** The rooms behind the doors once the core stands: routes and sockets. */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { makeApp } from './api/app.ts';
 import { FirstRefusals } from './api/call-record.ts';
 import { allHandlers } from './api/handlers/all-handlers.ts';
@@ -12,6 +10,7 @@ import type { Core } from './core.ts';
 import type { House } from './doors.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
 import { upgrade } from './upgrades.ts';
+import type { World } from './settings/world.ts';
 
 export type HouseParts = {
   core: Core;
@@ -19,8 +18,8 @@ export type HouseParts = {
   guard: { hosts: ReadonlySet<string>; origins: readonly string[] };
   version: string;
   loopDelay: LoopDelay;
-  log: Logger;
-  clock: Clock;
+  log: World['log'];
+  clock: World['clock'];
   isStopping: () => boolean;
 };
 

@@ -3,11 +3,8 @@
  * stands as soon as the database is there, and is gone through in the order of core.ts (LD-7).
  */
 import { readFileSync } from 'node:fs';
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { Metrics } from '@labmesh/kit/metrics';
 import { awaitStore } from '@labmesh/store/open-store';
-import type { Store } from '@labmesh/store/store';
 import { LoopDelay } from './api/loop-delay.ts';
 import { allowedHosts } from './api/request-guard.ts';
 import { type Core, openCore } from './core.ts';
@@ -18,13 +15,14 @@ import { startingHouse } from './starting-house.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
 import { startUpkeep } from './upkeep.ts';
 import { keepOwn, startIdentity, type TlsIdentity } from './own-certificate.ts';
+import type { World } from './settings/world.ts';
 
 export type LabdParts = {
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
   version: string;
   /** A store that somebody else opened and will close; else labd opens its own and waits for it. */
-  store?: Store;
+  store?: World['store'];
 };
 
 export class Labd implements AsyncDisposable {

@@ -5,17 +5,15 @@
  */
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { createCsr } from '@labmesh/pki/csr';
 import { readIdentity, writeIdentity } from '@labmesh/pki/identity-file';
 import { createLeaf, createRoot } from '@labmesh/pki/issue/profiles';
 import { generateKey } from '@labmesh/pki/keys';
 import { toPem } from '@labmesh/pki/der/pem';
-import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Authority } from './ca/authority.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
+import type { World } from './settings/world.ts';
 
 export type TlsIdentity = { keyPem: string; certPem: string; bundlePem: string };
 
@@ -38,7 +36,7 @@ function subjects(options: LabdOptions, hosts: readonly string[]): { dnsNames: s
 }
 
 /** The kept identity, or a throw-away one. */
-export async function startIdentity(dataDir: string, trustDomain: string, clock: Clock): Promise<TlsIdentity> {
+export async function startIdentity(dataDir: string, trustDomain: string, clock: World['clock']): Promise<TlsIdentity> {
   const kept = await readIdentity(join(dataDir, fileName)).catch(() => undefined);
   if (kept !== undefined && kept.certificate.notAfter > clock.wall()) {
     return { keyPem: kept.key.privatePem, certPem: kept.certificatePem + kept.chainPem, bundlePem: kept.bundlePem };
@@ -60,9 +58,9 @@ export async function startIdentity(dataDir: string, trustDomain: string, clock:
 }
 
 export type OwnCertificateParts = {
-  store: Store;
+  store: World['store'];
   authority: Authority;
-  clock: Clock;
+  clock: World['clock'];
   options: LabdOptions;
   dataDir: string;
   replicaId: string;
@@ -100,7 +98,7 @@ const retryMs = 60_000;
 
 /** Keeps our certificate fresh: now, at half life, and when the CA changed its issuer (CA-6, CA-10). @throws as `renewOwn`, the first time. */
 export async function keepOwn(
-  parts: OwnCertificateParts & { log: Logger },
+  parts: OwnCertificateParts & { log: World['log'] },
   onRenewed: (identity: TlsIdentity) => void,
   stack: AsyncDisposableStack,
 ): Promise<void> {

@@ -91,7 +91,13 @@ export class FakeAgent implements LinkHandlers, DeadlineEntry, AsyncDisposable {
     this.deadline = performance.now() + this.#heartbeatMs;
     if (link?.ping() !== true) return;
     this.beatsSent++;
-    link.sendMsg({ kind: 'heartbeat', uptimeS: 1, load: [0, 0, 0], channels: link.channels, bundle: this.identity.bundleDigest });
+    link.sendMsg({
+      kind: 'heartbeat',
+      uptimeS: 1,
+      load: [0, 0, 0],
+      channels: link.channels,
+      bundle: this.identity.bundleDigest,
+    });
   }
 
   /** Tells of its machine, as an agent does after it connected. */

@@ -73,7 +73,11 @@ function message(ending: ChannelEnding, { verb, target, now }: About): string {
 }
 
 function hint(ending: ChannelEnding, { verb, target, session }: About): string | undefined {
-  if (ending.reason === 'denied') return `labctl auth can-i ${verb} ${target} --explain`;
+  if (ending.reason === 'denied') {
+    // An attach names a session, but it is its server that was asked for.
+    const asked = /^\S+ on (server\/\S+) denied/.exec(ending.text)?.[1] ?? target;
+    return `labctl auth can-i ${verb} ${asked} --explain`;
+  }
   if (ending.reason === 'no-session' && verb === 'attach') return `labctl play ${target} shows what was recorded`;
   if (ending.reason === 'not-found' && ending.text.includes('server'))
     return 'labctl get servers lists those that you may see';

@@ -232,11 +232,11 @@ describe('LG-2 follow', () => {
   };
   const ways = {
     rename: () => {
-      shift(60);
+      shift(30);
       renameSync(file, `${file}.1`);
     },
     copytruncate: () => {
-      shift(60);
+      shift(30);
       copyFileSync(file, `${file}.1`);
       truncateSync(file);
     },

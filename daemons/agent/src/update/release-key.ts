@@ -22,7 +22,11 @@ export function parseReleaseKey(text: string): KeyObject {
 }
 
 /** Did the owner of the key release this content as this version for this machine? */
-export function isReleased(key: KeyObject, desired: Pick<AgentDesired, 'version' | 'sha256' | 'signature'>, arch: string) {
+export function isReleased(
+  key: KeyObject,
+  desired: Pick<AgentDesired, 'version' | 'sha256' | 'signature'>,
+  arch: string,
+) {
   const text = Buffer.from(releaseText(desired.version, arch, desired.sha256));
   return verify(null, text, key, Buffer.from(desired.signature, 'base64'));
 }

@@ -9,9 +9,6 @@
  * Default deny; a deny beats every allow; order never matters (RB-5). While the database is away the last snapshot
  * goes on deciding.
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
-import type { Store } from '@labmesh/store/store';
 import type { Kind, Verb } from '@labmesh/wire/fleet/access-words';
 import { system } from '@labmesh/wire/fleet/principal';
 import { readAccessVersion } from './access-version.ts';
@@ -20,6 +17,7 @@ import type { Limit } from './rules/limits.ts';
 import { loadSnapshot, rulesOf, type Snapshot, type Subject } from './load-policies.ts';
 import type { Decision, Explanation, RuleSet } from './rules/rule-set.ts';
 import type { Labels } from './rules/selector.ts';
+import type { World } from '../settings/world.ts';
 
 export type { Decision, Explanation, Limit, Subject };
 
@@ -29,7 +27,7 @@ export type { Decision, Explanation, Limit, Subject };
  */
 export type Target = { kind: Kind; name?: string; labels?: Labels };
 
-export type PoliciesOptions = { store: Store; clock: Clock; log: Logger; pollMs?: number };
+export type PoliciesOptions = { store: World['store']; clock: World['clock']; log: World['log']; pollMs?: number };
 
 /** Subjects whose rules are kept ready. */
 const subjectsMax = 10_000;

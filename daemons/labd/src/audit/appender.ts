@@ -12,9 +12,6 @@
  * where we were (not committed), the end of a group we tried (committed after all), or somebody else's: `CHAIN_TAKEN`,
  * and the log stops for good. What is read decides nothing else; rows are chained on what was computed here.
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
-import type { Store } from '@labmesh/store/store';
 import { isUniqueViolation } from '@labmesh/store/store-errors';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -26,6 +23,7 @@ import { AuditQueue, type Ticket } from './audit-queue.ts';
 import { type AuditRecord, hashRow, toTableRow } from './audit-row.ts';
 import { type Head, insertRows, readHead } from './audit-store.ts';
 import { type AuditEntry, cleanEntry } from './clean-entry.ts';
+import type { World } from '../settings/world.ts';
 
 export interface AuditLog extends AsyncDisposable {
   /** The replica's id. */
@@ -72,11 +70,11 @@ export type AuditLogOptions = {
 };
 
 export type AuditLogParts = {
-  store: Store;
+  store: World['store'];
   secrets: Sealer;
   chain: string;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
   options?: AuditLogOptions;
 };
 
@@ -202,7 +200,7 @@ export class Appender implements AuditLog {
     if (due) this.#nap.wake.abort(new Error('due'));
   }
 
-  /** Clock ms at which the rows that wait should be committed. */
+  /** World['clock'] ms at which the rows that wait should be committed. */
   #due(): number {
     if (this.#hurry > 0) return 0;
     const { commitWaitMs } = this.#options;

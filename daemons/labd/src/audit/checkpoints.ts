@@ -5,10 +5,7 @@
  *     {"heads":[{"chain":…,"hash":…,"seq":…}],"kid":"c1","time":"2025-12-21T00:00:00.000Z","type":"heads"}
  *     {"chain":…,"hash":…,"kid":"c1","seq":…,"time":…,"type":"stub"}      rows up to seq were pruned
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { parseJson } from '@labmesh/kit/parse-json';
-import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
@@ -16,6 +13,7 @@ import { z } from 'zod';
 import type { AuditKeys } from './audit-keys.ts';
 import { type Head, readChains, readHead } from './audit-store.ts';
 import { canonicalJson } from './canonical-json.ts';
+import type { World } from '../settings/world.ts';
 
 const who = system('audit-checkpoints');
 
@@ -56,14 +54,19 @@ export function signStatement(keys: AuditKeys, statement: Omit<Heads, 'kid'> | O
 }
 
 /** Keeps a statement among the checkpoints. */
-export async function storeCheckpoint(store: Store, signed: Signed, replicaId: string, now: number): Promise<void> {
+export async function storeCheckpoint(
+  store: World['store'],
+  signed: Signed,
+  replicaId: string,
+  now: number,
+): Promise<void> {
   const row = { id: uuidv7(), created_at: now, replica_id: replicaId, ...signed };
   await store.write(who, (tx) => tx.insertInto('audit_checkpoints').values(row).execute());
 }
 
 /** The own chain's end: an AuditLog. */
 export type OwnChain = { readonly chain: string; readonly keys: AuditKeys; head(): Head };
-export type CheckpointParts = { store: Store; audit: OwnChain; clock: Clock; log: Logger };
+export type CheckpointParts = { store: World['store']; audit: OwnChain; clock: World['clock']; log: World['log'] };
 
 /**
  * Signs the heads as they are now: the own one as committed here, the others as the store has them.

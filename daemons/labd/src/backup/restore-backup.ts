@@ -8,10 +8,7 @@
  */
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { loadTables } from '@labmesh/store/dump/load-tables';
-import type { Store } from '@labmesh/store/store';
 import type { Principal } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { RecordingFolder } from '../recordings/recording-folder.ts';
@@ -21,6 +18,7 @@ import type { OpenedBackup } from './backup-file.ts';
 import { checkKeys, installKeys, type KeyPlace } from './backup-keys.ts';
 import { BackupReader, checkCounts, type OnRecording } from './read-backup.ts';
 import { writeRestoredRow, type RestoredRow } from './restored-row.ts';
+import type { World } from '../settings/world.ts';
 
 export type Restored = {
   manifest: Manifest;
@@ -32,7 +30,7 @@ export type Restored = {
 };
 
 export type RestoreOptions = {
-  store: Store;
+  store: World['store'];
   /** From `openBackup`. */
   backup: OpenedBackup;
   principal: Principal;
@@ -41,12 +39,12 @@ export type RestoreOptions = {
   recordings?: RecordingFolder;
   /** Begins the new audit chain; unless given, by its row `restored-from`. */
   begin?: (restored: RestoredRow) => Promise<void>;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
 };
 
 /** Sessions and recordings that ran when the backup was made run no more. */
-async function endWhatRan(store: Store, principal: Principal, at: number): Promise<void> {
+async function endWhatRan(store: World['store'], principal: Principal, at: number): Promise<void> {
   await store.write(principal, async (tx) => {
     const running = tx.updateTable('sessions').set({ state: 'lost', ended_at: at });
     await running.where('state', 'in', ['open', 'detached']).execute();

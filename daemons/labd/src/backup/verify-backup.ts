@@ -2,17 +2,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { loadTables } from '@labmesh/store/dump/load-tables';
 import { openStore } from '@labmesh/store/open-store';
-import type { Store } from '@labmesh/store/store';
 import type { Principal } from '@labmesh/wire/fleet/principal';
 import { openSecrets, type Secrets } from '../secrets/open-secrets.ts';
 import { checkKeys, keyFileOf, type KeyPlace } from './backup-keys.ts';
 import type { Counts, Manifest } from './backup-content.ts';
 import type { OpenedBackup } from './backup-file.ts';
 import { BackupReader, checkCounts } from './read-backup.ts';
+import type { World } from '../settings/world.ts';
 
 export type VerifyOptions<T> = {
   /** From `openBackup`. */
@@ -21,9 +19,9 @@ export type VerifyOptions<T> = {
   /** Used when the backup holds no key of its own. */
   keys: KeyPlace;
   /** Verifies the chains of the store that was restored. */
-  verifyAudit: (store: Store, secrets: Secrets) => Promise<T>;
-  clock: Clock;
-  log: Logger;
+  verifyAudit: (store: World['store'], secrets: Secrets) => Promise<T>;
+  clock: World['clock'];
+  log: World['log'];
 };
 
 export type VerifiedBackup<T> = { manifest: Manifest; counts: Counts; audit: T };

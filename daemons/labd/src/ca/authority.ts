@@ -8,8 +8,6 @@
  * Each replica looks for changes each second, and inside a transaction that issues, so that no leaf is signed by the
  * rules of a phase that is over. Root keys are opened for the moment of a rotation or renewal only.
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { type PeerIdentity, verifyPeer } from '@labmesh/pki/verify-peer';
 import type { Store, Writer } from '@labmesh/store/store';
 import { type Principal, system } from '@labmesh/wire/fleet/principal';
@@ -21,14 +19,15 @@ import { caFindings, type ExpiryFinding, leafFindings } from './expiry.ts';
 import { type Issued, issueLeaf, type LeafRequest } from './issue-leaf.ts';
 import { type Bundle, type CaState, chainOf, signerFor } from './keys/ca-state.ts';
 import { type RotationStep, signingRequest } from './rotation.ts';
+import type { World } from '../settings/world.ts';
 
 export type { Issued, LeafRequest };
 
 export type AuthorityParts = {
   store: Store;
   secrets: Sealer;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
   options?: Partial<CaOptions>;
 };
 

@@ -2,8 +2,6 @@
  * The CA as this replica knows it: read whole from the store, replaced whole when the version there moves. Whoever
  * changes the CA reloads; the other replicas look each second.
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import type { Reader, Store, Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -14,8 +12,15 @@ import { type CaState, caState, signerFor, type Signer } from './keys/ca-state.t
 import { openSigners } from './keys/make-keys.ts';
 import { openCa } from './open-ca.ts';
 import { readCrls, type RevocationList, servedCrl, type StoredCrl } from './revocation-list.ts';
+import type { World } from '../settings/world.ts';
 
-export type CaMirrorParts = { store: Store; sealer: Sealer; clock: Clock; log: Logger; options: CaOptions };
+export type CaMirrorParts = {
+  store: Store;
+  sealer: Sealer;
+  clock: World['clock'];
+  log: World['log'];
+  options: CaOptions;
+};
 
 const who = system('ca');
 

@@ -1,6 +1,4 @@
 /** What changes the CA: rotation, renewal, upkeep. Each reads the rows again in its transaction and judges by those. */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { takeLease } from '@labmesh/store/lease';
 import type { Reader, Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
@@ -29,8 +27,15 @@ import {
   type RotationStep,
   signingRoots,
 } from './rotation.ts';
+import type { World } from '../settings/world.ts';
 
-export type CaWorksParts = { store: Store; sealer: Sealer; clock: Clock; log: Logger; options: CaOptions };
+export type CaWorksParts = {
+  store: Store;
+  sealer: Sealer;
+  clock: World['clock'];
+  log: World['log'];
+  options: CaOptions;
+};
 
 const who = system('ca');
 const leaseMs = 30_000;

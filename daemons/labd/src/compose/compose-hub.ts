@@ -1,7 +1,4 @@
 /** The fleet as this replica knows it: the other replicas, the agents here, and the view over all. */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
-import type { Store } from '@labmesh/store/store';
 import type { EventLog } from '../events/event-log.ts';
 import type { Ground, Urls } from '../settings/ground.ts';
 import { AgentHub } from '../hub/agent-hub.ts';
@@ -11,16 +8,17 @@ import { FleetView } from '../hub/fleet-view.ts';
 import { Replicas } from '../hub/replicas.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import type { Trust } from './compose-trust.ts';
+import type { World } from '../settings/world.ts';
 
 export type HubComposeParts = Pick<Trust, 'denyList' | 'authority'> & {
-  store: Store;
+  store: World['store'];
   options: LabdOptions;
   ground: Ground;
   urls: Urls;
   version: string;
   events: EventLog;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
 };
 
 export type Hub = {

@@ -1,7 +1,4 @@
 /** Clients, sessions, and the links to other replicas. */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
-import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import { BoundedWork } from '../limits/bounded-work.ts';
@@ -14,10 +11,11 @@ import { Route } from '../relay/routes.ts';
 import { SessionService } from '../relay/session-service.ts';
 import type { Hub } from './compose-hub.ts';
 import type { Trust } from './compose-trust.ts';
+import type { World } from '../settings/world.ts';
 
 export type RelayParts = Trust &
   Hub & {
-    store: Store;
+    store: World['store'];
     options: LabdOptions;
     replicaId: string;
     version: string;
@@ -25,8 +23,8 @@ export type RelayParts = Trust &
     identity: () => { keyPem: string; certPem: string; bundlePem: string };
     recorder: Recorder;
     limiter: RateLimiter;
-    clock: Clock;
-    log: Logger;
+    clock: World['clock'];
+    log: World['log'];
   };
 
 export type Relay = {

@@ -1,7 +1,4 @@
 /** What everything else stands on: sealed secrets, the audit log, access, and the CA with its deny list. */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
-import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { seedBuiltinRoles } from '../access/builtin-roles.ts';
 import { Policies } from '../access/policies.ts';
@@ -10,14 +7,15 @@ import { Authority } from '../ca/authority.ts';
 import { DenyList } from '../ca/deny-list.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import { openSecrets, type Secrets } from '../secrets/open-secrets.ts';
+import type { World } from '../settings/world.ts';
 
 export type TrustParts = {
-  store: Store;
+  store: World['store'];
   options: LabdOptions;
   dataDir: string;
   replicaId: string;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
 };
 
 export type Trust = { secrets: Secrets; audit: AuditLog; policies: Policies; denyList: DenyList; authority: Authority };

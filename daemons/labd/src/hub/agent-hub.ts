@@ -5,8 +5,6 @@
  *
  *     HELLO → known? allowed? → newest epoch → HELLO_OK → heartbeats … → closed → directory row gone
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import type { FrameSocket } from '@labmesh/link/frame-socket';
 import { Link, type LinkHandlers, type SocketCloseName } from '@labmesh/link/link';
 import type { PeerIdentity } from '@labmesh/pki/verify-peer';
@@ -16,6 +14,7 @@ import type { EventLog } from '../events/event-log.ts';
 import type { Directory, KnownAgent } from './directory.ts';
 import { flushMs, offlineBeats } from './server-status.ts';
 import { SwapWatch } from './swap-watch.ts';
+import type { World } from '../settings/world.ts';
 
 export type HubOptions = {
   heartbeatMs: number;
@@ -30,8 +29,8 @@ export type HubParts = {
   directory: Directory;
   denyList: DenyList;
   events: EventLog;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
   replicaId: string;
   options: HubOptions;
   /** `[exec]`, told to agents. */

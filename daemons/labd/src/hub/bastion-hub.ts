@@ -2,24 +2,22 @@
  * Bastions on the same link as agents (HB-12): they tell how installs go, and labd tells them what is wanted. Progress of
  * one bastion is kept in the order it came, one transaction after the other; the same step told twice changes nothing.
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import type { FrameSocket } from '@labmesh/link/frame-socket';
 import { Link, type LinkHandlers, type SocketCloseName } from '@labmesh/link/link';
 import type { PeerIdentity } from '@labmesh/pki/verify-peer';
-import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { BastionProgress, Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
 import type { DenyList } from '../ca/deny-list.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { saveProgress } from './machine-rows.ts';
+import type { World } from '../settings/world.ts';
 
 export type BastionHubParts = {
-  store: Store;
+  store: World['store'];
   denyList: DenyList;
   events: EventLog;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
   /** HELLO_OK as agents get it. */
   welcome: () => HelloOk;
 };

@@ -39,7 +39,8 @@ test('pieces hold all items in order, each of 2^n', () => {
     fc.property(fc.array(fc.nat(), { maxLength: 600 }), fc.integer({ min: 1, max: 200 }), (items, most) => {
       const pieces = [...evenPieces(items, most)];
       expect(pieces.flat()).toEqual(items);
-      for (const { length } of pieces) expect([length <= most, Number.isInteger(Math.log2(length))]).toEqual([true, true]);
+      for (const { length } of pieces)
+        expect([length <= most, Number.isInteger(Math.log2(length))]).toEqual([true, true]);
     }),
   );
 });

@@ -35,10 +35,24 @@ async function addAgents(count: number): Promise<string[]> {
         last_seen_at: null,
         retired_at: null,
       };
-      await tx.insertInto('servers').values(server as never).execute();
-      const agent = { id, created_at: 1, server_id: server.id, version: '1', ring: null, pin: null, bad_versions: '[]' };
+      await tx
+        .insertInto('servers')
+        .values(server as never)
+        .execute();
+      const agent = {
+        id,
+        created_at: 1,
+        server_id: server.id,
+        version: '1',
+        ring: null,
+        pin: null,
+        bad_versions: '[]',
+      };
       const rest = { key_hash: `k${index}`, bundle: null, approved_at: null, pending_csr: null };
-      await tx.insertInto('agents').values({ ...agent, ...rest } as never).execute();
+      await tx
+        .insertInto('agents')
+        .values({ ...agent, ...rest } as never)
+        .execute();
     }
   });
   return ids;

@@ -83,8 +83,7 @@ export class Directory {
       }
       for (const { agentId, version, bundle } of claims) {
         const news = { ...(version !== undefined && { version }), ...(bundle !== undefined && { bundle }) };
-        if (Object.keys(news).length > 0)
-          await tx.updateTable('agents').set(news).where('id', '=', agentId).execute();
+        if (Object.keys(news).length > 0) await tx.updateTable('agents').set(news).where('id', '=', agentId).execute();
       }
       return epochs;
     });

@@ -1,7 +1,5 @@
 /** The ways people log in, put together (2.3). */
 import { readFileSync } from 'node:fs';
-import type { Clock } from '@labmesh/kit/clock';
-import type { Store } from '@labmesh/store/store';
 import type { Sealer } from '../secrets/sealer.ts';
 import type { Denials } from './end-logins.ts';
 import { LoginSessions } from './login-sessions.ts';
@@ -14,6 +12,7 @@ import { type LeafSource, pinText, UserCertificates } from './user-certificates.
 import { UserEnrol, userTokenIssuer } from './user-enrol.ts';
 import { UserAccess } from './users/user-access.ts';
 import { Users } from './users/users.ts';
+import type { World } from '../settings/world.ts';
 
 export type LoginSettings = {
   trustDomain: string;
@@ -39,8 +38,8 @@ export type LoginServices = {
 };
 
 export type LoginServiceParts = {
-  store: Store;
-  clock: Clock;
+  store: World['store'];
+  clock: World['clock'];
   options: LoginSettings;
   /** For login commands. */
   publicUrl: string;

@@ -7,11 +7,8 @@
  *
  * What happens then is seen, not reported back: an agent's HELLO names its version, its update-report the bad ones.
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import type { Link } from '@labmesh/link/link';
 import { takeLease } from '@labmesh/store/lease';
-import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { type Principal, system } from '@labmesh/wire/fleet/principal';
 import type { AgentDesired } from '@labmesh/wire/fleet/releases';
@@ -22,16 +19,17 @@ import { Releases } from './releases.ts';
 import { planRollout } from './rollout-plan.ts';
 import { agentsOf, readAgents, readRollouts, saveRollout } from './rollout-rows.ts';
 import { type OpenWish, openWishes, savePin, type Wish, writeWishes } from './wishes.ts';
+import type { World } from '../settings/world.ts';
 
 export type AgentUpdatesParts = {
-  store: Store;
+  store: World['store'];
   hub: Pick<AgentHub, 'find' | 'onAgent'>;
   /** Replicas that live, this one among them. */
   liveReplicas: () => ReadonlySet<string>;
   replicaId: string;
   dataDir: string;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
 };
 
 const worker = system('agent-updates');

@@ -41,7 +41,8 @@ export async function saveRollout(
   const now = store.clock.wall();
   await store.write(principal, async (tx) => {
     const others = (await readRollouts(tx)).filter((one) => one.ring !== ring);
-    const own = version === null ? [] : [{ ...rest, version, ring, startedAt: now, startedBy: principalText(principal) }];
+    const own =
+      version === null ? [] : [{ ...rest, version, ring, startedAt: now, startedBy: principalText(principal) }];
     const all = [...others, ...own].toSorted((a, b) => ((a.ring ?? '') < (b.ring ?? '') ? -1 : 1));
     if (all.length > rolloutsMax)
       throw new FleetError('CONFLICT', {

@@ -7,8 +7,6 @@
  *     void recording.failed.then((why) => channel.close(why));
  *     const end = await recording.end({ code: 0, signal: null });
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import type { Counter, Metrics } from '@labmesh/kit/metrics';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { RecordingsTable } from '@labmesh/store/tables';
@@ -18,6 +16,7 @@ import { createPart, type NewPart, type PartRequest, type PlannedPart, planPart 
 import { RecorderHealth, type RecorderAlarm } from './recorder-health.ts';
 import { RecordingFolder, folderOfUrl } from './recording-folder.ts';
 import { SessionRecording, type RecordingEnd, type SessionRecordingOptions } from './session-recording.ts';
+import type { World } from '../settings/world.ts';
 
 export type RecorderSettings = {
   input: boolean;
@@ -43,8 +42,8 @@ export type RecorderOptions = {
   secrets: Sealer;
   /** `recordings.url`. */
   url: string;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
   options?: Partial<RecorderSettings>;
   metrics?: Metrics;
   /** Told once when writes begin to fail, and once when they work again. */

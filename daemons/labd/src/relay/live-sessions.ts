@@ -2,8 +2,6 @@
  * The sessions whose relay is on this replica: kept while ends come and go, cut when they lose their right, ended when
  * nobody comes back, and recorded when they are over (EX-7, RB-11).
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import type { ChannelEnding } from '@labmesh/link/channel';
 import { ChannelRelay, type RelayReport } from '@labmesh/link/channel-relay';
 import { windowOf } from '@labmesh/link/first-frame';
@@ -20,6 +18,7 @@ import { RecorderTap } from './recorder-tap.ts';
 import type { Route } from './routes.ts';
 import { type BeginParts, recordEnd, writeRecordingEnd } from './session-record.ts';
 import { standingAgents } from './session-rows.ts';
+import type { World } from '../settings/world.ts';
 
 export type LiveSession = {
   relay: ChannelRelay;
@@ -39,8 +38,8 @@ export type LiveSessionsParts = BeginParts & {
   policies: Policies;
   denyList: DenyList;
   view: FleetView;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
   orphanTtlMs: number;
 };
 
@@ -151,6 +150,7 @@ export class LiveSessions implements AsyncDisposable {
   /** Brings waiting ends together again, and ends what nobody comes back to (EX-7). */
   async #sweep(): Promise<void> {
     const now = this.#parts.clock.now();
+    for (const [session, { at }] of this.#past) if (now - at > pastMs) this.#past.delete(session);
     for (const live of this.#live.values()) {
       const { relay } = live;
       if (relay.hasClient || relay.isUnattended) {

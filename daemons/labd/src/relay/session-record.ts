@@ -1,6 +1,4 @@
 /** What audit and store keep of a session: how it began, and how it ended (EX-11, P1). */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import type { RelayReport } from '@labmesh/link/channel-relay';
 import type { Store, Writer } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -11,6 +9,7 @@ import type { Caller } from '../login/caller.ts';
 import { type BegunRecording, endRecordingRow, insertRecordingRow } from '../recordings/recorder.ts';
 import type { RecordingEnd, SessionRecording } from '../recordings/session-recording.ts';
 import { endSession, insertSession, type NewSession } from './session-rows.ts';
+import type { World } from '../settings/world.ts';
 
 /** What the audit rows say of an OPEN. Neither values of the environment nor contents of files. */
 function detailsOf(open: Open): Record<string, unknown> {
@@ -43,7 +42,7 @@ export function sessionEntry({ caller, open, server }: Subject): Omit<AuditEntry
   };
 }
 
-export type BeginParts = { store: Store; audit: AuditLog; clock: Clock; log: Logger };
+export type BeginParts = { store: Store; audit: AuditLog; clock: World['clock']; log: World['log'] };
 
 const worker = system('sessions');
 /** The end row waits this long for a recording that is hard to end. */

@@ -2,11 +2,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { SessionsTable } from '@labmesh/store/tables';
-import { closeCodes } from '@labmesh/wire/frame/frame-types';
+import { closeCodes, type CloseReason } from '@labmesh/wire/frame/frame-types';
 import { type Open, openSchema } from '@labmesh/wire/frame/open';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { parseJson } from '@labmesh/kit/parse-json';
 import { type Principal, principalText, system } from '@labmesh/wire/fleet/principal';
+import type { ChannelEnding } from '@labmesh/link/channel';
 import type { RelayReport } from '@labmesh/link/channel-relay';
 import type { Selectable } from 'kysely';
 import { evenPieces } from '../hub/batch.ts';

@@ -1,7 +1,4 @@
 /** The first start on an empty store: one key becomes the active one, whoever else starts at the same moment. */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
-import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { rm } from 'node:fs/promises';
 import { kekOf, newKek, newSalt, passphraseKey } from './kek.ts';
@@ -11,14 +8,15 @@ import { insertKey, readKeyRows } from './key-rows.ts';
 import { firstSealed } from './sealed-fields.ts';
 import { type Kek, kekIdOf } from './sealer.ts';
 import { SecretsRefused } from './secrets-refused.ts';
+import type { World } from '../settings/world.ts';
 
 export type FirstKeyOptions = {
-  store: Store;
+  store: World['store'];
   ring: KeyRing;
   keyFile: string;
   passphrase?: string | undefined;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
 };
 
 type Candidate = { kek: Kek; salt?: Uint8Array; isNewFile?: boolean };

@@ -2,9 +2,6 @@
  * The encryption service (spec 2.13): opens the keys that the store is sealed with, seals and opens values from memory,
  * and takes a rotation forward step by step. labd calls `advance` on a timer; between two calls nothing happens.
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
-import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { type Principal, system } from '@labmesh/wire/fleet/principal';
 import { join } from 'node:path';
@@ -16,9 +13,10 @@ import { insertKey, type KeyRow, readKeyRows, type SecretKeyState } from './key-
 import { Rotation } from './rotation.ts';
 import { type Kek, openWith, type Sealer, sealWith } from './sealer.ts';
 import { SecretsRefused } from './secrets-refused.ts';
+import type { World } from '../settings/world.ts';
 
 export type SecretsOptions = {
-  store: Store;
+  store: World['store'];
   dataDir: string;
   /** Default `<dataDir>/kek.key`. */
   keyFile?: string | undefined;
@@ -28,8 +26,8 @@ export type SecretsOptions = {
   nextPassphrase?: string | undefined;
   /** This replica's row in `replicas`, to tell which keys it holds. */
   replicaId?: string | undefined;
-  clock: Clock;
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
 };
 
 /** Times are Unix ms. */

@@ -53,7 +53,10 @@ function parseVersion(text: string): Parsed {
   // What follows + names a build and orders nothing (SemVer 2.0.0, 10).
   const [main = '', ...rest] = (text.split('+')[0] ?? '').split('-');
   const pre = rest.join('-');
-  return { numbers: main.split('.').map((part) => Number.parseInt(part, 10) || 0), pre: pre === '' ? [] : pre.split('.') };
+  return {
+    numbers: main.split('.').map((part) => Number.parseInt(part, 10) || 0),
+    pre: pre === '' ? [] : pre.split('.'),
+  };
 }
 
 function compareParts(a: string, b: string): number {

@@ -12,7 +12,7 @@ const headBytes = 512;
 const readBytes = 64 * 1024;
 /** Rotated files that are looked at; more is nobody's log. */
 const siblingsMax = 64;
-const listsMax = 5;
+const listsMax = 25;
 /** What rotation appends: `.1`, `-20250101`, `.old`. Compressed ones cannot be gone on with. */
 const suffix = String.raw`[._-](?:\d[\dT:._-]{0,40}|old|bak)`;
 

@@ -4,14 +4,13 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import { system } from '@labmesh/wire/fleet/principal';
 import { revokeCertificate } from '../../ca/revoke-certificate.ts';
-import type { Clock } from '@labmesh/kit/clock';
-import type { Store } from '@labmesh/store/store';
 import type { Authority } from '../../ca/authority.ts';
 import type { DenyList } from '../../ca/deny-list.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import type { Secrets } from '../../secrets/open-secrets.ts';
 import { writeDenials } from '../../login/end-logins.ts';
 import type { HandlersOf } from '../handler.ts';
+import type { World } from '../../settings/world.ts';
 
 type Names =
   | 'get-ca'
@@ -24,11 +23,11 @@ type Names =
 
 export type CaHandlerParts = {
   authority: Authority;
-  store: Store;
+  store: World['store'];
   denyList: DenyList;
   secrets: Secrets;
   events: EventLog;
-  clock: Clock;
+  clock: World['clock'];
 };
 
 const behindMax = 1_000;

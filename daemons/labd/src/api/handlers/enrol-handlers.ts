@@ -1,6 +1,4 @@
 /** The CA's public half, and how machines get and keep their certificates. */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Authority } from '../../ca/authority.ts';
 import type { EnrolServices } from '../../enrol/enrol-services.ts';
@@ -12,12 +10,13 @@ import { rateLimited, type RateLimiter } from '../../limits/rate-limiter.ts';
 import { pinText, type UserCertificates } from '../../login/user-certificates.ts';
 import type { HandlersOf } from '../handler.ts';
 import { noted } from './noted.ts';
+import type { World } from '../../settings/world.ts';
 
 type Names = 'get-bundle' | 'get-crl' | 'get-pin' | 'enroll' | 'renew' | 'reenroll';
 
 export type EnrolHandlerParts = {
-  store: Store;
-  clock: Clock;
+  store: World['store'];
+  clock: World['clock'];
   authority: Authority;
   limiter: RateLimiter;
   events: EventLog;

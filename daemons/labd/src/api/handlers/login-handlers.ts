@@ -1,6 +1,4 @@
 /** How people log in and out (ID-2 … ID-4). */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import type { Policies } from '../../access/policies.ts';
@@ -11,6 +9,7 @@ import type { LoginServices } from '../../login/login-services.ts';
 import type { HandlersOf } from '../handler.ts';
 import type { Identified } from '../identify.ts';
 import { noted } from './noted.ts';
+import type { World } from '../../settings/world.ts';
 
 type Names =
   | 'user-enroll'
@@ -25,8 +24,8 @@ type Names =
   | 'whoami';
 
 export type LoginHandlerParts = {
-  store: Store;
-  clock: Clock;
+  store: World['store'];
+  clock: World['clock'];
   denyList: DenyList;
   policies: Policies;
   people: LoginServices;

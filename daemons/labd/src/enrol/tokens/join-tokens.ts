@@ -1,7 +1,5 @@
 /** Join tokens: make, list, revoke (JT-1, JT-2, JT-8). Using one is enroll.ts. */
-import type { Clock } from '@labmesh/kit/clock';
 import { type Page, page } from '@labmesh/store/page';
-import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { principalText } from '@labmesh/wire/fleet/principal';
 import type { CreatedToken, createTokenSchema, Token, TokenQuery } from '@labmesh/wire/fleet/tokens';
@@ -13,12 +11,13 @@ import type { Caller } from '../../login/caller.ts';
 import { makeSecret } from '../../login/secret-text.ts';
 import { joinCommand, joinCommandArgv, type JoinTarget } from './join-command.ts';
 import { findToken, presentToken, stateCondition, type TokenRow } from './token-rows.ts';
+import type { World } from '../../settings/world.ts';
 
 type CreateToken = z.output<typeof createTokenSchema>;
 
 export type JoinTokensParts = {
-  store: Store;
-  clock: Clock;
+  store: World['store'];
+  clock: World['clock'];
   /** For the join command: the agents' URL and the pins as they are now. */
   target: () => JoinTarget;
 };

@@ -11,8 +11,6 @@
  * code once.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import type { Clock } from '@labmesh/kit/clock';
-import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type {
   DevicePoll,
@@ -33,6 +31,7 @@ import type { OidcIdentity } from './oidc-identity.ts';
 import type { OidcProvider } from './oidc-provider.ts';
 import { userOfIdentity } from './oidc-user.ts';
 import { openText, sealText } from './sealed-text.ts';
+import type { World } from '../../settings/world.ts';
 
 const stateTtlMs = 10 * 60_000;
 const deviceTtlMaxMs = 30 * 60_000;
@@ -46,8 +45,8 @@ const self = system('oidc-login');
 const loopbackHosts = ['127.0.0.1', '[::1]', 'localhost'];
 
 export type OidcLoginParts = {
-  store: Store;
-  clock: Clock;
+  store: World['store'];
+  clock: World['clock'];
   sealer: Sealer;
   logins: LoginSessions;
   provider: OidcProvider;

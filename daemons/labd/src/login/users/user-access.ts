@@ -1,6 +1,4 @@
 /** What lets a user in beside a certificate: token, password, one-time codes (ID-2, ID-3). */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { setPasswordSchema, setTotpSchema, totpSchema } from '@labmesh/wire/fleet/resources/people';
 import type { z } from 'zod';
@@ -13,10 +11,11 @@ import type { UserToken, UserTokenIssuer } from '../user-enrol.ts';
 import { findPerson, isOwn } from './find-person.ts';
 import { findUser } from './user-rows.ts';
 import { newTotp, readUserSecrets, writeUserSecret } from './user-secrets.ts';
+import type { World } from '../../settings/world.ts';
 
 export type UserAccessParts = {
-  store: Store;
-  clock: Clock;
+  store: World['store'];
+  clock: World['clock'];
   denials: Denials;
   sealer: Sealer;
   passwords: Passwords;
