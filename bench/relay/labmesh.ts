@@ -5,7 +5,7 @@ import { StartedProcess } from '../started-process.ts';
 import type { Target, TargetSetup } from './target.ts';
 
 /** As a user starts it: keys, usage and metrics are on because nothing turns them off. */
-export const labmeshCommand = './labctl up --json --no-demo --data {data} --port 0 --config {config}';
+export const labmeshCommand = './labctl up --json --no-demo --no-fleet --data {data} --port 0 --config {config}';
 
 /** Ours. In `command`, {data}, {config} and {upstream} (a port) are filled in; it prints the line that `up --json` does. */
 export async function startLabmesh(setup: TargetSetup, owned: AsyncDisposableStack, command: string): Promise<Target> {

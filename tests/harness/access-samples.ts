@@ -3,10 +3,13 @@
  * are really there, so that 404 always means "not for you". Where the decision stands before the body is read, a body
  * that nobody takes does: who may hears 400, and nothing happens.
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { OperationName } from '@labmesh/wire/fleet/operations';
 import type { Open, OpenKind } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { enrolMachine, type Machine } from './fleet-identities.ts';
+import { releaseFile } from '../../daemons/labd/src/reconcile/releases.ts';
 import { clientLink, machineLink, runSession } from './fleet-sockets.ts';
 import { doorOf } from './raw-https.ts';
 import { type RunningLabd, startAgent } from './start-labd.ts';
@@ -56,6 +59,7 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
     return name;
   };
   await reportMachine(labd, bastion);
+  layRelease(labd);
   return {
     server,
     bastion,
@@ -89,6 +93,14 @@ async function pastSession(labd: RunningLabd): Promise<string> {
 }
 
 const mac = '52:54:00:00:00:01';
+
+/** A release that labd can hand out; its signature is the agent's to judge. */
+function layRelease(labd: RunningLabd): void {
+  const folder = join(labd.folder, 'data', 'releases', '9.9.9');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, releaseFile('x64')), 'a program');
+  writeFileSync(join(folder, `${releaseFile('x64')}.sig`), 'a signature');
+}
 
 async function reportMachine(labd: RunningLabd, bastion: Machine): Promise<void> {
   const link = await machineLink(doorOf(labd.agents), 'bastion', { identity: bastion });

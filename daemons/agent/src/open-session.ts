@@ -1,18 +1,16 @@
 /** What each kind of OPEN becomes on this machine. */
-import type { Logger } from '@labmesh/kit/log';
-import type { Clock } from '@labmesh/kit/clock';
 import { type Accounts, systemAccounts } from './accounts.ts';
 import { openCopy } from './copy/run-copy.ts';
+import type { ExecWorld } from './exec/exec-world.ts';
 import { delegatedRoot, openCgroups } from './exec/process/cgroup.ts';
 import { openAttach, openExec } from './exec/run-exec.ts';
 import { openFacts } from './facts/open-facts.ts';
 import { openForward } from './forward/run-forward.ts';
 import { openLogs } from './logs/run-logs.ts';
 import type { OpenSession } from './sessions.ts';
-import type { SessionOptions } from './session-options.ts';
 
 /** The door to all kinds, over the machine as it is. */
-export function sessionOpener(parts: { options: SessionOptions; clock: Clock; log: Logger }): OpenSession {
+export function sessionOpener(parts: Pick<ExecWorld, 'options' | 'clock' | 'log'>): OpenSession {
   const { options, clock, log } = parts;
   const accounts: Accounts = systemAccounts();
   const root = delegatedRoot();

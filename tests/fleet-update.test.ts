@@ -1,0 +1,119 @@
+/**
+ * Updates of real agents under a supervisor, from a real labd (AG-8, AG-9, acceptance 13): a good release arrives, every
+ * kind of bad one leaves the old one running and is not tried twice.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { statSync, utimesSync, writeFileSync } from 'node:fs';
+import type { Agent } from '@labmesh/wire/fleet/resources/servers';
+import { agentProgram, InstalledAgent, ReleaseMaker } from './harness/agent-install.ts';
+import { type RunningLabd, startLabd } from './harness/start-labd.ts';
+
+const maker = new ReleaseMaker();
+let labd: RunningLabd;
+let agent: InstalledAgent;
+let program: string;
+
+beforeAll(async () => {
+  [labd, program] = await Promise.all([startLabd(), agentProgram('0.2.0')]);
+  agent = new InstalledAgent('web-1');
+  await agent.start(labd, '0.1.0', await agentProgram('0.1.0'), { releaseKey: maker.text });
+}, 60_000);
+afterAll(async () => {
+  await agent[Symbol.asyncDispose]();
+  await labd[Symbol.asyncDispose]();
+});
+
+/** The same program as another version. */
+const as = (version: string) => program.replaceAll('"0.2.0"', JSON.stringify(version));
+const seen = (name = 'web-1') => labd.call<Agent>('GET', `/api/agents/${name}`);
+const update = (version: string, more = {}) => labd.call('POST', '/api/agents/web-1/update', { version, ...more });
+
+/** Wishes for a version and waits until the agent has called it bad. */
+async function turnsOutBad(version: string): Promise<string | undefined> {
+  await update(version);
+  await agent.until(async () => (await seen()).badVersions.includes(version), `rid of ${version}`);
+  await agent.until(async () => (await seen()).status === 'online', 'back');
+  return agent.memory().bad?.find((one) => one.version === version)?.reason;
+}
+
+test('AG-8 a signed release is fetched, tried, confirmed; the one before stays as the way back', async () => {
+  maker.publish(labd, '0.2.0', program);
+  await update('0.2.0');
+  await agent.until(() => agent.link('confirmed') === '0.2.0', 'confirmed');
+  await agent.until(async () => (await seen()).updateState === 'idle', 'at rest');
+  expect(await seen()).toMatchObject({ version: '0.2.0', desiredVersion: '0.2.0', badVersions: [], status: 'online' });
+  expect(agent.link('current')).toBe('0.2.0');
+  expect(agent.versions().toSorted()).toEqual(['0.1.0', '0.2.0']);
+  expect(agent.memory().trial).toBeUndefined();
+  expect(agent.starts).toEqual(['0.1.0', '0.2.0']);
+}, 30_000);
+
+describe('update kills the agent: the old one is back, and it is not tried again', () => {
+  const bad: [string, string, string, string][] = [
+    ['that exits at once', '0.3.1', '#!/bin/sh\nexit 1\n', 'exits'],
+    ['that is no program', '0.3.2', 'no program at all', 'exits'],
+    ['that hangs', '0.3.3', '#!/bin/sh\nexec sleep 600\n', 'not-confirmed'],
+  ];
+  test.each(bad)('a version %s', async (_how, version, content, reason) => {
+    maker.publish(labd, version, content);
+    expect(await turnsOutBad(version)).toBe(reason);
+    expect([agent.link('current'), agent.link('confirmed')]).toEqual(['0.2.0', '0.2.0']);
+    expect((await seen()).version).toBe('0.2.0');
+  }, 30_000);
+
+  test('a version that cannot connect', async () => {
+    maker.publish(labd, '0.3.4', as('0.3.4').replaceAll('}/ws/agent', '}/ws/nowhere'));
+    expect(await turnsOutBad('0.3.4')).toBe('not-confirmed');
+    expect(agent.link('current')).toBe('0.2.0');
+  }, 30_000);
+
+  test('a version that somebody else signed is not even fetched', async () => {
+    const other = new ReleaseMaker();
+    const content = as('0.3.5');
+    maker.publish(labd, '0.3.5', content, other.sign('0.3.5', Buffer.from(content)));
+    expect(await turnsOutBad('0.3.5')).toBe('signature');
+    // Signed by the right one, but as another version or for another machine.
+    maker.publish(labd, '0.3.6', content, maker.sign('0.2.0', Buffer.from(content)));
+    expect(await turnsOutBad('0.3.6')).toBe('signature');
+    maker.publish(labd, '0.3.7', content, maker.sign('0.3.7', Buffer.from(content), 'riscv'));
+    expect(await turnsOutBad('0.3.7')).toBe('signature');
+    expect(agent.versions().toSorted()).toEqual(expect.not.arrayContaining(['0.3.5', '0.3.6', '0.3.7']));
+  }, 30_000);
+
+  test('a file that is another than the one that was signed never becomes executable', async () => {
+    const content = as('0.3.8');
+    const path = maker.publish(labd, '0.3.8', content);
+    // labd has read it once; then it changes in a way that nobody sees.
+    await update('9.9.9').catch(() => undefined);
+    const before = statSync(path);
+    await agent.until(async () => {
+      await labd.call('GET', '/api/rollouts');
+      return true;
+    }, 'asked');
+    await turnsOutOther(path, content, before);
+    expect(agent.memory().bad?.find(({ version }) => version === '0.3.8')?.reason).toBe('sha256');
+    expect(agent.versions()).not.toContain('0.3.8');
+    expect(agent.versions().filter((name) => name.endsWith('.part'))).toEqual([]);
+  }, 30_000);
+
+  test('none of them is tried again when it is wished for again', async () => {
+    const before = agent.starts.length;
+    for (const version of ['0.3.1', '0.3.4', '0.3.5', '0.3.8']) await update(version);
+    await Bun.sleep(2_500);
+    expect(agent.starts.length).toBe(before);
+    expect(agent.link('current')).toBe('0.2.0');
+    const begun = [...agent.said.matchAll(/"the update begins","version":"([\d.]+)"/g)].map(([, version]) => version);
+    expect(new Set(begun).size).toBe(begun.length);
+  }, 30_000);
+});
+
+async function turnsOutOther(path: string, content: string, before: { atime: Date; mtime: Date }): Promise<void> {
+  // The hash that labd knows goes with size, time and inode: those stay.
+  const other = content.replace('usage:', 'usagE:');
+  expect(other.length).toBe(content.length);
+  const wished = update('0.3.8');
+  await wished;
+  writeFileSync(path, other);
+  utimesSync(path, before.atime, before.mtime);
+  await agent.until(async () => (await seen()).badVersions.includes('0.3.8'), 'rid of 0.3.8');
+}
