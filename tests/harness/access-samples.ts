@@ -9,7 +9,7 @@ import type { OperationName } from '@labmesh/wire/fleet/operations';
 import type { Open, OpenKind } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { enrolMachine, type Machine } from './fleet-identities.ts';
-import { releaseFile } from '../../daemons/labd/src/reconcile/releases.ts';
+import { releaseFile } from '@labmesh/wire/fleet/releases';
 import { clientLink, machineLink, runSession } from './fleet-sockets.ts';
 import { doorOf } from './raw-https.ts';
 import { type RunningLabd, startAgent } from './start-labd.ts';
@@ -37,6 +37,7 @@ export type Ground = {
   bastion: Machine;
   /** A recorded session that is over. */
   session: string;
+  recording: string;
   serial: string;
   stock: Record<'user' | 'role' | 'binding' | 'token' | 'server' | 'agent', Stock>;
 };
@@ -52,6 +53,7 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
   await labd.call('POST', '/api/users', { name: 'spare' });
   await labd.call('POST', '/api/roles', { name: 'spare', rules: ['allow get on servers'] });
   const session = await pastSession(labd);
+  const shown = await labd.call<{ recordingId: string }>('GET', `/api/sessions/${session}`);
   const found = await labd.call<{ items: { serial: string }[] }>('GET', '/api/certificates?identity=web-2');
   const user = async () => {
     const name = `spare-${++count}`;
@@ -64,6 +66,7 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
     server,
     bastion,
     session,
+    recording: shown.recordingId,
     serial: found.items[0]!.serial,
     stock: {
       user: new Stock(user),
@@ -209,6 +212,7 @@ export const samples: Samples = {
   'get-session': ({ session }) => id(session),
   'kill-session': ({ session }) => id(session, {}),
   'get-recording': ({ session }) => id(session),
+  'get-recording-part': ({ recording }) => id(recording),
 };
 
 /** What may be opened on a client socket, each for itself; `exec-unrecorded` is exec that asks for no recording. */

@@ -119,18 +119,24 @@ export class InstalledAgent implements AsyncDisposable {
       const guard = await run([this.#program('confirmed'), 'guard', '--config', this.#config], this.#world);
       this.#said += guard.stdout + guard.stderr;
       this.starts.push(this.link('current'));
-      const daemon = new Daemon([this.#program('current'), 'run', '--config', this.#config], this.#world);
-      this.#daemon = daemon;
-      // READY of a version on trial comes when it is confirmed; who does not come that far is killed.
-      const timer = setTimeout(() => {
-        if (this.memory().trial !== undefined) daemon.signal('SIGKILL');
-      }, startMs);
-      await daemon.exited;
-      clearTimeout(timer);
-      await daemon[Symbol.asyncDispose]();
-      this.#said += daemon.said;
+      // What cannot be started has ended at once.
+      await this.#runOnce().catch((error: unknown) => (this.#said += `${String(error)}\n`));
       await Bun.sleep(50);
     }
+  }
+
+  async #runOnce(): Promise<void> {
+    const daemon = new Daemon([this.#program('current'), 'run', '--config', this.#config], this.#world);
+    this.#daemon = daemon;
+    // READY of a version on trial comes when it is confirmed; who does not come that far is killed.
+    const timer = setTimeout(() => {
+      if (this.memory().trial !== undefined) daemon.signal('SIGKILL');
+    }, startMs);
+    await daemon.exited;
+    clearTimeout(timer);
+    await daemon[Symbol.asyncDispose]();
+    this.#said += daemon.said;
+    this.#daemon = undefined;
   }
 
   get said(): string {

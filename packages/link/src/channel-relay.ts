@@ -27,10 +27,7 @@ import { cutReasons, retryReasons } from './flow/close-reasons.ts';
 import { StreamCounts } from './flow/stream-counts.ts';
 import { type RelayCore, RelaySide } from './flow/relay-side.ts';
 
-/**
- * Sees what passes, each byte once (the recorder). What it has not consumed is not credited either, so a slow tap slows
- * the session and never grows.
- */
+/** Sees what passes, each byte once (the recorder). What it has not consumed is not credited: a slow tap never grows. */
 export interface RelayTap {
   /** This relay passes the stream from `offset` on; called before its first data, and after bytes it will not see. */
   begin?(stream: StreamId, offset: number): void;

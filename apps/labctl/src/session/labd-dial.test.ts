@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
@@ -55,7 +54,7 @@ beforeAll(async () => {
   });
   tls.on('secureConnection', (socket) => http.emit('connection', socket));
   await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve));
-  url = `https://127.0.0.1:${(tls.address() as AddressInfo).port}`;
+  url = `https://127.0.0.1:${(tls.address() as { port: number }).port}`;
   stop.push(() => (http.closeAllConnections(), tls.close()));
   const user = await ca.leaf('user', userId);
   const { privatePem } = user.key;

@@ -7,6 +7,7 @@ import { RevokedLogins } from '../login/revoked-logins.ts';
 import type { Recorder } from '../recordings/recorder.ts';
 import { ClientSockets } from '../relay/client-sockets.ts';
 import { PeerLinks } from '../relay/peer-links.ts';
+import { PeerParts } from '../relay/peer-parts.ts';
 import { Route } from '../relay/routes.ts';
 import { SessionService } from '../relay/session-service.ts';
 import type { Hub } from './compose-hub.ts';
@@ -33,6 +34,8 @@ export type Relay = {
   clients: ClientSockets;
   /** Ends a session wherever its agent is (EX-11). */
   killSession(session: string, agentId: string): Promise<void>;
+  /** Parts of recordings that other replicas keep. */
+  parts: PeerParts;
 };
 
 const killer = system('kill-session');
@@ -79,5 +82,6 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
     await new Route(routes, agentId, killer).find();
     peers.endSessions([session], 'killed');
   };
-  return { peers, sessions, clients, killSession };
+  const recorded = new PeerParts({ replicas: parts.replicas, identity, trustDomain, log });
+  return { peers, sessions, clients, killSession, parts: recorded };
 }

@@ -45,6 +45,10 @@ export async function partsOf(store: Store, principal: Principal, session: strin
   return rows;
 }
 
+/** One part by its id. */
+export const findPart = (store: Store, principal: Principal, id: string): Promise<RecordingsTable | undefined> =>
+  store.read(principal, (db) => db.selectFrom('recordings').selectAll().where('id', '=', id).executeTakeFirst());
+
 /** The sealed bytes of a part that this replica keeps: what `fetchPart` of another replica gets. undefined: not here. */
 export async function sealedPart(
   folder: RecordingFolder,

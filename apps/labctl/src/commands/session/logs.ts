@@ -1,14 +1,14 @@
 import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
 import type { AuditRow } from '@labmesh/wire/fleet/resources/records';
-import { type LogLine, openLogsSchema, type OpenOf } from '@labmesh/wire/frame/open';
+import { openLogsSchema, type OpenOf } from '@labmesh/wire/frame/open';
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand, type FleetCall } from '../../fleet-command.ts';
 import { readLogWords, timeOf } from '../../session/logs/log-words.ts';
-import { LogLineError, logText } from '../../session/logs/log-lines.ts';
+import { logText } from '../../session/logs/log-lines.ts';
 import { sessionParts } from '../../session/session-call.ts';
-import { OutputGone, untilGone } from '../../session/session-io.ts';
+import { untilGone } from '../../session/session-io.ts';
 import { paint } from '../../terminal/paint.ts';
 
 const levels = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'] as const;
@@ -83,30 +83,12 @@ export const logs = defineFleetCommand({
 const isJson = ({ result }: LogsCall) => result.options.format === 'json' || result.options.format === 'ndjson';
 
 async function serverLog(call: LogsCall, name: string): Promise<number> {
-  const { values, world, result } = call;
-  const open = openOf(name, values, world.clock.wall());
-  const { followLogs } = await import('../../session/logs/follow-logs.ts');
-  const { ClientLink } = await import('../../session/client-link.ts');
-  const { channelProblem, endingOf } = await import('../../session/channel-problem.ts');
-  const { dialProblem } = await import('../../session/dial-problem.ts');
-  const { io, link, where, note } = sessionParts(call);
-  const paints = paint(result.options.colour);
-  const text = isJson(call) ? (line: LogLine) => `${JSON.stringify(line)}\n` : (line: LogLine) => logText(line, paints);
-  const show = (lines: readonly LogLine[]) => io.write(1, new TextEncoder().encode(lines.map(text).join('')));
-  await using client = new ClientLink(link);
-  try {
-    const { clock, life } = world;
-    await followLogs(open, { open: client.open.bind(client), show, warn: note, clock, signal: life.signal });
-    return exitCodes.ok;
-  } catch (error) {
-    world.life.signal.throwIfAborted();
-    if (error instanceof OutputGone) throw error;
-    if (error instanceof LogLineError)
-      throw new CommandError(`the agent of server/${name} sent no log: ${error.message}`);
-    const ending = endingOf(error);
-    if (ending === undefined) throw dialProblem(where, error);
-    throw channelProblem(ending, { verb: 'logs', target: `server/${name}`, now: world.clock.wall() });
-  }
+  const open = openOf(name, call.values, call.world.clock.wall());
+  const { showServerLog } = await import('../../session/logs/show-server-log.ts');
+  const paints = paint(call.result.options.colour);
+  return showServerLog(open, sessionParts(call), (line) =>
+    isJson(call) ? `${JSON.stringify(line)}\n` : logText(line, paints),
+  );
 }
 
 async function auditLog(call: LogsCall): Promise<number> {

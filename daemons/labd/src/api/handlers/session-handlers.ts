@@ -8,12 +8,13 @@ import type { Policies } from '../../access/policies.ts';
 import type { FleetView } from '../../hub/fleet-view.ts';
 import type { Recorder } from '../../recordings/recorder.ts';
 import type { Sealer } from '../../secrets/sealer.ts';
-import { readRecording } from '../../recordings/read-recording.ts';
+import { findPart, readRecording, sealedPart } from '../../recordings/read-recording.ts';
+import type { PeerParts } from '../../relay/peer-parts.ts';
 import { findSession, type SessionRow } from '../../relay/session-rows.ts';
 import type { HandlersOf } from '../handler.ts';
 import type { AnyCall } from './server-handlers.ts';
 
-type Names = 'list-sessions' | 'get-session' | 'kill-session' | 'get-recording';
+type Names = 'list-sessions' | 'get-session' | 'kill-session' | 'get-recording' | 'get-recording-part';
 
 export type SessionHandlerParts = {
   store: Store;
@@ -24,6 +25,7 @@ export type SessionHandlerParts = {
   /** This replica. */
   audit: { chain: string };
   killSession(session: string, agentId: string): Promise<void>;
+  parts: Pick<PeerParts, 'fetch'>;
 };
 
 const shown = (row: SessionRow, hostname: string | null) => ({
@@ -102,22 +104,36 @@ export function sessionHandlers(core: SessionHandlerParts): HandlersOf<Names> {
     'get-recording': async (call) => {
       const { row } = await sessionFor(call, core, 'play');
       const bytes = readRecording(
-        { store, secrets, folder: recorder.folder, replicaId: core.audit.chain },
+        { store, secrets, folder: recorder.folder, replicaId: core.audit.chain, fetchPart: core.parts.fetch },
         call.caller.principal,
         row.id,
       );
-      const first = await bytes.next();
-      if (first.done === true) throw new FleetError('NOT_FOUND', { message: 'this session was not recorded' });
-      const body = new ReadableStream<Uint8Array>({
-        start: (controller) => controller.enqueue(first.value),
-        pull: async (controller) => {
-          const next = await bytes.next();
-          if (next.done === true) controller.close();
-          else controller.enqueue(next.value);
-        },
-        cancel: async () => void (await bytes.return(undefined)),
-      });
-      return new Response(body, { headers: { 'Content-Type': 'application/x-asciicast' } });
+      return streamed(bytes, 'application/x-asciicast');
+    },
+    'get-recording-part': async (call) => {
+      const id = call.params['id'] ?? '';
+      const row = await findPart(store, call.caller.principal, id);
+      const sealed = row === undefined ? undefined : await sealedPart(recorder.folder, row);
+      if (sealed === undefined) throw new FleetError('NOT_FOUND', { message: 'that part is not here' });
+      call.note({ resource: `recording/${id}`, ...(row !== undefined && { session: row.session_id }) });
+      return streamed(sealed, 'application/octet-stream');
     },
   };
+}
+
+/** An answer in pieces as they are read. @throws FleetError NOT_FOUND when there is none. */
+async function streamed(pieces: AsyncIterable<Uint8Array>, type: string): Promise<Response> {
+  const bytes = pieces[Symbol.asyncIterator]();
+  const first = await bytes.next();
+  if (first.done === true) throw new FleetError('NOT_FOUND', { message: 'this session was not recorded' });
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(first.value),
+    pull: async (controller) => {
+      const next = await bytes.next();
+      if (next.done === true) controller.close();
+      else controller.enqueue(next.value);
+    },
+    cancel: async () => void (await bytes.return?.()),
+  });
+  return new Response(body, { headers: { 'Content-Type': type } });
 }

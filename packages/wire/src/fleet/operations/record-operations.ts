@@ -146,4 +146,14 @@ export const recordOperations = [
     summary: 'The recording as asciicast v3',
     output: null,
   }),
+  operation({
+    name: 'get-recording-part',
+    method: 'GET',
+    path: '/api/recordings/:id/sealed',
+    access: { rule: 'own', kinds: ['labd'] },
+    listeners: ['agent'],
+    audit: 'L',
+    summary: 'Sealed bytes of a part that this replica keeps, for another replica',
+    output: null,
+  }),
 ] as const;
