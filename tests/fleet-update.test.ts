@@ -54,12 +54,16 @@ describe('update kills the agent: the old one is back, and it is not tried again
     ['that is no program', '0.3.2', 'no program at all', 'exits'],
     ['that hangs', '0.3.3', '#!/bin/sh\nexec sleep 600\n', 'not-confirmed'],
   ];
-  test.each(bad)('a version %s', async (_how, version, content, reason) => {
-    maker.publish(labd, version, content);
-    expect(await turnsOutBad(version)).toBe(reason);
-    expect([agent.link('current'), agent.link('confirmed')]).toEqual(['0.2.0', '0.2.0']);
-    expect((await seen()).version).toBe('0.2.0');
-  }, 30_000);
+  test.each(bad)(
+    'a version %s',
+    async (_how, version, content, reason) => {
+      maker.publish(labd, version, content);
+      expect(await turnsOutBad(version)).toBe(reason);
+      expect([agent.link('current'), agent.link('confirmed')]).toEqual(['0.2.0', '0.2.0']);
+      expect((await seen()).version).toBe('0.2.0');
+    },
+    30_000,
+  );
 
   test('a version that cannot connect', async () => {
     maker.publish(labd, '0.3.4', as('0.3.4').replaceAll('}/ws/agent', '}/ws/nowhere'));

@@ -1,5 +1,6 @@
 /** Every command of labctl, loaded one at a time. The order is the order of help. */
 import type { CommandEntry, CommandGroup } from './command.ts';
+import { fleetAgentCommands } from './table/fleet-agent-commands.ts';
 import { fleetPeopleCommands } from './table/fleet-people-commands.ts';
 import { fleetServerCommands } from './table/fleet-server-commands.ts';
 import { fleetTrustCommands } from './table/fleet-trust-commands.ts';
@@ -9,7 +10,7 @@ import { toolCommands } from './table/tool-commands.ts';
 
 export const commandGroups: readonly CommandGroup[] = [
   { title: 'Models and API', entries: modelCommands },
-  { title: 'Fleet', entries: fleetServerCommands },
+  { title: 'Fleet', entries: [...fleetServerCommands, ...fleetAgentCommands] },
   { title: 'Sessions, files, ports and logs', entries: sessionCommands },
   { title: 'People and access', entries: fleetPeopleCommands },
   { title: 'State, CA, audit and backups', entries: fleetTrustCommands },

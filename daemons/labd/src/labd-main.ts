@@ -1,14 +1,14 @@
 /** `labd run`, `check-config`, `migrate`, `version` (LD-8). */
-import { readConfigFile } from '@labmesh/kit/config-file';
 import { systemClock } from '@labmesh/kit/clock';
 import { createLogger } from '@labmesh/kit/log';
-import { OptionsError, parseOptions, renderHelp, wantsHelp } from '@labmesh/kit/options';
+import { OptionsError, renderHelp, wantsHelp } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
 import { openStore } from '@labmesh/store/open-store';
 import manifest from '../package.json' with { type: 'json' };
 import { layGround } from './settings/ground.ts';
 import { Labd } from './labd.ts';
 import { labdOptions, type LabdOptions } from './settings/labd-options.ts';
+import { readLabdOptions } from './settings/read-labd-options.ts';
 import { serveMetrics } from './metrics.ts';
 
 const { version } = manifest;
@@ -21,33 +21,6 @@ const help = {
     'The control plane of the fleet: identities, access, audit, agents, sessions. Settings stand in labmesh.toml.',
   examples: ['labd run --data /var/lib/labmesh/labd', 'DATABASE_URL=postgresql://lab@db/lab labd run'],
 };
-
-/** Tables of labmesh.toml that are others' to read. */
-const othersTables = [
-  'agent',
-  'gateway',
-  'engine',
-  'discovery',
-  'queue',
-  'retry',
-  'keepalive',
-  'endpoints',
-  'endpoint',
-  'labman',
-  'models',
-  'log',
-];
-
-async function readOptions(argv: string[]): Promise<{ options: LabdOptions; words: string[] }> {
-  const at = argv.findIndex((word) => word === '--config' || word === '-c');
-  const path = at === -1 ? undefined : argv[at + 1];
-  if (at !== -1 && path === undefined)
-    throw new OptionsError({ source: '--config', exitCode: 2 }, 'a file is required');
-  const rest = at === -1 ? argv : [...argv.slice(0, at), ...argv.slice(at + 2)];
-  const file = path === undefined ? undefined : { ...(await readConfigFile(path)), known: othersTables };
-  const { values, positionals } = parseOptions(labdOptions, { argv: rest, env: process.env, file, positionalsMax: 1 });
-  return { options: values, words: positionals };
-}
 
 async function run(options: LabdOptions, life: Life): Promise<void> {
   const log = createLogger(
@@ -73,7 +46,7 @@ export async function labdMain(argv: string[], life: Life): Promise<number> {
     return argv.length === 0 ? 2 : 0;
   }
   try {
-    const { options, words } = await readOptions(argv);
+    const { options, words } = await readLabdOptions(argv);
     const [command] = words;
     if (command === 'version') process.stdout.write(`labd ${version}\n`);
     else if (command === 'check-config') {

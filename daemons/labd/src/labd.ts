@@ -14,7 +14,8 @@ import { openHouse } from './house.ts';
 import { startingHouse } from './starting-house.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
 import { startUpkeep } from './upkeep.ts';
-import { keepOwn, startIdentity, type TlsIdentity } from './own-certificate.ts';
+import { keepOwn, type TlsIdentity } from './own-certificate.ts';
+import { startIdentity } from './start-identity.ts';
 import type { World } from './settings/world.ts';
 
 export type LabdParts = {

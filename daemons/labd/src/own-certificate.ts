@@ -6,10 +6,8 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { createCsr } from '@labmesh/pki/csr';
-import { readIdentity, writeIdentity } from '@labmesh/pki/identity-file';
-import { createLeaf, createRoot } from '@labmesh/pki/issue/profiles';
+import { writeIdentity } from '@labmesh/pki/identity-file';
 import { generateKey } from '@labmesh/pki/keys';
-import { toPem } from '@labmesh/pki/der/pem';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Authority } from './ca/authority.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
@@ -18,9 +16,8 @@ import type { World } from './settings/world.ts';
 export type TlsIdentity = { keyPem: string; certPem: string; bundlePem: string };
 
 const worker = system('own-certificate');
-const fileName = 'identity.pem';
-/** Life of the certificate that only says that we are starting. */
-const startMs = 3_600_000;
+/** In the data folder. */
+export const identityFile = 'identity.pem';
 
 /** Names and addresses of our URLs and of loopback. */
 function subjects(options: LabdOptions, hosts: readonly string[]): { dnsNames: string[]; ips: string[] } {
@@ -33,28 +30,6 @@ function subjects(options: LabdOptions, hosts: readonly string[]): { dnsNames: s
   ]);
   const all = [...names].filter((name) => name !== '0.0.0.0' && name !== '::');
   return { dnsNames: all.filter((name) => isIP(name) === 0), ips: all.filter((name) => isIP(name) !== 0) };
-}
-
-/** The kept identity, or a throw-away one. */
-export async function startIdentity(dataDir: string, trustDomain: string, clock: World['clock']): Promise<TlsIdentity> {
-  const kept = await readIdentity(join(dataDir, fileName)).catch(() => undefined);
-  if (kept !== undefined && kept.certificate.notAfter > clock.wall()) {
-    return { keyPem: kept.key.privatePem, certPem: kept.certificatePem + kept.chainPem, bundlePem: kept.bundlePem };
-  }
-  const [rootKey, key] = [await generateKey(), await generateKey()];
-  const validity = { notBefore: clock.wall(), notAfter: clock.wall() + startMs };
-  const root = await createRoot({ key: rootKey, trustDomain, ...validity });
-  const leaf = await createLeaf({
-    ...validity,
-    issuer: { key: rootKey, certificate: root },
-    spki: key.spki,
-    keyHash: key.keyHash,
-    identity: { trustDomain, kind: 'labd', id: '00000000-0000-7000-8000-000000000000' },
-    name: 'starting',
-    dnsNames: ['localhost'],
-  });
-  const certPem = toPem('CERTIFICATE', leaf.der);
-  return { keyPem: key.privatePem, certPem, bundlePem: toPem('CERTIFICATE', root.der) };
 }
 
 export type OwnCertificateParts = {
@@ -85,7 +60,7 @@ export async function renewOwn(parts: OwnCertificateParts): Promise<TlsIdentity 
   } as const;
   const issued = await store.write(worker, (tx) => authority.issueLeaf(tx, { ...request, dnsNames, ips }));
   const { certificatePem, chainPem, caPem, renewAfter } = issued;
-  await writeIdentity(join(dataDir, fileName), {
+  await writeIdentity(join(dataDir, identityFile), {
     privatePem: key.privatePem,
     certificatePem,
     chainPem,

@@ -4,26 +4,14 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseJson } from '@labmesh/kit/parse-json';
 import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
 import { createCsr } from '@labmesh/pki/csr';
 import { readIdentity, type StoredIdentity, writeIdentity } from '@labmesh/pki/identity-file';
 import { generateKey, keyFromPem } from '@labmesh/pki/keys';
 import { bundleDigest } from '@labmesh/pki/pin';
 import { type Enrolled, enrolledSchema, renewedSchema } from '@labmesh/wire/fleet/enrolment';
-import { z } from 'zod';
+import { type AgentState, readState, saveState } from './agent-state.ts';
 import { callLabd, type ClientKey, fetchBundle, fetchPinnedBundle } from './labd-calls.ts';
-
-const stateSchema = z.object({
-  version: z.literal(1),
-  serverId: z.uuid(),
-  agentId: z.uuid(),
-  urls: z.array(z.string()).min(1),
-  caPin: z.string(),
-  /** Unix ms. */
-  renewAfter: z.number(),
-});
-type State = z.infer<typeof stateSchema>;
 
 export type MachineFacts = {
   hostname: string;
@@ -38,10 +26,10 @@ const pendingFile = 'pending.pem';
 
 export class AgentIdentity {
   readonly #folder: string;
-  #state: State;
+  #state: AgentState;
   #stored: StoredIdentity;
 
-  private constructor(folder: string, state: State, stored: StoredIdentity) {
+  private constructor(folder: string, state: AgentState, stored: StoredIdentity) {
     this.#folder = folder;
     this.#state = state;
     this.#stored = stored;
@@ -50,12 +38,8 @@ export class AgentIdentity {
   /** The identity of a folder; undefined when this machine never enrolled. @throws IdentityFileError, Error for damage. */
   static async open(folder: string): Promise<AgentIdentity | undefined> {
     const stored = await readIdentity(join(folder, 'identity.pem'));
-    const text = readPrivateFile(join(folder, 'state.json'));
-    if (stored === undefined || text === undefined) return undefined;
-    const state = stateSchema.safeParse(parseJson(text));
-    if (!state.success)
-      throw new Error(`${join(folder, 'state.json')} is damaged; remove it and enrol again with a new token`);
-    return new AgentIdentity(folder, state.data, stored);
+    const state = readState(folder);
+    return stored === undefined || state === undefined ? undefined : new AgentIdentity(folder, state, stored);
   }
 
   /**
@@ -185,6 +169,3 @@ async function saveIdentity(
   const { certificatePem, chainPem, caPem } = answer;
   await writeIdentity(join(folder, 'identity.pem'), { privatePem, certificatePem, chainPem, bundlePem: caPem });
 }
-
-const saveState = (folder: string, state: State) =>
-  writePrivateFile(join(folder, 'state.json'), `${JSON.stringify(state, null, 1)}\n`);

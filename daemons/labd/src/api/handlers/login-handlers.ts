@@ -3,9 +3,8 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import type { Policies } from '../../access/policies.ts';
 import type { DenyList } from '../../ca/deny-list.ts';
-import { revokeCertificate } from '../../ca/revoke-certificate.ts';
-import { writeDenials } from '../../login/end-logins.ts';
 import type { LoginServices } from '../../login/login-services.ts';
+import { logout } from '../../login/logout.ts';
 import type { HandlersOf } from '../handler.ts';
 import type { Identified } from '../identify.ts';
 import { noted } from './noted.ts';
@@ -38,17 +37,6 @@ const noOidc = () =>
     hint: 'set [login.oidc] issuer and client_id, and add oidc to login.methods',
   });
 
-async function logout(call: Parameters<HandlersOf<'logout'>['logout']>[0], parts: LoginHandlerParts) {
-  const { session, serial, principal } = call.caller;
-  const { people, store, denyList, clock } = parts;
-  if (session !== undefined) await people.logins.revoke(call.caller, session);
-  else if (serial !== undefined) {
-    const revocation = { serial, reason: 'logged out', now: clock.wall() };
-    await writeDenials({ store, denials: denyList }, principal, (tx) => revokeCertificate(tx, denyList, revocation));
-  }
-  return { ok: true } as const;
-}
-
 function assertMethod({ options }: LoginHandlerParts, method: 'token' | 'password'): void {
   if (options.loginMethods.includes(method)) return;
   throw new FleetError('NOT_AVAILABLE', { message: `login by ${method} is switched off here (login.methods)` });
@@ -69,7 +57,10 @@ export function loginHandlers(parts: LoginHandlerParts): HandlersOf<Names> {
       assertMethod(parts, 'password');
       return noted(call, people.passwordLogin.login(call.caller, call.body));
     },
-    logout: (call) => logout(call, parts),
+    logout: async (call) => {
+      await logout(call.caller, { ...parts, logins: people.logins });
+      return { ok: true };
+    },
     'create-certificate': (call) => noted(call, people.certificates.forSession(call.caller, call.body)),
     'create-ticket': (call) => people.tickets.create(call.caller),
     'start-oidc': async (call) => oidc().start(call.caller, call.body),
