@@ -295,3 +295,30 @@ describe('AP-4 on the wire', () => {
     expect((await one.call('GET', '/api/version')).json().version).toBeString();
   });
 });
+
+test('a service may what is bound to its name, until it is disabled', async () => {
+  const identity = await enrolMachine(labd, 'service', 'dashboard');
+  using line = new HttpsLine(doorOf(labd.api), identity);
+  const status = async () => (await line.call('GET', '/api/servers')).status;
+  expect(await status()).toBe(403);
+  await labd.call('POST', '/api/bindings', { subjectKind: 'service', subject: 'dashboard', role: 'viewer' });
+  expect(await status()).toBe(200);
+  const unknown = labd.call('POST', '/api/bindings', { subjectKind: 'service', subject: 'nobody', role: 'viewer' });
+  await expect(unknown).rejects.toThrow('VALIDATION_FAILED');
+  await labd.call('PATCH', '/api/users/dashboard', { disabled: true });
+  expect(await status()).toBe(403);
+  expect(await upgradeStatus(doorOf(labd.api), '/ws/client', { identity })).toBe(403);
+});
+
+test('RL-1 the 101st call of a stranger in a minute is 429, on both doors and for upgrades too', async () => {
+  using line = new HttpsLine(doorOf(labd.api));
+  using agents = new HttpsLine(doorOf(labd.agents));
+  const headers = { 'x-forwarded-for': '203.0.113.200' };
+  const statuses: number[] = [];
+  for (let n = 0; n < 102; n++) statuses.push((await line.call('GET', '/api/servers', { headers })).status);
+  expect(statuses).toEqual([...Array<number>(100).fill(401), 429, 429]);
+  const refused = await agents.call('POST', '/api/auth/renew', { headers, json: {} });
+  expect([refused.status, refused.headers.has('retry-after')]).toEqual([429, true]);
+  expect(await upgradeStatus(doorOf(labd.agents), '/ws/agent', { headers })).toBe(429);
+  expect((await line.call('GET', '/healthz', { headers })).status).toBe(200);
+});

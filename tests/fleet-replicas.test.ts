@@ -16,7 +16,9 @@ import { startTwoReplicas, type TwoReplicas } from './harness/two-replicas.ts';
 
 const missing = postgresAvailable();
 const why = '(needs PostgreSQL)';
-const toml = '[hub]\nheartbeat = "1s"\naccepts_per_s = 1000\n[exec]\norphan_ttl = "2s"';
+/** The agent of most tests hangs on B, and takes its times from there. */
+const toml = (orphanTtl: string) =>
+  `[hub]\nheartbeat = "1s"\naccepts_per_s = 1000\n[exec]\norphan_ttl = "${orphanTtl}"`;
 const quick = 'reconnect_min = "200ms"\nreconnect_max = "1s"';
 /** Two seconds, and a machine under load. */
 const cutMs = 3_000;
@@ -25,11 +27,14 @@ type Session = { state: string; endedAt: string | null; exit: { code: number } |
 type Rows = { items: { session?: string; phase: string; result: string }[] };
 
 let two: TwoReplicas;
+const startA = () => two.start('a', { toml: toml('2s') });
 const opened = new AsyncDisposableStack();
 
 beforeAll(async () => {
   if (missing !== undefined) return;
-  two = opened.use(await startTwoReplicas({ toml }));
+  two = opened.use(await startTwoReplicas({ start: false }));
+  await startA();
+  await two.start('b', { toml: toml('30s') });
   opened.use(await startAgent(two.b, 'web-1', { toml: quick }));
 }, 30_000);
 afterAll(() => opened.disposeAsync());
@@ -51,6 +56,17 @@ async function userOf(name: string, roles: readonly string[]): Promise<Identity>
       ).allowed,
   );
   return user;
+}
+
+/** Output in the recording of a session, as this replica joins it. */
+async function played(labd: RunningLabd, session: string): Promise<string> {
+  const response = await fetch(`http://labd/api/sessions/${session}/recording`, { unix: labd.socket });
+  const [, ...lines] = (await response.text()).split('\n').filter(Boolean);
+  return lines
+    .map((line) => JSON.parse(line) as [number, string, string])
+    .filter(([, code]) => code === 'o')
+    .map(([, , text]) => text)
+    .join('');
 }
 
 /** Ms from `decide` to the end of what runs, and how it ended. */
@@ -181,8 +197,29 @@ test.skipIf(missing !== undefined)(
     const { items } = await two.a.call<Rows>('GET', '/api/audit?action=exec.open&limit=500');
     const own = items.filter(({ session }) => session === run.session);
     expect(own.map(({ phase, result }) => `${phase} ${result}`).toSorted()).toEqual(['end ok', 'start ok']);
+    expect(await played(two.a, run.session)).toBe(out);
+    expect(await played(two.b, run.session)).toBe(out);
   },
   30_000,
+);
+
+test.skipIf(missing !== undefined)(
+  `EX-8, RP-2 a detached command goes on when its replica is killed, and all of it is recorded ${why}`,
+  async () => {
+    await using onA = openClient([{ socket: two.a.socket }]);
+    const { shell, out } = counting(150, 8);
+    const run = await begin(onA, 'web-1', shell, { detach: true });
+    expect((await run.ended).ending.reason).toBe('ok');
+    await Bun.sleep(500);
+    await two.kill('a');
+    const ended = () => two.b.call<Session>('GET', `/api/sessions/${run.session}`);
+    await waitFor(async () => (await ended()).endedAt !== null, 25_000);
+    expect(await ended()).toMatchObject({ state: 'ended', exit: { code: 7 } });
+    await startA();
+    await waitFor(async () => (await played(two.b, run.session)) === out, 5_000);
+    expect(await played(two.a, run.session)).toBe(out);
+  },
+  40_000,
 );
 
 test.skipIf(missing !== undefined)(`AU-7 after all of it every chain is whole ${why}`, async () => {

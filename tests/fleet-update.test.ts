@@ -3,28 +3,36 @@
  * kind of bad one leaves the old one running and is not tried twice.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { statSync, utimesSync, writeFileSync } from 'node:fs';
+import { utimesSync, writeFileSync } from 'node:fs';
 import type { Agent } from '@labmesh/wire/fleet/resources/servers';
-import { agentProgram, InstalledAgent, ReleaseMaker } from './harness/agent-install.ts';
+import { agentProgram, arch, InstalledAgent, ReleaseMaker } from './harness/agent-install.ts';
+import { enrolMachine } from './harness/fleet-identities.ts';
+import { doorOf, HttpsLine } from './harness/raw-https.ts';
 import { type RunningLabd, startLabd } from './harness/start-labd.ts';
 
 const maker = new ReleaseMaker();
 let labd: RunningLabd;
 let agent: InstalledAgent;
 let program: string;
+/** Another machine, which asks by hand. */
+let probe: HttpsLine;
 
 beforeAll(async () => {
   [labd, program] = await Promise.all([startLabd(), agentProgram('0.2.0')]);
+  probe = new HttpsLine(doorOf(labd.agents), await enrolMachine(labd, 'agent', 'probe'));
   agent = new InstalledAgent('web-1');
   await agent.start(labd, '0.1.0', await agentProgram('0.1.0'), { releaseKey: maker.text });
 }, 60_000);
 afterAll(async () => {
+  probe[Symbol.dispose]();
   await agent[Symbol.asyncDispose]();
   await labd[Symbol.asyncDispose]();
 });
 
 /** The same program as another version. */
 const as = (version: string) => program.replaceAll('"0.2.0"', JSON.stringify(version));
+const artifact = (version: string, headers = {}) =>
+  probe.call('GET', `/api/agent/artifacts/${version}/${arch}`, { headers });
 const seen = (name = 'web-1') => labd.call<Agent>('GET', `/api/agents/${name}`);
 const update = (version: string, more = {}) => labd.call('POST', '/api/agents/web-1/update', { version, ...more });
 
@@ -88,7 +96,7 @@ describe('update kills the agent: the old one is back, and it is not tried again
     const content = as('0.3.8');
     const path = maker.publish(labd, '0.3.8', content);
     await changeOnTheWay('0.3.8', path, content);
-    expect(agent.memory().bad?.find(({ version }) => version === '0.3.8')?.reason).toBe('sha256');
+    expect(await turnsOutBad('0.3.8')).toBe('sha256');
     expect(agent.versions()).not.toContain('0.3.8');
     expect(agent.versions().filter((name) => name.endsWith('.part'))).toEqual([]);
   }, 30_000);
@@ -106,13 +114,57 @@ describe('update kills the agent: the old one is back, and it is not tried again
 
 /** labd has read the file, and then it changes in a way that labd does not see: size, time and inode stay. */
 async function changeOnTheWay(version: string, path: string, content: string): Promise<void> {
-  const { atime, mtime } = statSync(path);
+  const noon = new Date('2026-01-01T12:00:00Z');
+  utimesSync(path, noon, noon);
+  const answer = await artifact(version, { range: 'bytes=0-9' });
+  expect([answer.status, answer.body]).toEqual([206, content.slice(0, 10)]);
   const other = content.replace('nothing listens here', 'NOTHING listens here');
   expect(other).not.toBe(content);
-  // An agent that is too far away to be told of it makes labd look at the release all the same.
-  await labd.call('POST', '/api/agents/web-1/pin', { version: '0.2.0' });
-  await labd.call('POST', '/api/agents/web-1/pin', { version: null });
   writeFileSync(path, other);
-  utimesSync(path, atime, mtime);
-  await update(version);
+  utimesSync(path, noon, noon);
 }
+
+describe('AG-9 sessions, pins, the way back', () => {
+  const exec = (seconds: number) =>
+    labd.labctl('exec', 'web-1', '--local', '--', 'sh', '-c', `sleep ${seconds}; echo through`);
+
+  test('an update waits for the session that runs', async () => {
+    maker.publish(labd, '0.4.0', as('0.4.0'));
+    const running = exec(4);
+    await agent.until(
+      async () => (await labd.call<{ items: unknown[] }>('GET', '/api/sessions?state=open')).items.length > 0,
+      'busy',
+    );
+    await update('0.4.0');
+    await agent.until(async () => (await seen()).updateState === 'waiting', 'waiting');
+    expect(agent.link('current')).toBe('0.2.0');
+    expect(await running).toMatchObject({ exitCode: 0, stdout: 'through\n' });
+    await agent.until(() => agent.link('confirmed') === '0.4.0', 'confirmed');
+  }, 30_000);
+
+  test('--now ends it; rollback takes the version before', async () => {
+    await agent.until(async () => (await seen()).updateState === 'idle', 'at rest');
+    const running = exec(30);
+    await agent.until(
+      async () => (await labd.call<{ items: unknown[] }>('GET', '/api/sessions?state=open')).items.length > 0,
+      'busy',
+    );
+    const back = await labd.labctl('agents', 'rollback', 'web-1', '--now', '--local', '-o', 'json');
+    expect(JSON.parse(back.stdout)).toMatchObject({ desiredVersion: '0.2.0' });
+    expect((await running).exitCode).not.toBe(0);
+    await agent.until(() => agent.link('confirmed') === '0.2.0', 'confirmed');
+    expect((await seen()).version).toBe('0.2.0');
+  }, 30_000);
+
+  test('a pinned agent is not updated; off it is', async () => {
+    await agent.until(async () => (await seen()).updateState === 'idle', 'at rest');
+    expect((await labd.labctl('agents', 'pin', 'web-1', '0.2.0', '--local')).exitCode).toBe(0);
+    await expect(update('0.4.0')).rejects.toThrow('pinned to 0.2.0');
+    await labd.call('POST', '/api/agents/update', { version: '0.4.0' });
+    await Bun.sleep(2_500);
+    expect(agent.link('current')).toBe('0.2.0');
+    expect((await labd.labctl('agents', 'pin', 'web-1', '--off', '--local')).exitCode).toBe(0);
+    await agent.until(() => agent.link('confirmed') === '0.4.0', 'confirmed');
+    await labd.call('POST', '/api/agents/update', { version: null });
+  }, 30_000);
+});

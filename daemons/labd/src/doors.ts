@@ -140,7 +140,9 @@ export class Doors implements AsyncDisposable {
 
   /** LD-4: what TLS says of a chain is never relied upon. */
   #judge(socket: TLSSocket): Peer {
-    const leafDer = socket.getPeerCertificate(false).raw as Uint8Array | undefined;
+    // Null for a connection that is gone already.
+    const shown = socket.getPeerCertificate(false) as { raw?: Uint8Array } | null | undefined;
+    const leafDer = shown?.raw;
     if (leafDer === undefined) return { state: 'none' };
     const { verify } = this.#house();
     if (verify === undefined) return { state: 'refused', reason: 'untrusted' };

@@ -46,7 +46,13 @@ export function openHouse(parts: HouseParts): House {
   return {
     fetch: makeApp(handlers, { ...dispatching, unavailable }),
     upgrade: (request, socket, head, connection) =>
-      void upgrade(request, socket, head, connection, { core, identifyParts, guard, isStopping, log }),
+      void upgrade(request, socket, head, connection, { core, identifyParts, guard, isStopping, log }).catch(
+        (error: unknown) => {
+          // One connection's fault is not labd's end.
+          log.error('an upgrade failed in a way nobody foresaw', { error });
+          socket.destroy();
+        },
+      ),
     verify: (leafDer) => authority.verifyClient(leafDer, 'tell'),
   };
 }

@@ -58,7 +58,8 @@ async function byTicket(request: IncomingMessage, caller: Identified, core: Core
   if (caller.principal.kind !== 'anonymous' || ticket === undefined) return caller;
   const login = await core.people.tickets.redeem(ticket);
   if (login === undefined) throw new FleetError('UNAUTHENTICATED', { message: 'this ticket is used or too old' });
-  return { ...caller, principal: login.user, groups: login.groups, session: login.id, method: 'session' };
+  const { user: principal, groups, id: session, expiresAt } = login;
+  return { ...caller, principal, groups, session, expiresAt, method: 'session' };
 }
 
 async function admit(request: IncomingMessage, connection: Connection, known: Incoming, parts: UpgradeParts) {

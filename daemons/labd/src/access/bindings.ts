@@ -20,7 +20,7 @@ export type BindingRecord = {
 };
 export type BindingInput = {
   subjectKind: SubjectKind;
-  /** A user's id or name; a group's name; a service's id. */
+  /** A user's or service's id or name; a group's name. */
   subject: string;
   /** Role, by id or name. */
   role: string;
@@ -29,13 +29,17 @@ export type BindingInput = {
 };
 
 async function resolveSubject({ tx }: Change, kind: SubjectKind, subject: string) {
-  if (kind !== 'user') return { id: subject, name: subject };
-  const all = tx.selectFrom('users').select(['id', 'name']);
+  // Groups are what a login tells: nobody keeps a list of them.
+  if (kind === 'group') return { id: subject, name: subject };
+  const all = tx
+    .selectFrom('users')
+    .select(['id', 'name'])
+    .where('kind', kind === 'service' ? '=' : '!=', 'service');
   const user =
     (await all.where('id', '=', subject).executeTakeFirst()) ??
     (await all.where('name', '=', subject).executeTakeFirst());
   if (user === undefined)
-    throw new FleetError('VALIDATION_FAILED', { field: 'subject', message: 'subject: there is no such user' });
+    throw new FleetError('VALIDATION_FAILED', { field: 'subject', message: `subject: there is no such ${kind}` });
   return user;
 }
 

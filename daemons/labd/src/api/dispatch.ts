@@ -149,7 +149,8 @@ export async function dispatch(incoming: Incoming, parts: DispatchParts, out: Ou
     await record.start();
     const { signal, headers } = request;
     const note = (more: AuditNote) => record.note(more);
-    const call = { caller, subject, params, query, body, signal, headers, note, may: access.may };
+    const stillMay = () => wouldBegin(incoming, subject, parts);
+    const call = { caller, subject, params, query, body, signal, headers, note, may: access.may, stillMay };
     const answer = await work(incoming, call, access, parts);
     await record.done();
     return answer;
@@ -157,6 +158,21 @@ export async function dispatch(incoming: Incoming, parts: DispatchParts, out: Ou
     const known = asFleetError(error, parts.log, requestId);
     await record.failed(known);
     throw known;
+  }
+}
+
+/** The same judgement again, from the certificate or bearer on; a database that is away takes nobody's right. */
+async function wouldBegin(
+  { operation, connection, request, requestId }: Incoming,
+  subject: Subject,
+  parts: DispatchParts,
+): Promise<boolean> {
+  try {
+    const caller = await identify(connection, request.headers, requestId, parts.identifyParts);
+    new AccessCheck(operation, subject, parts.policies).begin();
+    return caller.isExpired !== true;
+  } catch (error) {
+    return error instanceof FleetError && error.code === 'STORE_UNAVAILABLE';
   }
 }
 

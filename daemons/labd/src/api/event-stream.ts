@@ -1,6 +1,7 @@
 /**
  * Events as server-sent events (`/api/events`). `Last-Event-ID` or `?since=` goes on after an event; each second asks the
- * store for newer ones, so that those of every replica come in one order. A reader that does not read costs one page.
+ * store for newer ones, so that those of every replica come in one order, and whether the reader may still know. A
+ * reader that does not read costs one page.
  */
 import type { FleetEvent } from '@labmesh/wire/fleet/resources/records';
 import type { OperationOf } from '@labmesh/wire/fleet/operations';
@@ -45,6 +46,7 @@ export function eventStream(call: Call<OperationOf<'stream-events'>>, parts: Eve
     let quietSince = performance.now();
     yield ': labmesh events\n\n';
     for (;;) {
+      if (!(await call.stillMay())) return;
       const found = await parts.events.since(call.caller.principal, cursor);
       cursor = found.at(-1)?.id ?? cursor;
       for (const event of await visible(found, call, parts)) {

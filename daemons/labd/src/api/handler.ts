@@ -28,6 +28,8 @@ export type Call<O extends FleetOperation> = {
    * @throws FleetError PERMISSION_DENIED, or NOT_FOUND when the caller may not even list the kind (AP-5).
    */
   may(verb: Verb, target: Target, limit?: Limit): void;
+  /** Whether the caller would still be let in: for answers that go on while rights and logins end (RB-11, CA-8). */
+  stillMay(): Promise<boolean>;
 };
 
 /** A handler answers with the operation's output; with a Response where that is null, or the status is its own. */

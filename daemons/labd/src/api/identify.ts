@@ -25,11 +25,9 @@ export type IdentifyParts = {
   trustedProxies: readonly string[];
 };
 
-/** `method` and `expiresAt` are for `whoami`. */
+/** `method` is for `whoami`. */
 export type Identified = Caller & {
   method: 'certificate' | 'session' | 'socket' | 'none';
-  /** Unix ms. */
-  expiresAt?: number;
   /** The certificate is ours but over: `reenroll` takes it, nothing else does. */
   isExpired?: boolean;
 };

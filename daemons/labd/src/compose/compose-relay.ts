@@ -6,6 +6,7 @@ import type { RateLimiter } from '../limits/rate-limiter.ts';
 import { RevokedLogins } from '../login/revoked-logins.ts';
 import type { Recorder } from '../recordings/recorder.ts';
 import { ClientSockets } from '../relay/client-sockets.ts';
+import { DetachedSessions } from '../relay/detached-sessions.ts';
 import { PeerLinks } from '../relay/peer-links.ts';
 import { PeerParts } from '../relay/peer-parts.ts';
 import { Route } from '../relay/routes.ts';
@@ -60,6 +61,13 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
   const work = new BoundedWork({ perUserMax, perServerMax, perReplicaMax });
   const routes = { hub, directory, peers, replicaId };
   const sessions = stack.use(new SessionService({ ...parts, work, routes, orphanTtlMs: options.orphanTtlMs }));
+  stack.use(
+    new DetachedSessions({
+      ...parts,
+      isHere: (id) => sessions.live.get(id) !== undefined,
+      adopt: (row) => sessions.adoptDetached(row),
+    }),
+  );
   const clients = stack.use(new ClientSockets({ sessions, denyList, replicaId, options, log }));
   const revoked = stack.use(await RevokedLogins.open({ store, clock, log }));
   stack.defer(

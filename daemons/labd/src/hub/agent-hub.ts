@@ -11,6 +11,7 @@ import type { PeerIdentity } from '@labmesh/pki/verify-peer';
 import type { ExecSettings, Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
 import type { DenyList } from '../ca/deny-list.ts';
 import type { EventLog } from '../events/event-log.ts';
+import { Batch, Newest } from './batch.ts';
 import type { Directory, KnownAgent } from './directory.ts';
 import { flushMs, offlineBeats } from './server-status.ts';
 import { SwapWatch } from './swap-watch.ts';
@@ -62,7 +63,11 @@ export type ConnectedAgent = {
 
 type Arriving = { identity: PeerIdentity; address: string; denyVersion: number };
 
+type Gone = { agentId: string; epoch: number };
+
 const tickMs = 1_000;
+/** Agents that are let go in one transaction. */
+const releasesMax = 512;
 /** Protocol versions we speak, the newest first: N and N-1 (HB-3). */
 export const linkProtocols = [1];
 /** How agents spread a return: all of them over this many a second (HB-11). */
@@ -80,7 +85,11 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   readonly #stopWatching: () => void;
   #denyVersion = 0;
   #toldUrls: ReadonlySet<string> = new Set();
-  #gone: { agentId: string; epoch: number }[] = [];
+  readonly #releases: Batch<Gone, void>;
+  /** What agents tell of themselves: an agent that tells faster than the store takes it fills no memory. */
+  readonly #reports = new Newest();
+  /** Those that could not be let go yet. */
+  #gone: Gone[] = [];
   #flushing: Promise<void> | undefined;
   #closing = false;
   accepted = 0;
@@ -88,6 +97,10 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   constructor(parts: HubParts) {
     this.#parts = parts;
     this.#swaps = new SwapWatch(parts.clock);
+    this.#releases = new Batch<Gone, void>(releasesMax, async (gone) => {
+      await parts.directory.release(gone);
+      return [];
+    });
     this.#timers.push(
       setInterval(() => this.#tick(), tickMs),
       setInterval(() => void this.flush(), flushMs),
@@ -128,7 +141,8 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     const { channelsMax, socketBufferMax, agentsMax } = this.#parts.options;
     if (this.#closing || this.#byLink.size >= agentsMax) return socket.close(4429, 'too many agents');
     const link = new Link(socket, this, { side: 'even', channelsMax, socketBufferMax });
-    this.#arriving.set(link, { identity, address, denyVersion: this.#denyVersion });
+    // What was denied between the look at the upgrade and now is found with HELLO.
+    this.#arriving.set(link, { identity, address, denyVersion: -1 });
     this.accepted++;
   }
 
@@ -245,11 +259,15 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     const failed = (error: unknown) => log.warn('a report of an agent was not kept', { server: agent.hostname, error });
     if (msg.kind === 'heartbeat' && msg.bundle !== agent.bundle) {
       agent.bundle = msg.bundle;
-      void directory.saveBundle(agent.agentId, msg.bundle).catch(failed);
+      this.#reports.run(`${agent.agentId} bundle`, () => directory.saveBundle(agent.agentId, msg.bundle).catch(failed));
     } else if (msg.kind === 'facts') {
-      void directory.saveFacts(agent.serverId, msg.facts, agent.address).catch(failed);
+      this.#reports.run(`${agent.agentId} facts`, () =>
+        directory.saveFacts(agent.serverId, msg.facts, agent.address).catch(failed),
+      );
     } else if (msg.kind === 'update-report') {
-      void directory.saveUpdateReport(agent.agentId, msg).then((versions) => this.#tellBad(agent, versions), failed);
+      this.#reports.run(`${agent.agentId} update`, () =>
+        directory.saveUpdateReport(agent.agentId, msg).then((versions) => this.#tellBad(agent, versions), failed),
+      );
     } else if (msg.kind === 'error') {
       log.warn('an agent reports an error', { server: agent.hostname, code: msg.code, text: msg.message });
     } else if (msg.kind === 'bastion-progress' || msg.kind === 'desired' || msg.kind === 'end-sessions') {
@@ -287,8 +305,9 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
 
   /** At once: until the row is gone, other replicas believe that it is here. */
   #release(agentId: string, epoch: number): void {
-    this.#gone.push({ agentId, epoch });
-    void this.flush();
+    const gone = { agentId, epoch };
+    // The store is away: with the next flush, then.
+    this.#releases.add(gone).catch(() => void this.#gone.push(gone));
   }
 
   /** Finds the silent ones (P4): a killed machine sends no goodbye. */
@@ -349,6 +368,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     for (const timer of this.#timers) clearInterval(timer);
     this.#stopWatching();
     for (const { link } of this.#byLink.values()) link.close('goingAway', 'labd is shutting down');
+    await this.#releases.settled();
     await this.#flushing;
     await this.#flush();
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { Batch, evenPieces } from './batch.ts';
+import { Batch, evenPieces, Newest } from './batch.ts';
 
 test('what comes in one turn, and during a group, goes together; each gets its own answer', async () => {
   const groups: number[][] = [];
@@ -43,4 +43,23 @@ test('pieces hold all items in order, each of 2^n', () => {
         expect([length <= most, Number.isInteger(Math.log2(length))]).toEqual([true, true]);
     }),
   );
+});
+
+test('of work that comes faster than it is done only the newest is kept, by key', async () => {
+  const newest = new Newest();
+  const done: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const tell = (key: string, value: number) =>
+    newest.run(key, async () => {
+      await gate.promise;
+      done.push(`${key}${value}`);
+    });
+  for (let value = 0; value < 1_000; value++) tell('a', value);
+  tell('b', 0);
+  gate.resolve();
+  await Bun.sleep(5);
+  expect(done.toSorted()).toEqual(['a0', 'a999', 'b0']);
+  tell('a', 1_000);
+  await Bun.sleep(5);
+  expect(done.at(-1)).toBe('a1000');
 });

@@ -4,15 +4,19 @@
  *
  *     add(item) ─▶ next group ─▶ work(group), one group after the other ─▶ each caller gets the answer to its item
  *
- * A group takes what came in the same turn of the loop, and while the group before it was under way.
+ * A group takes what came in the same turn of the loop, while the group before it was under way, and for three times as
+ * long as that one took (at most 20 ms): under load the store is busy a quarter of the time, whatever it costs.
  */
 type Waiting<In, Out> = { item: In; resolve: (out: Out) => void; reject: (error: unknown) => void };
+
+const restFactor = 3;
+const restMsMax = 20;
 
 export class Batch<In, Out> {
   readonly #work: (items: readonly In[]) => Promise<readonly Out[]>;
   readonly #itemsMax: number;
   #waiting: Waiting<In, Out>[] = [];
-  #running = false;
+  #running: Promise<void> | undefined;
 
   /** `work` answers in the order of its items; what it throws, all of them get. */
   constructor(itemsMax: number, work: (items: readonly In[]) => Promise<readonly Out[]>) {
@@ -23,23 +27,49 @@ export class Batch<In, Out> {
   add(item: In): Promise<Out> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      if (this.#running) return;
-      this.#running = true;
-      setImmediate(() => void this.#run());
+      this.#running ??= this.#run();
     });
   }
 
+  /** Resolves when nothing waits or is under way. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
   async #run(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
       const group = this.#waiting.splice(0, this.#itemsMax);
+      const startedAt = performance.now();
       try {
         const answers = await this.#work(group.map(({ item }) => item));
         for (const [index, { resolve }] of group.entries()) resolve(answers[index] as Out);
       } catch (error) {
         for (const { reject } of group) reject(error);
       }
+      await Bun.sleep(Math.min(restMsMax, restFactor * (performance.now() - startedAt)));
     }
-    this.#running = false;
+    this.#running = undefined;
+  }
+}
+
+/** Work by key, one at a time each: what is asked for meanwhile waits, and only the newest of it is done. */
+export class Newest {
+  readonly #waiting = new Map<string, (() => Promise<void>) | undefined>();
+
+  /** `work` never rejects. */
+  run(key: string, work: () => Promise<void>): void {
+    const isBusy = this.#waiting.has(key);
+    this.#waiting.set(key, isBusy ? work : undefined);
+    if (!isBusy) void this.#run(key, work);
+  }
+
+  async #run(key: string, first: () => Promise<void>): Promise<void> {
+    for (let work: (() => Promise<void>) | undefined = first; work !== undefined; work = this.#waiting.get(key)) {
+      this.#waiting.set(key, undefined);
+      await work();
+    }
+    this.#waiting.delete(key);
   }
 }
 

@@ -16,6 +16,8 @@ export type Caller = {
   uri?: string;
   /** 32 lower-case hex digits. */
   serial?: string;
+  /** Until when the certificate or session is good, Unix ms; a socket may outlive it (LD-4). */
+  expiresAt?: number;
 };
 
 /** An answer for the caller, and what its audit row says beside who and when. Never holds a secret. */

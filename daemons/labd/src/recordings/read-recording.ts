@@ -14,6 +14,7 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Principal } from '@labmesh/wire/fleet/principal';
 import type { Sealer } from '../secrets/sealer.ts';
 import { damagedRecording, openPart, wholeLines } from './open-part.ts';
+import { Overlap } from './overlap.ts';
 import type { RecordingFolder } from './recording-folder.ts';
 import { ChunkError } from './sealed-chunks.ts';
 
@@ -86,21 +87,39 @@ class Joint {
   #startMs = 0;
   #playedS = 0;
   #size = '';
+  readonly #overlap = new Overlap();
+  /** Time of events that were left out. */
+  #heldS = 0;
+  /** The stream that the last marker named. */
+  #stream = 'stdout';
   /** Which part this is, from 1: the numbers of rows have gaps. */
   #at = 0;
 
   /** Lines for a part that begins now; its own head is left out. */
   begin(row: RecordingsTable): void {
     this.#reader = new CastReader();
+    this.#overlap.begin();
     this.#at++;
     if (this.#head === undefined) this.#startMs = row.created_at;
   }
 
   *take(row: RecordingsTable, lines: Uint8Array): Generator<string> {
     for (const item of this.#reader.push(lines)) {
-      if (item.type === 'event') yield this.#event(item);
+      if (item.type === 'event') yield* this.#own(item);
       else yield* this.#part(row, item.head);
     }
+  }
+
+  /** An event of a part, without what an earlier one has. */
+  *#own(event: CastEvent): Generator<string> {
+    const { code } = event;
+    const text =
+      code === 'm' ? this.#overlap.mark(event.text) : code === 'o' ? this.#overlap.fresh(event.text) : event.text;
+    if (text === '' && event.text !== '') return void (this.#heldS += event.interval);
+    if (code === 'o' && this.#overlap.stream !== this.#stream)
+      yield this.#event({ interval: 0, code: 'm', text: this.#overlap.stream });
+    if (code === 'm' && (text === 'stdout' || text === 'stderr')) this.#stream = text;
+    yield this.#event({ ...event, text });
   }
 
   *#part(row: RecordingsTable, head: CastHead): Generator<string> {
@@ -117,9 +136,12 @@ class Joint {
   }
 
   #event(event: CastEvent): string {
-    this.#playedS += event.interval;
+    // Sums of thousandths must not grow a tail.
+    const interval = Math.round((event.interval + this.#heldS) * 1000) / 1000;
+    this.#heldS = 0;
+    this.#playedS += interval;
     if (event.code === 'r') this.#size = event.text;
-    return eventLine(event);
+    return eventLine({ ...event, interval });
   }
 
   /** A marker before any head was seen needs one. */

@@ -21,7 +21,7 @@ export type ClientSocketsParts = {
   log: Logger;
 };
 
-type Client = { caller: Caller; kinds: readonly OpenKind[] | undefined; denyVersion: number };
+type Client = { caller: Caller; kinds: readonly OpenKind[] | undefined; denyVersion: number; isSentAway?: boolean };
 
 const pingMs = 10_000;
 /** Sockets of one identity, and of all. */
@@ -39,7 +39,10 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
   constructor(parts: ClientSocketsParts) {
     this.#parts = parts;
     this.#timer = setInterval(() => {
-      for (const link of this.#clients.keys()) if (link.isUp) link.ping();
+      for (const [link, client] of this.#clients) {
+        if (link.isUp) link.ping();
+        this.#sendAway(link, client);
+      }
     }, pingMs);
     this.#stop = parts.denyList.onChange(() => {
       this.#denyVersion++;
@@ -61,7 +64,16 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
     if (this.#closing || this.#clients.size >= allMax || own.length >= perCallerMax)
       return socket.close(4429, 'too many sockets');
     const link = new Link(socket, this, { side: 'even', channelsMax, socketBufferMax });
-    this.#clients.set(link, { caller, kinds, denyVersion: this.#denyVersion });
+    // What was denied between the look at the upgrade and now is found with the first frame.
+    this.#clients.set(link, { caller, kinds, denyVersion: -1 });
+  }
+
+  /** Whose proof has run out opens nothing more here; who has renewed it comes back with the new one, sessions and all. */
+  #sendAway(link: Link, client: Client): void {
+    const { expiresAt = Infinity } = client.caller;
+    if (client.isSentAway === true || expiresAt > Date.now()) return;
+    client.isSentAway = true;
+    link.goaway({ kind: 'server-shutdown', retryAfterMinMs: 0, retryAfterMaxMs: 1_000, urls: [] });
   }
 
   hello(link: Link, hello: Hello): void {

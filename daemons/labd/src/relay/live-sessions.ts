@@ -17,7 +17,7 @@ import { refusalOf, subjectOf } from './decide-open.ts';
 import { RecorderTap } from './recorder-tap.ts';
 import type { Route } from './routes.ts';
 import { type BeginParts, recordEnd, writeRecordingEnd } from './session-record.ts';
-import { standingAgents } from './session-rows.ts';
+import { detachSession, standingAgents } from './session-rows.ts';
 import type { World } from '../settings/world.ts';
 
 export type LiveSession = {
@@ -32,6 +32,8 @@ export type LiveSession = {
   place: Disposable | undefined;
   /** clock.now() since when no client is there. */
   desertedAt: number | undefined;
+  /** Its row says that it is detached. */
+  isMarked?: boolean;
 };
 
 export type LiveSessionsParts = BeginParts & {
@@ -155,11 +157,23 @@ export class LiveSessions implements AsyncDisposable {
       const { relay } = live;
       if (relay.hasClient || relay.isUnattended) {
         live.desertedAt = undefined;
+        if (relay.isUnattended && live.isMarked !== true) await this.#markDetached(live);
         if (!relay.hasAgent && (await live.route.find().catch(() => false))) relay.agentBack();
         continue;
       }
       live.desertedAt ??= now;
       if (now - live.desertedAt > this.#parts.orphanTtlMs) relay.end('timeout', 'nobody came back');
+    }
+  }
+
+  /** Left by its client in the middle (EX-8): others see it in its row. */
+  async #markDetached(live: LiveSession): Promise<void> {
+    const { store, log } = this.#parts;
+    try {
+      await detachSession(store, live.relay.session);
+      live.isMarked = true;
+    } catch (error) {
+      log.warn('a session is not known as detached yet', { session: live.relay.session, error });
     }
   }
 

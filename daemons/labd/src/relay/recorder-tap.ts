@@ -3,6 +3,7 @@ import type { ChannelEnding } from '@labmesh/link/channel';
 import type { ChannelRelay, RelayTap } from '@labmesh/link/channel-relay';
 import type { StreamId } from '@labmesh/wire/frame/frame-types';
 import type { Exit } from '@labmesh/wire/frame/messages';
+import { beginMark } from '../recordings/overlap.ts';
 import type { SessionRecording } from '../recordings/session-recording.ts';
 
 export class RecorderTap implements RelayTap {
@@ -23,7 +24,11 @@ export class RecorderTap implements RelayTap {
   }
 
   begin(stream: StreamId, offset: number): void {
-    this.#base[stream] = offset - this.#seen[stream];
+    const base = offset - this.#seen[stream];
+    // For whoever joins the parts: where in the stream this one goes on.
+    const isGap = base !== this.#base[stream] || this.recording.row.part > 0;
+    if (isGap && stream !== 0) this.recording.mark(beginMark(stream, offset));
+    this.#base[stream] = base;
   }
 
   data(stream: StreamId, bytes: Uint8Array): void {

@@ -150,6 +150,13 @@ export async function loseSessions(
   return lost.filter(({ id }) => taken.has(id));
 }
 
+/** It goes on without a client from here (EX-8). */
+export async function detachSession(store: Store, id: string): Promise<void> {
+  await store.write(worker, (tx) =>
+    tx.updateTable('sessions').set({ state: 'detached' }).where('id', '=', id).where('state', '=', 'open').execute(),
+  );
+}
+
 const idsMax = 400;
 
 /** Those of the agents that still exist and whose server was not sent away (CA-9). */

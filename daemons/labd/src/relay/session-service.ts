@@ -9,11 +9,11 @@
 import type { First } from '@labmesh/link/first-frame';
 import type { RawChannel } from '@labmesh/link/raw-channel';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import { principalText, system } from '@labmesh/wire/fleet/principal';
+import { principalSchema, principalText, system } from '@labmesh/wire/fleet/principal';
 import type { CloseReason } from '@labmesh/wire/frame/frame-types';
 import type { OpenOk, Resume } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
-import { uuidv7 } from '@labmesh/wire/ids';
+import { requestId, uuidv7 } from '@labmesh/wire/ids';
 import { Batch } from '../hub/batch.ts';
 import type { FleetServer } from '../hub/fleet-view.ts';
 import type { Caller } from '../login/caller.ts';
@@ -39,6 +39,7 @@ const worker = system('sessions');
 /** A session younger than this may be on its way to the agent. */
 const settledMs = 30_000;
 const recorded = new Set<Open['kind']>(['exec']);
+const isRecorded = (open: Open) => recorded.has(open.kind) && !(open.kind === 'exec' && open.noRecord);
 const counted = new Set<Open['kind']>(['exec', 'attach']);
 
 /** What a failure of ours is called on a channel. */
@@ -123,9 +124,8 @@ export class SessionService implements AsyncDisposable {
     const { principal } = caller;
     const [id, token, now] = [uuidv7(), newToken(), clock.wall()];
     const session = { id, open, serverId: server.row.id, agentId: server.row.agentId ?? '', principal, token, now };
-    const isRecorded = recorded.has(open.kind) && !(open.kind === 'exec' && open.noRecord);
     const term = 'tty' in open ? open.tty : null;
-    const begun = isRecorded
+    const begun = isRecorded(open)
       ? recorder.begin({ session: id, term, command: commandText(open), replicaId: routes.replicaId, part: 0 })
       : undefined;
     const recording = await recordBegin(this.#parts, { caller, open, server }, session, begun);
@@ -183,7 +183,7 @@ export class SessionService implements AsyncDisposable {
     // Parts go up with time, so that any replica may write the next one without asking.
     const part = Math.floor((clock.wall() - row.started_at) / 1000) + 1;
     const term = 'tty' in open ? open.tty : null;
-    const recording = recorded.has(open.kind)
+    const recording = isRecorded(open)
       ? await recorder.start({ session: row.id, term, command: row.command, replicaId: routes.replicaId, part })
       : undefined;
     const raced = this.live.get(row.id);
@@ -205,6 +205,17 @@ export class SessionService implements AsyncDisposable {
     };
     this.live.add(row.id, live);
     return live;
+  }
+
+  /** Goes on with a detached command whose relay is gone: as its user, with nobody there (EX-8). */
+  async adoptDetached(row: SessionRow): Promise<void> {
+    const { principal_kind: kind, principal_id: id, principal } = row;
+    const name = principal.slice(principal.indexOf(':') + 1);
+    const who = principalSchema.parse({ kind, id, name });
+    const live = await this.#adopt({ principal: who, sourceIp: '', requestId: requestId() }, row);
+    if (live === undefined || live.relay.hasAgent) return;
+    live.relay.unattend();
+    if (await live.route.find()) live.relay.agentBack();
   }
 
   /** An agent has come: what it does not know any more ended without us, by a restart of it or of this labd (EX-7). */

@@ -4,6 +4,8 @@ import { principalSchema } from '../fleet/principal.ts';
 import { badVersionsMax, releaseVersionField, updateStateField } from '../fleet/releases.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
+/** What is stored or shown as it is: printable ASCII. A NUL would fail the write of a whole batch of agents. */
+const plainText = (charsMax: number) => z.string().regex(/^[\x20-\x7e]*$/).max(charsMax);
 
 /** Cumulative bytes received, by stream. */
 export const receivedSchema = z.object({
@@ -21,13 +23,13 @@ export const helloSchema = z.object({
   /** New with each start of the process. */
   instanceId: z.uuid(),
   bootId: z.string().max(64).default(''),
-  version: z.string().max(64),
+  version: plainText(64),
   os: z.string().max(64).default(''),
-  arch: z.string().max(32).default(''),
+  arch: plainText(32).default(''),
   capabilities: z.array(z.string().max(64)).max(64).default([]),
   factsDigest: z.string().max(64).default(''),
   /** Digest of the CA bundle it trusts. */
-  bundle: z.string().max(64).default(''),
+  bundle: plainText(64).default(''),
   /** Sessions that still live there, for LIVE and resume. */
   sessions: z.array(z.uuid()).max(1024).default([]),
 });
@@ -65,7 +67,7 @@ export const heartbeatSchema = z.object({
     .object({ rssBytes: z.number(), freeBytes: z.number().optional(), totalBytes: z.number().optional() })
     .optional(),
   channels: z.int().min(0).default(0),
-  bundle: z.string().max(64).default(''),
+  bundle: plainText(64).default(''),
 });
 /** How one step of an install goes (HB-12). The same (actionId, attempt, stage, status) again says nothing new. */
 export const bastionProgressSchema = z.object({

@@ -10,7 +10,8 @@ const envBytesMax = 32 * 1024;
 const bytes = (text: string) => new TextEncoder().encode(text).length;
 const noNul = (text: string) => !text.includes('\0');
 
-const serverField = z.string().min(1).max(253);
+/** PostgreSQL takes no NUL: one name with it would fail a look-up as if the store were broken. */
+const serverField = z.string().min(1).max(253).refine(noNul, 'holds a NUL byte');
 const sessionField = z.uuid();
 const windowField = z.int().min(1024).max(frameLimits.windowBytesMax).optional();
 const pathField = z
@@ -126,7 +127,7 @@ export const openForwardSchema = z.object({
   kind: z.literal('forward'),
   ...byLabd,
   server: serverField,
-  host: z.string().min(1).max(253).default('localhost'),
+  host: z.string().min(1).max(253).refine(noNul, 'holds a NUL byte').default('localhost'),
   port: z.int().min(1).max(65_535),
   window: windowField,
 });

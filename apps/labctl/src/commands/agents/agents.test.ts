@@ -90,7 +90,7 @@ describe('agents update', () => {
 
   test('a release that labd does not have', async () => {
     ground.on('POST /api/agents/:id/update', () => failed('NOT_FOUND', 404));
-    expect((await ground.labctl('agents update web-1 --version 7.0.0')).exitCode).toBe(4);
+    expect((await ground.labctl('agents update web-1 --version 7.0.0')).exitCode).toBe(5);
     ground.on('POST /api/agents/:id/update', agent());
   });
 });

@@ -101,6 +101,15 @@ export async function liveKey(path: string): Promise<string | undefined> {
 
 export type Sibling = { path: string; key: string; mtimeNs: bigint; size: number };
 
+/** `app.log.3` → 3. */
+const rotationOf = (path: string) => Number(/\.(\d{1,9})$/.exec(path)?.[1] ?? 0);
+
+/** Clocks of file systems tick each few ms: at the same time the higher number is the older file. */
+function isOlderFirst(a: Sibling, b: Sibling): number {
+  if (a.mtimeNs !== b.mtimeNs) return a.mtimeNs < b.mtimeNs ? -1 : 1;
+  return rotationOf(b.path) - rotationOf(a.path);
+}
+
 async function listSiblings(path: string): Promise<Sibling[]> {
   const [folder, name] = [dirname(path), basename(path)];
   const extension = extname(name);
@@ -116,7 +125,7 @@ async function listSiblings(path: string): Promise<Sibling[]> {
         : [];
     }),
   );
-  return found.flat().toSorted((a, b) => (a.mtimeNs < b.mtimeNs ? -1 : a.mtimeNs > b.mtimeNs ? 1 : 0));
+  return found.flat().toSorted(isOlderFirst);
 }
 
 const asText = (siblings: readonly Sibling[]) => siblings.map((one) => `${one.path} ${one.key}`).join('\n');
