@@ -30,7 +30,7 @@ beforeAll(async () => {
     await startTwoReplicas({ toml, labd: 'trusted_proxies = ["127.0.0.1"]\nshutdown_force = "3s"', start: false }),
   );
 }, 30_000);
-afterAll(() => opened.disposeAsync());
+afterAll(() => opened.disposeAsync(), 20_000);
 
 const clientOf = (...order: RunningLabd[]): ClientLink =>
   openClient(() => order.map(({ api }) => doorOf(api)), { identity: user });

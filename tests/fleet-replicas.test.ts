@@ -3,6 +3,9 @@
  * (RP-1, RP-2). Agents and clients hang on B, decisions are made on A; the two know each other by the database alone.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { cpSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ClientLink } from '@labmesh/labctl/session/client-link';
 import { CutProxy } from './harness/cut-proxy.ts';
 import { begin, counting, execute, openClient, refusalOf, type SessionRun } from './harness/fleet-exec.ts';
@@ -37,7 +40,7 @@ beforeAll(async () => {
   await two.start('b', { toml: toml('30s') });
   opened.use(await startAgent(two.b, 'web-1', { toml: quick }));
 }, 30_000);
-afterAll(() => opened.disposeAsync());
+afterAll(() => opened.disposeAsync(), 20_000);
 
 const clientOf = (labd: RunningLabd, identity: Identity): ClientLink => openClient([doorOf(labd.api)], { identity });
 
@@ -201,6 +204,18 @@ test.skipIf(missing !== undefined)(
     expect(await played(two.b, run.session)).toBe(out);
   },
   30_000,
+);
+
+test.skipIf(missing !== undefined)(
+  `HB-10 two machines with one identity on two replicas are found, too ${why}`,
+  async () => {
+    await using first = await startAgent(two.b, 'twin', { toml: quick });
+    const folder = mkdtempSync(join(tmpdir(), 'labmesh-twin-'));
+    cpSync(first.folder, folder, { recursive: true });
+    await using _second = await first.again(folder);
+    console.log('conflict after ms', Math.round(await msUntil(two.a, 'twin', 'conflict', 30_000)));
+  },
+  40_000,
 );
 
 test.skipIf(missing !== undefined)(

@@ -20,7 +20,7 @@ beforeAll(async () => {
     await startLabd({ toml: `[hub]\nheartbeat = "1s"\naccepts_per_s = 1000\n[exec]\norphan_ttl = "2s"` }),
   );
 });
-afterAll(() => opened.disposeAsync());
+afterAll(() => opened.disposeAsync(), 20_000);
 
 const door = () => ({ socket: labd.socket });
 const sessionOf = (id: string) => labd.call<Session>('GET', `/api/sessions/${id}`);

@@ -4,9 +4,13 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { utimesSync, writeFileSync } from 'node:fs';
+import { Link, LinkClosed } from '@labmesh/link/link';
+import type { Rollout } from '@labmesh/wire/fleet/resources/rollouts';
 import type { Agent } from '@labmesh/wire/fleet/resources/servers';
+import type { Hello } from '@labmesh/wire/frame/messages';
 import { agentProgram, arch, InstalledAgent, ReleaseMaker } from './harness/agent-install.ts';
 import { enrolMachine } from './harness/fleet-identities.ts';
+import { dialSocket, helloOf } from './harness/fleet-sockets.ts';
 import { doorOf, HttpsLine } from './harness/raw-https.ts';
 import { type RunningLabd, startLabd } from './harness/start-labd.ts';
 
@@ -167,4 +171,57 @@ describe('AG-9 sessions, pins, the way back', () => {
     await agent.until(() => agent.link('confirmed') === '0.4.0', 'confirmed');
     await labd.call('POST', '/api/agents/update', { version: null });
   }, 30_000);
+});
+
+test('AG-9 a rollout: one at a time, the others stay connected; who takes none is left out', async () => {
+  const settings = { releaseKey: maker.text, token: { labels: { ring: 'canary' } } };
+  const first = await agentProgram('0.1.0');
+  await using one = await new InstalledAgent('ring-1').start(labd, '0.1.0', first, settings);
+  await using two = await new InstalledAgent('ring-2').start(labd, '0.1.0', first, settings);
+  const off = { ...settings, toml: 'update = false' };
+  await using three = await new InstalledAgent('ring-3').start(labd, '0.1.0', first, off);
+  const words = ['--version', '0.4.0', '--ring', 'canary', '--max-unavailable', '10%', '--local', '-o', 'json'];
+  expect((await labd.labctl('agents', 'update', ...words)).exitCode).toBe(0);
+  const state = async () => (await labd.call<{ items: Rollout[] }>('GET', '/api/rollouts')).items[0]!;
+  let mostAway = 0;
+  await one.until(async () => {
+    const { updating, away, state: now } = await state();
+    mostAway = Math.max(mostAway, updating + away);
+    return now === 'done';
+  }, 'rolled out');
+  expect(mostAway).toBe(1);
+  expect([one.link('current'), two.link('current'), three.link('current')]).toEqual(['0.4.0', '0.4.0', '0.1.0']);
+  expect(await state()).toMatchObject({ ring: 'canary', agents: 3, done: 2, left: 1, bad: 0 });
+  expect((await seen('ring-3')).updateState).toBe('off');
+}, 40_000);
+
+describe('HB-3 labd and agents of other versions', () => {
+  const greet = async (more: Record<string, unknown>) => {
+    const machine = await enrolMachine(labd, 'agent', `old-${++machines}`);
+    const socket = await dialSocket(doorOf(labd.agents), '/ws/agent', { identity: machine });
+    if (typeof socket === 'number') throw new Error(`the agents' door answered ${socket}`);
+    const link = new Link(socket, {}, { side: 'odd' });
+    return link
+      .hello({ ...helloOf('agent', machine.serverId), ...more } as Hello)
+      .finally(() => link.close('goingAway'));
+  };
+  let machines = 0;
+
+  test('an agent to come speaks our version too, and says things that we do not know', async () => {
+    expect(await greet({ protocols: [3, 2, 1], version: '9.0.0', weather: { rain: true } })).toMatchObject({
+      protocol: 1,
+    });
+  });
+
+  test('an agent of the version before says less', async () => {
+    expect(await greet({ arch: undefined, capabilities: undefined, sessions: undefined })).toMatchObject({
+      protocol: 1,
+    });
+  });
+
+  test('one that has left our version behind is told so: 4426', async () => {
+    const refused = await greet({ protocols: [2, 3] }).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(LinkClosed);
+    expect((refused as LinkClosed).code).toBe(4426);
+  });
 });

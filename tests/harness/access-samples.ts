@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { OperationName } from '@labmesh/wire/fleet/operations';
 import type { Open, OpenKind } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
+import { arch, ReleaseMaker } from './agent-install.ts';
 import { enrolMachine, type Machine } from './fleet-identities.ts';
 import { releaseFile } from '@labmesh/wire/fleet/releases';
 import { clientLink, machineLink, runSession } from './fleet-sockets.ts';
@@ -61,6 +62,7 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
     return name;
   };
   await reportMachine(labd, bastion);
+  new ReleaseMaker().publish(labd, '9.9.9', 'the file of a release');
   layRelease(labd);
   return {
     server,
@@ -198,7 +200,7 @@ export const samples: Samples = {
   'pin-agent': web2({ version: null }),
   'update-agents': () => ({ body: { version: null } }),
   'list-rollouts': none,
-  'get-artifact': () => ({ params: { version: '9.9.9', arch: 'x64' } }),
+  'get-artifact': () => ({ params: { version: '9.9.9', arch } }),
   'get-ca': none,
   'rotate-ca': refusedBody,
   'renew-intermediate': refusedBody,

@@ -9,7 +9,6 @@ import { systemClock } from '@labmesh/kit/clock';
 import { createLogger } from '@labmesh/kit/log';
 import { Metrics } from '@labmesh/kit/metrics';
 import { parseOptions } from '@labmesh/kit/options';
-import type { PeerIdentity } from '@labmesh/pki/verify-peer';
 import { openStore } from '@labmesh/store/open-store';
 import type { ListenerName, Peer } from '../../daemons/labd/src/api/connection.ts';
 import { LoopDelay } from '../../daemons/labd/src/api/loop-delay.ts';
@@ -21,6 +20,7 @@ import { labdOptions, type LabdOptions } from '../../daemons/labd/src/settings/l
 
 const urls = { api: 'https://127.0.0.1:3100', agent: 'https://127.0.0.1:3101', peer: undefined };
 
+type PeerIdentity = Extract<Peer, { state: 'known' }>['identity'];
 export type From = { door?: ListenerName; address?: string; peer?: Peer };
 /** `body`: the parsed JSON, whatever it is; undefined when the answer is none. */
 export type Asked = { status: number; headers: Headers; text: string; body: ReturnType<typeof JSON.parse> };

@@ -215,7 +215,13 @@ export interface RunningAgent extends AsyncDisposable {
   again(copy?: string): Promise<RunningAgent>;
 }
 
-export type AgentSettings = { place?: Place; toml?: string; token?: Record<string, unknown> };
+export type AgentSettings = {
+  place?: Place;
+  toml?: string;
+  /** Of the token that is made for it, unless there is one already. */
+  token?: Record<string, unknown>;
+  joinToken?: string;
+};
 
 /** Enrols a machine by a fresh token and runs its agent until it is connected. */
 export async function startAgent(
@@ -224,7 +230,8 @@ export async function startAgent(
   settings: AgentSettings = {},
 ): Promise<RunningAgent> {
   const folder = mkdtempSync(join(tmpdir(), 'labmesh-agent-'));
-  const { token } = await labd.call<{ token: string }>('POST', '/api/tokens', settings.token ?? {});
+  const token =
+    settings.joinToken ?? (await labd.call<{ token: string }>('POST', '/api/tokens', settings.token ?? {})).token;
   const pin = (await (await fetch('http://labd/ca/pin', { unix: labd.socket })).text()).trim();
   const lines = [
     '[agent]',

@@ -32,7 +32,6 @@ beforeEach(() => {
   folder = join(top, String(count++));
   mkdirSync(folder);
 });
-
 const sha256 = (...parts: Uint8Array[]) => {
   const hash = new Bun.CryptoHasher('sha256');
   for (const part of parts) hash.update(part);

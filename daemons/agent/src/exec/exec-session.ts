@@ -62,11 +62,12 @@ export class ExecSession implements SessionRun {
       if ('code' in started) this.#notStarted(started);
       else this.#spawned = started;
     } catch (error) {
-      if (this.#leaf !== undefined) void this.#world.cgroups?.remove(this.#leaf);
+      this.#dropLeaf();
       channel.close('spawn-failed', error instanceof Refused ? error.message : '');
       await channel.closed;
       return;
     }
+    if (this.#spawned === undefined) this.#dropLeaf();
     const supervised = this.#spawned === undefined ? undefined : this.#supervise(this.#spawned);
     await this.serve(channel);
     await supervised;
@@ -115,8 +116,14 @@ export class ExecSession implements SessionRun {
   }
 
   #input(bytes: Uint8Array): Promise<void> | undefined {
+    // The sums are told already, and nobody is left to read it.
+    if (this.#exit !== undefined) return undefined;
     this.#tally.add(0, bytes);
     return this.#spawned?.write(bytes);
+  }
+
+  #dropLeaf(): void {
+    if (this.#leaf !== undefined) void this.#world.cgroups?.remove(this.#leaf);
   }
 
   #notStarted(failed: { code: number; text: string }): void {

@@ -18,6 +18,6 @@ export class Tally {
   /** Streams without bytes have no sum. To be asked once. */
   sums(): Pick<Exit, 'bytes' | 'sha256'> {
     const sums = [...this.#hashes].map(([name, hash]) => [name, hash.digest('hex')]);
-    return { bytes: this.#bytes, sha256: Object.fromEntries(sums) };
+    return { bytes: { ...this.#bytes }, sha256: Object.fromEntries(sums) };
   }
 }

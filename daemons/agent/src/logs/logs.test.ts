@@ -316,7 +316,6 @@ describe('LG-3 slow readers', () => {
 });
 
 describe('LG-2 the journal', () => {
-  /** A journalctl that notes its arguments and prints what it is told to. */
   const fake = (history: string, live = '', code = 0) => {
     const path = join(folder, 'journalctl');
     writeFileSync(join(folder, 'history'), history);

@@ -60,6 +60,7 @@ export class Updater {
   /** The last wish, while this version is on trial itself. */
   #later: AgentDesired | undefined;
   #connectedSince: number | undefined;
+  #refused: string | undefined;
 
   constructor(parts: UpdaterParts) {
     this.#parts = parts;
@@ -135,7 +136,10 @@ export class Updater {
     if (version === ground.version) return this.#enter('idle');
     const refusal = this.#refusal(wish);
     if (refusal !== undefined) {
-      log.warn('an update was refused', { version, reason: refusal });
+      // labd asks again and again; the log says it once.
+      if (this.#refused !== version) log.warn('an update was refused', { version, reason: refusal });
+      this.#refused = version;
+      this.#state = 'idle';
       return this.#report();
     }
     const work = { wish, ending: new AbortController() };

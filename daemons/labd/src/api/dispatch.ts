@@ -145,6 +145,8 @@ export async function dispatch(incoming: Incoming, parts: DispatchParts, out: Ou
     const subject: Subject = { principal: caller.principal, ...(groups !== undefined && { groups }) };
     const access = new AccessCheck(operation, subject, parts.policies);
     access.begin();
+    // Nothing has a name with a NUL, and PostgreSQL refuses to look.
+    if (id?.includes('\0') === true) throw new FleetError('NOT_FOUND');
     const { query, body } = await readInput(operation, request, parts);
     await record.start();
     const { signal, headers } = request;

@@ -91,6 +91,13 @@ describe('readQuery', () => {
 });
 
 describe('readJsonBody', () => {
+  test('a NUL is refused before a database sees it; what only looks like one is not', async () => {
+    for (const body of ['{"a":"x\\u0000y"}', '{"a":{"b":["\\u0000"]}}', '{"\\u0000":1}'])
+      expect(await codeOf(readJsonBody(request(body, 'application/json'), 1_000))).toBe('VALIDATION_FAILED');
+    expect(await readJsonBody(request('{"a":"\\\\u0000"}', 'application/json'), 1_000)).toEqual({ a: '\\u0000' });
+    expect(fault(() => readQuery(new URL('https://x/?q=a%00')))).toMatchObject({ code: 'VALIDATION_FAILED' });
+  });
+
   test('every JSON text comes back; nothing is {}', async () => {
     await fc.assert(
       fc.asyncProperty(fc.json(), async (text) => {

@@ -39,6 +39,13 @@ async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array
   return Buffer.concat(parts);
 }
 
+/** PostgreSQL takes no NUL in a text: it would be refused there, as a fault of ours. */
+function holdsNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([key, item]) => key.includes('\0') || holdsNul(item));
+}
+
 /** The JSON body; an empty one is `{}`. @throws FleetError PAYLOAD_TOO_LARGE, VALIDATION_FAILED. */
 export async function readJsonBody(request: Request, bytesMax: number): Promise<unknown> {
   const bytes = await readBytes(request, bytesMax);
@@ -48,10 +55,13 @@ export async function readJsonBody(request: Request, bytesMax: number): Promise<
     throw new FleetError('VALIDATION_FAILED', { message: 'the body must be application/json' });
   }
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const body = JSON.parse(text) as unknown;
+    if (!text.includes(String.raw`\u0000`) || !holdsNul(body)) return body;
   } catch {
     throw new FleetError('VALIDATION_FAILED', { message: 'the body is not valid JSON' });
   }
+  throw new FleetError('VALIDATION_FAILED', { message: 'the body holds a NUL character' });
 }
 
 /** The query as an object; a key that comes twice is refused. @throws FleetError VALIDATION_FAILED. */
@@ -60,6 +70,8 @@ export function readQuery(url: URL): Record<string, string> {
   for (const [key, value] of url.searchParams) {
     if (Object.hasOwn(found, key))
       throw new FleetError('VALIDATION_FAILED', { field: key, message: `${key} is given twice` });
+    if (key.includes('\0') || value.includes('\0'))
+      throw new FleetError('VALIDATION_FAILED', { message: 'the query holds a NUL character' });
     Object.defineProperty(found, key, { value, enumerable: true, writable: true, configurable: true });
   }
   return found;

@@ -36,12 +36,25 @@ export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableS
   const self = { id: replicaId, version, peerUrl: urls.peer ?? urls.agent, agentUrl: urls.agent };
   const replicas = stack.use(await Replicas.open({ store, clock, log, self }));
   const directory = new Directory(store, replicaId);
+  const isLive = (id: string) => replicas.others().some((one) => one.id === id);
   const otherUrls = () => replicas.others().flatMap(({ agentUrl }) => agentUrl ?? []);
   const bundleDigest = () => authority.bundle().digest;
   const { orphanTtlMs, detachedTtlMs, killAfterMs, drainMs } = options;
   const exec = { orphanTtlMs, detachedTtlMs, killAfterMs, drainMs };
   const hub = stack.use(
-    new AgentHub({ directory, denyList, events, clock, log, replicaId, options, bundleDigest, otherUrls, exec }),
+    new AgentHub({
+      directory,
+      denyList,
+      events,
+      clock,
+      log,
+      replicaId,
+      options,
+      bundleDigest,
+      otherUrls,
+      isLive,
+      exec,
+    }),
   );
   const bastions = stack.use(new BastionHub({ store, denyList, events, clock, log, welcome: () => hub.welcome() }));
   await directory.clear();

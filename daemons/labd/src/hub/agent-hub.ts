@@ -39,6 +39,8 @@ export type HubParts = {
   bundleDigest: () => string;
   /** Agent URLs of the other live replicas. */
   otherUrls: () => readonly string[];
+  /** Whether that is another replica, and it lives. */
+  isLive: (replicaId: string) => boolean;
 };
 
 /** One connected agent. */
@@ -168,14 +170,20 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     const now = this.#parts.clock.wall();
     const epoch = await this.#parts.directory.claim({ agentId, instanceId, ...news, now });
     if (!this.#arriving.has(link)) return this.#release(agentId, epoch);
+    if (this.#isDenied(arriving.identity)) {
+      this.#release(agentId, epoch);
+      return link.close('revoked');
+    }
     this.#join(link, arriving, known, hello, epoch, protocol);
   }
 
   /** Too many changes of hands within a minute: two machines have one identity; the oldest instance stays (HB-10). */
   #mayReplace(known: KnownAgent, hello: Hello): boolean {
-    const current = this.#byAgent.get(known.agentId);
-    if (current === undefined || current.instanceId === hello.instanceId) return true;
-    const oldest = this.#swaps.conflict(known.agentId, current.instanceId);
+    const isElsewhere = known.holder !== null && this.#parts.isLive(known.holder);
+    const there = isElsewhere ? known.instanceId : null;
+    const current = this.#byAgent.get(known.agentId)?.instanceId ?? there;
+    if (current === null || current === hello.instanceId) return true;
+    const oldest = this.#swaps.conflict(known.agentId, current);
     if (oldest === undefined) return true;
     this.#parts.events.emit('server-conflict', 'server', known.serverId, { hostname: known.hostname });
     void this.#parts.directory.markConflict(known.serverId).catch(() => undefined);

@@ -20,6 +20,9 @@ export type KnownAgent = {
   status: string;
   version: string | null;
   bundle: string | null;
+  /** The replica that has it now, and the instance that it has. */
+  holder: string | null;
+  instanceId: string | null;
 };
 
 type UpdateReport = Pick<Extract<Msg, { kind: 'update-report' }>, 'state' | 'badVersions'>;
@@ -57,8 +60,10 @@ export class Directory {
         const rows = await db
           .selectFrom('agents')
           .innerJoin('servers', 'servers.id', 'agents.server_id')
+          .leftJoin('agent_sessions', 'agent_sessions.agent_id', 'agents.id')
           .select(['agents.id as agentId', 'agents.version', 'agents.bundle'])
           .select(['servers.id as serverId', 'servers.hostname', 'servers.status'])
+          .select(['agent_sessions.replica_id as holder', 'agent_sessions.instance_id as instanceId'])
           .where('agents.id', 'in', piece)
           .execute();
         for (const row of rows) found.set(row.agentId, row);

@@ -38,12 +38,7 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
 
   constructor(parts: ClientSocketsParts) {
     this.#parts = parts;
-    this.#timer = setInterval(() => {
-      for (const [link, client] of this.#clients) {
-        if (link.isUp) link.ping();
-        this.#sendAway(link, client);
-      }
-    }, pingMs);
+    this.#timer = setInterval(() => this.beat(), pingMs);
     this.#stop = parts.denyList.onChange(() => {
       this.#denyVersion++;
       for (const link of this.#clients.keys()) if (this.beforeFrame(link) === 'revoked') link.close('revoked');
@@ -66,6 +61,14 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
     const link = new Link(socket, this, { side: 'even', channelsMax, socketBufferMax });
     // What was denied between the look at the upgrade and now is found with the first frame.
     this.#clients.set(link, { caller, kinds, denyVersion: -1 });
+  }
+
+  /** Each 10 s: asks all whether they live, and sends away those whose proof has run out. */
+  beat(): void {
+    for (const [link, client] of this.#clients) {
+      if (link.isUp) link.ping();
+      this.#sendAway(link, client);
+    }
   }
 
   /** Whose proof has run out opens nothing more here; who has renewed it comes back with the new one, sessions and all. */

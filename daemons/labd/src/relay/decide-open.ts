@@ -10,8 +10,11 @@ export type Need = { verb: Verb; limit?: Limit };
 
 const accountOf = (open: { login?: string | undefined }) => open.login ?? 'root';
 
-/** The verbs an OPEN needs on its server, all of them. */
-export function needsOf(open: Open): readonly Need[] {
+/**
+ * The verbs an OPEN needs on its server, all of them. `attached`: the command that an attach names; who may not be its
+ * account may not type into it either.
+ */
+export function needsOf(open: Open, attached?: Open): readonly Need[] {
   switch (open.kind) {
     case 'exec': {
       const exec: Need = { verb: 'exec', limit: { account: accountOf(open) } };
@@ -23,8 +26,9 @@ export function needsOf(open: Open): readonly Need[] {
     case 'forward':
       return [{ verb: 'forward', limit: { forward: `${open.host}:${open.port}` } }];
     case 'attach':
+      return [{ verb: 'attach', limit: { account: accountOf(attached?.kind === 'exec' ? attached : {}) } }];
     case 'logs':
-      return [{ verb: open.kind }];
+      return [{ verb: 'logs' }];
     case 'facts':
       return [{ verb: 'get' }];
   }
@@ -49,9 +53,10 @@ export function refusalOf(
   subject: Subject,
   open: Open,
   server: FleetServer | undefined,
+  attached?: Open,
 ): OpenRefusal | undefined {
   const hidden: OpenRefusal = { reason: 'not-found', text: 'there is no such server, or you may not see it' };
-  const needs = needsOf(open);
+  const needs = needsOf(open, attached);
   const canList = policies.mayAny(subject, 'list', 'servers');
   if (server === undefined) return canList ? { reason: 'not-found', text: 'there is no such server' } : hidden;
   for (const { verb, limit } of needs) {

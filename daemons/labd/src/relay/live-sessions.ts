@@ -24,6 +24,8 @@ export type LiveSession = {
   relay: ChannelRelay;
   caller: Caller;
   open: Open;
+  /** What an attach is attached to. */
+  attached?: Open | undefined;
   server: FleetServer;
   route: Route;
   startedAt: number;
@@ -182,7 +184,7 @@ export class LiveSessions implements AsyncDisposable {
     const { policies, view } = this.#parts;
     for (const live of this.#live.values()) {
       const server = await view.find(live.caller.principal, live.server.row.id).catch(() => live.server);
-      const refusal = refusalOf(policies, subjectOf(live.caller), live.open, server);
+      const refusal = refusalOf(policies, subjectOf(live.caller), live.open, server, live.attached);
       if (refusal !== undefined) live.relay.end('revoked', refusal.text);
     }
   }

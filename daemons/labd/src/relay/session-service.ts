@@ -36,6 +36,8 @@ import {
 import type { SessionServiceParts } from './session-parts.ts';
 
 const worker = system('sessions');
+/** OPEN and RESUME of one identity under way: a flood of them must not fill the audit queue for everybody (AU-4). */
+const judgingMax = 1_024;
 /** A session younger than this may be on its way to the agent. */
 const settledMs = 30_000;
 const recorded = new Set<Open['kind']>(['exec']);
@@ -54,10 +56,17 @@ const reasonOf: Partial<Record<FleetError['code'], CloseReason>> = {
   NOT_FOUND: 'not-found',
 };
 
+/** An OPEN, the server that it means, and for an attach the OPEN of the command. */
+type Aim = { open: Open; server: FleetServer | undefined; attached?: Open | undefined };
+
+const expired = { reason: 'denied', text: 'this login has expired: labctl login' } as const;
+
 export class SessionService implements AsyncDisposable {
   readonly #parts: SessionServiceParts;
   readonly live: LiveSessions;
   readonly #arrivals = new Batch<Arrival, void>(arrivalsMax, (arrivals) => this.#lose(arrivals));
+  /** OPEN and RESUME that are being judged, by who asks. */
+  readonly #judging = new Map<string, number>();
   /** Sessions begun here. */
   opened = 0;
 
@@ -68,8 +77,17 @@ export class SessionService implements AsyncDisposable {
 
   /** OPEN or RESUME of a client. Never throws: what goes wrong closes the channel with its reason. */
   first(caller: Caller, raw: RawChannel, first: First): void {
+    const who = `${caller.principal.kind}:${caller.principal.id}`;
+    const judging = this.#judging.get(who) ?? 0;
+    if (judging >= judgingMax) return raw.close('limit', 'too many sessions begin at once');
+    this.#judging.set(who, judging + 1);
     const work = first.type === 'open' ? this.#open(caller, raw, first.open) : this.#resume(caller, raw, first.resume);
-    void work.catch((error: unknown) => {
+    const judged = work.finally(() => {
+      const left = (this.#judging.get(who) ?? 1) - 1;
+      if (left > 0) this.#judging.set(who, left);
+      else this.#judging.delete(who);
+    });
+    void judged.catch((error: unknown) => {
       const known = error instanceof FleetError ? error : undefined;
       if (known === undefined)
         this.#parts.log.error('a session could not be begun', { requestId: caller.requestId, error });
@@ -78,10 +96,11 @@ export class SessionService implements AsyncDisposable {
   }
 
   async #open(caller: Caller, raw: RawChannel, asked: Open): Promise<void> {
-    const { policies, denyList, limiter, work, routes } = this.#parts;
+    const { policies, denyList, limiter, work, routes, clock } = this.#parts;
     denyList.assertFresh();
-    const { open, server } = await this.#aim(caller, asked);
-    const refusal = refusalOf(policies, subjectOf(caller), open, server);
+    const { open, server, attached } = await this.#aim(caller, asked);
+    const isExpired = (caller.expiresAt ?? Infinity) <= clock.wall();
+    const refusal = isExpired ? expired : refusalOf(policies, subjectOf(caller), open, server, attached);
     if (refusal !== undefined || server === undefined || server.row.agentId === null) {
       const { reason, text } = refusal ?? { reason: 'agent-offline' as const, text: 'this server has no agent' };
       await this.#parts.audit.append({
@@ -97,30 +116,33 @@ export class SessionService implements AsyncDisposable {
       if (!found.allowed) throw new FleetError('RATE_LIMITED', { retryAfterMs: found.retryAfterMs });
     }
     const route = new Route(routes, server.row.agentId, caller.principal);
-    if (!(await route.find())) return raw.close('agent-offline', lastSeen(server));
+    if (!(await route.find())) {
+      const row = { ...sessionEntry({ caller, open, server }), phase: 'single', result: 'error' } as const;
+      await this.#parts.audit.append({ ...row, code: 'agent-offline' });
+      return raw.close('agent-offline', lastSeen(server));
+    }
     using place = new DisposableStack();
     if (counted.has(open.kind)) place.use(work.enter({ user: principalText(caller.principal), server: server.row.id }));
-    await this.#begin(caller, raw, open, server, route, place);
+    await this.#begin({ caller, open, server, attached }, raw, route, place);
   }
 
   /** The server that an OPEN means; `attach` names a session. What the client said of itself is overwritten. */
-  async #aim(caller: Caller, asked: Open): Promise<{ open: Open; server: FleetServer | undefined }> {
+  async #aim(caller: Caller, asked: Open): Promise<Aim> {
     const { store, view } = this.#parts;
     const { principal } = caller;
     if (asked.kind !== 'attach') return { open: asked, server: await view.find(principal, asked.server) };
     const row = await findSession(store, principal, asked.target);
-    return { open: asked, server: row === undefined ? undefined : await view.find(principal, row.server_id) };
+    if (row === undefined) return { open: asked, server: undefined };
+    return { open: asked, server: await view.find(principal, row.server_id), attached: openOf(row) };
   }
 
   async #begin(
-    caller: Caller,
+    { caller, open, server, attached }: Aim & { caller: Caller; server: FleetServer },
     raw: RawChannel,
-    open: Open,
-    server: FleetServer,
     route: Route,
     place: DisposableStack,
   ): Promise<void> {
-    const { recorder, clock, routes } = this.#parts;
+    const { recorder, clock, routes, policies } = this.#parts;
     const { principal } = caller;
     const [id, token, now] = [uuidv7(), newToken(), clock.wall()];
     const session = { id, open, serverId: server.row.id, agentId: server.row.agentId ?? '', principal, token, now };
@@ -138,6 +160,7 @@ export class SessionService implements AsyncDisposable {
       relay,
       caller,
       open,
+      attached,
       server,
       route,
       startedAt: now,
@@ -146,6 +169,12 @@ export class SessionService implements AsyncDisposable {
       desertedAt: undefined,
     });
     this.opened++;
+    // A right that was taken while the rows were written: whoever looked then did not see this session (RB-11).
+    const late = refusalOf(policies, subjectOf(caller), open, server, attached);
+    if (late !== undefined) {
+      relay.end('revoked', late.text);
+      return raw.close('revoked', late.text);
+    }
     relay.start(raw, { ...open, session: id, server: server.row.id, principal: principalText(principal) });
   }
 
@@ -157,12 +186,16 @@ export class SessionService implements AsyncDisposable {
       row !== undefined &&
       row.token_hash === tokenHash(resume.token) &&
       row.principal === principalText(caller.principal);
-    if (!isTheirs || row.principal_id !== caller.principal.id) return raw.close('no-session');
+    if (!isTheirs || row.principal_id !== caller.principal.id) {
+      if (row !== undefined) this.#noteStranger(caller, row);
+      return raw.close('no-session');
+    }
     const past = this.live.endingOf(row.id) ?? endingOf(row);
     if (past !== undefined) return raw.close(past.reason === 'ok' ? 'no-session' : past.reason, past.text);
     const live = this.live.get(row.id) ?? (await this.#adopt(caller, row));
     if (live === undefined) return raw.close('no-session');
-    const refusal = refusalOf(policies, subjectOf(caller), live.open, await view.find(caller.principal, row.server_id));
+    const server = await view.find(caller.principal, row.server_id);
+    const refusal = refusalOf(policies, subjectOf(caller), live.open, server, live.attached);
     if (refusal !== undefined) {
       live.relay.end('revoked');
       return raw.close('revoked', refusal.text);
@@ -173,12 +206,19 @@ export class SessionService implements AsyncDisposable {
     live.relay.attachClient(raw, resume);
   }
 
+  /** Somebody came back to a session that is not theirs, or not with its token (AU-4). */
+  #noteStranger({ principal, sourceIp, requestId }: Caller, row: SessionRow): void {
+    const who = { principal, sourceIp, requestId, session: row.id, resourceId: row.server_id };
+    const what = { action: `${row.kind}.resume`, phase: 'single', result: 'denied', code: 'no-session' } as const;
+    this.#parts.audit.note({ ...who, ...what });
+  }
+
   /** A session whose relay was on a replica that is gone: the ends hold everything, a new relay joins them. */
   async #adopt(caller: Caller, row: SessionRow): Promise<LiveSession | undefined> {
     const { view, recorder, routes, clock } = this.#parts;
     const server = await view.find(caller.principal, row.server_id);
     if (server === undefined) return undefined;
-    const open = openOf(row);
+    const { open, attached } = await this.#aimAgain(row);
     const route = new Route(routes, row.agent_id, caller.principal);
     // Parts go up with time, so that any replica may write the next one without asking.
     const part = Math.floor((clock.wall() - row.started_at) / 1000) + 1;
@@ -196,6 +236,7 @@ export class SessionService implements AsyncDisposable {
       relay,
       caller,
       open,
+      attached,
       server,
       route,
       startedAt: row.started_at,
@@ -205,6 +246,13 @@ export class SessionService implements AsyncDisposable {
     };
     this.live.add(row.id, live);
     return live;
+  }
+
+  /** What a row's OPEN asked for, and what it attached to. */
+  async #aimAgain(row: SessionRow): Promise<Pick<Aim, 'open' | 'attached'>> {
+    const open = openOf(row);
+    const target = open.kind === 'attach' ? await findSession(this.#parts.store, worker, open.target) : undefined;
+    return { open, ...(target !== undefined && { attached: openOf(target) }) };
   }
 
   /** Goes on with a detached command whose relay is gone: as its user, with nobody there (EX-8). */

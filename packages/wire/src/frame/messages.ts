@@ -5,7 +5,11 @@ import { badVersionsMax, releaseVersionField, updateStateField } from '../fleet/
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 /** What is stored or shown as it is: printable ASCII. A NUL would fail the write of a whole batch of agents. */
-const plainText = (charsMax: number) => z.string().regex(/^[\x20-\x7e]*$/).max(charsMax);
+const plainText = (charsMax: number) =>
+  z
+    .string()
+    .regex(/^[\x20-\x7e]*$/)
+    .max(charsMax);
 
 /** Cumulative bytes received, by stream. */
 export const receivedSchema = z.object({

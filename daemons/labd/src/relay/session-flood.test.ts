@@ -1,0 +1,73 @@
+import { expect, test } from 'bun:test';
+import { FakeClock } from '@labmesh/kit/clock';
+import { silentLogger } from '@labmesh/kit/log';
+import type { RawChannel } from '@labmesh/link/raw-channel';
+import { openSchema } from '@labmesh/wire/frame/open';
+import type { Caller } from '../login/caller.ts';
+import type { SessionServiceParts } from './session-parts.ts';
+import { SessionService } from './session-service.ts';
+
+const open = openSchema.parse({ kind: 'logs', server: 'web-1' });
+const callerOf = (id: string): Caller => ({
+  principal: { kind: 'user', id, name: id },
+  sourceIp: '',
+  requestId: 'r',
+});
+
+test('AU-4 one identity cannot fill the audit queue with OPENs; others go on', async () => {
+  const gate = Promise.withResolvers<undefined>();
+  const rows: unknown[] = [];
+  const parts = {
+    clock: new FakeClock(),
+    log: silentLogger,
+    denyList: { assertFresh: () => undefined, onChange: () => () => undefined },
+    policies: { onChange: () => () => undefined, mayAny: () => true },
+    // Nothing is found, but slowly.
+    view: { find: () => gate.promise },
+    audit: { append: async (entry: unknown) => ({ seq: rows.push(entry) }) },
+  };
+  await using sessions = new SessionService(parts as unknown as SessionServiceParts);
+  const closed: string[] = [];
+  const ask = (id: string) =>
+    sessions.first(
+      callerOf(id),
+      { close: (reason: string) => closed.push(`${id} ${reason}`) } as unknown as RawChannel,
+      {
+        type: 'open',
+        open,
+      },
+    );
+  for (let i = 0; i < 5_000; i++) ask('ann');
+  ask('bob');
+  expect(closed.length).toBe(5_000 - 1_024);
+  expect(new Set(closed)).toEqual(new Set(['ann limit']));
+  gate.resolve(undefined);
+  await Bun.sleep(20);
+  expect(rows).toHaveLength(1_025);
+  expect(closed.at(-1)).toBe('bob not-found');
+  ask('ann');
+  await Bun.sleep(5);
+  expect(closed.at(-1)).toBe('ann not-found');
+});
+
+test('LD-4 a proof that has run out opens nothing, and that is a row', async () => {
+  const rows: { code?: string }[] = [];
+  const clock = new FakeClock();
+  const parts = {
+    clock,
+    log: silentLogger,
+    denyList: { assertFresh: () => undefined, onChange: () => () => undefined },
+    policies: { onChange: () => () => undefined },
+    view: { find: async () => undefined },
+    audit: { append: async (entry: { code?: string }) => ({ seq: rows.push(entry) }) },
+  };
+  await using sessions = new SessionService(parts as unknown as SessionServiceParts);
+  const closed: string[] = [];
+  const raw = { close: (reason: string, text: string) => closed.push(`${reason}: ${text}`) } as unknown as RawChannel;
+  sessions.first({ ...callerOf('ann'), expiresAt: clock.wall() }, raw, { type: 'open', open });
+  await Bun.sleep(5);
+  expect([closed, rows.map(({ code }) => code)]).toEqual([
+    ['denied: this login has expired: labctl login'],
+    ['denied'],
+  ]);
+});
