@@ -12,8 +12,6 @@ export type Caller = {
   session?: string;
   /** SHA-256 (hex) of the client certificate's SubjectPublicKeyInfo. */
   keyHash?: string;
-  /** Unix ms at which certificate or session end. */
-  expiresAt?: number;
   /** SPIFFE URI of the client certificate. */
   uri?: string;
   /** 32 lower-case hex digits. */
