@@ -13,6 +13,7 @@ import { doorOf, HttpsLine } from './harness/raw-https.ts';
 import { type RunningAgent, type RunningLabd, startAgent } from './harness/start-labd.ts';
 import { postgresAvailable } from './harness/start-postgres.ts';
 import { hasRedis } from './harness/start-redis.ts';
+import { CutProxy } from './harness/cut-proxy.ts';
 import { startTwoReplicas, type TwoReplicas } from './harness/two-replicas.ts';
 
 const missing = postgresAvailable();
@@ -68,7 +69,8 @@ test.skipIf(missing !== undefined)(
 test.skipIf(missing !== undefined)(
   'LD-7 the database away for 10 s: agents stay, commands go on, nothing begins, all recovers (needs PostgreSQL)',
   async () => {
-    await using near = clientOf(two.a);
+    await using proxy = await CutProxy.open(doorOf(two.a.api));
+    await using near = openClient([proxy.door], { identity: user });
     await using far = clientOf(two.b);
     const { shell, out } = counting(200, 13);
     const runs = await Promise.all([begin(near, 'web-1', shell), begin(far, 'web-1', shell)]);
@@ -83,6 +85,8 @@ test.skipIf(missing !== undefined)(
     );
     expect(reads.map(({ status }) => status)).toEqual([503, 503]);
     await waitFor(async () => (await statusOf(two.a, '/health/ready')) === 503);
+    // Who is cut off now comes back when the database does.
+    proxy.cut();
     await Bun.sleep(Math.max(0, 10_000 - (performance.now() - from)));
     await two.postgres.start();
     const came = performance.now();
@@ -130,6 +134,36 @@ test.skipIf(missing !== undefined)(
   },
   30_000,
 );
+
+test.skipIf(missing !== undefined)(
+  'SD-1 SIGTERM: what was asked is answered, and meanwhile labd is not ready (needs PostgreSQL)',
+  async () => {
+    const login = { user: 'nobody', password: 'correct horse battery' };
+    // A login is slow on purpose (ID-3), and only two of them run at once.
+    const logins = Array.from({ length: 8 }, async (_, at) => {
+      using line = new HttpsLine(doorOf(two.a.api));
+      const headers = { 'x-forwarded-for': `10.9.0.${at}` };
+      return (await line.call('POST', '/api/auth/login', { headers, json: login })).status;
+    });
+    await Bun.sleep(150);
+    two.a.daemon.signal('SIGTERM');
+    const ready = await waitForReady(two.a.socket);
+    expect(await Promise.all(logins)).toEqual(logins.map(() => 401));
+    expect(await two.a.daemon.exited).toBe(0);
+    expect(ready).toBe(503);
+    await two.start('a');
+  },
+  30_000,
+);
+
+/** What the first answer other than 200 was, while the socket answers. */
+async function waitForReady(socket: string): Promise<number | undefined> {
+  for (;;) {
+    const response = await fetch('http://labd/health/ready', { unix: socket }).catch(() => undefined);
+    if (response?.status !== 200) return response?.status;
+    await Bun.sleep(5);
+  }
+}
 
 /** The postmaster and its children stand still: a database that hangs is worse than one that is away. */
 function freeze(two: TwoReplicas, name: 'SIGSTOP' | 'SIGCONT'): void {

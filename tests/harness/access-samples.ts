@@ -12,6 +12,7 @@ import { arch, ReleaseMaker } from './agent-install.ts';
 import { enrolMachine, type Machine } from './fleet-identities.ts';
 import { releaseFile } from '@labmesh/wire/fleet/releases';
 import { clientLink, machineLink, runSession } from './fleet-sockets.ts';
+import { waitFor } from './look.ts';
 import { doorOf } from './raw-https.ts';
 import { type RunningLabd, startAgent } from './start-labd.ts';
 
@@ -54,7 +55,14 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
   await labd.call('POST', '/api/users', { name: 'spare' });
   await labd.call('POST', '/api/roles', { name: 'spare', rules: ['allow get on servers'] });
   const session = await pastSession(labd);
-  const shown = await labd.call<{ recordingId: string }>('GET', `/api/sessions/${session}`);
+  // The row of its end is written after the client has the exit code.
+  let recording: string | null = null;
+  // The row of its end is written after the client has the exit code.
+  await waitFor(async () => {
+    const row = await labd.call<{ recordingId: string | null }>('GET', `/api/sessions/${session}`);
+    recording = row.recordingId;
+    return recording !== null;
+  });
   const found = await labd.call<{ items: { serial: string }[] }>('GET', '/api/certificates?identity=web-2');
   const user = async () => {
     const name = `spare-${++count}`;
@@ -68,7 +76,7 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
     server,
     bastion,
     session,
-    recording: shown.recordingId,
+    recording: recording ?? '',
     serial: found.items[0]!.serial,
     stock: {
       user: new Stock(user),

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { enrolUser, type Identity } from './fleet-identities.ts';
+import { waitFor } from './look.ts';
 import type { NetworkLab } from './network-lab.ts';
 import { type LabdOptions, type RunningLabd, startLabd } from './start-labd.ts';
 import { type Postgres, startPostgres } from './start-postgres.ts';
@@ -108,4 +110,12 @@ export async function startTwoReplicas(options: TwoReplicasOptions = {}): Promis
   }
   opening.move();
   return replicas;
+}
+
+/** A user whose rights both replicas know. */
+export async function userOnBoth(two: TwoReplicas, name: string, roles: readonly string[]): Promise<Identity> {
+  const user = await enrolUser(two.b, name, roles);
+  const ask = { verb: 'exec', kind: 'servers', name: 'web-1', as: name };
+  await waitFor(async () => (await two.a.call<{ allowed: boolean }>('POST', '/api/auth/can-i', ask)).allowed);
+  return user;
 }

@@ -311,6 +311,7 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
       return this.onDown();
     }
     if (this.#localClose !== undefined) {
+      if (!this.#streams.outgoing.closeIsOut) this.#raw?.close(this.#localClose.reason, this.#localClose.text);
       this.#raw?.forget();
       return this.#end(this.#localClose);
     }

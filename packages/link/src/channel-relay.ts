@@ -362,7 +362,8 @@ export class ChannelRelay implements RelayCore {
     if (isClient && ending.text === 'detach' && this.#agentClose === undefined) return this.unattend();
     const first = isClient ? this.#agentClose : this.#clientClose;
     if (first !== undefined) {
-      // The second CLOSE says that everything before the first one arrived.
+      // The second CLOSE says that everything before the first one arrived, or that nobody wants it any more.
+
       side.raw.forget();
       other?.raw.close(ending.reason);
       return this.#over(first);

@@ -17,6 +17,12 @@ refused.addAddress('::', 'ipv6');
 refused.addSubnet('64:ff9b::', 96, 'ipv6');
 
 const loopback = ['127.0.0.1', '::1'];
+const own = new BlockList();
+own.addSubnet('127.0.0.0', 8);
+own.addAddress('::1', 'ipv6');
+own.addSubnet('::ffff:127.0.0.0', 104, 'ipv6');
+
+const isLoopback = (address: string): boolean => own.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 
 /** True for addresses that no forward reaches, whatever the rules say. `address` is IPv4 or IPv6, a zone allowed. */
 export function isRefusedAddress(address: string): boolean {
@@ -33,6 +39,10 @@ export async function targetsOf(host: string): Promise<string[]> {
   const found = await lookup(host, { all: true, verbatim: true }).catch(() => []);
   const addresses = found.map(({ address }) => address);
   if (addresses.length === 0) throw new Refused('not-found', 'that host name is not known to this server');
+  // labd judged the name: one that leads to this machine must not pass a rule against `localhost`.
+  if (isIP(host) === 0 && addresses.some(isLoopback)) {
+    throw new Refused('denied', 'that name leads to this server itself: forward to localhost');
+  }
   if (addresses.some(isRefusedAddress)) throw new Refused('denied', 'link-local and metadata addresses are refused');
   return addresses;
 }

@@ -293,6 +293,7 @@ describe('AG-9 a rollout', () => {
     replica.live = new Set(['a']);
     publish('0.2.1');
     await replica.updates.startRollout(tester, rollout({ version: '0.2.1', maxUnavailable: '1' }));
+    await other.directory.seen([(await rowOf(there)).server_id], clock.wall());
     await replica.updates.pass();
     expect(await desired([here, there])).toEqual(['0.2.0', '0.2.0']);
   });

@@ -11,11 +11,12 @@ const agent = (n: number, more: Partial<PlannedAgent> = {}): PlannedAgent => ({
   desired: null,
   updateState: 'idle',
   isUp: true,
+  lastSeenAt: 2_000,
   ...more,
 });
 const fleet = (count: number, more: Partial<PlannedAgent> = {}) =>
   Array.from({ length: count }, (_, n) => agent(n, more));
-const wanted = { version: '0.2.0', downgrade: false, maxUnavailable: '10%' };
+const wanted = { version: '0.2.0', downgrade: false, maxUnavailable: '10%', startedAt: 1_000 };
 
 test.each([
   ['10%', 25, 2],
@@ -53,7 +54,14 @@ describe('AG-9 --max-unavailable', () => {
     expect(plan).toMatchObject({ state: 'running', next: ['id-0', 'id-1', 'id-2'] });
   });
 
-  test('who is away already counts, whatever it runs', () => {
+  test('who was away before it began does not hold it up; who goes then does, whatever it runs', () => {
+    const gone = [agent(0, { isUp: false, lastSeenAt: 999 }), agent(1, { isUp: false, lastSeenAt: null })];
+    expect(planRollout(wanted, [...gone, agent(2)])).toMatchObject({ next: ['id-2'], counts: { away: 2 } });
+    const lost = agent(3, { isUp: false, version: '0.2.0' });
+    expect(planRollout(wanted, [...gone, agent(2), lost]).next).toEqual([]);
+  });
+
+  test('as many as may be missing, less those that are', () => {
     const agents = [agent(0, { isUp: false }), agent(1, { isUp: false, version: '0.2.0' }), ...fleet(20).slice(2)];
     expect(planRollout({ ...wanted, maxUnavailable: '3' }, agents).next).toEqual(['id-2']);
     expect(planRollout({ ...wanted, maxUnavailable: '2' }, agents).next).toEqual([]);
@@ -81,6 +89,7 @@ describe('AG-9 --max-unavailable', () => {
   });
 });
 
+const isGone = ({ isUp, lastSeenAt }: PlannedAgent) => !isUp && lastSeenAt !== null && lastSeenAt >= wanted.startedAt;
 /** A fleet in any state. */
 const anyAgents = fc
   .array(
@@ -91,6 +100,7 @@ const anyAgents = fc
       desired: fc.constantFrom(null, null, '0.2.0', '0.1.0'),
       updateState: fc.constantFrom(null, 'idle', 'off', 'fetching'),
       isUp: fc.boolean(),
+      lastSeenAt: fc.constantFrom(null, 500, 1_000, 2_000),
     }),
     { maxLength: 60 },
   )
@@ -100,7 +110,7 @@ test('property: from any state, never more are missing than may be, and each is 
   fc.assert(
     fc.property(anyAgents, fc.constantFrom('1', '5', '10%', '50%'), (agents, maxUnavailable) => {
       const plan = planRollout({ ...wanted, maxUnavailable }, agents);
-      const missing = agents.filter((one) => !one.isUp || standingOf(one, wanted) === 'updating').length;
+      const missing = agents.filter((one) => isGone(one) || standingOf(one, wanted) === 'updating').length;
       const max = missingMax(maxUnavailable, agents.length);
       expect(plan.next.length).toBeLessThanOrEqual(Math.max(0, max - missing));
       expect(new Set(plan.next).size).toBe(plan.next.length);

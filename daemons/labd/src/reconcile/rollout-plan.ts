@@ -2,7 +2,8 @@
  * What a rollout does next (AG-9), from what is wanted and what is seen and nothing else:
  *
  *     may be missing     M = max(1, share of the ring)
- *     missing now        agents that are away or updating
+ *     missing now        agents that update, or were seen since the rollout began and are away: who was gone before
+ *                        (a machine in a drawer) is not its doing, and would hold it up for ever
  *     next               M - missing of those that wait, in the order of their names
  *     halted             M or more came back with the old version: nobody else is asked to try it
  */
@@ -18,7 +19,11 @@ export type PlannedAgent = {
   updateState: string | null;
   /** Connected to a replica that lives. */
   isUp: boolean;
+  /** Unix ms. */
+  lastSeenAt: number | null;
 };
+/** `startedAt`: Unix ms. */
+export type WantedRollout = { version: string; downgrade: boolean; maxUnavailable: string; startedAt: number };
 
 export type Standing = 'done' | 'bad' | 'updating' | 'waiting' | 'away' | 'left';
 export type RolloutPlan = {
@@ -48,10 +53,11 @@ export function standingOf(agent: PlannedAgent, wanted: { version: string; downg
   return agent.isUp ? 'waiting' : 'away';
 }
 
-export function planRollout(
-  wanted: { version: string; downgrade: boolean; maxUnavailable: string },
-  agents: readonly PlannedAgent[],
-): RolloutPlan {
+/** Gone since the rollout began. */
+const isLost = ({ isUp, lastSeenAt }: PlannedAgent, { startedAt }: WantedRollout): boolean =>
+  !isUp && lastSeenAt !== null && lastSeenAt >= startedAt;
+
+export function planRollout(wanted: WantedRollout, agents: readonly PlannedAgent[]): RolloutPlan {
   const counts: Record<Standing, number> = { done: 0, bad: 0, updating: 0, waiting: 0, away: 0, left: 0 };
   const waiting: PlannedAgent[] = [];
   const badAgents: string[] = [];
@@ -59,7 +65,7 @@ export function planRollout(
   for (const agent of agents) {
     const standing = standingOf(agent, wanted);
     counts[standing]++;
-    if (!agent.isUp || standing === 'updating') missing++;
+    if (standing === 'updating' || isLost(agent, wanted)) missing++;
     if (standing === 'waiting') waiting.push(agent);
     if (standing === 'bad') badAgents.push(agent.hostname);
   }

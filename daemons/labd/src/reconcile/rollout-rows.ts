@@ -71,7 +71,13 @@ export async function readAgents(db: Reader, isLive: (replicaId: string) => bool
         .on('server_labels.source', '!=', 'agent'),
     )
     .select(['agents.id', 'agents.version', 'agents.pin', 'agents.bad_versions', 'agents.update_state', 'agents.ring'])
-    .select(['agents.desired_version', 'servers.hostname', 'server_labels.value', 'agent_sessions.replica_id'])
+    .select([
+      'agents.desired_version',
+      'servers.hostname',
+      'servers.last_seen_at',
+      'server_labels.value',
+      'agent_sessions.replica_id',
+    ])
     .where('servers.status', '=', 'active')
     .execute();
   return rows.map((row) => ({
@@ -83,6 +89,7 @@ export async function readAgents(db: Reader, isLive: (replicaId: string) => bool
     desired: row.desired_version,
     updateState: row.update_state,
     isUp: row.replica_id !== null && isLive(row.replica_id),
+    lastSeenAt: row.last_seen_at,
     ring: row.ring ?? row.value,
   }));
 }

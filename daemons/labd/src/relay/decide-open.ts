@@ -25,8 +25,12 @@ export function needsOf(open: Open, attached?: Open): readonly Need[] {
       return [{ verb: open.kind, limit: { account: accountOf(open) } }];
     case 'forward':
       return [{ verb: 'forward', limit: { forward: `${open.host}:${open.port}` } }];
-    case 'attach':
-      return [{ verb: 'attach', limit: { account: accountOf(attached?.kind === 'exec' ? attached : {}) } }];
+    case 'attach': {
+      const command = attached?.kind === 'exec' ? attached : undefined;
+      const attach: Need = { verb: 'attach', limit: { account: accountOf(command ?? {}) } };
+      // What is typed into an unrecorded session is recorded nowhere either.
+      return command?.noRecord === true ? [attach, { verb: 'exec-unrecorded' }] : [attach];
+    }
     case 'logs':
       return [{ verb: 'logs' }];
     case 'facts':

@@ -118,6 +118,11 @@ export class Outgoing {
     if (this.#exit !== undefined) for (const stream of this.streams) stream.ended = true;
   }
 
+  /** CLOSE went out on the channel of the moment. Until then the other side waits for it, even when it closed itself. */
+  get closeIsOut(): boolean {
+    return this.#close?.passed === true;
+  }
+
   /** The next frame for channel `id`. */
   pull(id: number): Uint8Array | undefined {
     for (let tried = 0; tried < this.streams.length; tried++) {

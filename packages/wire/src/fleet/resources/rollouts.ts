@@ -18,7 +18,7 @@ export const startRolloutSchema = z
     version: releaseVersionField.nullable(),
     /** Default: every agent that no other rollout's ring names. */
     ring: ringField.optional(),
-    /** Agents that may be away or updating at once. */
+    /** Agents that may be updating, or away since it began, at once. */
     maxUnavailable: shareField.default('10%'),
     now: z.boolean().default(false),
     /** Agents with a newer version go back to it too. */
