@@ -71,7 +71,7 @@ export class LabctlRun implements AsyncDisposable {
   }
 
   async write(text: string | Uint8Array): Promise<void> {
-    this.#child.stdin.write(text);
+    void this.#child.stdin.write(text);
     await this.#child.stdin.flush();
   }
   endInput(): void {

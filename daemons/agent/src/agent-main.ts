@@ -1,14 +1,14 @@
 /** `enroll run status facts check-config version uninstall` (AG-1), and what the unit runs: `guard` (AG-8). */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { readConfigFile } from '@labmesh/kit/config-file';
 import { systemClock } from '@labmesh/kit/clock';
 import { createLogger } from '@labmesh/kit/log';
-import { OptionsError, parseOptions, renderHelp, wantsHelp } from '@labmesh/kit/options';
+import { OptionsError, renderHelp, wantsHelp } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { Agent } from './agent.ts';
 import { agentOptions, type AgentOptions } from './agent-options.ts';
+import { readAgentOptions } from './read-agent-options.ts';
 import { runCopyHelper } from './copy/copy-helper.ts';
 import { helperName } from './copy/helper-protocol.ts';
 import { readFacts } from './facts/read-facts.ts';
@@ -45,19 +45,6 @@ const help = {
     'lab-agent run',
   ],
 };
-
-async function readOptions(
-  argv: string[],
-): Promise<{ options: AgentOptions; command: string | undefined; config: string | undefined }> {
-  const at = argv.findIndex((word) => word === '--config' || word === '-c');
-  const config = at === -1 ? undefined : argv[at + 1];
-  const rest = at === -1 ? argv : [...argv.slice(0, at), ...argv.slice(at + 2)];
-  const read = config === undefined ? undefined : await readConfigFile(config);
-  const file =
-    read === undefined ? undefined : { ...read, known: Object.keys(read.data).filter((table) => table !== 'agent') };
-  const { values, positionals } = parseOptions(agentOptions, { argv: rest, env: process.env, file, positionalsMax: 1 });
-  return { options: values, command: positionals[0], config };
-}
 
 /** This program as its own file, without a bundle around it. */
 const ownCommand = (): string[] => [
@@ -123,7 +110,7 @@ export async function agentMain(argv: string[], life: Life, selfCommand = ownCom
     return argv.length === 0 ? 2 : 0;
   }
   try {
-    const { options, command, config } = await readOptions(argv);
+    const { options, command, config } = await readAgentOptions(argv);
     if (command === 'version') print(`lab-agent ${version}\n`);
     else if (command === 'enroll') print(await enrolHere(options, version));
     else if (command === 'run') return await run(options, life, selfCommand);

@@ -6,40 +6,22 @@
  *
  * It never gives up, and its sessions outlive every cut.
  */
-import { writeFileSync } from 'node:fs';
-import { release } from 'node:os';
-import { join } from 'node:path';
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { DialRefused } from '@labmesh/link/dial';
-import type { Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
-import { uuidv7 } from '@labmesh/wire/ids';
-import { type AgentOptions, agentUrls } from './agent-options.ts';
+import type { HelloOk, Msg } from '@labmesh/wire/frame/messages';
+import { agentUrls } from './agent-options.ts';
+import type { AgentParts, AgentState } from './agent-parts.ts';
+import { greeting } from './connection/greeting.ts';
 import { Addresses, toldUrls } from './connection/addresses.ts';
 import { Connection, type ConnectionEnd } from './connection/connection.ts';
 import { Reconnect } from './connection/reconnect.ts';
-import { readFacts } from './facts/read-facts.ts';
-import type { AgentIdentity } from './identity/agent-identity.ts';
+import { FactsTeller } from './facts/facts-teller.ts';
 import { comeBack, keepCertificate } from './identity/keep-certificate.ts';
 import { sessionOpener } from './open-session.ts';
 import { defaultSessionOptions, type SessionOptions } from './session-options.ts';
 import { Sessions } from './sessions.ts';
+import { writeStatus } from './write-status.ts';
 import { openUpdater } from './update/open-updater.ts';
 import type { Updater } from './update/updater.ts';
-import { agentArch } from './version.ts';
-
-export type AgentState = 'disconnected' | 'connecting' | 'connected' | 'reconnecting' | 'waiting-approval' | 'stopped';
-
-export type AgentParts = {
-  identity: AgentIdentity;
-  options: AgentOptions;
-  clock: Clock;
-  log: Logger;
-  version: string;
-  selfCommand: readonly string[];
-  /** Ends this process so that it starts again. Absent: it lives in another one's, and is not updated. */
-  restart?: () => void;
-};
 
 const approvalMs = 30_000;
 
@@ -50,13 +32,12 @@ export class Agent implements AsyncDisposable {
   readonly #session: SessionOptions;
   readonly #reconnect: Reconnect;
   readonly #ending = new AbortController();
-  readonly #instanceId = uuidv7();
   readonly #addresses: Addresses;
   readonly #updater: Updater | undefined;
+  readonly #facts: FactsTeller;
   #connection: Connection | undefined;
   #running: Promise<void> | undefined;
   #state: AgentState = 'disconnected';
-  #factsDigest = '';
 
   constructor(parts: AgentParts) {
     const { options, identity, clock, log, selfCommand } = parts;
@@ -73,6 +54,7 @@ export class Agent implements AsyncDisposable {
     this.#addresses = new Addresses({ configured: agentUrls(options), known: identity.urls }, (urls) =>
       this.#keep(urls),
     );
+    this.#facts = new FactsTeller({ ...parts, send: (msg) => this.#connection?.send(msg) ?? false });
     this.#updater = openUpdater({
       ...parts,
       restart: parts.restart,
@@ -108,7 +90,7 @@ export class Agent implements AsyncDisposable {
         log: this.#parts.log,
         signal: this.#ending.signal,
       }),
-      this.#watchFacts(),
+      this.#facts.watch(this.#ending.signal),
       this.#updater?.run(this.#ending.signal),
     ]).then(() => undefined);
     return this.#running;
@@ -118,21 +100,8 @@ export class Agent implements AsyncDisposable {
     if (state === this.#state) return;
     this.#state = state;
     this.#parts.log.info(state, more);
-    const { identity, options } = this.#parts;
-    const status = {
-      state,
-      at: new Date().toISOString(),
-      serverId: identity.serverId,
-      agentId: identity.agentId,
-      pid: process.pid,
-      sessions: this.#sessions.list().length,
-      ...more,
-    };
-    try {
-      writeFileSync(join(options.stateDir, 'status.json'), `${JSON.stringify(status)}\n`, { mode: 0o600 });
-    } catch {
-      // Only `lab-agent status` reads it.
-    }
+    const sessions = this.#sessions.list().length;
+    writeStatus(this.#parts, { state, sessions, ...more });
   }
 
   async #stayConnected(): Promise<void> {
@@ -163,7 +132,7 @@ export class Agent implements AsyncDisposable {
     const url = this.#addresses.next();
     const connection = new Connection(url, {
       identity,
-      hello: () => this.#hello(),
+      hello: () => greeting(this.#parts.version, this.#facts.digest, this.#sessions.list()),
       first: (raw, first) => this.#sessions.take(raw, first),
       onMsg: (msg) => this.#onMsg(msg),
       onGoaway: ({ retryAfterMinMs, retryAfterMaxMs, urls }) => {
@@ -189,22 +158,6 @@ export class Agent implements AsyncDisposable {
     return this.#reconnect.next();
   }
 
-  #hello(): Omit<Hello, 'bundle' | 'serverId'> {
-    const { version } = this.#parts;
-    return {
-      protocols: [1],
-      kind: 'agent',
-      instanceId: this.#instanceId,
-      bootId: '',
-      version,
-      os: `linux ${release()}`.slice(0, 64),
-      arch: agentArch,
-      capabilities: ['exec', 'attach', 'copy', 'forward', 'logs', 'facts'],
-      factsDigest: this.#factsDigest,
-      sessions: this.#sessions.list(),
-    };
-  }
-
   #onUp(ok: HelloOk, connection: Connection, url: string): void {
     const { identity, log } = this.#parts;
     this.#enter('connected', { url, replica: ok.replicaId });
@@ -217,7 +170,7 @@ export class Agent implements AsyncDisposable {
     }
     if (this.#updater !== undefined) this.#updater.connected();
     else connection.send({ kind: 'update-report', state: 'off', badVersions: [] });
-    void this.#sendFacts(connection);
+    void this.#facts.tell();
   }
 
   /** Addresses outlive a restart: the labd of the settings may be the one that is gone. */
@@ -234,31 +187,6 @@ export class Agent implements AsyncDisposable {
     if (msg.kind !== 'desired') return;
     this.#addresses.add(toldUrls(msg.desired));
     this.#updater?.wish(msg.desired);
-  }
-
-  async #sendFacts(connection: Connection | undefined): Promise<void> {
-    const { options, log } = this.#parts;
-    try {
-      const { facts, digest } = await readFacts();
-      this.#factsDigest = digest;
-      const labels = Object.fromEntries(
-        options.labels.map((label) => [label.split('=')[0] ?? '', label.split('=').slice(1).join('=')]),
-      );
-      connection?.send({ kind: 'facts', digest, facts: { ...facts, labels } });
-    } catch (error) {
-      log.warn('the facts of this machine could not be read', { error });
-    }
-  }
-
-  async #watchFacts(): Promise<void> {
-    const { clock, options } = this.#parts;
-    while (!this.#ending.signal.aborted) {
-      await clock.sleep(options.factsEveryMs, this.#ending.signal).catch(() => undefined);
-      const known = this.#factsDigest;
-      if (this.#ending.signal.aborted || this.#connection === undefined) continue;
-      const { digest } = await readFacts().catch(() => ({ digest: known }));
-      if (digest !== known) await this.#sendFacts(this.#connection);
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -383,11 +383,8 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
   rested(): void {
     if (this.#handlers === undefined || this.#mode === 'ended') return;
     if (!this.#streams.incoming.every((stream) => stream.isAtRest)) return;
-    if (
-      this.#exit !== undefined &&
-      !this.#exitDelivered &&
-      this.#streams.incoming.every((stream) => stream.eofDelivered)
-    ) {
+    const isWhole = this.#streams.incoming.every((stream) => stream.eofDelivered);
+    if (this.#exit !== undefined && !this.#exitDelivered && isWhole) {
       this.#exitDelivered = true;
       const exit = this.#exit;
       this.#call((handlers) => handlers.exit?.(exit));

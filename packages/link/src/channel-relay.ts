@@ -363,7 +363,7 @@ export class ChannelRelay implements RelayCore {
     const first = isClient ? this.#agentClose : this.#clientClose;
     if (first !== undefined) {
       // The second CLOSE says that everything before the first one arrived, or that nobody wants it any more.
-
+      if (!side.outgoing.closeIsOut) side.raw.close(ending.reason);
       side.raw.forget();
       other?.raw.close(ending.reason);
       return this.#over(first);

@@ -205,7 +205,7 @@ export class LiveSessions implements AsyncDisposable {
   async #cutGone(): Promise<void> {
     const ids = [...new Set([...this.#live.values()].flatMap(({ server }) => server.row.agentId ?? []))];
     const standing = await standingAgents(this.#parts.store, ids);
-    for (const { relay, server } of [...this.#live.values()]) {
+    for (const { relay, server } of this.#live.values()) {
       const { agentId, hostname } = server.row;
       if (agentId !== null && ids.includes(agentId) && !standing.has(agentId))
         relay.end('revoked', `server/${hostname} was banned or removed`);

@@ -31,9 +31,10 @@ export class PeerParts {
   readonly fetch = async (row: RecordingsTable): Promise<AsyncIterable<Uint8Array> | undefined> => {
     const { replicas, log } = this.#options;
     const peer = replicas.others().find(({ id }) => id === row.replica_id);
-    if (peer?.peerUrl == null) return undefined;
+    const url = peer?.peerUrl ?? undefined;
+    if (peer === undefined || url === undefined) return undefined;
     try {
-      const response = await this.#ask(new URL(`/api/recordings/${row.id}/sealed`, peer.peerUrl));
+      const response = await this.#ask(new URL(`/api/recordings/${row.id}/sealed`, url));
       if (response.statusCode === 200) return response;
       response.destroy();
       log.warn('another replica does not give a part of a recording', {
