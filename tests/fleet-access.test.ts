@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { Link } from '@labmesh/link/link';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 import { fleetOperations, type OperationName } from '@labmesh/wire/fleet/operations';
-import { type Ground, layAccessGround, openSamples, samples } from './harness/access-samples.ts';
-import { enrolMachine, enrolUser, labdIdentity, networkIdentity, nodeToken } from './harness/fleet-identities.ts';
-import { clientLink, dialSocket, helloOf, openOutcome, upgradeStatus } from './harness/fleet-sockets.ts';
+import { type Ground, layAccessGround, openSamples, samples } from './harness/fleet/access-samples.ts';
+import { enrolMachine, enrolUser, labdIdentity, networkIdentity, nodeToken } from './harness/fleet/fleet-identities.ts';
+import { clientLink, dialSocket, helloOf, openOutcome, upgradeStatus } from './harness/fleet/fleet-sockets.ts';
 import { type Answer, type ClientIdentity, doorOf, HttpsLine } from './harness/raw-https.ts';
 import { type RunningLabd, startLabd } from './harness/start-labd.ts';
 

@@ -11,8 +11,8 @@ import { encodeFrame } from '@labmesh/wire/frame/codec';
 import { frameLimits } from '@labmesh/wire/frame/frame-types';
 import fc from 'fast-check';
 import { WebSocket } from 'ws';
-import { enrolMachine, enrolUser, type Identity, type Machine } from './harness/fleet-identities.ts';
-import { dialSocket, helloOf, machineLink, upgradeStatus } from './harness/fleet-sockets.ts';
+import { enrolMachine, enrolUser, type Identity, type Machine } from './harness/fleet/fleet-identities.ts';
+import { dialSocket, helloOf, machineLink, upgradeStatus } from './harness/fleet/fleet-sockets.ts';
 import { type ClientIdentity, type Door, doorOf, HttpsLine, openSocket } from './harness/raw-https.ts';
 import { type RunningLabd, startLabd } from './harness/start-labd.ts';
 

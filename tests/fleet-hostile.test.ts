@@ -11,9 +11,9 @@ import { createCsr } from '@labmesh/pki/csr';
 import { extension, requests } from '@labmesh/pki/issue/library';
 import { generateKey, signingAlgorithm } from '@labmesh/pki/keys';
 import type { Link } from '@labmesh/link/link';
-import { admissionAttacks, runAttacks } from './harness/admission-attacks.ts';
-import { enrolMachine, enrolUser, type Identity, joinBody, type Machine } from './harness/fleet-identities.ts';
-import { clientLink, machineLink, upgradeStatus } from './harness/fleet-sockets.ts';
+import { admissionAttacks, runAttacks } from './harness/fleet/admission-attacks.ts';
+import { enrolMachine, enrolUser, type Identity, joinBody, type Machine } from './harness/fleet/fleet-identities.ts';
+import { clientLink, machineLink, upgradeStatus } from './harness/fleet/fleet-sockets.ts';
 import { type Answer, doorOf, HttpsLine } from './harness/raw-https.ts';
 import { type RunningLabd, startLabd } from './harness/start-labd.ts';
 

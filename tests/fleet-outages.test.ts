@@ -5,16 +5,16 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import type { ClientLink } from '@labmesh/labctl/session/client-link';
-import { enrolUser, type Identity } from './harness/fleet-identities.ts';
-import { begin, counting, openClient, refusalOf } from './harness/fleet-exec.ts';
-import { upgradeStatus } from './harness/fleet-sockets.ts';
-import { waitFor } from './harness/look.ts';
+import { enrolUser, type Identity } from './harness/fleet/fleet-identities.ts';
+import { begin, counting, openClient, refusalOf } from './harness/fleet/fleet-exec.ts';
+import { upgradeStatus } from './harness/fleet/fleet-sockets.ts';
+import { waitFor } from './harness/fleet/look.ts';
 import { doorOf, HttpsLine } from './harness/raw-https.ts';
 import { type RunningAgent, type RunningLabd, startAgent } from './harness/start-labd.ts';
 import { postgresAvailable } from './harness/start-postgres.ts';
 import { hasRedis } from './harness/start-redis.ts';
-import { CutProxy } from './harness/cut-proxy.ts';
-import { startTwoReplicas, type TwoReplicas } from './harness/two-replicas.ts';
+import { CutProxy } from './harness/fleet/cut-proxy.ts';
+import { startTwoReplicas, type TwoReplicas } from './harness/fleet/two-replicas.ts';
 
 const missing = postgresAvailable();
 const toml = '[hub]\nheartbeat = "1s"\naccepts_per_s = 1000\n[limits]\nanonymous_per_min = 60';

@@ -1,17 +1,20 @@
 /**
- * What one replica of labd decides holds on the other (CA-8, CA-9, RB-11, EX-11). Agents and clients hang on B, decisions
+ * What one replica of labd decides holds on the other (CA-8, CA-9, RB-11, EX-11, HB-10). Agents and clients hang on B, decisions
  * are made on A; the two know each other by the database alone.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { cpSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ClientLink } from '@labmesh/labctl/session/client-link';
-import { begin, execute, openClient, refusalOf, type SessionRun } from './harness/fleet-exec.ts';
-import type { Identity } from './harness/fleet-identities.ts';
-import { clientLink } from './harness/fleet-sockets.ts';
-import { msUntil } from './harness/look.ts';
+import { begin, execute, openClient, refusalOf, type SessionRun } from './harness/fleet/fleet-exec.ts';
+import type { Identity } from './harness/fleet/fleet-identities.ts';
+import { clientLink } from './harness/fleet/fleet-sockets.ts';
+import { msUntil, waitFor } from './harness/fleet/look.ts';
 import { doorOf } from './harness/raw-https.ts';
 import { type RunningLabd, startAgent } from './harness/start-labd.ts';
 import { postgresAvailable } from './harness/start-postgres.ts';
-import { startTwoReplicas, type TwoReplicas, userOnBoth } from './harness/two-replicas.ts';
+import { startTwoReplicas, type TwoReplicas, userOnBoth } from './harness/fleet/two-replicas.ts';
 
 const missing = postgresAvailable();
 const why = '(needs PostgreSQL)';
@@ -118,7 +121,9 @@ test.skipIf(missing !== undefined)(
     );
     console.log('user disabled, cut after', disabled);
     expect(disabled.ms).toBeLessThan(cutMs);
-    expect(await clientLink(doorOf(two.b.api), { identity: other })).toBe(403);
+    // Without a right from the first moment on, and without a socket when the deny list has come.
+    expect(await refusalOf(second, 'web-1')).toBeDefined();
+    await waitFor(async () => (await clientLink(doorOf(two.b.api), { identity: other })) === 403, 2_000);
   },
   30_000,
 );
@@ -139,6 +144,18 @@ test.skipIf(missing !== undefined)(
     );
   },
   30_000,
+);
+
+test.skipIf(missing !== undefined)(
+  `HB-10 two machines with one identity on two replicas are found, too ${why}`,
+  async () => {
+    await using first = await startAgent(two.b, 'twin', { toml: quick });
+    const folder = mkdtempSync(join(tmpdir(), 'labmesh-twin-'));
+    cpSync(first.folder, folder, { recursive: true });
+    await using _second = await first.again(folder);
+    console.log('conflict after ms', Math.round(await msUntil(two.a, 'twin', 'conflict', 30_000)));
+  },
+  40_000,
 );
 
 test.skipIf(missing !== undefined)(`AU-7 after all of it every chain is whole ${why}`, async () => {

@@ -3,8 +3,8 @@
  * heartbeats, they come back by themselves, and a command in between loses nothing.
  */
 import { expect, test } from 'bun:test';
-import { begin, counting, openClient } from './harness/fleet-exec.ts';
-import { msUntil, serverOf } from './harness/look.ts';
+import { begin, counting, openClient } from './harness/fleet/fleet-exec.ts';
+import { msUntil, serverOf } from './harness/fleet/look.ts';
 import { networkLabMissing, openNetworkLab } from './harness/network-lab.ts';
 import { startAgent, startLabd } from './harness/start-labd.ts';
 

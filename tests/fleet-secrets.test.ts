@@ -13,9 +13,9 @@ import type { Msg } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { AgentIdentity } from '../daemons/agent/src/identity/agent-identity.ts';
-import { openFakeDoor, type FakeDoor } from './harness/fake-labd-door.ts';
-import { enrolMachine, enrolUser, type Identity, type Machine } from './harness/fleet-identities.ts';
-import { clientLink, machineLink, openOutcome, resumeOutcome, runSession } from './harness/fleet-sockets.ts';
+import { openFakeDoor, type FakeDoor } from './harness/fleet/fake-labd-door.ts';
+import { enrolMachine, enrolUser, type Identity, type Machine } from './harness/fleet/fleet-identities.ts';
+import { clientLink, machineLink, openOutcome, resumeOutcome, runSession } from './harness/fleet/fleet-sockets.ts';
 import { doorOf, HttpsLine } from './harness/raw-https.ts';
 import { type RunningAgent, type RunningLabd, startAgent, startLabd } from './harness/start-labd.ts';
 

@@ -4,9 +4,9 @@ import { cpSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeCodes } from '@labmesh/wire/frame/frame-types';
-import { begin, openClient, refusalOf, SessionRun } from './harness/fleet-exec.ts';
-import { enrolUser } from './harness/fleet-identities.ts';
-import { isAlive, msUntil, rssMiB, waitFor } from './harness/look.ts';
+import { begin, openClient, refusalOf, SessionRun } from './harness/fleet/fleet-exec.ts';
+import { enrolUser } from './harness/fleet/fleet-identities.ts';
+import { isAlive, msUntil, rssMiB, waitFor } from './harness/fleet/look.ts';
 import { doorOf } from './harness/raw-https.ts';
 import { type RunningLabd, startAgent, startLabd } from './harness/start-labd.ts';
 

@@ -7,14 +7,15 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FleetClient } from './harness/fleet-client.ts';
-import { counting } from './harness/fleet-exec.ts';
-import { waitFor } from './harness/look.ts';
+import { fileURLToPath } from 'node:url';
+import { FleetClient } from './harness/fleet/fleet-client.ts';
+import { counting } from './harness/fleet/fleet-exec.ts';
+import { waitFor } from './harness/fleet/look.ts';
 import { type NetworkLab, networkLabMissing, openNetworkLab } from './harness/network-lab.ts';
 import { Daemon, type RunningAgent, startAgent } from './harness/start-labd.ts';
 import { postgresAvailable } from './harness/start-postgres.ts';
 import { hasRedis } from './harness/start-redis.ts';
-import { type ReplicaName, startTwoReplicas, type TwoReplicas } from './harness/two-replicas.ts';
+import { type ReplicaName, startTwoReplicas, type TwoReplicas } from './harness/fleet/two-replicas.ts';
 
 const isMissing = networkLabMissing() !== undefined || postgresAvailable() !== undefined || !hasRedis;
 const needs = '(needs root, PostgreSQL, redis-server)';
@@ -32,7 +33,7 @@ const opened = new AsyncDisposableStack();
 /** The one address of labd; it leads to B as long as B takes connections. */
 async function openFront(): Promise<void> {
   const replicas = ['labd-b', 'labd-a'].map((host) => `${lab.address(host)}:3100`);
-  const balancer = join(import.meta.dir, 'harness/tcp-balancer.ts');
+  const balancer = fileURLToPath(import.meta.resolve('./harness/fleet/tcp-balancer.ts'));
   const listen = `${lab.address('front')}:3100`;
   const command = lab.command('front', [process.execPath, balancer, listen, ...replicas]);
   const daemon = opened.use(new Daemon(command, { cwd: folder, env: { PATH: process.env['PATH'] ?? '' } }));

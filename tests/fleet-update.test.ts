@@ -7,10 +7,9 @@ import { utimesSync, writeFileSync } from 'node:fs';
 import { Link, LinkClosed } from '@labmesh/link/link';
 import type { Rollout } from '@labmesh/wire/fleet/resources/rollouts';
 import type { Agent } from '@labmesh/wire/fleet/resources/servers';
-import type { Hello } from '@labmesh/wire/frame/messages';
-import { agentProgram, arch, InstalledAgent, ReleaseMaker } from './harness/agent-install.ts';
-import { enrolMachine } from './harness/fleet-identities.ts';
-import { dialSocket, helloOf } from './harness/fleet-sockets.ts';
+import { agentProgram, arch, InstalledAgent, ReleaseMaker } from './harness/fleet/agent-install.ts';
+import { enrolMachine } from './harness/fleet/fleet-identities.ts';
+import { dialSocket, helloOf, upgradeStatus } from './harness/fleet/fleet-sockets.ts';
 import { doorOf, HttpsLine } from './harness/raw-https.ts';
 import { type RunningLabd, startLabd } from './harness/start-labd.ts';
 
@@ -201,9 +200,7 @@ describe('HB-3 labd and agents of other versions', () => {
     const socket = await dialSocket(doorOf(labd.agents), '/ws/agent', { identity: machine });
     if (typeof socket === 'number') throw new Error(`the agents' door answered ${socket}`);
     const link = new Link(socket, {}, { side: 'odd' });
-    return link
-      .hello({ ...helloOf('agent', machine.serverId), ...more } as Hello)
-      .finally(() => link.close('goingAway'));
+    return link.hello({ ...helloOf('agent', machine.serverId), ...more }).finally(() => link.close('goingAway'));
   };
   let machines = 0;
 
@@ -217,6 +214,14 @@ describe('HB-3 labd and agents of other versions', () => {
     expect(await greet({ arch: undefined, capabilities: undefined, sessions: undefined })).toMatchObject({
       protocol: 1,
     });
+  });
+
+  test('a link of another time is refused before it opens: 426 VERSION_UNSUPPORTED', async () => {
+    const identity = await enrolMachine(labd, 'agent', `old-${++machines}`);
+    const later = { 'sec-websocket-protocol': 'labmesh.link.v9' };
+    expect(await upgradeStatus(doorOf(labd.agents), '/ws/agent', { identity, headers: later })).toBe(426);
+    const both = { 'sec-websocket-protocol': 'labmesh.link.v9, labmesh.link.v1' };
+    expect(await upgradeStatus(doorOf(labd.agents), '/ws/agent', { identity, headers: both })).toBe(101);
   });
 
   test('one that has left our version behind is told so: 4426', async () => {

@@ -19,7 +19,8 @@ import {
 import { basename, join } from 'node:path';
 import { root } from '../checks/sources.ts';
 
-type Platform = { name: 'x64' | 'arm64'; target: string; bunPackage: string };
+/** `libc`: glibc when absent. */
+export type Platform = { name: string; target: string; bunPackage: string; libc?: 'musl' };
 
 const platforms: readonly Platform[] = [
   { name: 'x64', target: 'bun-linux-x64', bunPackage: '@oven/bun-linux-x64' },
@@ -33,19 +34,19 @@ const demoModel = 'models/tiny-coder/coder.gguf';
 /** Names the program answers to by a link. */
 const linkNames = ['labctl', 'labmand', 'labd', 'lab-agent'];
 
-async function run(command: readonly string[], cwd: string): Promise<void> {
+export async function run(command: readonly string[], cwd: string): Promise<void> {
   const status = await Bun.spawn([...command], { cwd, stdio: ['ignore', 'inherit', 'inherit'] }).exited;
   if (status !== 0) throw new Error(`${command.slice(0, 3).join(' ')} … ended with ${status}`);
 }
 
 /** The executable of Bun for another platform, from npm: the same version, checked against the registry's hash. */
-async function bunFor({ name, bunPackage }: Platform): Promise<string> {
+export async function bunFor({ name, bunPackage, libc }: Platform): Promise<string> {
   const cache = join(root, 'node_modules/.cache/labmesh-build', `${Bun.version}-${name}`);
   const path = join(cache, 'node_modules', bunPackage, 'bin/bun');
   if (existsSync(path)) return path;
   console.log(`fetching ${bunPackage}@${Bun.version} from npm`);
   mkdirSync(cache, { recursive: true });
-  const platform = ['--os=linux', `--cpu=${name}`, '--libc=glibc', '--force'];
+  const platform = ['--os=linux', `--cpu=${name.replace('-musl', '')}`, `--libc=${libc ?? 'glibc'}`, '--force'];
   const quiet = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   await run(['npm', 'install', '--prefix', cache, ...platform, ...quiet, `${bunPackage}@${Bun.version}`], cache);
   if (!existsSync(path)) throw new Error(`${bunPackage}@${Bun.version} holds no bin/bun`);
@@ -102,7 +103,7 @@ function nameForHost(outfile: string): void {
 }
 
 /** ELF's machine field: what a cross build must have become. */
-function elfMachine(path: string): string {
+export function elfMachine(path: string): string {
   const machine = readFileSync(path).readUInt16LE(18);
   return { 0x3e: 'x64', 0xb7: 'arm64' }[machine] ?? `unknown (${machine})`;
 }

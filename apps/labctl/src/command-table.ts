@@ -4,12 +4,13 @@ import { fleetAgentCommands } from './table/fleet-agent-commands.ts';
 import { fleetPeopleCommands } from './table/fleet-people-commands.ts';
 import { fleetServerCommands } from './table/fleet-server-commands.ts';
 import { fleetTrustCommands } from './table/fleet-trust-commands.ts';
+import { keyCommands } from './table/key-commands.ts';
 import { modelCommands } from './table/model-commands.ts';
 import { sessionCommands } from './table/session-table.ts';
 import { toolCommands } from './table/tool-commands.ts';
 
 export const commandGroups: readonly CommandGroup[] = [
-  { title: 'Models and API', entries: modelCommands },
+  { title: 'Models and API', entries: [...modelCommands, ...keyCommands] },
   { title: 'Fleet', entries: [...fleetServerCommands, ...fleetAgentCommands] },
   { title: 'Sessions, files, ports and logs', entries: sessionCommands },
   { title: 'People and access', entries: fleetPeopleCommands },

@@ -1,14 +1,12 @@
-import { OptionsError, parseOptions, renderHelp, wantsHelp } from '@labmesh/kit/options';
+import { parseOptions, renderHelp, wantsHelp } from '@labmesh/kit/options';
 import { Stopped } from '@labmesh/kit/run';
-import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import { expandShortFlags, moveLeadingFlags, splitRest, wantsJson } from './dispatch/argv.ts';
+import { expandShortFlags, moveLeadingFlags, splitRest } from './dispatch/argv.ts';
 import type { Command, World } from './command.ts';
-import { CommandError } from './command-error.ts';
 import { commandGroups, commandTable } from './command-table.ts';
-import { exitCodeOf, exitCodes, settingsExitCode } from './exit-codes.ts';
+import { exitCodes } from './exit-codes.ts';
 import { commandsBelow, findCommand, overview, unknownCommand, wholeNoun } from './dispatch/find-command.ts';
 import { fleetOptions } from './fleet-options.ts';
-import { safeText } from './terminal/safe-text.ts';
+import { foreseen, tell } from './dispatch/tell-error.ts';
 
 /** Help first: it must work beside settings with a fault. */
 async function runCommand(command: Command, given: readonly string[], world: World): Promise<number> {
@@ -27,29 +25,6 @@ async function runCommand(command: Command, given: readonly string[], world: Wor
     positionalsMax: command.positionalsMax,
   });
   return (await command.run({ values, positionals, rest, sources, world, file, commands: commandTable })) ?? 0;
-}
-
-/** What went wrong as a person has to read it; undefined for what nobody foresaw. */
-function foreseen(error: unknown): CommandError | undefined {
-  if (error instanceof CommandError) return error;
-  if (error instanceof OptionsError) {
-    return new CommandError(error.message, { exitCode: settingsExitCode(error.exitCode) });
-  }
-  if (!(error instanceof FleetError)) return undefined;
-  const { message, hint, code, status } = error;
-  return new CommandError(`${message} (${code})`, { hint, code, exitCode: exitCodeOf(code, status) });
-}
-
-/** Tells it to the person (stderr, CT-9) and, with --json, to the program (stdout). */
-function tell(error: CommandError, argv: readonly string[], world: World): number {
-  const { message, hint, code, requestId } = error;
-  const verbose = splitRest(argv).own.some((word) => word === '--verbose' || word === '-v');
-  const lines = [`error: ${safeText(message)}`];
-  if (hint !== undefined) lines.push(`hint: ${safeText(hint)}`);
-  if (verbose && requestId !== undefined) lines.push(`request: ${safeText(requestId)}`);
-  world.stderr(`${lines.join('\n')}\n`);
-  if (wantsJson(argv)) world.stdout(`${JSON.stringify({ error: { code, message, hint, requestId } })}\n`);
-  return error.exitCode;
 }
 
 /** `help`, `--help`, no words, and a noun with --help. Undefined for all else. */

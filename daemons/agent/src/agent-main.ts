@@ -1,26 +1,20 @@
 /** `enroll run status facts check-config version uninstall` (AG-1), and what the unit runs: `guard` (AG-8). */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { systemClock } from '@labmesh/kit/clock';
-import { createLogger } from '@labmesh/kit/log';
 import { OptionsError, renderHelp, wantsHelp } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import { Agent } from './agent.ts';
 import { agentOptions, type AgentOptions } from './agent-options.ts';
+import { runAgent } from './run-agent.ts';
 import { readAgentOptions } from './read-agent-options.ts';
 import { runCopyHelper } from './copy/copy-helper.ts';
 import { helperName } from './copy/helper-protocol.ts';
 import { readFacts } from './facts/read-facts.ts';
-import { enrolHere, identityOf } from './identity/enrol-here.ts';
+import { enrolHere } from './identity/enrol-here.ts';
 import { installHere, removeHere } from './unit/install.ts';
-import { tellReady } from './unit/tell-ready.ts';
 import { runGuard } from './update/run-guard.ts';
-import { agentVersion } from './version.ts';
+import { agentVersion as version } from './version.ts';
 
-const version = agentVersion;
-/** systemd starts it again after any end; other supervisors after one that is none of 0 (EX_TEMPFAIL of sysexits.h). */
-const restartCode = 75;
 const commands = [
   'enroll',
   'run',
@@ -51,28 +45,6 @@ const ownCommand = (): string[] => [
   process.execPath,
   ...(process.argv[1] === undefined || process.argv[1].startsWith('/$bunfs') ? [] : [process.argv[1]]),
 ];
-
-/** Gives the exit code. */
-async function run(options: AgentOptions, life: Life, selfCommand: readonly string[]): Promise<number> {
-  const log = createLogger(
-    { level: options.logLevel, format: process.stderr.isTTY ? 'pretty' : 'json' },
-    { part: 'agent' },
-  );
-  const identity = await identityOf(options, version);
-  let code = 0;
-  const restart = () => {
-    code = restartCode;
-    life.stop();
-  };
-  const agent = life.stack.use(
-    new Agent({ identity, options, clock: systemClock, log, version, selfCommand, restart }),
-  );
-  const running = agent.run();
-  // One on trial is ready when it proved itself: a supervisor that waits in vain ends it, whatever it does meanwhile.
-  life.stack.use(tellReady(() => agent.state, agent.confirmed));
-  await Promise.race([running, life.stopped]);
-  return code;
-}
 
 /** One file holds all of this program: it can stand in a folder of its version. */
 const isOneFile = import.meta.dir.startsWith('/$bunfs/');
@@ -113,7 +85,7 @@ export async function agentMain(argv: string[], life: Life, selfCommand = ownCom
     const { options, command, config } = await readAgentOptions(argv);
     if (command === 'version') print(`lab-agent ${version}\n`);
     else if (command === 'enroll') print(await enrolHere(options, version));
-    else if (command === 'run') return await run(options, life, selfCommand);
+    else if (command === 'run') return await runAgent(options, life, selfCommand);
     else if (command === 'guard') print(`${runGuard(options)}\n`);
     else if (command === 'status') return status(options);
     else if (command === 'facts') print(`${JSON.stringify((await readFacts()).facts, null, 2)}\n`);

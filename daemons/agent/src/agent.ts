@@ -21,7 +21,6 @@ import { defaultSessionOptions, type SessionOptions } from './session-options.ts
 import { Sessions } from './sessions.ts';
 import { writeStatus } from './write-status.ts';
 import { openUpdater } from './update/open-updater.ts';
-import type { Updater } from './update/updater.ts';
 
 const approvalMs = 30_000;
 
@@ -33,7 +32,7 @@ export class Agent implements AsyncDisposable {
   readonly #reconnect: Reconnect;
   readonly #ending = new AbortController();
   readonly #addresses: Addresses;
-  readonly #updater: Updater | undefined;
+  readonly #updater: ReturnType<typeof openUpdater>;
   readonly #facts: FactsTeller;
   #connection: Connection | undefined;
   #running: Promise<void> | undefined;

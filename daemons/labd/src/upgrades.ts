@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '@labmesh/kit/log';
-import { upgradeToFrames } from '@labmesh/link/ws-socket';
+import { offeredSubprotocol, upgradeToFrames } from '@labmesh/link/ws-socket';
 import { FleetError, fleetErrorBody } from '@labmesh/wire/fleet/fleet-errors';
 import type { OpenKind } from '@labmesh/wire/frame/open';
 import { ticketPattern } from '@labmesh/wire/fleet/login';
@@ -38,7 +38,8 @@ function refuse(socket: Duplex, error: FleetError, requestId: string): void {
   const retry =
     error.retryAfterMs === undefined ? '' : `Retry-After: ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))}\r\n`;
   const head = `HTTP/1.1 ${error.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
-  socket.end(`${head}${retry}X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`);
+  const upgrade = error.status === 426 ? 'Upgrade: websocket\r\n' : '';
+  socket.end(`${head}${retry}${upgrade}X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`);
   // Whoever was refused may not hold the connection by never closing its side.
   setTimeout(() => socket.destroy(), lingerMs).unref();
 }
@@ -101,6 +102,12 @@ function place(
   return (socket) => core.clients.accept(socket, caller, clientPaths[path]);
 }
 
+/** Who speaks a labmesh of another time, and none that we know, hears so before a socket opens (HB-3). */
+function assertVersion(request: IncomingMessage): void {
+  const isOurs = /(^|,)\s*labmesh\./.test(request.headers['sec-websocket-protocol'] ?? '');
+  if (isOurs && offeredSubprotocol(request) === undefined) throw new FleetError('VERSION_UNSUPPORTED');
+}
+
 type Incoming = { headers: Headers; requestId: string };
 
 /** A refusal as a row; of strangers only so many a minute, as for calls (RL-1). */
@@ -134,7 +141,9 @@ export async function upgrade(
   try {
     const [path = '/'] = (request.url ?? '/').split('?');
     caller = await admit(request, connection, { headers, requestId }, parts);
-    upgradeToFrames(request, socket, head, place(path, caller, connection, core));
+    const placed = place(path, caller, connection, core);
+    assertVersion(request);
+    upgradeToFrames(request, socket, head, placed);
   } catch (error) {
     refuse(socket, await refusalOf(asFleetError(error, log, requestId), caller, core), requestId);
   }

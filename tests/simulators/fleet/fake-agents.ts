@@ -30,6 +30,7 @@ async function obey(command: FakeCommand): Promise<void> {
 }
 
 for await (const line of console) {
+  if (line === '') continue;
   const command = JSON.parse(line) as FakeCommand & { id: number };
   const told = { id: command.id };
   void obey(command).then(
@@ -37,4 +38,5 @@ for await (const line of console) {
     (error: unknown) => console.log(JSON.stringify({ ...told, ok: false, reason: String(error) })),
   );
 }
+// oxlint-disable-next-line no-process-exit -- the links of the fleet keep this process alive
 process.exit(0);

@@ -5,9 +5,12 @@ import { type Enrolling, enrolFakes } from './fake-identity.ts';
 export type ConnectOptions = {
   /** Where to; the URL of enrolment by default. */
   url?: string;
+  /** How many, of those that are not connected; all by default. */
+  count?: number;
   /** Dials under way at a time. */
   atOnce?: number;
-  /** First heartbeats are spread over this time. */
+  /** First heartbeats come after `firstBeatMs`, spread over `spreadMs`. */
+  firstBeatMs?: number;
   spreadMs?: number;
   /** Tries of each agent, a second apart: labd turns away who comes too fast (HB-11). */
   tries?: number;
@@ -35,12 +38,12 @@ export class FakeFleet implements AsyncDisposable {
 
   /** Connects those that are not; resolves when all are up. @throws what the last try of an agent met. */
   async connect(options: ConnectOptions = {}): Promise<void> {
-    const { url = this.#url, atOnce = 32, spreadMs = 10_000, tries = 5 } = options;
-    const waiting = this.agents.filter((agent) => !agent.isUp);
+    const { url = this.#url, count = Infinity, atOnce = 32, firstBeatMs = 0, spreadMs = 10_000, tries = 5 } = options;
+    const waiting = this.agents.filter((agent) => !agent.isUp).slice(0, count);
     let next = 0;
     const worker = async () => {
       for (let agent = waiting[next++]; agent !== undefined; agent = waiting[next++]) {
-        await connectOne(agent, url, Math.random() * spreadMs, tries);
+        await connectOne(agent, url, firstBeatMs + Math.random() * spreadMs, tries);
       }
     };
     await Promise.all(Array.from({ length: atOnce }, worker));

@@ -31,7 +31,9 @@ const perAddress = 500;
  * The address that machine `index` says it comes from. labd believes it when `labd.trusted_proxies` names ours; else all
  * count as one.
  */
-const addressOf = (index: number) => `10.99.${Math.floor(index / perAddress) % 256}.1`;
+const addressOf = (index: number) => `10.${network}.${Math.floor(index / perAddress) % 256}.1`;
+/** Of this process's machines. */
+const network = process.pid % 256;
 
 /** A machine id of its own for each, the same for the same name. */
 const machineIdOf = (hostname: string) => new Bun.CryptoHasher('sha256').update(hostname).digest('hex').slice(0, 32);

@@ -43,7 +43,7 @@ class FakeAgentsProcess implements FakeAgents {
   ask(command: FakeCommand): Promise<FleetCounts> {
     const waiting = Promise.withResolvers<FleetCounts>();
     this.#waiting.set(++this.#asked, waiting);
-    this.#child.stdin.write(`${JSON.stringify({ ...command, id: this.#asked })}\n`);
+    void this.#child.stdin.write(`${JSON.stringify({ ...command, id: this.#asked })}\n`);
     void this.#child.stdin.flush();
     return waiting.promise;
   }

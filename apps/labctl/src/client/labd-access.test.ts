@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeRunState } from '../run-file.ts';
-import { adminSocketPath } from './labd-access.ts';
+import { adminSocketPath } from './admin-socket-path.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'labctl-socket-'));
 afterAll(() => rmSync(home, { recursive: true }));

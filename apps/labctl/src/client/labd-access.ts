@@ -2,28 +2,12 @@
  * How to reach labd and prove who asks, from settings and credentials (CT-5). Apart from the client: `exec` asks no
  * operation, and should not wait for the table of them to load.
  */
-import { existsSync } from 'node:fs';
-import type { World } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { type Credentials, readCredentials } from '../credentials/credentials.ts';
 import { renewalState } from '../credentials/renewal.ts';
-import { dataFolderPath } from '../data-folder.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { readRunState } from '../run-file.ts';
 import { ago } from '../terminal/span.ts';
 import type { LabdAccess, LabdNeeds } from './labd-needs.ts';
-
-/** Where a labd that was installed on this machine is asked as root. */
-const adminSocketDefault = '/run/labmesh/labd.sock';
-
-/** The socket that LABCTL_ADMIN_SOCKET names, else that of the `labctl up` which runs on the data folder. */
-export function adminSocketPath(env: World['env']): string {
-  const named = env['LABCTL_ADMIN_SOCKET'];
-  if (named !== undefined && named !== '') return named;
-  const running = readRunState(dataFolderPath(env['LABMESH_DATA'], env))?.fleet?.adminSocket;
-  // run.json outlives a crash, and so may the socket: labd takes it away when it ends as it should.
-  return running !== undefined && existsSync(running) ? running : adminSocketDefault;
-}
 
 export const accessOf = (url: string, pins: string | undefined, found: Credentials): LabdAccess => ({
   url,

@@ -2,8 +2,7 @@
  * labd's API by the operations table (AP-1): names, input and output are typed by the schemas, errors become what a
  * person can act on, and a labd that asks for patience gets it (RL-2).
  */
-import type { Clock } from '@labmesh/kit/clock';
-import { systemClock } from '@labmesh/kit/clock';
+import { systemClock, type Clock } from '@labmesh/kit/clock';
 import { fleetOperation, type OperationName, type OperationOf } from '@labmesh/wire/fleet/operations';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 import type { z } from 'zod';

@@ -11,7 +11,7 @@ import { Settings } from '../config/settings.ts';
 import { readCredentials, saveCredentials } from '../credentials/credentials.ts';
 import { type Answerer, type FakeLabd, startFakeLabd, startFakeSocket } from '../testing/fake-labd.ts';
 import { testWorld } from '../testing/test-world.ts';
-import { adminSocketPath } from './labd-access.ts';
+import { adminSocketPath } from './admin-socket-path.ts';
 import { openLabd } from './open-labd.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'labctl-open-'));

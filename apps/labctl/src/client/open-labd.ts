@@ -1,5 +1,6 @@
 /** From settings and credentials to a client of labd, the certificate renewed on the way when it is time (CT-5, CA-6). */
-import { adminSocketPath, labdAccess } from './labd-access.ts';
+import { adminSocketPath } from './admin-socket-path.ts';
+import { labdAccess } from './labd-access.ts';
 import type { LabdNeeds } from './labd-needs.ts';
 import { LabdClient } from './labd-client.ts';
 import { socketTransport } from './labd-transport.ts';

@@ -3,76 +3,16 @@ import { createLogger } from '@labmesh/kit/log';
 import { defineCommand, type World } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { dataFolderPath } from '../data-folder.ts';
-import { productVersion } from '../product-version.ts';
 import { paint } from '../terminal/paint.ts';
 import { startProgress } from '../terminal/progress.ts';
-import { safeText } from '../terminal/safe-text.ts';
 import { compose, type Running } from '../up/compose.ts';
 import { modelPath } from '../up/own-engine.ts';
 import { wantedParts } from '../up/parts.ts';
-import { type FleetFacts, readyScreen, type ReadyFacts } from '../up/ready-screen.ts';
-import { readUpFile, upOptions, type UpValues } from '../up/up-options.ts';
-import { waitForState } from '../up/wait-for-state.ts';
-
-/** A server found later gets this long to tell its models before it is announced. */
-const announceMs = 5_000;
-
-/** Where an endpoint lives. The engine's own address would only mislead: it has a key of its own. */
-function placeOf({ spec }: Endpoint): string {
-  return spec.origin === 'builtin' ? '(built-in engine)' : spec.baseUrl;
-}
-
-/** Servers of the settings file that cannot be used now: silence about them would read as "all is well". */
-function downNotes(registry: Running['registry']): string[] {
-  return registry.endpoints
-    .filter((endpoint) => !registry.usable(endpoint))
-    .map((endpoint) => {
-      const reason = endpoint.reason === undefined ? '' : ` (${endpoint.reason})`;
-      return `${endpoint.spec.name} at ${placeOf(endpoint)} is ${endpoint.state}${reason}; it joins when it answers`;
-    });
-}
-
-/** Gathers what the ready screen shows. */
-function readyFacts({ gateway, fleet, registry, notes }: Running): ReadyFacts {
-  return {
-    api: gateway?.api,
-    key: gateway?.firstKey ?? { text: '', file: '', created: false },
-    models: gateway?.models() ?? [],
-    places: new Map(registry.endpoints.map((endpoint) => [endpoint.spec.name, placeOf(endpoint)])),
-    fleet: fleet satisfies FleetFacts | undefined,
-    notes: [...notes, ...downNotes(registry)],
-    wildcard: gateway?.isWildcard ?? false,
-    version: productVersion,
-    startedInMs: performance.now(),
-  };
-}
-
-/** The one line of `--json`: models with the names of their endpoints. The key is null when none is needed. */
-function readyLine({ gateway, fleet, registry, notes: given }: Running): string {
-  const notes = [...given, ...downNotes(registry)];
-  const ready = {
-    ready: true,
-    ...(gateway !== undefined && { api: gateway.api, key: gateway.firstKey.text || null, models: gateway.models() }),
-    ...(fleet !== undefined && {
-      fleet: {
-        api: fleet.api,
-        agents: fleet.agents,
-        server: fleet.server ?? null,
-        context: fleet.context?.name ?? null,
-      },
-    }),
-    ...(notes.length > 0 && { notes }),
-  };
-  return `${JSON.stringify(ready)}\n`;
-}
-
-/** Says which server joined, once it has told its models. */
-async function announce(endpoint: Endpoint, running: Running, world: World): Promise<void> {
-  await waitForState(running.registry, endpoint, announceMs);
-  const count = endpoint.models.size;
-  const models = count === 1 ? '1 model' : `${count} models`;
-  world.stdout(safeText(`found ${endpoint.spec.name} at ${placeOf(endpoint)}: ${models}`) + '\n');
-}
+import { announce } from '../up/ready/announce.ts';
+import { readyFacts, readyLine } from '../up/ready/ready-facts.ts';
+import { readyScreen } from '../up/ready/ready-screen.ts';
+import { readUpFile } from '../read-up-file.ts';
+import { upOptions, type UpValues } from '../up/up-options.ts';
 
 /**
  * Lets open streams end, for a while; a second Ctrl-C ends the process before that. Told on stderr: stdout belongs to

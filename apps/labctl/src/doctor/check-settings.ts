@@ -2,7 +2,8 @@ import { readAliases } from '@labmesh/gateway/aliases';
 import { readEndpoints } from '@labmesh/inference/registry/endpoint-config';
 import { OptionsError, parseOptions } from '@labmesh/kit/options';
 import type { Environment } from '../command.ts';
-import { readUpFile, upOptions } from '../up/up-options.ts';
+import { readUpFile } from '../read-up-file.ts';
+import { upOptions } from '../up/up-options.ts';
 import { failing, okay, type Finding } from './finding.ts';
 
 /** Reads the settings as `labctl up` would; gives the port they ask for. */

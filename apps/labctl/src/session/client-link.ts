@@ -12,10 +12,9 @@ import { ChannelEnd } from '@labmesh/link/channel-end';
 import type { FrameSocket } from '@labmesh/link/frame-socket';
 import { Link, type LinkHandlers } from '@labmesh/link/link';
 import { frameLimits } from '@labmesh/wire/frame/frame-types';
-import type { Goaway, Hello } from '@labmesh/wire/frame/messages';
+import type { Goaway } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
-import { uuidv7 } from '@labmesh/wire/ids';
-import { productVersion } from '../product-version.ts';
+import { clientHello } from '../client/client-hello.ts';
 import { dialRetryMs, isRefused } from './dial-problem.ts';
 import { KeptChannel } from './kept-channel.ts';
 
@@ -43,7 +42,7 @@ export class ClientLink implements LinkHandlers, AsyncDisposable {
   readonly #parts: ClientLinkParts;
   readonly #kept = new Set<Kept>();
   readonly #ending = new AbortController();
-  readonly #instanceId = uuidv7();
+  readonly #hello = clientHello();
   #link: Link | undefined;
   #socket: FrameSocket | undefined;
   #dialling: Promise<Link> | undefined;
@@ -145,7 +144,7 @@ export class ClientLink implements LinkHandlers, AsyncDisposable {
     const { signal } = this.#ending;
     const socket = await this.#parts.connect(signal);
     const link = new Link(socket, this, { side: 'odd' });
-    const ok = await link.hello(this.#hello());
+    const ok = await link.hello(this.#hello);
     if (signal.aborted) {
       link.close('goingAway');
       signal.throwIfAborted();
@@ -160,23 +159,6 @@ export class ClientLink implements LinkHandlers, AsyncDisposable {
     if (this.#isTold) this.#parts.note('the link to labd is back');
     this.#isTold = false;
     return link;
-  }
-
-  #hello(): Hello {
-    return {
-      protocols: [1],
-      kind: 'client',
-      serverId: '',
-      instanceId: this.#instanceId,
-      bootId: '',
-      version: productVersion,
-      os: process.platform,
-      arch: process.arch,
-      capabilities: [],
-      factsDigest: '',
-      bundle: '',
-      sessions: [],
-    };
   }
 
   #tellLost(): void {

@@ -2,7 +2,8 @@
 import { dialLink } from '@labmesh/link/dial';
 import type { FrameSocket } from '@labmesh/link/frame-socket';
 import { subprotocols } from '@labmesh/wire/frame/frame-types';
-import { adminSocketPath, labdAccess } from '../client/labd-access.ts';
+import { adminSocketPath } from '../client/admin-socket-path.ts';
+import { labdAccess } from '../client/labd-access.ts';
 import type { LabdNeeds } from '../client/labd-needs.ts';
 import { labdTls } from '../client/labd-transport.ts';
 

@@ -6,8 +6,7 @@
  *
  * What the far side sent is credited when our stdout took it, so a slow reader slows the command.
  */
-import type { ChannelEnding } from '@labmesh/link/channel';
-import { ChannelClosed } from '@labmesh/link/channel';
+import { ChannelClosed, type ChannelEnding } from '@labmesh/link/channel';
 import type { Exit, OpenOk } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
 import { channelProblem } from './channel-problem.ts';

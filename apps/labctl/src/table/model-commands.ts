@@ -24,19 +24,4 @@ export const modelCommands: readonly CommandEntry[] = [
     load: async () => any((await import('../commands/usage.ts')).usage),
   },
   { name: 'chat', summary: 'ask a model', load: async () => any((await import('../commands/chat.ts')).chat) },
-  {
-    name: 'keys create',
-    summary: 'make an API key',
-    load: async () => any((await import('../commands/keys-create.ts')).keysCreate),
-  },
-  {
-    name: 'keys list',
-    summary: 'list the API keys',
-    load: async () => any((await import('../commands/keys-list.ts')).keysList),
-  },
-  {
-    name: 'keys revoke',
-    summary: 'end an API key',
-    load: async () => any((await import('../commands/keys-revoke.ts')).keysRevoke),
-  },
 ];

@@ -1,5 +1,6 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
+import { recordingCommands } from './recording-commands.ts';
 
 export const sessionCommands: readonly CommandEntry[] = [
   {
@@ -17,21 +18,7 @@ export const sessionCommands: readonly CommandEntry[] = [
     summary: 'end sessions',
     load: async () => any((await import('../commands/session/kill.ts')).kill),
   },
-  {
-    name: 'play',
-    summary: 'play the recording of a session',
-    load: async () => any((await import('../commands/session/play.ts')).play),
-  },
-  {
-    name: 'sessions list',
-    summary: 'list sessions, live and past',
-    load: async () => (await import('../commands/session/sessions-list.ts')).sessionsList,
-  },
-  {
-    name: 'sessions play',
-    summary: 'play the recording of a session',
-    load: async () => (await import('../commands/session/sessions-play.ts')).sessionsPlay,
-  },
+  ...recordingCommands,
   {
     name: 'cp',
     summary: 'copy files to or from a server',

@@ -1,14 +1,7 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { gatewayFileKeys, gatewayOptions } from '@labmesh/gateway/gateway-options';
-import { readConfigFile } from '@labmesh/kit/config-file';
-import { defineOptions, parseOptions } from '@labmesh/kit/options';
+import { gatewayOptions } from '@labmesh/gateway/gateway-options';
+import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
-import type { OptionsFile } from '@labmesh/kit/options/read-tables';
-import type { Environment } from '../command.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
-import { dataFolderPath } from '../data-folder.ts';
-import { fleetTables } from './fleet/fleet-settings.ts';
 
 export const upOptions = defineOptions({
   ...jsonOption,
@@ -99,14 +92,3 @@ export const upOptions = defineOptions({
 });
 
 export type UpValues = OptionValues<typeof upOptions>;
-
-/** Tables that other parts read by schemas of their own. */
-const tablesElsewhere = ['endpoints', 'endpoint', 'labman', ...fleetTables, ...gatewayFileKeys];
-
-/** The settings file: the one named, else labmesh.toml here or in the data folder. @throws OptionsError */
-export async function readUpFile(argv: readonly string[], env: Environment): Promise<OptionsFile | undefined> {
-  const { config, data } = parseOptions(upOptions, { argv, env }).values;
-  const usual = ['labmesh.toml', join(dataFolderPath(data, env), 'labmesh.toml')];
-  const path = config ?? usual.find((one) => existsSync(one));
-  return path === undefined ? undefined : { ...(await readConfigFile(path)), known: tablesElsewhere };
-}

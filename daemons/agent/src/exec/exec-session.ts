@@ -11,12 +11,13 @@ import type { SignalName } from '@labmesh/wire/frame/frame-types';
 import type { Exit } from '@labmesh/wire/frame/messages';
 import type { OpenOf } from '@labmesh/wire/frame/open';
 import { type Answer, Refused, type SessionRun } from '../session-run.ts';
-import type { Command } from './process/command.ts';
 import type { ExecWorld } from './exec-world.ts';
 import { Output } from './output.ts';
 import type { OutputSource, ProcessEnd, Spawned } from './process/spawned.ts';
 import { startCommand } from './process/start.ts';
 import { Tally } from './tally.ts';
+
+type CommandWords = Parameters<typeof startCommand>[1];
 
 /** Between HUP and TERM. */
 const hangUpMs = 1_000;
@@ -26,7 +27,7 @@ const letGoMs = 200;
 export class ExecSession implements SessionRun {
   readonly answer: Answer = {};
   readonly #open: OpenOf<'exec'>;
-  readonly #command: Command;
+  readonly #command: CommandWords;
   readonly #world: ExecWorld;
   readonly #output = new Output();
   readonly #tally = new Tally();
@@ -48,7 +49,7 @@ export class ExecSession implements SessionRun {
   #isTold = false;
   #told = Promise.withResolvers<void>();
 
-  constructor(open: OpenOf<'exec'>, command: Command, world: ExecWorld) {
+  constructor(open: OpenOf<'exec'>, command: CommandWords, world: ExecWorld) {
     this.#open = open;
     this.#isDetached = open.detach;
     this.#command = command;

@@ -5,6 +5,7 @@ import type { OperationName, OperationOf } from '@labmesh/wire/fleet/operations'
 import type { z } from 'zod';
 import type { Limit, Subject, Target } from '../access/policies.ts';
 import type { Caller } from '../login/caller.ts';
+import type { Noted } from '../login/caller.ts';
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
 type Answer<S> = S extends z.ZodType ? z.input<S> : never;
@@ -40,3 +41,10 @@ export type Handler<O extends FleetOperation> = (
 export type Handlers = { [N in OperationName]: Handler<OperationOf<N>> };
 /** The handlers of one area. */
 export type HandlersOf<N extends OperationName> = Pick<Handlers, N>;
+
+/** The answer of a service, its note put into the audit row of the call. */
+export async function noted<T>(call: Pick<Call<FleetOperation>, 'note'>, work: Promise<Noted<T>>): Promise<T> {
+  const { answer, note } = await work;
+  call.note(note);
+  return answer;
+}

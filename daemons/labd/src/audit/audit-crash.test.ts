@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import type { AuditLog } from './audit-log.ts';
 import { auditBench, chain, entry, type Fault, pass, plainSealer, tester } from './testing/audit-bench.ts';
 import { AuditKeys } from './audit-keys.ts';
-import { verifyAudit, verifyChain } from './verify-chain.ts';
+import { verifyAudit, verifyChain } from './verify/verify-chain.ts';
 
 test('P5: rows acknowledged before kill -9 are there, and the chain goes on', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'labmesh-audit-'));

@@ -5,7 +5,7 @@ import type { AuditLog } from './audit-log.ts';
 import { type CheckpointParts, Checkpoints, makeCheckpoint, openHeads, openStub } from './checkpoints.ts';
 import { pruneAudit } from './prune-audit.ts';
 import { auditBench, type AuditBench, chain, entry, pass, tester } from './testing/audit-bench.ts';
-import { verifyAudit, verifyChain } from './verify-chain.ts';
+import { verifyAudit, verifyChain } from './verify/verify-chain.ts';
 
 let bench: AuditBench;
 let log: AuditLog;

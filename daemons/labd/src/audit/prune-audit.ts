@@ -11,7 +11,7 @@ import type { AuditKeys } from './audit-keys.ts';
 import { auditPageRows, type Head, readChains } from './audit-store.ts';
 import { openHeads, openStub, signStatement } from './checkpoints.ts';
 import { readStub, writeStub } from './stubs.ts';
-import { verifyChain } from './verify-chain.ts';
+import { verifyChain } from './verify/verify-chain.ts';
 
 const who = system('audit-retention');
 

@@ -8,7 +8,7 @@ import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { readChains } from './audit-store.ts';
 import type { Signed } from './checkpoints.ts';
-import { checkpointPages } from './known-heads.ts';
+import { checkpointPages } from './verify/known-heads.ts';
 
 const who = system('audit-stubs');
 const prefix = 'audit.stub.';

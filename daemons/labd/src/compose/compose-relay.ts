@@ -65,7 +65,7 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
     new DetachedSessions({
       ...parts,
       isHere: (id) => sessions.live.get(id) !== undefined,
-      adopt: (row) => sessions.adoptDetached(row),
+      adopt: (row) => sessions.comeBack.adoptDetached(row),
     }),
   );
   const clients = stack.use(new ClientSockets({ sessions, denyList, replicaId, options, log }));
@@ -79,7 +79,7 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
   stack.defer(
     hub.onAgent(({ agentId, sessions: alive }, isUp) => {
       if (!isUp) return;
-      sessions
+      sessions.comeBack
         .agentCame(agentId, alive)
         .catch((error: unknown) => log.warn('sessions of an agent were not looked at', { error }));
     }),

@@ -35,10 +35,7 @@ async function addAgents(count: number): Promise<string[]> {
         last_seen_at: null,
         retired_at: null,
       };
-      await tx
-        .insertInto('servers')
-        .values(server as never)
-        .execute();
+      await tx.insertInto('servers').values(server).execute();
       const agent = {
         id,
         created_at: 1,
@@ -51,7 +48,7 @@ async function addAgents(count: number): Promise<string[]> {
       const rest = { key_hash: `k${index}`, bundle: null, approved_at: null, pending_csr: null };
       await tx
         .insertInto('agents')
-        .values({ ...agent, ...rest } as never)
+        .values({ ...agent, ...rest })
         .execute();
     }
   });

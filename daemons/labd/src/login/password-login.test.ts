@@ -5,7 +5,7 @@ import { PasswordLogin } from './password-login.ts';
 import { Passwords } from './passwords.ts';
 import { codeOf, localRoot, storedText, stranger } from './testing/callers.ts';
 import { openPeople, type People } from './testing/people.ts';
-import { totpCode, totpStep } from './totp.ts';
+import { totpCode, totpStep } from './users/totp.ts';
 
 const password = 'correct horse battery';
 const otherAddress = { ...stranger, sourceIp: '198.51.100.9' };

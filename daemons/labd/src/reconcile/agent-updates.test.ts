@@ -4,17 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
-import type { Link } from '@labmesh/link/link';
 import { openStore } from '@labmesh/store/open-store';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
-import type { AgentDesired } from '@labmesh/wire/fleet/releases';
 import type { StartRollout } from '@labmesh/wire/fleet/resources/rollouts';
-import type { Msg } from '@labmesh/wire/frame/messages';
 import { uuidv7 } from '@labmesh/wire/ids';
-import { Directory } from '../hub/directory.ts';
-import type { ConnectedAgent } from '../hub/agent-hub.ts';
-import { AgentUpdates } from './agent-updates.ts';
+import { postgresAvailable, startPostgres } from '../../../../tests/harness/start-postgres.ts';
+import { Replica } from './testing/replica.ts';
 
 const tester = system('test');
 const signature = Buffer.alloc(64, 1).toString('base64');
@@ -22,46 +18,6 @@ let dataDir: string;
 let store: Store;
 let clock: FakeClock;
 let replica: Replica;
-
-/** One labd as far as updates go: its agents, and what they were told. */
-class Replica implements AsyncDisposable {
-  readonly id: string;
-  readonly directory: Directory;
-  readonly updates: AgentUpdates;
-  readonly #connected = new Map<string, ConnectedAgent>();
-  /** Agents with what they heard, in order. */
-  readonly told: [string, AgentDesired][] = [];
-  live: Set<string>;
-
-  constructor(id: string, live: string[] = [id]) {
-    this.id = id;
-    this.live = new Set(live);
-    this.directory = new Directory(store, id);
-    const hub = { find: (agentId: string) => this.#connected.get(agentId), onAgent: () => () => {} };
-    const parts = { store, hub, liveReplicas: () => this.live, replicaId: id, dataDir, clock, log: silentLogger };
-    this.updates = new AgentUpdates(parts);
-  }
-
-  /** It says HELLO with a version, as from a start of its process. */
-  async connect(agentId: string, version: string, arch = 'x64'): Promise<void> {
-    await this.directory.claim({ agentId, instanceId: uuidv7(), version, now: clock.wall() });
-    const sendMsg = (msg: Msg) => {
-      if (msg.kind === 'desired') this.told.push([agentId, msg.desired as AgentDesired]);
-      return true;
-    };
-    this.#connected.set(agentId, { link: { sendMsg } as unknown as Link, agentId, arch, version } as ConnectedAgent);
-  }
-  disconnect(agentId: string): void {
-    this.#connected.delete(agentId);
-  }
-
-  versionsTold(): string[] {
-    return this.told.map(([, { version }]) => version);
-  }
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.updates[Symbol.asyncDispose]();
-  }
-}
 
 function publish(version: string, arch = 'x64'): void {
   const folder = join(dataDir, 'releases', version);
@@ -102,7 +58,7 @@ beforeEach(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'labmesh-updates-'));
   clock = new FakeClock();
   store = await openStore({ url: 'sqlite::memory:', log: silentLogger, clock });
-  replica = new Replica('a');
+  replica = new Replica('a', { store, clock, dataDir });
   publish('0.2.0');
 });
 afterEach(async () => {
@@ -279,7 +235,7 @@ describe('AG-9 a rollout', () => {
   });
 
   test('RP-2 one replica rolls out, each tells its own agents', async () => {
-    await using other = new Replica('b', ['a', 'b']);
+    await using other = new Replica('b', { store, clock, dataDir }, ['a', 'b']);
     replica.live = new Set(['a', 'b']);
     const [here, there] = [await addAgent('web-1'), await addAgent('web-2')];
     await replica.connect(here, '0.1.0');
@@ -298,3 +254,32 @@ describe('AG-9 a rollout', () => {
     expect(await desired([here, there])).toEqual(['0.2.0', '0.2.0']);
   });
 });
+
+const missing = postgresAvailable();
+test.skipIf(missing !== undefined)(
+  'the same on PostgreSQL: wish, way back, rollout, report (needs PostgreSQL)',
+  async () => {
+    await using postgres = await startPostgres();
+    await replica[Symbol.asyncDispose]();
+    await store[Symbol.asyncDispose]();
+    store = await openStore({ url: postgres.url, log: silentLogger, clock });
+    replica = new Replica('a', { store, clock, dataDir });
+    const [id, other] = [await addAgent('web-1', {}, 'canary'), await addAgent('web-2')];
+    for (const one of [id, other]) await replica.connect(one, '0.1.0');
+    await replica.updates.startRollout(tester, rollout({ ring: 'canary' }));
+    await replica.updates.pass();
+    expect(replica.told.map(([agentId, { version }]) => [agentId, version])).toEqual([[id, '0.2.0']]);
+    expect(await rowOf(id)).toMatchObject({
+      desired_version: '0.2.0',
+      previous_version: '0.1.0',
+      desired_downgrade: 0,
+    });
+    await replica.connect(id, '0.2.0');
+    expect((await replica.updates.rollouts(tester))[0]).toMatchObject({ state: 'done', agents: 1, done: 1 });
+    expect(await report(other, ['0.2.0'])).toEqual(['0.2.0']);
+    await replica.updates.pin(tester, other, '0.2.0');
+    await replica.updates.pass();
+    expect(replica.told.length).toBe(1);
+  },
+  60_000,
+);

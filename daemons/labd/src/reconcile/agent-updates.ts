@@ -39,8 +39,8 @@ const restMs = 30_000;
 const leaseMs = 30_000;
 /** An agent that got a wish and did nothing (its download failed) hears it again. */
 const againMs = 60_000;
-/** Nudges within this time are one. */
-const gatherMs = 200;
+/** At most one look in this time: a rack of agents that comes back nudges for each. */
+const gatherMs = 1_000;
 
 type Told = { key: string; at: number };
 
@@ -74,13 +74,15 @@ export class AgentUpdates implements AsyncDisposable {
     const { signal } = this.#ending;
     while (!signal.aborted) {
       this.#wake = new AbortController();
+      const startedAt = clock.now();
       const isBusy = await this.pass().catch((error: unknown) => {
         log.warn('updates of agents were not looked after; tried again', { error });
         return true;
       });
       const either = AbortSignal.any([signal, this.#wake.signal]);
       await clock.sleep(isBusy ? everyMs : restMs, either).catch(() => undefined);
-      await clock.sleep(gatherMs, signal).catch(() => undefined);
+      const waitMs = startedAt + gatherMs - clock.now();
+      if (waitMs > 0) await clock.sleep(waitMs, signal).catch(() => undefined);
     }
   }
 

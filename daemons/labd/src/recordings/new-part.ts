@@ -1,5 +1,4 @@
 /** Makes the file of a part, and the row that goes with it. */
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '@labmesh/kit/clock';
 import type { RecordingsTable } from '@labmesh/store/tables';
 import { CastWriter } from '@labmesh/wire/fleet/asciicast';
@@ -40,7 +39,7 @@ export function planPart({ sealer, clock }: Pick<PartPlace, 'sealer' | 'clock'>,
   const { session, replicaId, part } = request;
   const id = uuidv7();
   const wall = clock.wall();
-  const key = randomBytes(32);
+  const key = Buffer.from(crypto.getRandomValues(new Uint8Array(32)));
   const row: RecordingsTable = {
     id,
     created_at: wall,

@@ -183,9 +183,9 @@ export class Recorder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosing = true;
     await Promise.all(
-      [...this.#active.values()].map((recording) => {
+      [...this.#active.values()].map(async (recording) => {
         recording?.mark('labmesh: labd stopped');
-        return recording?.end();
+        await recording?.end();
       }),
     );
     await this.health[Symbol.asyncDispose]();

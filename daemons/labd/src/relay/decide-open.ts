@@ -77,3 +77,7 @@ export function refusalOf(
   }
   return undefined;
 }
+
+/** Why a server without its agent cannot be reached now. */
+export const lastSeen = ({ row }: FleetServer): string =>
+  `server/${row.hostname} is not connected, ${row.last_seen_at === null ? 'never seen' : `last seen ${new Date(row.last_seen_at).toISOString()}`}`;

@@ -8,44 +8,13 @@ import { windowOf } from '@labmesh/link/first-frame';
 import type { CloseReason } from '@labmesh/wire/frame/frame-types';
 import type { OpenOk } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
-import type { Policies } from '../access/policies.ts';
-import type { DenyList } from '../ca/deny-list.ts';
-import type { FleetServer, FleetView } from '../hub/fleet-view.ts';
-import type { Caller } from '../login/caller.ts';
 import type { SessionRecording } from '../recordings/session-recording.ts';
 import { refusalOf, subjectOf } from './decide-open.ts';
+import type { LiveSession, LiveSessionsParts } from './live-session.ts';
 import { RecorderTap } from './recorder-tap.ts';
 import type { Route } from './routes.ts';
-import { type BeginParts, recordEnd, writeRecordingEnd } from './session-record.ts';
+import { recordEnd, writeRecordingEnd } from './session-record.ts';
 import { detachSession, standingAgents } from './session-rows.ts';
-import type { World } from '../settings/world.ts';
-
-export type LiveSession = {
-  relay: ChannelRelay;
-  caller: Caller;
-  open: Open;
-  /** What an attach is attached to. */
-  attached?: Open | undefined;
-  server: FleetServer;
-  route: Route;
-  startedAt: number;
-  recording: SessionRecording | undefined;
-  /** Its place in the bounds; freed at the end. */
-  place: Disposable | undefined;
-  /** clock.now() since when no client is there. */
-  desertedAt: number | undefined;
-  /** Its row says that it is detached. */
-  isMarked?: boolean;
-};
-
-export type LiveSessionsParts = BeginParts & {
-  policies: Policies;
-  denyList: DenyList;
-  view: FleetView;
-  clock: World['clock'];
-  log: World['log'];
-  orphanTtlMs: number;
-};
 
 const sweepMs = 500;
 /** How long an ending is known to whoever comes back for it; most of them. */

@@ -1,7 +1,7 @@
 import type { BoundedWork } from '../limits/bounded-work.ts';
 import type { RateLimiter } from '../limits/rate-limiter.ts';
 import type { Recorder } from '../recordings/recorder.ts';
-import type { LiveSessionsParts } from './live-sessions.ts';
+import type { LiveSession, LiveSessionsParts } from './live-session.ts';
 import type { RoutesParts } from './routes.ts';
 
 /** What a session needs from its first frame to its last row. */
@@ -11,3 +11,8 @@ export type SessionServiceParts = LiveSessionsParts & {
   work: BoundedWork;
   routes: RoutesParts;
 };
+
+/** An OPEN, the server that it means, and for an attach the OPEN of the command. */
+export type Aim = Pick<LiveSession, 'open' | 'attached'> & { server: LiveSession['server'] | undefined };
+/** One whose server is there, and who asks. */
+export type Aimed = Pick<LiveSession, 'open' | 'attached' | 'server' | 'caller'>;

@@ -2,7 +2,6 @@
 import type { RelayReport } from '@labmesh/link/channel-relay';
 import type { Store, Writer } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
-import type { Open } from '@labmesh/wire/frame/open';
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
 import type { FleetServer } from '../hub/fleet-view.ts';
 import type { Caller } from '../login/caller.ts';
@@ -10,6 +9,8 @@ import { type BegunRecording, endRecordingRow, insertRecordingRow } from '../rec
 import type { RecordingEnd, SessionRecording } from '../recordings/session-recording.ts';
 import { endSession, insertSession, type NewSession } from './session-rows.ts';
 import type { World } from '../settings/world.ts';
+
+type Open = NewSession['open'];
 
 /** What the audit rows say of an OPEN. Neither values of the environment nor contents of files. */
 function detailsOf(open: Open): Record<string, unknown> {

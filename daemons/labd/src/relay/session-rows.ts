@@ -176,3 +176,9 @@ export async function standingAgents(store: Store, ids: readonly string[]): Prom
   }
   return standing;
 }
+
+/** Kinds whose output is kept (EX-9), unless they say otherwise; kinds that count against the bounds. */
+const recorded = new Set<Open['kind']>(['exec']);
+export const isRecorded = (open: Open) => recorded.has(open.kind) && !(open.kind === 'exec' && open.noRecord);
+const counted = new Set<Open['kind']>(['exec', 'attach']);
+export const isCounted = ({ kind }: Open) => counted.has(kind);

@@ -9,62 +9,39 @@
 import type { First } from '@labmesh/link/first-frame';
 import type { RawChannel } from '@labmesh/link/raw-channel';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import { principalSchema, principalText, system } from '@labmesh/wire/fleet/principal';
-import type { CloseReason } from '@labmesh/wire/frame/frame-types';
+import { principalText, system } from '@labmesh/wire/fleet/principal';
 import type { OpenOk, Resume } from '@labmesh/wire/frame/messages';
-import type { Open } from '@labmesh/wire/frame/open';
-import { requestId, uuidv7 } from '@labmesh/wire/ids';
-import { Batch } from '../hub/batch.ts';
-import type { FleetServer } from '../hub/fleet-view.ts';
+import { uuidv7 } from '@labmesh/wire/ids';
 import type { Caller } from '../login/caller.ts';
-import { refusalOf, subjectOf } from './decide-open.ts';
-import { LiveSessions, type LiveSession } from './live-sessions.ts';
+import { ComeBack } from './come-back.ts';
+import { lastSeen, refusalOf, subjectOf } from './decide-open.ts';
+import { failureReason } from './failure-reason.ts';
+import { LiveSessions } from './live-sessions.ts';
 import { Route } from './routes.ts';
 import { recordBegin, sessionEntry } from './session-record.ts';
 import {
-  type Arrival,
-  arrivalsMax,
   commandText,
   endingOf,
   findSession,
-  loseSessions,
+  isCounted,
+  isRecorded,
   newToken,
   openOf,
   type SessionRow,
   tokenHash,
 } from './session-rows.ts';
-import type { SessionServiceParts } from './session-parts.ts';
+import type { Aim, Aimed, SessionServiceParts } from './session-parts.ts';
 
 const worker = system('sessions');
 /** OPEN and RESUME of one identity under way: a flood of them must not fill the audit queue for everybody (AU-4). */
 const judgingMax = 1_024;
-/** A session younger than this may be on its way to the agent. */
-const settledMs = 30_000;
-const recorded = new Set<Open['kind']>(['exec']);
-const isRecorded = (open: Open) => recorded.has(open.kind) && !(open.kind === 'exec' && open.noRecord);
-const counted = new Set<Open['kind']>(['exec', 'attach']);
-
-/** What a failure of ours is called on a channel. */
-const reasonOf: Partial<Record<FleetError['code'], CloseReason>> = {
-  AUDIT_UNAVAILABLE: 'audit-unavailable',
-  RECORDING_UNAVAILABLE: 'recording-unavailable',
-  RATE_LIMITED: 'limit',
-  // A RESUME is tried again after these: a session outlives a database that is away (LD-7, EX-7).
-  STORE_UNAVAILABLE: 'audit-unavailable',
-  STORE_CONFLICT: 'audit-unavailable',
-  REVOCATION_STALE: 'audit-unavailable',
-  NOT_FOUND: 'not-found',
-};
-
-/** An OPEN, the server that it means, and for an attach the OPEN of the command. */
-type Aim = { open: Open; server: FleetServer | undefined; attached?: Open | undefined };
 
 const expired = { reason: 'denied', text: 'this login has expired: labctl login' } as const;
 
 export class SessionService implements AsyncDisposable {
   readonly #parts: SessionServiceParts;
   readonly live: LiveSessions;
-  readonly #arrivals = new Batch<Arrival, void>(arrivalsMax, (arrivals) => this.#lose(arrivals));
+  readonly comeBack: ComeBack;
   /** OPEN and RESUME that are being judged, by who asks. */
   readonly #judging = new Map<string, number>();
   /** Sessions begun here. */
@@ -73,6 +50,7 @@ export class SessionService implements AsyncDisposable {
   constructor(parts: SessionServiceParts) {
     this.#parts = parts;
     this.live = new LiveSessions(parts);
+    this.comeBack = new ComeBack(parts, this.live);
   }
 
   /** OPEN or RESUME of a client. Never throws: what goes wrong closes the channel with its reason. */
@@ -88,14 +66,13 @@ export class SessionService implements AsyncDisposable {
       else this.#judging.delete(who);
     });
     void judged.catch((error: unknown) => {
-      const known = error instanceof FleetError ? error : undefined;
-      if (known === undefined)
-        this.#parts.log.error('a session could not be begun', { requestId: caller.requestId, error });
-      raw.close((known && reasonOf[known.code]) ?? 'internal', known?.message ?? '');
+      const { reason, text, known } = failureReason(error);
+      if (!known) this.#parts.log.error('a session could not be begun', { requestId: caller.requestId, error });
+      raw.close(reason, text);
     });
   }
 
-  async #open(caller: Caller, raw: RawChannel, asked: Open): Promise<void> {
+  async #open(caller: Caller, raw: RawChannel, asked: Aim['open']): Promise<void> {
     const { policies, denyList, limiter, work, routes, clock } = this.#parts;
     denyList.assertFresh();
     const { open, server, attached } = await this.#aim(caller, asked);
@@ -111,7 +88,7 @@ export class SessionService implements AsyncDisposable {
       });
       return raw.close(reason, text);
     }
-    if (counted.has(open.kind) && caller.principal.kind !== 'local') {
+    if (isCounted(open) && caller.principal.kind !== 'local') {
       const found = await limiter.take('exec', `${caller.principal.kind}:${caller.principal.id}`);
       if (!found.allowed) throw new FleetError('RATE_LIMITED', { retryAfterMs: found.retryAfterMs });
     }
@@ -122,12 +99,12 @@ export class SessionService implements AsyncDisposable {
       return raw.close('agent-offline', lastSeen(server));
     }
     using place = new DisposableStack();
-    if (counted.has(open.kind)) place.use(work.enter({ user: principalText(caller.principal), server: server.row.id }));
+    if (isCounted(open)) place.use(work.enter({ user: principalText(caller.principal), server: server.row.id }));
     await this.#begin({ caller, open, server, attached }, raw, route, place);
   }
 
   /** The server that an OPEN means; `attach` names a session. What the client said of itself is overwritten. */
-  async #aim(caller: Caller, asked: Open): Promise<Aim> {
+  async #aim(caller: Caller, asked: Aim['open']): Promise<Aim> {
     const { store, view } = this.#parts;
     const { principal } = caller;
     if (asked.kind !== 'attach') return { open: asked, server: await view.find(principal, asked.server) };
@@ -137,7 +114,7 @@ export class SessionService implements AsyncDisposable {
   }
 
   async #begin(
-    { caller, open, server, attached }: Aim & { caller: Caller; server: FleetServer },
+    { caller, open, server, attached }: Aimed,
     raw: RawChannel,
     route: Route,
     place: DisposableStack,
@@ -192,7 +169,7 @@ export class SessionService implements AsyncDisposable {
     }
     const past = this.live.endingOf(row.id) ?? endingOf(row);
     if (past !== undefined) return raw.close(past.reason === 'ok' ? 'no-session' : past.reason, past.text);
-    const live = this.live.get(row.id) ?? (await this.#adopt(caller, row));
+    const live = this.live.get(row.id) ?? (await this.comeBack.adopt(caller, row));
     if (live === undefined) return raw.close('no-session');
     const server = await view.find(caller.principal, row.server_id);
     const refusal = refusalOf(policies, subjectOf(caller), live.open, server, live.attached);
@@ -213,77 +190,6 @@ export class SessionService implements AsyncDisposable {
     this.#parts.audit.note({ ...who, ...what });
   }
 
-  /** A session whose relay was on a replica that is gone: the ends hold everything, a new relay joins them. */
-  async #adopt(caller: Caller, row: SessionRow): Promise<LiveSession | undefined> {
-    const { view, recorder, routes, clock } = this.#parts;
-    const server = await view.find(caller.principal, row.server_id);
-    if (server === undefined) return undefined;
-    const { open, attached } = await this.#aimAgain(row);
-    const route = new Route(routes, row.agent_id, caller.principal);
-    // Parts go up with time, so that any replica may write the next one without asking.
-    const part = Math.floor((clock.wall() - row.started_at) / 1000) + 1;
-    const term = 'tty' in open ? open.tty : null;
-    const recording = isRecorded(open)
-      ? await recorder.start({ session: row.id, term, command: row.command, replicaId: routes.replicaId, part })
-      : undefined;
-    const raced = this.live.get(row.id);
-    if (raced !== undefined) {
-      await recording?.end();
-      return raced;
-    }
-    const relay = this.live.relay(row.id, open, route, recording);
-    const live: LiveSession = {
-      relay,
-      caller,
-      open,
-      attached,
-      server,
-      route,
-      startedAt: row.started_at,
-      recording,
-      place: undefined,
-      desertedAt: undefined,
-    };
-    this.live.add(row.id, live);
-    return live;
-  }
-
-  /** What a row's OPEN asked for, and what it attached to. */
-  async #aimAgain(row: SessionRow): Promise<Pick<Aim, 'open' | 'attached'>> {
-    const open = openOf(row);
-    const target = open.kind === 'attach' ? await findSession(this.#parts.store, worker, open.target) : undefined;
-    return { open, ...(target !== undefined && { attached: openOf(target) }) };
-  }
-
-  /** Goes on with a detached command whose relay is gone: as its user, with nobody there (EX-8). */
-  async adoptDetached(row: SessionRow): Promise<void> {
-    const { principal_kind: kind, principal_id: id, principal } = row;
-    const name = principal.slice(principal.indexOf(':') + 1);
-    const who = principalSchema.parse({ kind, id, name });
-    const live = await this.#adopt({ principal: who, sourceIp: '', requestId: requestId() }, row);
-    if (live === undefined || live.relay.hasAgent) return;
-    live.relay.unattend();
-    if (await live.route.find()) live.relay.agentBack();
-  }
-
-  /** An agent has come: what it does not know any more ended without us, by a restart of it or of this labd (EX-7). */
-  agentCame(agentId: string, alive: readonly string[]): Promise<void> {
-    return this.#arrivals.add({ agentId, alive });
-  }
-
-  async #lose(arrivals: readonly Arrival[]): Promise<void[]> {
-    const { store, audit, clock } = this.#parts;
-    const here = (id: string) => this.live.get(id) !== undefined;
-    const now = clock.wall();
-    const lost = await loseSessions(store, arrivals, { here, before: now - settledMs, now });
-    const base = { principal: worker, phase: 'end', result: 'error', code: 'agent-restarted' } as const;
-    const appends = lost.map(({ id, kind, server_id }) =>
-      audit.append({ ...base, action: `${kind}.open`, session: id, resourceId: server_id }, { patient: true }),
-    );
-    await Promise.all(appends);
-    return [];
-  }
-
   /** The agent of a session, from its row. */
   async agentOf(session: string): Promise<string | undefined> {
     return (await findSession(this.#parts.store, worker, session))?.agent_id;
@@ -293,6 +199,3 @@ export class SessionService implements AsyncDisposable {
     return this.live[Symbol.asyncDispose]();
   }
 }
-
-const lastSeen = ({ row }: FleetServer): string =>
-  `server/${row.hostname} is not connected, ${row.last_seen_at === null ? 'never seen' : `last seen ${new Date(row.last_seen_at).toISOString()}`}`;

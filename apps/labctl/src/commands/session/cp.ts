@@ -3,18 +3,10 @@ import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand, type FleetCall } from '../../fleet-command.ts';
 import { parseCopySide } from '../../grammar/copy-side.ts';
-import { channelProblem, endingOf } from '../../session/channel-problem.ts';
 import { ClientLink } from '../../session/client-link.ts';
 import { CopyMeter } from '../../session/copy/copy-meter.ts';
-import {
-  type Copied,
-  CopyFailed,
-  copyIn,
-  copyOut,
-  type CopyParts,
-  type CopyPlan,
-} from '../../session/copy/copy-session.ts';
-import { dialProblem } from '../../session/dial-problem.ts';
+import { type Copied, copyIn, copyOut, type CopyParts, type CopyPlan } from '../../session/copy/copy-session.ts';
+import { copyAgain, copyProblem } from '../../session/copy/copy-problem.ts';
 import { sessionParts } from '../../session/session-call.ts';
 
 const options = defineOptions({
@@ -90,7 +82,7 @@ async function copy(call: CpCall, direction: Direction, plan: CopyPlan): Promise
   } catch (error) {
     meter.end('failed');
     signal.throwIfAborted();
-    throw problem(error, direction, plan, session.where, world.clock.wall());
+    throw copyProblem(error, direction, plan, session.where, world.clock.wall());
   }
   meter.end(copied.leftOut === 0 ? 'done' : 'failed');
   if (copied.resumed > 0) note(`went on at byte ${copied.resumed}`);
@@ -98,31 +90,4 @@ async function copy(call: CpCall, direction: Direction, plan: CopyPlan): Promise
   if (copied.leftOut === 0) return exitCodes.ok;
   note(`${copied.leftOut} entries were left out`);
   return exitCodes.failed;
-}
-
-/** A part that does not fit is gone when it was found out; the second try is from the start. */
-async function copyAgain(run: typeof copyIn, plan: CopyPlan, parts: CopyParts): Promise<Copied> {
-  try {
-    return await run(plan, parts);
-  } catch (error) {
-    const ending = error instanceof CopyFailed ? error.ending : endingOf(error);
-    if (ending?.reason !== 'checksum' || parts.signal.aborted) throw error;
-    return run({ ...plan }, parts);
-  }
-}
-
-function problem(
-  error: unknown,
-  verb: Direction,
-  { server, local }: CopyPlan,
-  where: string,
-  now: number,
-): CommandError {
-  if (error instanceof CopyFailed) {
-    const { code, hint, cause } = error;
-    return new CommandError(`${local}: ${error.message} (${code})`, { code, hint, cause });
-  }
-  const ending = endingOf(error);
-  if (ending === undefined) return dialProblem(where, error);
-  return channelProblem(ending, { verb, target: `server/${server}`, now });
 }

@@ -1,27 +1,12 @@
-import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { findType } from '../../grammar/resource-type.ts';
 import { channelProblem, endingOf } from '../../session/channel-problem.ts';
 import { ClientLinks } from '../../session/client-links.ts';
 import { dialProblem } from '../../session/dial-problem.ts';
 import { Forwarder } from '../../session/forward/forwarder.ts';
-import { inBrackets, parseMapping, type PortMapping } from '../../session/forward/port-mapping.ts';
-import { serverRef } from '../../session/server-ref.ts';
+import { readForwardWords } from '../../session/forward/forward-words.ts';
+import { inBrackets } from '../../session/forward/port-mapping.ts';
 import { sessionParts } from '../../session/session-call.ts';
-
-const usage = (message: string) =>
-  new CommandError(message, { hint: 'labctl port-forward server/web-1 8080:80', exitCode: exitCodes.usage });
-
-/** `server/web-1 8080:80 …` or `server web-1 8080:80 …`. @throws CommandError (exit 2) */
-export function readWords(words: readonly string[]): { server: string; mappings: PortMapping[] } {
-  const isApart = findType(words[0] ?? '') !== undefined && words[1] !== undefined && !/^[\d[]|:/.test(words[1]);
-  const [own, rest] = [words.slice(0, isApart ? 2 : 1), words.slice(isApart ? 2 : 1)];
-  if (own.length === 0) throw usage('which server is missing');
-  const server = serverRef(own, 'ports are forwarded').name;
-  if (rest.length === 0) throw usage('which ports is missing');
-  return { server, mappings: rest.map(parseMapping) };
-}
 
 const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.');
 
@@ -34,7 +19,7 @@ export const portForward = defineFleetCommand({
   positionalsMax: 66,
   async run(call) {
     const { positionals, world, values, result } = call;
-    const { server, mappings } = readWords(positionals);
+    const { server, mappings } = readForwardWords(positionals);
     const target = `server/${server}`;
     const { where, link, note } = sessionParts(call);
     if (values.dryRun) {

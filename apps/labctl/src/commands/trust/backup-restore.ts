@@ -26,28 +26,14 @@ const options = {
 async function restore(call: FleetCall<typeof options>, path: string, dataDir: string) {
   const { values, world, note } = call;
   const passphrase = await readPassphrase(world, values.passphraseFile, false);
-  // Half of labd: loaded for this command alone.
-  const { restoreBackup } = await import('@labmesh/labd/backup/restore-backup');
-  const { RecordingFolder } = await import('@labmesh/labd/recordings/recording-folder');
-  const { openStore } = await import('@labmesh/store/open-store');
+  const { restoreOffline } = await import('../../backup/restore-offline.ts');
   const log = warningsTo(note);
   const { clock } = world;
   return explained(async () => {
     const backup = await openFile(path, passphrase);
-    await using store = await openStore({
-      url: values.databaseUrl ?? `sqlite://${join(dataDir, 'labd.db')}`,
-      log,
-      clock,
-    });
-    const restored = await restoreBackup({
-      store,
-      backup,
-      principal: restorer,
-      keys: keyPlace(dataDir, values),
-      recordings: new RecordingFolder(join(dataDir, 'recordings')),
-      clock,
-      log,
-    });
+    const where = { url: values.databaseUrl, dataDir };
+    const keys = keyPlace(dataDir, values);
+    const restored = await restoreOffline(where, { backup, principal: restorer, keys, clock, log });
     // The chain that begins with `restored-from` is the replica's that goes on with it.
     writePrivateFile(join(dataDir, 'replica-id'), `${restored.chain}\n`);
     return restored;

@@ -37,7 +37,7 @@ export const backupVerify = defineFleetCommand({
     // Half of labd: loaded for this command alone.
     const { verifyBackup } = await import('@labmesh/labd/backup/verify-backup');
     const { AuditKeys } = await import('@labmesh/labd/audit/audit-keys');
-    const { verifyAudit } = await import('@labmesh/labd/audit/verify-chain');
+    const { verifyAudit } = await import('@labmesh/labd/audit/verify/verify-chain');
     const { clock } = world;
     const found = await explained(async () =>
       verifyBackup({

@@ -9,7 +9,6 @@
 import type { Clock } from '@labmesh/kit/clock';
 import { ChannelClosed } from '@labmesh/link/channel';
 import type { ResolvedServers } from '@labmesh/wire/fleet/resources/servers';
-import type { Exit } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
 import { ago } from '../../terminal/span.ts';
 import type { OpenExec } from '../exec-plan.ts';
@@ -154,7 +153,7 @@ export class FanOut {
 
   async #follow(server: string, channel: KeptChannel): Promise<TargetResult> {
     const { output, clock } = this.#parts;
-    let exit: Exit | undefined;
+    let exit: Parameters<typeof resultOfExit>[2] | undefined;
     this.#live.add(channel);
     channel.end(0);
     channel.handle({

@@ -5,7 +5,7 @@ import { openForward } from '@labmesh/agent/forward/run-forward';
 import { Refused } from '@labmesh/agent/session-run';
 import { FakeClock } from '@labmesh/kit/clock';
 import fc from 'fast-check';
-import { readWords } from '../../commands/session/port-forward.ts';
+import { readForwardWords } from './forward-words.ts';
 import { ClientLinks } from '../client-links.ts';
 import { MemoryLabd } from '../testing/memory-labd.ts';
 import { Forwarder } from './forwarder.ts';
@@ -66,12 +66,12 @@ describe('[BIND:]LOCAL:[HOST:]PORT (PF-1)', () => {
       ['server/web-1', '80:80'],
       ['srv', 'web-1', '80:80'],
     ]) {
-      expect(readWords(words)).toMatchObject({ server: 'web-1', mappings: [{ local: 80 }] });
+      expect(readForwardWords(words)).toMatchObject({ server: 'web-1', mappings: [{ local: 80 }] });
     }
     // A server may be called like a type.
-    expect(readWords(['server', '8080:80']).server).toBe('server');
-    expect(readWords(['web-1', '1:1', '2:2']).mappings).toHaveLength(2);
-    for (const words of [[], ['web-1'], ['user/alice', '80:80']]) expect(() => readWords(words)).toThrow();
+    expect(readForwardWords(['server', '8080:80']).server).toBe('server');
+    expect(readForwardWords(['web-1', '1:1', '2:2']).mappings).toHaveLength(2);
+    for (const words of [[], ['web-1'], ['user/alice', '80:80']]) expect(() => readForwardWords(words)).toThrow();
   });
 });
 

@@ -52,9 +52,17 @@ describe('AG-8 the file of a release', () => {
   });
   afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
-  const ask = async (headers: Record<string, string> = {}, params = { version: '0.2.0', arch: 'x64' }) => {
-    const call = { params, headers: new Headers(headers), signal: new AbortController().signal, note: () => {} };
-    return (await handler(call as never)) as Response;
+  let asked = 0;
+  const ask = async (headers: Record<string, string> = {}, params = { version: '0.2.0', arch: 'x64' }, agent = '') => {
+    const caller = { principal: { id: agent || `agent-${++asked}` } };
+    const call = {
+      caller,
+      params,
+      headers: new Headers(headers),
+      signal: new AbortController().signal,
+      note: () => {},
+    };
+    return handler(call as never);
   };
 
   test('whole, and from a byte on', async () => {
@@ -90,6 +98,13 @@ describe('AG-8 the file of a release', () => {
     ['0.2.0', '../x64'],
   ])('NOT_FOUND: %s for %s', async (version, arch) => {
     await expect(ask({}, { version, arch })).rejects.toThrow('no such release');
+  });
+
+  test('one agent has two places, not all of them', async () => {
+    const open = [await ask({}, undefined, 'a'), await ask({}, undefined, 'a')];
+    await expect(ask({}, undefined, 'a')).rejects.toThrow('many agents fetch');
+    await Promise.all(open.map((one) => one.body?.cancel()));
+    await (await ask({}, undefined, 'a')).arrayBuffer();
   });
 
   test('a named bound of downloads at once; those that end or are left make room', async () => {

@@ -7,6 +7,8 @@ export type ArtifactHandlerParts = { updates: { releases: Releases } };
 
 /** Files under way at once on this replica: a rollout may be wide, the disk and the network are what they are. */
 const downloadsMax = 16;
+const perAgentMax = 2;
+const stallMs = 60_000;
 const retryAfterMs = 5_000;
 
 /** First byte and length wished for by a Range header; undefined: the whole file; null: outside of it. */
@@ -19,43 +21,75 @@ export function rangeOf(header: string | null, bytes: number): { from: number; l
   return from >= bytes || end < from ? null : { from, length: end - from + 1 };
 }
 
-/** The bytes as they are read, piece after piece; `onEnd` once, however it ends. */
+/**
+ * The bytes as they are read, piece after piece; `onEnd` once, however it ends. Who takes nothing for `stallMs` is cut: it
+ * would hold a place that others wait for.
+ */
 function streamOf({ path }: Release, from: number, length: number, onEnd: () => void): ReadableStream<Uint8Array> {
   const reader = Bun.file(path)
     .slice(from, from + length)
     .stream()
     .getReader();
+  let timer: NodeJS.Timeout | undefined;
+  const end = () => {
+    clearTimeout(timer);
+    onEnd();
+  };
   return new ReadableStream<Uint8Array>({
     pull: async (controller) => {
+      clearTimeout(timer);
       try {
         const { done, value } = await reader.read();
-        if (!done) return controller.enqueue(value);
-        onEnd();
-        controller.close();
+        if (done) {
+          end();
+          return controller.close();
+        }
+        controller.enqueue(value);
+        timer = setTimeout(() => {
+          end();
+          controller.error(new Error('the reader stands still'));
+          void reader.cancel().catch(() => undefined);
+        }, stallMs);
       } catch (error) {
-        onEnd();
+        end();
         throw error;
       }
     },
     cancel: async () => {
-      onEnd();
+      end();
       await reader.cancel();
     },
   });
 }
 
-export function artifactHandlers({ updates }: ArtifactHandlerParts): HandlersOf<'get-artifact'> {
-  let downloads = 0;
-  const begin = (): (() => void) => {
-    if (downloads >= downloadsMax)
+/** Places for downloads: so many, and few of one agent. */
+class Downloads {
+  readonly #byAgent = new Map<string, number>();
+  #all = 0;
+
+  /** Takes a place; gives what returns it. @throws FleetError RATE_LIMITED. */
+  begin(agentId: string): () => void {
+    const own = this.#byAgent.get(agentId) ?? 0;
+    if (this.#all >= downloadsMax || own >= perAgentMax)
       throw new FleetError('RATE_LIMITED', { message: 'many agents fetch a release now', retryAfterMs });
-    downloads++;
+    this.#add(agentId, 1);
     let isOver = false;
     return () => {
-      if (!isOver) downloads--;
+      if (!isOver) this.#add(agentId, -1);
       isOver = true;
     };
-  };
+  }
+
+  #add(agentId: string, by: 1 | -1): void {
+    this.#all += by;
+    const own = (this.#byAgent.get(agentId) ?? 0) + by;
+    if (own === 0) this.#byAgent.delete(agentId);
+    else this.#byAgent.set(agentId, own);
+  }
+}
+
+export function artifactHandlers({ updates }: ArtifactHandlerParts): HandlersOf<'get-artifact'> {
+  const downloads = new Downloads();
   return {
     'get-artifact': async (call) => {
       const { version = '', arch = '' } = call.params;
@@ -75,7 +109,7 @@ export function artifactHandlers({ updates }: ArtifactHandlerParts): HandlersOf<
         'Content-Length': String(length),
         ...(range !== undefined && { 'Content-Range': `bytes ${from}-${from + length - 1}/${bytes}` }),
       };
-      const onEnd = begin();
+      const onEnd = downloads.begin(call.caller.principal.id);
       call.signal.addEventListener('abort', onEnd, { once: true });
       return new Response(streamOf(release, from, length, onEnd), { status: range === undefined ? 200 : 206, headers });
     },

@@ -3,7 +3,7 @@ import { page } from '@labmesh/store/page';
 import { timeText } from '@labmesh/wire/fleet/resources/fields';
 import { exportAudit, listAudit } from '../../audit/audit-query.ts';
 import { shownRow } from '../../audit/audit-row.ts';
-import { verifyAudit } from '../../audit/verify-chain.ts';
+import { verifyAudit } from '../../audit/verify/verify-chain.ts';
 import type { Store } from '@labmesh/store/store';
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { HandlersOf } from '../handler.ts';

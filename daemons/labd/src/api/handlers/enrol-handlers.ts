@@ -8,15 +8,11 @@ import type { EventLog } from '../../events/event-log.ts';
 import { addressKey } from '../../limits/address-key.ts';
 import { rateLimited, type RateLimiter } from '../../limits/rate-limiter.ts';
 import { pinText, type UserCertificates } from '../../login/user-certificates.ts';
-import type { HandlersOf } from '../handler.ts';
-import { noted } from './noted.ts';
-import type { World } from '../../settings/world.ts';
+import { noted, type HandlersOf } from '../handler.ts';
 
 type Names = 'get-bundle' | 'get-crl' | 'get-pin' | 'enroll' | 'renew' | 'reenroll';
 
-export type EnrolHandlerParts = {
-  store: World['store'];
-  clock: World['clock'];
+export type EnrolHandlerParts = Pick<EnrolServices['lifecycle'], 'store' | 'clock'> & {
   authority: Authority;
   limiter: RateLimiter;
   events: EventLog;

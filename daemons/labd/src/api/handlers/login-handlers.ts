@@ -5,9 +5,8 @@ import type { Policies } from '../../access/policies.ts';
 import type { DenyList } from '../../ca/deny-list.ts';
 import type { LoginServices } from '../../login/login-services.ts';
 import { logout } from '../../login/logout.ts';
-import type { HandlersOf } from '../handler.ts';
+import { noted, type HandlersOf } from '../handler.ts';
 import type { Identified } from '../identify.ts';
-import { noted } from './noted.ts';
 import type { World } from '../../settings/world.ts';
 
 type Names =

@@ -5,7 +5,6 @@ import { openStore } from '@labmesh/store/open-store';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { seedBuiltinRoles } from '../../access/builtin-roles.ts';
-import type { Sealer } from '../../secrets/sealer.ts';
 import { LoginSessions } from '../login-sessions.ts';
 import { PasswordLogin } from '../password-login.ts';
 import { Passwords } from '../passwords.ts';
@@ -17,7 +16,7 @@ import { Users } from '../users/users.ts';
 import { openCa, testDomain, testSealer } from './replica-ca.ts';
 
 /** The services over a store, as one replica has them. */
-export async function servePeople(store: Store, clock: FakeClock, sealer: Sealer) {
+export async function servePeople(store: Store, clock: FakeClock, sealer: ReturnType<typeof testSealer>) {
   const { authority, denials } = await openCa(store, clock, sealer);
   const target = () => ({ publicUrl: 'https://labd.test:3100', pin: authority.bundle().pins.join(',') });
   const logins = new LoginSessions({ store, clock });
@@ -45,7 +44,7 @@ export type PeopleOptions = {
   injectFaults?: InjectFaults;
   /** Of an earlier life of the same store. */
   clock?: FakeClock;
-  sealer?: Sealer;
+  sealer?: ReturnType<typeof testSealer>;
 };
 
 export async function openPeople(options: PeopleOptions = {}) {

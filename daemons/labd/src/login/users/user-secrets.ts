@@ -2,7 +2,7 @@
 import type { Reader, Writer } from '@labmesh/store/store';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { Sealer } from '../../secrets/sealer.ts';
-import { matchTotp, newTotpSecret, totpUri } from '../totp.ts';
+import { matchTotp, newTotpSecret, totpUri } from './totp.ts';
 
 export type TotpRow = { id: string; secret: string; counter: number | null };
 export type UserSecrets = { passwordHash: string | undefined; totp: TotpRow | undefined };

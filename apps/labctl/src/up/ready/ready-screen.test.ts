@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { paint } from '../terminal/paint.ts';
+import { paint } from '../../terminal/paint.ts';
 import { curlLine, readyScreen, type ReadyFacts } from './ready-screen.ts';
 
 const folder = mkdtempSync(join(tmpdir(), `labmesh it's "$HOME" `));

@@ -6,8 +6,8 @@ import { readIdentity } from '@labmesh/pki/identity-file';
 import { type EcKey, generateKey } from '@labmesh/pki/keys';
 import { toPem } from '@labmesh/pki/der/pem';
 import { sampleCa } from '@labmesh/pki/testing/sample-ca';
-import { type ClientIdentity, doorOf, HttpsLine } from './raw-https.ts';
-import type { RunningLabd } from './start-labd.ts';
+import { type ClientIdentity, doorOf, HttpsLine } from '../raw-https.ts';
+import type { RunningLabd } from '../start-labd.ts';
 
 export type Identity = ClientIdentity & { key: EcKey; id: string; name: string };
 type Certified = { certificatePem: string; chainPem: string };

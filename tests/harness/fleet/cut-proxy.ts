@@ -1,6 +1,6 @@
 /** A door whose connections can be cut, and led to another replica, without either side knowing of it before. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { Door } from './raw-https.ts';
+import type { Door } from '../raw-https.ts';
 
 export class CutProxy implements AsyncDisposable {
   readonly #server: Server;

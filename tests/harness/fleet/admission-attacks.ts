@@ -8,8 +8,8 @@ import { generateKey } from '@labmesh/pki/keys';
 import { enrolMachine, enrolUser, type Identity, joinBody, type Machine } from './fleet-identities.ts';
 import { upgradeStatus } from './fleet-sockets.ts';
 import { forgedIdentities } from './forged-identities.ts';
-import { type ClientIdentity, doorOf, HttpsLine } from './raw-https.ts';
-import type { RunningLabd } from './start-labd.ts';
+import { type ClientIdentity, doorOf, HttpsLine } from '../raw-https.ts';
+import type { RunningLabd } from '../start-labd.ts';
 
 /** `run` gives the HTTP status; below 300 somebody is in. */
 export type Attack = { name: string; run: () => Promise<number> };

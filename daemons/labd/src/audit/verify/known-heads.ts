@@ -5,8 +5,8 @@
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { parseJson } from '@labmesh/kit/parse-json';
-import type { AuditKeys } from './audit-keys.ts';
-import { type Heads, openHeads, type Signed } from './checkpoints.ts';
+import type { AuditKeys } from '../audit-keys.ts';
+import { type Heads, openHeads, type Signed } from '../checkpoints.ts';
 
 /** `genuine` is false when the signature does not hold. `at` is Unix ms. */
 export type KnownHead = { seq: number; hash: string; at: number; genuine: boolean };

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { environment, type Finished, labctlMain, placed, type Place, run, type RunningLabd } from './start-labd.ts';
+import { environment, type Finished, labctlMain, placed, type Place, run, type RunningLabd } from '../start-labd.ts';
 
 export type ClientOptions = { place?: Place; socket?: string };
 

@@ -1,6 +1,6 @@
 /** What can be seen of daemons from outside: processes, memory, and what labd says of a server. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { RunningLabd } from './start-labd.ts';
+import type { RunningLabd } from '../start-labd.ts';
 
 export type Server = { id: string; hostname: string; status: string };
 

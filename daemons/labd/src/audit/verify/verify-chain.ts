@@ -6,13 +6,13 @@
  * Pages of 500 rows, a turn of the loop after each: it is never held for more than some 10 ms (ST-5).
  */
 import type { Store } from '@labmesh/store/store';
-import type { AuditKeys } from './audit-keys.ts';
-import { type AuditRecord, firstPrevHash } from './audit-row.ts';
-import { auditPageRows, findMoved, type Head, readChain } from './audit-store.ts';
+import type { AuditKeys } from '../audit-keys.ts';
+import { type AuditRecord, firstPrevHash } from '../audit-row.ts';
+import { auditPageRows, findMoved, type Head, readChain } from '../audit-store.ts';
 import { belongs, type ChainFault, classify, movedFrom } from './chain-checker.ts';
-import { openStub, readCheckpointFile, type Signed } from './checkpoints.ts';
+import { openStub, readCheckpointFile, type Signed } from '../checkpoints.ts';
 import { type KnownHead, outsideHeads, storedHeads } from './known-heads.ts';
-import { chainsToVerify, readStub } from './stubs.ts';
+import { chainsToVerify, readStub } from '../stubs.ts';
 
 /** `rows` were checked, from `fromSeq` to `toSeq` (0 when there were none). */
 export type ChainReport = { chain: string; rows: number; fromSeq: number; toSeq: number; fault: ChainFault | null };

@@ -18,9 +18,9 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { releaseFile, releaseText } from '@labmesh/wire/fleet/releases';
-import { Daemon, environment, run, type RunningLabd } from './start-labd.ts';
+import { Daemon, environment, run, type RunningLabd } from '../start-labd.ts';
 
-const root = resolve(import.meta.dir, '../..');
+const root = resolve(import.meta.dir, '../../..');
 const main = join(root, 'daemons/agent/src/main.ts');
 export const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
 
@@ -63,9 +63,9 @@ export async function agentProgram(version: string): Promise<string> {
 export type InstallSettings = { releaseKey?: string; toml?: string; token?: Record<string, unknown> };
 
 /** Times of a trial, short ones. */
-const trialToml = 'update_confirm = "1s"\nupdate_trial = "4s"\nreconnect_min = "100ms"\nreconnect_max = "500ms"';
+const trialToml = 'update_confirm = "500ms"\nupdate_trial = "4s"\nreconnect_min = "100ms"\nreconnect_max = "500ms"';
 /** TimeoutStartSec of the unit, in the same measure. */
-const startMs = 7_000;
+const startMs = 5_500;
 
 export class InstalledAgent implements AsyncDisposable {
   readonly hostname: string;

@@ -10,7 +10,7 @@ import type { SignalName } from '@labmesh/wire/frame/frame-types';
 import type { Exit } from '@labmesh/wire/frame/messages';
 import { type Open, openSchema } from '@labmesh/wire/frame/open';
 import { dialSocket, type Proof } from './fleet-sockets.ts';
-import type { Door } from './raw-https.ts';
+import type { Door } from '../raw-https.ts';
 
 /** A client that tries the doors in order, as often as labctl does. */
 export function openClient(doors: readonly Door[] | (() => readonly Door[]), proof: Proof = {}): ClientLink {

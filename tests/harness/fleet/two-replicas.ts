@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { enrolUser, type Identity } from './fleet-identities.ts';
 import { waitFor } from './look.ts';
-import type { NetworkLab } from './network-lab.ts';
-import { type LabdOptions, type RunningLabd, startLabd } from './start-labd.ts';
-import { type Postgres, startPostgres } from './start-postgres.ts';
-import { hasRedis, startRedis, type TestRedis } from './start-redis.ts';
+import type { NetworkLab } from '../network-lab.ts';
+import { type LabdOptions, type RunningLabd, startLabd } from '../start-labd.ts';
+import { type Postgres, startPostgres } from '../start-postgres.ts';
+import { hasRedis, startRedis, type TestRedis } from '../start-redis.ts';
 
 export type ReplicaName = 'a' | 'b';
 export type TwoReplicasOptions = Pick<LabdOptions, 'toml' | 'labd' | 'publicUrl'> & {

@@ -7,7 +7,7 @@ import { subprotocols } from '@labmesh/wire/frame/frame-types';
 import type { Hello } from '@labmesh/wire/frame/messages';
 import type { Open } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
-import { type ClientIdentity, type Door, HttpsLine } from './raw-https.ts';
+import { type ClientIdentity, type Door, HttpsLine } from '../raw-https.ts';
 
 export type Proof = { identity?: ClientIdentity | undefined; headers?: Record<string, string> };
 

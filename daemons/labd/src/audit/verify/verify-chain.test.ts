@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import type { AuditLogTable } from '@labmesh/store/tables';
 import type { Selectable } from 'kysely';
-import type { AuditKeys } from './audit-keys.ts';
-import { fromTableRow, hashRow } from './audit-row.ts';
+import type { AuditKeys } from '../audit-keys.ts';
+import { fromTableRow, hashRow } from '../audit-row.ts';
 import type { FaultKind } from './chain-checker.ts';
-import { makeCheckpoint, type Signed, signStatement } from './checkpoints.ts';
-import { auditBench, type AuditBench, chain, entry, tester } from './testing/audit-bench.ts';
+import { makeCheckpoint, type Signed, signStatement } from '../checkpoints.ts';
+import { auditBench, type AuditBench, chain, entry, tester } from '../testing/audit-bench.ts';
 import { verifyAudit, verifyChain } from './verify-chain.ts';
 
 type Row = Selectable<AuditLogTable>;

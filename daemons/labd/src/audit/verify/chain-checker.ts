@@ -1,7 +1,7 @@
 /** Judging rows of a chain: does a row belong where it stands, and if not, what happened to it (AU-7)? */
 import type { auditFaults } from '@labmesh/wire/fleet/resources/records';
-import type { AuditKeys } from './audit-keys.ts';
-import { type AuditRecord, hashRow } from './audit-row.ts';
+import type { AuditKeys } from '../audit-keys.ts';
+import { type AuditRecord, hashRow } from '../audit-row.ts';
 
 export type FaultKind = (typeof auditFaults)[number];
 export type ChainFault = { seq: number; kind: FaultKind };

@@ -1,7 +1,7 @@
-import type { Paint } from '../terminal/paint.ts';
-import { safeText } from '../terminal/safe-text.ts';
-import { shellInDoubleQuotes, shellQuote } from '../terminal/shell-quote.ts';
-import { demoModelId, demoPrompt } from './demo-model.ts';
+import type { Paint } from '../../terminal/paint.ts';
+import { safeText } from '../../terminal/safe-text.ts';
+import { shellInDoubleQuotes, shellQuote } from '../../terminal/shell-quote.ts';
+import { demoModelId, demoPrompt } from '../demo-model.ts';
 
 export type FleetFacts = {
   api: string;

@@ -13,8 +13,8 @@ import { enrolMachine, type Machine } from './fleet-identities.ts';
 import { releaseFile } from '@labmesh/wire/fleet/releases';
 import { clientLink, machineLink, runSession } from './fleet-sockets.ts';
 import { waitFor } from './look.ts';
-import { doorOf } from './raw-https.ts';
-import { type RunningLabd, startAgent } from './start-labd.ts';
+import { doorOf } from '../raw-https.ts';
+import { type RunningLabd, startAgent } from '../start-labd.ts';
 
 export type Sample = { params?: Record<string, string>; query?: string; body?: unknown };
 /** A thing that a call may use up, made when one is needed. */

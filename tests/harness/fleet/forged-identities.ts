@@ -10,7 +10,7 @@ import { type EcKey, generateKey, signingAlgorithm } from '@labmesh/pki/keys';
 import type { LeafKind } from '@labmesh/pki/spiffe-id';
 import { pemOf, type SampleCa, sampleCa, sampleDomain } from '@labmesh/pki/testing/sample-ca';
 import { networkIdentity, type Identity, type Machine } from './fleet-identities.ts';
-import type { ClientIdentity } from './raw-https.ts';
+import type { ClientIdentity } from '../raw-https.ts';
 
 const day = 24 * 3_600_000;
 type Claim = { kind: LeafKind; id: string };

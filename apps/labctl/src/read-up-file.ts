@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { gatewayFileKeys } from '@labmesh/gateway/gateway-options';
+import { readConfigFile } from '@labmesh/kit/config-file';
+import { parseOptions } from '@labmesh/kit/options';
+import type { OptionsFile } from '@labmesh/kit/options/read-tables';
+import type { Environment } from './command.ts';
+import { dataFolderPath } from './data-folder.ts';
+import { fleetTables } from './up/fleet/fleet-settings.ts';
+import { upOptions } from './up/up-options.ts';
+
+/** Tables that other parts read by schemas of their own. */
+const tablesElsewhere = ['endpoints', 'endpoint', 'labman', ...fleetTables, ...gatewayFileKeys];
+
+/** The settings file: the one named, else labmesh.toml here or in the data folder. @throws OptionsError */
+export async function readUpFile(argv: readonly string[], env: Environment): Promise<OptionsFile | undefined> {
+  const { config, data } = parseOptions(upOptions, { argv, env }).values;
+  const usual = ['labmesh.toml', join(dataFolderPath(data, env), 'labmesh.toml')];
+  const path = config ?? usual.find((one) => existsSync(one));
+  return path === undefined ? undefined : { ...(await readConfigFile(path)), known: tablesElsewhere };
+}

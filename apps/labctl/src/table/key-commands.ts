@@ -1,0 +1,20 @@
+import type { CommandEntry } from '../command.ts';
+import { anyCommand as any } from './any-command.ts';
+
+export const keyCommands: readonly CommandEntry[] = [
+  {
+    name: 'keys create',
+    summary: 'make an API key',
+    load: async () => any((await import('../commands/keys-create.ts')).keysCreate),
+  },
+  {
+    name: 'keys list',
+    summary: 'list the API keys',
+    load: async () => any((await import('../commands/keys-list.ts')).keysList),
+  },
+  {
+    name: 'keys revoke',
+    summary: 'end an API key',
+    load: async () => any((await import('../commands/keys-revoke.ts')).keysRevoke),
+  },
+];
