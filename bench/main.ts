@@ -1,8 +1,10 @@
+import { fleetBench } from './fleet.ts';
 import { relayBench } from './relay.ts';
 
 /** `npm run bench [-- NAME FLAGS]`: every bench by name; relay when none is named. Each gives an exit code. */
 const benches: Record<string, (argv: readonly string[], owned: AsyncDisposableStack) => Promise<number>> = {
   relay: relayBench,
+  fleet: fleetBench,
 };
 
 const [first = '', ...rest] = Bun.argv.slice(2);
