@@ -12,7 +12,7 @@ import { readReport, skippedLines, type Totals } from './test-report.ts';
 
 /** A test may take this long, a suite that. */
 const testTimeoutMs = 30_000;
-const suiteTimeoutMs = 8 * 60_000;
+const suiteTimeoutMs = 12 * 60_000;
 
 /** Folders with tests, in the order of trust: what others build on first. */
 const order = ['packages', 'daemons', 'apps', 'tools', 'bench', 'tests', 'checks'];

@@ -4,13 +4,12 @@
  *
  *     add(item) ─▶ next group ─▶ work(group), one group after the other ─▶ each caller gets the answer to its item
  *
- * A group takes what came in the same turn of the loop, while the group before it was under way, and for three times as
- * long as that one took (at most 20 ms): under load the store is busy a quarter of the time, whatever it costs.
+ * A group takes what came in the same turn of the loop, or within 20 ms after the group before it began to run: who comes
+ * alone waits for nothing, and a storm costs fifty groups a second however many come.
  */
 type Waiting<In, Out> = { item: In; resolve: (out: Out) => void; reject: (error: unknown) => void };
 
-const restFactor = 3;
-const restMsMax = 20;
+const apartMs = 20;
 
 export class Batch<In, Out> {
   readonly #work: (items: readonly In[]) => Promise<readonly Out[]>;
@@ -47,7 +46,8 @@ export class Batch<In, Out> {
       } catch (error) {
         for (const { reject } of group) reject(error);
       }
-      await Bun.sleep(Math.min(restMsMax, restFactor * (performance.now() - startedAt)));
+      const restMs = apartMs - (performance.now() - startedAt);
+      if (restMs > 0) await Bun.sleep(restMs);
     }
     this.#running = undefined;
   }
