@@ -11,10 +11,11 @@ import { cell, labmeshVersion, machineFacts, markdownTable, tidyMetrics, writeRe
 import { canPin, pinned } from './started-process.ts';
 
 /** One server with its simulated agents: CPU of a link's beginning, memory of an idle one, CPU while nothing happens. */
-type Storm = { acceptMs: number; linkKib: number; idlePercent: number };
+type Storm = { acceptMs: number; linkKib: number; idlePercent: number; beatUs: number };
 
 const usage = (pid: number) => sumTree(pid, readStats());
 const settleMs = 3_000;
+const beatingMs = 15_000;
 const execsAtOnce = 16;
 /** No limit of labd is measured here. */
 const toml = '[hub]\naccepts_per_s = 10000\n[limits]\nanonymous_per_min = 1000000\nexec_per_min = 1000000\n';
@@ -36,7 +37,7 @@ export async function fleetBench(argv: readonly string[], owned: AsyncDisposable
   const folder = mkdtempSync(join(tmpdir(), 'labmesh-bench-'));
   owned.defer(() => rmSync(folder, { recursive: true, force: true }));
   const fakes = owned.use(startFakeAgents(pinned([], 1)));
-  const user = await enrolFleet(fakes, folder, agents);
+  const [user, enrolledPerS] = await enrolFleet(fakes, folder, agents);
   const storms: Record<'bare' | 'labd', Storm[]> = { bare: [], labd: [] };
   const execs: Record<string, number>[] = [];
   for (let round = 1; round <= rounds; round++) {
@@ -46,7 +47,7 @@ export async function fleetBench(argv: readonly string[], owned: AsyncDisposable
     storms.labd.push(await storm(fakes, labd.daemon.pid, labd.agents, agents));
     execs.push(await measureExecs(fakes, labd, user, agents));
   }
-  const metrics = summary(storms, execs, agents);
+  const metrics = { ...summary(storms, execs, agents), enrolled_per_s: enrolledPerS };
   const versions = { bun: Bun.version, labmesh: labmeshVersion() };
   const notes = canPin ? [] : ['taskset is missing: nothing was pinned'];
   const report = { bench: 'fleet', date: new Date().toISOString(), machine: machineFacts(canPin), versions };
@@ -56,12 +57,15 @@ export async function fleetBench(argv: readonly string[], owned: AsyncDisposable
   return 0;
 }
 
-async function enrolFleet(fakes: FakeAgents, folder: string, count: number): Promise<UserIdentity> {
+/** Enrols the agents, a key and a certificate each; gives the user of the bench, and certificates a second. */
+async function enrolFleet(fakes: FakeAgents, folder: string, count: number): Promise<[UserIdentity, number]> {
   await using labd = await startLabd({ folder, toml });
   const token = { type: 'reusable', maxUses: count, ttlMs: 3_600_000 };
   const made = await labd.call<{ token: string }>('POST', '/api/tokens', token);
-  await fakes.ask({ do: 'enrol', count, url: labd.agents, bundlePem: await bundleOf(labd), token: made.token });
-  return await enrolUser(labd, 'bench');
+  const [bundlePem, from] = [await bundleOf(labd), performance.now()];
+  await fakes.ask({ do: 'enrol', count, url: labd.agents, bundlePem, token: made.token });
+  const perS = (count / (performance.now() - from)) * 1000;
+  return [await enrolUser(labd, 'bench'), perS];
 }
 
 async function bareStorm(fakes: FakeAgents, folder: string, agents: number): Promise<Storm> {
@@ -87,13 +91,15 @@ async function storm(fakes: FakeAgents, pid: number, url: string, agents: number
   await fakes.ask({ do: 'disconnect' });
   await Bun.sleep(settleMs);
   const before = usage(pid);
-  await fakes.ask({ do: 'connect', url, firstBeatMs: 10_000 });
+  await fakes.ask({ do: 'connect', url, firstBeatMs: settleMs });
   const acceptMs = (usage(pid).cpuUs - before.cpuUs) / 1000 / agents;
   await Bun.sleep(settleMs);
   const linkKib = (usage(pid).rssBytes - before.rssBytes) / 1024 / agents;
-  const [idle, from] = [usage(pid).cpuUs, performance.now()];
-  await Bun.sleep(10_000);
-  return { acceptMs, linkKib, idlePercent: (usage(pid).cpuUs - idle) / 10 / (performance.now() - from) };
+  const [idle, from, beats] = [usage(pid).cpuUs, performance.now(), (await fakes.ask({ do: 'counts' })).beats];
+  await Bun.sleep(beatingMs);
+  const cpuUs = usage(pid).cpuUs - idle;
+  const beatUs = cpuUs / ((await fakes.ask({ do: 'counts' })).beats - beats);
+  return { acceptMs, linkKib, idlePercent: cpuUs / 10 / (performance.now() - from), beatUs };
 }
 
 /** `true` on one agent after another over one warm link, then on all of them, some at a time. */
@@ -129,6 +135,7 @@ function summary(storms: Record<'bare' | 'labd', Storm[]>, execs: Record<string,
     metrics[`idle_link_kib_${name}`] = of(name, 'linkKib');
     metrics[`idle_cpu_percent_${name}`] = of(name, 'idlePercent');
   }
+  metrics['beat_cpu_us'] = of('labd', 'beatUs');
   metrics['accept_cpu_ratio'] = of('labd', 'acceptMs') / of('bare', 'acceptMs');
   for (const key of Object.keys(execs[0] ?? {})) metrics[key] = median(execs.map((one) => one[key] ?? Number.NaN));
   return tidyMetrics(metrics);

@@ -4,9 +4,10 @@
  *     append(entry) ─▶ queue ─▶ group ─▶ chained on the hash just computed ─▶ one transaction ─▶ callers go on
  *                       10,000    a short wait while others come in; larger under load
  *
- * A row that is alone is committed at once; after that the next commit waits three times as long as the last one took,
- * at most `commitWaitMs`, so that commits take a quarter of the loop however slow the disk is. Rows that nobody waits for
- * (class L, and the ends of sessions) go with the next one that somebody does, or after `commitWaitMs`.
+ * A row that is alone is committed at once. After a group of several the next commit waits three times as long as that
+ * one took, at most `commitWaitMs`, so that under load commits take a quarter of the loop however slow the disk is. Rows
+ * that nobody waits for (class L, and the ends of sessions) go with the next one that somebody does, or after
+ * `commitWaitMs`.
  *
  * When a commit fails nobody knows whether its rows stand. Before the next one the head is read, and it is one of:
  * where we were (not committed), the end of a group we tried (committed after all), or somebody else's: `CHAIN_TAKEN`,
@@ -115,6 +116,8 @@ export class Appender implements AuditLog {
   #hurry = 0;
   #lastStart = -Infinity;
   #lastMs = 0;
+  /** Rows of the last group that somebody waited for. */
+  #lastUrgent = 0;
   /** Where the loop stands still. */
   #idle: PromiseWithResolvers<void> | undefined;
   #nap: { until: number; wake: AbortController } | undefined;
@@ -205,7 +208,7 @@ export class Appender implements AuditLog {
     if (this.#hurry > 0) return 0;
     const { commitWaitMs } = this.#options;
     if (!this.#queue.hasUrgent) return (this.#queue.oldest()?.queuedAt ?? 0) + commitWaitMs;
-    return this.#lastStart + Math.min(commitWaitMs, dutyFactor * this.#lastMs);
+    return this.#lastStart + Math.min(commitWaitMs, Math.min(dutyFactor, this.#lastUrgent - 1) * this.#lastMs);
   }
 
   async #run(): Promise<void> {
@@ -265,6 +268,7 @@ export class Appender implements AuditLog {
       });
       this.#settle(attempt);
       this.#lastMs = clock.now() - this.#lastStart;
+      this.#lastUrgent = tickets.filter(({ isUrgent }) => isUrgent).length;
       this.#parts.options?.onCommit?.(rows.length, this.#lastMs);
       if (this.#failures > 0) log.info('audit rows are committed again', { seq: this.#head.seq });
       this.#failures = 0;
