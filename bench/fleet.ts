@@ -43,7 +43,7 @@ export async function fleetBench(argv: readonly string[], owned: AsyncDisposable
   for (let round = 1; round <= rounds; round++) {
     console.error(`bench: round ${round} of ${rounds}`);
     storms.bare.push(await bareStorm(fakes, folder, agents));
-    await using labd = await startLabd({ folder, toml });
+    await using labd = await startLabd({ folder, toml, logLevel: 'info' });
     storms.labd.push(await storm(fakes, labd.daemon.pid, labd.agents, agents));
     execs.push(await measureExecs(fakes, labd, user, agents));
   }
@@ -59,7 +59,7 @@ export async function fleetBench(argv: readonly string[], owned: AsyncDisposable
 
 /** Enrols the agents, a key and a certificate each; gives the user of the bench, and certificates a second. */
 async function enrolFleet(fakes: FakeAgents, folder: string, count: number): Promise<[UserIdentity, number]> {
-  await using labd = await startLabd({ folder, toml });
+  await using labd = await startLabd({ folder, toml, logLevel: 'info' });
   const token = { type: 'reusable', maxUses: count, ttlMs: 3_600_000 };
   const made = await labd.call<{ token: string }>('POST', '/api/tokens', token);
   const [bundlePem, from] = [await bundleOf(labd), performance.now()];

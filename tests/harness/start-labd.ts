@@ -121,6 +121,8 @@ export type LabdOptions = {
   publicUrl?: string;
   /** Resolve before it is ready: it waits for its database. `ports` must be given then. */
   early?: boolean;
+  /** What it logs: `debug` for tests, `info` as it runs in earnest. */
+  logLevel?: 'debug' | 'info';
 };
 
 export interface RunningLabd extends AsyncDisposable {
@@ -166,10 +168,13 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
   ];
   const config = join(folder, 'labmesh.toml');
   writeFileSync(config, `${lines.join('\n')}\n`);
-  const daemon = new Daemon(placed([bun, labdMain, 'run', '--config', config, '--log-level', 'debug'], place), {
-    cwd: folder,
-    env: environment(folder),
-  });
+  const daemon = new Daemon(
+    placed([bun, labdMain, 'run', '--config', config, '--log-level', options.logLevel ?? 'debug'], place),
+    {
+      cwd: folder,
+      env: environment(folder),
+    },
+  );
   const ready = JSON.parse(await saysOrEnds(daemon, options.early === true ? '"labd listens"' : '"labd is ready"')) as {
     api: string;
     agents: string;
@@ -221,6 +226,7 @@ export type AgentSettings = {
   /** Of the token that is made for it, unless there is one already. */
   token?: Record<string, unknown>;
   joinToken?: string;
+  logLevel?: 'debug' | 'info';
 };
 
 /** Enrols a machine by a fresh token and runs its agent until it is connected. */
@@ -255,7 +261,7 @@ export async function startAgent(
     const own = join(home, 'labmesh.toml');
     if (home !== folder) writeFileSync(own, `${lines.join('\n').replaceAll(folder, home)}\n`);
     const daemon = new Daemon(
-      placed([bun, agentMain, 'run', '--config', own, '--log-level', 'debug'], settings.place),
+      placed([bun, agentMain, 'run', '--config', own, '--log-level', settings.logLevel ?? 'debug'], settings.place),
       { cwd: home, env: environment(home) },
     );
     await saysOrEnds(daemon, '"connected"');

@@ -203,7 +203,7 @@ export class Appender implements AuditLog {
     if (due) this.#nap.wake.abort(new Error('due'));
   }
 
-  /** World['clock'] ms at which the rows that wait should be committed. */
+  /** Clock ms at which the rows that wait should be committed. */
   #due(): number {
     if (this.#hurry > 0) return 0;
     const { commitWaitMs } = this.#options;
