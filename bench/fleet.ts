@@ -20,6 +20,10 @@ const execsAtOnce = 16;
 /** No limit of labd is measured here. */
 const toml = '[hub]\naccepts_per_s = 10000\n[limits]\nanonymous_per_min = 1000000\nexec_per_min = 1000000\n';
 
+/** The simulated agents come through a proxy that is trusted, each with an address of its own. */
+const labdOptions = (folder: string) =>
+  ({ folder, toml, labd: 'trusted_proxies = ["127.0.0.1"]', logLevel: 'info' }) as const;
+
 /**
  * What a fleet costs labd: links of simulated agents beside a server that does no more than TLS, WebSocket and HELLO
  * (the limit), both pinned to core 0, in turns; and commands over labd to those agents. Writes the report.
@@ -43,7 +47,7 @@ export async function fleetBench(argv: readonly string[], owned: AsyncDisposable
   for (let round = 1; round <= rounds; round++) {
     console.error(`bench: round ${round} of ${rounds}`);
     storms.bare.push(await bareStorm(fakes, folder, agents));
-    await using labd = await startLabd({ folder, toml, logLevel: 'info' });
+    await using labd = await startLabd(labdOptions(folder));
     storms.labd.push(await storm(fakes, labd.daemon.pid, labd.agents, agents));
     execs.push(await measureExecs(fakes, labd, user, agents));
   }
@@ -59,7 +63,7 @@ export async function fleetBench(argv: readonly string[], owned: AsyncDisposable
 
 /** Enrols the agents, a key and a certificate each; gives the user of the bench, and certificates a second. */
 async function enrolFleet(fakes: FakeAgents, folder: string, count: number): Promise<[UserIdentity, number]> {
-  await using labd = await startLabd({ folder, toml, logLevel: 'info' });
+  await using labd = await startLabd(labdOptions(folder));
   const token = { type: 'reusable', maxUses: count, ttlMs: 3_600_000 };
   const made = await labd.call<{ token: string }>('POST', '/api/tokens', token);
   const [bundlePem, from] = [await bundleOf(labd), performance.now()];
