@@ -23,6 +23,7 @@ import type { AuditKeys } from './audit-keys.ts';
 import { AuditQueue, type Ticket } from './audit-queue.ts';
 import { type AuditRecord, hashRow, toTableRow } from './audit-row.ts';
 import { type Head, insertRows, readHead } from './audit-store.ts';
+import type { AuditLogOptions } from './audit-log-options.ts';
 import { type AuditEntry, cleanEntry } from './clean-entry.ts';
 import type { World } from '../settings/world.ts';
 
@@ -55,19 +56,6 @@ export type AppendOptions = {
   also?: AlsoWritten;
   /** Nobody waits for it: it joins the next group, within `commitWaitMs`. */
   patient?: boolean;
-};
-
-export type AuditLogOptions = {
-  /** Longest wait of a row for its group. Default 20. */
-  commitWaitMs?: number;
-  /** Rows that end the wait. Default 100. */
-  commitRows?: number;
-  /** Default 10,000. */
-  queueMax?: number;
-  /** Default 2,000. */
-  writeTimeoutMs?: number;
-  /** Told after each commit, for metrics. */
-  onCommit?: (rows: number, ms: number) => void;
 };
 
 export type AuditLogParts = {
