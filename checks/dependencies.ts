@@ -8,6 +8,8 @@ export const reasons: Readonly<Record<string, string>> = {
   'smol-toml': 'reads labmesh.toml: strict TOML 1.0 with positions in its errors; Bun.TOML gives no position',
   '@hono/node-server':
     'turns requests of the mTLS listener into web Requests for Hono; Bun.serve cannot show the peer certificate',
+  '@noble/hashes': 'keyed BLAKE2s and HMAC for WireGuard’s handshake; the runtime has neither',
+  '@noble/post-quantum': 'ML-KEM-512 for Rosenpass; the runtime has 768 and 1024 only',
   '@peculiar/x509': 'writes certificates, requests and CRLs; the runtime only reads them',
   hono: 'routes of labd, made from the operations table',
   kysely: 'one typed SQL for SQLite, PostgreSQL and CockroachDB, with migrations in code and no code generation',
@@ -17,6 +19,8 @@ export const reasons: Readonly<Record<string, string>> = {
   ws: 'WebSockets over the mTLS listener, which the runtime’s own cannot take, and the client that checks a server by its certificate',
   yaml: 'reads and writes ~/.labctl/config.yaml and keeps its comments; -o yaml',
   zod: 'the schemas at the edges: parses configuration, requests and answers into narrow types with named faults',
+  'libsodium-wrappers':
+    'XChaCha20-Poly1305, ChaCha20-Poly1305 and keyed BLAKE2b as WebAssembly inside JavaScript; the runtime has none of them',
   'node-llama-cpp': 'the built-in engine (optional): llama.cpp as a prebuilt library, nothing is fetched at run time',
 };
 

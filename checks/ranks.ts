@@ -12,6 +12,8 @@ export const ranks: Readonly<Record<string, number>> = {
   'packages/inference': 2,
   'packages/store': 2,
   'packages/link': 2,
+  'packages/rosenpass': 2,
+  'packages/wireguard': 2,
   'daemons/agent': 3,
   'daemons/gateway': 3,
   'daemons/labd': 3,
