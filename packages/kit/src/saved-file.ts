@@ -16,14 +16,19 @@ export function readPrivateFile(path: string): string | undefined {
 let drafts = 0;
 const draftOf = (path: string) => `${path}.${process.pid}.${drafts++}.tmp`;
 
-/** Writes a file whole or not at all. Throws what the file system says, and leaves the old file then. */
-export function writePrivateFile(path: string, text: string): void {
+/** Writes a file only its owner may read, whole or not at all. Throws what the file system says, and leaves the old one. */
+export function writePrivateFile(path: string, content: string | Uint8Array): void {
+  writeWholeFile(path, content, 0o600);
+}
+
+/** The same with another mode, for files that hold no secret. */
+export function writeWholeFile(path: string, content: string | Uint8Array, mode: number): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const draft = draftOf(path);
   try {
-    const file = openSync(draft, 'wx', 0o600);
+    const file = openSync(draft, 'wx', mode);
     try {
-      writeFileSync(file, text);
+      writeFileSync(file, content);
       fsyncSync(file);
     } finally {
       closeSync(file);
