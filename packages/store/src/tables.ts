@@ -296,13 +296,71 @@ export type MachinesTable = Row & {
   details: Json | null;
   updated_at: Ms;
 };
+/** Sites of the network plane. What a node tells of itself (info, capabilities, status) is hostile input, kept as JSON. */
 export type NodesTable = Row & {
   name: string;
   tenant: string;
+  /** Of the token it last registered with. */
   token_hash: string | null;
   labels: Json;
+  /** `active` or `banned`; whether it is heard is computed from `last_seen_at`, never stored (H6). */
   state: string;
   last_seen_at: Ms | null;
+  region: string | null;
+  description: string | null;
+  version: string | null;
+  info: Json | null;
+  capabilities: Json | null;
+  status: Json | null;
+  mode: string | null;
+  /** Base64; unique, as is the fingerprint: a key belongs to one node (K6). */
+  wireguard_public_key: string | null;
+  /** `sha256:` and 64 hex digits (K2). */
+  rosenpass_sha256: string | null;
+  registered_at: Ms | null;
+};
+/** Node tokens (N1). */
+export type NodeTokensTable = Row & {
+  /** `lmn_` and 10 digits of base 62. */
+  prefix: string;
+  /** SHA-256 of the whole text, hex. */
+  hash: string;
+  /** What its node will be called; null: by the token's id. */
+  name: string | null;
+  /** The one node it is for, from its first use on. */
+  node_id: string | null;
+  region: string | null;
+  /** '' is the operator's default. */
+  tenant: string;
+  /** Its node may come back with other keys (K6). */
+  allow_rekey: Flag;
+  expires_at: Ms;
+  revoked_at: Ms | null;
+  used_at: Ms | null;
+  created_by: string;
+};
+/** Peers that the hub's tunnel should have (H2): nodes, and clients that an operator added (X7). */
+export type TunnelPeersTable = Row & {
+  kind: 'node' | 'foreign';
+  node_id: string | null;
+  name: string;
+  /** IPv4 without prefix length. Unique, removed ones included: an address rests 24 h before its next use (H5). */
+  address: string;
+  /** Base64. */
+  wireguard_public_key: string;
+  /** `sha256:` and 64 hex digits (K2); the key itself is a file. */
+  rosenpass_sha256: string | null;
+  rosenpass_version: 'V02' | 'V03' | null;
+  rosenpass_ciphertext: 'pc188' | 'r4-156' | null;
+  /** The fingerprint with which its node may come back next, as an operator named it (K6). */
+  trusted_sha256: string | null;
+  /** Sealed: 32 bytes in base64, mixed into the exchange. */
+  preshared_key_enc: string | null;
+  endpoint: string | null;
+  require_pq: Flag;
+  /** The replica whose hub has it (H6). */
+  replica_id: string;
+  removed_at: Ms | null;
 };
 /** Gateway API keys: HMAC of the key under the gateway's pepper. */
 export type KeysTable = {
@@ -379,6 +437,8 @@ export type Tables = {
   bastions: BastionsTable;
   machines: MachinesTable;
   nodes: NodesTable;
+  node_tokens: NodeTokensTable;
+  tunnel_peers: TunnelPeersTable;
   keys: KeysTable;
   key_usage: KeyUsageTable;
   clusters: ClustersTable;

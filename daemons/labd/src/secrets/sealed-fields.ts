@@ -23,6 +23,7 @@ export const sealedFields: readonly SealedField[] = [
   { table: 'settings', idColumn: 'key', column: 'value', field: 'value' },
   { table: 'user_credentials', idColumn: 'id', column: 'secret', field: 'secret' },
   { table: 'recordings', idColumn: 'id', column: 'sealed_key', field: 'sealed_key' },
+  { table: 'tunnel_peers', idColumn: 'id', column: 'preshared_key_enc', field: 'preshared_key' },
   { table: 'clusters', idColumn: 'id', column: 'kubeconfig_enc', field: 'kubeconfig' },
 ];
 

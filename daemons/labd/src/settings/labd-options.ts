@@ -1,5 +1,6 @@
 import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
+import { conplaneOptions } from './conplane-options.ts';
 
 const home = '/var/lib/labmesh/labd';
 
@@ -258,6 +259,7 @@ export const labdOptions = defineOptions({
   },
   execPerMin: { type: 'integer', default: 600, min: 1, file: 'limits.exec_per_min', help: 'sessions of one identity' },
   bodyBytesMax: { type: 'bytes', default: '1MiB', file: 'limits.body', help: 'largest request body' },
+  ...conplaneOptions,
   logLevel: {
     type: 'string',
     default: 'info',

@@ -53,6 +53,7 @@ export const kinds = [
   'networks',
   'vms',
   'nodes',
+  'tunnels',
   'keys',
   'aliases',
 ] as const;
