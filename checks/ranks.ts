@@ -7,6 +7,7 @@ import { workspaceOf } from './sources.ts';
 
 export const ranks: Readonly<Record<string, number>> = {
   'packages/wire': 0,
+  'packages/attest': 1,
   'packages/kit': 1,
   'packages/pki': 1,
   'packages/inference': 2,
