@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'bun:test';
+import type { Endpoint } from '@labmesh/rosenpass/effects';
+import { DialledDatagrams, listenDatagrams, plainEndpoint } from './datagrams.ts';
+
+type Got = { text: string; source: Endpoint };
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+function inbox() {
+  const got: Got[] = [];
+  const onDatagram = (data: Uint8Array, source: Endpoint) =>
+    void got.push({ text: Buffer.from(data).toString(), source });
+  const wait = async (count: number) => {
+    for (let turn = 0; got.length < count && turn < 500; turn++) await Bun.sleep(2);
+    return got;
+  };
+  return { got, onDatagram, wait };
+}
+
+describe('datagrams of the key exchange', () => {
+  test.each(['127.0.0.1', '::1'])('a node dials a hub on %s and is answered', async (address) => {
+    const [atHub, atNode] = [inbox(), inbox()];
+    await using hub = await listenDatagrams([address], 0, atHub.onDatagram);
+    await using node = new DialledDatagrams(atNode.onDatagram);
+    node.send({ address, port: hub.port }, bytes('hello'));
+    const [first] = await atHub.wait(1);
+    expect(first?.text).toBe('hello');
+    hub.send(first?.source ?? { address: '', port: 0 }, bytes('answer'));
+    const [answer] = await atNode.wait(1);
+    expect(answer).toEqual({ text: 'answer', source: { address, port: hub.port } });
+  });
+
+  test('what comes from elsewhere never reaches a node', async () => {
+    const [atHub, atNode, atOther] = [inbox(), inbox(), inbox()];
+    await using hub = await listenDatagrams(['127.0.0.1'], 0, atHub.onDatagram);
+    await using other = await listenDatagrams(['127.0.0.1'], 0, atOther.onDatagram);
+    await using node = new DialledDatagrams(atNode.onDatagram);
+    node.send({ address: '127.0.0.1', port: hub.port }, bytes('hello'));
+    const [first] = await atHub.wait(1);
+    const to = first?.source ?? { address: '', port: 0 };
+    other.send(to, bytes('forged'));
+    hub.send(to, bytes('answer'));
+    await atNode.wait(1);
+    await Bun.sleep(20);
+    expect(atNode.got.map(({ text }) => text)).toEqual(['answer']);
+  });
+
+  test('another place is dialled from another socket; datagrams wait while it opens, few of them', async () => {
+    const [one, two, atNode] = [inbox(), inbox(), inbox()];
+    await using first = await listenDatagrams(['127.0.0.1'], 0, one.onDatagram);
+    await using second = await listenDatagrams(['127.0.0.1'], 0, two.onDatagram);
+    await using node = new DialledDatagrams(atNode.onDatagram);
+    for (let n = 0; n < 10; n++) node.send({ address: '127.0.0.1', port: first.port }, bytes(`a${n}`));
+    expect((await one.wait(4)).map(({ text }) => text)).toEqual(['a0', 'a1', 'a2', 'a3']);
+    node.send({ address: '127.0.0.1', port: second.port }, bytes('b'));
+    expect((await two.wait(1)).map(({ text }) => text)).toEqual(['b']);
+    expect(one.got).toHaveLength(4);
+  });
+
+  test('a hub on both families answers each on its own', async () => {
+    const atHub = inbox();
+    await using hub = await listenDatagrams(['127.0.0.1', '::1'], 0, atHub.onDatagram);
+    for (const address of ['127.0.0.1', '::1']) {
+      const atNode = inbox();
+      await using node = new DialledDatagrams(atNode.onDatagram);
+      node.send({ address, port: hub.port }, bytes(address));
+      const got = await atHub.wait(atHub.got.length + 1);
+      const last = got.at(-1);
+      expect(last?.text).toBe(address);
+      hub.send(last?.source ?? { address: '', port: 0 }, bytes('back'));
+      expect((await atNode.wait(1))[0]?.text).toBe('back');
+    }
+  });
+
+  test('a mapped address is the IPv4 address that it holds', () => {
+    expect(plainEndpoint('::ffff:192.0.2.1', 9)).toEqual({ address: '192.0.2.1', port: 9 });
+    expect(plainEndpoint('::ffff:0:1', 9).address).toBe('::ffff:0:1');
+  });
+});

@@ -1,0 +1,136 @@
+/**
+ * The tunnel as its operator sees it (tunnel V5, V6): the same shapes from labd's API and from labman's socket. Keys are
+ * public ones; a secret has no place in any of them.
+ */
+import { z } from 'zod';
+import { timeField } from './fleet/resources/fields.ts';
+
+/** Raw bytes of a Rosenpass public key (Classic McEliece 460896). */
+export const rosenpassPublicKeyBytes = 524_160;
+
+export const tunnelBackends = ['kernel', 'wireguard-go', 'native'] as const;
+export const tunnelIsolations = ['netns', 'filter', 'none'] as const;
+export const rosenpassVersions = ['V02', 'V03'] as const;
+export const rosenpassCiphertexts = ['pc188', 'r4-156'] as const;
+
+/** V1: `active` is said only while it is proven. */
+export const pqStates = ['active', 'stale', 'off'] as const;
+export const pqReasons = [
+  'ok',
+  'no_exchange',
+  'exchange_expired',
+  'write_failed',
+  'session_predates_key',
+  'no_session',
+  'clock_jump',
+  'no_key',
+  'permissive_fallback',
+] as const;
+
+/** `sha256:` and 64 hex digits (K2). */
+export const fingerprintField = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'is not sha256: and 64 hex digits');
+/** The same as people paste it: without its head, with spaces or colons between groups. */
+export const fingerprintInput = z
+  .string()
+  .max(160)
+  .transform(
+    (text) =>
+      `sha256:${text
+        .trim()
+        .toLowerCase()
+        .replace(/^sha256:/, '')
+        .replaceAll(/[\s:-]/g, '')}`,
+  )
+  .pipe(fingerprintField);
+/** 32 bytes in base64. */
+export const wireguardKeyField = z.string().regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, 'is not a WireGuard key');
+
+const ageField = z.number().min(0).nullable();
+
+export const tunnelPeerSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  wireguardPublicKey: wireguardKeyField,
+  rosenpassSha256: fingerprintField.nullable(),
+  address: z.string(),
+  endpoint: z.string().nullable(),
+  mode: z.enum(['strict', 'permissive']),
+  pq: z.enum(pqStates),
+  pqReason: z.enum(pqReasons),
+  /** Since when `pq` has been what it is. */
+  pqSince: timeField,
+  exchangeAgeS: ageField,
+  nextExchangeS: ageField,
+  lastRole: z.enum(['initiator', 'responder']).nullable(),
+  version: z.enum(rosenpassVersions).nullable(),
+  ciphertext: z.enum(rosenpassCiphertexts).nullable(),
+  handshakeAgeS: ageField,
+  pskKind: z.enum(['random', 'rosenpass', 'none']),
+  /** How many exchanged keys the device has had. */
+  generation: z.int().min(0),
+  rxBytes: z.number().min(0),
+  txBytes: z.number().min(0),
+  exchanges: z.int().min(0),
+  /** Datagrams dropped and exchanges failed, by reason (V10). */
+  failures: z.record(z.string(), z.int().min(0)),
+  lastError: z.string().nullable(),
+});
+export type TunnelPeer = z.infer<typeof tunnelPeerSchema>;
+
+export const tunnelViewSchema = z.object({
+  role: z.enum(['node', 'hub']),
+  backend: z.enum([...tunnelBackends, 'memory']),
+  backendRejected: z.array(z.object({ backend: z.string(), reason: z.string() })),
+  /** Who computes ChaCha20-Poly1305; null where the backend does. */
+  aead: z.string().nullable(),
+  isolation: z.enum(tunnelIsolations),
+  isolationDetail: z.string(),
+  interface: z.string(),
+  address: z.string(),
+  mtu: z.int(),
+  /** Own keys as others pin them. */
+  wireguardPublicKey: wireguardKeyField,
+  rosenpassSha256: fingerprintField,
+  listenPort: z.int().min(0).max(65_535),
+  queue: z.object({ depth: z.int(), dropped: z.int() }),
+  /** Datagrams dropped that belong to no known peer, by reason. */
+  drops: z.record(z.string(), z.int().min(0)),
+  peers: z.array(tunnelPeerSchema),
+});
+export type TunnelView = z.infer<typeof tunnelViewSchema>;
+
+/** One exchange now: how it went, within 10 s. */
+export const exchangeResultSchema = z.object({
+  ok: z.boolean(),
+  tookMs: z.number().nullable(),
+  error: z.string().nullable(),
+  peer: tunnelPeerSchema,
+});
+export type ExchangeResult = z.infer<typeof exchangeResultSchema>;
+
+/** X7: a stock Rosenpass or plain WireGuard client that the operator adds by hand. */
+export const addTunnelPeerSchema = z
+  .object({
+    name: z
+      .string()
+      .min(1)
+      .max(64)
+      .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'is not a name: lower-case letters, digits, dots and dashes'),
+    wireguardPublicKey: wireguardKeyField,
+    /** Base64 of the raw 524,160 bytes; without it the peer is no post-quantum peer. */
+    rosenpassPublicKey: z.string().max(698_880).optional(),
+    endpoint: z.string().max(256).optional(),
+    version: z.enum(rosenpassVersions).optional(),
+    ciphertext: z.enum(rosenpassCiphertexts).optional(),
+  })
+  .strict();
+export type AddTunnelPeer = z.input<typeof addTunnelPeerSchema>;
+
+export const patchTunnelPeerSchema = z.object({ requirePq: z.boolean() }).strict();
+export const trustTunnelPeerSchema = z.object({ sha256: fingerprintInput }).strict();
+export const exportTunnelPeerQuery = z.object({ format: z.enum(['toml', 'rp', 'wg-conf']) });
+/** A peer's settings as files: name → content; the hub's public key is named, not held (it has a route of its own). */
+export const exportedTunnelPeerSchema = z.object({
+  format: z.enum(['toml', 'rp', 'wg-conf']),
+  files: z.record(z.string(), z.string()),
+});
