@@ -11,7 +11,7 @@ import { generateKey, keyFromPem } from '@labmesh/pki/keys';
 import { bundleDigest } from '@labmesh/pki/pin';
 import { type Enrolled, enrolledSchema, renewedSchema } from '@labmesh/wire/fleet/enrolment';
 import { type AgentState, readState, saveState } from './agent-state.ts';
-import { callLabd, type ClientKey, fetchBundle, fetchPinnedBundle } from './labd-calls.ts';
+import { callLabd, type ClientKey, fetchBundle, fetchPinnedBundle } from '@labmesh/link/calls/labd-calls';
 
 export type MachineFacts = {
   hostname: string;

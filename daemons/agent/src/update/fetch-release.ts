@@ -7,7 +7,7 @@ import { request as httpsRequest } from 'node:https';
 import { open, rm, stat } from 'node:fs/promises';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { releaseBytesMax } from '@labmesh/wire/fleet/releases';
-import { asError, type ClientKey, labdTls, type TrustedLabd } from '../identity/labd-calls.ts';
+import { asError, type ClientKey, labdTls, type TrustedLabd } from '@labmesh/link/calls/labd-calls';
 
 export type FetchOptions = {
   labd: TrustedLabd;

@@ -1,7 +1,7 @@
 /**
- * The few HTTP calls an agent makes (JT-3, CA-6, CA-7). labd is known by its CA: chain, pinned root and kind, never by
- * host name (CA-5). Before the pin matched, nothing but the public bundle is asked for. node:https and not fetch: only
- * there the check sees the whole chain that was sent.
+ * The few HTTP calls that agents and nodes make (JT-3, CA-6, CA-7). labd is known by its CA: chain, pinned root and kind,
+ * never by host name (CA-5). Before the pin matched, nothing but the public bundle is asked for. node:https and not fetch:
+ * only there the check sees the whole chain that was sent.
  */
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { pinnedRoots } from '@labmesh/pki/pin';
@@ -11,7 +11,7 @@ import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';
 
 const callMs = 30_000;
-const answerBytesMax = 256 * 1024;
+const usualAnswerBytesMax = 256 * 1024;
 /** By this name labd shows its own certificate, and not the one for browsers. */
 const serverName = 'labd';
 
@@ -46,10 +46,11 @@ type Ask = {
   tls: RequestOptions;
   body?: string | undefined;
   signal?: AbortSignal | undefined;
+  answerBytesMax?: number | undefined;
 };
 
 /** One request over a connection of its own: a kept one would go on with an old certificate. @throws FleetError, system errors. */
-function ask({ url, path, tls, body, signal }: Ask): Promise<string> {
+function ask({ url, path, tls, body, signal, answerBytesMax = usualAnswerBytesMax }: Ask): Promise<string> {
   const target = new URL(path, url);
   return new Promise((resolve, reject) => {
     const request = httpsRequest(
@@ -118,7 +119,14 @@ export async function fetchPinnedBundle(url: string, pins: string, signal?: Abor
 /** One call to a labd whose roots are known. @throws FleetError with labd's code, system errors for the network. */
 export async function callLabd<S extends z.ZodType>(
   labd: TrustedLabd,
-  call: { path: string; body?: unknown; output: S; client?: ClientKey; signal?: AbortSignal },
+  call: {
+    path: string;
+    body?: unknown;
+    output: S;
+    client?: ClientKey;
+    signal?: AbortSignal | undefined;
+    answerBytesMax?: number;
+  },
 ): Promise<z.output<S>> {
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);
   const text = await ask({
@@ -127,6 +135,7 @@ export async function callLabd<S extends z.ZodType>(
     tls: labdTls(labd.bundlePem, call.client),
     body,
     signal: call.signal,
+    answerBytesMax: call.answerBytesMax,
   });
   return call.output.parse(JSON.parse(text));
 }
