@@ -12,13 +12,11 @@
  * effects in the order in which they are to be done.
  */
 import type { KeyPrefixes } from './key-prefixes.ts';
+import type { CiphertextEncoding } from './mceliece/parameters.ts';
 import type { StepJob } from './steps/step-job.ts';
 
 /** The hash of the handshake: keyed BLAKE2b (V02) or SHAKE256 (V03). Spec tunnel.md 5.1. */
 export type ProtocolVersion = 'V02' | 'V03';
-
-/** The Classic McEliece ciphertext: 188 bytes with confirmation, or 156 without. Spec tunnel.md 5.2. */
-export type CiphertextEncoding = 'pc188' | 'r4-156';
 
 /** A UDP address. IPv4-mapped IPv6 addresses are taken for the IPv4 address they hold. */
 export type Endpoint = { address: string; port: number };
@@ -101,7 +99,8 @@ export type Effect =
   | {
       effect: 'dropped';
       reason: DropReason;
-      peer: PeerId | 'unknown';
+      /** Undefined: `unknown`. */
+      peer: PeerId | undefined;
       source: Endpoint | undefined;
       detail?: string | undefined;
     }
