@@ -3,14 +3,7 @@
  * keys are checked; only those that this version acts on are kept, so that nothing can claim to use the others.
  */
 import { basename } from 'node:path';
-import {
-  configFault,
-  configWarning,
-  type Fields,
-  type FieldValues,
-  isTomlTable,
-  readFields,
-} from '@labmesh/kit/options/read-fields';
+import { isTomlTable } from '@labmesh/kit/options/read-fields';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import { OptionsError, showFound } from '@labmesh/kit/options/options-error';
 import type { LogLevel } from '@labmesh/kit/log';
@@ -24,17 +17,21 @@ import {
   type ListenAddress,
   parseListenAddress,
 } from '@labmesh/kit/http/listen-address';
+import { type ControlPlaneConfig, readControlPlane } from './config/read-control-plane.ts';
+import { type ConfigRules, type Reader, readTable, safeAddress, warnAt } from './config/reader.ts';
+import { defaultTunnel, readTunnel, type TunnelConfig } from './config/read-tunnel.ts';
 import * as tables from './config/tables.ts';
 
 export type LabmanConfig = {
   path: string;
   classic: boolean;
-  /** Set when a Conplane is configured: shown as "not in this version". No token is kept. */
-  controlPlaneUrl: string | undefined;
-  /** A tunnel is configured. */
-  hasTunnel: boolean;
+  controlPlane: ControlPlaneConfig | undefined;
+  /** Undefined: neither a tunnel nor a Conplane is configured. */
+  tunnel: TunnelConfig | undefined;
   slugScheme: 'classic' | 'sealed';
   proxy: {
+    /** Port on the tunnel address. */
+    tunnelPort: number;
     /** The operator's own listener, loopback; undefined = none. */
     local: ListenAddress | undefined;
     /** What the tunnel address would offer. The local address offers all. */
@@ -48,13 +45,6 @@ export type LabmanConfig = {
   endpoints: EndpointSpec[];
 };
 
-export type ConfigRules = {
-  /** Takes each warning as one line. */
-  warn: (line: string) => void;
-  /** A classic file is held to the rules of a canonical one. */
-  strict?: boolean;
-};
-
 /** Waits where an entry says nothing: longer than the gateway's, whose caller may be another gateway that waits too. */
 export const labmanTimeouts = {
   connectMs: 5_000,
@@ -66,95 +56,6 @@ export const labmanTimeouts = {
 };
 const probeIntervalMs = 30_000;
 const megabyte = 1024 * 1024;
-
-/** One file while it is read; `root` is the table that holds a node's settings, `under` its name. */
-type Reader = { file: OptionsFile; under: string; root: Record<string, unknown>; classic: boolean; rules: ConfigRules };
-
-const keyIn = (reader: Reader, key: string) => (reader.under === '' ? key : `${reader.under}.${key}`);
-const warnAt = (reader: Reader, key: string, text: string) =>
-  reader.rules.warn(configWarning(reader.file, keyIn(reader, key), text));
-
-/** C2: what a classic file may have beside the known keys, a canonical one may not. */
-function unknownKey(reader: Reader, key: string, problem: string): void {
-  if (reader.classic && !reader.rules.strict) return reader.rules.warn(configWarning(reader.file, key, problem));
-  throw configFault(reader.file, key, {
-    problem,
-    fix: problem.includes('did you mean') ? 'mend or remove it' : 'remove it',
-  });
-}
-
-function readTable<F extends Fields>(
-  reader: Reader,
-  name: string,
-  raw: unknown,
-  fields: F,
-  elsewhere: string[] = [],
-): FieldValues<F> {
-  const key = name === '' ? reader.under : keyIn(reader, name);
-  return readFields(reader.file, { key, raw, elsewhere }, fields, (at, problem) => unknownKey(reader, at, problem));
-}
-
-/** A listen address that is `allowed`, or an error with exit code 8. */
-function safeAddress(
-  reader: Reader,
-  at: { key: string; text: string; port: number; example: string },
-  allowed: (address: ListenAddress) => string | undefined,
-): ListenAddress {
-  const key = keyIn(reader, at.key);
-  const fix = `write ${at.example}`;
-  const address = parseListenAddress(at.text, at.port);
-  const found = showFound(at.text);
-  if (address === undefined) throw configFault(reader.file, key, { found, expected: 'IP or IP:port', fix });
-  const refused = isWildcard(address.host) ? 'is a wildcard address, which is never listened on' : allowed(address);
-  if (refused !== undefined)
-    throw configFault(reader.file, key, { found, problem: `${found} ${refused}`, fix, exitCode: 8 });
-  return address;
-}
-
-/** Checks how the Conplane would be reached; gives its address with `/api/v1` when the file names no path. */
-function readControlPlane(reader: Reader): string | undefined {
-  const raw = reader.root['control_plane'];
-  if (raw === undefined) return undefined;
-  const values = readTable(reader, 'control_plane', raw, tables.controlPlaneFields);
-  const fault = (key: string, problem: string, fix: string) =>
-    configFault(reader.file, keyIn(reader, `control_plane.${key}`), { problem, fix });
-  const { base_url: baseUrl } = values;
-  if (baseUrl === undefined)
-    throw fault('base_url', 'is missing', `write ${tables.controlPlaneFields.base_url.example}`);
-  const url = new URL(baseUrl);
-  if (url.protocol === 'http:' && !isLoopback(url.hostname) && values.insecure !== true) {
-    throw fault('base_url', 'plain http is for loopback only', 'write https://…, or insecure = true beside it');
-  }
-  const tokens = [values.node_token, values.node_token_file].filter((token) => token !== undefined);
-  if (tokens.length === 0)
-    throw fault('node_token_file', 'is missing', 'name a file with the node token, or write node_token = "…"');
-  if (tokens.length === 2) throw fault('node_token', 'stands beside node_token_file', 'keep only node_token_file');
-  if (url.pathname === '/') url.pathname = '/api/v1';
-  return url.href;
-}
-
-/** Checks the tunnel's tables; gives the tunnel address when the file has one. */
-function checkTunnel(reader: Reader): string | undefined {
-  const raw = reader.root['wireguard'];
-  if (raw === undefined) return undefined;
-  const values = readTable(reader, 'wireguard', raw, tables.wireguardFields, ['rosenpass']);
-  const rosenpass = isTomlTable(raw) ? raw['rosenpass'] : undefined;
-  readTable(reader, 'wireguard.rosenpass', rosenpass, tables.rosenpassFields);
-  const wide = values.allowed_ips?.find((net) => isPrivate(net.split('/')[0] ?? ''));
-  if (wide !== undefined)
-    warnAt(
-      reader,
-      'wireguard.allowed_ips',
-      `${showFound(wide)} is a private network; the node only ever routes its peer`,
-    );
-  if (values.isolation === 'none')
-    warnAt(
-      reader,
-      'wireguard.isolation',
-      '"none" lets the peer reach every service of this machine; write isolation = "auto"',
-    );
-  return values.address?.split('/')[0];
-}
 
 /** X9: `listen_addr` belongs to the tunnel, `local_addr` to the operator; the two never stand in for each other. */
 function readProxy(reader: Reader, tunnelAddress: string | undefined): LabmanConfig['proxy'] {
@@ -175,6 +76,7 @@ function readProxy(reader: Reader, tunnelAddress: string | undefined): LabmanCon
           isLoopback(host) ? undefined : 'is not a loopback address',
         );
   return {
+    tunnelPort: port,
     local,
     paths: values.paths ?? ['chat', 'completions', 'models'],
     bodyBytesMax: (values.max_body_mb ?? 64) * megabyte,
@@ -270,9 +172,9 @@ export function readLabmanConfig(file: OptionsFile, rules: ConfigRules): LabmanC
   const reader: Reader = { file, under: classic ? '' : 'labman', root: isTomlTable(raw) ? raw : {}, classic, rules };
   if (!isTomlTable(raw)) readTable(reader, '', raw, tables.topFields);
   const slugScheme = readSlugScheme(reader);
-  const controlPlaneUrl = readControlPlane(reader);
-  const tunnelAddress = checkTunnel(reader);
-  const proxy = readProxy(reader, tunnelAddress);
+  const controlPlane = readControlPlane(reader);
+  const tunnel = readTunnel(reader) ?? (controlPlane === undefined ? undefined : defaultTunnel(reader));
+  const proxy = readProxy(reader, tunnel?.address);
   checkPortman(reader);
   readTable(reader, 'directives', reader.root['directives'], tables.directivesFields);
   const telemetry = readTelemetry(reader);
@@ -280,8 +182,8 @@ export function readLabmanConfig(file: OptionsFile, rules: ConfigRules): LabmanC
   return {
     path: file.path,
     classic,
-    controlPlaneUrl,
-    hasTunnel: 'wireguard' in reader.root,
+    controlPlane,
+    tunnel,
     slugScheme,
     proxy,
     telemetry,

@@ -1,16 +1,12 @@
 /** Rosenpass public keys of others as `<folder>/<sha256>.pk`: raw, 524,160 bytes, named by what they hold (K7). */
-import { createHash } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeWholeFile } from '@labmesh/kit/saved-file';
+import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
 import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
 import { TunnelKeyError } from './tunnel-key-error.ts';
 
 const fingerprintPattern = /^sha256:([0-9a-f]{64})$/;
-
-/** K2. */
-export const fingerprintOf = (publicKey: Uint8Array): string =>
-  `sha256:${createHash('sha256').update(publicKey).digest('hex')}`;
 
 function pathOf(folder: string, fingerprint: string): string {
   const [, hex] = fingerprintPattern.exec(fingerprint) ?? [];

@@ -1,7 +1,7 @@
 /** The own Rosenpass pair in files: raw bytes, the secret one 0600 in either layout (K1, tunnel 2.2). */
 import { writePrivateFile, writeWholeFile } from '@labmesh/kit/saved-file';
+import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
 import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
-import { fingerprintOf } from './public-key-files.ts';
 import { readSecretFile } from './read-secret-file.ts';
 import type { RosenpassPair } from './step-pool.ts';
 import { TunnelKeyError } from './tunnel-key-error.ts';

@@ -2,6 +2,7 @@
 import type { Field } from '@labmesh/kit/options/read-fields';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { fingerprintInput } from '@labmesh/wire/tunnel';
 import { parseLogLevel } from './log-level.ts';
 import { isCidr } from '@labmesh/kit/http/listen-address';
 
@@ -86,12 +87,27 @@ export const wireguardFields = {
   range: form('range', '10.90.0.0/16', 'a network', (value) => value.includes('/') && isCidr(value)),
   isolation: choice('isolation', ['auto', 'netns', 'filter', 'none']),
   require_pq: flag('require_pq', true),
+  backend: choice('backend', ['auto', 'kernel', 'wireguard-go', 'native']),
+  aead: choice('aead', ['auto', 'libcrypto', 'wasm', 'js']),
+  mtu: integer('mtu', 1_420, 1_280, 1_420),
+  keepalive_s: integer('keepalive_s', 25, 1, 120),
+  fallback_after_s: integer('fallback_after_s', 60, 10, 3_600),
 } as const satisfies Record<string, Field>;
 
 export const rosenpassFields = {
-  private_key_path: text('private_key_path', '/var/lib/labman/rp.key'),
-  public_key_path: text('public_key_path', '/var/lib/labman/rp.pub'),
+  private_key_path: text('private_key_path', '/var/lib/labman/pqsk'),
+  public_key_path: text('public_key_path', '/var/lib/labman/pqpk'),
   peer_public_key_path: text('peer_public_key_path', '/etc/labman/peer.pub'),
+  peer_sha256: {
+    schema: fingerprintInput,
+    expected: '64 hex digits',
+    example: 'peer_sha256 = "sha256:…"',
+  },
+  endpoint: form('endpoint', 'conplane.example.com:9999', 'host:port', isHostPort),
+  protocol_version: choice('protocol_version', ['auto', 'V02', 'V03']),
+  ciphertext: choice('ciphertext', ['auto', 'pc188', 'r4-156']),
+  preshared_key_path: text('preshared_key_path', '/etc/labman/psk'),
+  key_out: text('key_out', '/run/labman/psk'),
 } as const satisfies Record<string, Field>;
 
 /** Names of proxy routes, and the paths that mean them. */

@@ -47,10 +47,11 @@ type Ask = {
   body?: string | undefined;
   signal?: AbortSignal | undefined;
   answerBytesMax?: number | undefined;
+  headers?: Record<string, string> | undefined;
 };
 
 /** One request over a connection of its own: a kept one would go on with an old certificate. @throws FleetError, system errors. */
-function ask({ url, path, tls, body, signal, answerBytesMax = usualAnswerBytesMax }: Ask): Promise<string> {
+function ask({ url, path, tls, body, signal, answerBytesMax = usualAnswerBytesMax, headers }: Ask): Promise<string> {
   const target = new URL(path, url);
   return new Promise((resolve, reject) => {
     const request = httpsRequest(
@@ -63,7 +64,9 @@ function ask({ url, path, tls, body, signal, answerBytesMax = usualAnswerBytesMa
         method: body === undefined ? 'GET' : 'POST',
         signal: signal ?? AbortSignal.timeout(callMs),
         headers:
-          body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+          body === undefined
+            ? headers
+            : { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
       },
       (response) => {
         const parts: Buffer[] = [];
@@ -126,6 +129,7 @@ export async function callLabd<S extends z.ZodType>(
     client?: ClientKey;
     signal?: AbortSignal | undefined;
     answerBytesMax?: number;
+    headers?: Record<string, string>;
   },
 ): Promise<z.output<S>> {
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);
@@ -136,6 +140,7 @@ export async function callLabd<S extends z.ZodType>(
     body,
     signal: call.signal,
     answerBytesMax: call.answerBytesMax,
+    headers: call.headers,
   });
   return call.output.parse(JSON.parse(text));
 }

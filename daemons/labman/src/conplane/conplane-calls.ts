@@ -1,0 +1,91 @@
+/**
+ * The two calls of a node (network plane N3, N5). With a pinned CA the Conplane is known by it, and the token is not sent
+ * before the pin matched; without one the system's roots decide.
+ */
+import { parseJson } from '@labmesh/kit/parse-json';
+import { asError, callLabd, fetchPinnedBundle } from '@labmesh/link/calls/labd-calls';
+import {
+  nodeHeartbeatAnswerSchema,
+  type NodeHeartbeatAnswer,
+  type NodeHeartbeatRequest,
+  nodeRegisterAnswerSchema,
+  type NodeRegisterAnswer,
+  type NodeRegisterRequest,
+} from '@labmesh/wire/node';
+import type { z } from 'zod';
+
+/** An answer may hold the hub's Rosenpass key in base64. */
+const answerBytesMax = 1024 * 1024;
+const callMs = 30_000;
+
+export type ConplaneCallsOptions = { url: string; caPin: string | undefined; token: () => string };
+
+export class ConplaneCalls {
+  readonly #options: ConplaneCallsOptions;
+  /** Roots that matched the pin; fetched again when the chain no longer ends there. */
+  #bundlePem: string | undefined;
+
+  constructor(options: ConplaneCallsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws FleetError with the Conplane's code, system errors for the network. */
+  register(request: Omit<NodeRegisterRequest, 'token'>, signal: AbortSignal): Promise<NodeRegisterAnswer> {
+    const body = { token: this.#options.token(), ...request };
+    return this.#call('nodes/register', body, nodeRegisterAnswerSchema, signal);
+  }
+
+  /** @throws as `register` */
+  heartbeat(request: NodeHeartbeatRequest, signal: AbortSignal): Promise<NodeHeartbeatAnswer> {
+    return this.#call('nodes/heartbeat', request, nodeHeartbeatAnswerSchema, signal);
+  }
+
+  async #call<S extends z.ZodType>(path: string, body: unknown, output: S, stopped: AbortSignal): Promise<z.output<S>> {
+    const { url, caPin, token } = this.#options;
+    const signal = AbortSignal.any([stopped, AbortSignal.timeout(callMs)]);
+    const target = `${url.replace(/\/$/, '')}/${path}`;
+    const bearer = { authorization: `Bearer ${token()}` };
+    if (caPin === undefined) return this.#callPlainly(target, body, output, signal, bearer);
+    this.#bundlePem ??= await fetchPinnedBundle(url, caPin, signal);
+    const call = { path: new URL(target).pathname, body, output, signal, answerBytesMax, headers: bearer };
+    try {
+      return await callLabd({ url: target, bundlePem: this.#bundlePem }, call);
+    } catch (error) {
+      // The CA may have been rotated: the pin decides again.
+      if (!(error instanceof Error && 'status' in error)) this.#bundlePem = undefined;
+      throw error;
+    }
+  }
+
+  async #callPlainly<S extends z.ZodType>(
+    target: string,
+    body: unknown,
+    output: S,
+    signal: AbortSignal,
+    bearer: Record<string, string>,
+  ): Promise<z.output<S>> {
+    const headers = { ...bearer, 'content-type': 'application/json' };
+    const response = await fetch(target, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+      signal,
+      redirect: 'error',
+    });
+    const text = await readBounded(response, answerBytesMax);
+    if (!response.ok) throw asError(response.status, text);
+    return output.parse(parseJson(text));
+  }
+}
+
+/** @throws Error when the answer is longer */
+async function readBounded(response: Response, bytesMax: number): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of response.body ?? []) {
+    length += part.length;
+    if (length > bytesMax) throw new Error(`the answer of the Conplane is longer than ${bytesMax} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}

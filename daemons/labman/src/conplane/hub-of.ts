@@ -1,0 +1,64 @@
+/** What a register answer says of the hub, held against what is pinned (tunnel K5, I10). Nothing of it is believed before. */
+import type { NodeRegisterAnswer } from '@labmesh/wire/node';
+import { fingerprintField, rosenpassCiphertexts, rosenpassVersions, wireguardKeyField } from '@labmesh/wire/tunnel';
+import type { TunnelConfig } from '../config/read-tunnel.ts';
+import type { HubState } from './node-file.ts';
+
+/** The hub's key is another one than the pinned. The way out is the operator's. */
+export class PinMismatch extends Error {
+  override readonly name = 'PinMismatch';
+}
+
+type Said = NonNullable<NodeRegisterAnswer['conplane']>;
+/** `trusted`: a fingerprint that the operator let in at this machine. */
+type Pins = { config: TunnelConfig; known: HubState | undefined; trusted: string | undefined };
+
+const choiceOf = <T extends string>(choices: readonly T[], text: string | undefined): T | null =>
+  choices.find((one) => one === text) ?? null;
+
+function fingerprintIn(said: Said): string | null {
+  const text = said.rosenpass_sha256;
+  if (text === undefined || text === '') return null;
+  const parsed = fingerprintField.safeParse(text.startsWith('sha256:') ? text : `sha256:${text}`);
+  if (!parsed.success) throw new PinMismatch('the Conplane names a Rosenpass key by something that is no fingerprint');
+  return parsed.data;
+}
+
+function checkRosenpassPin(found: string | null, { config, known, trusted }: Pins): void {
+  const pinned = config.rosenpass.peerSha256 ?? known?.rosenpassSha256 ?? undefined;
+  if (pinned === undefined || found === pinned) return;
+  // Leaving the key out would make a pinned hub a classical one.
+  if (found !== null && found === trusted) return;
+  const way = found === null ? 'ask who runs it' : `compare, then run: labman tunnel trust ${found}`;
+  throw new PinMismatch(`the hub shows Rosenpass key ${found ?? 'none'}, pinned is ${pinned}; ${way}`);
+}
+
+function checkWireguardPin(found: string, { config, known, trusted }: Pins): void {
+  const pinned = config.peer.publicKey ?? known?.wireguardPublicKey;
+  if (pinned === undefined || found === pinned || trusted === found) return;
+  throw new PinMismatch(`the hub shows WireGuard key ${found}, pinned is ${pinned}; labman tunnel trust ${found}`);
+}
+
+/**
+ * The hub as this node takes it; undefined when the Conplane has no tunnel.
+ * @throws PinMismatch
+ */
+export function hubOf(answer: NodeRegisterAnswer, pins: Pins): HubState | undefined {
+  const said = answer.conplane;
+  if (said === undefined) return undefined;
+  const key = wireguardKeyField.safeParse(said.wireguard_public_key);
+  if (!key.success) throw new PinMismatch('the Conplane names no WireGuard key');
+  const rosenpassSha256 = fingerprintIn(said);
+  checkRosenpassPin(rosenpassSha256, pins);
+  checkWireguardPin(key.data, pins);
+  const { config } = pins;
+  return {
+    address: config.peer.address ?? said.tunnel_address,
+    wireguardPublicKey: key.data,
+    wireguardEndpoint: config.peer.endpoint ?? said.wireguard_endpoint,
+    rosenpassSha256,
+    rosenpassEndpoint: config.rosenpass.endpoint ?? said.rosenpass_endpoint ?? null,
+    rosenpassVersion: choiceOf(rosenpassVersions, said.rosenpass_version),
+    rosenpassCiphertext: choiceOf(rosenpassCiphertexts, said.rosenpass_ciphertext),
+  };
+}

@@ -1,0 +1,176 @@
+/**
+ * A node's life at its Conplane (network plane L2, L3, N3–N5): registers until it is taken, then heartbeats. What was
+ * settled is kept in node.json, so that tunnel and proxy come back without the Conplane.
+ */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { backoff } from '@labmesh/kit/retry';
+import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { keepPublicKey } from '@labmesh/tunnel/public-key-files';
+import type { NodeHeartbeatRequest, NodeInfo, NodeRegisterAnswer } from '@labmesh/wire/node';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { ControlPlaneConfig } from '../config/read-control-plane.ts';
+import type { TunnelConfig } from '../config/read-tunnel.ts';
+import type { ConplaneCalls } from './conplane-calls.ts';
+import { hubOf, PinMismatch } from './hub-of.ts';
+import { type HubState, type NodeState, readNodeState, writeNodeState } from './node-file.ts';
+
+export type OwnPublicKeys = {
+  /** Base64. */
+  wireguard: string;
+  /** `sha256:` and 64 hex digits. */
+  rosenpassSha256: string;
+  /** Raw 524,160 bytes, read when they are asked for. */
+  rosenpass: () => Uint8Array;
+};
+
+export type RegistrationParts = {
+  calls: Pick<ConplaneCalls, 'register' | 'heartbeat'>;
+  config: Pick<ControlPlaneConfig, 'onAuthFailure'>;
+  tunnel: TunnelConfig;
+  stateDir: string;
+  /** Where public keys of others are kept. */
+  keysDir: string;
+  /** A fingerprint or WireGuard key that the operator let in, if any. */
+  trusted: () => string | undefined;
+  keys: OwnPublicKeys;
+  info: (nodeId: string) => NodeInfo;
+  heartbeat: (nodeId: string) => NodeHeartbeatRequest;
+  /** Called with each settled state, before the first heartbeat. */
+  onState: (state: NodeState) => Promise<void>;
+  clock: Clock;
+  log: Logger;
+};
+
+export type RegistrationState = 'starting' | 'registered' | 'error' | 'pin_mismatch';
+
+/** The token is refused: not tried again before, since nothing here can mend it. */
+const refusedWaitMs = 300_000;
+const heartbeatMs = 10_000;
+const caps = { versions: ['V03', 'V02'], ciphertexts: ['pc188', 'r4-156'] };
+
+const isRefused = (error: unknown) => error instanceof FleetError && (error.status === 401 || error.status === 403);
+
+export class Registration {
+  readonly #parts: RegistrationParts;
+  #state: NodeState | undefined;
+  #phase: RegistrationState = 'starting';
+  #detail: string | undefined;
+
+  constructor(parts: RegistrationParts) {
+    this.#parts = parts;
+    this.#state = readNodeState(parts.stateDir);
+  }
+
+  /** What the last registration settled, also that of an earlier run. */
+  get state(): NodeState | undefined {
+    return this.#state;
+  }
+  get phase(): RegistrationState {
+    return this.#phase;
+  }
+  /** Why it is not registered, for the operator. */
+  get detail(): string | undefined {
+    return this.#detail;
+  }
+
+  /**
+   * Runs until the signal ends it.
+   * @throws FleetError 401 or 403 when `on_auth_failure` is "stop"
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    let waits = backoff({ firstMs: 1_000, capMs: 30_000 });
+    while (!signal.aborted) {
+      try {
+        const everyMs = await this.#register(signal);
+        waits = backoff({ firstMs: 1_000, capMs: 30_000 });
+        await this.#beat(everyMs, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        await this.#waitAfter(error, waits.next().value ?? 30_000, signal);
+      }
+    }
+  }
+
+  async #waitAfter(error: unknown, waitMs: number, signal: AbortSignal): Promise<void> {
+    const { clock, log, config } = this.#parts;
+    if (isRefused(error) && config.onAuthFailure === 'stop') throw error;
+    const isPin = error instanceof PinMismatch;
+    this.#phase = isPin ? 'pin_mismatch' : isRefused(error) ? 'error' : 'starting';
+    this.#detail = error instanceof Error ? error.message : String(error);
+    const forMs = isRefused(error) ? refusedWaitMs : isPin ? 30_000 : waitMs;
+    log.warn('the Conplane did not take this node', { state: this.#phase, detail: this.#detail, again_in_ms: forMs });
+    await clock.sleep(forMs, signal).catch(() => undefined);
+  }
+
+  /** Gives the time between heartbeats. */
+  async #register(signal: AbortSignal): Promise<number> {
+    const { calls, log } = this.#parts;
+    let answer = await calls.register(this.#request(false), signal);
+    if (answer.need_rosenpass_key === true) answer = await calls.register(this.#request(true), signal);
+    if (!answer.success || answer.node_id === undefined) {
+      throw new Error(`the Conplane refused: ${answer.message ?? 'it says no reason'}`);
+    }
+    await this.#settle(answer, answer.node_id);
+    log.info('registered', { node: answer.node_id, address: answer.wireguard_address ?? 'none' });
+    return (answer.heartbeat_s ?? 0) * 1_000 || heartbeatMs;
+  }
+
+  #request(whole: boolean) {
+    const { keys, info } = this.#parts;
+    const known = this.#state?.hub?.rosenpassSha256 ?? undefined;
+    return {
+      node_info: info(this.#state?.nodeId ?? 'node-new'),
+      wireguard_public_key: keys.wireguard,
+      rosenpass_public_key: whole ? Buffer.from(keys.rosenpass()).toString('base64') : '',
+      rosenpass_public_key_sha256: keys.rosenpassSha256,
+      ...(known !== undefined && { known_rosenpass_sha256: known }),
+      tunnel_caps: caps,
+    };
+  }
+
+  async #settle(answer: NodeRegisterAnswer, nodeId: string): Promise<void> {
+    const { stateDir, tunnel, onState, trusted } = this.#parts;
+    const pins = { config: tunnel, known: this.#state?.hub ?? undefined, trusted: trusted() };
+    const hub = hubOf(answer, pins);
+    if (hub !== undefined) this.#keepHubKey(answer, hub);
+    const address = tunnel.address ?? answer.wireguard_address?.split('/')[0] ?? null;
+    const state: NodeState = { nodeId, address, hub: hub ?? null };
+    writeNodeState(stateDir, state);
+    this.#state = state;
+    this.#phase = 'registered';
+    this.#detail = undefined;
+    await onState(state);
+  }
+
+  /** @throws PinMismatch when the key is not the one that the answer itself names */
+  #keepHubKey(answer: NodeRegisterAnswer, hub: HubState): void {
+    const text = answer.conplane?.rosenpass_public_key;
+    if (text === undefined || text === '') return;
+    const key = new Uint8Array(Buffer.from(text, 'base64'));
+    if (hub.rosenpassSha256 === null || fingerprintOf(key) !== hub.rosenpassSha256) {
+      throw new PinMismatch('the hub’s Rosenpass key has another fingerprint than the Conplane says');
+    }
+    keepPublicKey(this.#parts.keysDir, key);
+  }
+
+  /** Until the Conplane no longer knows this node. */
+  async #beat(everyMs: number, signal: AbortSignal): Promise<void> {
+    const { calls, clock, log, heartbeat } = this.#parts;
+    let failed = 0;
+    while (!signal.aborted) {
+      await clock.sleep(everyMs, signal);
+      try {
+        const answer = await calls.heartbeat(heartbeat(this.#state?.nodeId ?? ''), signal);
+        if (!answer.success) throw new FleetError('UNAUTHENTICATED', { message: answer.message ?? 'not known there' });
+        failed = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        // Another registration tells: the node may have been removed, its token revoked.
+        if (error instanceof FleetError && error.status < 500 && error.status !== 429) return;
+        failed++;
+        if (failed === 1 || failed % 60 === 0) log.warn('a heartbeat was not answered', { failed, error });
+      }
+    }
+  }
+}
