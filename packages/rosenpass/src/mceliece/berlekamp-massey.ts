@@ -1,5 +1,6 @@
 import { invert, multiply, productOf, reduce } from './field.ts';
 import { errorCount } from './parameters.ts';
+import { wipe } from './words.ts';
 
 /**
  * Locator polynomial of 192 syndromes: 97 coefficients, low first, whose roots are the elements at the errors. With
@@ -37,6 +38,6 @@ export function locatorOf(syndromes: Uint16Array): Uint16Array {
     previous[0] = 0;
   }
   const locator = connection.toReversed();
-  for (const secret of [connection, previous, kept]) secret.fill(0);
+  wipe(connection, previous, kept);
   return locator;
 }

@@ -2,12 +2,13 @@ import { locatorOf } from './berlekamp-massey.ts';
 import { confirmPrefix } from './encapsulate.ts';
 import { ciphertextBytes, errorCount, errorVectorBytes, syndromeBytes } from './parameters.ts';
 import { blockWords, evaluateAt, invertPlanes, multiplyPlanes, type Planes, planesOf } from './planes.ts';
+import { readElements } from './random-source.ts';
 import { RosenpassKeyInvalid } from './rosenpass-key-invalid.ts';
 import { splitSecretKey } from './secret-key.ts';
 import { shake256 } from './shake256.ts';
 import { supportOf } from './support.ts';
 import { powerSums } from './syndromes.ts';
-import { copyToWords, countBits, equalBytesMask, equalMask } from './words.ts';
+import { copyToWords, countBits, equalBytesMask, equalMask, wipe } from './words.ts';
 
 /** What decoding needs of a secret key, worked out once: about 25 kB. Disposing zeroes it. */
 export type PreparedSecretKey = Disposable & {
@@ -28,18 +29,15 @@ export function prepareSecretKey(secret: Uint8Array): PreparedSecretKey {
   const parts = splitSecretKey(secret);
   const elements = supportOf(parts.controlBits);
   const support = planesOf(elements);
-  elements.fill(0);
   const goppa = new Uint16Array(errorCount + 1);
-  for (let i = 0; i < errorCount; i++) {
-    goppa[i] = ((parts.g[2 * i] as number) | ((parts.g[2 * i + 1] as number) << 8)) & 0x1fff;
-  }
+  goppa.set(readElements(parts.g));
   goppa[errorCount] = 1;
   const values = evaluateAt(support, goppa);
   const weights = invertPlanes(values);
   multiplyPlanes(weights, weights, weights);
-  for (const used of [goppa, values]) used.fill(0);
   const supportSquared = new Int32Array(support.length);
   multiplyPlanes(supportSquared, support, support);
+  wipe(elements, goppa, values);
   const s = parts.s.slice();
   return {
     support,
@@ -47,7 +45,7 @@ export function prepareSecretKey(secret: Uint8Array): PreparedSecretKey {
     weights,
     s,
     [Symbol.dispose]() {
-      for (const held of [support, supportSquared, weights, s]) held.fill(0);
+      wipe(support, supportSquared, weights, s);
     },
   };
 }
@@ -61,7 +59,7 @@ function rootsOf(locator: Uint16Array, support: Planes): Int32Array {
     for (let k = 0; k < blockWords; k++) any |= values[block * blockWords + k] as number;
     roots[block] = ~any;
   }
-  values.fill(0);
+  wipe(values);
   return roots;
 }
 
@@ -81,7 +79,7 @@ function decode(key: PreparedSecretKey, received: Int32Array): { error: Int32Arr
   let wrong = 0;
   const checks = powerSums(sum, key.weights, key.supportSquared, errorCount);
   for (const check of checks) wrong |= check;
-  for (const used of [syndromes, locator, sum, checks]) used.fill(0);
+  wipe(syndromes, locator, sum, checks);
   return { error, good: equalMask(weight, errorCount) & equalMask(wrong, 0) };
 }
 
@@ -109,6 +107,6 @@ export function decapsulate(prepared: PreparedSecretKey, ciphertext: Uint8Array)
     preimage[1 + i] = ((errorVector[i] as number) & accepted) | ((prepared.s[i] as number) & ~accepted);
   }
   const key = shake256(preimage, ciphertext);
-  for (const used of [errorVector, preimage]) used.fill(0);
+  wipe(error, preimage);
   return key;
 }

@@ -8,9 +8,10 @@ import {
   publicRowBytes,
   syndromeBytes,
 } from './parameters.ts';
+import type { RandomSource } from './random-source.ts';
 import { RosenpassKeyInvalid } from './rosenpass-key-invalid.ts';
 import { shake256 } from './shake256.ts';
-import { copyToWords, parity } from './words.ts';
+import { copyToWords, parity, wipe } from './words.ts';
 
 const rowWords = publicRowBytes / 4;
 const identityWords = checkRows / 32;
@@ -55,7 +56,7 @@ export function encapsulateError(
   if (errorVector.length !== errorVectorBytes) throw new RangeError(`an error vector has ${codeLength} bits`);
   const error = copyToWords(errorVector);
   const syndrome = syndromeOf(publicRows(publicKey), error);
-  error.fill(0);
+  wipe(error);
   const confirmation = encoding === 'pc188' ? shake256(confirmPrefix, errorVector) : new Uint8Array(0);
   const ciphertext = new Uint8Array(syndrome.length + confirmation.length);
   ciphertext.set(syndrome);
@@ -65,16 +66,15 @@ export function encapsulateError(
 
 /**
  * A fresh 32-byte key and the ciphertext that gives it to the owner of `publicKey`: 188 or 156 bytes.
- * @param random gives that many random bytes, which are zeroed after use.
  * @throws RosenpassKeyInvalid unless the public key has 524,160 bytes.
  */
 export function encapsulate(
   publicKey: Uint8Array,
   encoding: CiphertextEncoding,
-  random: (bytes: number) => Uint8Array,
+  random: RandomSource,
 ): { ciphertext: Uint8Array; key: Uint8Array } {
   const errorVector = drawErrorVector(random);
   const result = encapsulateError(publicKey, errorVector, encoding);
-  errorVector.fill(0);
+  wipe(errorVector);
   return result;
 }

@@ -1,5 +1,6 @@
 import { codeLength, errorCount, errorVectorBytes } from './parameters.ts';
-import { equalMask } from './words.ts';
+import { drawBytes, type RandomSource, readElements } from './random-source.ts';
+import { equalMask, wipe } from './words.ts';
 
 /** Draws before a source of randomness is called broken: a draw fails with 0.65, so 200 fail with 10^-37. */
 const drawsMax = 200;
@@ -35,21 +36,19 @@ function duplicateMask(places: Int32Array): number {
  * What is thrown away shows in time, and tells nothing about what is kept.
  * @throws Error when the source of randomness never gives 96 places.
  */
-export function drawErrorVector(random: (bytes: number) => Uint8Array): Uint8Array {
+export function drawErrorVector(random: RandomSource): Uint8Array {
   for (let draw = 0; draw < drawsMax; draw++) {
-    const bytes = random(candidates * 2);
-    if (bytes.length !== candidates * 2) throw new RangeError('the source of randomness gave another length');
+    const bytes = drawBytes(random, candidates * 2);
+    const values = readElements(bytes);
     const places = new Int32Array(candidates);
     let kept = 0;
-    for (let i = 0; i < candidates; i++) {
-      const place = ((bytes[2 * i] as number) | ((bytes[2 * i + 1] as number) << 8)) & 0x1fff;
+    for (const place of values) {
       places[kept] = place;
       kept += (place - codeLength) >>> 31;
     }
-    bytes.fill(0);
     const drawn = kept >= errorCount && duplicateMask(places) === 0;
     const vector = drawn ? setBits(places) : undefined;
-    places.fill(0);
+    wipe(bytes, values, places);
     if (vector !== undefined) return vector;
   }
   throw new Error('the source of randomness repeats itself');

@@ -1,11 +1,12 @@
 import { fieldBits } from './parameters.ts';
+import { wipe } from './words.ts';
 
 /**
  * Bit-sliced field elements: 32 of them, a block, are 13 words; word k (plane k) holds coefficient k of all 32, element
  * i in bit i. One multiplication of 377 word operations then serves 32 elements, with no branch or index that depends
  * on them. Element i of many is element i & 31 of block i >> 5.
  */
-export type Planes = Int32Array;
+export type Planes = Int32Array<ArrayBuffer>;
 
 export const blockWords = fieldBits;
 
@@ -101,6 +102,6 @@ export function evaluateAt(points: Planes, coefficients: Uint16Array): Planes {
       for (let k = 0; k < blockWords; k++) values[at + k] = (values[at + k] as number) ^ (spread[from + k] as number);
     }
   }
-  spread.fill(0);
+  wipe(spread);
   return values;
 }

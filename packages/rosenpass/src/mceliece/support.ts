@@ -1,4 +1,5 @@
 import { codeLength, fieldBits, fieldSize, layerBytes, networkLayers } from './parameters.ts';
+import { wipe } from './words.ts';
 
 /** The 13 coefficients of an element in the opposite order. */
 export function reverseBits(element: number): number {
@@ -33,6 +34,6 @@ export function supportOf(controlBits: Uint8Array): Uint16Array {
   const elements = Uint16Array.from({ length: fieldSize }, (_, place) => reverseBits(place));
   applyNetwork(elements, controlBits);
   const support = elements.slice(0, codeLength);
-  elements.fill(0);
+  wipe(elements);
   return support;
 }

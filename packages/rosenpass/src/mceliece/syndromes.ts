@@ -1,5 +1,5 @@
 import { blockWords, multiplyBlock, type Planes } from './planes.ts';
-import { parity } from './words.ts';
+import { parity, wipe } from './words.ts';
 
 /**
  * The field elements Σ bit_i · weight_i · step_i^j for j < count. 32 columns to a word of `bits`; only the blocks of
@@ -22,6 +22,6 @@ export function powerSums(bits: Int32Array, weights: Planes, steps: Planes, coun
     for (let k = 0; k < blockWords; k++) sum |= parity(total[k] as number) << k;
     sums[j] = sum;
   }
-  terms.fill(0);
+  wipe(terms, total);
   return sums;
 }

@@ -38,3 +38,8 @@ export function equalBytesMask(a: Uint8Array, b: Uint8Array): number {
   for (let i = 0; i < a.length; i++) difference |= (a[i] as number) ^ (b[i] as number);
   return equalMask(difference, 0);
 }
+
+/** Zeroes what held a secret. */
+export function wipe(...secrets: readonly (Uint8Array | Uint16Array | Int32Array)[]): void {
+  for (const secret of secrets) secret.fill(0);
+}

@@ -1,0 +1,104 @@
+import { checkRows } from '../parameters.ts';
+
+/** Columns cleared at once: one word. */
+const blockColumns = 32;
+/**
+ * Rows below a block in which its pivots are searched. A pivot that is in none of 64 random rows, but further down, has
+ * probability 2^-64; near the end all rows are searched.
+ */
+const searchRows = 64;
+/** Pivot rows that one pass over a row adds to it. */
+const passRows = 8;
+
+/** Adds the words from…width of one row to another where the mask is set. */
+function addMasked(matrix: Int32Array, to: number, from: number, words: number, mask: number): void {
+  for (let word = 0; word < words; word++) {
+    matrix[to + word] = (matrix[to + word] as number) ^ ((matrix[from + word] as number) & mask);
+  }
+}
+
+/** All bits set where the row has the column's bit. */
+const bitMask = (word: number, column: number) => -((word >>> column) & 1);
+
+/**
+ * Gives rows first…first+31 the identity in the columns of `block`, and clears these columns in the rows up to `end`.
+ * False when a pivot is missing.
+ */
+function pivotBlock(matrix: Int32Array, width: number, block: number, end: number): boolean {
+  const first = block * blockColumns;
+  const words = width - block;
+  for (let column = 0; column < blockColumns; column++) {
+    const pivot = (first + column) * width + block;
+    for (let row = first + column + 1; row < end; row++) {
+      const other = row * width + block;
+      const missing = ~bitMask(matrix[pivot] as number, column) & bitMask(matrix[other] as number, column);
+      addMasked(matrix, pivot, other, words, missing);
+    }
+    if (bitMask(matrix[pivot] as number, column) === 0) return false;
+    for (let row = first; row < end; row++) {
+      const other = row * width + block;
+      if (other !== pivot) addMasked(matrix, other, pivot, words, bitMask(matrix[other] as number, column));
+    }
+  }
+  return true;
+}
+
+/** Clears the columns of `block` in the rows from…end - 1 by adding its 32 pivot rows where they have a bit. */
+function clearBlock(matrix: Int32Array, width: number, block: number, from: number, end: number): void {
+  const words = width - block;
+  for (let row = from; row < end; row++) {
+    const at = row * width + block;
+    const bits = matrix[at] as number;
+    for (let column = 0; column < blockColumns; column += passRows) {
+      addEight(matrix, at, (block * blockColumns + column) * width + block, width, words, bits >>> column);
+    }
+  }
+}
+
+/** Adds eight rows, one after another from `p0`, where the low eight bits are set. */
+function addEight(matrix: Int32Array, at: number, p0: number, width: number, words: number, bits: number): void {
+  const m0 = -(bits & 1);
+  const m1 = -((bits >>> 1) & 1);
+  const m2 = -((bits >>> 2) & 1);
+  const m3 = -((bits >>> 3) & 1);
+  const m4 = -((bits >>> 4) & 1);
+  const m5 = -((bits >>> 5) & 1);
+  const m6 = -((bits >>> 6) & 1);
+  const m7 = -((bits >>> 7) & 1);
+  const p1 = p0 + width;
+  const p2 = p1 + width;
+  const p3 = p2 + width;
+  const p4 = p3 + width;
+  const p5 = p4 + width;
+  const p6 = p5 + width;
+  const p7 = p6 + width;
+  for (let word = 0; word < words; word++) {
+    matrix[at + word] =
+      (matrix[at + word] as number) ^
+      ((matrix[p0 + word] as number) & m0) ^
+      ((matrix[p1 + word] as number) & m1) ^
+      ((matrix[p2 + word] as number) & m2) ^
+      ((matrix[p3 + word] as number) & m3) ^
+      ((matrix[p4 + word] as number) & m4) ^
+      ((matrix[p5 + word] as number) & m5) ^
+      ((matrix[p6 + word] as number) & m6) ^
+      ((matrix[p7 + word] as number) & m7);
+  }
+}
+
+/**
+ * Eliminates the left 1248 columns of a matrix of 1248 rows with `width` words each, in place; false when they are
+ * singular, the matrix is then of no use. `triangle` clears below the diagonal only: enough to know.
+ *
+ * Which candidate fails shows in time; it is thrown away and tells nothing about the next.
+ */
+export function toSystematicForm(matrix: Int32Array, width: number, extent: 'triangle' | 'full'): boolean {
+  for (let block = 0; block < checkRows / blockColumns; block++) {
+    const first = block * blockColumns;
+    const end = Math.min(first + blockColumns + searchRows, checkRows);
+    if (!pivotBlock(matrix, width, block, end)) return false;
+    clearBlock(matrix, width, block, end, checkRows);
+    if (extent === 'full') clearBlock(matrix, width, block, 0, first);
+  }
+  return true;
+}
