@@ -1,0 +1,239 @@
+import { describe, expect, test } from 'bun:test';
+import { FakeClock } from '@labmesh/kit/clock';
+import type { PeerState } from '../tunnel-device.ts';
+import { PskManager, type PskEvent } from './psk-manager.ts';
+import type { PskPeer } from './psk-record.ts';
+
+const publicKey = new Uint8Array(32).fill(7);
+const osk = (value: number) => new Uint8Array(32).fill(value);
+const strict: PskPeer = { id: 'hub', publicKey, mode: 'strict', hasRosenpass: true, fallbackAfterMs: 60_000 };
+
+/** A device that remembers; `refuses` makes its next writes fail. */
+function fakeDevice() {
+  const device = {
+    psk: undefined as Uint8Array | undefined,
+    isThere: true,
+    cuts: 0,
+    refuses: false,
+    handshakeMs: undefined as number | undefined,
+    setPsk(_: Uint8Array, psk: Uint8Array) {
+      if (device.refuses) return Promise.reject(new Error('the device is away'));
+      if (!device.isThere) return Promise.resolve(undefined);
+      device.psk = psk.slice();
+      return Promise.resolve(psk.slice());
+    },
+    cutPeer(_: Uint8Array, psk: Uint8Array) {
+      if (device.refuses) return Promise.reject(new Error('the device is away'));
+      device.cuts++;
+      device.psk = psk.slice();
+      device.handshakeMs = undefined;
+      return Promise.resolve(device.isThere);
+    },
+    peers(): Promise<PeerState[]> {
+      const { handshakeMs: lastHandshakeMs } = device;
+      const rest = { address: '10.90.0.1', endpoint: undefined, keepaliveS: 25, rxBytes: 1, txBytes: 2 };
+      return Promise.resolve(device.isThere ? [{ publicKey, lastHandshakeMs, ...rest }] : []);
+    },
+  };
+  return device;
+}
+
+function rig(peer: PskPeer = strict) {
+  const clock = new FakeClock();
+  const device = fakeDevice();
+  const events: PskEvent[] = [];
+  let drawn = 100;
+  const random = (bytes: number) => new Uint8Array(bytes).fill(drawn++);
+  const manager = new PskManager({ device, clock, random, onEvent: (event) => void events.push(event) });
+  device.psk = manager.add(peer);
+  const names = () => events.filter(({ event }) => event !== 'pq').map(({ event }) => event);
+  const pass = async (ms: number) => {
+    for (let left = ms; left > 0; left -= 1_000) {
+      clock.advance(Math.min(1_000, left));
+      await manager.poll();
+    }
+  };
+  const handshake = () => (device.handshakeMs = clock.wall());
+  const pq = () => manager.status(peer.id);
+  return { clock, device, events, names, manager, pass, handshake, pq };
+}
+
+describe('PSKs of a strict peer', () => {
+  test('random at first; an exchange makes it active once a handshake followed', async () => {
+    const { device, manager, pass, handshake, pq } = rig();
+    expect(device.psk).toEqual(osk(100));
+    expect(pq()).toMatchObject({ pq: 'stale', reason: 'no_exchange', pskKind: 'random' });
+    const key = osk(1);
+    await manager.exchanged('hub', key);
+    expect(key).toEqual(osk(0));
+    expect(device.psk).toEqual(osk(1));
+    expect(pq()).toMatchObject({ pq: 'stale', reason: 'no_session', pskKind: 'rosenpass', generation: 1 });
+    await pass(1_000);
+    handshake();
+    await pass(1_000);
+    expect(pq()).toMatchObject({ pq: 'active', reason: 'ok', rxBytes: 1, txBytes: 2 });
+  });
+
+  test('180 s after the last exchange it is cut, once, within a second; the next exchange heals it', async () => {
+    const { device, manager, pass, handshake, pq, names } = rig();
+    await manager.exchanged('hub', osk(1));
+    await pass(2_000);
+    handshake();
+    await pass(120_000);
+    handshake();
+    await pass(57_900);
+    expect(device.cuts).toBe(0);
+    expect(pq()?.pq).toBe('active');
+    await pass(1_000);
+    expect(device.cuts).toBe(1);
+    expect(pq()).toMatchObject({ pq: 'stale', reason: 'exchange_expired', pskKind: 'random' });
+    await pass(300_000);
+    expect(names()).toEqual(['cut']);
+    await manager.exchanged('hub', osk(2));
+    await pass(1_000);
+    handshake();
+    await pass(1_000);
+    expect(pq()).toMatchObject({ pq: 'active', generation: 2 });
+  });
+
+  test('the event of the exchange cuts before the poll does, and never a peer whose exchange came meanwhile', async () => {
+    const { clock, device, manager } = rig();
+    await manager.exchanged('hub', osk(1));
+    clock.advance(180_000);
+    await Promise.all([manager.exchanged('hub', osk(2)), manager.stale('hub')]);
+    expect(device.cuts).toBe(0);
+    clock.advance(180_000);
+    await manager.stale('hub');
+    expect(device.cuts).toBe(1);
+  });
+
+  test('without any exchange it is cut after 180 s too: a session of an earlier run may live', async () => {
+    const { device, pass } = rig();
+    await pass(181_000);
+    expect(device.cuts).toBe(1);
+  });
+
+  test('a device that refuses is told and tried again', async () => {
+    const { device, manager, names, pass, pq } = rig();
+    device.refuses = true;
+    await manager.exchanged('hub', osk(1));
+    expect(names()).toEqual(['write_failed']);
+    expect(pq()).toMatchObject({ pq: 'stale', reason: 'write_failed' });
+    await pass(181_000);
+    expect(device.cuts).toBe(0);
+    device.refuses = false;
+    await pass(1_000);
+    expect(device.cuts).toBe(1);
+  });
+
+  test('a late key never brings a removed peer back', async () => {
+    const { device, manager, names } = rig();
+    device.isThere = false;
+    const before = device.psk;
+    await manager.exchanged('hub', osk(1));
+    expect(device.psk).toBe(before);
+    expect(names()).toEqual(['write_failed']);
+    manager.remove('hub');
+    await manager.exchanged('hub', osk(2));
+    expect(manager.status('hub')).toBeUndefined();
+  });
+
+  test('no handshake after a key: other exchanges are asked for, ever less often, and the mismatch is told', async () => {
+    const { manager, events, pass } = rig();
+    const wanted: number[] = [];
+    let seconds = 0;
+    for (; seconds < 900; seconds++) {
+      if (seconds % 100 === 0) await manager.exchanged('hub', osk(1 + seconds / 100));
+      const before = events.length;
+      await pass(1_000);
+      if (events.slice(before).some(({ event }) => event === 'exchange_wanted')) wanted.push(seconds);
+    }
+    const gaps = wanted.slice(1).map((at, index) => at - (wanted[index] ?? 0));
+    expect(gaps.slice(0, 3)).toEqual([15, 15, 30]);
+    expect(Math.max(...gaps)).toBeGreaterThanOrEqual(240);
+    expect(events.some(({ event }) => event === 'psk_mismatch')).toBe(true);
+  });
+
+  test('a jump of the wall clock is no proof until the next handshake', async () => {
+    const { clock, manager, handshake, pass, pq } = rig();
+    await manager.exchanged('hub', osk(1));
+    await pass(1_000);
+    handshake();
+    await pass(1_000);
+    expect(pq()?.pq).toBe('active');
+    const wall = clock.wall.bind(clock);
+    clock.wall = () => wall() + 3_600_000;
+    await pass(1_000);
+    expect(pq()).toMatchObject({ pq: 'stale', reason: 'clock_jump' });
+    handshake();
+    await pass(1_000);
+    expect(pq()?.pq).toBe('active');
+  });
+
+  test('an operator’s cut lasts until the next exchange', async () => {
+    const { device, manager, handshake, pass, pq } = rig();
+    await manager.exchanged('hub', osk(1));
+    expect(await manager.cut('hub')).toBe(true);
+    expect(await manager.cut('nobody')).toBe(false);
+    expect(device.psk).not.toEqual(osk(1));
+    await pass(1_000);
+    handshake();
+    await pass(1_000);
+    expect(pq()?.reason).toBe('session_predates_key');
+  });
+});
+
+describe('PSKs of a permissive peer', () => {
+  const permissive: PskPeer = { ...strict, mode: 'permissive' };
+
+  test('falls back after fallback_after_s, says so, and its first exchange restores it', async () => {
+    const { device, manager, names, handshake, pass, pq } = rig(permissive);
+    await pass(59_000);
+    expect(device.psk).toEqual(osk(100));
+    await pass(2_000);
+    expect(device.psk).toEqual(osk(0));
+    expect(pq()).toMatchObject({ pq: 'off', reason: 'permissive_fallback', pskKind: 'none' });
+    expect(names()).toEqual(['fallback']);
+    handshake();
+    await manager.exchanged('hub', osk(1));
+    await pass(1_000);
+    expect(pq()?.reason).toBe('session_predates_key');
+    handshake();
+    await pass(1_000);
+    expect(pq()?.pq).toBe('active');
+    expect(device.cuts).toBe(0);
+  });
+
+  test('later on it waits 180 s; made strict it is cut at once', async () => {
+    const { device, manager, pass, pq } = rig(permissive);
+    await manager.exchanged('hub', osk(1));
+    await pass(179_000);
+    expect(pq()?.pskKind).toBe('rosenpass');
+    await pass(2_000);
+    expect(pq()?.pskKind).toBe('none');
+    await manager.setMode('hub', 'strict');
+    expect(device.cuts).toBe(1);
+    expect(pq()).toMatchObject({ pq: 'stale', pskKind: 'random' });
+    await manager.setMode('hub', 'permissive');
+    expect(pq()).toMatchObject({ pq: 'off', reason: 'permissive_fallback' });
+  });
+
+  test('a classical peer has no PSK and never claims one', async () => {
+    const { device, pass, pq, names } = rig({ ...permissive, hasRosenpass: false });
+    expect(device.psk).toEqual(osk(0));
+    await pass(400_000);
+    expect(pq()).toMatchObject({ pq: 'off', reason: 'no_key', pskKind: 'none' });
+    expect(names()).toEqual([]);
+  });
+});
+
+test('it looks often after a key, and just in time for an expiry', async () => {
+  const { clock, manager } = rig();
+  expect(manager.pollAfterMs).toBe(5_000);
+  await manager.exchanged('hub', osk(1));
+  expect(manager.pollAfterMs).toBe(1_000);
+  clock.advance(178_500);
+  expect(manager.pollAfterMs).toBe(1_500);
+  clock.advance(5_000);
+  expect(manager.pollAfterMs).toBe(250);
+});

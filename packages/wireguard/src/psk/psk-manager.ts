@@ -1,0 +1,250 @@
+/**
+ * The PSKs of a device's peers (spec tunnel.md 2.6): a random one before there is a key, the exchanged one as soon as there
+ * is, and none that outlives its exchange. Fed by plain `exchanged` and `stale` events, so that it needs to know nothing of
+ * how keys are exchanged.
+ *
+ *     add ──▶ random PSK ──exchanged──▶ osk ──180 s──▶ strict: cut (removed and added again, random PSK)
+ *                  ▲                     │             permissive: PSK taken away, told as pq_fallback
+ *                  └──────── cut ◀───────┘             the next exchange heals both
+ *
+ * Work on one peer is done one after another; another peer never waits for it.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import type { Clock } from '@labmesh/kit/clock';
+import type { TunnelDevice } from '../tunnel-device.ts';
+import type { PqReason, PqVerdict, PskKind } from './judge-pq.ts';
+import { type Now, type PskPeer, PskRecord } from './psk-record.ts';
+
+const pskBytes = 32;
+/** V4: the device is asked often while a handshake is near. */
+const pollFastMs = 1_000;
+const pollSlowMs = 5_000;
+const fastAfterKeyMs = 30_000;
+/** What is overdue because the device refuses is tried again after. */
+const pollOverdueMs = 250;
+
+export type PskEvent =
+  | { event: 'pq'; peer: string; verdict: PqVerdict; before: PqVerdict }
+  /** The peer was cut: its session is gone until the next exchange. */
+  | { event: 'cut'; peer: string }
+  | { event: 'fallback'; peer: string }
+  /** Both ends had exchanges and no handshake follows (Q8). */
+  | { event: 'psk_mismatch'; peer: string }
+  | { event: 'exchange_wanted'; peer: string }
+  /** The device did not take a key. `error` holds none. */
+  | { event: 'write_failed'; peer: string; error: unknown };
+
+export type PskStatus = {
+  pq: PqVerdict['pq'];
+  reason: PqReason;
+  /** Wall clock. */
+  since: number;
+  /** Wall clock. */
+  lastHandshakeMs: number | undefined;
+  pskKind: PskKind;
+  generation: number;
+  isMismatched: boolean;
+  rxBytes: number;
+  txBytes: number;
+};
+
+export type PskManagerParts = {
+  device: Pick<TunnelDevice, 'setPsk' | 'cutPeer' | 'peers'>;
+  clock: Clock;
+  random: (bytes: number) => Uint8Array;
+  onEvent: (event: PskEvent) => void;
+};
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+
+export class PskManager {
+  readonly #parts: PskManagerParts;
+  readonly #records = new Map<string, PskRecord>();
+  /** Ends of the work that runs for each peer. */
+  readonly #turns = new Map<string, Promise<void>>();
+  #lastKeyAt = -Infinity;
+
+  constructor(parts: PskManagerParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes a peer up; gives the PSK with which it is set in the device (Q1): random, or zeros for a classical peer. */
+  add(peer: PskPeer): Uint8Array {
+    const isClassical = !peer.hasRosenpass && peer.mode === 'permissive';
+    this.#records.set(peer.id, new PskRecord(peer, isClassical ? 'none' : 'random', this.#now()));
+    return isClassical ? new Uint8Array(pskBytes) : this.#parts.random(pskBytes);
+  }
+
+  /** Strict or permissive from now on; acted upon at once. */
+  async setMode(id: string, mode: PskPeer['mode']): Promise<void> {
+    const record = this.#records.get(id);
+    if (record === undefined || record.peer.mode === mode) return;
+    record.peer = { ...record.peer, mode };
+    await this.#inTurn(id, async (now) => {
+      if (mode === 'strict' && record.isFallback) {
+        record.isFallback = false;
+        await this.#cut(record);
+      } else if (mode === 'permissive' && now.mono >= record.staleAt) await this.#fallBack(record);
+    });
+  }
+
+  remove(id: string): void {
+    this.#records.delete(id);
+  }
+
+  has(id: string): boolean {
+    return this.#records.has(id);
+  }
+
+  /** A key of an exchange: written, read back, zeroed. A peer that was removed meanwhile stays removed (Q2). */
+  exchanged(id: string, osk: Uint8Array): Promise<void> {
+    this.#lastKeyAt = this.#parts.clock.now();
+    return this.#inTurn(id, async () => {
+      const record = this.#records.get(id);
+      try {
+        if (record !== undefined) record.exchanged(await this.#write(record, osk, 'rosenpass'), this.#now());
+      } finally {
+        osk.fill(0);
+      }
+    });
+  }
+
+  /** The peer's exchange is too old. */
+  stale(id: string): Promise<void> {
+    return this.#inTurn(id, (now) => this.#expire(id, now));
+  }
+
+  /** Cuts a peer now, until its next exchange. Gives whether it was there. */
+  async cut(id: string): Promise<boolean> {
+    const record = this.#records.get(id);
+    if (record === undefined) return false;
+    await this.#inTurn(id, () => this.#cut(record));
+    return true;
+  }
+
+  /** Looks at the device and the time: what is due is done, what changed is told. @throws what the device says */
+  async poll(): Promise<void> {
+    const seen = new Map((await this.#parts.device.peers()).map((peer) => [hex(peer.publicKey), peer]));
+    const now = this.#now();
+    const due: Promise<void>[] = [];
+    for (const [id, record] of this.#records) {
+      // Before the handshake that it might explain.
+      record.checkClock(now);
+      const peer = seen.get(hex(record.peer.publicKey));
+      record.seen(peer?.lastHandshakeMs, peer?.rxBytes ?? 0, peer?.txBytes ?? 0);
+      if (now.mono >= record.staleAt && this.#isDue(record)) due.push(this.stale(id));
+      if (record.wantsExchange(now)) this.#askExchange(record);
+      this.#judge(record, now);
+    }
+    await Promise.all(due);
+  }
+
+  /** When to look again. */
+  get pollAfterMs(): number {
+    const now = this.#parts.clock.now();
+    const isFast = now - this.#lastKeyAt < fastAfterKeyMs;
+    const soonest = Math.min(
+      ...[...this.#records.values()].filter((one) => this.#isDue(one)).map((one) => one.staleAt),
+    );
+    return Math.max(pollOverdueMs, Math.min(isFast ? pollFastMs : pollSlowMs, soonest - now));
+  }
+
+  status(id: string): PskStatus | undefined {
+    const record = this.#records.get(id);
+    if (record === undefined) return undefined;
+    const now = this.#now();
+    record.checkClock(now);
+    const { pq, reason } = this.#judge(record, now);
+    const { since, lastHandshakeMs, kind: pskKind, generation, isMismatched, rxBytes, txBytes } = record;
+    return { pq, reason, since, lastHandshakeMs, pskKind, generation, isMismatched, rxBytes, txBytes };
+  }
+
+  #now(): Now {
+    const { clock } = this.#parts;
+    return { mono: clock.now(), wall: clock.wall() };
+  }
+
+  /** Whether its expiry still has to be acted upon. */
+  #isDue({ peer, isCut, isFallback }: PskRecord): boolean {
+    if (!peer.hasRosenpass) return false;
+    return peer.mode === 'strict' ? !isCut : !isFallback;
+  }
+
+  #askExchange(record: PskRecord): void {
+    const { onEvent } = this.#parts;
+    const peer = record.peer.id;
+    if (record.isMismatched) onEvent({ event: 'psk_mismatch', peer });
+    onEvent({ event: 'exchange_wanted', peer });
+  }
+
+  #judge(record: PskRecord, now: Now): PqVerdict {
+    const before = record.verdict;
+    const verdict = record.judge(now);
+    if (verdict.pq === before.pq && verdict.reason === before.reason) return verdict;
+    record.verdict = verdict;
+    if (verdict.pq !== before.pq) record.since = now.wall;
+    this.#parts.onEvent({ event: 'pq', peer: record.peer.id, verdict, before });
+    return verdict;
+  }
+
+  /** Work for a peer after the work that runs for it. */
+  #inTurn(id: string, work: (now: Now) => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(id) ?? Promise.resolve()).then(async () => {
+      await work(this.#now());
+      const record = this.#records.get(id);
+      if (record !== undefined) this.#judge(record, this.#now());
+    });
+    const ended = turn.catch(() => undefined);
+    this.#turns.set(id, ended);
+    void ended.then(() => this.#turns.get(id) === ended && this.#turns.delete(id));
+    return turn;
+  }
+
+  async #expire(id: string, now: Now): Promise<void> {
+    const record = this.#records.get(id);
+    // An exchange may have ended while this waited for its turn.
+    if (record === undefined || now.mono < record.staleAt || !this.#isDue(record)) return;
+    await (record.peer.mode === 'strict' ? this.#cut(record) : this.#fallBack(record));
+  }
+
+  /** Q4: a new random PSK alone would let the old session carry data for 180 s more. */
+  async #cut(record: PskRecord): Promise<void> {
+    const { device, clock, random, onEvent } = this.#parts;
+    const psk = random(pskBytes);
+    const before = clock.wall();
+    try {
+      const isThere = await device.cutPeer(record.peer.publicKey, psk);
+      record.wrote({ kind: 'random', before, after: clock.wall() });
+      record.isCut = true;
+      if (isThere) onEvent({ event: 'cut', peer: record.peer.id });
+    } catch (error) {
+      onEvent({ event: 'write_failed', peer: record.peer.id, error });
+    } finally {
+      psk.fill(0);
+    }
+  }
+
+  async #fallBack(record: PskRecord): Promise<void> {
+    record.isFallback = await this.#write(record, new Uint8Array(pskBytes), 'none');
+    if (record.isFallback) this.#parts.onEvent({ event: 'fallback', peer: record.peer.id });
+  }
+
+  /** Update only, then read back. Gives whether the device has it. */
+  async #write(record: PskRecord, psk: Uint8Array, kind: PskKind): Promise<boolean> {
+    const { device, clock, onEvent } = this.#parts;
+    const before = clock.wall();
+    try {
+      const found = await device.setPsk(record.peer.publicKey, psk);
+      const isThere = found !== undefined && found.length === psk.length && timingSafeEqual(found, psk);
+      found?.fill(0);
+      if (isThere) record.wrote({ kind, before, after: clock.wall() });
+      else onEvent({ event: 'write_failed', peer: record.peer.id, error: 'the device does not hold the key' });
+      return isThere;
+    } catch (error) {
+      // What the device has now is not known: nothing is proven before the next write.
+      record.wrote({ kind: 'random', before, after: clock.wall() });
+      onEvent({ event: 'write_failed', peer: record.peer.id, error });
+      return false;
+    }
+  }
+}
