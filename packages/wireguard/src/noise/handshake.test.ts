@@ -62,7 +62,14 @@ describe('known answers (spec tunnel.md 5.13)', () => {
     expect(hex(keys.send)).toBe('a007faf842d83f5bd3be20a14e0ffcec34c84867b78b051980602713205922de');
     expect(hex(keys.receive)).toBe('d982d5cd10d34a7802b6c19fa441cd9164d70e4f4d62007ab416879ee8bd1b99');
     expect(response.keys).toEqual({ send: keys.receive, receive: keys.send });
-    const session = new Session({ keys, initiator: true, localIndex: 1, remoteIndex: 0x08070605, bornMs: 0 });
+    const session = new Session({
+      keys,
+      initiator: true,
+      localIndex: 1,
+      remoteIndex: 0x08070605,
+      bornMs: 0,
+      bornWallMs: 0,
+    });
     const keepalive = new Uint8Array(32);
     expect(session.seal(aead, keepalive, 16, 0, 1420)).toBe(32);
     expect(hex(keepalive)).toBe('04000000050607080000000000000000f1bce9fd9651b3f6b50c00179cbd1e01');

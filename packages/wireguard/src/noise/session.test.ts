@@ -9,8 +9,22 @@ const { aead } = await chooseAead();
 const key = (byte: number) => new Uint8Array(32).fill(byte);
 
 function pair(): [Session, Session] {
-  const a = { keys: { send: key(1), receive: key(2) }, initiator: true, localIndex: 7, remoteIndex: 9, bornMs: 0 };
-  const b = { keys: { send: key(2), receive: key(1) }, initiator: false, localIndex: 9, remoteIndex: 7, bornMs: 0 };
+  const a = {
+    keys: { send: key(1), receive: key(2) },
+    initiator: true,
+    localIndex: 7,
+    remoteIndex: 9,
+    bornMs: 0,
+    bornWallMs: 0,
+  };
+  const b = {
+    keys: { send: key(2), receive: key(1) },
+    initiator: false,
+    localIndex: 9,
+    remoteIndex: 7,
+    bornMs: 0,
+    bornWallMs: 0,
+  };
   return [new Session(a), new Session(b)];
 }
 

@@ -27,14 +27,16 @@ export type SessionInput = {
   initiator: boolean;
   localIndex: number;
   remoteIndex: number;
-  /** Monotonic milliseconds. */
+  /** When it got its keys, hence which pre-shared key is in them: monotonic and Unix milliseconds. */
   bornMs: number;
+  bornWallMs: number;
 };
 
 export class Session {
   readonly initiator: boolean;
   readonly localIndex: number;
   readonly bornMs: number;
+  readonly bornWallMs: number;
   readonly #keys: TransportKeys;
   readonly #remoteIndex: number;
   readonly #window = new ReplayWindow();
@@ -44,6 +46,7 @@ export class Session {
     this.initiator = input.initiator;
     this.localIndex = input.localIndex;
     this.bornMs = input.bornMs;
+    this.bornWallMs = input.bornWallMs;
     this.#keys = input.keys;
     this.#remoteIndex = input.remoteIndex;
   }
