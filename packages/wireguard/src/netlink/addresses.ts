@@ -1,0 +1,120 @@
+/** Addresses and host routes of one interface by rtnetlink (spec tunnel.md I1, I2, 5.10). Always /32 or /128. */
+import { addressBytes } from '../dataplane/ip-address.ts';
+import { errnos } from '../ffi/libc.ts';
+import { addressText } from './address-text.ts';
+import type { MessageWriter } from './message-writer.ts';
+import { NetlinkError } from './netlink-error.ts';
+import { type NetlinkExchange, requestFlags } from './netlink-socket.ts';
+import { attributeOf, numberAt, readAttributes } from './read-messages.ts';
+
+export type InterfaceAddress = { address: string; prefix: number; peer: string };
+
+const types = { newAddress: 20, deleteAddress: 21, getAddress: 22, newRoute: 24, deleteRoute: 25, getRoute: 26 };
+const attributes = { peerAddress: 1, ownAddress: 2, destination: 1, outInterface: 4 };
+const tableMain = 254;
+const tableLocal = 255;
+const protocolStatic = 4;
+const scopeLink = 253;
+const typeUnicast = 1;
+const addressHeaderBytes = 8;
+const routeHeaderBytes = 12;
+const { request, ack, dump, create, exclusive, replace } = requestFlags;
+
+const familyOf = (bytes: Uint8Array) => (bytes.length === 4 ? 2 : 10);
+
+function addressMessage(writer: MessageWriter, index: number, own: Uint8Array, peer: Uint8Array, prefix: number): void {
+  writer.u8(familyOf(own), prefix, 0, 0).u32(index);
+  writer.attribute(attributes.ownAddress, own).attribute(attributes.peerAddress, peer);
+}
+
+/** `own` as the interface's one address; with another `peer` in peer form, for which the kernel makes the one route. */
+export function addAddress(socket: NetlinkExchange, index: number, own: string, peer = own): void {
+  const [ownBytes, peerBytes] = [addressBytes(own), addressBytes(peer)];
+  socket.exchange(`set address ${own} peer ${peer}`, (writer, seq) => {
+    writer.message(types.newAddress, request | ack | create | replace, seq, () =>
+      addressMessage(writer, index, ownBytes, peerBytes, ownBytes.length * 8),
+    );
+    return seq;
+  });
+}
+
+export function deleteAddress(socket: NetlinkExchange, index: number, found: InterfaceAddress): void {
+  socket.exchange(`remove address ${found.address}`, (writer, seq) => {
+    writer.message(types.deleteAddress, request | ack, seq, () =>
+      addressMessage(writer, index, addressBytes(found.address), addressBytes(found.peer), found.prefix),
+    );
+    return seq;
+  });
+}
+
+/** All addresses of an interface, both families. */
+export function addressesOf(socket: NetlinkExchange, index: number): InterfaceAddress[] {
+  const answers = socket.exchange(`list addresses of interface ${index}`, (writer, seq) => {
+    writer.message(types.getAddress, request | dump, seq, () => writer.u32(0).u32(index));
+    return seq;
+  });
+  return answers.flatMap(({ type, payload }) => {
+    if (type !== types.newAddress || numberAt(payload, 4, 4) !== index) return [];
+    const found = readAttributes(payload, addressHeaderBytes);
+    const peer = attributeOf(found, attributes.peerAddress);
+    const own = attributeOf(found, attributes.ownAddress) ?? peer;
+    if (own === undefined || peer === undefined) return [];
+    return [{ address: addressText(own), prefix: numberAt(payload, 1, 1), peer: addressText(peer) }];
+  });
+}
+
+function routeMessage(writer: MessageWriter, index: number, destination: Uint8Array): void {
+  writer.u8(familyOf(destination), destination.length * 8, 0, 0, tableMain, protocolStatic, scopeLink, typeUnicast);
+  writer.u32(0).attribute(attributes.destination, destination).attributeU32(attributes.outInterface, index);
+}
+
+/**
+ * The hub's route to one node: /32 or /128, on the link. It may be there already.
+ * @throws NetlinkError EEXIST when another interface has that route.
+ */
+export function addHostRoute(socket: NetlinkExchange, index: number, destination: string): void {
+  const bytes = addressBytes(destination);
+  try {
+    socket.exchange(`set route to ${destination}`, (writer, seq) => {
+      writer.message(types.newRoute, request | ack | create | exclusive, seq, () => routeMessage(writer, index, bytes));
+      return seq;
+    });
+  } catch (error) {
+    const taken = error instanceof NetlinkError && error.errno === errnos.EEXIST;
+    if (!taken || !routesOf(socket, index).includes(`${addressText(bytes)}/${bytes.length * 8}`)) throw error;
+  }
+}
+
+/** A route that is not there is as good as removed. */
+export function deleteHostRoute(socket: NetlinkExchange, index: number, destination: string): void {
+  const bytes = addressBytes(destination);
+  try {
+    socket.exchange(`remove route to ${destination}`, (writer, seq) => {
+      writer.message(types.deleteRoute, request | ack, seq, () => routeMessage(writer, index, bytes));
+      return seq;
+    });
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.errno === errnos.ESRCH)) throw error;
+  }
+}
+
+/** Destinations of the interface's routes (all tables but the local one), as CIDR; `0.0.0.0/0` for a default route. */
+export function routesOf(socket: NetlinkExchange, index: number): string[] {
+  return [2, 10].flatMap((family) => routesOfFamily(socket, index, family));
+}
+
+function routesOfFamily(socket: NetlinkExchange, index: number, family: number): string[] {
+  const answers = socket.exchange(`list routes of interface ${index}`, (writer, seq) => {
+    writer.message(types.getRoute, request | dump, seq, () => {
+      writer.u8(family, 0, 0, 0, 0, 0, 0, 0).u32(0).attributeU32(attributes.outInterface, index);
+    });
+    return seq;
+  });
+  return answers.flatMap(({ type, payload }) => {
+    if (type !== types.newRoute || numberAt(payload, 4, 1) === tableLocal) return [];
+    const found = readAttributes(payload, routeHeaderBytes);
+    if (numberAt(attributeOf(found, attributes.outInterface), 0, 4) !== index) return [];
+    const bytes = attributeOf(found, attributes.destination) ?? new Uint8Array(family === 2 ? 4 : 16);
+    return [`${addressText(bytes)}/${numberAt(payload, 1, 1)}`];
+  });
+}
