@@ -48,6 +48,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     'reconcile',
     'backup',
     'relay',
+    'nodes',
     'hub',
     'enrol',
     'login',

@@ -53,7 +53,14 @@ describe.skipIf(!builds)('the single-file program, alone in an empty folder (bui
     const socket = join(folder, 'a.sock');
     const config = join(folder, 'labmesh.toml');
     const labdLines = ['[labd]', 'listen = "127.0.0.1:0"', 'agent_listen = "127.0.0.1:0"', 'metrics_listen = ""'];
-    writeFileSync(config, [...labdLines, `admin_socket = "${socket}"`, `data_dir = "${folder}/labd"`, ''].join('\n'));
+    const own = [
+      `admin_socket = "${socket}"`,
+      `data_dir = "${folder}/labd"`,
+      '[conplane]',
+      'listen = "127.0.0.1:0"',
+      '',
+    ];
+    writeFileSync(config, [...labdLines, ...places].join('\n'));
     const labd = fleet.start('labd', 'run', '--config', config);
     await using _ = labd;
     await labd.says('"labd is ready"');

@@ -18,7 +18,12 @@ import { openHouse } from '../../daemons/labd/src/house.ts';
 import { layGround } from '../../daemons/labd/src/settings/ground.ts';
 import { labdOptions, type LabdOptions } from '../../daemons/labd/src/settings/labd-options.ts';
 
-const urls = { api: 'https://127.0.0.1:3100', agent: 'https://127.0.0.1:3101', peer: undefined };
+const urls = {
+  api: 'https://127.0.0.1:3100',
+  agent: 'https://127.0.0.1:3101',
+  peer: undefined,
+  node: 'https://127.0.0.1:3102',
+};
 
 type PeerIdentity = Extract<Peer, { state: 'known' }>['identity'];
 export type From = { door?: ListenerName; address?: string; peer?: Peer };

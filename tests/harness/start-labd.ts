@@ -132,6 +132,8 @@ export interface RunningLabd extends AsyncDisposable {
   /** `https://127.0.0.1:N` */
   readonly api: string;
   readonly agents: string;
+  /** The listener for nodes; empty with `early`. */
+  readonly nodes: string;
   readonly place: Place | undefined;
   /** A call over the admin socket, as root; the parsed answer. @throws Error with status and body when refused. */
   call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T>;
@@ -164,6 +166,7 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
     ...(options.databaseUrl === undefined ? [] : ['[database]', `url = "${options.databaseUrl}"`]),
     ...(options.redisUrl === undefined ? [] : ['[redis]', `url = "${options.redisUrl}"`]),
     ...(options.sharedKeyFile === undefined ? [] : ['[secrets]', `key_file = "${options.sharedKeyFile}"`]),
+    ...(options.toml?.includes('[conplane]') === true ? [] : ['[conplane]', 'listen = "127.0.0.1:0"']),
     options.toml ?? '',
   ];
   const config = join(folder, 'labmesh.toml');
@@ -178,6 +181,7 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
   const ready = JSON.parse(await saysOrEnds(daemon, options.early === true ? '"labd listens"' : '"labd is ready"')) as {
     api: string;
     agents: string;
+    nodes?: string;
   };
   const labctlWith: RunningLabd['labctlWith'] = ({ home = folder, stdin, place: from = place }, ...words) =>
     run(placed([bun, labctlMain, ...words], from), {
@@ -191,6 +195,7 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
     socket,
     api: ready.api,
     agents: ready.agents,
+    nodes: ready.nodes ?? '',
     place,
     labctl: (...words) => labctlWith({}, ...words),
     labctlWith,

@@ -6,6 +6,7 @@ import { exitCodeOf, exitCodes, exitCodesHelp, settingsExitCode } from './exit-c
 const golden: Record<FleetErrorCode, number> = {
   VALIDATION_FAILED: 2,
   KEY_TYPE_REFUSED: 1,
+  ROSENPASS_KEY_INVALID: 2,
   SELECTOR_UNTRUSTED: 2,
   UNAUTHENTICATED: 3,
   TOKEN_INVALID: 4,
@@ -22,6 +23,7 @@ const golden: Record<FleetErrorCode, number> = {
   CONFLICT: 8,
   STALE_REVISION: 8,
   SERVER_EXISTS: 8,
+  PIN_MISMATCH: 8,
   LAST_ADMIN: 8,
   ESCALATION: 4,
   AGENT_NOT_CONNECTED: 6,

@@ -1,6 +1,7 @@
 /**
- * The doors of labd (LD-1, LD-2): the API and the agent listener over mTLS, and the admin socket. Each connection's
- * certificate is judged here once (LD-4); what may be done with it is decided per request and per frame.
+ * The doors of labd (LD-1, LD-2): the API and the agent listener over mTLS, the admin socket, and one for nodes, who show
+ * no certificate. Each connection's certificate is judged here once (LD-4); what may be done with it is decided per
+ * request and per frame.
  */
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -20,6 +21,8 @@ import type { TlsIdentity } from './own-certificate.ts';
 /** What is behind the doors now; another one before the database is there. */
 export type House = {
   fetch: Fetch;
+  /** Of the listener for nodes. */
+  nodes: Fetch;
   upgrade: (request: IncomingMessage, socket: TLSSocket | Socket, head: Buffer, connection: Connection) => void;
   /** Judges a client certificate; undefined while there is no CA to judge by. @throws PeerRefused. */
   verify: ((leafDer: Uint8Array) => PeerIdentity) | undefined;
@@ -28,9 +31,12 @@ export type House = {
 export type DoorsOptions = {
   api: Address;
   agent: Address;
+  node: Address | undefined;
   adminSocket: string;
   identity: TlsIdentity;
   browser?: { name: string; certificate: { key: string; cert: string } } | undefined;
+  /** For nodes, in place of our own. */
+  nodeCertificate: { key: string; cert: string } | undefined;
   acceptsPerS: number;
 };
 
@@ -43,8 +49,13 @@ export class Doors implements AsyncDisposable {
     // Ours are spec-true already; replacing the globals would change them for everybody in this process.
     { overrideGlobalObjects: false, hostname: 'labd' },
   );
+  readonly #nodeListener = getRequestListener(
+    (web, env) => this.#house().nodes(web, { connection: this.#connectionOf(env.incoming.socket) }),
+    { overrideGlobalObjects: false, hostname: 'labd' },
+  );
   #api: MtlsListener | undefined;
   #agent: MtlsListener | undefined;
+  #node: MtlsListener | undefined;
   #socket: Server | undefined;
 
   private constructor(options: DoorsOptions, house: () => House) {
@@ -52,12 +63,13 @@ export class Doors implements AsyncDisposable {
     this.#house = house;
   }
 
-  /** Binds all three. @throws the bind's error; nothing stays open then. */
+  /** Binds all of them. @throws the bind's error; nothing stays open then. */
   static async open(options: DoorsOptions, house: () => House): Promise<Doors> {
     await using opening = new AsyncDisposableStack();
     const doors = new Doors(options, house);
     doors.#api = opening.use(await doors.#listen('api', options.api));
     doors.#agent = opening.use(await doors.#listen('agent', options.agent));
+    if (options.node !== undefined) doors.#node = opening.use(await doors.#listenForNodes(options.node));
     doors.#socket = await doors.#listenSocket();
     opening.move();
     return doors;
@@ -69,14 +81,18 @@ export class Doors implements AsyncDisposable {
   get agentPort(): number {
     return this.#agent?.port ?? 0;
   }
+  /** Undefined: there is none. */
+  get nodePort(): number | undefined {
+    return this.#node?.port;
+  }
   get counts() {
-    return { api: this.#api?.counts, agent: this.#agent?.counts };
+    return { api: this.#api?.counts, agent: this.#agent?.counts, node: this.#node?.counts };
   }
 
   /** New connections get this certificate. */
   setIdentity(identity: TlsIdentity): void {
-    for (const listener of [this.#api, this.#agent])
-      listener?.setCertificate({ key: identity.keyPem, cert: identity.certPem });
+    const own = [this.#api, this.#agent, this.#options.nodeCertificate === undefined ? this.#node : undefined];
+    for (const listener of own) listener?.setCertificate({ key: identity.keyPem, cert: identity.certPem });
   }
 
   #listen(listener: 'api' | 'agent', { host, port }: Address): Promise<MtlsListener> {
@@ -99,6 +115,23 @@ export class Doors implements AsyncDisposable {
       isPaced: (socket) => this.#connectionOf(socket).peer.state === 'known',
       onRequest: (request, response) => this.#onRequest(request, response),
       onUpgrade: (request, socket, head) => this.#house().upgrade(request, socket, head, this.#connectionOf(socket)),
+    });
+  }
+
+  #listenForNodes({ host, port }: Address): Promise<MtlsListener> {
+    const { identity, nodeCertificate, acceptsPerS } = this.#options;
+    return listenMtls({
+      host,
+      port,
+      ...(nodeCertificate ?? { key: identity.keyPem, cert: identity.certPem }),
+      limits: { acceptsPerS },
+      onConnection: (socket) => {
+        const remoteAddress = plainAddress(socket.remoteAddress);
+        this.#connections.set(socket, { listener: 'node', remoteAddress, peer: { state: 'none' } });
+        return true;
+      },
+      onRequest: (request, response) => void this.#nodeListener(request, response),
+      onUpgrade: (_request, socket) => void socket.destroy(),
     });
   }
 
@@ -157,7 +190,7 @@ export class Doors implements AsyncDisposable {
 
   /** Takes no more connections and lets requests end. */
   async close(graceMs: number): Promise<void> {
-    await Promise.all([this.#api?.close(graceMs), this.#agent?.close(graceMs)]);
+    await Promise.all([this.#api?.close(graceMs), this.#agent?.close(graceMs), this.#node?.close(graceMs)]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

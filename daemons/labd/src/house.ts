@@ -6,6 +6,8 @@ import { IdempotentAnswers } from './api/idempotency.ts';
 import type { IdentifyParts } from './api/identify.ts';
 import { IdentityNames } from './api/identity-names.ts';
 import type { LoopDelay } from './api/loop-delay.ts';
+import { makeNodeApp } from './api/node-door/node-app.ts';
+import { nodeWork } from './api/node-door/node-work.ts';
 import type { Core } from './core.ts';
 import type { House } from './doors.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
@@ -43,8 +45,11 @@ export function openHouse(parts: HouseParts): House {
   const handlers = allHandlers({ core, options, system, keyFile });
   const recording = { audit, clock, refusals: new FirstRefusals(clock) };
   const dispatching = { ...recording, policies, limiter, identifyParts, idempotent, guard, bodyBytesMax, log };
+  const bundlePem = () => authority.anchorsPem();
+  const work = nodeWork(core);
   return {
     fetch: makeApp(handlers, { ...dispatching, unavailable }),
+    nodes: makeNodeApp({ ...recording, work, limiter, bundlePem, unavailable, log }),
     upgrade: (request, socket, head, connection) =>
       void upgrade(request, socket, head, connection, { core, identifyParts, guard, isStopping, log }).catch(
         (error: unknown) => {

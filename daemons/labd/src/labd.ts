@@ -64,6 +64,7 @@ export class Labd implements AsyncDisposable {
 
   #openDoors(): Promise<Doors> {
     const { tlsCertFile, tlsKeyFile, publicUrl, adminSocket, acceptsPerS } = this.#options;
+    const { conplaneTlsCert, conplaneTlsKey } = this.#options;
     const browser =
       tlsCertFile === undefined || tlsKeyFile === undefined || publicUrl === undefined
         ? undefined
@@ -71,9 +72,16 @@ export class Labd implements AsyncDisposable {
             name: new URL(publicUrl).hostname,
             certificate: { key: readFileSync(tlsKeyFile, 'utf8'), cert: readFileSync(tlsCertFile, 'utf8') },
           };
-    const { api, agent } = this.ground;
+    const { api, agent, node } = this.ground;
     const identity = this.#identity;
-    return Doors.open({ api, agent, adminSocket, identity, browser, acceptsPerS }, () => this.#house);
+    const nodeCertificate =
+      conplaneTlsCert === undefined || conplaneTlsKey === undefined
+        ? undefined
+        : { key: readFileSync(conplaneTlsKey, 'utf8'), cert: readFileSync(conplaneTlsCert, 'utf8') };
+    return Doors.open(
+      { api, agent, node, adminSocket, identity, browser, nodeCertificate, acceptsPerS },
+      () => this.#house,
+    );
   }
 
   /** Resolves when the API serves. Rejects when it never will: a wrong key, a newer schema. */
@@ -88,13 +96,14 @@ export class Labd implements AsyncDisposable {
   }
   /** How it is reached: the configured addresses, else those of the listeners. */
   get urls(): Urls {
-    const { publicUrl, agentUrl, peerUrl } = this.#options;
-    const { api, agent } = this.ground;
+    const { publicUrl, agentUrl, peerUrl, conplaneUrl } = this.#options;
+    const { api, agent, node } = this.ground;
     const own = (host: string, port: number) => `https://${addressText({ host, port })}`;
     return {
       api: publicUrl ?? own(api.host, this.#doors?.apiPort ?? api.port),
       agent: agentUrl ?? own(agent.host, this.#doors?.agentPort ?? agent.port),
       peer: peerUrl,
+      node: node && (conplaneUrl ?? own(node.host, this.#doors?.nodePort ?? node.port)),
     };
   }
   get counts() {
@@ -120,7 +129,7 @@ export class Labd implements AsyncDisposable {
           identity: () => this.#identity,
         }),
       );
-      const hosts = [ground.api.host, ground.agent.host];
+      const hosts = [ground.api, ground.agent, ground.node].flatMap((address) => address?.host ?? []);
       const { dataDir, replicaId } = ground;
       const { authority } = core;
       const onRenewed = (identity: TlsIdentity) => {
@@ -144,7 +153,7 @@ export class Labd implements AsyncDisposable {
       startUpkeep({ core, options: this.#options, ground, clock, log }, this.#stack);
       this.#core = core;
       this.#ready.resolve(core);
-      log.info('labd is ready', { api: urls.api, agents: urls.agent, database: store.engine });
+      log.info('labd is ready', { api: urls.api, agents: urls.agent, nodes: urls.node, database: store.engine });
     } catch (error) {
       this.#ready.reject(error);
     }

@@ -21,7 +21,8 @@ export const identityFile = 'identity.pem';
 
 /** Names and addresses of our URLs and of loopback. */
 function subjects(options: LabdOptions, hosts: readonly string[]): { dnsNames: string[]; ips: string[] } {
-  const urls = [options.publicUrl, options.agentUrl, options.peerUrl].filter((url) => url !== undefined);
+  const { publicUrl, agentUrl, peerUrl, conplaneUrl } = options;
+  const urls = [publicUrl, agentUrl, peerUrl, conplaneUrl].filter((url) => url !== undefined);
   const names = new Set([
     'localhost',
     '127.0.0.1',

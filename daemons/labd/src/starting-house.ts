@@ -21,6 +21,7 @@ const busy = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: 
 /** What is behind the doors until the database is there: nobody can be known yet. */
 export const startingHouse: House = {
   fetch: waiting,
+  nodes: waiting,
   upgrade: (_request, socket) => void socket.end(busy),
   verify: undefined,
 };

@@ -24,7 +24,7 @@ const hourMs = 3_600_000;
 const leaseMs = 30_000;
 
 function jobs({ core, options, ground, clock, log }: UpkeepParts): Job[] {
-  const { store, secrets, recorder, people, events, authority, audit } = core;
+  const { store, secrets, recorder, people, nodes, events, authority, audit } = core;
   const holds = (name: string) => takeLease(store, name, ground.replicaId, leaseMs);
   const told = new Map<string, number>();
   return [
@@ -51,6 +51,7 @@ function jobs({ core, options, ground, clock, log }: UpkeepParts): Job[] {
         });
       },
     },
+    { name: 'node-keys', everyMs: hourMs, run: () => nodes.sweepKeys() },
     {
       name: 'prune',
       everyMs: hourMs,

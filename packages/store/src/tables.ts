@@ -309,6 +309,7 @@ export type NodesTable = Row & {
   region: string | null;
   description: string | null;
   version: string | null;
+  /** Sizes of `capabilities`, for lists: {models, slugs, endpoints}. */
   info: Json | null;
   capabilities: Json | null;
   status: Json | null;

@@ -2,7 +2,7 @@
  * The version of everything in this package that another process sees: schemas, errors, operations, link kinds. The test
  * beside this file pins their hash: changing the contract fails until the version is raised and a line is added.
  */
-export const contractVersion = 3;
+export const contractVersion = 4;
 
 export const contractHistory: ReadonlyArray<{ version: number; hash: string; note: string }> = [
   { version: 1, hash: 'd060c9f534e13d41c2f18d8c4de4b9d79899af4fd70b11b4af08536823bc3922', note: 'the first contract' },
@@ -15,5 +15,10 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
     version: 3,
     hash: 'f0ff7e798b85ad8f34eb73b331588f99fbad54412ea3b53ed3fd15c857d6e317',
     note: 'the fleet: frames, channels, sessions, and the operations of labd',
+  },
+  {
+    version: 4,
+    hash: '1328da485a2898d5163c2ea97599c27e3db31de63d28725e5cee2082df361094',
+    note: 'nodes: tokens, registration and heartbeats; the hub of the tunnel',
   },
 ];

@@ -96,16 +96,23 @@ export const nodeInfoSchema = z.object({
 });
 export type NodeInfo = z.infer<typeof nodeInfoSchema>;
 
-/** N3. A Rosenpass key is 524,160 bytes: its base64, or '' beside a digest that the Conplane knows. */
+/** Fingerprint of a Rosenpass public key: 64 hex digits, with or without `sha256:` before them. */
+const digestField = z.string().regex(/^(sha256:)?[0-9a-f]{64}$/, 'expected 64 hex digits');
+/** Names of versions and encodings; unknown ones are passed over. */
+const capabilityNames = z.array(z.string().max(32)).max(16);
+
+/**
+ * N3. A Rosenpass key is 524,160 bytes: its base64, or '' beside a digest that the Conplane knows. Tunnel K4: who knows the
+ * hub's key says so, and is not sent it again; `tunnel_caps` absent means V02 and pc188.
+ */
 export const nodeRegisterRequestSchema = z.object({
   token: z.string().min(1).max(256),
   node_info: nodeInfoSchema,
   wireguard_public_key: z.string().max(64),
   rosenpass_public_key: z.string().max(700_000),
-  rosenpass_public_key_sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .optional(),
+  rosenpass_public_key_sha256: digestField.optional(),
+  known_rosenpass_sha256: digestField.optional(),
+  tunnel_caps: z.object({ versions: capabilityNames, ciphertexts: capabilityNames }).optional(),
 });
 export type NodeRegisterRequest = z.infer<typeof nodeRegisterRequestSchema>;
 
@@ -121,8 +128,10 @@ export const nodeRegisterAnswerSchema = z.looseObject({
       wireguard_public_key: z.string().max(64),
       wireguard_endpoint: z.string().max(256),
       rosenpass_public_key: z.string().max(700_000).optional(),
-      rosenpass_sha256: z.string().max(64).optional(),
+      rosenpass_sha256: z.string().max(71).optional(),
       rosenpass_endpoint: z.string().max(256).optional(),
+      rosenpass_version: z.string().max(32).optional(),
+      rosenpass_ciphertext: z.string().max(32).optional(),
     })
     .optional(),
   heartbeat_s: z.number().int().min(1).max(3_600).optional(),
@@ -131,10 +140,12 @@ export const nodeRegisterAnswerSchema = z.looseObject({
 });
 export type NodeRegisterAnswer = z.infer<typeof nodeRegisterAnswerSchema>;
 
-/** N5. */
+/** N5. `mode` and `tunnel` as on the link. */
 export const nodeHeartbeatRequestSchema = z.object({
   node_id: idField,
   status: nodeStatusSchema,
+  mode: nodeModeField.optional(),
+  tunnel: tunnelStatusSchema.optional(),
   capabilities: nodeCapabilitiesSchema.optional(),
 });
 export const nodeHeartbeatAnswerSchema = z.looseObject({

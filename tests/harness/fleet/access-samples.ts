@@ -10,6 +10,7 @@ import type { Open, OpenKind } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { arch, ReleaseMaker } from './agent-install.ts';
 import { enrolMachine, type Machine } from './fleet-identities.ts';
+import { joinNode } from './join-node.ts';
 import { releaseFile } from '@labmesh/wire/fleet/releases';
 import { clientLink, machineLink, runSession } from './fleet-sockets.ts';
 import { waitFor } from './look.ts';
@@ -41,7 +42,10 @@ export type Ground = {
   session: string;
   recording: string;
   serial: string;
-  stock: Record<'user' | 'role' | 'binding' | 'token' | 'server' | 'agent', Stock>;
+  stock: Record<
+    'user' | 'role' | 'binding' | 'token' | 'server' | 'agent' | 'node' | 'nodeToken' | 'usedNodeToken',
+    Stock
+  >;
 };
 
 const nobodyTakes = { thisFieldIsNotKnown: 1 };
@@ -92,6 +96,9 @@ export async function layAccessGround(labd: RunningLabd): Promise<Ground> {
       token: new Stock(async () => (await labd.call<{ prefix: string }>('POST', '/api/tokens', {})).prefix),
       server: new Stock(() => named(`gone-${++count}`)),
       agent: new Stock(() => named(`left-${++count}`)),
+      node: new Stock(async () => (await joinNode(labd, { name: `site-${++count}` })).name),
+      nodeToken: new Stock(async () => (await labd.call<{ prefix: string }>('POST', '/api/node-tokens', {})).prefix),
+      usedNodeToken: new Stock(async () => (await joinNode(labd)).prefix),
     },
   };
 }
@@ -209,6 +216,15 @@ export const samples: Samples = {
   'update-agents': () => ({ body: { version: null } }),
   'list-rollouts': none,
   'get-artifact': () => ({ params: { version: '9.9.9', arch } }),
+  'list-nodes': none,
+  'get-node': stocked('node'),
+  'delete-node': stocked('node'),
+  'ban-node': stocked('node', {}),
+  'unban-node': stocked('node', {}),
+  'list-node-tokens': none,
+  'create-node-token': refusedBody,
+  'rotate-node-token': stocked('usedNodeToken', {}),
+  'revoke-node-token': stocked('nodeToken'),
   'get-ca': none,
   'rotate-ca': refusedBody,
   'renew-intermediate': refusedBody,

@@ -2,7 +2,7 @@
 import type { PeerIdentity } from '@labmesh/pki/verify-peer';
 import type { PeerReason } from '@labmesh/pki/peer-refused';
 
-export type ListenerName = 'api' | 'agent' | 'socket';
+export type ListenerName = 'api' | 'agent' | 'socket' | 'node';
 
 export type Peer =
   | { state: 'none' }

@@ -23,7 +23,8 @@ export type Trust = { secrets: Secrets; audit: AuditLog; policies: Policies; den
 const seeding = system('seed-roles');
 
 function caOptions({ options, replicaId, dataDir }: TrustParts) {
-  const urls = [options.publicUrl, options.agentUrl, options.peerUrl].filter((url) => url !== undefined);
+  const { publicUrl, agentUrl, peerUrl, conplaneUrl } = options;
+  const urls = [publicUrl, agentUrl, peerUrl, conplaneUrl].filter((url) => url !== undefined);
   const hosts = urls.map((url) => new URL(url).hostname);
   const { trustDomain, rootMode, rootTtlMs, intermediateTtlMs, backdateMs, phaseMinMs } = options;
   return {

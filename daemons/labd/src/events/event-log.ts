@@ -23,7 +23,10 @@ export type EventType =
   | 'recording-failed'
   | 'audit-sink-late'
   | 'rotation-step'
-  | 'bastion-progress';
+  | 'bastion-progress'
+  | 'node-registered'
+  | 'node-removed'
+  | 'node-banned';
 
 const writer = system('events');
 const keptMs = 7 * 86_400_000;

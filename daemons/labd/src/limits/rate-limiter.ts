@@ -49,6 +49,9 @@ const rulesOf = (settings: LimitSettings) => ({
   login: perMinute(settings.loginPerMin),
   principal: perMinute(settings.principalPerMin),
   exec: perMinute(settings.execPerMin),
+  /** By node token (network plane H1). */
+  'node-register': perMinute(10),
+  'node-heartbeat': perMinute(60),
   /** AP-11. */
   'health-detailed': { max: 20, windowMs: 1_000 },
 });

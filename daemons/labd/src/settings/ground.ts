@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { OptionsError } from '@labmesh/kit/options';
 import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
 import { uuidv7 } from '@labmesh/wire/ids';
+import { type AddressRange, parseAddressRange } from './address-range.ts';
 import type { LabdOptions } from './labd-options.ts';
 
 export type Address = { host: string; port: number };
@@ -25,8 +26,8 @@ export function parseAddress(text: string, key: string): Address {
 
 export const addressText = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
-/** How labd is reached: by people, by agents, by other replicas. */
-export type Urls = { api: string; agent: string; peer: string | undefined };
+/** How labd is reached: by people, by agents, by other replicas, by nodes (undefined: not at all). */
+export type Urls = { api: string; agent: string; peer: string | undefined; node: string | undefined };
 
 export type Ground = {
   dataDir: string;
@@ -34,6 +35,10 @@ export type Ground = {
   databaseUrl: string;
   api: Address;
   agent: Address;
+  /** Undefined: no nodes here. */
+  node: Address | undefined;
+  /** Tunnel addresses. */
+  range: AddressRange;
   metrics: Address | undefined;
 };
 
@@ -50,31 +55,49 @@ function replicaIdOf(options: LabdOptions): string {
   return made;
 }
 
+const wrong = (key: string, message: string) => new OptionsError({ source: key, key, exitCode: 3 }, message);
+
+/** Whoever joins is told an address: a loopback one is its own, another one has to be said. @throws OptionsError. */
+function checkReach(key: string, { host }: Address, url: string | undefined, who: string): void {
+  if (loopback.test(host) || url !== undefined) return;
+  throw wrong(key, `is needed when labd listens on ${host}: ${who} name it`);
+}
+
+function checkUrl(key: string, url: string | undefined): void {
+  if (url === undefined || (URL.canParse(url) && new URL(url).protocol === 'https:')) return;
+  throw wrong(key, `expected an https:// address, found "${url}"`);
+}
+
+/** What nodes need. @throws OptionsError. */
+function nodeGround(options: LabdOptions): Pick<Ground, 'node' | 'range'> {
+  const { conplaneListen: listen, conplaneUrl: url, conplaneTlsCert: cert, conplaneTlsKey: key } = options;
+  const node = listen === '' ? undefined : parseAddress(listen, 'conplane.listen');
+  if (node !== undefined) checkReach('conplane.url', node, url, 'onboarding strings');
+  checkUrl('conplane.url', url);
+  if ((cert === undefined) !== (key === undefined))
+    throw wrong('conplane.tls_cert', 'goes with conplane.tls_key: both, or neither');
+  const range = parseAddressRange(options.conplaneRange);
+  if (range === undefined)
+    throw wrong(
+      'conplane.range',
+      `expected an IPv4 network of /8 to /30 such as 10.90.0.0/16, found "${options.conplaneRange}"`,
+    );
+  return { node, range };
+}
+
 /** Makes the folder and settles the addresses. @throws OptionsError for settings that cannot work. */
 export function layGround(options: LabdOptions): Ground {
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const listen = parseAddress(options.listen, 'labd.listen');
   const api = options.port === undefined ? listen : { ...listen, port: options.port };
   const agent = parseAddress(options.agentListen, 'labd.agent_listen');
-  for (const [key, address, url] of [
-    ['labd.public_url', api, options.publicUrl],
-    ['labd.agent_url', agent, options.agentUrl],
-  ] as const) {
-    if (loopback.test(address.host) || url !== undefined) continue;
-    throw new OptionsError(
-      { source: key, key, exitCode: 3 },
-      `is needed when labd listens on ${address.host}: join commands name it`,
-    );
-  }
-  for (const [key, url] of [
-    ['labd.public_url', options.publicUrl],
-    ['labd.agent_url', options.agentUrl],
-    ['labd.peer_url', options.peerUrl],
-  ] as const) {
-    if (url === undefined || (URL.canParse(url) && new URL(url).protocol === 'https:')) continue;
-    throw new OptionsError({ source: key, key, exitCode: 3 }, `expected an https:// address, found "${url}"`);
-  }
+  checkReach('labd.public_url', api, options.publicUrl, 'join commands');
+  checkReach('labd.agent_url', agent, options.agentUrl, 'join commands');
+  checkUrl('labd.public_url', options.publicUrl);
+  checkUrl('labd.agent_url', options.agentUrl);
+  checkUrl('labd.peer_url', options.peerUrl);
   const metrics = options.metricsListen === '' ? undefined : parseAddress(options.metricsListen, 'labd.metrics_listen');
   const databaseUrl = options.databaseUrl ?? `sqlite://${join(options.dataDir, 'labd.db')}`;
-  return { dataDir: options.dataDir, replicaId: replicaIdOf(options), databaseUrl, api, agent, metrics };
+  const nodes = nodeGround(options);
+  return { dataDir: options.dataDir, replicaId: replicaIdOf(options), databaseUrl, api, agent, ...nodes, metrics };
 }

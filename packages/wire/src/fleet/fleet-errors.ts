@@ -10,6 +10,7 @@ const row = (status: number, text: string, retryAfterMs?: number): Row =>
 export const fleetErrors = {
   VALIDATION_FAILED: row(400, 'the request is not valid'),
   KEY_TYPE_REFUSED: row(400, 'only EC keys on P-256 or P-384 are signed'),
+  ROSENPASS_KEY_INVALID: row(400, 'a Rosenpass public key has 524,160 bytes, 698,880 characters of base64'),
   SELECTOR_UNTRUSTED: row(400, 'labels that an agent reports cannot decide about access'),
   UNAUTHENTICATED: row(401, 'no valid identity; `labctl login` gives one'),
   TOKEN_INVALID: row(401, 'this token is not valid'),
@@ -26,6 +27,7 @@ export const fleetErrors = {
   CONFLICT: row(409, 'this conflicts with what is there already'),
   STALE_REVISION: row(409, 'it was changed meanwhile; read it again and repeat'),
   SERVER_EXISTS: row(409, 'a server with this machine id, MAC or host name is known already'),
+  PIN_MISMATCH: row(409, 'its key changed; `labctl tunnel trust` lets the new one in'),
   LAST_ADMIN: row(409, 'the last administrator cannot go'),
   ESCALATION: row(409, 'nobody can grant more than they hold'),
   AGENT_NOT_CONNECTED: row(409, 'its agent is not connected'),

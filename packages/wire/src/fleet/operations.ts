@@ -1,6 +1,7 @@
 /** The table of labd's operations (AP-1). What is missing here has no route; what is here without a handler fails tsc. */
 import type { FleetOperation } from './operation.ts';
 import { loginOperations } from './operations/login-operations.ts';
+import { nodeOperations } from './operations/node-operations.ts';
 import { peopleOperations } from './operations/people-operations.ts';
 import { recordOperations } from './operations/record-operations.ts';
 import { serverOperations } from './operations/server-operations.ts';
@@ -10,6 +11,7 @@ export const fleetOperations = [
   ...systemOperations,
   ...loginOperations,
   ...serverOperations,
+  ...nodeOperations,
   ...peopleOperations,
   ...recordOperations,
 ] as const;

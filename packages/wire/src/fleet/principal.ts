@@ -1,10 +1,21 @@
 /**
  * Who acts (LD-8). The first argument of everything that acts; audit rows name it. `system` is labd's own work
- * (reconcilers), with the name of the job; `anonymous` is a stranger. One kind's credential never works as another.
+ * (reconcilers), with the name of the job; `node` is a site of the network plane, known on the listener for nodes
+ * alone; `anonymous` is a stranger. One kind's credential never works as another.
  */
 import { z } from 'zod';
 
-export const principalKinds = ['user', 'agent', 'bastion', 'service', 'labd', 'local', 'system', 'anonymous'] as const;
+export const principalKinds = [
+  'user',
+  'agent',
+  'bastion',
+  'service',
+  'labd',
+  'node',
+  'local',
+  'system',
+  'anonymous',
+] as const;
 
 export const principalSchema = z.object({
   kind: z.enum(principalKinds),

@@ -19,13 +19,14 @@ const settingsOf = (toml: string, env: Record<string, string> = {}) =>
 /** Settings nobody chose: the usual addresses, but on a port that the test may take. */
 function usual(listen: string, agentListen = '127.0.0.1:0') {
   const { labd } = readFleetSettings(undefined, {});
-  return { labd: { ...labd, listen, agentListen }, isSet: () => false };
+  return { labd: { ...labd, listen, agentListen, conplaneListen: '127.0.0.1:0' }, isSet: () => false };
 }
 
 describe('where labd listens in labctl up', () => {
   test('LD-1 the usual ports when nobody has them', async () => {
     const { labd, isSet } = readFleetSettings(undefined, {});
-    expect([labd.listen, labd.agentListen]).toEqual(['127.0.0.1:3100', '127.0.0.1:3101']);
+    const { listen, agentListen, conplaneListen } = labd;
+    expect([listen, agentListen, conplaneListen]).toEqual(['127.0.0.1:3100', '127.0.0.1:3101', '127.0.0.1:3102']);
     expect([isSet('listen'), isSet('dataDir'), isSet('adminSocket'), isSet('metricsListen')]).toEqual(
       Array(4).fill(false),
     );
@@ -35,6 +36,7 @@ describe('where labd listens in labctl up', () => {
     expect(await listenAddresses(usual(`127.0.0.1:${port}`), false)).toEqual({
       listen: `127.0.0.1:${port}`,
       agentListen: '127.0.0.1:0',
+      nodeListen: '127.0.0.1:0',
       notes: [],
     });
   });
@@ -51,15 +53,24 @@ describe('where labd listens in labctl up', () => {
     expect(notes[1]).toEndWith('labd took a free one for agents; labd.agent_listen chooses');
   });
 
-  test.each(['listen', 'agent_listen'])('a configured one that is taken ends the start: labd.%s', async (key) => {
+  test('the listener for nodes may be left out', async () => {
+    const settings = settingsOf('[conplane]\nlisten = ""\n');
+    expect((await listenAddresses(settings, true)).nodeListen).toBe('');
+  });
+
+  test.each([
+    ['labd', 'listen'],
+    ['labd', 'agent_listen'],
+    ['conplane', 'listen'],
+  ])('a configured one that is taken ends the start: %s.%s', async (table, key) => {
     await using held = await holdPort();
-    const settings = settingsOf(`[labd]\n${key} = "127.0.0.1:${held.port}"\n`);
+    const settings = settingsOf(`[${table}]\n${key} = "127.0.0.1:${held.port}"\n`);
     const error = await listenAddresses(settings, true).then(
       () => undefined,
       (thrown: CommandError) => thrown,
     );
     expect(error?.message).toStartWith(`port ${held.port} is in use by `);
-    expect(error?.message).toEndWith(` (pid ${process.pid}), and labd.${key} wants it`);
+    expect(error?.message).toEndWith(` (pid ${process.pid}), and ${table}.${key} wants it`);
     expect(error?.hint).toContain('--no-fleet');
     expect(error?.exitCode).toBe(8);
   });
@@ -71,6 +82,7 @@ describe('where labd listens in labctl up', () => {
     expect(await listenAddresses(settingsOf('', { LABD_PORT: String(port) }), true)).toEqual({
       listen: `127.0.0.1:${port}`,
       agentListen: '127.0.0.1:0',
+      nodeListen: '127.0.0.1:0',
       notes: [],
     });
   });

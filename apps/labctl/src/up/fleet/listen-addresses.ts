@@ -9,7 +9,8 @@ import { describeHolder, portHolder } from '../../doctor/port-holder.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import type { FleetSettings } from './fleet-settings.ts';
 
-export type ListenAddresses = { listen: string; agentListen: string; notes: string[] };
+/** `nodeListen`: empty when nodes have no listener. */
+export type ListenAddresses = { listen: string; agentListen: string; nodeListen: string; notes: string[] };
 
 /** Whether somebody listens there. Other problems are the bind's own to tell. */
 function isTaken({ host, port }: Address): Promise<boolean> {
@@ -44,23 +45,32 @@ export async function listenAddresses(
   anyPort: boolean,
 ): Promise<ListenAddresses> {
   const api = parseAddress(labd.listen, 'labd.listen');
-  const wishes: [Wish, Wish] = [
-    {
+  const nodes = labd.conplaneListen;
+  const [listen, agentListen, nodeListen] = await Promise.all([
+    settle({
       key: 'labd.listen',
       what: 'the API',
       address: labd.port === undefined ? api : { ...api, port: labd.port },
       isChosen: isSet('listen') || isSet('port'),
       anyPort,
-    },
-    {
+    }),
+    settle({
       key: 'labd.agent_listen',
       what: 'agents',
       address: parseAddress(labd.agentListen, 'labd.agent_listen'),
       isChosen: isSet('agentListen'),
       anyPort,
-    },
-  ];
-  const [listen, agentListen] = await Promise.all([settle(wishes[0]), settle(wishes[1])]);
-  const notes = [listen.note, agentListen.note].filter((note) => note !== undefined);
-  return { listen: listen.text, agentListen: agentListen.text, notes };
+    }),
+    nodes === ''
+      ? { text: '', note: undefined }
+      : settle({
+          key: 'conplane.listen',
+          what: 'nodes',
+          address: parseAddress(nodes, 'conplane.listen'),
+          isChosen: isSet('conplaneListen'),
+          anyPort,
+        }),
+  ]);
+  const notes = [listen.note, agentListen.note, nodeListen.note].filter((note) => note !== undefined);
+  return { listen: listen.text, agentListen: agentListen.text, nodeListen: nodeListen.text, notes };
 }

@@ -52,11 +52,12 @@ function socketPath(dataDir: string, stack: AsyncDisposableStack): string {
 async function optionsFor(input: OwnLabdInput, stack: AsyncDisposableStack) {
   const { dataDir, settings, anyPort } = input;
   const { labd, isSet } = settings;
-  const { listen, agentListen, notes } = await listenAddresses(settings, anyPort);
+  const { listen, agentListen, nodeListen, notes } = await listenAddresses(settings, anyPort);
   const options: LabdOptions = {
     ...labd,
     listen,
     agentListen,
+    conplaneListen: nodeListen,
     port: undefined,
     dataDir: isSet('dataDir') ? labd.dataDir : join(dataDir, 'labd'),
     adminSocket: isSet('adminSocket') ? labd.adminSocket : socketPath(dataDir, stack),

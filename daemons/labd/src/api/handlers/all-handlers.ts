@@ -8,6 +8,7 @@ import { backupHandlers } from './backup-handlers.ts';
 import { type CaHandlerParts, caHandlers } from './ca-handlers.ts';
 import { type EnrolHandlerParts, enrolHandlers } from './enrol-handlers.ts';
 import { type LoginHandlerParts, loginHandlers } from './login-handlers.ts';
+import { type NodeHandlerParts, nodeHandlers } from './node-handlers.ts';
 import { type PeopleHandlerParts, peopleHandlers } from './people-handlers.ts';
 import { type RoleHandlerParts, roleHandlers } from './role-handlers.ts';
 import { type ServerHandlerParts, serverHandlers } from './server-handlers.ts';
@@ -22,6 +23,7 @@ export type AllHandlerParts = {
     CaHandlerParts &
     Omit<EnrolHandlerParts, 'options'> &
     Omit<LoginHandlerParts, 'options'> &
+    NodeHandlerParts &
     PeopleHandlerParts &
     RoleHandlerParts &
     ServerHandlerParts &
@@ -42,6 +44,7 @@ export function allHandlers({ core, options, system, keyFile }: AllHandlerParts)
     ...serverHandlers(core),
     ...agentHandlers(core),
     ...artifactHandlers(core),
+    ...nodeHandlers(core),
     ...peopleHandlers(core),
     ...roleHandlers(core),
     ...caHandlers(core),

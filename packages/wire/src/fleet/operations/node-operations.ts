@@ -1,0 +1,111 @@
+import { may, mayEach, operation } from '../operation.ts';
+import { doneSchema, pageOf, pageQuerySchema } from '../resources/fields.ts';
+import {
+  createdNodeTokenSchema,
+  createNodeTokenSchema,
+  nodeDetailSchema,
+  nodeQuerySchema,
+  nodeSchema,
+  nodeTokenSchema,
+} from '../resources/nodes.ts';
+import { banSchema } from '../resources/servers.ts';
+import { z } from 'zod';
+
+const empty = z.object({}).strict();
+
+/** Nodes and their tokens. `:id` is the id or the name; of a token the id or its prefix. */
+export const nodeOperations = [
+  operation({
+    name: 'list-nodes',
+    method: 'GET',
+    path: '/api/nodes',
+    access: mayEach('list', 'nodes'),
+    audit: 'L',
+    summary: 'Nodes, with filters',
+    query: nodeQuerySchema,
+    output: pageOf(nodeSchema),
+  }),
+  operation({
+    name: 'get-node',
+    method: 'GET',
+    path: '/api/nodes/:id',
+    access: mayEach('get', 'nodes'),
+    audit: 'L',
+    summary: 'One node and its models',
+    output: nodeDetailSchema,
+  }),
+  operation({
+    name: 'delete-node',
+    method: 'DELETE',
+    path: '/api/nodes/:id',
+    access: mayEach('delete', 'nodes'),
+    audit: 'S',
+    summary: 'Removes a node and its tunnel; it may join again with its token',
+    output: doneSchema,
+  }),
+  operation({
+    name: 'ban-node',
+    method: 'POST',
+    path: '/api/nodes/:id/ban',
+    access: mayEach('ban', 'nodes'),
+    audit: 'S',
+    summary: 'Refuses a node, its keys and its tokens until unban',
+    body: banSchema,
+    output: nodeSchema,
+  }),
+  operation({
+    name: 'unban-node',
+    method: 'POST',
+    path: '/api/nodes/:id/unban',
+    access: mayEach('ban', 'nodes'),
+    audit: 'S',
+    summary: 'Lifts a ban',
+    body: empty,
+    output: nodeSchema,
+  }),
+  operation({
+    name: 'list-node-tokens',
+    method: 'GET',
+    path: '/api/node-tokens',
+    access: may('list', 'nodes'),
+    audit: 'L',
+    summary: 'Tokens of nodes, newest first, without their text',
+    query: pageQuerySchema,
+    output: pageOf(nodeTokenSchema),
+  }),
+  operation({
+    name: 'create-node-token',
+    method: 'POST',
+    path: '/api/node-tokens',
+    access: may('create', 'nodes'),
+    audit: 'S',
+    limit: 'tokens',
+    idempotent: true,
+    status: 201,
+    summary: 'A token for one node; its text is in this answer alone',
+    body: createNodeTokenSchema,
+    output: createdNodeTokenSchema,
+  }),
+  operation({
+    name: 'rotate-node-token',
+    method: 'POST',
+    path: '/api/node-tokens/:id/rotate',
+    access: may('rotate', 'nodes'),
+    audit: 'S',
+    limit: 'tokens',
+    idempotent: true,
+    status: 201,
+    summary: 'Another token for the same node; the old one ends within 24 h',
+    body: empty,
+    output: createdNodeTokenSchema,
+  }),
+  operation({
+    name: 'revoke-node-token',
+    method: 'DELETE',
+    path: '/api/node-tokens/:id',
+    access: may('revoke', 'nodes'),
+    audit: 'S',
+    summary: 'Ends a token at once, for registrations and heartbeats',
+    output: nodeTokenSchema,
+  }),
+] as const;
