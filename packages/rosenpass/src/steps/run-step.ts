@@ -97,15 +97,21 @@ function run(context: StepContext, job: StepJob): StepResult {
   }
 }
 
-const secretFields = ['ck', 'kyberSecret', 'presharedKey'] as const;
+const secretFields: ReadonlySet<string> = new Set(['ck', 'kyberSecret', 'presharedKey']);
+
+/** Zeroes what is secret in a job or a result. */
+export function eraseSecrets(value: StepJob | StepResult): void {
+  for (const [name, field] of Object.entries<unknown>(value)) {
+    if (secretFields.has(name) && field instanceof Uint8Array) field.fill(0);
+  }
+}
 
 /** Runs the job and zeroes its secrets. Lengths are the sender's duty: a job comes from the state machine alone. */
 export function runStep(context: StepContext, job: StepJob): StepResult {
   try {
     return run(context, job);
   } finally {
-    const held: Partial<Record<(typeof secretFields)[number], Uint8Array>> = { ...job };
-    for (const field of secretFields) held[field]?.fill(0);
+    eraseSecrets(job);
   }
 }
 

@@ -1,0 +1,101 @@
+/**
+ * Whether an InitHello may cost 30-45 ms of a worker (spec tunnel.md D3, D5). Its mac fits, which proves only that the
+ * sender knows our public key.
+ *
+ *     source's bucket ── RP_UNKNOWN, unless the source has a live session ──→ admitted
+ *            └── empty: `rate`; or, while the queue is over half full, "prove your address" ──→ `cookie`
+ *                  └── proven: buckets of its own, so that nobody who forges addresses can empty them
+ */
+import type { Endpoint } from '../effects.ts';
+import type { CookieSecrets } from './cookie-secrets.ts';
+import type { Urgency } from './job-queue.ts';
+import { sourceKey } from './source-key.ts';
+import { SourceBuckets, TokenBucket } from './token-bucket.ts';
+
+/** RP_SOURCE, kept for this many sources. */
+const sourceRate = { perSecond: 5, burst: 10 };
+const sourcesMax = 10_000;
+/** RP_UNKNOWN, for each worker. */
+const unknownRate = { perSecond: 10, burst: 10 };
+/** Addresses of peers that are remembered: as many as there may be peers. */
+const knownMax = 20_000;
+
+export type CookieMode = 'auto' | 'off' | 'always';
+
+class Gate {
+  readonly sources = new SourceBuckets(sourceRate, sourcesMax);
+  readonly unknown: TokenBucket;
+
+  constructor(workers: number) {
+    this.unknown = new TokenBucket({
+      perSecond: unknownRate.perSecond * workers,
+      burst: unknownRate.burst * workers,
+    });
+  }
+}
+
+export class Admission {
+  readonly #mode: CookieMode;
+  readonly #cookies: CookieSecrets;
+  readonly #unproven: Gate;
+  readonly #proven: Gate;
+  /** Addresses of peers → until when a session of theirs lives; longest unused first. */
+  readonly #known = new Map<string, number>();
+
+  constructor(mode: CookieMode, cookies: CookieSecrets, workers: number) {
+    this.#mode = mode;
+    this.#cookies = cookies;
+    this.#unproven = new Gate(workers);
+    this.#proven = new Gate(workers);
+  }
+
+  /** A peer is to be found at this address; `liveUntil` when it has just proved to be there. */
+  learn(address: string, liveUntil = 0): void {
+    const key = sourceKey(address);
+    const until = Math.max(liveUntil, this.#known.get(key) ?? 0);
+    this.#known.delete(key);
+    this.#known.set(key, until);
+    if (this.#known.size <= knownMax) return;
+    const [longestUnused = ''] = this.#known.keys();
+    this.#known.delete(longestUnused);
+  }
+
+  /** The peer there was removed. Another one at the same address is known again after its next exchange. */
+  forget(address: string): void {
+    this.#known.delete(sourceKey(address));
+  }
+
+  /** `cookie`: ask for one. */
+  judge(source: Endpoint, initHello: Uint8Array, now: number, busy: boolean): Urgency | 'rate' | 'cookie' {
+    const key = sourceKey(source.address);
+    const liveUntil = this.#known.get(key);
+    const live = liveUntil !== undefined && liveUntil > now;
+    const exempt = liveUntil !== undefined || this.#mode === 'off';
+    const demanded = this.#mode === 'always' && !exempt;
+    if (!demanded && this.#unproven.sources.take(key, now) && (live || this.#unproven.unknown.take(now))) {
+      return live ? 'live' : 'unknown';
+    }
+    if (exempt || !(demanded || busy)) return 'rate';
+    if (!this.#cookies.fits(source, initHello, now)) return 'cookie';
+    return this.#proven.sources.take(key, now) && this.#proven.unknown.take(now) ? 'unknown' : 'rate';
+  }
+
+  /** Whether a RespHello of our own handshake may cost a decapsulation: it needs no more than its session id to try. */
+  takeAnswer(source: Endpoint, now: number): boolean {
+    return this.#unproven.sources.take(sourceKey(source.address), now);
+  }
+
+  /**
+   * A handshake with this source was completed: its InitHello was no junk and gives its tokens back. Thousands of nodes
+   * that start at once are then held up by the worker and not by RP_UNKNOWN (H5); a replayed InitHello never gets this
+   * far. Call it before `learn`: a live session took no token of RP_UNKNOWN.
+   */
+  completed(source: Endpoint, now: number): void {
+    const key = sourceKey(source.address);
+    const live = (this.#known.get(key) ?? 0) > now;
+    for (const gate of [this.#unproven, this.#proven]) {
+      gate.sources.giveBack(key);
+      if (!live) gate.unknown.giveBack();
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import type { Endpoint } from '../effects.ts';
+import type { Suites } from '../hash/suite.ts';
+import { cookieFits } from '../message/envelope.ts';
+import type { Random } from '../steps/step-context.ts';
+
+const secretBytes = 16;
+const secretLifeMs = 120_000;
+const text = new TextEncoder();
+
+/**
+ * The values that a source gets in a cookie reply and proves to have got (spec tunnel.md 5.6). Nothing is kept per
+ * source: a value is a hash of the address under a secret that changes every 120 s and stays good for 120 s more.
+ */
+export class CookieSecrets {
+  readonly #suites: Suites;
+  readonly #random: Random;
+  #current: Uint8Array | undefined;
+  #previous: Uint8Array | undefined;
+  #madeAt = 0;
+
+  constructor(suites: Suites, random: Random) {
+    this.#suites = suites;
+    this.#random = random;
+  }
+
+  /** The 16-byte value of this source. */
+  valueFor(source: Endpoint, now: number): Uint8Array {
+    return this.#value(this.#turned(now), source);
+  }
+
+  /** Whether the message's cookie was made with a value that this source got at most 240 s ago. */
+  fits(source: Endpoint, message: Uint8Array, now: number): boolean {
+    this.#turned(now);
+    const secrets = [this.#current, this.#previous].filter((secret) => secret !== undefined);
+    return secrets.some((secret) => cookieFits(this.#suites, this.#value(secret, source), message));
+  }
+
+  #value(secret: Uint8Array, { address, port }: Endpoint): Uint8Array {
+    const { hash, labels } = this.#suites.V03;
+    return hash(hash(labels.cookieValue, secret), text.encode(`${address} ${port}`)).subarray(0, 16);
+  }
+
+  /** The present secret; made when first wanted, so that nothing ticks in peace. */
+  #turned(now: number): Uint8Array {
+    const age = now - this.#madeAt;
+    if (this.#current !== undefined && age < secretLifeMs) return this.#current;
+    this.#previous?.fill(0);
+    this.#previous = age < 2 * secretLifeMs ? this.#current : undefined;
+    this.#current = this.#random(secretBytes);
+    this.#madeAt = now;
+    return this.#current;
+  }
+}
