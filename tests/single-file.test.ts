@@ -53,7 +53,7 @@ describe.skipIf(!builds)('the single-file program, alone in an empty folder (bui
     const socket = join(folder, 'a.sock');
     const config = join(folder, 'labmesh.toml');
     const labdLines = ['[labd]', 'listen = "127.0.0.1:0"', 'agent_listen = "127.0.0.1:0"', 'metrics_listen = ""'];
-    const own = [
+    const places = [
       `admin_socket = "${socket}"`,
       `data_dir = "${folder}/labd"`,
       '[conplane]',
