@@ -11,7 +11,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '@labmesh/kit/clock';
-import type { TunnelDevice } from '../tunnel-device.ts';
+import type { PeerState, TunnelDevice } from '../tunnel-device.ts';
 import type { PqReason, PqVerdict, PskKind } from './judge-pq.ts';
 import { type Now, type PskPeer, PskRecord } from './psk-record.ts';
 
@@ -122,9 +122,13 @@ export class PskManager {
     return true;
   }
 
-  /** Looks at the device and the time: what is due is done, what changed is told. @throws what the device says */
-  async poll(): Promise<void> {
-    const seen = new Map((await this.#parts.device.peers()).map((peer) => [hex(peer.publicKey), peer]));
+  /**
+   * Looks at the device and the time: what is due is done, what changed is told. Gives what the device said.
+   * @throws what the device says
+   */
+  async poll(): Promise<readonly PeerState[]> {
+    const states = await this.#parts.device.peers();
+    const seen = new Map(states.map((peer) => [hex(peer.publicKey), peer]));
     const now = this.#now();
     const due: Promise<void>[] = [];
     for (const [id, record] of this.#records) {
@@ -137,6 +141,7 @@ export class PskManager {
       this.#judge(record, now);
     }
     await Promise.all(due);
+    return states;
   }
 
   /** When to look again. */

@@ -1,0 +1,63 @@
+/** A device in memory: two of them agree whenever they hold the same PSK for one another, as WireGuard's handshake does. */
+import type { DeviceConfig, PeerConfig, PeerState, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
+
+type Held = PeerConfig & { lastHandshakeMs: number | undefined };
+const hexOf = (key: Uint8Array) => Buffer.from(key).toString('hex');
+
+export class PairedDevice implements TunnelDevice {
+  readonly backend = 'memory';
+  readonly config: DeviceConfig;
+  readonly listenPort = 51_820;
+  readonly held = new Map<string, Held>();
+  readonly publicKey: Uint8Array;
+  cuts = 0;
+
+  constructor(config: DeviceConfig, publicKey: Uint8Array) {
+    this.config = config;
+    this.publicKey = publicKey;
+  }
+
+  /** WireGuard's handshake of the two, now; false: their PSKs differ, or one does not know the other. */
+  static shakeHands(one: PairedDevice, two: PairedDevice): boolean {
+    const [atOne, atTwo] = [one.held.get(hexOf(two.publicKey)), two.held.get(hexOf(one.publicKey))];
+    if (atOne === undefined || atTwo === undefined) return false;
+    if (hexOf(atOne.presharedKey) !== hexOf(atTwo.presharedKey)) return false;
+    atOne.lastHandshakeMs = atTwo.lastHandshakeMs = Date.now();
+    return true;
+  }
+
+  plan = () => [];
+  open = () => Promise.resolve();
+  setPeer(peer: PeerConfig): Promise<void> {
+    const key = hexOf(peer.publicKey);
+    const lastHandshakeMs = this.held.get(key)?.lastHandshakeMs;
+    this.held.set(key, { ...peer, presharedKey: peer.presharedKey.slice(), lastHandshakeMs });
+    return Promise.resolve();
+  }
+  setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<Uint8Array | undefined> {
+    const peer = this.held.get(hexOf(publicKey));
+    if (peer === undefined) return Promise.resolve(undefined);
+    peer.presharedKey = presharedKey.slice();
+    return Promise.resolve(presharedKey.slice());
+  }
+  cutPeer(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<boolean> {
+    const peer = this.held.get(hexOf(publicKey));
+    if (peer === undefined) return Promise.resolve(false);
+    this.cuts++;
+    Object.assign(peer, { presharedKey: presharedKey.slice(), lastHandshakeMs: undefined });
+    return Promise.resolve(true);
+  }
+  removePeer(publicKey: Uint8Array): Promise<void> {
+    this.held.delete(hexOf(publicKey));
+    return Promise.resolve();
+  }
+  peers(): Promise<PeerState[]> {
+    const states = [...this.held.values()].map(({ publicKey, address, endpoint, keepaliveS, lastHandshakeMs }) => {
+      return { publicKey, address, endpoint, keepaliveS, lastHandshakeMs, rxBytes: 0, txBytes: 0 };
+    });
+    return Promise.resolve(states);
+  }
+  watch = () => undefined;
+  inside = <T>(work: () => T): T => work();
+  [Symbol.asyncDispose] = () => Promise.resolve();
+}

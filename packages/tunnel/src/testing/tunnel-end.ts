@@ -1,0 +1,58 @@
+/** One end of a tunnel for tests: real key exchange over loopback, real thread, a device in memory. */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '@labmesh/kit/clock';
+import { silentLogger } from '@labmesh/kit/log';
+import { openSuites } from '@labmesh/rosenpass/hash/suite';
+import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
+import type { DeviceRole } from '@labmesh/wireguard/tunnel-device';
+import { keepPublicKey } from '../public-key-files.ts';
+import { StepPool } from '../step-pool.ts';
+import { Tunnel, type TunnelEvent } from '../tunnel.ts';
+import { generateWireguardKeys } from '../wireguard-keys.ts';
+import { PairedDevice } from './paired-device.ts';
+
+const random = (bytes: number) => new Uint8Array(randomBytes(bytes));
+
+export async function tunnelEnd(role: DeviceRole, address: string) {
+  const keysDir = mkdtempSync(join(tmpdir(), 'labmesh-tunnel-'));
+  const stack = new AsyncDisposableStack();
+  stack.defer(() => rmSync(keysDir, { recursive: true, force: true }));
+  const pool = stack.use(new StepPool({ workers: 1, keysDir, cacheBytes: 2 ** 21, log: silentLogger }));
+  const pair = await pool.generate();
+  const fingerprint = keepPublicKey(keysDir, pair.publicKey);
+  pool.setOwnKey(0, () => ({ secretKey: pair.secretKey.slice(), publicKey: pair.publicKey.slice() }));
+  const described = await pool.run({ step: 'describe', peerKey: fingerprint });
+  if (described.step !== 'describe') throw new Error('the own key is not there');
+  const ownKey = { index: 0, fingerprint, prefixes: described.prefixes };
+  const wireguard = generateWireguardKeys();
+  const config = {
+    name: 'test0',
+    alias: 'labmesh:test',
+    role,
+    address,
+    range: '10.90.0.0/16',
+    mtu: 1_420,
+    privateKey: wireguard.privateKey,
+    isolation: 'none' as const,
+  };
+  const device = new PairedDevice(config, wireguard.publicKey);
+  const suites = await openSuites();
+  const exchange = new KeyExchange({ suites, random, workers: 1, cookie: 'auto' }, systemClock.now());
+  const events: TunnelEvent[] = [];
+  const onEvent = (event: TunnelEvent) => void events.push(event);
+  const parts = { device, exchange, pool, ownKey, clock: systemClock, log: silentLogger, random, onEvent };
+  const tunnel = stack.use(new Tunnel(parts));
+  return {
+    tunnel,
+    device,
+    events,
+    fingerprint,
+    keysDir,
+    wireguard,
+    rosenpassPublicKey: pair.publicKey,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}

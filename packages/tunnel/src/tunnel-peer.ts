@@ -1,0 +1,82 @@
+/** One peer as it was asked for, and as it is shown (V6). */
+import type { Endpoint, PeerStatus, ProtocolVersion, Schedule } from '@labmesh/rosenpass/effects';
+import type { CiphertextEncoding } from '@labmesh/rosenpass/mceliece/parameters';
+import type { PskStatus } from '@labmesh/wireguard/psk/psk-manager';
+import type { TunnelPeer } from '@labmesh/wire/tunnel';
+import { showEndpoint } from './named-endpoint.ts';
+
+export type TunnelPeerSettings = {
+  /** Unique in one tunnel. */
+  id: string;
+  name: string;
+  wireguardPublicKey: Uint8Array;
+  /** Its tunnel address, without prefix length. */
+  address: string;
+  /** Where its WireGuard is dialled; a hub waits for its nodes instead. */
+  endpoint?: Endpoint | undefined;
+  keepaliveS: number;
+  mode: 'strict' | 'permissive';
+  /** Of the permissive mode: how long the first exchange is waited for. */
+  fallbackAfterMs: number;
+  /** Without it the peer is a classical one. */
+  rosenpass?:
+    | {
+        /** `sha256:` and 64 hex digits; the key lies in the keys' folder. */
+        fingerprint: string;
+        endpoint?: Endpoint | undefined;
+        schedule: Schedule;
+        version: ProtocolVersion | 'auto';
+        ciphertext: CiphertextEncoding | 'auto';
+        /** 32 bytes, copied. */
+        presharedKey?: Uint8Array | undefined;
+      }
+    | undefined;
+};
+
+/** What is counted beside the parts' own status. */
+export type PeerTally = { exchanges: number; lastError: string | undefined };
+
+export type PeerSight = {
+  settings: TunnelPeerSettings;
+  psk: PskStatus;
+  exchange: PeerStatus | undefined;
+  /** Where WireGuard heard it last. */
+  endpoint: Endpoint | undefined;
+  tally: PeerTally;
+  failures: Record<string, number>;
+  now: { mono: number; wall: number };
+};
+
+const seconds = (ms: number | undefined) => (ms === undefined ? null : Math.max(0, Math.round(ms / 100) / 10));
+
+/** Ages are monotonic where we timed them ourselves; the handshake's is of the wall clock, as WireGuard tells it. */
+export function showPeer({ settings, psk, exchange, endpoint, tally, failures, now }: PeerSight): TunnelPeer {
+  const { lastExchangeAt, nextExchangeAt } = exchange ?? {};
+  const next = nextExchangeAt === undefined || !Number.isFinite(nextExchangeAt) ? undefined : nextExchangeAt - now.mono;
+  const at = endpoint ?? settings.endpoint;
+  return {
+    id: settings.id,
+    name: settings.name,
+    wireguardPublicKey: Buffer.from(settings.wireguardPublicKey).toString('base64'),
+    rosenpassSha256: settings.rosenpass?.fingerprint ?? null,
+    address: settings.address,
+    endpoint: at === undefined ? null : showEndpoint(at),
+    mode: settings.mode,
+    pq: psk.pq,
+    pqReason: psk.reason,
+    pqSince: new Date(psk.since).toISOString(),
+    exchangeAgeS: seconds(lastExchangeAt === undefined ? undefined : now.mono - lastExchangeAt),
+    nextExchangeS: seconds(next),
+    lastRole: exchange?.lastRole ?? null,
+    version: exchange?.version ?? null,
+    ciphertext: exchange?.ciphertext ?? null,
+    handshakeAgeS: seconds(psk.lastHandshakeMs === undefined ? undefined : now.wall - psk.lastHandshakeMs),
+    pskKind: psk.pskKind,
+    generation: psk.generation,
+    rxBytes: psk.rxBytes,
+    txBytes: psk.txBytes,
+    exchanges: tally.exchanges,
+    failures,
+    lastError: psk.isMismatched ? 'PSK_MISMATCH' : (tally.lastError ?? null),
+  };
+}

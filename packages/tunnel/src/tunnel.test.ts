@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { type Datagrams, DialledDatagrams, listenDatagrams } from './datagrams.ts';
+import { keepPublicKey } from './public-key-files.ts';
+import { PairedDevice } from './testing/paired-device.ts';
+import { tunnelEnd } from './testing/tunnel-end.ts';
+import type { TunnelPeerSettings } from './tunnel-peer.ts';
+
+type End = Awaited<ReturnType<typeof tunnelEnd>>;
+let hub: End;
+let node: End;
+let listening: Datagrams;
+let dialled: DialledDatagrams;
+
+const common = { keepaliveS: 25, mode: 'strict', fallbackAfterMs: 60_000 } as const;
+const atNode = (): TunnelPeerSettings => ({
+  ...common,
+  id: 'hub',
+  name: 'hub',
+  wireguardPublicKey: hub.wireguard.publicKey,
+  address: '10.90.0.1',
+  endpoint: { address: '127.0.0.1', port: 51_820 },
+  rosenpass: {
+    fingerprint: hub.fingerprint,
+    endpoint: { address: '127.0.0.1', port: listening.port },
+    schedule: 'node',
+    version: 'auto',
+    ciphertext: 'auto',
+  },
+});
+const atHub = (): TunnelPeerSettings => ({
+  ...common,
+  id: 'node-1',
+  name: 'rack',
+  wireguardPublicKey: node.wireguard.publicKey,
+  address: '10.90.0.2',
+  rosenpass: { fingerprint: node.fingerprint, schedule: 'hub', version: 'auto', ciphertext: 'auto' },
+});
+async function until(holds: () => boolean) {
+  for (let turn = 0; !holds(); turn++) {
+    if (turn === 1_000) throw new Error('it did not come to pass within 10 s');
+    await Bun.sleep(10);
+  }
+}
+
+beforeAll(async () => {
+  [hub, node] = await Promise.all([
+    tunnelEnd({ kind: 'hub' }, '10.90.0.1'),
+    tunnelEnd({ kind: 'node', hubAddress: '10.90.0.1', proxyPort: 8_080 }, '10.90.0.2'),
+  ]);
+  keepPublicKey(hub.keysDir, node.rosenpassPublicKey);
+  keepPublicKey(node.keysDir, hub.rosenpassPublicKey);
+  listening = await listenDatagrams(['127.0.0.1'], 0, hub.tunnel.receive);
+  dialled = new DialledDatagrams(node.tunnel.receive);
+  hub.tunnel.start(listening);
+  node.tunnel.start(dialled);
+});
+afterAll(async () => {
+  for (const one of [node, hub, dialled, listening]) await one[Symbol.asyncDispose]();
+});
+
+describe('two ends of a tunnel', () => {
+  test('a peer whose key is not in the folder is refused, and leaves nothing', async () => {
+    const settings = atHub();
+    const rosenpass = { ...settings.rosenpass, fingerprint: `sha256:${'0'.repeat(64)}` } as typeof settings.rosenpass;
+    const refused = hub.tunnel.setPeer({ ...settings, rosenpass });
+    await expect(refused).rejects.toThrow('is not here');
+    expect(hub.device.held.size).toBe(0);
+    expect(hub.tunnel.peers()).toEqual([]);
+  });
+
+  test('exchange by themselves: both devices get one key, and both say so once a handshake followed', async () => {
+    await hub.tunnel.setPeer(atHub());
+    await node.tunnel.setPeer(atNode());
+    expect(PairedDevice.shakeHands(hub.device, node.device)).toBe(false);
+    expect(node.tunnel.peer('hub')).toMatchObject({ pq: 'stale', pqReason: 'no_exchange', pskKind: 'random' });
+    await until(() => node.tunnel.peer('hub')?.generation === 1 && hub.tunnel.peer('node-1')?.generation === 1);
+    await Bun.sleep(150);
+    expect(PairedDevice.shakeHands(hub.device, node.device)).toBe(true);
+    await until(() => node.tunnel.peer('hub')?.pq === 'active' && hub.tunnel.peer('node-1')?.pq === 'active');
+    expect(node.tunnel.peer('hub')).toMatchObject({
+      pqReason: 'ok',
+      lastRole: 'initiator',
+      version: 'V03',
+      ciphertext: 'pc188',
+      rosenpassSha256: hub.fingerprint,
+      endpoint: '127.0.0.1:51820',
+    });
+    expect(hub.tunnel.peer('node-1')).toMatchObject({ lastRole: 'responder', nextExchangeS: null });
+    expect(node.events.map(({ event }) => event)).toEqual(['exchanged', 'pq_active']);
+  });
+
+  test('another exchange now replaces the key on both sides', async () => {
+    const before = node.device.held.values().next().value?.presharedKey;
+    const result = await node.tunnel.exchangeNow('hub');
+    expect(result).toMatchObject({ ok: true, error: null, peer: { generation: 2 } });
+    await until(() => hub.tunnel.peer('node-1')?.generation === 2);
+    expect(node.device.held.values().next().value?.presharedKey).not.toEqual(before);
+    expect(PairedDevice.shakeHands(hub.device, node.device)).toBe(true);
+    expect(await hub.tunnel.exchangeNow('node-1')).toMatchObject({ ok: false });
+    expect(await hub.tunnel.exchangeNow('nobody')).toBeUndefined();
+  });
+
+  test('a cut on one side ends the session until the next exchange', async () => {
+    expect(await hub.tunnel.cut('node-1')).toBe(true);
+    expect(PairedDevice.shakeHands(hub.device, node.device)).toBe(false);
+    expect((await node.tunnel.exchangeNow('hub'))?.ok).toBe(true);
+    await until(() => hub.tunnel.peer('node-1')?.generation === 3);
+    expect(PairedDevice.shakeHands(hub.device, node.device)).toBe(true);
+  });
+
+  test('the mode changes in place; another address begins the peer anew', async () => {
+    await hub.tunnel.setPeer({ ...atHub(), mode: 'permissive' });
+    expect(hub.tunnel.peer('node-1')).toMatchObject({ mode: 'permissive', generation: 3 });
+    await hub.tunnel.setPeer({ ...atHub(), address: '10.90.0.3' });
+    expect(hub.tunnel.peer('node-1')).toMatchObject({ mode: 'strict', generation: 0, address: '10.90.0.3' });
+    expect((await node.tunnel.exchangeNow('hub'))?.ok).toBe(true);
+  });
+
+  test('a removed peer is a stranger: its exchange is dropped and counted', async () => {
+    await hub.tunnel.removePeer('node-1');
+    await hub.tunnel.removePeer('node-1');
+    expect(hub.device.held.size).toBe(0);
+    node.tunnel.startExchange('hub');
+    await until(() => (hub.tunnel.drops.counts()['peer_unknown'] ?? 0) > 0);
+    expect(hub.tunnel.peerIds).toEqual([]);
+  });
+});

@@ -1,0 +1,315 @@
+/**
+ * A WireGuard device whose PSKs come from Rosenpass exchanges (spec tunnel.md 2.4–2.7). It joins three parts that know
+ * nothing of each other:
+ *
+ *     UDP ⇄ key exchange (state machine + threads) ──exchanged, stale──▶ PSK manager ──setPsk, cut──▶ device
+ *                         ▲                                                  │
+ *                         └───────────── another exchange, please ◀──────────┘
+ *
+ * labman has one of these with one peer, the hub; labd one with a peer for each node.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import type { OwnKey } from '@labmesh/rosenpass/effects';
+import type { KeyExchange } from '@labmesh/rosenpass/key-exchange';
+import type { ExchangeResult, TunnelPeer } from '@labmesh/wire/tunnel';
+import { type PskEvent, PskManager } from '@labmesh/wireguard/psk/psk-manager';
+import type { Endpoint, PeerState, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
+import type { Datagrams } from './datagrams.ts';
+import { DropBook } from './drop-book.ts';
+import { ExchangeDriver, type ExchangeNews } from './exchange-driver.ts';
+import type { StepPool } from './step-pool.ts';
+import { type PeerTally, showPeer, type TunnelPeerSettings } from './tunnel-peer.ts';
+import { TunnelKeyError } from './tunnel-key-error.ts';
+
+export type TunnelEvent =
+  | { event: 'pq_active' | 'pq_stale' | 'pq_fallback' | 'psk_mismatch' | 'cut'; peer: string; reason?: string }
+  | { event: 'exchanged'; peer: string; role: 'initiator' | 'responder' }
+  /** The first exchange that was begun and never answered; again after each success. */
+  | { event: 'exchange_timeout'; peer: string };
+
+export type TunnelParts = {
+  device: TunnelDevice;
+  exchange: KeyExchange;
+  pool: StepPool;
+  ownKey: OwnKey;
+  clock: Clock;
+  log: Logger;
+  random: (bytes: number) => Uint8Array;
+  onEvent: (event: TunnelEvent) => void;
+};
+
+type Entry = { settings: TunnelPeerSettings; tally: PeerTally; wireguardEndpoint: Endpoint | undefined };
+type Waiting = { peer: string; end: (error: string | undefined) => void };
+
+/** How long `exchangeNow` waits. */
+const exchangeWaitMs = 10_000;
+const hexOf = (key: Uint8Array) => Buffer.from(key).toString('hex');
+
+export class Tunnel implements AsyncDisposable {
+  readonly drops: DropBook;
+  readonly #parts: TunnelParts;
+  readonly #driver: ExchangeDriver;
+  readonly #psks: PskManager;
+  readonly #entries = new Map<string, Entry>();
+  readonly #waiting = new Set<Waiting>();
+  readonly #ending = new AbortController();
+  #polling = Promise.resolve();
+
+  constructor(parts: TunnelParts) {
+    this.#parts = parts;
+    const { device, exchange, pool, clock, random, log } = parts;
+    this.drops = new DropBook(clock, log);
+    exchange.addOwnKey(parts.ownKey);
+    this.#driver = new ExchangeDriver({ exchange, pool, clock, onNews: (news) => this.#onNews(news) });
+    this.#psks = new PskManager({ device, clock, random, onEvent: (event) => this.#onPskEvent(event) });
+  }
+
+  get device(): TunnelDevice {
+    return this.#parts.device;
+  }
+  /** Takes what arrives on the exchange's socket. */
+  get receive(): ExchangeDriver['receive'] {
+    return this.#driver.receive;
+  }
+
+  /** Begins: datagrams leave here, and the device is looked at from now on. */
+  start(datagrams: Pick<Datagrams, 'send'>): void {
+    this.#driver.attach(datagrams);
+    this.#polling = this.#poll();
+  }
+
+  /**
+   * Adds a peer, or gives it these settings. Another key, address or dialled place begins it anew, with a random PSK; its
+   * mode and dialect change in place.
+   * @throws TunnelKeyError ROSENPASS_KEY_INVALID when its public key is not in the folder; what the device says
+   */
+  async setPeer(settings: TunnelPeerSettings): Promise<void> {
+    const old = this.#entries.get(settings.id);
+    if (old !== undefined && isSamePlace(old.settings, settings)) return this.#change(old, settings);
+    // Before anything changes: a key that is not there leaves the peer as it is.
+    const known = await this.#describe(settings);
+    if (old !== undefined) await this.removePeer(settings.id);
+    const { id, wireguardPublicKey: publicKey, mode, fallbackAfterMs, address, endpoint, keepaliveS } = settings;
+    const hasRosenpass = settings.rosenpass !== undefined;
+    const presharedKey = this.#psks.add({ id, publicKey, mode, hasRosenpass, fallbackAfterMs });
+    const tally = { exchanges: 0, lastError: undefined };
+    this.#entries.set(id, { settings, tally, wireguardEndpoint: undefined });
+    try {
+      await this.device.setPeer({ publicKey, presharedKey, address, keepaliveS, ...(endpoint && { endpoint }) });
+    } catch (error) {
+      this.#entries.delete(id);
+      this.#psks.remove(id);
+      throw error;
+    } finally {
+      presharedKey.fill(0);
+    }
+    if (known === undefined || settings.rosenpass === undefined) return;
+    const { schedule, version, ciphertext, endpoint: dialled, presharedKey: mixed } = settings.rosenpass;
+    const { exchange, ownKey, clock } = this.#parts;
+    const peer = { id, key: known, ownKey: ownKey.index, schedule, version, ciphertext };
+    this.#driver.perform(exchange.addPeer({ ...peer, endpoint: dialled, presharedKey: mixed }, clock.now()));
+  }
+
+  /** Takes a peer and its session away. Nothing happens when it is not there. */
+  async removePeer(id: string): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    this.#entries.delete(id);
+    this.#psks.remove(id);
+    this.drops.forget(id);
+    const { exchange, clock } = this.#parts;
+    this.#driver.perform(exchange.removePeer(id, clock.now()));
+    await this.device.removePeer(entry.settings.wireguardPublicKey);
+  }
+
+  /** Where the peer's exchange is dialled from now on; WireGuard's place is the device's. */
+  moveExchange(id: string, endpoint: Endpoint): void {
+    const { exchange, clock } = this.#parts;
+    this.#driver.perform(exchange.updatePeer(id, { endpoint }, clock.now()));
+  }
+
+  /** Begins an exchange at once, if it is ours to begin. */
+  startExchange(id: string): void {
+    const { exchange, clock } = this.#parts;
+    this.#driver.perform(exchange.startExchange(id, clock.now()));
+  }
+
+  /** One exchange now, and how it went (≤ 10 s). Undefined: no such peer. */
+  async exchangeNow(id: string): Promise<ExchangeResult | undefined> {
+    const { clock } = this.#parts;
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    if (entry.settings.rosenpass === undefined) return this.#result(entry, 0, 'this peer has no Rosenpass key');
+    const begun = clock.now();
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    const waiting: Waiting = { peer: id, end: resolve };
+    const patience = new AbortController();
+    this.#waiting.add(waiting);
+    void clock.sleep(exchangeWaitMs, patience.signal).then(
+      () => resolve('ROSENPASS_TIMEOUT: no answer within 10 s; is UDP 9999 open at the hub?'),
+      () => undefined,
+    );
+    this.startExchange(id);
+    const error = await promise;
+    patience.abort();
+    this.#waiting.delete(waiting);
+    return this.#result(entry, clock.now() - begun, error);
+  }
+
+  /** Ends the session now; the next exchange heals it. False: no such peer. */
+  cut(id: string): Promise<boolean> {
+    return this.#psks.cut(id);
+  }
+
+  get peerIds(): string[] {
+    return [...this.#entries.keys()];
+  }
+  /** Undefined: no such peer. */
+  peer(id: string): TunnelPeer | undefined {
+    const entry = this.#entries.get(id);
+    return entry && this.#show(entry);
+  }
+  peers(): TunnelPeer[] {
+    return [...this.#entries.values()].map((entry) => this.#show(entry));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    this.#driver[Symbol.dispose]();
+    for (const { end } of this.#waiting) end('the tunnel was closed');
+    await this.#polling;
+  }
+
+  #result(entry: Entry, tookMs: number, error: string | undefined): ExchangeResult {
+    const peer = this.#show(entry);
+    return {
+      ok: error === undefined,
+      tookMs: error === undefined ? Math.round(tookMs) : null,
+      error: error ?? null,
+      peer,
+    };
+  }
+
+  #show({ settings, tally, wireguardEndpoint }: Entry): TunnelPeer {
+    const { exchange, clock } = this.#parts;
+    const psk = this.#psks.status(settings.id);
+    if (psk === undefined) throw new Error('a peer has no PSK record');
+    return showPeer({
+      settings,
+      psk,
+      exchange: exchange.peerStatus(settings.id),
+      endpoint: wireguardEndpoint,
+      tally,
+      failures: this.drops.counts(settings.id),
+      now: { mono: clock.now(), wall: clock.wall() },
+    });
+  }
+
+  async #change(entry: Entry, settings: TunnelPeerSettings): Promise<void> {
+    const { exchange, clock } = this.#parts;
+    entry.settings = settings;
+    await this.#psks.setMode(settings.id, settings.mode);
+    if (settings.rosenpass === undefined) return;
+    const { version, ciphertext } = settings.rosenpass;
+    this.#driver.perform(exchange.updatePeer(settings.id, { version, ciphertext }, clock.now()));
+  }
+
+  async #describe({ rosenpass, name }: TunnelPeerSettings) {
+    if (rosenpass === undefined) return undefined;
+    const { fingerprint } = rosenpass;
+    const described = await this.#parts.pool.run({ step: 'describe', peerKey: fingerprint });
+    if (described.step === 'describe') return { fingerprint, prefixes: described.prefixes };
+    throw new TunnelKeyError('ROSENPASS_KEY_INVALID', `the Rosenpass key of ${name} (${fingerprint}) is not here`);
+  }
+
+  #onNews(news: ExchangeNews): void {
+    const { log, onEvent } = this.#parts;
+    const failed = (error: unknown) => log.error('the PSK of a peer could not be changed', { peer: news.peer, error });
+    if (news.effect === 'dropped') return this.#onDropped(news);
+    if (news.effect === 'stale') return void this.#psks.stale(news.peer).catch(failed);
+    const { peer, role, version, ciphertext, osk } = news;
+    const entry = this.#entries.get(peer);
+    if (entry === undefined) return void osk.fill(0);
+    entry.tally.exchanges++;
+    entry.tally.lastError = undefined;
+    log.debug('exchanged', { peer, role, version, ciphertext });
+    this.#psks.exchanged(peer, osk).then(() => {
+      this.#settle(peer, undefined);
+      onEvent({ event: 'exchanged', peer, role });
+    }, failed);
+  }
+
+  #onDropped({ peer, reason, detail }: Extract<ExchangeNews, { effect: 'dropped' }>): void {
+    this.drops.add(peer, reason, detail);
+    const entry = peer === undefined ? undefined : this.#entries.get(peer);
+    if (entry === undefined || peer === undefined) return;
+    if (reason === 'timeout') {
+      if (entry.tally.lastError !== 'ROSENPASS_TIMEOUT') this.#parts.onEvent({ event: 'exchange_timeout', peer });
+      entry.tally.lastError = 'ROSENPASS_TIMEOUT';
+    } else if (reason === 'version' || reason === 'encoding') {
+      const code = `ROSENPASS_${reason.toUpperCase()}_MISMATCH`;
+      entry.tally.lastError = code;
+      this.#settle(peer, `${code}: ${detail ?? 'the peer speaks another one'}`);
+    } else if (reason === 'state' && detail !== undefined) this.#settle(peer, detail);
+  }
+
+  #settle(peer: string, error: string | undefined): void {
+    for (const waiting of this.#waiting) if (waiting.peer === peer) waiting.end(error);
+  }
+
+  #onPskEvent(event: PskEvent): void {
+    const { onEvent, log } = this.#parts;
+    const { peer } = event;
+    if (event.event === 'exchange_wanted') this.startExchange(peer);
+    else if (event.event === 'write_failed') log.error('the device did not take a PSK', { peer, error: event.error });
+    else if (event.event === 'fallback') onEvent({ event: 'pq_fallback', peer });
+    else if (event.event !== 'pq') onEvent({ event: event.event, peer });
+    else if (event.verdict.pq === 'active') onEvent({ event: 'pq_active', peer });
+    // From one doubt to another is no news.
+    else if (event.before.pq === 'active') onEvent({ event: 'pq_stale', peer, reason: event.verdict.reason });
+  }
+
+  async #poll(): Promise<void> {
+    const { clock, log } = this.#parts;
+    const { signal } = this.#ending;
+    let failed = false;
+    while (!signal.aborted) {
+      await clock.sleep(this.#psks.pollAfterMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        this.#noteEndpoints(await this.#psks.poll());
+        failed = false;
+      } catch (error) {
+        if (!failed) log.error('the tunnel device does not answer', { error });
+        failed = true;
+      }
+    }
+  }
+
+  #noteEndpoints(states: readonly PeerState[]): void {
+    const places = new Map(states.map((one) => [hexOf(one.publicKey), one.endpoint]));
+    for (const entry of this.#entries.values()) {
+      entry.wireguardEndpoint = places.get(hexOf(entry.settings.wireguardPublicKey));
+    }
+  }
+}
+
+const isSameBytes = (one: Uint8Array | undefined, two: Uint8Array | undefined) =>
+  one === undefined || two === undefined ? one === two : one.length === two.length && timingSafeEqual(one, two);
+
+/** Whether the peer can stay in the device as it is. */
+function isSamePlace(old: TunnelPeerSettings, next: TunnelPeerSettings): boolean {
+  const place = ({ wireguardPublicKey, address, endpoint, keepaliveS, rosenpass }: TunnelPeerSettings) =>
+    JSON.stringify([
+      hexOf(wireguardPublicKey),
+      address,
+      endpoint,
+      keepaliveS,
+      rosenpass?.fingerprint,
+      rosenpass?.schedule,
+      rosenpass?.endpoint,
+    ]);
+  return place(old) === place(next) && isSameBytes(old.rosenpass?.presharedKey, next.rosenpass?.presharedKey);
+}
