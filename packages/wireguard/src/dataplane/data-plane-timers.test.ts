@@ -105,6 +105,8 @@ describe('attempts', () => {
     expect(times.length).toBe(17);
     for (let at = 1; at < times.length; at += 1) expect(times[at]! - times[at - 1]!).toBeCloseTo(5.333, 2);
     expect(node.drops.of('timeout')).toBe(1);
+    // From the third try on, somebody may look whether the socket still leads anywhere.
+    expect(network.unanswered.map((one) => one.at / 1000)).toEqual(times.slice(2));
     expect(node.drops.of('queue')).toBe(1);
     expect(node.plane.deadline).toBe(Infinity);
     node.send(answer('1'));

@@ -48,7 +48,12 @@ export class Handshakes {
 
   /** The retry timer fired: once more, or the end until there is new traffic. */
   retry(peer: Peer, nowMs: number): void {
-    if (nowMs - peer.attemptsSinceMs < attemptsMs) return this.#initiate(peer, nowMs);
+    const triedMs = nowMs - peer.attemptsSinceMs;
+    if (triedMs < attemptsMs) {
+      this.#initiate(peer, nowMs);
+      if (triedMs >= 2 * retryMs && peer.path !== undefined) this.#context.output.unanswered(peer.path);
+      return;
+    }
     this.abandon(peer);
     this.#context.drops.count('timeout');
     this.#context.drops.count('queue', peer.queue.takeAll().length);

@@ -9,6 +9,8 @@ export type PlaneOutput = {
   send(buffer: Uint8Array, start: number, length: number, path: Path): void;
   /** Hands in the checked inner packet at `buffer[start, start + length)`; it is gone when this returns. */
   deliver(buffer: Uint8Array, start: number, length: number): void;
+  /** Two handshakes in a row to this path went unanswered. */
+  unanswered(path: Path): void;
 };
 
 /** What a data plane is given from outside. */

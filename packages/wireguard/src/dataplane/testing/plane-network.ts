@@ -35,6 +35,7 @@ export class PlaneNetwork {
   jitter = 0;
   /** Every datagram ever sent. */
   readonly log: (Datagram & { atMs: number })[] = [];
+  readonly unanswered: { at: number; path: string }[] = [];
   /** What the network makes of a datagram: itself, another, none, several. */
   carry: (datagram: Datagram) => Datagram[] = (datagram) => [datagram];
 
@@ -58,6 +59,7 @@ export class PlaneNetwork {
           this.#send({ from: name, to: path.address, bytes: buffer.slice(start, start + length) }),
         deliver: (buffer: Uint8Array, start: number, length: number) =>
           void received.push(buffer.slice(start, start + length)),
+        unanswered: (path: { address: string }) => void this.unanswered.push({ at: this.nowMs, path: path.address }),
       },
       random: (length: number) => this.random(length),
       timestamp: () => stamps.next(),
