@@ -99,7 +99,7 @@ export async function openLabdApp(settings: Partial<LabdOptions> = {}): Promise<
         ...(content !== undefined && { body: content }),
       });
       const connection = { listener: door, remoteAddress: door === 'socket' ? 'local' : address, peer };
-      const response = await house.fetch(request, { connection });
+      const response = await (door === 'node' ? house.nodes : house.fetch)(request, { connection });
       const text = await response.text();
       const isJson = response.headers.get('content-type')?.startsWith('application/json') === true && text !== '';
       return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };

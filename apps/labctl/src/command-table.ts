@@ -1,6 +1,7 @@
 /** Every command of labctl, loaded one at a time. The order is the order of help. */
 import type { CommandEntry, CommandGroup } from './command.ts';
 import { fleetAgentCommands } from './table/fleet-agent-commands.ts';
+import { fleetNodeCommands } from './table/fleet-node-commands.ts';
 import { fleetPeopleCommands } from './table/fleet-people-commands.ts';
 import { fleetServerCommands } from './table/fleet-server-commands.ts';
 import { fleetTrustCommands } from './table/fleet-trust-commands.ts';
@@ -12,6 +13,7 @@ import { toolCommands } from './table/tool-commands.ts';
 export const commandGroups: readonly CommandGroup[] = [
   { title: 'Models and API', entries: [...modelCommands, ...keyCommands] },
   { title: 'Fleet', entries: [...fleetServerCommands, ...fleetAgentCommands] },
+  { title: 'Nodes', entries: fleetNodeCommands },
   { title: 'Sessions, files, ports and logs', entries: sessionCommands },
   { title: 'People and access', entries: fleetPeopleCommands },
   { title: 'State, CA, audit and backups', entries: fleetTrustCommands },

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { dispatch } from '../dispatch.ts';
 import { fleetAgentCommands } from '../table/fleet-agent-commands.ts';
+import { fleetNodeCommands } from '../table/fleet-node-commands.ts';
 import { fleetPeopleCommands } from '../table/fleet-people-commands.ts';
 import { fleetServerCommands } from '../table/fleet-server-commands.ts';
 import { fleetTrustCommands } from '../table/fleet-trust-commands.ts';
@@ -11,6 +12,7 @@ import { testWorld } from '../testing/test-world.ts';
 const groups = [
   ['fleet', fleetServerCommands],
   ['agents', fleetAgentCommands],
+  ['node', fleetNodeCommands],
   ['people', fleetPeopleCommands],
   ['trust', fleetTrustCommands],
 ] as const;

@@ -25,6 +25,10 @@ const deletions = {
     consequence: ' and take the role away',
     act: (labd, name) => labd.call('delete-binding', { params: { id: name } }),
   },
+  node: {
+    consequence: ' and take its tunnel away; it comes back with its token unless that is revoked, or it is banned',
+    act: (labd, name) => labd.call('delete-node', { params: { id: name } }),
+  },
 } as const satisfies Partial<Record<ResourceType, Deletion>>;
 
 export type DeletableType = keyof typeof deletions;

@@ -4,6 +4,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { parseSelection } from '../grammar/resource-ref.ts';
 import type { ResourceType } from '../grammar/resource-type.ts';
 import { agentResource, serverResource } from './server-resources.ts';
+import { nodeResource } from './node-resources.ts';
 import { bindingResource, permissionResource, roleResource, tokenResource, userResource } from './people-resources.ts';
 import {
   bastionResource,
@@ -26,6 +27,7 @@ const byType: Partial<Record<ResourceType, AnyResource>> = {
   session: anyResource(sessionResource),
   bastion: anyResource(bastionResource),
   machine: anyResource(machineResource),
+  node: anyResource(nodeResource),
 };
 /** Of labd itself; no access rule names one, so the grammar does not know them as a type (CT-2). */
 const replicas = anyResource(replicaResource);

@@ -1,5 +1,6 @@
 /** Things as the API gives them, for tests. Times are minutes from now. */
 import type { Binding, Role, User } from '@labmesh/wire/fleet/resources/people';
+import type { FleetNode, FleetNodeToken } from '@labmesh/wire/fleet/resources/nodes';
 import type { AuditRow, Session } from '@labmesh/wire/fleet/resources/records';
 import type { Agent, Server } from '@labmesh/wire/fleet/resources/servers';
 import type { Token } from '@labmesh/wire/fleet/tokens';
@@ -50,6 +51,53 @@ export const agent = (changes: Partial<Agent> = {}): Agent => ({
   approvedAt: null,
   lastSeenAt: at(-3),
   createdAt: at(-600),
+  revision: 1,
+  ...changes,
+});
+
+export const node = (changes: Partial<FleetNode> = {}): FleetNode => ({
+  id: id(11),
+  name: 'site-a',
+  status: 'online',
+  tenant: 'acme',
+  region: 'eu',
+  description: 'the cellar',
+  version: '0.1.0',
+  state: 'running',
+  mode: 'normal',
+  error: null,
+  models: 2,
+  slugs: 2,
+  healthyEndpoints: 1,
+  totalEndpoints: 2,
+  activeRequests: 3,
+  totalRequests: 40,
+  totalErrors: 5,
+  uptimeSeconds: 60,
+  address: '10.90.0.2',
+  wireguardPublicKey: `${'k'.repeat(42)}A=`,
+  rosenpassSha256: `sha256:${'ab12'.repeat(16)}`,
+  lastSeenAt: at(-3),
+  registeredAt: at(-60),
+  createdAt: at(-600),
+  revision: 1,
+  ...changes,
+});
+
+export const nodeToken = (changes: Partial<FleetNodeToken> = {}): FleetNodeToken => ({
+  id: id(12),
+  prefix: 'lmn_0aB1cD2eF3',
+  state: 'bound',
+  name: 'site-a',
+  nodeId: id(11),
+  region: 'eu',
+  tenant: '',
+  allowRekey: false,
+  createdBy: 'user:alice',
+  createdAt: at(-600),
+  expiresAt: at(60 * 24 * 364),
+  usedAt: at(-60),
+  revokedAt: null,
   revision: 1,
   ...changes,
 });

@@ -5,7 +5,8 @@ import { failed, type FleetGround, openFleetGround, quickClock } from '../../tes
 import * as samples from '../../testing/fleet-samples.ts';
 import { expectGolden } from '../../testing/golden.ts';
 
-const { agent, at, bastion, binding, certificate, id, machine, pageOf, permission, replica, role, server } = samples;
+const { agent, at, bastion, binding, certificate, id, machine, node, pageOf, permission, replica, role, server } =
+  samples;
 const { session, token, user } = samples;
 let ground: FleetGround;
 beforeAll(async () => (ground = await openFleetGround()));
@@ -51,6 +52,7 @@ const lists = {
   sessions: [session(), session({ state: 'open', endedAt: null, exit: null, recordingId: null })],
   bastions: [bastion()],
   machines: [machine(), machine({ mac: '52:54:00:00:00:02', hostname: null, role: null, state: 'discovered' })],
+  nodes: [node(), node({ name: 'site-b', status: 'offline', state: null, tenant: '', address: null, mode: null })],
   replicas: [replica(), replica({ live: false, seenAt: at(-60) })],
 } as const;
 beforeAll(() => {
@@ -239,6 +241,7 @@ describe('describe', () => {
     ground.on('GET /api/roles/:id', role());
     ground.on('GET /api/tokens/:id', token({ labels: { a: 'b' }, hostname: 'web-*', macs: ['52:54:00:00:00:01'] }));
     ground.on('GET /api/sessions/:id', session());
+    ground.on('GET /api/nodes/:id', { ...node(), modelIds: ['llama3.2:3b', 'qwen3:8b'] });
     const out: string[] = [];
     for (const ref of [
       'server/web-1',
@@ -252,6 +255,7 @@ describe('describe', () => {
       `session/${id(8)}`,
       'bastion/lab',
       'machine/node-1',
+      'node/site-a',
       `replica/${id(9)}`,
     ]) {
       const { exitCode, stdout, stderr } = await ground.labctl(`describe ${ref}`);

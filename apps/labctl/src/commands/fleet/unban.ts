@@ -1,18 +1,22 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
+import { areNodes, unbanNodes } from '../../fleet/ban-nodes.ts';
 import { thingsOf } from '../../grammar/name-things.ts';
 import { serverView } from '../../output/server-views.ts';
 
 /** CA-9, the way back from `ban`. */
 export const unban = defineFleetCommand({
   name: 'unban',
-  summary: 'Lifts a ban: the machine may connect, or join again by token.',
-  usage: 'labctl unban server/NAME…',
-  examples: ['labctl get servers --status banned', 'labctl unban server/web-1'],
+  summary: 'Lifts a ban: the machine may connect, or join again by token; a node registers anew.',
+  usage: 'labctl unban server/NAME… | node/NAME…',
+  examples: ['labctl get servers --status banned', 'labctl unban server/web-1', 'labctl unban node/site-a'],
   options: {},
   positionalsMax: 500,
-  completes: [['server/']],
-  async run({ positionals, change, labd, result }) {
-    const refs = thingsOf(positionals, { command: 'labctl unban', types: ['server', 'agent'], bare: 'server' });
+  completes: [['server/', 'node/']],
+  async run(call) {
+    const { positionals, change, labd, result } = call;
+    const taken = { command: 'labctl unban', types: ['server', 'agent', 'node'], bare: 'server' } as const;
+    const refs = thingsOf(positionals, taken);
+    if (areNodes(refs)) return unbanNodes(call, refs);
     const items = [];
     for (const { name } of refs) {
       const freed = await change(`unban server/${name}`, async () =>
