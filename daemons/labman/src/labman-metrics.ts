@@ -3,6 +3,8 @@ import type { Endpoint } from '@labmesh/inference/registry/endpoint';
 import type { Registry } from '@labmesh/inference/watch/registry';
 import type { RelayOutcome } from '@labmesh/inference/relay/relay-request';
 import { Metrics } from '@labmesh/kit/metrics';
+import { addTunnelMetrics } from '@labmesh/tunnel/tunnel-metrics';
+import type { TunnelView } from '@labmesh/wire/tunnel';
 import type { ErrorCode } from '@labmesh/wire/errors';
 import { shownModelId } from './guard/shown-model-id.ts';
 
@@ -50,6 +52,9 @@ export class LabmanMetrics {
   });
   readonly #active = this.#metrics.gauge('active_requests', 'Requests without an end').labels();
 
+  /** For heartbeats: requests that run, that came, that failed. */
+  readonly totals = { active: 0, requests: 0, errors: 0 };
+
   constructor(parts: { registry: Registry; queued: () => number }) {
     const { registry, queued } = parts;
     const each = (read: (endpoint: Endpoint) => number) => () =>
@@ -76,10 +81,15 @@ export class LabmanMetrics {
   } {
     const startedAt = performance.now();
     this.#active.add(1);
+    this.totals.active++;
+    this.totals.requests++;
     return {
       relayed: (outcome, model) => this.#relayed(outcome, shownModelId(model), (performance.now() - startedAt) / 1_000),
       refused: (code) => this.#error('', code),
-      end: () => this.#active.add(-1),
+      end: () => {
+        this.#active.add(-1);
+        this.totals.active--;
+      },
     };
   }
 
@@ -99,8 +109,14 @@ export class LabmanMetrics {
   }
 
   #error(endpoint: string, code: ErrorCode): void {
+    this.totals.errors++;
     const kind = errorKinds[code];
     if (kind !== undefined) this.#errors.labels(endpoint, kind).inc();
+  }
+
+  /** The tunnel's own lines (tunnel V8), while there is one. */
+  addTunnel(view: () => TunnelView | undefined): void {
+    addTunnelMetrics(this.#metrics, view);
   }
 
   render(): string {

@@ -1,9 +1,10 @@
 /**
  * One node, put together: registry → slugs → proxy. `labctl up` gives its own registry, so that gateway and node know
- * the same endpoints and a request makes one hop. Tunnel, Conplane link and portman link are not in this version.
+ * the same endpoints and a request makes one hop. The portman link is not in this version.
  */
 import { Registry } from '@labmesh/inference/watch/registry';
 import type { Clock } from '@labmesh/kit/clock';
+import type { HttpServer } from '@labmesh/kit/http/exchange';
 import { HttpPool } from '@labmesh/kit/http/client';
 import { fetchWhole } from '@labmesh/kit/http/fetch-whole';
 import type { Logger } from '@labmesh/kit/log';
@@ -35,6 +36,10 @@ export interface Labman extends AsyncDisposable {
   readonly metricsPort: number | undefined;
   readonly slugs: SlugIndex;
   readonly registry: Registry;
+  readonly metrics: LabmanMetrics;
+  readonly isDraining: boolean;
+  /** Serves the proxy on the tunnel's address, for the hub alone (X1). Call it where that address is. @throws the bind's error */
+  serveTunnel(tunnel: { address: string; hubAddress: string; port: number }): HttpServer;
   /** Refuses new requests, waits `proxy.drain_timeout_s`, ends the rest with an in-band error. Gives how many. */
   drain(): Promise<number>;
 }
@@ -76,19 +81,16 @@ export async function startLabman(config: LabmanConfig, parts: LabmanParts): Pro
   stack.defer(() => ending.abort());
   await slugs.start(AbortSignal.any([signal, ending.signal]));
   let draining = false;
-  const { local, bodyBytesMax, streamsMax, injectUsage, drainTimeoutMs } = config.proxy;
-  const handler = proxyHandler({
-    relay,
-    registry,
-    slugs,
-    paths: localPaths,
-    isLocal: true,
-    streamsMax,
-    injectUsage,
-    metrics,
-    log,
-    isDraining: () => draining,
-  });
+  const { local, paths, bodyBytesMax, streamsMax, injectUsage, drainTimeoutMs } = config.proxy;
+  const proxy = { relay, registry, slugs, streamsMax, injectUsage, metrics, log, isDraining: () => draining };
+  const handler = proxyHandler({ ...proxy, paths: localPaths, isLocal: true });
+  const inTunnel = new Set<HttpServer>();
+  const serveTunnel = ({ address, hubAddress, port }: { address: string; hubAddress: string; port: number }) => {
+    const forHub = proxyHandler({ ...proxy, paths, isLocal: false, conplaneAddress: hubAddress });
+    const opened = openListener('proxy.listen_port', { host: address, port }, forHub, log, bodyBytesMax);
+    inTunnel.add(opened);
+    return opened;
+  };
   const server =
     local === undefined ? undefined : stack.use(openListener('proxy.local_addr', local, handler, log, bodyBytesMax));
   const { metrics: at } = config.telemetry;
@@ -99,9 +101,11 @@ export async function startLabman(config: LabmanConfig, parts: LabmanParts): Pro
   const drain = async (): Promise<number> => {
     draining = true;
     const until = performance.now() + drainTimeoutMs;
-    while ((server?.inFlight ?? 0) > 0 && performance.now() < until) await Bun.sleep(waitStepMs);
+    const servers = [...inTunnel, ...(server === undefined ? [] : [server])];
+    const isBusy = () => servers.some(({ inFlight }) => inFlight > 0);
+    while (isBusy() && performance.now() < until) await Bun.sleep(waitStepMs);
     const cut = relay.shutDown();
-    await server?.drain(cutGraceMs);
+    await Promise.all(servers.map((one) => one.drain(cutGraceMs)));
     return cut;
   };
   const running = stack.move();
@@ -110,6 +114,11 @@ export async function startLabman(config: LabmanConfig, parts: LabmanParts): Pro
     metricsPort: metricsServer?.port,
     slugs,
     registry,
+    metrics,
+    get isDraining() {
+      return draining;
+    },
+    serveTunnel,
     drain,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

@@ -27,6 +27,8 @@ export type ProxyParts = {
   paths: readonly ProxyPath[];
   /** The operator's loopback address: takes plain model ids, refuses browser pages. */
   isLocal: boolean;
+  /** On the tunnel address: the only one that may ask (X1). */
+  conplaneAddress?: string;
   /** Requests at once. */
   streamsMax: number;
   injectUsage: boolean;
@@ -103,7 +105,8 @@ class Proxy {
 
   /** What the request is for, or why it is not taken. Nothing of the body is read before. */
   #admit(exchange: Exchange): Route | 'models' {
-    const { isLocal, isDraining, streamsMax } = this.#parts;
+    const { isLocal, isDraining, streamsMax, conplaneAddress } = this.#parts;
+    if (conplaneAddress !== undefined && exchange.peer !== conplaneAddress) throw new ApiError('not_conplane');
     const refused = isLocal ? guardLoopback(exchange) : undefined;
     if (refused !== undefined) throw refused;
     const route = this.#routes.get(exchange.path);

@@ -47,6 +47,7 @@ export const errorTable = {
   origin_refused: caller(403, 'permission_error', 'requests from a browser page of another origin are refused'),
   model_not_found: caller(404, 'not_found_error', 'this model is unknown; `labctl models` lists what is served'),
   unknown_route: caller(404, 'not_found_error', 'there is no such route'),
+  not_conplane: caller(403, 'permission_error', 'only the hub of the tunnel may ask here'),
   path_not_exposed: caller(
     404,
     'not_found_error',

@@ -70,6 +70,20 @@ export function isCidr(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv4(host) ? 32 : 128));
 }
 
+/** Whether an address lies in a network; false when either is none. */
+export function isInCidr(address: string, cidr: string): boolean {
+  const [net = '', bits] = cidr.split('/');
+  if (!isCidr(cidr) || bits === undefined) return false;
+  const family = isIPv4(net) ? 'ipv4' : 'ipv6';
+  return isIP(address) === isIP(net) && within(subnet(net, Number(bits), family), address);
+}
+
+function subnet(net: string, bits: number, family: 'ipv4' | 'ipv6'): BlockList {
+  const list = new BlockList();
+  list.addSubnet(net, bits, family);
+  return list;
+}
+
 function port(text: string): number | undefined {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
 }

@@ -1,0 +1,124 @@
+/**
+ * Opens one end of the tunnel: the device that was chosen, the sockets of the exchange, and the tunnel over both. labman and
+ * labd differ in role, addresses and how datagrams leave; all else is here.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { openSuites } from '@labmesh/rosenpass/hash/suite';
+import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
+import type { TunnelView } from '@labmesh/wire/tunnel';
+import type { ChosenDevice } from '@labmesh/wireguard/devices/choose-device';
+import { type Datagrams, DialledDatagrams, listenDatagrams } from './datagrams.ts';
+import { Tunnel, type TunnelEvent } from './tunnel.ts';
+import type { TunnelKeys } from './tunnel-keys.ts';
+
+export type OpenTunnelOptions = {
+  keys: TunnelKeys;
+  /** The device as it was chosen, not open yet. */
+  chosen: ChosenDevice;
+  /** Where the exchange is listened for; without it the node dials. */
+  listen?: { addresses: readonly string[]; port: number } | undefined;
+  cookie: 'auto' | 'off' | 'always';
+  clock: Clock;
+  log: Logger;
+  onEvent: (event: TunnelEvent) => void;
+};
+
+/** A buffer of its own: Node's small ones share an array. */
+const random = (bytes: number) => new Uint8Array(randomBytes(bytes));
+
+export class OpenTunnel implements AsyncDisposable {
+  readonly tunnel: Tunnel;
+  readonly #options: OpenTunnelOptions;
+  readonly #exchange: KeyExchange;
+  readonly #stack: AsyncDisposableStack;
+  #datagrams: Datagrams | undefined;
+
+  private constructor(
+    options: OpenTunnelOptions,
+    exchange: KeyExchange,
+    tunnel: Tunnel,
+    datagrams: Datagrams,
+    stack: AsyncDisposableStack,
+  ) {
+    this.#options = options;
+    this.#exchange = exchange;
+    this.tunnel = tunnel;
+    this.#datagrams = datagrams;
+    this.#stack = stack;
+  }
+
+  /**
+   * Device first, isolated before anything answers (N1); then the exchange.
+   * @throws TunnelError; EADDRINUSE for the exchange's port. Nothing stays then.
+   */
+  static async open(options: OpenTunnelOptions): Promise<OpenTunnel> {
+    const { keys, chosen, listen, cookie, clock, log, onEvent } = options;
+    const { device } = chosen;
+    await using opening = new AsyncDisposableStack();
+    const suites = await openSuites();
+    const workers = keys.pool.workers;
+    const exchange = new KeyExchange({ suites, random, workers, cookie }, clock.now());
+    opening.use(device);
+    await device.open();
+    const { pool, ownKey } = keys;
+    const tunnel = opening.use(new Tunnel({ device, exchange, pool, ownKey, clock, log, random, onEvent }));
+    const datagrams = opening.use(
+      listen === undefined
+        ? new DialledDatagrams(tunnel.receive)
+        : await listenDatagrams(listen.addresses, listen.port, tunnel.receive),
+    );
+    tunnel.start(datagrams);
+    return new OpenTunnel(options, exchange, tunnel, datagrams, opening.move());
+  }
+
+  /** Base64. */
+  get wireguardPublicKey(): string {
+    return Buffer.from(this.#options.keys.wireguard.publicKey).toString('base64');
+  }
+  get rosenpassSha256(): string {
+    return this.#options.keys.ownKey.fingerprint;
+  }
+  get rosenpassPublicKey(): Uint8Array {
+    return this.#options.keys.rosenpassPublicKey;
+  }
+  /** UDP port of the exchange. */
+  get rosenpassPort(): number {
+    return this.#datagrams?.port ?? 0;
+  }
+
+  /** The next datagram of the exchange leaves from a new socket: after a change of our own addresses. */
+  redial(): void {
+    if (this.#datagrams instanceof DialledDatagrams) this.#datagrams.reopen();
+  }
+
+  view(): TunnelView {
+    const { chosen } = this.#options;
+    const { device, rejected, aead, isolationDetail } = chosen;
+    const { name, address, mtu, isolation, role } = device.config;
+    const drops = this.tunnel.drops.counts();
+    return {
+      role: role.kind,
+      backend: device.backend,
+      backendRejected: [...rejected],
+      aead: aead ?? null,
+      isolation,
+      isolationDetail,
+      interface: name,
+      address,
+      mtu,
+      wireguardPublicKey: this.wireguardPublicKey,
+      rosenpassSha256: this.rosenpassSha256,
+      listenPort: device.listenPort,
+      queue: { depth: this.#exchange.status().queued, dropped: drops['queue'] ?? 0 },
+      drops,
+      peers: this.tunnel.peers(),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#datagrams = undefined;
+    await this.#stack.disposeAsync();
+  }
+}

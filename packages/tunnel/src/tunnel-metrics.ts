@@ -1,0 +1,38 @@
+/** The tunnel on a metrics page (V8); both ends have the same names behind their own prefix. */
+import type { Metrics } from '@labmesh/kit/metrics';
+import type { TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
+
+/** Peers of a hub may be many; above this the page names no more of them. */
+const seriesMax = 2_000;
+
+/** `view` gives undefined while there is no tunnel: then there are no lines. */
+export function addTunnelMetrics(metrics: Metrics, view: () => TunnelView | undefined): void {
+  const peers = () => view()?.peers.slice(0, seriesMax) ?? [];
+  const each = (read: (peer: TunnelPeer) => number | null) => () =>
+    peers().flatMap((peer) => {
+      const value = read(peer);
+      return value === null ? [] : [{ labels: [peer.name], value }];
+    });
+  const labels = ['peer'];
+  const gauge = (name: string, help: string, read: (peer: TunnelPeer) => number | null) =>
+    metrics.gauge(name, help, { labels, seriesMax, read: each(read) });
+  gauge('tunnel_pq', '1 while the traffic of the peer is proven post-quantum', ({ pq }) => Number(pq === 'active'));
+  gauge('tunnel_pq_age_seconds', 'Since the last key exchange', ({ exchangeAgeS }) => exchangeAgeS);
+  gauge('tunnel_handshake_age_seconds', 'Since the last WireGuard handshake', ({ handshakeAgeS }) => handshakeAgeS);
+  gauge('tunnel_exchanges_total', 'Key exchanges that ended', ({ exchanges }) => exchanges);
+  metrics.gauge('tunnel_bytes_total', 'Bytes through the tunnel', {
+    labels: ['peer', 'dir'],
+    seriesMax: 2 * seriesMax,
+    read: () =>
+      peers().flatMap(({ name, rxBytes, txBytes }) => [
+        { labels: [name, 'in'], value: rxBytes },
+        { labels: [name, 'out'], value: txBytes },
+      ]),
+  });
+  metrics.gauge('tunnel_drops_total', 'Datagrams of the key exchange that were refused', {
+    labels: ['reason'],
+    seriesMax: 64,
+    read: () => Object.entries(view()?.drops ?? {}).map(([reason, value]) => ({ labels: [reason], value })),
+  });
+  metrics.gauge('tunnel_queue_depth', 'Handshakes that wait for a thread', { read: () => view()?.queue.depth ?? 0 });
+}

@@ -1,0 +1,56 @@
+/** The tunnel in words (V7). "post-quantum" is written for `active` only; everything else says why not. */
+import type { TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
+
+const units = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
+
+function bytesText(bytes: number): string {
+  let [value, at] = [bytes, 0];
+  for (; value >= 1_000 && at < units.length - 1; at++) value /= 1_000;
+  return `${value >= 100 || at === 0 ? Math.round(value) : Math.round(value * 10) / 10} ${units[at]}`;
+}
+
+const ageText = (seconds: number | null) => (seconds === null ? 'never' : `${Math.round(seconds)} s`);
+
+/** Groups of 8, for comparing by eye (K2). */
+export function groupedFingerprint(fingerprint: string): string {
+  const hex = fingerprint.replace(/^sha256:/, '');
+  return `sha256:${hex.match(/.{1,8}/g)?.join(' ') ?? ''}`;
+}
+
+/** What the peer's traffic is worth, in one phrase. */
+export function pqText(peer: TunnelPeer, now: number): string {
+  if (peer.pq === 'active') {
+    return `post-quantum (exchange ${ageText(peer.exchangeAgeS)} ago, ${peer.version} ${peer.ciphertext})`;
+  }
+  const since = Math.max(0, Math.round((now - Date.parse(peer.pqSince)) / 1_000));
+  const traffic = peer.pskKind === 'none' ? 'traffic passes without it' : 'traffic cut';
+  const isWaiting = peer.pskKind === 'rosenpass';
+  return `NOT post-quantum: ${peer.pqReason} since ${since} s, ${isWaiting ? 'waiting for a handshake' : traffic}`;
+}
+
+/** One line a peer. */
+export function peerLine(peer: TunnelPeer, now: number): string {
+  const mode = peer.mode === 'permissive' && peer.rosenpassSha256 !== null ? ' permissive' : '';
+  const handshake = peer.handshakeAgeS === null ? 'no handshake' : `handshake ${ageText(peer.handshakeAgeS)}`;
+  const next = peer.nextExchangeS === null ? '' : ` next exchange in ${ageText(peer.nextExchangeS)}`;
+  const fault = peer.lastError === null ? '' : ` ${peer.lastError}`;
+  const traffic = `↓${bytesText(peer.rxBytes)} ↑${bytesText(peer.txBytes)}`;
+  return `${peer.name} ${peer.endpoint ?? peer.address}${mode} ${pqText(peer, now)} ${handshake}${next} ${traffic}${fault}`;
+}
+
+/** The whole end: device, keys, peers. */
+export function tunnelText(view: TunnelView, now: number): string {
+  const rejected = view.backendRejected.map(({ backend, reason }) => `${backend}: ${reason}`);
+  const lines = [
+    `device     ${view.interface} ${view.address}, ${view.backend}${view.aead === null ? '' : ` (${view.aead})`}, MTU ${view.mtu}, UDP ${view.listenPort}`,
+    ...rejected.map((reason) => `           not ${reason}`),
+    `isolation  ${view.isolation}: ${view.isolationDetail}`,
+    `keys       WireGuard ${view.wireguardPublicKey}`,
+    `           Rosenpass ${groupedFingerprint(view.rosenpassSha256)}`,
+    ...view.peers.map((peer) => `peer       ${peerLine(peer, now)}`),
+  ];
+  if (view.isolation === 'none')
+    lines.push('WARNING    without isolation the peer reaches every service of this machine');
+  if (view.peers.length === 0) lines.push('peers      none');
+  return `${lines.join('\n')}\n`;
+}
