@@ -25,8 +25,11 @@ export const secretKeyBytes: Readonly<Record<SecretKeyLayout, number>> = {
   r4: seedBytes + pivots.length + goppaBytes + controlBytes + errorVectorBytes,
 };
 
-/** The parts as views into `secret`; its length tells the layout. @throws RosenpassKeyInvalid for any other length. */
-export function splitSecretKey(secret: Uint8Array): SecretKeyParts {
+/**
+ * The parts as views into `secret`; its length tells the layout.
+ * @param what names it in the error. @throws RosenpassKeyInvalid for any other length.
+ */
+export function splitSecretKey(secret: Uint8Array, what = 'secret key'): SecretKeyParts {
   if (secret.length === secretKeyBytes.pc) {
     const controlAt = errorVectorBytes + goppaBytes;
     return {
@@ -44,7 +47,7 @@ export function splitSecretKey(secret: Uint8Array): SecretKeyParts {
       controlBits: secret.subarray(controlAt, controlAt + controlBytes),
     };
   }
-  throw new RosenpassKeyInvalid('secret key', secret.length, secretKeyBytes.pc, secretKeyBytes.r4);
+  throw new RosenpassKeyInvalid(what, secret.length, secretKeyBytes.pc, secretKeyBytes.r4);
 }
 
 /** A secret key in the wanted layout. The seed of `r4` is not used after generation, so any 32 random bytes do. */
