@@ -28,15 +28,15 @@ export function prefixesOf(suites: Suites, publicKey: Uint8Array): KeyPrefixes {
   return prefixes;
 }
 
-/** One of them, as a view. */
+/** A copy of one of them. A view would make the array that is kept of every peer a third larger for good. */
 export function prefix(prefixes: KeyPrefixes, version: ProtocolVersion, name: PrefixName): Uint8Array {
   const at = ((version === 'V02' ? 0 : perVersion.length) + perVersion.indexOf(name)) * hashBytes;
-  return prefixes.subarray(at, at + hashBytes);
+  return prefixes.slice(at, at + hashBytes);
 }
 
-/** The key of cookie replies that the owner of the public key sends, as a view. */
+/** The key of cookie replies that the owner of the public key sends: a copy. */
 export function cookieKeyOf(prefixes: KeyPrefixes): Uint8Array {
-  return prefixes.subarray(cookieAt, cookieAt + hashBytes);
+  return prefixes.slice(cookieAt, cookieAt + hashBytes);
 }
 
 /** `sha256:` and 64 lower hex digits: the name of a public key (K2). */

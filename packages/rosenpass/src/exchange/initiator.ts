@@ -64,7 +64,7 @@ export class Initiator {
       ownKey,
       peerKey: peer.key.fingerprint,
       presharedKey: presharedKeyOf(peer),
-      ckInit: prefix(peer.key.prefixes, dialect.version, 'ckInit').slice(),
+      ckInit: prefix(peer.key.prefixes, dialect.version, 'ckInit'),
       sidi: sidBytes(sidi),
     } as const;
     core.jobs.push('live', job, (result, now) => this.#begun(peer, initiation, result, now));

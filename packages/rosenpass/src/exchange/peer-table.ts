@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto';
 import { BoundPassed } from '@labmesh/kit/bounded-queue';
 import type { PeerId, ProtocolVersion } from '../effects.ts';
 import { type KeyPrefixes, keyPrefixesBytes, prefix } from '../key-prefixes.ts';
@@ -11,14 +12,23 @@ export const peersMax = 20_000;
 export const sidBytes = (sid: number) => Uint8Array.of(sid, sid >>> 8, sid >>> 16, sid >>> 24);
 const sidOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
 
-const idText = (version: ProtocolVersion, id: Uint8Array) => version + Buffer.from(id).toString('latin1');
-const idsOf = (prefixes: KeyPrefixes) =>
-  (['V02', 'V03'] as const).map((version) => idText(version, prefix(prefixes, version, 'peerId')));
+/**
+ * 48 bits of a peer id: a number costs a map half of what text does. Two keys with one number do not meet by chance, and
+ * to make one that meets another takes 2^48 key pairs.
+ */
+function shortId(version: ProtocolVersion, id: Uint8Array): number {
+  let bits = 0;
+  for (let i = 0; i < 6; i++) bits = bits * 256 + (id[i] ?? 0);
+  return version === 'V02' ? bits : -1 - bits;
+}
+
+const shortIdsOf = (prefixes: KeyPrefixes) =>
+  (['V02', 'V03'] as const).map((version) => shortId(version, prefix(prefixes, version, 'peerId')));
 
 /** The peers by the caller's name, by the id that handshakes carry, and by own session id. */
 export class PeerTable {
   readonly #byName = new Map<PeerId, Peer>();
-  readonly #byId = new Map<string, Peer>();
+  readonly #byId = new Map<number, Peer>();
   readonly #bySession = new Map<number, Peer>();
 
   get size(): number {
@@ -30,7 +40,7 @@ export class PeerTable {
     if (this.size >= peersMax) throw new BoundPassed('RP_PEERS', peersMax);
     if (peer.key.prefixes.length !== keyPrefixesBytes) throw new RangeError('prefixes of a public key: wrong length');
     if (this.#byName.has(peer.id)) throw new Error(`peer ${peer.id} is there already`);
-    const ids = idsOf(peer.key.prefixes);
+    const ids = shortIdsOf(peer.key.prefixes);
     if (ids.some((id) => this.#byId.has(id))) throw new Error(`the key of peer ${peer.id} is another peer's`);
     this.#byName.set(peer.id, peer);
     for (const id of ids) this.#byId.set(id, peer);
@@ -38,7 +48,7 @@ export class PeerTable {
 
   delete(peer: Peer): void {
     this.#byName.delete(peer.id);
-    for (const id of idsOf(peer.key.prefixes)) this.#byId.delete(id);
+    for (const id of shortIdsOf(peer.key.prefixes)) this.#byId.delete(id);
   }
 
   get(id: PeerId): Peer | undefined {
@@ -52,7 +62,8 @@ export class PeerTable {
 
   /** By H(peerid, spk), 32 bytes. */
   identified(version: ProtocolVersion, id: Uint8Array): Peer | undefined {
-    return this.#byId.get(idText(version, id));
+    const peer = this.#byId.get(shortId(version, id));
+    return peer && timingSafeEqual(prefix(peer.key.prefixes, version, 'peerId'), id) ? peer : undefined;
   }
 
   /** A session id that no own handshake has, now the peer's. */
