@@ -11,12 +11,12 @@
  * `now` is monotonic milliseconds. Every call is synchronous, never throws for what a stranger sent, and gives its
  * effects in the order in which they are to be done.
  */
+import type { ProtocolVersion } from './hash/suite.ts';
 import type { KeyPrefixes } from './key-prefixes.ts';
 import type { CiphertextEncoding } from './mceliece/parameters.ts';
 import type { StepJob } from './steps/step-job.ts';
 
-/** The hash of the handshake: keyed BLAKE2b (V02) or SHAKE256 (V03). Spec tunnel.md 5.1. */
-export type ProtocolVersion = 'V02' | 'V03';
+export type { ProtocolVersion } from './hash/suite.ts';
 
 /** A UDP address. IPv4-mapped IPv6 addresses are taken for the IPv4 address they hold. */
 export type Endpoint = { address: string; port: number };

@@ -3,8 +3,7 @@
  * begin with the key, so that a datagram costs no more than its own length.
  */
 import { createHash } from 'node:crypto';
-import type { ProtocolVersion } from './effects.ts';
-import { hashBytes, type LabelName, type Suites } from './hash/suite.ts';
+import { hashBytes, type LabelName, type ProtocolVersion, type Suites } from './hash/suite.ts';
 
 const perVersion = ['peerId', 'mac', 'ckInit', 'biscuitAd'] as const satisfies LabelName[];
 type PrefixName = (typeof perVersion)[number];

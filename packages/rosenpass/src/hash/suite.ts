@@ -3,8 +3,10 @@
  * bytes. H(k, d) is not HMAC, and V02 is BLAKE2b although its protocol name says BLAKE2s.
  */
 import { createHash } from 'node:crypto';
-import type { ProtocolVersion } from '../effects.ts';
 import { openPrimitives, type Primitives } from './primitives.ts';
+
+/** The hash of the handshake: keyed BLAKE2b (V02) or SHAKE256 (V03). */
+export type ProtocolVersion = 'V02' | 'V03';
 
 export const hashBytes = 32;
 

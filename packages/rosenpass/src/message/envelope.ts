@@ -1,7 +1,6 @@
 /** mac and cookie: the last 32 bytes of every message but a cookie reply (spec tunnel.md 5.4, 5.6). */
 import { timingSafeEqual } from 'node:crypto';
-import type { ProtocolVersion } from '../effects.ts';
-import type { Suite, Suites } from '../hash/suite.ts';
+import type { ProtocolVersion, Suite, Suites } from '../hash/suite.ts';
 import { type KeyPrefixes, prefix } from '../key-prefixes.ts';
 
 const cookieBytes = 16;

@@ -4,7 +4,7 @@
  * sessions: own keys go by index, public keys of peers by fingerprint. Whatever a job or a result holds as Uint8Array
  * is a buffer of its own; the side that receives it zeroes what is secret.
  */
-import type { ProtocolVersion } from '../effects.ts';
+import type { ProtocolVersion } from '../hash/suite.ts';
 import type { KeyPrefixes } from '../key-prefixes.ts';
 import type { CiphertextEncoding } from '../mceliece/parameters.ts';
 
