@@ -7,10 +7,10 @@ import { NetlinkError } from './netlink-error.ts';
 import { type NetlinkExchange, requestFlags } from './netlink-socket.ts';
 import { attributeOf, numberAt, readAttributes } from './read-messages.ts';
 
-export type InterfaceAddress = { address: string; prefix: number; peer: string };
+export type InterfaceAddress = { index: number; address: string; prefix: number; peer: string };
 
 const types = { newAddress: 20, deleteAddress: 21, getAddress: 22, newRoute: 24, deleteRoute: 25, getRoute: 26 };
-const attributes = { peerAddress: 1, ownAddress: 2, destination: 1, outInterface: 4 };
+const attributes = { peerAddress: 1, ownAddress: 2, destination: 1, outInterface: 4, gateway: 5 };
 const tableMain = 254;
 const tableLocal = 255;
 const protocolStatic = 4;
@@ -38,28 +38,34 @@ export function addAddress(socket: NetlinkExchange, index: number, own: string, 
   });
 }
 
+/** An address that is not there is as good as removed. */
 export function deleteAddress(socket: NetlinkExchange, index: number, found: InterfaceAddress): void {
-  socket.exchange(`remove address ${found.address}`, (writer, seq) => {
-    writer.message(types.deleteAddress, request | ack, seq, () =>
-      addressMessage(writer, index, addressBytes(found.address), addressBytes(found.peer), found.prefix),
-    );
-    return seq;
-  });
+  try {
+    socket.exchange(`remove address ${found.address}`, (writer, seq) => {
+      writer.message(types.deleteAddress, request | ack, seq, () =>
+        addressMessage(writer, index, addressBytes(found.address), addressBytes(found.peer), found.prefix),
+      );
+      return seq;
+    });
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.errno === errnos.EADDRNOTAVAIL)) throw error;
+  }
 }
 
-/** All addresses of an interface, both families. */
-export function addressesOf(socket: NetlinkExchange, index: number): InterfaceAddress[] {
-  const answers = socket.exchange(`list addresses of interface ${index}`, (writer, seq) => {
+/** All addresses of an interface, both families; without an index: of all interfaces. */
+export function addressesOf(socket: NetlinkExchange, index = 0): InterfaceAddress[] {
+  const answers = socket.exchange('list addresses', (writer, seq) => {
     writer.message(types.getAddress, request | dump, seq, () => writer.u32(0).u32(index));
     return seq;
   });
   return answers.flatMap(({ type, payload }) => {
-    if (type !== types.newAddress || numberAt(payload, 4, 4) !== index) return [];
+    const owner = numberAt(payload, 4, 4);
+    if (type !== types.newAddress || (index !== 0 && owner !== index)) return [];
     const found = readAttributes(payload, addressHeaderBytes);
     const peer = attributeOf(found, attributes.peerAddress);
     const own = attributeOf(found, attributes.ownAddress) ?? peer;
     if (own === undefined || peer === undefined) return [];
-    return [{ address: addressText(own), prefix: numberAt(payload, 1, 1), peer: addressText(peer) }];
+    return [{ index: owner, address: addressText(own), prefix: numberAt(payload, 1, 1), peer: addressText(peer) }];
   });
 }
 
@@ -98,23 +104,37 @@ export function deleteHostRoute(socket: NetlinkExchange, index: number, destinat
   }
 }
 
-/** Destinations of the interface's routes (all tables but the local one), as CIDR; `0.0.0.0/0` for a default route. */
-export function routesOf(socket: NetlinkExchange, index: number): string[] {
-  return [2, 10].flatMap((family) => routesOfFamily(socket, index, family));
-}
+type Route = { outIndex: number; destination: string; gateway: string | undefined };
 
-function routesOfFamily(socket: NetlinkExchange, index: number, family: number): string[] {
-  const answers = socket.exchange(`list routes of interface ${index}`, (writer, seq) => {
-    writer.message(types.getRoute, request | dump, seq, () => {
-      writer.u8(family, 0, 0, 0, 0, 0, 0, 0).u32(0).attributeU32(attributes.outInterface, index);
-    });
+/** Of all tables but the local one. */
+function routesOfFamily(socket: NetlinkExchange, family: 2 | 10): Route[] {
+  const answers = socket.exchange('list routes', (writer, seq) => {
+    writer.message(types.getRoute, request | dump, seq, () => writer.u8(family, 0, 0, 0, 0, 0, 0, 0).u32(0));
     return seq;
   });
   return answers.flatMap(({ type, payload }) => {
     if (type !== types.newRoute || numberAt(payload, 4, 1) === tableLocal) return [];
     const found = readAttributes(payload, routeHeaderBytes);
-    if (numberAt(attributeOf(found, attributes.outInterface), 0, 4) !== index) return [];
     const bytes = attributeOf(found, attributes.destination) ?? new Uint8Array(family === 2 ? 4 : 16);
-    return [`${addressText(bytes)}/${numberAt(payload, 1, 1)}`];
+    const gateway = attributeOf(found, attributes.gateway);
+    return [
+      {
+        outIndex: numberAt(attributeOf(found, attributes.outInterface), 0, 4),
+        destination: `${addressText(bytes)}/${numberAt(payload, 1, 1)}`,
+        gateway: gateway === undefined ? undefined : addressText(gateway),
+      },
+    ];
   });
+}
+
+const allRoutes = (socket: NetlinkExchange) => [...routesOfFamily(socket, 2), ...routesOfFamily(socket, 10)];
+
+/** Destinations of the interface's routes as CIDR; `0.0.0.0/0` for a default route. */
+export function routesOf(socket: NetlinkExchange, index: number): string[] {
+  return allRoutes(socket).flatMap(({ outIndex, destination }) => (outIndex === index ? [destination] : []));
+}
+
+/** Routers that this machine sends by. */
+export function gatewaysOf(socket: NetlinkExchange): string[] {
+  return allRoutes(socket).flatMap(({ gateway }) => gateway ?? []);
 }

@@ -100,6 +100,8 @@ export class NetlinkSocket implements Disposable {
    * @throws NetlinkError for the first refusal.
    */
   exchange(operation: string, build: (writer: MessageWriter, seq: number) => number): NetlinkMessage[] {
+    // The number of a closed descriptor may be somebody else's by now.
+    if (this.#closed) throw new NetlinkError(operation, errnos.EBADF);
     const first = this.#seq + 1;
     let last: number;
     try {

@@ -68,11 +68,11 @@ describe.skipIf(!canIsolate)('rtnetlink in a namespace of its own (needs root)',
     setLinkUp(socket, index, 1400);
     addAddress(socket, index, '10.90.0.2', '10.90.0.1');
     expect(addressesOf(socket, index).filter(({ address }) => !address.startsWith('fe80'))).toEqual([
-      { address: '10.90.0.2', prefix: 32, peer: '10.90.0.1' },
+      { index, address: '10.90.0.2', prefix: 32, peer: '10.90.0.1' },
     ]);
     expect(routesOf(socket, index)).toContain('10.90.0.1/32');
     addAddress(socket, index, 'fd00::2', 'fd00::1');
-    expect(addressesOf(socket, index)).toContainEqual({ address: 'fd00::2', prefix: 128, peer: 'fd00::1' });
+    expect(addressesOf(socket, index)).toContainEqual({ index, address: 'fd00::2', prefix: 128, peer: 'fd00::1' });
     for (const found of addressesOf(socket, index)) deleteAddress(socket, index, found);
     expect(addressesOf(socket, index)).toEqual([]);
     deleteLink(socket, index);

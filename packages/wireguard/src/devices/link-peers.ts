@@ -1,0 +1,144 @@
+/** Peers of a device that is reached by requests, one after the other (spec tunnel.md Q2, Q4, H1). */
+import { isInNetwork } from '../isolation/cidr.ts';
+import { addHostRoute, deleteHostRoute } from '../netlink/addresses.ts';
+import { type PeerConfig, type PeerState, TunnelError } from '../tunnel-device.ts';
+import { type PeerReading, wipeReading } from '../wireguard-control.ts';
+import type { Opening } from './open-link.ts';
+
+type Asked = {
+  publicKey: Uint8Array;
+  resolve: (key: Uint8Array | undefined) => void;
+  reject: (error: unknown) => void;
+};
+
+const sameKey = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
+
+const addressOf = ({ allowedIps }: PeerReading) => allowedIps[0]?.split('/')[0];
+
+export class LinkPeers {
+  readonly #opening: Opening;
+  /** Public key in hex by the address that the peer has. */
+  readonly #owners = new Map<string, string>();
+  #last: Promise<unknown> = Promise.resolve();
+  /** Who waits for the next reading of the device; they share it. */
+  #asked: Asked[] = [];
+
+  constructor(opening: Opening) {
+    this.#opening = opening;
+  }
+
+  /** One request after the other: what was read must still hold when the answer is written. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#last.then(work, work);
+    this.#last = next.catch(() => {});
+    return next;
+  }
+
+  #checkAddress({ address, publicKey }: PeerConfig): void {
+    const { role, range, address: own } = this.#opening.config;
+    const refuse = (rule: string) => {
+      throw new TunnelError('TUNNEL_ADDRESS_REFUSED', `the peer's tunnel address ${address} ${rule}`);
+    };
+    if (role.kind === 'node' && address !== role.hubAddress) refuse(`is not the hub's, ${role.hubAddress}`);
+    if (address === own) refuse('is our own');
+    if (!isInNetwork(address, range)) refuse(`is outside of the range ${range}`);
+    const owner = this.#owners.get(address);
+    if (owner !== undefined && owner !== publicKey.toHex()) refuse('belongs to another peer');
+  }
+
+  /** @throws TunnelError TUNNEL_ADDRESS_REFUSED, NETLINK_FAILED, UAPI_FAILED. */
+  setPeer(peer: PeerConfig): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#checkAddress(peer);
+      const { address, ...rest } = peer;
+      await this.#opening.control.write({ peers: [{ ...rest, onlyAddress: address }] });
+      this.#forgetRoute(peer.publicKey, address);
+      this.#owners.set(address, peer.publicKey.toHex());
+      if (this.#opening.config.role.kind === 'hub') this.#setRoute(address);
+    });
+  }
+
+  #setRoute(address: string): void {
+    addHostRoute(this.#opening.socket, this.#opening.index, address);
+    this.#opening.routes.add(address);
+  }
+
+  /** @param keep its address from now on, if any. */
+  #forgetRoute(publicKey: Uint8Array, keep?: string): void {
+    const hex = publicKey.toHex();
+    for (const [address, owner] of this.#owners) {
+      if (owner !== hex || address === keep) continue;
+      this.#owners.delete(address);
+      if (!this.#opening.routes.delete(address)) continue;
+      deleteHostRoute(this.#opening.socket, this.#opening.index, address);
+    }
+  }
+
+  async setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<Uint8Array | undefined> {
+    const change = { publicKey, presharedKey, updateOnly: true };
+    await this.#inTurn(() => this.#opening.control.write({ peers: [change] }));
+    return this.#readBack(publicKey);
+  }
+
+  /** All who wrote before the next reading starts are answered by it: a hub lists all of its peers each time. */
+  #readBack(publicKey: Uint8Array): Promise<Uint8Array | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
+    this.#asked.push({ publicKey, resolve, reject });
+    if (this.#asked.length === 1) void this.#inTurn(() => this.#answerAll());
+    return promise;
+  }
+
+  async #answerAll(): Promise<void> {
+    const asked = this.#asked;
+    this.#asked = [];
+    try {
+      const reading = await this.#opening.control.read();
+      const keys = new Map(reading.peers.map((peer) => [peer.publicKey.toHex(), peer.presharedKey]));
+      for (const { publicKey, resolve } of asked) resolve(keys.get(publicKey.toHex())?.slice());
+      wipeReading(reading);
+    } catch (error) {
+      for (const { reject } of asked) reject(error);
+    }
+  }
+
+  cutPeer(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const found = (await this.#read()).find((peer) => sameKey(peer.publicKey, publicKey));
+      if (found === undefined) return false;
+      const { endpoint, keepaliveS } = found;
+      const again = { publicKey, presharedKey, endpoint, keepaliveS, onlyAddress: addressOf(found) };
+      await this.#opening.control.write({ peers: [{ publicKey, remove: true }, again] });
+      return true;
+    });
+  }
+
+  removePeer(publicKey: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#opening.control.write({ peers: [{ publicKey, remove: true }] });
+      this.#forgetRoute(publicKey);
+    });
+  }
+
+  /** Keys are zeroed: nobody here needs them. */
+  async #read(): Promise<PeerReading[]> {
+    const reading = await this.#opening.control.read();
+    wipeReading(reading);
+    return reading.peers;
+  }
+
+  /** Learns what a device that was taken over has. */
+  async adopt(): Promise<void> {
+    for (const peer of await this.#read()) {
+      const address = addressOf(peer);
+      if (address !== undefined) this.#owners.set(address, peer.publicKey.toHex());
+    }
+  }
+
+  async list(): Promise<PeerState[]> {
+    const peers = await this.#inTurn(() => this.#read());
+    return peers.map(({ publicKey, endpoint, keepaliveS, lastHandshakeMs, rxBytes, txBytes, ...rest }) => {
+      const address = addressOf({ ...rest, publicKey, endpoint, keepaliveS, lastHandshakeMs, rxBytes, txBytes });
+      return { publicKey, address, endpoint, keepaliveS, lastHandshakeMs, rxBytes, txBytes };
+    });
+  }
+}

@@ -1,0 +1,41 @@
+/** What a killed process left in the host's namespace: its interface and, on old kernels, its table (spec tunnel.md N5, I12). */
+import { deleteLink, findLink } from '../netlink/links.ts';
+import { NetlinkSocket } from '../netlink/netlink-socket.ts';
+import { deleteTable, readTable } from '../nftables/table-requests.ts';
+import { tableName } from '../nftables/tunnel-rules.ts';
+import type { DeviceConfig } from '../tunnel-device.ts';
+
+const ourKinds = ['wireguard', 'tun'];
+
+/**
+ * Removes what bears our name, kind and mark, and nothing else; gives what was removed, as text. Only for when no
+ * daemon of this interface runs.
+ * @throws NetlinkError without the right.
+ */
+export function removeLeftovers({ name, alias }: Pick<DeviceConfig, 'name' | 'alias'>): string[] {
+  return [...removeLink(name, alias), ...removeTable(tableName(name))];
+}
+
+function removeLink(name: string, alias: string): string[] {
+  using socket = new NetlinkSocket('route');
+  const found = findLink(socket, name);
+  if (found === undefined || found.alias !== alias || !ourKinds.includes(found.kind)) return [];
+  deleteLink(socket, found.index);
+  return [`interface ${name}`];
+}
+
+/** One that has an owner ends with it. */
+function removeTable(table: string): string[] {
+  let socket: NetlinkSocket;
+  try {
+    socket = new NetlinkSocket('netfilter');
+  } catch {
+    // A kernel without netfilter has no tables.
+    return [];
+  }
+  using tables = socket;
+  const state = readTable(tables, table);
+  if (state === undefined || state.owned) return [];
+  deleteTable(tables, table);
+  return [`nf_tables table inet ${table}`];
+}
