@@ -1,6 +1,6 @@
 import { invert, multiply, productOf, reduce } from './field.ts';
 import { errorCount } from './parameters.ts';
-import { wipe } from './words.ts';
+import { equalMask, wipe } from './words.ts';
 
 /**
  * Locator polynomial of 192 syndromes: 97 coefficients, low first, whose roots are the elements at the errors. With
@@ -20,9 +20,8 @@ export function locatorOf(syndromes: Uint16Array): Uint16Array {
       sum ^= productOf(connection[i] as number, syndromes[step - i] as number);
     }
     const discrepancy = reduce(sum);
-    // Lengthens when the discrepancy is not 0 and step >= 2 · length.
-    const longer = -discrepancy & ~(step - 2 * length);
-    const lengthen = longer >> 31;
+    // When the discrepancy is not 0 and step >= 2 · length.
+    const lengthen = ~equalMask(discrepancy, 0) & ~((step - 2 * length) >> 31);
 
     kept.set(connection);
     const factor = multiply(discrepancy, invert(previousDiscrepancy));

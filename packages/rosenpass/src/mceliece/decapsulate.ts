@@ -10,6 +10,12 @@ import { supportOf } from './support.ts';
 import { powerSums } from './syndromes.ts';
 import { copyToWords, countBits, equalBytesMask, equalMask, wipe } from './words.ts';
 
+/*
+ * Decoding (spec tunnel.md 5.2, R10). Every step runs through all places with masks: no branch and no index depends on
+ * the key, the error vector or whether the ciphertext is good. That is what source text can do; a JIT compiler
+ * guarantees no constant time.
+ */
+
 /** What decoding needs of a secret key, worked out once: about 25 kB. Disposing zeroes it. */
 export type PreparedSecretKey = Disposable & {
   /** L_i. */

@@ -1,5 +1,5 @@
 import { fieldBits } from './parameters.ts';
-import { wipe } from './words.ts';
+import { bitMask, wipe } from './words.ts';
 
 /**
  * Bit-sliced field elements: 32 of them, a block, are 13 words; word k (plane k) holds coefficient k of all 32, element
@@ -93,7 +93,7 @@ export function invertPlanes(a: Planes): Planes {
 export function evaluateAt(points: Planes, coefficients: Uint16Array): Planes {
   const spread = new Int32Array(coefficients.length * blockWords);
   for (let at = 0; at < spread.length; at++) {
-    spread[at] = -(((coefficients[Math.floor(at / blockWords)] as number) >> (at % blockWords)) & 1);
+    spread[at] = bitMask(coefficients[Math.floor(at / blockWords)] as number, at % blockWords);
   }
   const values = new Int32Array(points.length);
   for (let at = 0; at < points.length; at += blockWords) {

@@ -1,5 +1,5 @@
 import { codeLength, fieldBits, fieldSize, layerBytes, networkLayers } from './parameters.ts';
-import { wipe } from './words.ts';
+import { bitMask, wipe } from './words.ts';
 
 /** The 13 coefficients of an element in the opposite order. */
 export function reverseBits(element: number): number {
@@ -18,7 +18,7 @@ export function applyNetwork(values: Uint16Array, controlBits: Uint8Array): void
     let pair = layer * layerBytes * 8;
     for (let from = 0; from < fieldSize; from += 2 * stride) {
       for (let low = from; low < from + stride; low++, pair++) {
-        const swap = -(((controlBits[pair >> 3] as number) >> (pair & 7)) & 1);
+        const swap = bitMask(controlBits[pair >> 3] as number, pair & 7);
         const a = values[low] as number;
         const b = values[low + stride] as number;
         const difference = (a ^ b) & swap;

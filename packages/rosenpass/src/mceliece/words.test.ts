@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { copyToWords, countBits, equalBytesMask, equalMask, parity, wipe } from './words.ts';
+import { bitMask, copyToWords, countBits, equalBytesMask, equalMask, parity, wipe } from './words.ts';
 
 const word = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const positive = fc.integer({ min: 0, max: 2 ** 31 - 1 });
@@ -24,6 +24,7 @@ test('masks of equality', () => {
     }),
   );
   expect(equalMask(0, 2 ** 31 - 1)).toBe(0);
+  for (const bit of [0, 7, 31]) expect([bitMask(1 << bit, bit), bitMask(~(1 << bit), bit)]).toEqual([-1, 0]);
   expect(equalBytesMask(Uint8Array.of(1, 2), Uint8Array.of(1, 2))).toBe(-1);
   expect(equalBytesMask(Uint8Array.of(1, 2), Uint8Array.of(1, 0x82))).toBe(0);
 });

@@ -27,6 +27,11 @@ export function countBits(word: number): number {
   return Math.imul(count, 0x0101_0101) >>> 24;
 }
 
+/** All bits set where the word has bit 0…31, else 0. By shifts: a negated 0 would not be an integer any more. */
+export function bitMask(word: number, bit: number): number {
+  return (word << (31 - bit)) >> 31;
+}
+
 /** All bits set when the two are equal, else 0; for numbers from 0 to 2^31 - 1. */
 export function equalMask(a: number, b: number): number {
   return ((a ^ b) - 1) >> 31;

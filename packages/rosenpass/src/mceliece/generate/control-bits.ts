@@ -1,5 +1,5 @@
 import { fieldBits, fieldSize, layerBytes, networkLayers } from '../parameters.ts';
-import { wipe } from '../words.ts';
+import { bitMask, wipe } from '../words.ts';
 import { sortBy } from './sort-by.ts';
 
 /**
@@ -85,7 +85,7 @@ function peelLevel(permutation: Int32Array, level: number, control: Uint8Array):
     const b = composed[even + stride] as number;
     setBit(control, first + pair, minima[even] as number);
     setBit(control, last + pair, a);
-    const swap = (a ^ b) & -(a & 1);
+    const swap = (a ^ b) & bitMask(a, 0);
     permutation[even] = (a ^ swap) >> 1;
     permutation[even + stride] = (b ^ swap) >> 1;
   }

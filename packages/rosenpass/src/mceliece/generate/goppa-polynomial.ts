@@ -1,7 +1,7 @@
 import { invert, productOf, reduce } from '../field.ts';
 import { errorCount, fieldBits } from '../parameters.ts';
 import { blockWords, multiplyBlock, type Planes } from '../planes.ts';
-import { equalMask, wipe } from '../words.ts';
+import { bitMask, equalMask, wipe } from '../words.ts';
 
 const rowBlocks = Math.ceil((errorCount + 1) / 32);
 const rowWords = rowBlocks * blockWords;
@@ -64,7 +64,7 @@ class PowerSystem {
 
   /** Adds factor · row `from` to row `to`. */
   addRow(to: number, from: number, factor: number): void {
-    for (let k = 0; k < fieldBits; k++) this.#factor[k] = -((factor >> k) & 1);
+    for (let k = 0; k < fieldBits; k++) this.#factor[k] = bitMask(factor, k);
     for (let block = 0; block < rowWords; block += blockWords) {
       multiplyBlock(this.#term, 0, this.#rows, from * rowWords + block, this.#factor, 0);
       const at = to * rowWords + block;

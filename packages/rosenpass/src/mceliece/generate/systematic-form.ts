@@ -1,4 +1,5 @@
 import { checkRows } from '../parameters.ts';
+import { bitMask } from '../words.ts';
 
 /** Columns cleared at once: one word. */
 const blockColumns = 32;
@@ -10,15 +11,12 @@ const searchRows = 64;
 /** Pivot rows that one pass over a row adds to it. */
 const passRows = 8;
 
-/** Adds the words from…width of one row to another where the mask is set. */
+/** Adds `words` words of one row to another where the mask is set; both places are of their first word. */
 function addMasked(matrix: Int32Array, to: number, from: number, words: number, mask: number): void {
   for (let word = 0; word < words; word++) {
     matrix[to + word] = (matrix[to + word] as number) ^ ((matrix[from + word] as number) & mask);
   }
 }
-
-/** All bits set where the row has the column's bit. */
-const bitMask = (word: number, column: number) => -((word >>> column) & 1);
 
 /**
  * Gives rows first…first+31 the identity in the columns of `block`, and clears these columns in the rows up to `end`.
@@ -57,14 +55,14 @@ function clearBlock(matrix: Int32Array, width: number, block: number, from: numb
 
 /** Adds eight rows, one after another from `p0`, where the low eight bits are set. */
 function addEight(matrix: Int32Array, at: number, p0: number, width: number, words: number, bits: number): void {
-  const m0 = -(bits & 1);
-  const m1 = -((bits >>> 1) & 1);
-  const m2 = -((bits >>> 2) & 1);
-  const m3 = -((bits >>> 3) & 1);
-  const m4 = -((bits >>> 4) & 1);
-  const m5 = -((bits >>> 5) & 1);
-  const m6 = -((bits >>> 6) & 1);
-  const m7 = -((bits >>> 7) & 1);
+  const m0 = bitMask(bits, 0);
+  const m1 = bitMask(bits, 1);
+  const m2 = bitMask(bits, 2);
+  const m3 = bitMask(bits, 3);
+  const m4 = bitMask(bits, 4);
+  const m5 = bitMask(bits, 5);
+  const m6 = bitMask(bits, 6);
+  const m7 = bitMask(bits, 7);
   const p1 = p0 + width;
   const p2 = p1 + width;
   const p3 = p2 + width;
