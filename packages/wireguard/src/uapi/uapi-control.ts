@@ -11,8 +11,8 @@ const socketFolder = '/var/run/wireguard';
 const answerWaitMs = 10_000;
 const answerBytesMax = 32 * 2 ** 20;
 
-export function uapiSocketPath(interfaceName: string): string {
-  return `${socketFolder}/${checkInterfaceName(interfaceName)}.sock`;
+export function uapiSocketPath(interfaceName: string, folder = socketFolder): string {
+  return `${folder}/${checkInterfaceName(interfaceName)}.sock`;
 }
 
 /** An answer ends in an empty line. */
@@ -53,8 +53,8 @@ async function ask(path: string, operation: string, request: Uint8Array): Promis
 export class UapiControl implements WireguardControl {
   readonly #path: string;
 
-  constructor(interfaceName: string) {
-    this.#path = uapiSocketPath(interfaceName);
+  constructor(interfaceName: string, folder = socketFolder) {
+    this.#path = uapiSocketPath(interfaceName, folder);
   }
 
   /** @throws TunnelError UAPI_FAILED: nobody listens there, or the answer is none. */
