@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { decapsulate, prepareSecretKey } from '../../packages/rosenpass/src/mceliece/decapsulate.ts';
-import { encapsulate } from '../../packages/rosenpass/src/mceliece/encapsulate.ts';
-import { generateKeyPair } from '../../packages/rosenpass/src/mceliece/generate/generate-key-pair.ts';
-import { joinSecretKey, splitSecretKey } from '../../packages/rosenpass/src/mceliece/secret-key.ts';
+import { decapsulate, prepareSecretKey } from '@labmesh/rosenpass/mceliece/decapsulate';
+import { encapsulate } from '@labmesh/rosenpass/mceliece/encapsulate';
+import { generateKeyPair } from '@labmesh/rosenpass/mceliece/generate/generate-key-pair';
+import { joinSecretKey, splitSecretKey } from '@labmesh/rosenpass/mceliece/secret-key';
 import { liboqsPeer, pqcleanPeer, type Peer, type Variant } from './peers.ts';
 
 /** Compares with other implementations: see README.md. Exit code 1 when one answer differs. */

@@ -1,8 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CiphertextEncoding } from '../../packages/rosenpass/src/mceliece/parameters.ts';
-import type { SecretKeyLayout } from '../../packages/rosenpass/src/mceliece/secret-key.ts';
+import type { CiphertextEncoding } from '@labmesh/rosenpass/mceliece/parameters';
+import type { SecretKeyLayout } from '@labmesh/rosenpass/mceliece/secret-key';
 
 export type Variant = '460896' | '460896f';
 export type Encapsulation = { ciphertext: Uint8Array; key: Uint8Array };
@@ -23,9 +24,10 @@ type LiboqsKem = {
   decapsulate(ciphertext: Uint8Array, secretKey: Uint8Array): Uint8Array;
 };
 
-/** @param folder of the installed package. */
+/** @param folder that the package is installed in: the one that holds node_modules. */
 export async function liboqsPeer(folder: string): Promise<Peer> {
-  const module = (await import(join(folder, 'src/kem.js'))) as {
+  const load = createRequire(join(folder, 'package.json'));
+  const module = load(join(folder, 'node_modules/@openforge-sh/liboqs/src/kem.js')) as {
     createClassicMcEliece460896(): Promise<LiboqsKem>;
     createClassicMcEliece460896f(): Promise<LiboqsKem>;
   };
