@@ -25,7 +25,7 @@ export const ranks: Readonly<Record<string, number>> = {
 };
 
 /** Top folders that may import everything; nothing outside them imports them, save a test beside its source. */
-export const observers: readonly string[] = ['tests', 'checks', 'bench', 'tools', 'models'];
+export const observers: readonly string[] = ['tests', 'checks', 'bench', 'tools', 'models', 'interop'];
 
 export type Pair = { from: string; to: string; reason: string };
 
@@ -48,6 +48,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     'reconcile',
     'backup',
     'relay',
+    'tunnel',
     'nodes',
     'hub',
     'enrol',

@@ -32,7 +32,7 @@ const dist = join(root, 'dist');
 const entry = join(root, 'apps/labctl/src/main.ts');
 const demoModel = 'models/tiny-coder/coder.gguf';
 /** Names the program answers to by a link. */
-const linkNames = ['labctl', 'labmand', 'labd', 'lab-agent'];
+const linkNames = ['labctl', 'labmand', 'labman', 'labd', 'lab-agent'];
 
 export async function run(command: readonly string[], cwd: string): Promise<void> {
   const status = await Bun.spawn([...command], { cwd, stdio: ['ignore', 'inherit', 'inherit'] }).exited;

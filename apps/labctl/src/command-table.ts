@@ -8,12 +8,14 @@ import { fleetTrustCommands } from './table/fleet-trust-commands.ts';
 import { keyCommands } from './table/key-commands.ts';
 import { modelCommands } from './table/model-commands.ts';
 import { sessionCommands } from './table/session-table.ts';
+import { tunnelCommands } from './table/tunnel-commands.ts';
 import { toolCommands } from './table/tool-commands.ts';
 
 export const commandGroups: readonly CommandGroup[] = [
   { title: 'Models and API', entries: [...modelCommands, ...keyCommands] },
   { title: 'Fleet', entries: [...fleetServerCommands, ...fleetAgentCommands] },
   { title: 'Nodes', entries: fleetNodeCommands },
+  { title: 'Tunnel', entries: tunnelCommands },
   { title: 'Sessions, files, ports and logs', entries: sessionCommands },
   { title: 'People and access', entries: fleetPeopleCommands },
   { title: 'State, CA, audit and backups', entries: fleetTrustCommands },

@@ -1,5 +1,5 @@
 /**
- * The one program behind every name: `labctl` (also `labmesh`), `labmand`, `labd`, `lab-agent`, and the hidden verb that
+ * The one program behind every name: `labctl` (also `labmesh`), `labmand`, `labman`, `labd`, `lab-agent`, and the hidden verb that
  * runs the built-in engine in a process of its own. A link with another name is enough, as with busybox.
  */
 import { basename } from 'node:path';
@@ -11,6 +11,7 @@ import { selfCommand } from './self-command.ts';
 /** Programs beside labctl, by name; each is loaded only when it is meant. */
 const programs: Readonly<Record<string, (argv: string[]) => Main>> = {
   labmand: (argv) => async (life) => (await import('@labmesh/labman/main')).labmandMain(argv, life),
+  labman: (argv) => async (life) => (await import('@labmesh/labman/cli/labman-main')).labmanMain(argv, life),
   labd: (argv) => async (life) => (await import('@labmesh/labd/labd-main')).labdMain(argv, life),
   'lab-agent': (argv) => async (life) =>
     (await import('@labmesh/agent/agent-main')).agentMain(argv, life, selfCommand('lab-agent')),

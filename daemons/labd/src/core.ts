@@ -1,7 +1,8 @@
 /**
  * Everything of labd that needs the database, in order (each closed in reverse):
  *
- *     store → secrets → audit → access → CA, deny list → events → recordings → replicas → hub → login, enrolment → nodes → updates → relay
+ *     store → secrets → audit → access → CA, deny list → events → recordings → replicas → hub → login, enrolment → tunnel, nodes → updates
+ *     → relay
  *
  * Facts flow up this line, intent flows down; nothing reads audit or events to decide.
  */
@@ -9,14 +10,13 @@ import type { Metrics } from '@labmesh/kit/metrics';
 import { composeHub, type Hub } from './compose/compose-hub.ts';
 import { composeRelay, type Relay } from './compose/compose-relay.ts';
 import { composeTrust, type Trust } from './compose/compose-trust.ts';
-import { composeNodes } from './compose/compose-nodes.ts';
+import { composeNodes, type NodePlane } from './compose/compose-nodes.ts';
 import { type EnrolServices, enrolServices } from './enrol/enrol-services.ts';
 import { EventLog } from './events/event-log.ts';
 import type { Ground, Urls } from './settings/ground.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
 import { RateLimiter } from './limits/rate-limiter.ts';
 import { type LoginServices, loginServices } from './login/login-services.ts';
-import type { NodeServices } from './nodes/node-services.ts';
 import type { TlsIdentity } from './own-certificate.ts';
 import { AgentUpdates } from './reconcile/agent-updates.ts';
 import { openRecorder, type Recorder } from './recordings/recorder.ts';
@@ -38,13 +38,13 @@ export type CoreParts = {
 export type Core = AsyncDisposable &
   Trust &
   Hub &
-  Relay & {
+  Relay &
+  NodePlane & {
     store: World['store'];
     clock: World['clock'];
     events: EventLog;
     limiter: RateLimiter;
     recorder: Recorder;
-    nodes: NodeServices;
     updates: AgentUpdates;
     people: LoginServices & EnrolServices;
   };
@@ -85,13 +85,13 @@ export async function openCore(parts: CoreParts): Promise<Core> {
     ...loginServices({ ...parts, ...trust, publicUrl: urls.api }),
     ...enrolServices({ ...parts, ...trust, ...joining }),
   };
-  const nodes = composeNodes({ ...parts, ...trust }, opening);
+  const { nodes, tunnel } = await composeNodes({ ...parts, ...trust, events }, opening);
   const live = () => new Set([replicaId, ...hub.replicas.others().map(({ id }) => id)]);
   const updates = opening.use(
     new AgentUpdates({ store, hub: hub.hub, liveReplicas: live, replicaId, dataDir, clock, log }),
   );
   const relay = await composeRelay({ ...parts, ...trust, ...hub, replicaId, recorder, limiter }, opening);
   const opened = opening.move();
-  const own = { store, clock, events, limiter, recorder, people, nodes, updates };
+  const own = { store, clock, events, limiter, recorder, people, nodes, tunnel, updates };
   return { ...own, ...trust, ...hub, ...relay, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

@@ -34,10 +34,22 @@ export const labmandOptions = defineOptions({
     placeholder: 'ADDR',
     help: 'Address of the metrics page: loopback, or private with telemetry.allow_lan.',
   },
+  adminSocket: {
+    type: 'string',
+    flag: 'admin-socket',
+    default: '/run/labman/labmand.sock',
+    placeholder: 'PATH',
+    help: 'Socket of the command labman; empty for none.',
+  },
   help: { type: 'boolean', flag: 'help', short: 'h', help: 'Print this text and exit.' },
   version: { type: 'boolean', flag: 'version', short: 'V', help: 'Print the version and exit.' },
   // systemd sets it for a unit with StateDirectory=.
-  stateDir: { type: 'string', env: 'STATE_DIRECTORY', default: '/var/lib/labman', help: 'Keeps the slug key.' },
+  stateDir: {
+    type: 'string',
+    env: 'STATE_DIRECTORY',
+    default: '/var/lib/labman',
+    help: 'Keeps keys and what was settled.',
+  },
 });
 export type LabmandFlags = ParsedOptions<typeof labmandOptions>['values'];
 

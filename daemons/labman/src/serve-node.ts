@@ -5,29 +5,36 @@ import type { Life } from '@labmesh/kit/run';
 import { showListenAddress } from '@labmesh/kit/http/listen-address';
 import type { LabmanConfig } from './labman-config.ts';
 import { startLabman } from './labman.ts';
+import { openAdminSocket } from './admin-socket.ts';
+import { openSite } from './site.ts';
 import { type LabmandFlags, logLevelOf } from './labmand-options.ts';
 
 type ServeParts = { flags: LabmandFlags; life: Life; warnings: readonly string[]; version: string };
 
+/** Where the proxy listens, or why it cannot. @throws OptionsError */
+function checkListeners({ path, proxy, tunnel }: LabmanConfig): void {
+  if (proxy.local !== undefined || tunnel !== undefined) return;
+  const hint = 'write local_addr = "127.0.0.1:8080" below [proxy], or name a Conplane below [control_plane]';
+  throw new OptionsError(
+    { source: path, key: 'proxy.local_addr', exitCode: 3, hint },
+    'is missing, and without a tunnel there is nothing else to serve on',
+  );
+}
+
 /**
  * Runs a node until the life ends, then drains it.
- * @throws OptionsError for settings that cannot be served, AddressInUseError for a listener.
+ * @throws OptionsError for settings that cannot be served, AddressInUseError for a listener, TunnelError and
+ *   TunnelKeyError for the tunnel, FleetError for a token that is refused with `on_auth_failure = "stop"`.
  */
 export async function serveNode(config: LabmanConfig, { flags, life, warnings, version }: ServeParts): Promise<void> {
-  const { telemetry, proxy, endpoints } = config;
+  const { telemetry, proxy, endpoints, tunnel } = config;
   const format = flags.logFormat ?? telemetry.logFormat;
   const log = createLogger({
     level: logLevelOf(flags.logLevel, telemetry.logLevel),
     format: format === 'json' ? 'json' : 'pretty',
   });
   for (const warning of warnings) log.warn(warning);
-  if (proxy.local === undefined) {
-    const hint = 'write local_addr = "127.0.0.1:8080" below [proxy]';
-    throw new OptionsError(
-      { source: config.path, key: 'proxy.local_addr', exitCode: 3, hint },
-      'is missing, and this version has no tunnel to serve on',
-    );
-  }
+  checkListeners(config);
   log.info('labmand starts', {
     version,
     config: config.path,
@@ -35,23 +42,21 @@ export async function serveNode(config: LabmanConfig, { flags, life, warnings, v
     slug_scheme: config.slugScheme,
     endpoints: endpoints.length,
   });
-  if (config.controlPlaneUrl !== undefined || config.hasTunnel) {
-    log.warn('tunnel and Conplane link are not in this version: serving on the local address only');
-  }
-  await using labman = await startLabman(config, {
-    clock: systemClock,
-    log,
-    signal: life.signal,
-    stateDir: flags.stateDir,
-  });
+  const { stateDir } = flags;
+  const common = { clock: systemClock, log, signal: life.signal, stateDir };
+  await using labman = await startLabman(config, common);
+  await using site = tunnel && (await openSite({ config, tunnel, labman, version, ...common }));
+  await using socket = openAdminSocket({ path: flags.adminSocket, site, stateDir, log });
   const healthy = labman.registry.endpoints.filter((endpoint) => labman.registry.usable(endpoint)).length;
   log.info('labmand is ready', {
-    address: `http://${showListenAddress({ ...proxy.local, port: labman.proxyPort ?? 0 })}/v1`,
+    address: proxy.local && `http://${showListenAddress({ ...proxy.local, port: labman.proxyPort ?? 0 })}/v1`,
+    admin_socket: socket?.path ?? 'off',
     metrics_port: labman.metricsPort ?? 'off',
     healthy,
     slugs: labman.slugs.list().length,
   });
-  await life.stopped;
+  // A refused token ends the node only when the operator wants it so.
+  await Promise.race([life.stopped, site?.done.then(() => life.stopped)]);
   log.info('labmand drains', { timeout_s: proxy.drainTimeoutMs / 1_000 });
   const cut = await labman.drain();
   log.info('labmand ended', { cut });

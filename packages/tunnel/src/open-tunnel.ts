@@ -8,7 +8,7 @@ import type { Logger } from '@labmesh/kit/log';
 import { openSuites } from '@labmesh/rosenpass/hash/suite';
 import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
 import type { TunnelView } from '@labmesh/wire/tunnel';
-import type { ChosenDevice } from '@labmesh/wireguard/devices/choose-device';
+import type { ChosenDevice } from './choose-device.ts';
 import { type Datagrams, DialledDatagrams, listenDatagrams } from './datagrams.ts';
 import { Tunnel, type TunnelEvent } from './tunnel.ts';
 import type { TunnelKeys } from './tunnel-keys.ts';
@@ -33,6 +33,7 @@ export class OpenTunnel implements AsyncDisposable {
   readonly #options: OpenTunnelOptions;
   readonly #exchange: KeyExchange;
   readonly #stack: AsyncDisposableStack;
+  readonly #after = new AsyncDisposableStack();
   #datagrams: Datagrams | undefined;
 
   private constructor(
@@ -73,6 +74,11 @@ export class OpenTunnel implements AsyncDisposable {
     return new OpenTunnel(options, exchange, tunnel, datagrams, opening.move());
   }
 
+  /** Goes when the tunnel has gone. */
+  alsoDispose(resource: AsyncDisposable): void {
+    this.#after.use(resource);
+  }
+
   /** Base64. */
   get wireguardPublicKey(): string {
     return Buffer.from(this.#options.keys.wireguard.publicKey).toString('base64');
@@ -95,7 +101,7 @@ export class OpenTunnel implements AsyncDisposable {
 
   view(): TunnelView {
     const { chosen } = this.#options;
-    const { device, rejected, aead, isolationDetail } = chosen;
+    const { device, rejected, aead } = chosen;
     const { name, address, mtu, isolation, role } = device.config;
     const drops = this.tunnel.drops.counts();
     return {
@@ -104,21 +110,29 @@ export class OpenTunnel implements AsyncDisposable {
       backendRejected: [...rejected],
       aead: aead ?? null,
       isolation,
-      isolationDetail,
+      isolationDetail: device.isolationDetail,
       interface: name,
       address,
       mtu,
       wireguardPublicKey: this.wireguardPublicKey,
       rosenpassSha256: this.rosenpassSha256,
       listenPort: device.listenPort,
-      queue: { depth: this.#exchange.status().queued, dropped: drops['queue'] ?? 0 },
+      queue: this.#queue(drops['queue'] ?? 0),
       drops,
       peers: this.tunnel.peers(),
     };
   }
 
+  /** Handshakes that wait for a thread, and packets that wait for a session. */
+  #queue(refused: number): TunnelView['queue'] {
+    const packets = this.#options.chosen.queue();
+    const depth = this.#exchange.status().queued + (packets?.depth ?? 0);
+    return { depth, dropped: refused + (packets?.dropped ?? 0) };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#datagrams = undefined;
     await this.#stack.disposeAsync();
+    await this.#after.disposeAsync();
   }
 }

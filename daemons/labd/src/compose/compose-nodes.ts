@@ -1,22 +1,27 @@
-/** Nodes: their tokens, registration and heartbeats, over the tunnel if there is one. */
+/** Nodes: their tokens, registration and heartbeats, over the hub of the tunnel if this replica has one. */
 import { pinText } from '../login/user-certificates.ts';
 import { type NodeServices, nodeServices } from '../nodes/node-services.ts';
-import { type NodeTunnel, noTunnel } from '../nodes/node-tunnel.ts';
-import type { Ground, Urls } from '../settings/ground.ts';
-import type { LabdOptions } from '../settings/labd-options.ts';
-import type { World } from '../settings/world.ts';
+import { noTunnel } from '../nodes/node-tunnel.ts';
+import type { Urls } from '../settings/ground.ts';
+import { TunnelDesk } from '../tunnel/tunnel-desk.ts';
+import { composeTunnel, type TunnelComposeParts } from './compose-tunnel.ts';
 import type { Trust } from './compose-trust.ts';
 
-export type NodesComposeParts = Pick<Trust, 'authority'> &
-  Pick<World, 'store' | 'clock'> & { options: LabdOptions; ground: Ground; urls: Urls };
+export type NodesComposeParts = Pick<Trust, 'authority'> & TunnelComposeParts & { urls: Urls };
 
-export function composeNodes(parts: NodesComposeParts, stack: AsyncDisposableStack): NodeServices {
+export type NodePlane = { nodes: NodeServices; tunnel: TunnelDesk };
+
+/** @throws OptionsError, TunnelError, TunnelKeyError for a tunnel that cannot be opened */
+export async function composeNodes(parts: NodesComposeParts, stack: AsyncDisposableStack): Promise<NodePlane> {
   const { store, clock, options, ground, urls, authority } = parts;
   const { dataDir, replicaId, range } = ground;
-  const tunnel: NodeTunnel = noTunnel;
+  const hub = await composeTunnel(parts, stack);
+  const tunnel = hub ?? noTunnel;
   // Who shows a certificate of the operator's own is known by whom everybody trusts.
   const caPin = () => (options.conplaneTlsCert === undefined ? pinText(authority) : undefined);
   const target = () =>
     urls.node === undefined ? undefined : { url: urls.node, caPin: caPin(), hub: tunnel.conplane() };
-  return nodeServices({ store, clock, options, dataDir, replicaId, range, tunnel, target }, stack);
+  const nodes = nodeServices({ store, clock, options, dataDir, replicaId, range, tunnel, target }, stack);
+  const { keyFiles } = nodes;
+  return { nodes, tunnel: new TunnelDesk({ hub, store, keyFiles, range, replicaId, clock }) };
 }

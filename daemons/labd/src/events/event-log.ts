@@ -26,7 +26,8 @@ export type EventType =
   | 'bastion-progress'
   | 'node-registered'
   | 'node-removed'
-  | 'node-banned';
+  | 'node-banned'
+  | 'tunnel-changed';
 
 const writer = system('events');
 const keptMs = 7 * 86_400_000;

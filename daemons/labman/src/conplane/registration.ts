@@ -6,7 +6,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { backoff } from '@labmesh/kit/retry';
 import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
-import { keepPublicKey } from '@labmesh/tunnel/public-key-files';
+import { keepPublicKey, readPublicKey } from '@labmesh/tunnel/public-key-files';
 import type { NodeHeartbeatRequest, NodeInfo, NodeRegisterAnswer } from '@labmesh/wire/node';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { ControlPlaneConfig } from '../config/read-control-plane.ts';
@@ -34,6 +34,7 @@ export type RegistrationParts = {
   /** A fingerprint or WireGuard key that the operator let in, if any. */
   trusted: () => string | undefined;
   keys: OwnPublicKeys;
+  /** '' before the Conplane gave an id. */
   info: (nodeId: string) => NodeInfo;
   heartbeat: (nodeId: string) => NodeHeartbeatRequest;
   /** Called with each settled state, before the first heartbeat. */
@@ -118,15 +119,22 @@ export class Registration {
 
   #request(whole: boolean) {
     const { keys, info } = this.#parts;
-    const known = this.#state?.hub?.rosenpassSha256 ?? undefined;
+    const known = this.#knownHubKey();
     return {
-      node_info: info(this.#state?.nodeId ?? 'node-new'),
+      node_info: info(this.#state?.nodeId ?? ''),
       wireguard_public_key: keys.wireguard,
       rosenpass_public_key: whole ? Buffer.from(keys.rosenpass()).toString('base64') : '',
       rosenpass_public_key_sha256: keys.rosenpassSha256,
       ...(known !== undefined && { known_rosenpass_sha256: known }),
       tunnel_caps: caps,
     };
+  }
+
+  /** The hub's key, if its file is here: then it need not be sent again (tunnel K4). */
+  #knownHubKey(): string | undefined {
+    const fingerprint = this.#state?.hub?.rosenpassSha256 ?? undefined;
+    const isHere = fingerprint !== undefined && readPublicKey(this.#parts.keysDir, fingerprint) !== undefined;
+    return isHere ? fingerprint : undefined;
   }
 
   async #settle(answer: NodeRegisterAnswer, nodeId: string): Promise<void> {

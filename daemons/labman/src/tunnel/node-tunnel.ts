@@ -9,7 +9,7 @@ import { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import type { TunnelEvent } from '@labmesh/tunnel/tunnel';
 import type { TunnelKeys } from '@labmesh/tunnel/tunnel-keys';
 import type { ExchangeResult, TunnelView } from '@labmesh/wire/tunnel';
-import { chooseDevice } from '@labmesh/wireguard/devices/choose-device';
+import { chooseDevice } from '@labmesh/tunnel/choose-device';
 import type { DeviceEvent, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
 import type { HubState, NodeState } from '../conplane/node-file.ts';
@@ -20,6 +20,8 @@ export type NodeTunnelParts = {
   keys: TunnelKeys;
   /** Of the proxy, inside. */
   proxyPort: number;
+  /** Of the native backend (N7). */
+  timestampPath: string;
   /** Binds the proxy inside the device; disposed before the device goes. */
   serve: (device: TunnelDevice) => AsyncDisposable;
   clock: Clock;
@@ -81,7 +83,7 @@ export class NodeTunnel implements AsyncDisposable {
   }
 
   async #openAt(place: HubPlace): Promise<void> {
-    const { config, keys, proxyPort, serve, clock, log } = this.#parts;
+    const { config, keys, proxyPort, serve, timestampPath, clock, log } = this.#parts;
     await using stack = new AsyncDisposableStack();
     const chosen = await chooseDevice({
       name: config.interfaceName,
@@ -94,6 +96,8 @@ export class NodeTunnel implements AsyncDisposable {
       isolation: config.isolation,
       backend: config.backend,
       aead: config.aead,
+      timestampPath,
+      log,
     });
     for (const { backend, reason } of chosen.rejected) log.debug('a tunnel backend is not there', { backend, reason });
     const onEvent = (event: TunnelEvent) => this.#onEvent(event);

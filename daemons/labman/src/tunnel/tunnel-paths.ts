@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import type { RosenpassKeyPaths } from '@labmesh/tunnel/rosenpass-keys';
 import type { WireguardKeyPaths } from '@labmesh/tunnel/wireguard-keys';
-import type { TunnelConfig } from '../config/read-tunnel.ts';
 
+type Named = { privateKeyPath: string | undefined; publicKeyPath: string | undefined };
 export type TunnelPaths = { wireguard: WireguardKeyPaths; rosenpass: RosenpassKeyPaths; keysDir: string };
 
-export function tunnelPaths({ keys, rosenpass }: TunnelConfig, stateDir: string): TunnelPaths {
+export function tunnelPaths({ keys, rosenpass }: { keys: Named; rosenpass: Named }, stateDir: string): TunnelPaths {
   return {
     wireguard: {
       privateKeyPath: keys.privateKeyPath ?? join(stateDir, 'wg.key'),

@@ -6,12 +6,14 @@ import { peopleOperations } from './operations/people-operations.ts';
 import { recordOperations } from './operations/record-operations.ts';
 import { serverOperations } from './operations/server-operations.ts';
 import { systemOperations } from './operations/system-operations.ts';
+import { tunnelOperations } from './operations/tunnel-operations.ts';
 
 export const fleetOperations = [
   ...systemOperations,
   ...loginOperations,
   ...serverOperations,
   ...nodeOperations,
+  ...tunnelOperations,
   ...peopleOperations,
   ...recordOperations,
 ] as const;

@@ -15,6 +15,7 @@ import { type ServerHandlerParts, serverHandlers } from './server-handlers.ts';
 import { type SessionHandlerParts, sessionHandlers } from './session-handlers.ts';
 import { type SystemHandlerParts, systemHandlers } from './system-handlers.ts';
 import { tokenHandlers } from './token-handlers.ts';
+import { type TunnelHandlerParts, tunnelHandlers } from './tunnel-handlers.ts';
 
 export type AllHandlerParts = {
   core: AgentHandlerParts &
@@ -28,6 +29,7 @@ export type AllHandlerParts = {
     RoleHandlerParts &
     ServerHandlerParts &
     SessionHandlerParts &
+    TunnelHandlerParts &
     SystemHandlerParts['core'];
   options: EnrolHandlerParts['options'] & LoginHandlerParts['options'];
   system: Omit<SystemHandlerParts, 'core'>;
@@ -51,6 +53,7 @@ export function allHandlers({ core, options, system, keyFile }: AllHandlerParts)
     ...auditHandlers(core),
     ...sessionHandlers(core),
     ...bastionHandlers(core),
+    ...tunnelHandlers(core),
     ...backupHandlers(core, { version: system.version, keyFile }),
   };
 }

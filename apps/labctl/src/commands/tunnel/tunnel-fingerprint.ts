@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { checkPublicKey } from '@labmesh/tunnel/public-key-files';
+import { groupedFingerprint } from '@labmesh/tunnel/tunnel-text';
+import { CommandError } from '../../command-error.ts';
+import { defineFleetCommand } from '../../fleet-command.ts';
+
+/** K2. */
+export const tunnelFingerprint = defineFleetCommand({
+  name: 'tunnel fingerprint',
+  summary:
+    'Prints the fingerprint of the hub’s Rosenpass key, or of a key file: SHA-256 of its 524,160 bytes. Compare it with ' +
+    'what the other side shows.',
+  usage: 'labctl tunnel fingerprint [FILE]',
+  examples: ['labctl tunnel fingerprint', 'labctl tunnel fingerprint ./pqpk'],
+  options: {},
+  positionalsMax: 1,
+  async run({ positionals: [file], labd, result }) {
+    const sha256 =
+      file === undefined ? (await (await labd()).call('get-tunnel')).rosenpassSha256 : fingerprintOf(keyIn(file));
+    await result.object({ rosenpassSha256: sha256 }, `${groupedFingerprint(sha256)}\n${sha256}\n`);
+  },
+});
+
+function keyIn(file: string): Uint8Array {
+  try {
+    const bytes = new Uint8Array(readFileSync(file));
+    checkPublicKey(bytes);
+    return bytes;
+  } catch (error) {
+    throw new CommandError(`${file}: ${error instanceof Error ? error.message : 'cannot be read'}`);
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The node's way to its Conplane: keys → tunnel (from node.json, so that a restart needs no Conplane) → registration. The
+ * proxy inside the tunnel is bound once the device is isolated.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
+import { keepPublicKey, readPublicKey } from '@labmesh/tunnel/public-key-files';
+import { TunnelKeys } from '@labmesh/tunnel/tunnel-keys';
+import { provisionalNodeId } from '@labmesh/wire/ids';
+import type { TunnelConfig } from './config/read-tunnel.ts';
+import { ConplaneCalls } from './conplane/conplane-calls.ts';
+import type { NodeState } from './conplane/node-file.ts';
+import { nodeHeartbeat, nodeInfo } from './conplane/node-report.ts';
+import { Registration } from './conplane/registration.ts';
+import type { LabmanConfig } from './labman-config.ts';
+import type { Labman } from './labman.ts';
+import { NodeTunnel } from './tunnel/node-tunnel.ts';
+import { tunnelPaths } from './tunnel/tunnel-paths.ts';
+
+export type SiteParts = {
+  config: LabmanConfig;
+  tunnel: TunnelConfig;
+  labman: Labman;
+  stateDir: string;
+  version: string;
+  clock: Clock;
+  log: Logger;
+  /** Ends registration and heartbeats. */
+  signal: AbortSignal;
+};
+
+export interface Site extends AsyncDisposable {
+  readonly keys: TunnelKeys;
+  readonly tunnel: NodeTunnel;
+  /** Undefined without a Conplane: the hub stands in the file. */
+  readonly registration: Registration | undefined;
+  /** Ends with the registration; rejects when its token is refused and `on_auth_failure` is "stop". */
+  readonly done: Promise<void>;
+}
+
+const keyCacheBytes = 4 * 1024 * 1024;
+const trustFile = 'trusted';
+
+/** What `labman tunnel trust` wrote. */
+export const readTrusted = (stateDir: string): string | undefined =>
+  readPrivateFile(join(stateDir, trustFile))?.trim() || undefined;
+export const writeTrusted = (stateDir: string, text: string): void =>
+  writePrivateFile(join(stateDir, trustFile), `${text}\n`);
+
+/** A hub that stands whole in the file, for sites without a Conplane; undefined when it does not. */
+function stateInFile({ address, peer, rosenpass }: TunnelConfig, keysDir: string): NodeState | undefined {
+  if (address === undefined || peer.publicKey === undefined) return undefined;
+  if (peer.endpoint === undefined || peer.address === undefined) return undefined;
+  const path = rosenpass.peerPublicKeyPath;
+  const sha256 = path === undefined ? undefined : keepPublicKey(keysDir, new Uint8Array(readFileSync(path)));
+  return {
+    nodeId: 'node',
+    address,
+    hub: {
+      address: peer.address,
+      wireguardPublicKey: peer.publicKey,
+      wireguardEndpoint: peer.endpoint,
+      rosenpassSha256: sha256 ?? rosenpass.peerSha256 ?? null,
+      rosenpassEndpoint: rosenpass.endpoint ?? null,
+      rosenpassVersion: null,
+      rosenpassCiphertext: null,
+    },
+  };
+}
+
+function registrationOf(parts: SiteParts, keys: TunnelKeys, tunnel: NodeTunnel): Registration | undefined {
+  const { config, labman, stateDir, version, clock, log } = parts;
+  const { controlPlane } = config;
+  if (controlPlane === undefined) return undefined;
+  const { registry, slugs, metrics } = labman;
+  const report = {
+    registry,
+    slugs,
+    metrics,
+    region: controlPlane.region,
+    description: controlPlane.description,
+    version,
+    isDraining: () => labman.isDraining,
+    tunnel: () => tunnel.view(),
+  };
+  const provisional = provisionalNodeId(controlPlane.token());
+  return new Registration({
+    calls: new ConplaneCalls(controlPlane),
+    config: controlPlane,
+    tunnel: parts.tunnel,
+    stateDir,
+    keysDir: keys.keysDir,
+    trusted: () => readTrusted(stateDir),
+    keys: {
+      wireguard: Buffer.from(keys.wireguard.publicKey).toString('base64'),
+      rosenpassSha256: keys.ownKey.fingerprint,
+      rosenpass: () => keys.rosenpassPublicKey,
+    },
+    info: (nodeId) => nodeInfo(report, nodeId === '' ? provisional : nodeId),
+    heartbeat: (nodeId) => nodeHeartbeat(report, nodeId),
+    onState: (state) => tunnel.apply(state),
+    clock,
+    log,
+  });
+}
+
+/**
+ * Starts the site's end. With a state of an earlier run, or a hub in the file, the tunnel is open when this resolves.
+ * @throws TunnelKeyError, TunnelError
+ */
+export async function openSite(parts: SiteParts): Promise<Site> {
+  const { config, labman, stateDir, clock, log, signal } = parts;
+  const paths = tunnelPaths(parts.tunnel, stateDir);
+  await using opening = new AsyncDisposableStack();
+  const options = { workers: 1, cacheBytes: keyCacheBytes, log };
+  const keys = opening.use(await TunnelKeys.open({ ...paths, ...options }));
+  const port = config.proxy.tunnelPort;
+  const tunnel = opening.use(
+    new NodeTunnel({
+      config: parts.tunnel,
+      keys,
+      proxyPort: port,
+      timestampPath: join(stateDir, 'tai64n'),
+      serve: (device) => {
+        const { address, role } = device.config;
+        const hubAddress = role.kind === 'node' ? role.hubAddress : '';
+        return device.inside(() => labman.serveTunnel({ address, hubAddress, port }));
+      },
+      clock,
+      log,
+    }),
+  );
+  labman.metrics.addTunnel(() => tunnel.view());
+  const registration = registrationOf(parts, keys, tunnel);
+  const known = registration?.state ?? stateInFile(parts.tunnel, paths.keysDir);
+  const hubKey = known?.hub?.rosenpassSha256;
+  // A lost key file is fetched again by registering; without a Conplane it is the operator's to bring.
+  const isWhole = hubKey === undefined || hubKey === null || readPublicKey(paths.keysDir, hubKey) !== undefined;
+  if (known !== undefined && (isWhole || registration === undefined)) await tunnel.apply(known);
+  const ending = new AbortController();
+  const done = registration?.run(AbortSignal.any([signal, ending.signal])) ?? Promise.resolve();
+  done.catch(() => undefined);
+  opening.defer(async () => {
+    ending.abort();
+    await done.catch(() => undefined);
+  });
+  const running = opening.move();
+  return { keys, tunnel, registration, done, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
