@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { AttestRefused } from '../attest-refused.ts';
 import { readEnvelope, signEnvelope } from '../dsse/envelope.ts';
-import { verifyEnvelope } from '../dsse/verify-envelope.ts';
+import { verifyOwnEnvelope } from '../dsse/verify-envelope.ts';
 import { canonicalBytes } from '../json/canonical-json.ts';
 import { parseCanonicalJson } from '../json/parse-json.ts';
 import type { Signer } from '../keys/signing-key.ts';
@@ -85,7 +85,7 @@ export async function signRevocation(one: Revocation, signer: Signer): Promise<U
  */
 export async function openRevocations(file: Uint8Array, trust: Trust): Promise<RevocationList> {
   const envelope = readEnvelope(parseCanonicalJson(file));
-  const { signedBy } = await verifyEnvelope(envelope, revocationsPayloadType, keysFor(trust, 'revocation'), 1);
+  const signedBy = await verifyOwnEnvelope(envelope, revocationsPayloadType, keysFor(trust, 'revocation'), 1);
   const parsed = list.safeParse(parseCanonicalJson(envelope.payload));
   if (!parsed.success) throw new AttestRefused('REVOCATIONS_BAD', 'not a revocation list');
   if (!signedBy.some((key) => isInForce(key, instantOf(parsed.data.issued_at)))) {

@@ -5,7 +5,7 @@
  */
 import { AttestRefused } from '../attest-refused.ts';
 import { type Envelope, pae } from '../dsse/envelope.ts';
-import { verifyEnvelope } from '../dsse/verify-envelope.ts';
+import { verifyOwnEnvelope } from '../dsse/verify-envelope.ts';
 import type { Json } from '../json/canonical-json.ts';
 import { isInForce, keysFor, type Trust, type TrustedKey } from '../keys/trust.ts';
 import type { ProvenEntry } from '../merkle/tlog-proof.ts';
@@ -46,12 +46,9 @@ const refuse = (code: ConstructorParameters<typeof AttestRefused>[0], what: stri
 
 async function checkSignatures(envelope: Envelope, statement: Statement, trust: Trust): Promise<readonly TrustedKey[]> {
   const keys = keysFor(trust, 'certificate');
-  const found = await verifyEnvelope(envelope, statementPayloadType, keys, trust.threshold);
-  if (found.signatures.some(({ keyid, madeBy }) => madeBy !== undefined && madeBy.keyid !== keyid)) {
-    throw refuse('SIGNATURE_BAD', 'a signature bears the keyid of another key');
-  }
+  const signedBy = await verifyOwnEnvelope(envelope, statementPayloadType, keys, trust.threshold);
   const at = instantOf(statement.predicate.labmesh.issued_at);
-  const inForce = found.signedBy.filter((key) => isInForce(key, at));
+  const inForce = signedBy.filter((key) => isInForce(key, at));
   if (inForce.length < trust.threshold) throw refuse('KEY_WINDOW', 'it was issued while its key was not in force');
   return inForce;
 }

@@ -52,3 +52,20 @@ export async function verifyEnvelope<K extends PublicKey>(
     threshold === 1 ? 'no trusted key signed it' : `${signedBy.size} of ${threshold} trusted keys signed it`;
   throw new AttestRefused('SIGNATURE_BAD', wanted);
 }
+
+/**
+ * The same for envelopes that we write ourselves: there each signature bears the keyid of the key that made it, so that
+ * not even the hint can change unseen. @throws AttestRefused also SIGNATURE_BAD
+ */
+export async function verifyOwnEnvelope<K extends PublicKey>(
+  envelope: Envelope,
+  payloadType: string,
+  keys: readonly K[],
+  threshold: number,
+): Promise<readonly K[]> {
+  const { signedBy, signatures } = await verifyEnvelope(envelope, payloadType, keys, threshold);
+  if (signatures.some(({ keyid, madeBy }) => madeBy !== undefined && madeBy.keyid !== keyid)) {
+    throw new AttestRefused('SIGNATURE_BAD', 'a signature bears the keyid of another key');
+  }
+  return signedBy;
+}

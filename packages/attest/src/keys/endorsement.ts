@@ -4,7 +4,7 @@ import { AttestRefused } from '../attest-refused.ts';
 import { fromBase64, toBase64 } from '../bytes/base64.ts';
 import { equalBytes } from '../bytes/bytes.ts';
 import { type EnvelopeJson, readEnvelope, signEnvelope } from '../dsse/envelope.ts';
-import { verifyEnvelope } from '../dsse/verify-envelope.ts';
+import { verifyOwnEnvelope } from '../dsse/verify-envelope.ts';
 import { canonicalBytes } from '../json/canonical-json.ts';
 import { parseCanonicalJson } from '../json/parse-json.ts';
 import { instant, instantOf, instantText } from '../statement/instant.ts';
@@ -36,7 +36,7 @@ export async function checkEndorsement(
     (one) => one.usage === key.usage && one.notBefore <= key.notBefore && endOf(one) >= key.notBefore,
   );
   const envelope = readEnvelope(endorsement);
-  await verifyEnvelope(envelope, keyPayloadType, able, 1);
+  await verifyOwnEnvelope(envelope, keyPayloadType, able, 1);
   const parsed = schema.safeParse(parseCanonicalJson(envelope.payload));
   if (!parsed.success) throw new AttestRefused('TRUST_BAD', 'not an endorsement');
   const { spki, usage, not_before } = parsed.data;

@@ -1,0 +1,190 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { AttestRefused } from '../attest-refused.ts';
+import { issueCertificate, type CertificateInput } from '../certificate/issue-certificate.ts';
+import { canonicalBytes, type Json } from '../json/canonical-json.ts';
+import { refusalOf } from '../testing/refusal.ts';
+import { infraInput, sampleInput, sampleVerifier } from '../testing/sample-certificate.ts';
+import { instant, instantOf, instantText } from './instant.ts';
+import { isolationLevels, isolationProperty, lowestLevel } from './properties.ts';
+import { readSalt, saltedDigest } from './salted-digest.ts';
+import { parseStatement, readStatement } from './statement.ts';
+
+const level = 'SANDBOX_L1_NAMESPACE';
+type Labmesh = CertificateInput['labmesh'];
+
+/** What is said of an OpenCoder certificate with these changes. */
+const codeOf = (changes: Partial<Labmesh>, properties?: readonly string[]) => {
+  const input = sampleInput(changes);
+  return refusalOf(() => issueCertificate({ ...input, properties: properties ?? input.properties }, []));
+};
+const with_ = (...more: Labmesh['verifiers']) => ({ verifiers: [...sampleInput().labmesh.verifiers, ...more] });
+
+describe('a statement', () => {
+  test('is the in-toto form, canonical, with its fields where the specification has them', async () => {
+    const { statement } = await issueCertificate(sampleInput(), []);
+    expect(Object.keys(statement).toSorted()).toEqual(['_type', 'predicate', 'predicateType', 'subject']);
+    expect(statement._type).toBe('https://in-toto.io/Statement/v1');
+    expect(statement.predicateType).toBe('https://in-toto.io/attestation/svr/v0.1');
+    expect(statement.subject.map(({ name }) => name)).toEqual(['response', 'request', 'trajectory']);
+    expect(Object.keys(statement.predicate).toSorted()).toEqual(['labmesh', 'properties', 'timeCreated', 'verifier']);
+    expect(parseStatement(canonicalBytes(statement))).toEqual(statement);
+  });
+
+  test('is read with fields that nobody knows, and refused without one that has to be there', async () => {
+    const { statement } = await issueCertificate(sampleInput(), []);
+    const more = { ...statement, more: 1, predicate: { ...statement.predicate, more: { a: [1] } } };
+    expect(readStatement(more)).toEqual(more);
+    for (const path of [
+      ['subject'],
+      ['predicate', 'properties'],
+      ['predicate', 'labmesh', 'salt_sha256'],
+      ['predicate', 'labmesh', 'suite_sha256'],
+    ]) {
+      const cut = structuredClone(statement) as { [key: string]: unknown };
+      const holder = path.slice(0, -1).reduce((at, key) => at[key] as { [key: string]: unknown }, cut);
+      delete holder[path.at(-1) ?? ''];
+      expect([path, await refusalOf(() => readStatement(cut))]).toEqual([path, 'STATEMENT_BAD']);
+    }
+  });
+
+  test('of anything is read or refused by name', async () => {
+    const statement = (await issueCertificate(sampleInput(), [])).statement as Json;
+    const paths: string[][] = [];
+    const walk = (value: Json, path: string[]) => {
+      paths.push(path);
+      if (typeof value === 'object' && value !== null)
+        for (const [key, one] of Object.entries(value)) walk(one as Json, [...path, key]);
+    };
+    walk(statement, []);
+    fc.assert(
+      fc.property(fc.constantFrom(...paths.slice(1)), fc.jsonValue(), (path, value) => {
+        const changed = structuredClone(statement) as { [key: string]: unknown };
+        const holder = path.slice(0, -1).reduce((at, key) => at[key] as { [key: string]: unknown }, changed);
+        holder[path.at(-1) ?? ''] = value;
+        try {
+          readStatement(changed);
+        } catch (error) {
+          expect(error).toBeInstanceOf(AttestRefused);
+        }
+      }),
+      { numRuns: 1500 },
+    );
+  });
+});
+
+describe('a claim that the rest does not bear out is neither signed nor believed', () => {
+  test('the sample is', async () => expect(await codeOf({})).toBeUndefined());
+
+  const belied: [string, Partial<Labmesh>, string[]?][] = [
+    ['a hard verifier failed', with_(sampleVerifier('opa_verifier', { status: 'failed', level }))],
+    ['a hard verifier could not check', with_(sampleVerifier('safety_filter', { status: 'error' }))],
+    ['no hard one passed', { verifiers: sampleInput().labmesh.verifiers.map((one) => ({ ...one, hard: false })) }],
+    ['code was parsed at no stated level', with_(sampleVerifier('json_schema'))],
+    [
+      'code ran at no stated level',
+      { verifiers: [sampleVerifier('code_linter', { level }), sampleVerifier('runtime_verifier')] },
+    ],
+    ['a property without its verifier', {}, ['LABMESH_TOOLS_OK', 'LABMESH_ISOLATION_L1']],
+    ['a property of one that was skipped', {}, ['LABMESH_NETWORK_POLICY_OK', 'LABMESH_ISOLATION_L1']],
+    [
+      'a property of one that failed softly',
+      with_(sampleVerifier('safety_filter', { status: 'failed', hard: false })),
+      ['LABMESH_SAFETY_OK', 'LABMESH_ISOLATION_L1'],
+    ],
+    ['hidden tests without a suite', { suite_sha256: null }],
+    ['a property twice', {}, ['LABMESH_SYNTAX_OK', 'LABMESH_SYNTAX_OK', 'LABMESH_ISOLATION_L1']],
+    ['a level above the lowest used', with_(sampleVerifier('safety_filter', { level: 'SANDBOX_L0_WASM' }))],
+    ['no level though one was used', {}, ['LABMESH_SYNTAX_OK']],
+    ['two levels', {}, ['LABMESH_ISOLATION_L1', 'LABMESH_ISOLATION_L2']],
+    ['OpenCoder without an execution', { execution_proof: null }, ['LABMESH_ISOLATION_L1']],
+    ['OpenCoder without an audit', { security_audit: null }, ['LABMESH_ISOLATION_L1']],
+    ['an audit that failed', { security_audit: { tool: 'x', passed: false, findings_count: 1 } }],
+    ['another bracket’s status', { status: 'compliant' }],
+    ['OpenCloudInfra without a report', { bracket: 'opencloudinfra', status: 'compliant' }],
+  ];
+  test.each(belied.map(([name, changes, properties]) => [name, { changes, properties }] as const))(
+    '%s',
+    async (_, { changes, properties }) => expect(await codeOf(changes, properties)).toBe('CLAIM_UNSUPPORTED'),
+  );
+
+  test('an exit code that was not 0', async () => {
+    const proof = { ...sampleInput().labmesh.execution_proof, exit_code: 1 } as Labmesh['execution_proof'];
+    expect(await codeOf({ execution_proof: proof }, ['LABMESH_ISOLATION_L1'])).toBe('CLAIM_UNSUPPORTED');
+    expect(await codeOf({ execution_proof: proof, bracket: 'none' })).toBe('CLAIM_UNSUPPORTED');
+  });
+
+  test('a report that says something else than the status', async () => {
+    const input = infraInput();
+    const labmesh = { ...input.labmesh, status: 'compliant' } as Labmesh;
+    expect(await refusalOf(() => issueCertificate({ ...input, labmesh }, []))).toBe('CLAIM_UNSUPPORTED');
+    expect(await refusalOf(() => issueCertificate(input, []))).toBeUndefined();
+  });
+
+  test('times in the wrong order, and subjects missing or twice', async () => {
+    const input = sampleInput();
+    expect(await refusalOf(() => issueCertificate({ ...input, verifiedAt: input.issuedAt + 1 }, []))).toBe(
+      'CLAIM_UNSUPPORTED',
+    );
+    expect(await refusalOf(() => issueCertificate({ ...input, validityHours: 0 }, []))).toBe('CLAIM_UNSUPPORTED');
+    const { statement } = await issueCertificate(input, []);
+    const [response, request, trajectory] = statement.subject;
+    for (const subject of [
+      [response, request],
+      [response, response, request, trajectory],
+    ]) {
+      expect(await refusalOf(() => readStatement({ ...statement, subject }))).toBe('CLAIM_UNSUPPORTED');
+    }
+  });
+
+  test('failed, invalid or pending has no statement at all', async () => {
+    for (const status of ['invalid', 'failed', 'pending', 'expired', 'non_compliant']) {
+      expect(await codeOf({ status: status as 'valid' })).toBe('STATEMENT_BAD');
+    }
+  });
+});
+
+describe('instants', () => {
+  test('are in UTC, and exist', () => {
+    expect(instantOf('2026-03-01T12:00:00Z')).toBe(Date.UTC(2026, 2, 1, 12));
+    expect(instantOf(instantText(1_772_000_000_123))).toBe(1_772_000_000_123);
+    for (const text of [
+      '2026-02-30T00:00:00Z',
+      '2025-02-29T00:00:00Z',
+      '2026-13-01T00:00:00Z',
+      '2026-01-01T24:00:00Z',
+      '2026-01-01T00:00:60Z',
+      '2026-01-01T00:00:00',
+      '2026-01-01T00:00:00+00:00',
+      '2026-01-01T00:00:00.1Z',
+      '2026-01-01 00:00:00Z',
+      '2026-01-01',
+      '',
+    ]) {
+      expect([text, instantOf(text), instant.safeParse(text).success]).toEqual([text, Number.NaN, false]);
+    }
+  });
+
+  test('every hour of two years comes back', () => {
+    for (let at = Date.UTC(2024, 0); at < Date.UTC(2026, 0); at += 3_600_000)
+      expect(instantOf(instantText(at))).toBe(at);
+  });
+});
+
+test('levels have an order', () => {
+  expect(lowestLevel([])).toBeUndefined();
+  expect(lowestLevel([...isolationLevels].toReversed())).toBe('SANDBOX_L0_WASM');
+  expect(isolationLevels.map(isolationProperty)).toEqual([0, 1, 2, 3, 4].map((index) => `LABMESH_ISOLATION_L${index}`));
+});
+
+test('salted digests', async () => {
+  const salt = readSalt('000102030405060708090a0b0c0d0e0f');
+  // printf '{"content":"hi","salt":"000102030405060708090a0b0c0d0e0f"}' | sha256sum
+  expect(saltedDigest(salt, 'hi')).toBe(
+    new Bun.CryptoHasher('sha256').update('{"content":"hi","salt":"000102030405060708090a0b0c0d0e0f"}').digest('hex'),
+  );
+  expect(saltedDigest(salt, 'hi')).not.toBe(saltedDigest(readSalt('f'.repeat(32)), 'hi'));
+  for (const bad of ['', 'ff', 'F'.repeat(32), 'g'.repeat(32), '0'.repeat(33)]) {
+    expect(await refusalOf(() => readSalt(bad))).toBe('SALT_BAD');
+  }
+});
