@@ -147,6 +147,22 @@ describe('peers change', () => {
   });
 });
 
+test('secrets are gone when it ends', () => {
+  const drawn: Uint8Array[] = [];
+  const noting = (bytes: number) => {
+    const value = crypto.getRandomValues(new Uint8Array(bytes));
+    if (bytes === 32) drawn.push(value);
+    return value;
+  };
+  const pair = new Pair(1, { random: noting });
+  pair.join();
+  pair.network.run(10);
+  expect(drawn.length).toBeGreaterThanOrEqual(4);
+  pair.a.exchange[Symbol.dispose]();
+  pair.b.exchange[Symbol.dispose]();
+  expect(drawn.filter((value) => value.some((byte) => byte !== 0))).toEqual([]);
+});
+
 describe('own keys (K8)', () => {
   test('the old pair answers beside the new one, until it is removed', () => {
     const pair = new Pair();

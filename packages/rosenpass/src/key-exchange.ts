@@ -39,7 +39,7 @@ export type KeyExchangeOptions = {
   cookie: CookieMode;
 };
 
-export class KeyExchange {
+export class KeyExchange implements Disposable {
   readonly #core: ExchangeCore;
   readonly #biscuitKeys: BiscuitKeys;
   readonly #initiator: Initiator;
@@ -148,6 +148,12 @@ export class KeyExchange {
   status(): KeyExchangeStatus {
     const { peers, jobs } = this.#core;
     return { peers: peers.size, queued: jobs.waiting, running: jobs.running };
+  }
+
+  /** Zeroes what is secret: the last call. */
+  [Symbol.dispose](): void {
+    for (const peer of this.#core.peers.all()) erasePeer(peer);
+    this.#biscuitKeys[Symbol.dispose]();
   }
 
   #receive({ name, ciphertext }: Recognized, received: Received): void {

@@ -8,7 +8,7 @@ export const biscuitKeyTurnMs = 300_000;
  * The two keys that seal biscuits (spec tunnel.md 5.6). Both are random at start, so nothing from an earlier run opens;
  * a turned-out key is zeroed, so nothing from before opens later.
  */
-export class BiscuitKeys {
+export class BiscuitKeys implements Disposable {
   readonly #random: Random;
   readonly #secrets: [Uint8Array, Uint8Array];
   #young: 0 | 1 = 1;
@@ -44,6 +44,10 @@ export class BiscuitKeys {
   secret(index: number, now: number): Uint8Array {
     this.turn(now);
     return this.#secrets[index === 0 ? 0 : 1];
+  }
+
+  [Symbol.dispose](): void {
+    for (const secret of this.#secrets) secret.fill(0);
   }
 
   #renew(index: 0 | 1): void {

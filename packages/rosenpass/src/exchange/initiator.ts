@@ -18,7 +18,15 @@ import { ChainingKey } from '../steps/chaining-key.ts';
 import { eraseSecrets } from '../steps/run-step.ts';
 import type { StepResult } from '../steps/step-job.ts';
 import type { ExchangeCore, Received } from './exchange-core.ts';
-import { dialectOf, dropInitiation, type Initiation, type Peer, presharedKeyOf, tryNextDialect } from './peer.ts';
+import {
+  begins,
+  dialectOf,
+  dropInitiation,
+  type Initiation,
+  type Peer,
+  presharedKeyOf,
+  tryNextDialect,
+} from './peer.ts';
 import { sidBytes } from './peer-table.ts';
 import { cookieLifeMs, deferMs, helloTries, keyLifeMs, resendDelay, unansweredMs } from './timing.ts';
 
@@ -40,6 +48,8 @@ export class Initiator {
     core.touch(peer);
     if (!core.jobs.hasRoom('live')) {
       peer.nextExchangeAt = now + deferMs * (1 + 3 * core.unit());
+      // What is under way goes on after that; a moment that has passed must not stand.
+      if (peer.initiation !== undefined) peer.initiation.resendAt = Math.max(peer.initiation.resendAt, now + deferMs);
       return;
     }
     core.cancelInitiation(peer);
@@ -83,13 +93,16 @@ export class Initiator {
   due(peer: Peer, now: number): void {
     const { initiation, attempt } = peer;
     const expired = initiation !== undefined && now >= initiation.beganAt + keyLifeMs;
-    if (expired) this.#core.drop('timeout', peer.endpoint, peer, 'handshake unfinished after 180 s');
+    if (expired) {
+      this.#core.drop('timeout', peer.endpoint, peer, 'handshake unfinished after 180 s');
+      this.#core.cancelInitiation(peer);
+    }
     if (attempt?.told === false && now >= attempt.since + unansweredMs) {
       attempt.told = true;
       this.#core.drop('timeout', peer.endpoint, peer, 'no answer for 30 s');
     }
-    if (expired || now >= peer.nextExchangeAt) this.begin(peer, now);
-    else if (initiation !== undefined && now >= initiation.resendAt) this.#resend(peer, initiation, now);
+    if ((expired && begins(peer)) || now >= peer.nextExchangeAt) this.begin(peer, now);
+    else if (!expired && initiation !== undefined && now >= initiation.resendAt) this.#resend(peer, initiation, now);
   }
 
   /** RespHello: the costly proof is tried in a worker, one at a time. */
@@ -130,6 +143,7 @@ export class Initiator {
     if (peer.cookie !== undefined && timingSafeEqual(peer.cookie.value, value)) {
       return core.drop('replay', source, peer);
     }
+    peer.cookie?.value.fill(0);
     peer.cookie = { value, until: now + cookieLifeMs };
     this.#transmit(peer, initiation, now);
   }

@@ -55,6 +55,10 @@ export class PeerTable {
     return this.#byName.get(id);
   }
 
+  all(): Iterable<Peer> {
+    return this.#byName.values();
+  }
+
   /** Whether this very peer, and not another of its name, is in the table. */
   has(peer: Peer): boolean {
     return this.#byName.get(peer.id) === peer;

@@ -15,6 +15,7 @@ import {
   respHelloFields,
 } from '../message/layout.ts';
 import { ChainingKey } from '../steps/chaining-key.ts';
+import { eraseSecrets } from '../steps/run-step.ts';
 import type { StepResult } from '../steps/step-job.ts';
 import type { BiscuitKeys } from './biscuit-keys.ts';
 import type { ExchangeCore, Received } from './exchange-core.ts';
@@ -86,7 +87,10 @@ export class Responder {
     } as const;
     core.jobs.follow(job, (result, now) => {
       this.#underWay.delete(name);
-      if (!core.peers.has(peer)) return core.dropFailed({ step: 'failed', reason: 'key_missing' }, source);
+      if (!core.peers.has(peer)) {
+        eraseSecrets(result);
+        return core.drop('peer_unknown', source, undefined, 'removed meanwhile');
+      }
       if (result.step === 'answer') return this.#answer(peer, { ...received, now }, ciphertext, result);
       if (result.step !== 'authenticated') return core.dropFailed(result, source, peer);
       // Only now is it sure who speaks so, and worth the operator's attention.

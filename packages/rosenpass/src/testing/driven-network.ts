@@ -28,6 +28,7 @@ export class DrivenNetwork {
   readonly #random: Random;
   readonly #happenings = new DeadlineHeap<Happening>();
   readonly #stations = new Map<string, Station>();
+  readonly #ofParty = new Map<Party, Station>();
   /** Every effect for the caller, with its moment. */
   readonly log: { at: number; party: Party; effect: Effect }[] = [];
 
@@ -37,20 +38,24 @@ export class DrivenNetwork {
 
   attach(party: Party, at: Endpoint): Endpoint {
     const timer = { deadline: Infinity, heapAt: -1, happen: () => this.apply(party, party.exchange.timer(this.now)) };
-    this.#stations.set(`${at.address} ${at.port}`, { party, at, timer });
+    const station = { party, at, timer };
+    this.#stations.set(`${at.address} ${at.port}`, station);
+    this.#ofParty.set(party, station);
     return at;
   }
 
   detach(at: Endpoint): void {
     const name = `${at.address} ${at.port}`;
     const station = this.#stations.get(name);
-    if (station !== undefined) this.#happenings.delete(station.timer);
+    if (station === undefined) return;
+    this.#happenings.delete(station.timer);
     this.#stations.delete(name);
+    this.#ofParty.delete(station.party);
   }
 
   /** Does what a call of the party's exchange gave. */
   apply(party: Party, effects: readonly Effect[]): void {
-    const station = [...this.#stations.values()].find((one) => one.party === party);
+    const station = this.#ofParty.get(party);
     if (station === undefined) return;
     for (const effect of effects) {
       switch (effect.effect) {
