@@ -55,8 +55,8 @@ test('a classic file, all of it, is read as it was', () => {
   const { config, warnings } = read(classicFile);
   expect(config).toMatchObject({
     classic: true,
-    controlPlaneUrl: 'https://conplane.example/api/v1',
-    hasTunnel: true,
+    controlPlane: { url: 'https://conplane.example/api/v1', onAuthFailure: 'wait' },
+    tunnel: { interfaceName: 'labman0', isolation: 'auto', backend: 'auto', requirePq: undefined },
     slugScheme: 'classic',
     proxy: {
       local: undefined,

@@ -10,6 +10,7 @@ import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
 import { keepPublicKey, readPublicKey } from '@labmesh/tunnel/public-key-files';
 import { TunnelKeys } from '@labmesh/tunnel/tunnel-keys';
 import { provisionalNodeId } from '@labmesh/wire/ids';
+import { nodeToken } from './config/read-control-plane.ts';
 import type { TunnelConfig } from './config/read-tunnel.ts';
 import { ConplaneCalls } from './conplane/conplane-calls.ts';
 import type { NodeState } from './conplane/node-file.ts';
@@ -86,7 +87,7 @@ function registrationOf(parts: SiteParts, keys: TunnelKeys, tunnel: NodeTunnel):
     isDraining: () => labman.isDraining,
     tunnel: () => tunnel.view(),
   };
-  const provisional = provisionalNodeId(controlPlane.token());
+  const provisional = provisionalNodeId(nodeToken(controlPlane));
   return new Registration({
     calls: new ConplaneCalls(controlPlane),
     config: controlPlane,

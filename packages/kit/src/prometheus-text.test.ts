@@ -37,15 +37,14 @@ test('stops at its bound, without half a line', () => {
   expect(new Set(all.map((sample) => sample.value)).size).toBe(1);
 });
 
-test('survives any text quickly', () => {
+test('survives any text; long hostile ones end', () => {
   const piece = fc.oneof(fc.string(), fc.constantFrom('{', '}', '"', '\\', 'a="', ',', ' 1\n', 'name', '#', '\n'));
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 50 }), (pieces) =>
       parse(pieces.join('')).every(({ name, value }) => name !== '' && typeof value === 'number'),
     ),
   );
-  const began = performance.now();
+  // In quadratic time these would not end before the test's time-out.
   parse(`a{b="${'\\'.repeat(metricsTextMax - 10)}`);
   parse(`a{${'b="c",'.repeat(150_000)}`);
-  expect(performance.now() - began).toBeLessThan(500);
 });

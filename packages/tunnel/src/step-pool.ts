@@ -29,10 +29,11 @@ const workerUrl = import.meta.dir.startsWith('/$bunfs/')
 /** A worker that dies at once again and again must not busy the machine. */
 const restartWaitMs = 1_000;
 
-const buffersOf = (message: ToStepWorker): ArrayBuffer[] => {
-  const values = message.kind === 'job' ? Object.values(message.job) : Object.values(message);
-  return values.flatMap((value) => (value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : []));
-};
+/** Whole buffers move; a view of a larger one is copied. */
+const buffersOf = (message: ToStepWorker): ArrayBuffer[] =>
+  Object.values(message.kind === 'job' ? message.job : message).flatMap((value: unknown) =>
+    value instanceof Uint8Array && value.byteLength === value.buffer.byteLength ? [value.buffer as ArrayBuffer] : [],
+  );
 
 export class StepPool implements AsyncDisposable {
   readonly #options: StepPoolOptions;
@@ -101,15 +102,15 @@ export class StepPool implements AsyncDisposable {
   #start(): Thread {
     const { keysDir, cacheBytes } = this.#options;
     const thread: Thread = { worker: new Worker(workerUrl), pending: new Map(), isAlive: true };
-    thread.worker.onmessage = ({ data }: MessageEvent<FromStepWorker>) => {
+    thread.worker.addEventListener('message', ({ data }: MessageEvent<FromStepWorker>) => {
       const settle = thread.pending.get(data.jobId);
       thread.pending.delete(data.jobId);
       settle?.(data);
-    };
-    thread.worker.onerror = (event) => {
+    });
+    thread.worker.addEventListener('error', (event) => {
       event.preventDefault();
       this.#lost(thread, event.message);
-    };
+    });
     thread.worker.addEventListener('close', () => this.#lost(thread, 'ended'));
     // An idle tunnel does not keep a process that is done alive.
     thread.worker.unref();

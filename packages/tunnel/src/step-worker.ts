@@ -48,7 +48,7 @@ async function take(message: ToStepWorker): Promise<void> {
   }
 }
 
-self.onmessage = ({ data }: MessageEvent<ToStepWorker>) => {
+self.addEventListener('message', ({ data }: MessageEvent<ToStepWorker>) => {
   last = last.then(() => take(data));
   // The pool hears of it as the death of this thread.
   last.catch((error: unknown) => {
@@ -56,4 +56,4 @@ self.onmessage = ({ data }: MessageEvent<ToStepWorker>) => {
       throw error;
     });
   });
-};
+});

@@ -180,6 +180,7 @@ export class Tunnel implements AsyncDisposable {
     this.#driver[Symbol.dispose]();
     for (const { end } of this.#waiting) end('the tunnel was closed');
     await this.#polling;
+    this.#parts.exchange[Symbol.dispose]();
   }
 
   #result(entry: Entry, tookMs: number, error: string | undefined): ExchangeResult {

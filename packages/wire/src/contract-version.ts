@@ -18,7 +18,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 4,
-    hash: '1328da485a2898d5163c2ea97599c27e3db31de63d28725e5cee2082df361094',
+    hash: '0c72fe47e0023d0fb0e98551ddfe1e7bb74125c4f1c46ba27689a8350b1d44e2',
     note: 'nodes: tokens, registration and heartbeats; the hub of the tunnel',
   },
 ];

@@ -238,6 +238,18 @@ export const samples: Samples = {
   'get-session': ({ session }) => id(session),
   'kill-session': ({ session }) => id(session, {}),
   'get-recording': ({ session }) => id(session),
+  // Where no tunnel is, whoever may ask is told so.
+  'get-tunnel': none,
+  'get-tunnel-key': none,
+  'list-tunnel-peers': none,
+  'get-tunnel-peer': () => id('rack'),
+  'create-tunnel-peer': () => ({ body: { name: 'laptop', wireguardPublicKey: `${'A'.repeat(43)}=` } }),
+  'update-tunnel-peer': () => id('rack', { requirePq: true }),
+  'delete-tunnel-peer': () => id('rack'),
+  'exchange-tunnel-peer': () => id('rack', {}),
+  'cut-tunnel-peer': () => id('rack', {}),
+  'trust-tunnel-peer': () => id('rack', { sha256: '0'.repeat(64) }),
+  'export-tunnel-peer': () => ({ ...id('rack'), query: '?format=toml' }),
   'get-recording-part': ({ recording }) => id(recording),
 };
 

@@ -9,7 +9,7 @@ import { Batch } from '../hub/batch.ts';
 import type { World } from '../settings/world.ts';
 import { keptBeat } from './node-report.ts';
 import { banned } from './node-rows.ts';
-import type { NodeTokenRow } from './node-token-rows.ts';
+import type { NodeTokenRow } from './tokens/node-token-rows.ts';
 
 type Beat = { nodeId: string; request: NodeHeartbeatRequest };
 

@@ -1,13 +1,13 @@
-/** The keys that a node registers, checked (tunnel K3). Nothing here says whose they are. */
+/** The keys that a node registers, read (tunnel K3). Whose they may be is key-rules.ts. */
 import type { NodeRegisterRequest } from '@labmesh/wire/node';
 import { rosenpassPublicKeyBytes, wireguardKeyField } from '@labmesh/wire/tunnel';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import { fingerprintOf, type PublicKeyFiles } from './public-key-files.ts';
+import { fingerprintOf } from './public-key-files.ts';
 
 export type NodeKeys = {
   /** Base64. */
   wireguard: string;
-  /** `sha256:` and 64 hex digits; null: a node without Rosenpass. Its key is among the files. */
+  /** `sha256:` and 64 hex digits; null: a node without Rosenpass. */
   rosenpass: string | null;
 };
 
@@ -39,21 +39,16 @@ function readRosenpassKey(text: string): Uint8Array {
 }
 
 /**
- * Reads both keys, and keeps the Rosenpass key's file. Undefined: only a digest was given and its key is not here
- * (`need_rosenpass_key`).
+ * Reads both keys. `whole` is the Rosenpass key itself; undefined when only its digest was given, or there is none.
  * @throws FleetError VALIDATION_FAILED, ROSENPASS_KEY_INVALID.
  */
-export async function readNodeKeys(request: KeyFields, files: PublicKeyFiles): Promise<NodeKeys | undefined> {
+export function readNodeKeys(request: KeyFields): NodeKeys & { whole: Uint8Array | undefined } {
   const wireguard = readWireguardKey(request.wireguard_public_key);
   const { rosenpass_public_key: text, rosenpass_public_key_sha256: digest } = request;
-  const told = digest === undefined ? undefined : `sha256:${digest.replace(/^sha256:/, '')}`;
-  if (text === '') {
-    if (told === undefined) return { wireguard, rosenpass: null };
-    return (await files.keep(told)) ? { wireguard, rosenpass: told } : undefined;
-  }
-  const key = readRosenpassKey(text);
-  const found = fingerprintOf(key);
-  if (told !== undefined && told !== found)
-    throw invalid(`the Rosenpass public key has another digest than rosenpass_public_key_sha256 says: ${found}`);
-  return { wireguard, rosenpass: await files.write(key) };
+  const told = digest === undefined ? null : `sha256:${digest.replace(/^sha256:/, '')}`;
+  if (text === '') return { wireguard, rosenpass: told, whole: undefined };
+  const whole = readRosenpassKey(text);
+  const rosenpass = fingerprintOf(whole);
+  if (told === null || told === rosenpass) return { wireguard, rosenpass, whole };
+  throw invalid(`the Rosenpass public key has another digest than rosenpass_public_key_sha256 says: ${rosenpass}`);
 }

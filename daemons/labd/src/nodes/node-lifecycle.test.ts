@@ -2,14 +2,8 @@ import { describe, expect, test } from 'bun:test';
 import { system } from '@labmesh/wire/fleet/principal';
 import { codeOf, localRoot } from '../login/testing/callers.ts';
 import { findNode } from './node-rows.ts';
-import {
-  heartbeat,
-  keysOf,
-  newNodeToken,
-  openNodeGround,
-  registration,
-  RememberingTunnel,
-} from './testing/node-ground.ts';
+import { heartbeat, newNodeToken, openNodeGround, registration } from './testing/node-ground.ts';
+import { keysOf, RememberingTunnel } from './testing/remembering-tunnel.ts';
 
 async function openSite(name = 'site-a') {
   const tunnel = new RememberingTunnel();

@@ -6,7 +6,7 @@ import type { World } from '../settings/world.ts';
 import type { AddressRange } from '../settings/address-range.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { NodeLifecycle } from './node-lifecycle.ts';
-import { NodeTokens, type NodeTokensParts } from './node-tokens.ts';
+import { NodeTokens, type NodeTokensParts } from './tokens/node-tokens.ts';
 import type { NodeTunnel } from './node-tunnel.ts';
 import { PublicKeyFiles } from './public-key-files.ts';
 import { NodeRegistry } from './register-node.ts';
@@ -33,7 +33,8 @@ export type NodeServices = {
 };
 
 const worker = system('node-keys');
-const keptMs = 86_400_000;
+/** Between a key's file and the row that names it. */
+const keptMs = 3_600_000;
 
 export function nodeServices(parts: NodeServicesParts, stack: AsyncDisposableStack): NodeServices {
   const { store, clock, options, dataDir, replicaId, range, tunnel, target } = parts;
@@ -52,6 +53,9 @@ export function nodeServices(parts: NodeServicesParts, stack: AsyncDisposableSta
         const peers = await db.selectFrom('tunnel_peers').select('rosenpass_sha256 as sha').execute();
         return new Set([...nodes, ...peers].flatMap(({ sha }) => sha ?? []));
       });
+      // The hub's own key lies among them.
+      const own = tunnel.conplane()?.rosenpassSha256;
+      if (own !== undefined) used.add(own);
       await keyFiles.sweep(used, keptMs);
     },
   };

@@ -4,14 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { localRoot } from '../login/testing/callers.ts';
 import { PublicKeyFiles } from './public-key-files.ts';
-import {
-  fingerprint,
-  keysOf,
-  newNodeToken,
-  openNodeGround,
-  registration,
-  rosenpassKey,
-} from './testing/node-ground.ts';
+import { newNodeToken, openNodeGround, registration } from './testing/node-ground.ts';
+import { fingerprint, keysOf, rosenpassKey } from './testing/remembering-tunnel.ts';
 
 function folder(): { path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), 'labmesh-keys-'));

@@ -5,17 +5,8 @@ import { system } from '@labmesh/wire/fleet/principal';
 import { provisionalNodeId } from '@labmesh/wire/ids';
 import { codeOf, localRoot } from '../login/testing/callers.ts';
 import { getNode } from './node-rows.ts';
-import {
-  fingerprint,
-  keysOf,
-  newNodeToken,
-  type NodeGround,
-  nodeTexts,
-  openNodeGround,
-  registration,
-  RememberingTunnel,
-  rosenpassKey,
-} from './testing/node-ground.ts';
+import { newNodeToken, type NodeGround, nodeTexts, openNodeGround, registration } from './testing/node-ground.ts';
+import { fingerprint, keysOf, RememberingTunnel, rosenpassKey } from './testing/remembering-tunnel.ts';
 
 const worker = system('test');
 const nodeOf = (ground: NodeGround, ref: string) => ground.store.read(worker, (db) => getNode(db, ref));
@@ -263,4 +254,18 @@ describe('registration at a hub (tunnel H1, H5, K4, K6)', () => {
     await ground.clock.advance(1);
     expect(await next()).toBe('none');
   });
+});
+
+test('H15: who is turned away leaves no key behind', async () => {
+  await using ground = await openNodeGround();
+  const token = await newNodeToken(ground);
+  await ground.registry.register(registration(token, keysOf(1)));
+  const other = await newNodeToken(ground);
+  await ground.lifecycle.ban(localRoot, (await ground.registry.token(token)).node_id ?? '');
+  for (let n = 2; n < 6; n++)
+    expect(await codeOf(ground.registry.register(registration(token, keysOf(n))))).toBe('BANNED');
+  await ground.registry.register(registration(other, keysOf(6)));
+  for (let n = 7; n < 9; n++)
+    expect(await codeOf(ground.registry.register(registration(other, keysOf(n))))).toBe('PIN_MISMATCH');
+  expect(readdirSync(join(ground.dataDir, 'keys'))).toHaveLength(2);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { postgresAvailable, startPostgres } from '../../../../tests/harness/start-postgres.ts';
-import { keysOf, newNodeToken, openNodeGround, registration, RememberingTunnel } from './testing/node-ground.ts';
+import { newNodeToken, openNodeGround, registration } from './testing/node-ground.ts';
+import { keysOf, RememberingTunnel } from './testing/remembering-tunnel.ts';
 
 const missing = postgresAvailable();
 

@@ -77,8 +77,9 @@ export class TunnelDesk {
     return this.#hub.view().peers.toSorted((one, two) => one.name.localeCompare(two.name));
   }
 
-  /** By id or name. @throws FleetError NOT_FOUND */
+  /** By id or name. @throws FleetError NOT_AVAILABLE, NOT_FOUND */
   async row(caller: Caller, ref: string): Promise<TunnelPeerRow> {
+    if (this.#parts.hub === undefined) throw off();
     const found = await this.#parts.store.read(caller.principal, (db) =>
       db
         .selectFrom('tunnel_peers')

@@ -88,7 +88,7 @@ const keygen: Verb = async ({ flags, print }) => {
   writePrivateFile(paths.wireguard.privateKeyPath, `${Buffer.from(wireguard.privateKey).toString('base64')}\n`);
   loadWireguardKeys(paths.wireguard);
   writeRosenpassKeys(paths.rosenpass, pair);
-  return fingerprint({ flags, words: [], print });
+  return await fingerprint({ flags, words: [], print });
 };
 
 /** X8: into a folder that only its owner enters. */

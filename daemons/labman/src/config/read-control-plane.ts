@@ -8,14 +8,18 @@ import { controlPlaneFields } from './tables.ts';
 export type ControlPlaneConfig = {
   /** With `/api/v1` when the file names no path. */
   url: string;
-  /** Reads the node token where it is kept. @throws what the file system says */
-  token: () => string;
+  /** Where the node token is. */
+  token: { text: string } | { path: string };
   /** Pin of its CA, `sha256:` and 64 hex digits; without it the system's roots decide. */
   caPin: string | undefined;
   region: string | undefined;
   description: string | undefined;
   onAuthFailure: 'wait' | 'stop';
 };
+
+/** The node token, read where it is kept. @throws what the file system says */
+export const nodeToken = ({ token }: Pick<ControlPlaneConfig, 'token'>): string =>
+  ('text' in token ? token.text : readFileSync(token.path, 'utf8')).trim();
 
 /** @throws OptionsError for the first fault */
 export function readControlPlane(reader: Reader): ControlPlaneConfig | undefined {
@@ -38,7 +42,7 @@ export function readControlPlane(reader: Reader): ControlPlaneConfig | undefined
   const { node_token: text, node_token_file: path, ca_sha256: pin } = values;
   return {
     url: url.href,
-    token: () => (text ?? readFileSync(path ?? '', 'utf8')).trim(),
+    token: text === undefined ? { path: path ?? '' } : { text },
     caPin: pin === undefined ? undefined : `sha256:${pin.toLowerCase()}`,
     region: values.region,
     description: values.description,

@@ -13,12 +13,13 @@ import {
   type NodeRegisterRequest,
 } from '@labmesh/wire/node';
 import type { z } from 'zod';
+import { type ControlPlaneConfig, nodeToken } from '../config/read-control-plane.ts';
 
 /** An answer may hold the hub's Rosenpass key in base64. */
 const answerBytesMax = 1024 * 1024;
 const callMs = 30_000;
 
-export type ConplaneCallsOptions = { url: string; caPin: string | undefined; token: () => string };
+export type ConplaneCallsOptions = Pick<ControlPlaneConfig, 'url' | 'caPin' | 'token'>;
 
 export class ConplaneCalls {
   readonly #options: ConplaneCallsOptions;
@@ -31,7 +32,7 @@ export class ConplaneCalls {
 
   /** @throws FleetError with the Conplane's code, system errors for the network. */
   register(request: Omit<NodeRegisterRequest, 'token'>, signal: AbortSignal): Promise<NodeRegisterAnswer> {
-    const body = { token: this.#options.token(), ...request };
+    const body = { token: nodeToken(this.#options), ...request };
     return this.#call('nodes/register', body, nodeRegisterAnswerSchema, signal);
   }
 
@@ -41,10 +42,10 @@ export class ConplaneCalls {
   }
 
   async #call<S extends z.ZodType>(path: string, body: unknown, output: S, stopped: AbortSignal): Promise<z.output<S>> {
-    const { url, caPin, token } = this.#options;
+    const { url, caPin } = this.#options;
     const signal = AbortSignal.any([stopped, AbortSignal.timeout(callMs)]);
     const target = `${url.replace(/\/$/, '')}/${path}`;
-    const bearer = { authorization: `Bearer ${token()}` };
+    const bearer = { authorization: `Bearer ${nodeToken(this.#options)}` };
     if (caPin === undefined) return this.#callPlainly(target, body, output, signal, bearer);
     this.#bundlePem ??= await fetchPinnedBundle(url, caPin, signal);
     const call = { path: new URL(target).pathname, body, output, signal, answerBytesMax, headers: bearer };

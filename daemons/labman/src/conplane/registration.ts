@@ -47,6 +47,8 @@ export type RegistrationState = 'starting' | 'registered' | 'error' | 'pin_misma
 
 /** The token is refused: not tried again before, since nothing here can mend it. */
 const refusedWaitMs = 300_000;
+/** The operator may let the hub's key in meanwhile. */
+const pinWaitMs = 30_000;
 const heartbeatMs = 10_000;
 const caps = { versions: ['V03', 'V02'], ciphertexts: ['pc188', 'r4-156'] };
 
@@ -80,6 +82,7 @@ export class Registration {
    * @throws FleetError 401 or 403 when `on_auth_failure` is "stop"
    */
   async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
     let waits = backoff({ firstMs: 1_000, capMs: 30_000 });
     while (!signal.aborted) {
       try {
@@ -88,20 +91,22 @@ export class Registration {
         await this.#beat(everyMs, signal);
       } catch (error) {
         if (signal.aborted) return;
-        await this.#waitAfter(error, waits.next().value ?? 30_000, signal);
+        const forMs = this.#note(error, waits.next().value ?? 30_000);
+        await clock.sleep(forMs, signal).catch(() => undefined);
       }
     }
   }
 
-  async #waitAfter(error: unknown, waitMs: number, signal: AbortSignal): Promise<void> {
-    const { clock, log, config } = this.#parts;
+  /** Notes why this node is not in; gives how long to wait. @throws the error when that is the end */
+  #note(error: unknown, waitMs: number): number {
+    const { log, config } = this.#parts;
     if (isRefused(error) && config.onAuthFailure === 'stop') throw error;
     const isPin = error instanceof PinMismatch;
     this.#phase = isPin ? 'pin_mismatch' : isRefused(error) ? 'error' : 'starting';
     this.#detail = error instanceof Error ? error.message : String(error);
-    const forMs = isRefused(error) ? refusedWaitMs : isPin ? 30_000 : waitMs;
+    const forMs = isRefused(error) ? refusedWaitMs : isPin ? pinWaitMs : waitMs;
     log.warn('the Conplane did not take this node', { state: this.#phase, detail: this.#detail, again_in_ms: forMs });
-    await clock.sleep(forMs, signal).catch(() => undefined);
+    return forMs;
   }
 
   /** Gives the time between heartbeats. */

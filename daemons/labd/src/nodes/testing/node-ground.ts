@@ -1,5 +1,4 @@
-/** labd's side of nodes for tests: a store in memory, every write run twice, key files in a folder, a tunnel that remembers. */
-import { createHash, randomBytes } from 'node:crypto';
+/** labd's side of nodes for tests: a store in memory, every write run twice, key files in a folder. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,44 +13,8 @@ import { localRoot } from '../../login/testing/callers.ts';
 import { parseAddressRange } from '../../settings/address-range.ts';
 import { conplaneOptions } from '../../settings/conplane-options.ts';
 import { nodeServices } from '../node-services.ts';
-import { type HubAddress, type NodeTunnel, noTunnel, type TunnelPeerRow } from '../node-tunnel.ts';
-
-const wireguardKey = (): string => randomBytes(32).toString('base64');
-/** Raw bytes as long as a Rosenpass public key, told apart by `seed`. */
-export const rosenpassKey = (seed: number | string): Buffer =>
-  Buffer.alloc(524_160, createHash('sha512').update(`${seed}`).digest());
-export const fingerprint = (key: Uint8Array): string => `sha256:${createHash('sha256').update(key).digest('hex')}`;
-
-const hubKey = rosenpassKey('hub');
-
-/** A hub without a device: what it was told, in order. */
-export class RememberingTunnel implements NodeTunnel {
-  readonly peers = new Map<string, TunnelPeerRow>();
-  readonly hub: HubAddress = {
-    tunnelAddress: '10.90.0.1',
-    wireguardPublicKey: wireguardKey(),
-    wireguardEndpoint: 'hub.test:51820',
-    rosenpassSha256: fingerprint(hubKey),
-    rosenpassEndpoint: 'hub.test:9999',
-  };
-  readonly removed: string[] = [];
-  conplane() {
-    return this.hub;
-  }
-  ownKey() {
-    return hubKey;
-  }
-  async setPeer(peer: TunnelPeerRow) {
-    // The answer must not be ahead of the device (H1).
-    await Bun.sleep(1);
-    this.peers.set(peer.id, peer);
-  }
-  removePeer(id: string) {
-    this.removed.push(id);
-    this.peers.delete(id);
-    return Promise.resolve();
-  }
-}
+import { type NodeTunnel, noTunnel } from '../node-tunnel.ts';
+import { wireguardKey } from './remembering-tunnel.ts';
 
 export type NodeGroundOptions = { url?: string; injectFaults?: InjectFaults; tunnel?: NodeTunnel; range?: string };
 
@@ -105,12 +68,6 @@ export const registration = (token: string, more: Record<string, unknown> = {}, 
     rosenpass_public_key: '',
     ...more,
   });
-
-/** Fields of a registration that name one machine's keys. */
-export const keysOf = (seed: number | string, wireguard = wireguardKey()) => ({
-  wireguard_public_key: wireguard,
-  rosenpass_public_key: rosenpassKey(seed).toString('base64'),
-});
 
 export const heartbeat = (nodeId: string, status: Record<string, unknown> = {}, more: Record<string, unknown> = {}) =>
   nodeHeartbeatRequestSchema.parse({

@@ -11,8 +11,8 @@ import {
 } from '@labmesh/wire/fleet/resources/nodes';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { z } from 'zod';
-import type { Caller } from '../login/caller.ts';
-import type { World } from '../settings/world.ts';
+import type { Caller } from '../../login/caller.ts';
+import type { World } from '../../settings/world.ts';
 import { makeNodeToken } from './node-token-text.ts';
 import { findNodeToken, type NodeTokenRow, presentNodeToken } from './node-token-rows.ts';
 import { nodeJoinCommand, onboardingText, type OnboardingTarget } from './onboarding.ts';

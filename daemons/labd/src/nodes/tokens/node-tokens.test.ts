@@ -2,9 +2,10 @@ import { describe, expect, test } from 'bun:test';
 import { createNodeTokenSchema, nodeTokenSchema } from '@labmesh/wire/fleet/resources/nodes';
 import { nodeTokenPattern } from '@labmesh/wire/ids';
 import fc from 'fast-check';
-import { codeOf, localRoot } from '../login/testing/callers.ts';
+import { codeOf, localRoot } from '../../login/testing/callers.ts';
 import { makeNodeToken, readNodeToken } from './node-token-text.ts';
-import { newNodeToken, nodeTexts, openNodeGround, registration, RememberingTunnel } from './testing/node-ground.ts';
+import { newNodeToken, nodeTexts, openNodeGround, registration } from '../testing/node-ground.ts';
+import { RememberingTunnel } from '../testing/remembering-tunnel.ts';
 
 const day = 86_400_000;
 const parse = (token: object) => createNodeTokenSchema.parse(token);

@@ -1,6 +1,6 @@
 /** What an operator carries to a new node: where labd is, the token, and pins of everything the node will meet (N2). */
-import { shellWord, withSecretOnStdin } from '../login/login-command.ts';
-import type { HubAddress } from './node-tunnel.ts';
+import { shellWord, withSecretOnStdin } from '../../login/login-command.ts';
+import type { HubAddress } from '../node-tunnel.ts';
 
 export type OnboardingTarget = {
   /** `https://host:port` of the listener for nodes. */

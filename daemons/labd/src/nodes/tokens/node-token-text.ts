@@ -1,7 +1,7 @@
 /** Node tokens as text (N1): `lmn_`, 10 digits of base 62, `_`, 256 secret bits in base64url. Stored as SHA-256 alone. */
 import { randomBase62, type RandomBytes, secureRandom } from '@labmesh/wire/base62';
 import { nodeTokenPattern } from '@labmesh/wire/ids';
-import { sha256Hex } from '../login/secret-text.ts';
+import { sha256Hex } from '../../login/secret-text.ts';
 
 /** `prefix` is `lmn_` and the id: safe to list and to log. `hash` is hex. */
 export type NodeTokenText = { prefix: string; hash: string };

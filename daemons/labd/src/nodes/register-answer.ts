@@ -1,0 +1,47 @@
+/** What a node is told at its registration (N3, N4, tunnel K4). */
+import type { NodeRegisterAnswer, NodeRegisterRequest } from '@labmesh/wire/node';
+import type { HubAddress, NodeTunnel, TunnelPeerRow } from './node-tunnel.ts';
+
+/** Versions of the link's protocol (N4). */
+const proto = [1];
+
+/** Only a digest was shown, and its key is not here: the node registers again with the whole (K3). */
+export const keyWanted = (heartbeatS: number): NodeRegisterAnswer => ({
+  success: true,
+  need_rosenpass_key: true,
+  wireguard_address: null,
+  heartbeat_s: heartbeatS,
+  proto,
+});
+
+const hexOf = (fingerprint: string | undefined) => fingerprint?.replace(/^sha256:/, '');
+
+function conplaneOf(request: NodeRegisterRequest, hub: HubAddress, peer: TunnelPeerRow, ownKey: () => Uint8Array) {
+  const isKnown = hexOf(request.known_rosenpass_sha256) === hexOf(hub.rosenpassSha256);
+  const { rosenpass_version: version, rosenpass_ciphertext: ciphertext } = peer;
+  return {
+    tunnel_address: hub.tunnelAddress,
+    wireguard_public_key: hub.wireguardPublicKey,
+    wireguard_endpoint: hub.wireguardEndpoint,
+    ...(!isKnown && { rosenpass_public_key: Buffer.from(ownKey()).toString('base64') }),
+    rosenpass_sha256: hub.rosenpassSha256,
+    rosenpass_endpoint: hub.rosenpassEndpoint,
+    // Absent, they are V02 and pc188 (K4): what older nodes would not read is not sent to them.
+    ...(request.tunnel_caps !== undefined &&
+      version !== null && { rosenpass_version: version, rosenpass_ciphertext: ciphertext ?? 'pc188' }),
+  };
+}
+
+/** `peer` undefined: there is no tunnel here. */
+export function registerAnswer(
+  request: NodeRegisterRequest,
+  nodeId: string,
+  peer: TunnelPeerRow | undefined,
+  { tunnel, heartbeatS }: { tunnel: NodeTunnel; heartbeatS: number },
+): NodeRegisterAnswer {
+  const hub = tunnel.conplane();
+  const answer = { success: true, node_id: nodeId, message: null, heartbeat_s: heartbeatS, proto };
+  if (hub === undefined || peer === undefined) return { ...answer, wireguard_address: null };
+  const conplane = conplaneOf(request, hub, peer, () => tunnel.ownKey());
+  return { ...answer, wireguard_address: `${peer.address}/32`, conplane };
+}
