@@ -1,5 +1,5 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { banOptions, banServers } from '../../fleet/ban-servers.ts';
+import { banOptions, banServers } from '../../fleet/ban-things.ts';
 import { thingsOf } from '../../grammar/name-things.ts';
 
 /** The classic name of `ban server/NAME` (CA-9). */

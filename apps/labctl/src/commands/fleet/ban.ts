@@ -1,6 +1,5 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { areNodes, banNodes } from '../../fleet/ban-nodes.ts';
-import { banOptions, banServers } from '../../fleet/ban-servers.ts';
+import { areNodes, banNodes, banOptions, banServers } from '../../fleet/ban-things.ts';
 import { thingsOf } from '../../grammar/name-things.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { areNodes, unbanNodes } from '../../fleet/ban-nodes.ts';
+import { areNodes, unbanNodes } from '../../fleet/ban-things.ts';
 import { thingsOf } from '../../grammar/name-things.ts';
 import { serverView } from '../../output/server-views.ts';
 
