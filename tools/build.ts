@@ -29,7 +29,12 @@ const platforms: readonly Platform[] = [
 const host: string = process.arch;
 
 const dist = join(root, 'dist');
-const entry = join(root, 'apps/labctl/src/main.ts');
+/** The program, then the threads that it starts: each is an entry point of its own. */
+const entries = [
+  'apps/labctl/src/main.ts',
+  'packages/tunnel/src/step-worker.ts',
+  'packages/wireguard/src/native/tun-waiter.ts',
+].map((path) => join(root, path));
 const demoModel = 'models/tiny-coder/coder.gguf';
 /** Names the program answers to by a link. */
 const linkNames = ['labctl', 'labmand', 'labman', 'labd', 'lab-agent'];
@@ -79,7 +84,7 @@ async function build(platform: Platform): Promise<string> {
       '--compile-autoload-package-json',
       `--asset=${demoModel}`,
       `--outfile=${draft}`,
-      entry,
+      ...entries,
     ],
     root,
   );
