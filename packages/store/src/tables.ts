@@ -2,17 +2,21 @@
  * The tables (ST-2): uuid v7 text keys, times as Unix ms in BIGINT, booleans 0 or 1, JSON as TEXT, bytes as BLOB/BYTEA.
  * Column names are snake_case here and nowhere else: the code that reads a row gives it its wire form.
  */
+
 import type { Generated } from 'kysely';
-
-/** 0 or 1. */
-export type Flag = 0 | 1;
-/** Unix ms. */
-export type Ms = number;
-/** JSON text. */
-export type Json = string;
-
-/** Updates carry the revision they read: `where revision = ?` and `set revision = revision + 1`. */
-type Row = { id: string; created_at: Ms; revision: Generated<number> };
+import type {
+  AppReleasesTable,
+  AppRunsTable,
+  BastionsTable,
+  ClustersTable,
+  KeyUsageTable,
+  KeysTable,
+  MachinesTable,
+  NodeTokensTable,
+  NodesTable,
+  TunnelPeersTable,
+} from './plane-tables.ts';
+import type { Flag, Json, Ms, Row } from './table-fields.ts';
 
 export type ServersTable = Row & {
   hostname: string;
@@ -278,129 +282,6 @@ export type EventsTable = {
   resource: string;
   resource_id: string;
   details: Json;
-};
-
-export type BastionsTable = Row & {
-  name: string;
-  url: string | null;
-  labels: Json;
-  last_seen_at: Ms | null;
-  revoked_at: Ms | null;
-};
-export type MachinesTable = Row & {
-  bastion_id: string;
-  mac: string;
-  hostname: string | null;
-  role: string | null;
-  state: string;
-  details: Json | null;
-  updated_at: Ms;
-};
-/** Sites of the network plane. What a node tells of itself (info, capabilities, status) is hostile input, kept as JSON. */
-export type NodesTable = Row & {
-  name: string;
-  tenant: string;
-  /** Of the token it last registered with. */
-  token_hash: string | null;
-  labels: Json;
-  /** `active` or `banned`; whether it is heard is computed from `last_seen_at`, never stored (H6). */
-  state: string;
-  last_seen_at: Ms | null;
-  region: string | null;
-  description: string | null;
-  version: string | null;
-  /** Sizes of `capabilities`, for lists: {models, slugs, endpoints}. */
-  info: Json | null;
-  capabilities: Json | null;
-  status: Json | null;
-  mode: string | null;
-  /** Base64; unique, as is the fingerprint: a key belongs to one node (K6). */
-  wireguard_public_key: string | null;
-  /** `sha256:` and 64 hex digits (K2). */
-  rosenpass_sha256: string | null;
-  registered_at: Ms | null;
-};
-/** Node tokens (N1). */
-export type NodeTokensTable = Row & {
-  /** `lmn_` and 10 digits of base 62. */
-  prefix: string;
-  /** SHA-256 of the whole text, hex. */
-  hash: string;
-  /** What its node will be called; null: by the token's id. */
-  name: string | null;
-  /** The one node it is for, from its first use on. */
-  node_id: string | null;
-  region: string | null;
-  /** '' is the operator's default. */
-  tenant: string;
-  /** Its node may come back with other keys (K6). */
-  allow_rekey: Flag;
-  expires_at: Ms;
-  revoked_at: Ms | null;
-  used_at: Ms | null;
-  created_by: string;
-};
-/** Peers that the hub's tunnel should have (H2): nodes, and clients that an operator added (X7). */
-export type TunnelPeersTable = Row & {
-  kind: 'node' | 'foreign';
-  node_id: string | null;
-  name: string;
-  /** IPv4 without prefix length. Unique, removed ones included: an address rests 24 h before its next use (H5). */
-  address: string;
-  /** Base64. */
-  wireguard_public_key: string;
-  /** `sha256:` and 64 hex digits (K2); the key itself is a file. */
-  rosenpass_sha256: string | null;
-  rosenpass_version: 'V02' | 'V03' | null;
-  rosenpass_ciphertext: 'pc188' | 'r4-156' | null;
-  /** The fingerprint with which its node may come back next, as an operator named it (K6). */
-  trusted_sha256: string | null;
-  /** Sealed: 32 bytes in base64, mixed into the exchange. */
-  preshared_key_enc: string | null;
-  endpoint: string | null;
-  require_pq: Flag;
-  /** The replica whose hub has it (H6). */
-  replica_id: string;
-  removed_at: Ms | null;
-};
-/** Gateway API keys: HMAC of the key under the gateway's pepper. */
-export type KeysTable = {
-  id: string;
-  created_at: Ms;
-  name: string;
-  hash: string;
-  scopes: Json;
-  last_used_at: Ms | null;
-  revoked_at: Ms | null;
-};
-/** Gateway usage sums, one row a (key, model, endpoint). */
-export type KeyUsageTable = {
-  key_id: string;
-  model: string;
-  endpoint: string;
-  requests: number;
-  errors: number;
-  prompt_tokens: number;
-  completion_tokens: number;
-  updated_at: Ms;
-};
-export type ClustersTable = Row & { name: string; api_url: string | null; kubeconfig_enc: string | null; labels: Json };
-export type AppReleasesTable = Row & {
-  cluster_id: string;
-  name: string;
-  namespace: string;
-  chart: string;
-  values: Json;
-  manifest: string;
-  hash: string;
-  number: number;
-};
-export type AppRunsTable = Row & {
-  release_id: string;
-  executor: string;
-  plan: Json | null;
-  result: string | null;
-  log: string | null;
 };
 
 /** Migrations that were applied (ST-4). `release`: which generation of the schema it belongs to. */

@@ -4,7 +4,7 @@
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
-import type { KeysTable } from '@labmesh/store/tables';
+import type { KeysTable } from '@labmesh/store/plane-tables';
 import type { Store } from '@labmesh/store/store';
 import { ApiError } from '@labmesh/wire/errors';
 import { system } from '@labmesh/wire/fleet/principal';

@@ -1,7 +1,7 @@
 /** Nodes as rows and as the API shows them. */
 import { parseJson } from '@labmesh/kit/parse-json';
 import type { Reader } from '@labmesh/store/store';
-import type { NodesTable } from '@labmesh/store/tables';
+import type { NodesTable } from '@labmesh/store/plane-tables';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import type { FleetNode, FleetNodeDetail, NodeLiveness } from '@labmesh/wire/fleet/resources/nodes';

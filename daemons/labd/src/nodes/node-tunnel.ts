@@ -2,7 +2,7 @@
  * What the nodes' part of labd asks of the tunnel: whom to tell nodes to dial, and that a peer stands in the device before
  * its register answer leaves (tunnel H1). Without a tunnel nodes register all the same, with no address.
  */
-import type { TunnelPeersTable } from '@labmesh/store/tables';
+import type { TunnelPeersTable } from '@labmesh/store/plane-tables';
 import type { Selectable } from 'kysely';
 
 export type TunnelPeerRow = Selectable<TunnelPeersTable>;

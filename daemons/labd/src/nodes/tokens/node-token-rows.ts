@@ -1,6 +1,6 @@
 /** Node tokens as rows and as the API shows them. */
 import type { Reader } from '@labmesh/store/store';
-import type { NodeTokensTable } from '@labmesh/store/tables';
+import type { NodeTokensTable } from '@labmesh/store/plane-tables';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import type { FleetNodeToken } from '@labmesh/wire/fleet/resources/nodes';
