@@ -10,6 +10,7 @@ import { modelCommands } from './table/model-commands.ts';
 import { sessionCommands } from './table/session-table.ts';
 import { tunnelCommands } from './table/tunnel-commands.ts';
 import { toolCommands } from './table/tool-commands.ts';
+import { verifyCommands } from './table/verify-commands.ts';
 
 export const commandGroups: readonly CommandGroup[] = [
   { title: 'Models and API', entries: [...modelCommands, ...keyCommands] },
@@ -19,6 +20,7 @@ export const commandGroups: readonly CommandGroup[] = [
   { title: 'Sessions, files, ports and logs', entries: sessionCommands },
   { title: 'People and access', entries: fleetPeopleCommands },
   { title: 'State, CA, audit and backups', entries: fleetTrustCommands },
+  { title: 'Certificates of answers', entries: verifyCommands },
   { title: 'Configuration', entries: toolCommands },
 ];
 

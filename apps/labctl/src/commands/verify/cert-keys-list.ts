@@ -1,0 +1,57 @@
+import type { KeyRing } from '@labmesh/attest/keys/key-ring';
+import { readKeyRing } from '@labmesh/attest/keys/key-folder';
+import { isInForce } from '@labmesh/attest/keys/trust';
+import { defineCommand } from '../../command.ts';
+import { dataOption, jsonOption } from '../../common-options.ts';
+import { renderTable } from '../../terminal/table.ts';
+import { issuerFolder, refusedError } from '../../verify/attest-files.ts';
+
+type KeyRow = {
+  keyid: string;
+  usage: string;
+  state: string;
+  notBefore: string;
+  notAfter: string | null;
+  endorsed: boolean;
+};
+
+const time = (at: number) => new Date(at).toISOString();
+
+function rowsOf(ring: KeyRing, now: number): KeyRow[] {
+  const stateOf = (key: KeyRing['keys'][number]): string => {
+    if (isInForce(key, now)) return 'in force';
+    return key.notBefore > now ? 'announced' : 'ended';
+  };
+  return ring.keys.map((key) => ({
+    keyid: key.keyid,
+    usage: key.usage,
+    state: stateOf(key),
+    notBefore: time(key.notBefore),
+    notAfter: key.notAfter === undefined ? null : time(key.notAfter),
+    endorsed: key.endorsement !== undefined,
+  }));
+}
+
+export const certKeysList = defineCommand({
+  name: 'cert keys list',
+  summary:
+    'Lists the keys that sign certificates and revocations here, with their times. Private parts are never shown.',
+  usage: 'labctl cert keys list [--data DIR] [--json]',
+  examples: ['labctl cert keys list'],
+  options: { ...dataOption, ...jsonOption },
+  positionalsMax: 0,
+  async run({ values, world }) {
+    const folder = issuerFolder(values.data, world.env);
+    const ring = await readKeyRing(folder).catch((error: unknown) => {
+      throw refusedError(error, folder);
+    });
+    const keys = ring === undefined ? [] : rowsOf(ring, world.clock.wall());
+    const log = ring === undefined ? null : { origin: ring.log.origin, keyid: ring.log.signer.publicKey.keyid };
+    if (values.json) return world.stdout(`${JSON.stringify({ keys, log, threshold: ring?.threshold ?? null })}\n`);
+    if (log === null) return world.stdout('no keys; labctl cert keys rotate makes the first ones\n');
+    const rows = keys.map((key) => [key.keyid, key.usage, key.state, key.notBefore, key.notAfter ?? '-']);
+    const logRow = [log.keyid, `log ${log.origin}`, 'in force', '-', '-'];
+    const headings = ['KEY', 'SIGNS', 'STATE', 'FROM', 'UNTIL'];
+    world.stdout(renderTable(headings, [...rows, logRow], { columns: undefined }));
+  },
+});

@@ -1,0 +1,62 @@
+import { writeKeyRing } from '@labmesh/attest/keys/key-folder';
+import { endKey } from '@labmesh/attest/keys/key-ring';
+import { defineCommand } from '../../command.ts';
+import { CommandError } from '../../command-error.ts';
+import { dataOption, jsonOption } from '../../common-options.ts';
+import { exitCodes } from '../../exit-codes.ts';
+import { parseInstant } from '../../grammar/instant.ts';
+import { confirm } from '../../output/confirm.ts';
+import { issuerFolder } from '../../verify/attest-files.ts';
+import { reasonOption, yesOption } from '../../verify/cert-options.ts';
+import { publishRevocation, withKeys } from '../../verify/issuer.ts';
+import { readReason, revoker } from '../../verify/revoker.ts';
+
+export const certKeysRevoke = defineCommand({
+  name: 'cert keys revoke',
+  summary:
+    'Ends a key at once, makes another in its place, and revokes what it signed from a moment on: certificates that were ' +
+    'logged before that moment stay valid. The next key is not endorsed by the one that was ended: give verifiers the new ' +
+    'trust file by a way they can trust.',
+  usage: 'labctl cert keys revoke KEY --reason WORD [--since TIME] [--yes] [--data DIR] [--json]',
+  examples: ['labctl cert keys revoke 9c1f… --reason key_compromise --since 2h'],
+  options: {
+    ...reasonOption,
+    since: {
+      type: 'string',
+      flag: 'since',
+      placeholder: 'TIME',
+      help: 'when it was stolen: a moment, or a span such as 2h ago; default now',
+    },
+    ...yesOption,
+    ...dataOption,
+    ...jsonOption,
+  },
+  positionalsMax: 1,
+  async run({ values, positionals, world }) {
+    const [keyid] = positionals;
+    if (keyid === undefined || !/^[0-9a-f]{64}$/.test(keyid)) {
+      throw new CommandError(keyid === undefined ? 'the key is missing' : 'this is not the id of a key', {
+        hint: 'labctl cert keys list shows the ids',
+        exitCode: exitCodes.usage,
+      });
+    }
+    const reason = readReason(values.reason);
+    const now = world.clock.wall();
+    const since = parseInstant(values.since ?? '0s', { flag: '--since', spans: 'ago', now });
+    const folder = issuerFolder(values.data, world.env);
+    await confirm(world, {
+      action: `end the key ${keyid} and revoke what it signed since ${since}`,
+      name: keyid.slice(0, 8),
+      yes: values.yes,
+    });
+    const ring = await withKeys(folder, now, async (before) => {
+      const ended = await endKey(before, keyid, now);
+      await writeKeyRing(folder, ended);
+      await publishRevocation(folder, ended, { keyid, reason, time: since, by: revoker(world.env) }, now);
+      return ended;
+    });
+    const next = ring.keys.at(-1);
+    const result = { keyid, reason, since, next: next?.keyid === keyid ? null : (next?.keyid ?? null) };
+    world.stdout(values.json ? `${JSON.stringify(result)}\n` : `key ${keyid} is ended; revoked since ${since}\n`);
+  },
+});

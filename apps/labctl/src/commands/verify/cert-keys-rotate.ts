@@ -1,0 +1,59 @@
+import { openKeyRing, readKeyRing, writeKeyRing } from '@labmesh/attest/keys/key-folder';
+import { rotateKey } from '@labmesh/attest/keys/key-ring';
+import { keyUsages } from '@labmesh/attest/keys/trust';
+import { defineCommand } from '../../command.ts';
+import { dataOption, jsonOption } from '../../common-options.ts';
+import { openDataFolder, dataFolderPath } from '../../data-folder.ts';
+import { issuerFolder } from '../../verify/attest-files.ts';
+import { asIssuer } from '../../verify/issuer.ts';
+
+const isUsage = (text: string): text is (typeof keyUsages)[number] => (keyUsages as readonly string[]).includes(text);
+
+export const certKeysRotate = defineCommand({
+  name: 'cert keys rotate',
+  summary:
+    'Announces the next key, signed by the one in force, and has it sign from 24 hours on; what the old one signed stays ' +
+    'valid. Without keys it makes the first ones. Give the new trust file to verifiers: labctl cert keys export.',
+  usage: 'labctl cert keys rotate [--usage certificate|revocation] [--origin NAME] [--data DIR] [--json]',
+  examples: ['labctl cert keys rotate', 'labctl cert keys rotate --usage revocation'],
+  options: {
+    usage: {
+      type: 'string',
+      flag: 'usage',
+      choices: keyUsages,
+      default: 'certificate',
+      placeholder: 'USE',
+      help: 'which of the two keys',
+    },
+    origin: {
+      type: 'string',
+      flag: 'origin',
+      placeholder: 'NAME',
+      help: 'name of the log, when the first keys are made; default after its key',
+    },
+    ...dataOption,
+    ...jsonOption,
+  },
+  positionalsMax: 0,
+  async run({ values, world }) {
+    const { data, usage, origin, json } = values;
+    openDataFolder(dataFolderPath(data, world.env));
+    const folder = issuerFolder(data, world.env);
+    const now = world.clock.wall();
+    const made = await asIssuer(folder, async () => {
+      if ((await readKeyRing(folder)) === undefined) {
+        return { first: true, keys: (await openKeyRing(folder, now, origin)).keys };
+      }
+      const ring = await rotateKey(await openKeyRing(folder, now), isUsage(usage) ? usage : 'certificate', now);
+      await writeKeyRing(folder, ring);
+      return { first: false, keys: ring.keys.slice(-1) };
+    });
+    const keys = made.keys.map((key) => ({
+      keyid: key.keyid,
+      usage: key.usage,
+      notBefore: new Date(key.notBefore).toISOString(),
+    }));
+    if (json) return world.stdout(`${JSON.stringify({ first: made.first, keys })}\n`);
+    for (const key of keys) world.stdout(`${key.usage} key ${key.keyid}, in force from ${key.notBefore}\n`);
+  },
+});

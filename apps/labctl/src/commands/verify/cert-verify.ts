@@ -1,0 +1,87 @@
+import type { Verdict } from '@labmesh/attest/certificate/certificate-report';
+import { verifyCertificate } from '@labmesh/attest/certificate/verify-certificate';
+import { defineCommand } from '../../command.ts';
+import { CommandError } from '../../command-error.ts';
+import { dataOption, jsonOption } from '../../common-options.ts';
+import { exitCodes } from '../../exit-codes.ts';
+import { readNamed, readRevocationList, readTrust } from '../../verify/attest-files.ts';
+import { trustOptions } from '../../verify/cert-options.ts';
+import { reportText } from '../../verify/report-text.ts';
+
+/** CT8: they tell a verdict, as the codes of `exec` tell the command's. */
+const codes: Readonly<Record<Verdict, number>> = {
+  valid: 0,
+  invalid: 1,
+  revocation_unknown: 3,
+  expired: 4,
+  revoked: 5,
+};
+
+/** Largest response that is compared, bytes. */
+const responseBytesMax = 64 * 1024 * 1024;
+
+async function readResponse(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const bytes = await readNamed(path, '--response');
+  if (bytes.length > responseBytesMax) throw new CommandError('--response: larger than 64 MiB', { exitCode: 2 });
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new CommandError('--response: not UTF-8', { exitCode: exitCodes.usage });
+  }
+}
+
+export const certVerify = defineCommand({
+  name: 'cert verify',
+  summary:
+    'Verifies a certificate without asking anybody: signature, log proof, time, revocation, and that its claims bear each ' +
+    'other out. Tells what was proven, by which verifier at which isolation level, and what was not. Exit code 0 valid, ' +
+    '1 invalid, 2 usage, 3 revocation unknown, 4 expired, 5 revoked.',
+  usage:
+    'labctl cert verify FILE [--key FILE | --trust FILE] [--revocations FILE] [--response FILE] [--offline] [--json]',
+  examples: [
+    'labctl cert verify answer.labcert --key issuer.pem',
+    'labctl cert verify answer.labcert --trust trust.json --revocations revocations.json --response answer.txt',
+  ],
+  options: {
+    ...trustOptions,
+    revocations: {
+      type: 'string',
+      flag: 'revocations',
+      placeholder: 'FILE',
+      help: "signed revocation list; default the data folder's, where its trust file is used",
+    },
+    response: {
+      type: 'string',
+      flag: 'response',
+      placeholder: 'FILE',
+      help: 'the answer itself: compared with what was certified, byte for byte',
+    },
+    offline: {
+      type: 'boolean',
+      flag: 'offline',
+      default: false,
+      help: 'without a revocation list say valid, and that revocation was not looked at',
+    },
+    ...dataOption,
+    ...jsonOption,
+  },
+  positionalsMax: 1,
+  async run({ values, positionals, world }) {
+    const file = await readNamed(positionals[0], 'the certificate');
+    const { trust, isKeyAlone } = await readTrust(values, world.env);
+    if (isKeyAlone && values.revocations !== undefined) {
+      throw new CommandError('--revocations needs --trust: a key for certificates does not sign them', {
+        exitCode: exitCodes.usage,
+      });
+    }
+    const report = await verifyCertificate(file, trust, {
+      now: world.clock.wall(),
+      revocations: await readRevocationList(values, world.env),
+      revocationsUnknown: values.offline || isKeyAlone,
+      response: await readResponse(values.response),
+    });
+    world.stdout(values.json ? `${JSON.stringify(report)}\n` : reportText(report));
+    return codes[report.verdict];
+  },
+});

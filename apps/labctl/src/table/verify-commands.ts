@@ -1,0 +1,50 @@
+import type { CommandEntry } from '../command.ts';
+import { anyCommand as any } from './any-command.ts';
+
+export const verifyCommands: readonly CommandEntry[] = [
+  {
+    name: 'cert verify',
+    summary: 'verify a certificate of an answer',
+    load: async () => any((await import('../commands/verify/cert-verify.ts')).certVerify),
+  },
+  {
+    name: 'cert show',
+    summary: 'print a part of a certificate',
+    load: async () => any((await import('../commands/verify/cert-show.ts')).certShow),
+  },
+  {
+    name: 'cert revoke',
+    summary: 'revoke a certificate',
+    load: async () => any((await import('../commands/verify/cert-revoke.ts')).certRevoke),
+  },
+  {
+    name: 'cert keys list',
+    summary: 'list the keys that sign certificates',
+    load: async () => any((await import('../commands/verify/cert-keys-list.ts')).certKeysList),
+  },
+  {
+    name: 'cert keys rotate',
+    summary: 'announce the next key, or make the first',
+    load: async () => any((await import('../commands/verify/cert-keys-rotate.ts')).certKeysRotate),
+  },
+  {
+    name: 'cert keys revoke',
+    summary: 'end a key at once',
+    load: async () => any((await import('../commands/verify/cert-keys-revoke.ts')).certKeysRevoke),
+  },
+  {
+    name: 'cert keys export',
+    summary: 'print what verifiers need',
+    load: async () => any((await import('../commands/verify/cert-keys-export.ts')).certKeysExport),
+  },
+  {
+    name: 'cert log verify',
+    summary: 'compute the transparency log anew',
+    load: async () => any((await import('../commands/verify/cert-log-verify.ts')).certLogVerify),
+  },
+  {
+    name: 'cert log prove',
+    summary: 'prove that the log holds a certificate',
+    load: async () => any((await import('../commands/verify/cert-log-prove.ts')).certLogProve),
+  },
+];
