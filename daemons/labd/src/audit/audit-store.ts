@@ -1,5 +1,6 @@
 /** The audit table as the log reads and writes it. Reads page by seq within one chain, at most 500 rows (ST-5). */
-import type { Reader, Store, Writer } from '@labmesh/store/store';
+import { preparedInsert } from '@labmesh/store/prepared';
+import type { Reader, Store } from '@labmesh/store/store';
 import type { AuditLogTable } from '@labmesh/store/tables';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Selectable } from 'kysely';
@@ -60,18 +61,32 @@ export async function readChains(store: Store): Promise<string[]> {
   }
 }
 
-/** Rows of one statement: well below the 32,766 values that SQLite takes, and short enough not to hold the loop. */
-const insertRowsMax = 100;
-
 export type StoredRow = Selectable<AuditLogTable>;
 
 /** Adds rows in one transaction. */
-export async function insertRows(tx: Writer, rows: readonly StoredRow[]): Promise<void> {
-  for (let from = 0; from < rows.length; from += insertRowsMax) {
-    const part = rows.slice(from, from + insertRowsMax);
-    await tx.insertInto('audit_log').values(part).execute();
-  }
-}
+export const insertRows = preparedInsert('audit_log', [
+  'id',
+  'chain',
+  'seq',
+  'key_id',
+  'at',
+  'phase',
+  'principal_kind',
+  'principal_id',
+  'principal',
+  'session',
+  'source_ip',
+  'request_id',
+  'action',
+  'resource',
+  'resource_id',
+  'result',
+  'code',
+  'duration_ms',
+  'details',
+  'prev_hash',
+  'hash',
+]);
 
 const scanRows = 5_000;
 

@@ -352,7 +352,9 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
         heard.map((agent) => agent.serverId),
         clock.wall(),
       );
-      const taken = await directory.takenElsewhere([...this.#byAgent.keys()]);
+      // Where nobody else is, nobody has taken one.
+      const isAlone = this.#parts.otherUrls().length === 0;
+      const taken = isAlone ? [] : await directory.takenElsewhere([...this.#byAgent.keys()]);
       for (const agentId of taken) this.#byAgent.get(agentId)?.link.close('superseded');
     } catch (error) {
       this.#gone = [...gone, ...this.#gone].slice(-this.#parts.options.agentsMax);

@@ -2,6 +2,7 @@
  * Servers and agents as the API shows them: rows of the store, joined with what this replica's hub knows of the moment.
  * Lists are filtered by permission inside the query (AP-3).
  */
+import { prepared } from '@labmesh/store/prepared';
 import type { Reader, Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Principal } from '@labmesh/wire/fleet/principal';
@@ -77,11 +78,10 @@ export class FleetView {
   async find(principal: Principal, idOrName: string): Promise<FleetServer | undefined> {
     const name = idOrName.toLowerCase();
     const rows = await this.#store.read(principal, async (db) => {
-      const found = await findIn(db, name);
-      return { found, labels: await labelsOf(db, found) };
+      const [found] = await findIn(db, name);
+      return found === undefined ? undefined : { found, labels: await labelsOfOne(db, { server: found.id }) };
     });
-    const [row] = rows.found;
-    return row === undefined ? undefined : this.#fleetServer(row, rows.labels);
+    return rows === undefined ? undefined : this.#fleetServer(rows.found, rows.labels);
   }
 
   /** The same. @throws FleetError NOT_FOUND. */
@@ -154,15 +154,21 @@ export class FleetView {
 
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+const byColumn = (column: 'servers.id' | 'agents.id' | 'servers.hostname') =>
+  prepared<{ name: string }, FleetRow>((db, slot) => fleetQuery(db).where(column, '=', slot.name));
+const byId = byColumn('servers.id');
+const byAgent = byColumn('agents.id');
+const byHostname = byColumn('servers.hostname');
+
 /** By one key after the other: one condition over columns of two tables would read them all. */
 async function findIn(db: Reader, name: string): Promise<FleetRow[]> {
   if (uuidPattern.test(name)) {
-    const found = await fleetQuery(db).where('servers.id', '=', name).execute();
+    const found = await byId(db, { name });
     if (found.length > 0) return found;
-    const ofAgent = await fleetQuery(db).where('agents.id', '=', name).execute();
+    const ofAgent = await byAgent(db, { name });
     if (ofAgent.length > 0) return ofAgent;
   }
-  return fleetQuery(db).where('servers.hostname', '=', name).execute();
+  return byHostname(db, { name });
 }
 
 function filtered(db: Reader, filter: FleetFilter, after: string | undefined) {
@@ -182,6 +188,10 @@ function filtered(db: Reader, filter: FleetFilter, after: string | undefined) {
   }
   return query;
 }
+
+const labelsOfOne = prepared<{ server: string }, LabelRow>((db, slot) =>
+  db.selectFrom('server_labels').selectAll().where('server_id', '=', slot.server),
+);
 
 async function labelsOf(db: Reader, rows: readonly { id: string }[]): Promise<LabelRow[]> {
   if (rows.length === 0) return [];

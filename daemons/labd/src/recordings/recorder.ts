@@ -8,6 +8,7 @@
  *     const end = await recording.end({ code: 0, signal: null });
  */
 import type { Counter, Metrics } from '@labmesh/kit/metrics';
+import { prepared, preparedInsert } from '@labmesh/store/prepared';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { RecordingsTable } from '@labmesh/store/tables';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -66,15 +67,34 @@ const batchMs = 50;
 const batchBytesMax = 64 * 1024;
 const principal = system('recorder');
 
+const insertRow = preparedInsert('recordings', [
+  'id',
+  'created_at',
+  'session_id',
+  'replica_id',
+  'part',
+  'url',
+  'bytes',
+  'sha256',
+  'sealed_key',
+  'ended_at',
+]);
+
 /** Puts the row of a begun recording into the caller's transaction. */
-export async function insertRecordingRow(tx: Writer, row: RecordingsTable): Promise<void> {
-  await tx.insertInto('recordings').values(row).execute();
-}
+export const insertRecordingRow = (tx: Writer, row: RecordingsTable): Promise<void> => insertRow(tx, [row]);
+
+type PartEnd = Pick<RecordingEnd, 'bytes' | 'sha256'> & { id: string; at: number };
+
+const endRow = prepared<PartEnd>((db, slot) =>
+  db
+    .updateTable('recordings')
+    .set({ bytes: slot.bytes, sha256: slot.sha256, ended_at: slot.at })
+    .where('id', '=', slot.id),
+);
 
 /** Writes how a part ended, for callers that keep the row in their own transactions. */
 export async function endRecordingRow(tx: Writer, id: string, end: RecordingEnd, endedAt: number): Promise<void> {
-  const { bytes, sha256 } = end;
-  await tx.updateTable('recordings').set({ bytes, sha256, ended_at: endedAt }).where('id', '=', id).execute();
+  await endRow(tx, { id, at: endedAt, bytes: end.bytes, sha256: end.sha256 });
 }
 
 export class Recorder implements AsyncDisposable {

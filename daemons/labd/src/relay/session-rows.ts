@@ -1,5 +1,6 @@
 /** Sessions in the store: what resumes, what is listed, how it ended (EX-7, EX-11). */
 import { createHash, randomBytes } from 'node:crypto';
+import { prepared, preparedInsert } from '@labmesh/store/prepared';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { SessionsTable } from '@labmesh/store/tables';
 import { closeCodes, type CloseReason } from '@labmesh/wire/frame/frame-types';
@@ -9,7 +10,7 @@ import { parseJson } from '@labmesh/kit/parse-json';
 import { type Principal, principalText, system } from '@labmesh/wire/fleet/principal';
 import type { ChannelEnding } from '@labmesh/link/channel';
 import type { RelayReport } from '@labmesh/link/channel-relay';
-import type { Selectable } from 'kysely';
+import type { Insertable, Selectable } from 'kysely';
 import { evenPieces } from '../hub/batch.ts';
 
 const worker = system('sessions');
@@ -41,53 +42,72 @@ export type NewSession = {
   now: number;
 };
 
-export function insertSession(tx: Writer, { id, open, serverId, agentId, principal, token, now }: NewSession) {
+const insertRow = preparedInsert('sessions', [
+  'id',
+  'created_at',
+  'kind',
+  'server_id',
+  'agent_id',
+  'principal_kind',
+  'principal_id',
+  'principal',
+  'job',
+  'command',
+  'open',
+  'tty',
+  'state',
+  'token_hash',
+  'started_at',
+]);
+
+export function insertSession(tx: Writer, session: NewSession): Promise<void> {
+  const { id, open, serverId, agentId, principal, token, now } = session;
   const exec = open.kind === 'exec' ? open : undefined;
-  return tx
-    .insertInto('sessions')
-    .values({
-      id,
-      created_at: now,
-      kind: open.kind,
-      server_id: serverId,
-      agent_id: agentId,
-      principal_kind: principal.kind,
-      principal_id: principal.id,
-      principal: principalText(principal),
-      job: exec?.job ?? null,
-      command: commandText(open),
-      open: JSON.stringify('env' in open ? { ...open, env: {} } : open),
-      tty: 'tty' in open && open.tty !== null ? 1 : 0,
-      state: exec?.detach === true ? 'detached' : 'open',
-      token_hash: tokenHash(token),
-      started_at: now,
-      ended_at: null,
-      exit: null,
-      close_code: null,
-      recording_id: null,
-    })
-    .execute();
+  const row: Insertable<SessionsTable> = {
+    id,
+    created_at: now,
+    kind: open.kind,
+    server_id: serverId,
+    agent_id: agentId,
+    principal_kind: principal.kind,
+    principal_id: principal.id,
+    principal: principalText(principal),
+    job: exec?.job ?? null,
+    command: commandText(open),
+    open: JSON.stringify('env' in open ? { ...open, env: {} } : open),
+    tty: 'tty' in open && open.tty !== null ? 1 : 0,
+    state: exec?.detach === true ? 'detached' : 'open',
+    token_hash: tokenHash(token),
+    started_at: now,
+  };
+  return insertRow(tx, [row]);
 }
+
+type SessionEnd = { session: string; at: number; exit: string | null; closeCode: number; recordingId: string | null };
+
+const endRow = prepared<SessionEnd>((db, slot) =>
+  db
+    .updateTable('sessions')
+    .set({
+      state: 'ended',
+      ended_at: slot.at,
+      exit: slot.exit,
+      close_code: slot.closeCode,
+      recording_id: slot.recordingId,
+    })
+    .where('id', '=', slot.session)
+    .where('ended_at', 'is', null),
+);
 
 export async function endSession(
   tx: Writer,
   report: Omit<RelayReport, 'bytes'>,
-  now: number,
+  at: number,
   recordingId: string | null,
 ): Promise<void> {
   const { session, exit, close } = report;
-  await tx
-    .updateTable('sessions')
-    .set({
-      state: 'ended',
-      ended_at: now,
-      exit: exit === undefined ? null : JSON.stringify(exit),
-      close_code: closeCodes[close.reason],
-      recording_id: recordingId,
-    })
-    .where('id', '=', session)
-    .where('ended_at', 'is', null)
-    .execute();
+  const told = exit === undefined ? null : JSON.stringify(exit);
+  await endRow(tx, { session, at, exit: told, closeCode: closeCodes[close.reason], recordingId });
 }
 
 /** @throws FleetError INTERNAL for a row that no OPEN is in. */

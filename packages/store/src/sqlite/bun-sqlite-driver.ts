@@ -18,34 +18,38 @@ const turnAfterMs = 10;
 const statementsMax = 200;
 const busyPollMs = 10;
 
+/** `givesRows`: known from the start, the statement would count its columns at each look. */
+type Known = { statement: Statement; givesRows: boolean };
+
 /** Prepared statements by their text; the longest unused ones go first. */
 class StatementCache {
-  readonly #statements = new Map<string, Statement>();
+  readonly #statements = new Map<string, Known>();
   readonly #database: Database;
 
   constructor(database: Database) {
     this.#database = database;
   }
 
-  get(text: string): Statement {
+  get(text: string): Known {
     const known = this.#statements.get(text);
     if (known !== undefined) {
       this.#statements.delete(text);
       this.#statements.set(text, known);
       return known;
     }
-    const made = this.#database.prepare(text);
+    const statement = this.#database.prepare(text);
+    const made = { statement, givesRows: statement.columnNames.length > 0 };
     this.#statements.set(text, made);
     if (this.#statements.size > statementsMax) {
-      const [oldest, statement] = this.#statements.entries().next().value as [string, Statement];
+      const [oldest, unused] = this.#statements.entries().next().value as [string, Known];
       this.#statements.delete(oldest);
-      statement.finalize();
+      unused.statement.finalize();
     }
     return made;
   }
 
   clear(): void {
-    for (const statement of this.#statements.values()) statement.finalize();
+    for (const { statement } of this.#statements.values()) statement.finalize();
     this.#statements.clear();
   }
 }
@@ -65,9 +69,9 @@ class SqliteConnection implements DatabaseConnection {
     }
     const start = performance.now();
     try {
-      const statement = this.#statements.get(sql);
+      const { statement, givesRows } = this.#statements.get(sql);
       const values = parameters as never[];
-      if (statement.columnNames.length > 0) return { rows: statement.all(...values) as R[] };
+      if (givesRows) return { rows: statement.all(...values) as R[] };
       const { changes, lastInsertRowid } = statement.run(...values);
       return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
     } finally {

@@ -7,6 +7,7 @@ import { type DumpRow, dumpTables, volatileTables } from '../dump/dump-tables.ts
 import { loadTables, restoreMark } from '../dump/load-tables.ts';
 import { releaseLease, takeLease } from '../lease.ts';
 import { page, type PageOptions } from '../page.ts';
+import { prepared, preparedInsert } from '../prepared.ts';
 import type { Store, Writer } from '../store.ts';
 import { sampleRows } from './sample-rows.ts';
 
@@ -168,10 +169,36 @@ function schema(store: () => Store): void {
   });
 }
 
+const insertEvents = preparedInsert('events', ['id', 'created_at', 'type', 'resource', 'resource_id', 'details']);
+const moved = prepared<{ id: string; at: number }>((db, slot) =>
+  db.updateTable('events').set({ created_at: slot.at }).where('id', '=', slot.id),
+);
+const countFrom = prepared<{ at: number }, { count: number }>((db, slot) =>
+  db
+    .selectFrom('events')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('type', '=', 'prepared')
+    .where('created_at', '>=', slot.at),
+);
+
+function preparedStatements(store: () => Store): void {
+  test('rows go in, change and come out by statements that were compiled once', async () => {
+    const rows = Array.from({ length: 150 }, (_, at) => ({ ...event(at, at), id: `p${at}`, type: 'prepared' }));
+    await store().write(tester, async (tx) => {
+      await insertEvents(tx, rows);
+      await moved(tx, { id: 'p3', at: 1_000 });
+      await moved(tx, { id: 'p4', at: 1_001 });
+    });
+    const count = (at: number) => store().read(tester, async (db) => (await countFrom(db, { at }))[0]?.count);
+    expect([await count(0), await count(149), await count(1_001), await count(1_002)]).toEqual([150, 3, 1, 0]);
+  });
+}
+
 /** Leases and pages on the shared store, opened with a FakeClock; dumps on stores of their own. */
 export function partsConformance(store: () => Store, open: () => Promise<Store>): void {
   describe('schema', () => schema(store));
   describe('leases', () => leases(store));
   describe('pages', () => pages(store));
+  describe('prepared statements', () => preparedStatements(store));
   describe('dumps', () => dumps(open));
 }
