@@ -1,10 +1,12 @@
 import { fleetBench } from './fleet.ts';
 import { relayBench } from './relay.ts';
+import { tunnelBench } from './tunnel.ts';
 
 /** `npm run bench [-- NAME FLAGS]`: every bench by name; relay when none is named. Each gives an exit code. */
 const benches: Record<string, (argv: readonly string[], owned: AsyncDisposableStack) => Promise<number>> = {
   relay: relayBench,
   fleet: fleetBench,
+  tunnel: tunnelBench,
 };
 
 const [first = '', ...rest] = Bun.argv.slice(2);
