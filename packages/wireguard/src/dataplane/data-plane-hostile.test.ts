@@ -237,7 +237,8 @@ describe('handshakes for nothing (D6)', () => {
       network.inject({ from: '203.0.113.9', to: hub.name, bytes: junkInitiation(hub, index) });
     }
     expect(network.sent(hub.name).every((one) => one.type === 3 && one.length === 64)).toBe(true);
-    expect(network.sent(hub.name).length).toBe(190);
+    expect(network.sent(hub.name).length).toBe(10);
+    expect(hub.drops.of('rate')).toBe(180);
   });
 
   test('a forged cookie reply is not taken, nor one for another message', () => {
@@ -294,6 +295,6 @@ describe('limits', () => {
       const verdict = limits.judge(`${index}`, () => false, 0);
       verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
     }
-    expect(Object.fromEntries(verdicts)).toEqual({ take: 50, cookie: 1_000, rate: sourcesMax * 2 - 1_050 });
+    expect(Object.fromEntries(verdicts)).toEqual({ take: 50, cookie: 10_000, rate: sourcesMax * 2 - 10_050 });
   });
 });

@@ -157,6 +157,17 @@ test('an address belongs to the peer that was given it last', () => {
   expect(hub.plane.peers().map((peer) => peer.address)).toEqual([undefined, nodeAddress]);
 });
 
+test('a move of our own is announced by a keepalive where there is a session', () => {
+  const { node, hub, network } = nodeAndHub(aead);
+  hub.plane.announce(network.nowMs);
+  node.send(answer('0'));
+  network.carry = (datagram) => [datagram.from === node.name ? { ...datagram, from: '198.51.100.7' } : datagram];
+  node.plane.announce(network.nowMs);
+  network.settle();
+  expect(types(network.sent(node.name))).toEqual([1, 4, 4]);
+  expect(hub.plane.peers()[0]!.endpoint).toEqual({ address: '198.51.100.7', port: 1 });
+});
+
 test('after wiping nothing is left that could send', () => {
   const { node, hub, network } = nodeAndHub(aead);
   node.send(answer('one'));

@@ -101,15 +101,26 @@ export class DataPlane {
   }
 
   peers(): PeerState[] {
-    return Array.from(this.#peers.all(), (peer) => ({
-      publicKey: peer.publicKey.slice(),
-      address: peer.address === '' ? undefined : peer.address,
-      endpoint: peer.path === undefined ? undefined : { address: peer.path.address, port: peer.path.port },
-      keepaliveS: peer.keepaliveS,
-      lastHandshakeMs: peer.lastHandshakeWallMs,
-      rxBytes: peer.rxBytes,
-      txBytes: peer.txBytes,
-    }));
+    return Array.from(this.#peers.all(), stateOf);
+  }
+
+  peer(publicKey: Uint8Array): PeerState | undefined {
+    const peer = this.#peers.byPublicKey(publicKey);
+    return peer && stateOf(peer);
+  }
+
+  /** A copy. */
+  presharedKeyOf(publicKey: Uint8Array): Uint8Array | undefined {
+    return this.#peers.byPublicKey(publicKey)?.presharedKey.slice();
+  }
+
+  /** Our own addresses changed: peers learn by a keepalive where we are now; links that we keep up are asked for. */
+  announce(nowMs: number): void {
+    for (const peer of this.#peers.all()) {
+      const listens = isUsable(peer.sessions.current, nowMs) || peer.keepaliveS > 0;
+      if (listens) this.#fire(peer, 'persistent', nowMs);
+      this.#watch(peer);
+    }
   }
 
   /** Packets that wait for a session, over all peers. */
@@ -274,6 +285,18 @@ export class DataPlane {
   #watch(peer: Peer | undefined): void {
     if (peer !== undefined) this.#deadline = Math.min(this.#deadline, peer.timers.next);
   }
+}
+
+function stateOf(peer: Peer): PeerState {
+  return {
+    publicKey: peer.publicKey.slice(),
+    address: peer.address === '' ? undefined : peer.address,
+    endpoint: peer.path === undefined ? undefined : { address: peer.path.address, port: peer.path.port },
+    keepaliveS: peer.keepaliveS,
+    lastHandshakeMs: peer.lastHandshakeWallMs,
+    rxBytes: peer.rxBytes,
+    txBytes: peer.txBytes,
+  };
 }
 
 /** Nothing is sealed or opened under keys of three minutes. */

@@ -11,8 +11,8 @@ const sourcePerSecond = 5;
 const unverifiedBurst = 10;
 /** Sites behind one address start together. */
 const verifiedBurst = 50;
-/** Cookie replies in all, a second: a flood is not answered one for one. */
-const repliesPerSecond = 1_000;
+/** Cookie replies in all, a second; to one source as many as handshakes. A flood is not answered one for one. */
+const repliesPerSecond = 10_000;
 /** Sources remembered; the longest unheard of gives way. */
 export const sourcesMax = 10_000;
 
@@ -38,7 +38,7 @@ class Bucket {
   }
 }
 
-type Source = { unverified: Bucket; verified: Bucket };
+type Source = { unverified: Bucket; verified: Bucket; replies: Bucket };
 
 export type LimitVerdict = 'take' | 'cookie' | 'rate';
 
@@ -54,13 +54,14 @@ export class HandshakeLimits {
     if (known.unverified.take(nowMs) && this.#total.take(nowMs)) return 'take';
     if (verified()) return known.verified.take(nowMs) ? 'take' : 'rate';
     this.#replies ??= new Bucket(repliesPerSecond, repliesPerSecond, nowMs);
-    return this.#replies.take(nowMs) ? 'cookie' : 'rate';
+    return known.replies.take(nowMs) && this.#replies.take(nowMs) ? 'cookie' : 'rate';
   }
 
   #source(name: string, nowMs: number): Source {
     const known = this.#sources.get(name) ?? {
       unverified: new Bucket(sourcePerSecond, unverifiedBurst, nowMs),
       verified: new Bucket(sourcePerSecond, verifiedBurst, nowMs),
+      replies: new Bucket(sourcePerSecond, unverifiedBurst, nowMs),
     };
     // Last in the map is last heard of.
     this.#sources.delete(name);

@@ -10,6 +10,8 @@ export interface DatagramPorts {
   readonly port: number;
   /** Makes sure that datagrams can go there. */
   reach(endpoint: Endpoint): Promise<void>;
+  /** Opens all sockets that lead somewhere anew: our own addresses changed. */
+  moved(): Promise<void>;
   /** Handshakes to that place go unanswered: a socket may have lost its way when our own addresses changed. */
   renew(path: Path): void;
   /** Collects a datagram; the bytes stay as they are until `flush`. */

@@ -8,10 +8,18 @@ import { libc } from '../ffi/libc.ts';
 import type { Endpoint } from '../tunnel-device.ts';
 import { type DatagramPorts, type OnDatagram, widenBuffers } from './datagram-ports.ts';
 
-type Dialled = { endpoint: Endpoint; socket: Bun.udp.ConnectedSocket<'uint8array'>; waiting: Uint8Array[] };
+type Dialled = {
+  endpoint: Endpoint;
+  socket: Bun.udp.ConnectedSocket<'uint8array'>;
+  waiting: Uint8Array[];
+  dialledAtMs: number;
+};
 
 /** Places that were dialled; the oldest is hung up for another one. A node has one hub. */
 const placesMax = 64;
+
+/** A socket that cannot send is opened anew, this often at most. */
+const redialMs = 1_000;
 
 const nameOf = ({ address, port }: Endpoint) => `${address}|${port}`;
 
@@ -35,6 +43,10 @@ export class DialledPorts implements DatagramPorts {
     return this.#dialled.has(nameOf(endpoint)) ? Promise.resolve() : this.#dial(endpoint);
   }
 
+  async moved(): Promise<void> {
+    await Promise.all(Array.from(this.#dialled.values(), ({ endpoint }) => this.#dial(endpoint)));
+  }
+
   renew({ address, port }: Path): void {
     void this.#dial({ address, port });
   }
@@ -52,7 +64,9 @@ export class DialledPorts implements DatagramPorts {
       try {
         lost += waiting.length - socket.sendMany(waiting);
       } catch {
+        // Most likely the address it sends from is ours no longer.
         lost += waiting.length;
+        this.#dialSoon(dialled);
       }
     }
     return lost;
@@ -62,6 +76,13 @@ export class DialledPorts implements DatagramPorts {
     this.#closed = true;
     for (const { socket } of this.#dialled.values()) socket.close();
     this.#dialled.clear();
+  }
+
+  #dialSoon(dialled: Dialled): void {
+    const now = performance.now();
+    if (now - dialled.dialledAtMs < redialMs) return;
+    dialled.dialledAtMs = now;
+    void this.#dial(dialled.endpoint);
   }
 
   /** Once at a time for each place. The socket before it is used until the new one is there. */
@@ -92,7 +113,7 @@ export class DialledPorts implements DatagramPorts {
     if (this.#closed) return socket.close();
     widenBuffers(libc().setsockopt, socket);
     this.#dialled.get(nameOf(endpoint))?.socket.close();
-    this.#dialled.set(nameOf(endpoint), { endpoint, socket, waiting: [] });
+    this.#dialled.set(nameOf(endpoint), { endpoint, socket, waiting: [], dialledAtMs: performance.now() });
     if (this.#dialled.size > placesMax) this.#hangUpOldest();
   }
 

@@ -38,6 +38,7 @@ export async function openListeningPorts(
   return {
     port: chosen,
     reach: () => Promise.resolve(),
+    moved: () => Promise.resolve(),
     renew: () => {},
     send: (datagram, path) => listenerFor(listeners, path)?.waiting.push(datagram, path.port, path.address),
     flush: () => listeners.reduce((lost, listener) => lost + flush(listener), 0),

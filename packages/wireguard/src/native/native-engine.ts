@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { AeadProvider } from '../aead/aead-provider.ts';
+import { type Clock, systemClock } from '@labmesh/kit/clock';
 import { DataPlane } from '../dataplane/data-plane.ts';
 import { Drops } from '../dataplane/drops.ts';
 import { plainAddress } from '../dataplane/ip-address.ts';
@@ -13,6 +14,7 @@ import type { DeviceConfig, PeerConfig, PeerState } from '../tunnel-device.ts';
 import type { DatagramPorts, OnDatagram } from './datagram-ports.ts';
 import { DialledPorts } from './dialled-ports.ts';
 import { openListeningPorts } from './listening-ports.ts';
+import { watchOwnAddresses } from './own-addresses.ts';
 import { TunPort } from './tun-port.ts';
 
 export type EngineParts = {
@@ -20,7 +22,7 @@ export type EngineParts = {
   tunFd: number;
   aead: AeadProvider;
   timestamps: TimestampStore;
-  onGone: () => void;
+  clock?: Pick<Clock, 'now' | 'wall'>;
 };
 
 /** Timers need no more exactness than this, and a busy hub has many. */
@@ -28,16 +30,22 @@ const tickMs = 20;
 
 export class NativeEngine implements AsyncDisposable {
   readonly drops = new Drops();
+  readonly #clock: Pick<Clock, 'now' | 'wall'>;
+  readonly #privateKey: Uint8Array;
   readonly #plane: DataPlane;
   readonly #ports: DatagramPorts;
   readonly #tun: TunPort;
+  readonly #watch: Disposable;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAtMs = Infinity;
   #closed = false;
 
   private constructor(config: DeviceConfig, parts: EngineParts, ports: DatagramPorts) {
+    const clock = parts.clock ?? systemClock;
+    this.#clock = clock;
     const privateKey = config.privateKey.slice();
-    const stamps = new TimestampSource(parts.timestamps, Date.now);
+    this.#privateKey = privateKey;
+    const stamps = new TimestampSource(parts.timestamps, () => clock.wall());
     const context = {
       own: { privateKey, publicKey: publicKeyOf(privateKey) },
       aead: parts.aead,
@@ -52,15 +60,15 @@ export class NativeEngine implements AsyncDisposable {
       },
       random: (length: number) => new Uint8Array(randomBytes(length)),
       timestamp: () => stamps.next(),
-      wall: Date.now,
+      wall: () => clock.wall(),
       jitter: Math.random,
     };
     this.#plane = new DataPlane(context, config);
     this.#ports = ports;
+    this.#watch = watchOwnAddresses(config.name, () => this.#moved());
     this.#tun = new TunPort(parts.tunFd, config.mtu, {
-      packet: (buffer, start, length) => this.#plane.fromTunnel(buffer, start, length, performance.now()),
+      packet: (buffer, start, length) => this.#plane.fromTunnel(buffer, start, length, this.#clock.now()),
       burstEnded: () => this.#settle(),
-      gone: parts.onGone,
     });
   }
 
@@ -94,18 +102,18 @@ export class NativeEngine implements AsyncDisposable {
   async setPeer(peer: PeerConfig): Promise<void> {
     const endpoint = peer.endpoint && { ...peer.endpoint, address: plainAddress(peer.endpoint.address) };
     if (endpoint !== undefined) await this.#ports.reach(endpoint);
-    this.#plane.setPeer({ ...peer, endpoint }, performance.now());
+    this.#plane.setPeer({ ...peer, endpoint }, this.#clock.now());
     this.#settle();
   }
 
   setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Uint8Array | undefined {
-    const held = this.#plane.setPsk(publicKey, presharedKey, performance.now());
+    const held = this.#plane.setPsk(publicKey, presharedKey, this.#clock.now());
     this.#settle();
     return held;
   }
 
   cutPeer(publicKey: Uint8Array, presharedKey: Uint8Array): boolean {
-    const found = this.#plane.cutPeer(publicKey, presharedKey, performance.now());
+    const found = this.#plane.cutPeer(publicKey, presharedKey, this.#clock.now());
     this.#settle();
     return found;
   }
@@ -118,9 +126,24 @@ export class NativeEngine implements AsyncDisposable {
     return this.#plane.peers();
   }
 
+  peer(publicKey: Uint8Array): PeerState | undefined {
+    return this.#plane.peer(publicKey);
+  }
+
+  /** A copy, to be zeroed by whoever asked. */
+  privateKey(): Uint8Array {
+    return this.#privateKey.slice();
+  }
+
+  /** A copy, to be zeroed by whoever asked; undefined: no such peer. */
+  presharedKeyOf(publicKey: Uint8Array): Uint8Array | undefined {
+    return this.#plane.presharedKeyOf(publicKey);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#watch[Symbol.dispose]();
     this.#ports.close();
     this.#plane.wipe();
     await this.#tun[Symbol.asyncDispose]();
@@ -129,7 +152,7 @@ export class NativeEngine implements AsyncDisposable {
   /** A datagram of the network. */
   take(datagram: Uint8Array, address: string, port: number, via: number): void {
     if (this.#closed) return;
-    this.#plane.fromNetwork(datagram, address, port, via, performance.now());
+    this.#plane.fromNetwork(datagram, address, port, via, this.#clock.now());
     this.#settle();
   }
 
@@ -139,15 +162,23 @@ export class NativeEngine implements AsyncDisposable {
     if (lost > 0) this.drops.count('short_write', lost);
     if (this.#plane.deadline >= this.#timerAtMs || this.#closed) return;
     clearTimeout(this.#timer);
-    const now = performance.now();
+    const now = this.#clock.now();
     this.#timerAtMs = Math.max(this.#plane.deadline, now + tickMs);
     this.#timer = setTimeout(() => this.#tick(), this.#timerAtMs - now);
     this.#timer.unref();
   }
 
+  #moved(): void {
+    void this.#ports.moved().then(() => {
+      if (this.#closed) return;
+      this.#plane.announce(this.#clock.now());
+      this.#settle();
+    });
+  }
+
   #tick(): void {
     this.#timerAtMs = Infinity;
-    this.#plane.tick(performance.now());
+    this.#plane.tick(this.#clock.now());
     this.#settle();
   }
 }

@@ -23,8 +23,6 @@ export type TunHandlers = {
   /** A packet at `buffer[start, start + length)`; the bytes stay until `burstEnded`. */
   packet(buffer: Uint8Array, start: number, length: number): void;
   burstEnded(): void;
-  /** The interface is gone. */
-  gone(): void;
 };
 
 export class TunPort implements AsyncDisposable {
@@ -39,7 +37,6 @@ export class TunPort implements AsyncDisposable {
   readonly #ended = Promise.withResolvers<void>();
   readonly #libc = libc();
   #closed = false;
-  #gone = false;
 
   /** Takes the descriptor over. */
   constructor(fd: number, mtu: number, handlers: TunHandlers) {
@@ -83,11 +80,9 @@ export class TunPort implements AsyncDisposable {
   }
 
   #hear(message: FromTunWaiter): void {
-    if (message === 'readable') return this.#burst();
+    // Ended before it was asked to, the interface is gone, which whoever watches interfaces tells.
+    if (message === 'readable') this.#burst();
     if (message === 'ended') this.#ended.resolve();
-    if (this.#closed || this.#gone) return;
-    this.#gone = true;
-    this.#handlers.gone();
   }
 
   #burst(): void {

@@ -8,4 +8,4 @@ export const pollError = 0x8 | 0x10 | 0x20;
 export const waiterStates = { paused: 0, armed: 1, stopped: 2 } as const;
 
 export type ToTunWaiter = { fd: number; cell: Int32Array };
-export type FromTunWaiter = 'readable' | 'failed' | 'ended';
+export type FromTunWaiter = 'readable' | 'ended';

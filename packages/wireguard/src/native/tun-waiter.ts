@@ -25,8 +25,8 @@ function wait({ fd, cell }: ToTunWaiter): void {
     // Paused before it is told, so that being armed again comes after.
     Atomics.compareExchange(cell, 0, waiterStates.armed, waiterStates.paused);
     const events = ready < 0 ? 0 : (asked[1] ?? 0) >>> 16;
-    tell((events & pollError) === 0 ? 'readable' : 'failed');
     if ((events & pollError) !== 0) return;
+    tell('readable');
   }
 }
 

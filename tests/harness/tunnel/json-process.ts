@@ -2,13 +2,13 @@ import type { Subprocess } from 'bun';
 
 const stopMs = 5_000;
 
-/** A process that says JSON objects, one a line; ended with the bench. */
-export class LineProcess implements AsyncDisposable {
-  readonly #child: Subprocess<'ignore', 'pipe', 'ignore'>;
+/** A process that says JSON objects, one a line, and takes such on stdin; ended with its owner. */
+export class JsonProcess implements AsyncDisposable {
+  readonly #child: Subprocess<'pipe', 'pipe', 'ignore'>;
   readonly #lines: AsyncGenerator<Record<string, unknown>>;
 
   constructor(command: readonly string[]) {
-    this.#child = Bun.spawn([...command], { stdin: 'ignore', stdout: 'pipe', stderr: 'ignore' });
+    this.#child = Bun.spawn([...command], { stdin: 'pipe', stdout: 'pipe', stderr: 'ignore' });
     this.#lines = linesOf(this.#child.stdout);
   }
 
@@ -19,8 +19,15 @@ export class LineProcess implements AsyncDisposable {
   /** The next line. @throws Error when the process ended instead. */
   async next(): Promise<Record<string, unknown>> {
     const line = await this.#lines.next();
-    if (line.done === true) throw new Error(`a process of the bench ended with ${await this.#child.exited}`);
+    if (line.done === true) throw new Error(`a process ended with ${await this.#child.exited}`);
     return line.value;
+  }
+
+  /** Says something to it and gives its next line. */
+  async ask(request: object): Promise<Record<string, unknown>> {
+    void this.#child.stdin.write(`${JSON.stringify(request)}\n`);
+    await this.#child.stdin.flush();
+    return this.next();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -31,7 +38,8 @@ export class LineProcess implements AsyncDisposable {
   }
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Record<string, unknown>> {
+/** JSON objects of a stream, one a line; other lines are passed over. */
+export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Record<string, unknown>> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of stream) {
