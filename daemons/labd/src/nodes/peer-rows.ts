@@ -37,14 +37,19 @@ export const peerOfNode = (db: Reader, nodeId: string): Promise<TunnelPeerRow | 
     .where('removed_at', 'is', null)
     .executeTakeFirst();
 
+/** Where peers are made. */
+export type PeerPlace = {
+  range: AddressRange;
+  replicaId: string;
+  /** For new ones; what an operator said of an old one stays. */
+  requirePq: boolean;
+};
+
 export type PeerWish = {
   nodeId: string;
   name: string;
   keys: NodeKeys;
   caps: NodeRegisterRequest['tunnel_caps'];
-  replicaId: string;
-  /** For a new one; what an operator said of an old one stays. */
-  requirePq: boolean;
 };
 
 /** The best that both sides speak (tunnel K4); who tells nothing speaks what Rosenpass 0.1 did. */
@@ -57,8 +62,9 @@ function dialect(caps: PeerWish['caps']): Pick<TunnelPeerRow, 'rosenpass_version
 }
 
 /** Makes a node's peer, or brings it up to date. @throws FleetError CONFLICT. */
-export async function savePeer(tx: Writer, wish: PeerWish, range: AddressRange, now: number): Promise<TunnelPeerRow> {
-  const { nodeId, name, keys, caps, replicaId, requirePq } = wish;
+export async function savePeer(tx: Writer, wish: PeerWish, place: PeerPlace, now: number): Promise<TunnelPeerRow> {
+  const { nodeId, name, keys, caps } = wish;
+  const { range, replicaId, requirePq } = place;
   const old = await tx.selectFrom('tunnel_peers').selectAll().where('node_id', '=', nodeId).executeTakeFirst();
   const address = old !== undefined && contains(range, old.address) ? old.address : await freeAddress(tx, range, now);
   const told = {

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { system } from '@labmesh/wire/fleet/principal';
 import { provisionalNodeId } from '@labmesh/wire/ids';
-import { codeOf, localRoot } from '../login/testing/callers.ts';
+import { codeOf, localRoot, storedText } from '../login/testing/callers.ts';
 import { getNode } from './node-rows.ts';
-import { newNodeToken, type NodeGround, nodeTexts, openNodeGround, registration } from './testing/node-ground.ts';
+import { newNodeToken, type NodeGround, openNodeGround, registration } from './testing/node-ground.ts';
 import { fingerprint, keysOf, RememberingTunnel, rosenpassKey } from './testing/remembering-tunnel.ts';
 
 const worker = system('test');
@@ -44,7 +44,7 @@ describe('registration without a tunnel (N1, N3)', () => {
     await using ground = await openNodeGround();
     const token = await newNodeToken(ground);
     await ground.registry.register(registration(token, keysOf(1)));
-    const texts = await nodeTexts(ground);
+    const texts = await storedText(ground.store);
     expect(texts).toContain(token.slice(0, 14));
     expect(texts).not.toContain(token.slice(15));
   });

@@ -12,26 +12,21 @@ import { uuidv7 } from '@labmesh/wire/ids';
 import type { NodeRegisterAnswer, NodeRegisterRequest } from '@labmesh/wire/node';
 import { Turns } from '../login/turns.ts';
 import type { World } from '../settings/world.ts';
-import type { AddressRange } from '../settings/address-range.ts';
 import { assertKeysFree, assertMayChange, keysBefore, type KeyRefused } from './key-rules.ts';
 import { type NodeKeys, readNodeKeys } from './node-keys.ts';
 import { liveNodeToken, type NodeTokenRow } from './tokens/node-token-rows.ts';
 import type { NodeTunnel, TunnelPeerRow } from './node-tunnel.ts';
-import { savePeer } from './peer-rows.ts';
+import { type PeerPlace, savePeer } from './peer-rows.ts';
 import type { PublicKeyFiles } from './public-key-files.ts';
 import { keyWanted, registerAnswer } from './register-answer.ts';
 import { writeNode } from './write-node.ts';
 
-export type RegisterParts = {
+export type RegisterParts = PeerPlace & {
   store: World['store'];
   clock: World['clock'];
   files: PublicKeyFiles;
   tunnel: NodeTunnel;
-  range: AddressRange;
-  replicaId: string;
   heartbeatS: number;
-  /** Of new peers. */
-  requirePq: boolean;
 };
 
 /** What became of it, for audit and events. `was`: keys that it had before, when they changed. */
@@ -115,7 +110,7 @@ export class NodeRegistry {
   }
 
   async #write(tx: Writer, request: NodeRegisterRequest, keys: NodeKeys, onRefused: KeyRefused): Promise<Saved> {
-    const { clock, tunnel, range, replicaId, requirePq } = this.#parts;
+    const { clock, tunnel } = this.#parts;
     const now = clock.wall();
     const { token, nodeId, old, was } = await this.#judge(tx, request, keys, onRefused);
     const node = await writeNode(tx, { request, token, keys, nodeId, old }, now);
@@ -126,7 +121,7 @@ export class NodeRegistry {
       .execute();
     const hub = tunnel.conplane();
     if (hub === undefined) return { node, isNew: old === undefined, was, peer: undefined };
-    const wish = { nodeId, name: node.name, keys, caps: request.tunnel_caps, replicaId, requirePq };
-    return { node, isNew: old === undefined, was, peer: await savePeer(tx, wish, range, now) };
+    const wish = { nodeId, name: node.name, keys, caps: request.tunnel_caps };
+    return { node, isNew: old === undefined, was, peer: await savePeer(tx, wish, this.#parts, now) };
   }
 }

@@ -1,5 +1,6 @@
 /** The handlers of all operations; tsc holds that none is missing. Each area names the parts that it uses. */
 import type { Handlers } from '../handler.ts';
+import { type NetworkHandlerParts, networkHandlers } from '../nodes/network-handlers.ts';
 import { type AgentHandlerParts, agentHandlers } from './agent-handlers.ts';
 import { type ArtifactHandlerParts, artifactHandlers } from './artifact-handlers.ts';
 import { auditHandlers } from './audit-handlers.ts';
@@ -8,14 +9,11 @@ import { backupHandlers } from './backup-handlers.ts';
 import { type CaHandlerParts, caHandlers } from './ca-handlers.ts';
 import { type EnrolHandlerParts, enrolHandlers } from './enrol-handlers.ts';
 import { type LoginHandlerParts, loginHandlers } from './login-handlers.ts';
-import { type NodeHandlerParts, nodeHandlers } from './node-handlers.ts';
 import { type PeopleHandlerParts, peopleHandlers } from './people-handlers.ts';
 import { type RoleHandlerParts, roleHandlers } from './role-handlers.ts';
 import { type ServerHandlerParts, serverHandlers } from './server-handlers.ts';
 import { type SessionHandlerParts, sessionHandlers } from './session-handlers.ts';
 import { type SystemHandlerParts, systemHandlers } from './system-handlers.ts';
-import { tokenHandlers } from './token-handlers.ts';
-import { type TunnelHandlerParts, tunnelHandlers } from './tunnel-handlers.ts';
 
 export type AllHandlerParts = {
   core: AgentHandlerParts &
@@ -24,12 +22,11 @@ export type AllHandlerParts = {
     CaHandlerParts &
     Omit<EnrolHandlerParts, 'options'> &
     Omit<LoginHandlerParts, 'options'> &
-    NodeHandlerParts &
+    NetworkHandlerParts &
     PeopleHandlerParts &
     RoleHandlerParts &
     ServerHandlerParts &
     SessionHandlerParts &
-    TunnelHandlerParts &
     SystemHandlerParts['core'];
   options: EnrolHandlerParts['options'] & LoginHandlerParts['options'];
   system: Omit<SystemHandlerParts, 'core'>;
@@ -42,18 +39,16 @@ export function allHandlers({ core, options, system, keyFile }: AllHandlerParts)
     ...systemHandlers({ core, ...system }),
     ...enrolHandlers({ ...core, options }),
     ...loginHandlers({ ...core, options }),
-    ...tokenHandlers(core),
     ...serverHandlers(core),
     ...agentHandlers(core),
     ...artifactHandlers(core),
-    ...nodeHandlers(core),
+    ...networkHandlers(core),
     ...peopleHandlers(core),
     ...roleHandlers(core),
     ...caHandlers(core),
     ...auditHandlers(core),
     ...sessionHandlers(core),
     ...bastionHandlers(core),
-    ...tunnelHandlers(core),
     ...backupHandlers(core, { version: system.version, keyFile }),
   };
 }

@@ -1,5 +1,6 @@
-/** The CA's public half, and how machines get and keep their certificates. */
+/** The CA's public half, join tokens (JT-1, JT-2), and how machines get and keep their certificates. */
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { Policies } from '../../access/policies.ts';
 import type { Authority } from '../../ca/authority.ts';
 import type { EnrolServices } from '../../enrol/enrol-services.ts';
 import { reenroll } from '../../enrol/reenroll.ts';
@@ -10,11 +11,13 @@ import { rateLimited, type RateLimiter } from '../../limits/rate-limiter.ts';
 import { pinText, type UserCertificates } from '../../login/user-certificates.ts';
 import { noted, type HandlersOf } from '../handler.ts';
 
-type Names = 'get-bundle' | 'get-crl' | 'get-pin' | 'enroll' | 'renew' | 'reenroll';
+type TokenNames = 'list-tokens' | 'create-token' | 'get-token' | 'revoke-token';
+type Names = 'get-bundle' | 'get-crl' | 'get-pin' | 'enroll' | 'renew' | 'reenroll' | TokenNames;
 
 export type EnrolHandlerParts = Pick<EnrolServices['lifecycle'], 'store' | 'clock'> & {
   authority: Authority;
   limiter: RateLimiter;
+  policies: Policies;
   events: EventLog;
   people: EnrolServices & { certificates: UserCertificates };
   options: { reenrol: string; expiredGraceMs: number };
@@ -45,11 +48,35 @@ async function countedEnroll(
   }
 }
 
+function tokenHandlers({ people, policies }: EnrolHandlerParts): HandlersOf<TokenNames> {
+  const { tokens } = people;
+  return {
+    'list-tokens': (call) => tokens.list(call.caller, call.query, policies.condition(call.subject, 'list', 'tokens')),
+    'create-token': async (call) => {
+      const made = await tokens.create(call.caller, call.body);
+      const { type, kind, ttlMs } = call.body;
+      call.note({ resource: `token/${made.prefix}`, resourceId: made.id, details: { type, kind, ttlMs } });
+      return made;
+    },
+    'get-token': async (call) => {
+      call.may('get', { kind: 'tokens', name: call.params['id'] ?? '' });
+      return tokens.get(call.caller, call.params['id'] ?? '');
+    },
+    'revoke-token': async (call) => {
+      call.may('revoke', { kind: 'tokens', name: call.params['id'] ?? '' });
+      const token = await tokens.revoke(call.caller, call.params['id'] ?? '');
+      call.note({ resource: `token/${token.prefix}`, resourceId: token.id });
+      return token;
+    },
+  };
+}
+
 export function enrolHandlers(parts: EnrolHandlerParts): HandlersOf<Names> {
   const { store, clock, authority, people, options } = parts;
   const { ttl, certificates: users } = people;
   const mode = options.reenrol === 'approve' ? 'approve' : 'auto';
   return {
+    ...tokenHandlers(parts),
     'get-bundle': async () => text(authority.anchorsPem(), 'application/x-pem-file'),
     'get-pin': async () => text(`${pinText(authority)}\n`),
     'get-crl': async (call) => {

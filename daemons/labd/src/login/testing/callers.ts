@@ -43,6 +43,9 @@ export async function storedText(store: Store): Promise<string> {
     'events',
     'certificates',
     'denials',
+    'nodes',
+    'node_tokens',
+    'tunnel_peers',
   ] as const;
   const parts = await Promise.all(
     tables.map((table) => store.read(system('test'), (db) => db.selectFrom(table).selectAll().execute())),

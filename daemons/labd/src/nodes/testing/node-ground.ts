@@ -6,7 +6,6 @@ import { FakeClock } from '@labmesh/kit/clock';
 import { parseOptions } from '@labmesh/kit/options';
 import type { InjectFaults } from '@labmesh/store/faults';
 import { openStore } from '@labmesh/store/open-store';
-import { system } from '@labmesh/wire/fleet/principal';
 import { type CreateNodeToken, createNodeTokenSchema } from '@labmesh/wire/fleet/resources/nodes';
 import { nodeHeartbeatRequestSchema, nodeRegisterRequestSchema } from '@labmesh/wire/node';
 import { localRoot } from '../../login/testing/callers.ts';
@@ -86,12 +85,3 @@ export const heartbeat = (nodeId: string, status: Record<string, unknown> = {}, 
     },
     ...more,
   });
-
-/** Every row of the tables that nodes fill, as text. */
-export async function nodeTexts(ground: NodeGround): Promise<string> {
-  const tables = ['nodes', 'node_tokens', 'tunnel_peers', 'events'] as const;
-  const rows = tables.map((table) =>
-    ground.store.read(system('test'), (db) => db.selectFrom(table).selectAll().execute()),
-  );
-  return JSON.stringify(await Promise.all(rows));
-}

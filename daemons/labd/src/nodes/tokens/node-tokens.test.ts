@@ -2,9 +2,9 @@ import { describe, expect, test } from 'bun:test';
 import { createNodeTokenSchema, nodeTokenSchema } from '@labmesh/wire/fleet/resources/nodes';
 import { nodeTokenPattern } from '@labmesh/wire/ids';
 import fc from 'fast-check';
-import { codeOf, localRoot } from '../../login/testing/callers.ts';
+import { codeOf, localRoot, storedText } from '../../login/testing/callers.ts';
 import { makeNodeToken, readNodeToken } from './node-token-text.ts';
-import { newNodeToken, nodeTexts, openNodeGround, registration } from '../testing/node-ground.ts';
+import { newNodeToken, openNodeGround, registration } from '../testing/node-ground.ts';
 import { RememberingTunnel } from '../testing/remembering-tunnel.ts';
 
 const day = 86_400_000;
@@ -29,7 +29,7 @@ describe('node tokens (N1)', () => {
     expect(made.joinCommand).toBe(`printf %s ${made.onboarding} | sudo labman join --token-file -`);
     expect(await list(ground)).toEqual([nodeTokenSchema.parse(made)]);
     expect(made).toMatchObject({ state: 'unused', nodeId: null, createdBy: 'local:root', allowRekey: false });
-    const texts = await nodeTexts(ground);
+    const texts = await storedText(ground.store);
     expect(texts).not.toContain(made.token.slice(15));
     expect(texts).toContain(made.prefix);
   });

@@ -1,4 +1,4 @@
-/** Nodes and their tokens, for operators. What nodes call themselves stands on their own listener (node-door). */
+/** Nodes and their tokens, for operators. What nodes call themselves stands on their own listener (node-app.ts). */
 import { page } from '@labmesh/store/page';
 import type { Store } from '@labmesh/store/store';
 import type { Clock } from '@labmesh/kit/clock';
@@ -18,7 +18,7 @@ import {
 } from '../../nodes/node-rows.ts';
 import type { NodeServices } from '../../nodes/node-services.ts';
 import type { Call, HandlersOf } from '../handler.ts';
-import type { AnyCall } from './server-handlers.ts';
+import type { AnyCall } from '../handlers/server-handlers.ts';
 
 type Names =
   | 'list-nodes'
