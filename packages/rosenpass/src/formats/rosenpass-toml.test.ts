@@ -24,6 +24,7 @@ public_key = "other"
 device = "wg0"
 peer = "${wireguardKey}"
 extra_params = ["persistent-keepalive", "25"]
+exchange_command = []
 `;
 
 test('a file of a release: paths expanded, a command shown and never run', () => {
@@ -76,6 +77,17 @@ osk_label = ["My messenger", "backup"]
     outputLabels: { organization: 'myorg.com', labels: ['My messenger', 'backup'] },
   });
   expect(warnings).toEqual(['rp.toml:3: api: ignored: there is no such interface here']);
+});
+
+test('a file of go-rosenpass: device and peer in a table', () => {
+  const peer = (rest: string) => parse(`[[peers]]\npublic_key = 'p'\n${rest}`);
+  const table = `wireguard = {interface = 'wg0', public_key = '${wireguardKey}'}`;
+  const { config, warnings } = peer(table);
+  expect(config.peers[0]?.wireguard).toEqual({ device: 'wg0', peer: wireguardKey, extraParams: [] });
+  expect(warnings).toEqual([]);
+  const both = peer(`${table}\ndevice = 'wg1'\npeer = '${wireguardKey}'`);
+  expect(both.config.peers[0]?.wireguard?.device).toBe('wg1');
+  expect(() => peer(`wireguard = {interface = 'wg0'}`)).toThrow('peers[0].wireguard.public_key');
 });
 
 test('unknown keys warn, with a guess, and without what a terminal would obey', () => {

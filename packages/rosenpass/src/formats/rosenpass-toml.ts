@@ -45,6 +45,8 @@ const peerShape = {
   device: text.optional(),
   peer: wireguardKeyField.optional(),
   extra_params: texts.default([]),
+  // As go-rosenpass names device and peer.
+  wireguard: z.object({ interface: text, public_key: wireguardKeyField }).optional(),
   exchange_command: texts.optional(),
   protocol_version: z.enum(rosenpassVersions).default('V02'),
   osk_organization: z.string().optional(),
@@ -59,7 +61,7 @@ const peerSchema = z
     'needs both osk_organization and osk_label, or none',
   )
   .refine(
-    ({ key_out, device }) => key_out !== undefined || device !== undefined,
+    ({ key_out, device, wireguard }) => (key_out ?? device ?? wireguard) !== undefined,
     'needs key_out, or device and peer; exchange_command is never run',
   );
 
@@ -82,6 +84,11 @@ const schema = z
 /** `~` and `~/…` as the shell has them. */
 const expandHome = (path: string, home: string) => path.replace(/^~(?=\/|$)/, () => home);
 
+function toWireguard({ device, peer, extra_params: extraParams, wireguard }: z.output<typeof peerSchema>) {
+  if (device !== undefined && peer !== undefined) return { device, peer, extraParams };
+  return wireguard && { device: wireguard.interface, peer: wireguard.public_key, extraParams };
+}
+
 function toPeer(raw: z.output<typeof peerSchema>, home: string): RosenpassPeer {
   const path = (value: string | undefined) => (value === undefined ? undefined : expandHome(value, home));
   return {
@@ -89,10 +96,7 @@ function toPeer(raw: z.output<typeof peerSchema>, home: string): RosenpassPeer {
     endpoint: raw.endpoint,
     presharedKey: path(raw.pre_shared_key),
     keyOut: path(raw.key_out),
-    wireguard:
-      raw.device === undefined || raw.peer === undefined
-        ? undefined
-        : { device: raw.device, peer: raw.peer, extraParams: raw.extra_params },
+    wireguard: toWireguard(raw),
     protocolVersion: raw.protocol_version,
     outputLabels:
       raw.osk_organization === undefined || raw.osk_label === undefined
@@ -112,7 +116,8 @@ export function parseRosenpassToml(path: string, source: string, home: string): 
   const warnings = unknownKeys(file, Object.keys(topShape), Object.keys(peerShape));
   if (raw.api !== undefined) warnings.push(warningAt(file, 'api', 'ignored: there is no such interface here'));
   raw.peers.forEach(({ exchange_command: command }, index) => {
-    if (command === undefined) return;
+    // Releases write an empty one into every file that they save.
+    if (command === undefined || command.length === 0) return;
     const shown = JSON.stringify(command.join(' ').slice(0, 200));
     warnings.push(warningAt(file, `peers[${index}].exchange_command`, `never run here: ${shown}`));
   });
