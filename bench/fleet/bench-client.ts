@@ -55,7 +55,7 @@ export class BenchClient implements AsyncDisposable {
       bundlePem,
       checkServerIdentity: serverIdentityCheck({ bundlePem, trustDomain: undefined }),
     });
-    const link = new Link(socket, {}, { side: 'odd' });
+    const link = new Link(socket, {}, { side: 'odd', channelsMax: 2_048 });
     await link.hello({
       protocols: [1],
       kind: 'client',

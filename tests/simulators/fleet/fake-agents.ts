@@ -12,6 +12,8 @@ const fleet = new FakeFleet();
 
 async function obey(command: FakeCommand): Promise<void> {
   switch (command.do) {
+    case 'prepare':
+      return fleet.prepare(command.count);
     case 'enrol':
       return fleet.enrol(command, command.count, command.prefix);
     case 'connect':

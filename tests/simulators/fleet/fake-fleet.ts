@@ -1,6 +1,6 @@
 /** Many simulated agents of one labd: enrolled, connected and let go together. */
 import { FakeAgent, type Script } from './fake-agent.ts';
-import { type Enrolling, enrolFakes } from './fake-identity.ts';
+import { type Enrolling, enrolFakes, type FakeRequest, newFakeRequest } from './fake-identity.ts';
 
 export type ConnectOptions = {
   /** Where to; the URL of enrolment by default. */
@@ -21,10 +21,16 @@ export type FleetCounts = { enrolled: number; connected: number; execs: number; 
 export class FakeFleet implements AsyncDisposable {
   readonly agents: FakeAgent[] = [];
   readonly #script: Script | undefined;
+  readonly #requests: FakeRequest[] = [];
   #url = '';
 
   constructor(script?: Script) {
     this.#script = script;
+  }
+
+  /** Makes keys and requests for machines that enrol later, where that is what is measured. */
+  async prepare(count: number): Promise<void> {
+    for (let made = 0; made < count; made++) this.#requests.push(await newFakeRequest());
   }
 
   /** Adds machines `<prefix>-1`, `<prefix>-2`, … @throws Error when labd refuses one. */
@@ -32,7 +38,7 @@ export class FakeFleet implements AsyncDisposable {
     this.#url = enrolling.url;
     const from = this.agents.length;
     const names = Array.from({ length: count }, (_, index) => `${prefix}-${from + index + 1}`);
-    const made = await enrolFakes(enrolling, names);
+    const made = await enrolFakes(enrolling, names, this.#requests);
     this.agents.push(...made.map((identity) => new FakeAgent(identity, this.#script)));
   }
 

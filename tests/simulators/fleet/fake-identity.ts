@@ -38,11 +38,22 @@ const network = process.pid % 256;
 /** A machine id of its own for each, the same for the same name. */
 const machineIdOf = (hostname: string) => new Bun.CryptoHasher('sha256').update(hostname).digest('hex').slice(0, 32);
 
-/** Joins one machine. @throws Error with labd's answer. */
-async function enrolOne({ url, bundlePem, token }: Enrolling, hostname: string, index: number): Promise<FakeIdentity> {
+/** A key and its request. */
+export type FakeRequest = { keyPem: string; csrPem: string };
+
+export async function newFakeRequest(): Promise<FakeRequest> {
   const key = await generateKey();
+  return { keyPem: key.privatePem, csrPem: await createCsr(key) };
+}
+
+/** Joins one machine. @throws Error with labd's answer. */
+async function enrolOne(
+  { url, bundlePem, token }: Enrolling,
+  hostname: string,
+  index: number,
+  { keyPem, csrPem }: FakeRequest,
+): Promise<FakeIdentity> {
   const machineId = machineIdOf(hostname);
-  const csrPem = await createCsr(key);
   const response = await fetch(new URL('/api/auth/enroll', url), {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-forwarded-for': addressOf(index) },
@@ -53,17 +64,25 @@ async function enrolOne({ url, bundlePem, token }: Enrolling, hostname: string, 
   if (!response.ok) throw new Error(`${hostname} did not enrol: ${response.status} ${text}`);
   const { serverId, agentId, certificatePem, chainPem, caPem } = enrolledSchema.parse(JSON.parse(text));
   const trust = { bundlePem: caPem, bundleDigest: bundleDigest(caPem) };
-  return { hostname, serverId, agentId, keyPem: key.privatePem, chainPem: certificatePem + chainPem, ...trust };
+  return { hostname, serverId, agentId, keyPem, chainPem: certificatePem + chainPem, ...trust };
 }
 
-/** Joins all of them, in order of names. @throws Error for the first that labd refuses. */
-export async function enrolFakes(enrolling: Enrolling, hostnames: readonly string[]): Promise<FakeIdentity[]> {
+/**
+ * Joins all of them, in order of names; takes from `requests` what was made before. @throws Error for the first that
+ * labd refuses.
+ */
+export async function enrolFakes(
+  enrolling: Enrolling,
+  hostnames: readonly string[],
+  requests: FakeRequest[] = [],
+): Promise<FakeIdentity[]> {
   const { atOnce = 8 } = enrolling;
   const made: FakeIdentity[] = [];
   let next = 0;
   const worker = async () => {
     for (let index = next++; index < hostnames.length; index = next++) {
-      made[index] = await enrolOne(enrolling, hostnames[index] ?? '', index);
+      const request = requests.pop() ?? (await newFakeRequest());
+      made[index] = await enrolOne(enrolling, hostnames[index] ?? '', index, request);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, worker));

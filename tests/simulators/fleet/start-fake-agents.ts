@@ -10,6 +10,8 @@ import type { ConnectOptions, FleetCounts } from './fake-fleet.ts';
 import type { Enrolling } from './fake-identity.ts';
 
 export type FakeCommand =
+  /** Keys and requests for `count` machines that enrol later. */
+  | { do: 'prepare'; count: number }
   | ({ do: 'enrol'; count: number; prefix?: string } & Enrolling)
   | ({ do: 'connect' } & ConnectOptions)
   | { do: 'facts'; facts: Record<string, unknown> }

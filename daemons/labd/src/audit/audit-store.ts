@@ -1,9 +1,7 @@
 /** The audit table as the log reads and writes it. Reads page by seq within one chain, at most 500 rows (ST-5). */
 import { preparedInsert } from '@labmesh/store/prepared';
 import type { Reader, Store } from '@labmesh/store/store';
-import type { AuditLogTable } from '@labmesh/store/tables';
 import { system } from '@labmesh/wire/fleet/principal';
-import type { Selectable } from 'kysely';
 import { type AuditRecord, fromTableRow } from './audit-row.ts';
 
 const who = system('audit');
@@ -60,8 +58,6 @@ export async function readChains(store: Store): Promise<string[]> {
     after = row.chain;
   }
 }
-
-export type StoredRow = Selectable<AuditLogTable>;
 
 /** Adds rows in one transaction. */
 export const insertRows = preparedInsert('audit_log', [

@@ -6,7 +6,6 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsageExtension,
   Extension,
-  type JsonName as LibraryName,
   KeyUsageFlags,
   KeyUsagesExtension,
   Pkcs10CertificateRequestGenerator,
@@ -20,7 +19,6 @@ export const requests = Pkcs10CertificateRequestGenerator;
 export const certificates = X509CertificateGenerator;
 export const usage = KeyUsageFlags;
 export type AnyExtension = Extension;
-export type JsonName = LibraryName;
 
 export const publicKey = (spki: Uint8Array): PublicKey => new PublicKey(Buffer.from(spki));
 /** A name exactly as a certificate has it, so that issuer and subject are the same bytes. */

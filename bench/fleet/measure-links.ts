@@ -1,0 +1,78 @@
+/** Links of simulated agents: what one costs as it begins, as it idles, and what its heartbeats cost. */
+import { join } from 'node:path';
+import { readStats, sumTree } from '../process-tree.ts';
+import { pinned } from '../started-process.ts';
+import { benchLabd, costOf, type FleetStage, labdCore } from './stage.ts';
+
+export type LinkCosts = {
+  /** CPU from the first dial to the last HELLO_OK, over agents. */
+  acceptCpuMs: number;
+  /** Memory that one more agent takes. */
+  kibPerAgent: number;
+  /** Memory of the whole process with all of them. */
+  rssMib: number;
+  /** Percent of a core without agents, and while they only beat. */
+  emptyCpuPercent: number;
+  idleCpuPercent: number;
+  /** What the beats add to the first of these, over beats: PING and PONG, MSG, and what is written of them. */
+  beatCpuUs: number;
+};
+
+const settleMs = 3_000;
+const watchMs = 20_000;
+/** The first ones pay for code and heap: their memory is not an agent's. */
+const firstShare = 1 / 4;
+
+const rssKibOf = (pid: number) => sumTree(pid, readStats()).rssBytes / 1024;
+
+/** A server that does TLS, WebSocket, HELLO and PONG and nothing else. */
+export async function measureBare(stage: FleetStage): Promise<LinkCosts> {
+  const program = join(import.meta.dir, 'bare-server.ts');
+  const command = pinned([process.execPath, program, join(stage.folder, 'data/identity.pem')], labdCore);
+  const child = Bun.spawn(command, { stdout: 'pipe', stderr: 'inherit' });
+  try {
+    const { value } = await child.stdout.getReader().read();
+    const { url } = JSON.parse(new TextDecoder().decode(value)) as { url: string };
+    return await measureLinks(stage, child.pid, url);
+  } finally {
+    await stage.fakes.ask({ do: 'disconnect' });
+    child.kill('SIGKILL');
+    await child.exited;
+  }
+}
+
+/** labd, freshly started: as after a restart, all of them come. */
+export async function measureLabd(stage: FleetStage): Promise<LinkCosts> {
+  await using labd = await benchLabd(stage.folder);
+  const costs = await measureLinks(stage, labd.daemon.pid, labd.agents);
+  await stage.fakes.ask({ do: 'disconnect' });
+  return costs;
+}
+
+async function measureLinks({ fakes, agents }: FleetStage, pid: number, url: string): Promise<LinkCosts> {
+  const percent = ({ cpuMs, wallMs }: { cpuMs: number; wallMs: number }) => (cpuMs / wallMs) * 100;
+  const count = Math.ceil(agents * firstShare);
+  await fakes.ask({ do: 'connect', url, count, firstBeatMs: 600_000 });
+  await fakes.ask({ do: 'disconnect' });
+  await Bun.sleep(settleMs);
+  const empty = await costOf(pid, () => Bun.sleep(watchMs / 2));
+  const before = rssKibOf(pid);
+  // Beats begin when the last one is there.
+  const storm = await costOf(pid, () => fakes.ask({ do: 'connect', url, firstBeatMs: settleMs }));
+  await Bun.sleep(settleMs);
+  const rssKib = rssKibOf(pid);
+  await Bun.sleep(settleMs);
+  const { beats } = await fakes.ask({ do: 'counts' });
+  const idle = await costOf(pid, () => Bun.sleep(watchMs));
+  const counts = await fakes.ask({ do: 'counts' });
+  if (counts.connected !== agents) throw new Error(`${agents - counts.connected} of ${agents} agents were lost`);
+  const added = idle.cpuMs - (empty.cpuMs / empty.wallMs) * idle.wallMs;
+  return {
+    acceptCpuMs: storm.cpuMs / agents,
+    kibPerAgent: (rssKib - before) / agents,
+    rssMib: rssKib / 1024,
+    emptyCpuPercent: percent(empty),
+    idleCpuPercent: percent(idle),
+    beatCpuUs: (added * 1_000) / (counts.beats - beats),
+  };
+}
