@@ -95,7 +95,8 @@ async function readInput(operation: FleetOperation, request: Request, parts: Dis
   };
 }
 
-async function withinTime<T>(operation: FleetOperation, work: Promise<T>): Promise<T> {
+/** @throws FleetError AGENT_TIMEOUT after 30 s, unless the answer is a stream. */
+export async function withinTime<T>(operation: FleetOperation, work: Promise<T>): Promise<T> {
   if (isStreaming(operation)) return work;
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(

@@ -77,6 +77,19 @@ describe('heartbeats (N5, N7)', () => {
   });
 });
 
+test('beats that the store does not take are turned away before they fill the memory', async () => {
+  await using ground = await openNodeGround();
+  const { id, token } = await joined(ground, 'site-a');
+  const held = Promise.withResolvers<void>();
+  const write = ground.store.write(worker, () => held.promise);
+  const beats = Array.from({ length: 4_097 }, () => codeOf(ground.heartbeats.beat(token, heartbeat(id))));
+  expect(await beats.at(-1)).toBe('RATE_LIMITED');
+  held.resolve();
+  await write;
+  expect(new Set(await Promise.all(beats.slice(0, -1)))).toEqual(new Set(['none']));
+  expect(await codeOf(ground.heartbeats.beat(token, heartbeat(id)))).toBe('none');
+});
+
 test('H6: online to 30 s of silence, stale to 90 s, then offline', async () => {
   await using ground = await openNodeGround();
   const { id, token } = await joined(ground, 'site-a');

@@ -15,10 +15,14 @@ type Beat = { nodeId: string; request: NodeHeartbeatRequest };
 
 const worker = system('node-heartbeats');
 const groupMax = 256;
+/** Beats that wait for the store. */
+const waitingMax = 4_096;
+const againMs = 5_000;
 
 export class Heartbeats implements AsyncDisposable {
   readonly #parts: Pick<World, 'store' | 'clock'>;
   readonly #batch: Batch<Beat, 'heard' | 'banned' | 'unknown'>;
+  #waiting = 0;
 
   constructor(parts: Pick<World, 'store' | 'clock'>) {
     this.#parts = parts;
@@ -27,14 +31,17 @@ export class Heartbeats implements AsyncDisposable {
 
   /**
    * A beat of the node that the token is bound to.
-   * @throws FleetError PERMISSION_DENIED when it names another node, NOT_FOUND: it must register first, BANNED.
+   * @throws FleetError PERMISSION_DENIED when it names another node, NOT_FOUND: it must register first, BANNED,
+   *   RATE_LIMITED while the store is too slow.
    */
   async beat(token: NodeTokenRow, request: NodeHeartbeatRequest): Promise<NodeHeartbeatAnswer> {
     const mustRegister = () => new FleetError('NOT_FOUND', { message: 'this node is not known; register first' });
     if (token.node_id === null) throw mustRegister();
     if (request.node_id !== token.node_id)
       throw new FleetError('PERMISSION_DENIED', { field: 'node_id', message: 'this token is for another node' });
-    const outcome = await this.#batch.add({ nodeId: token.node_id, request });
+    if (this.#waiting >= waitingMax) throw new FleetError('RATE_LIMITED', { retryAfterMs: againMs });
+    this.#waiting++;
+    const outcome = await this.#batch.add({ nodeId: token.node_id, request }).finally(() => this.#waiting--);
     if (outcome === 'banned') throw banned();
     if (outcome === 'unknown') throw mustRegister();
     return { success: true, message: null, requested_state: null };

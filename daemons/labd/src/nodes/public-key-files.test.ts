@@ -25,12 +25,15 @@ describe('key files (tunnel K7)', () => {
     expect(await files.keep(fingerprint(key))).toBe(true);
   });
 
-  test('one that the disk cut short is not there, and is written again', async () => {
+  test('one that the disk cut short or changed is not there, and is written again', async () => {
     using at = folder();
     const files = new PublicKeyFiles(at.path);
     const key = rosenpassKey(1);
     await files.write(key);
-    truncateSync(join(at.path, `${fingerprint(key).slice(7)}.pk`), 10);
+    const path = join(at.path, `${fingerprint(key).slice(7)}.pk`);
+    truncateSync(path, 10);
+    expect(await files.keep(fingerprint(key))).toBe(false);
+    writeFileSync(path, rosenpassKey(2));
     expect(await files.keep(fingerprint(key))).toBe(false);
     await files.write(key);
     expect(await files.keep(fingerprint(key))).toBe(true);

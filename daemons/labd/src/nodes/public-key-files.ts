@@ -3,9 +3,8 @@
  * would make the database ten times as large. Nothing in them is secret.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
 
 const namePattern = /^([0-9a-f]{64})\.pk$/;
 const hexOf = (fingerprint: string): string => fingerprint.replace(/^sha256:/, '');
@@ -24,11 +23,15 @@ export class PublicKeyFiles {
     return join(this.#folder, `${hexOf(fingerprint)}.pk`);
   }
 
-  /** Whether the key of this fingerprint is here, whole; a sweep leaves it a while from now on, for the row to come. */
+  /**
+   * Whether the key of this fingerprint is here, as it was written; a sweep leaves it a while from now on, for the row to
+   * come.
+   */
   async keep(fingerprint: string): Promise<boolean> {
     const path = this.#path(fingerprint);
     try {
-      if ((await stat(path)).size !== rosenpassPublicKeyBytes) return false;
+      // What a disk has spoilt is asked for again.
+      if (fingerprintOf(await readFile(path)) !== `sha256:${hexOf(fingerprint)}`) return false;
       const now = new Date();
       await utimes(path, now, now);
       return true;

@@ -13,7 +13,7 @@ import { addressKey } from '../../limits/address-key.ts';
 import { rateLimited, type RateLimiter } from '../../limits/rate-limiter.ts';
 import { CallRecord, type CallRecordParts } from '../call-record.ts';
 import type { AuditNote } from '../handler.ts';
-import { asFleetError } from '../dispatch.ts';
+import { asFleetError, withinTime } from '../dispatch.ts';
 import { nodeRoutes } from './node-routes.ts';
 
 export type NodeCall = {
@@ -112,7 +112,7 @@ export function makeNodeApp(parts: NodeAppParts): Fetch {
         note: (note) => record.note(note),
         callerIs: (principal) => record.callerIs({ principal, sourceIp, requestId }),
       };
-      const run = () => work[operation.name](call);
+      const run = () => withinTime(operation, work[operation.name](call));
       const answer = operation.name === 'register-node' ? await underWay.during(address, run) : await run();
       await record.done();
       return Response.json(answer, { headers: { ...noStore, 'X-Request-Id': requestId } });
