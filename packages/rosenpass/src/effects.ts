@@ -88,6 +88,8 @@ export type Effect =
       peer: PeerId;
       osk: Uint8Array;
       role: Role;
+      /** Index of the own key pair that this exchange was made with (K8). */
+      ownKey: number;
       version: ProtocolVersion;
       ciphertext: CiphertextEncoding;
       /** Where the verified message came from: the peer's address from now on. */

@@ -190,17 +190,36 @@ describe('own keys (K8)', () => {
     expect(dropsOf(pair.b.effects)).toContain('mac');
   });
 
-  test('a peer may be called with another own pair than the first', () => {
-    const pair = new Pair();
+  /** A second own pair of a. */
+  function secondKey(pair: Pair): PeerOptions['key'] {
     const { context } = pair.a;
     const second = fakeOwnKey(context.suites, seededRandom(98));
     context.ownKeys.set(1, second);
     const key = { fingerprint: fingerprintOf(second.publicKey), prefixes: second.prefixes };
     (context.publicKeys as Map<string, Uint8Array>).set(key.fingerprint, second.publicKey);
     pair.a.exchange.addOwnKey({ index: 1, ...key });
-    pair.join({ ownKey: 1 }, { key });
+    return key;
+  }
+
+  test('a peer may be called with another own pair than the first', () => {
+    const pair = new Pair();
+    pair.join({ ownKey: 1 }, { key: secondKey(pair) });
     pair.network.run(100);
     expect(pair.keys[0]).toBeDefined();
+    expect(pair.keys[0]).toBe(pair.keys[1]);
+    expect(exchangesOf(pair.a)).toMatchObject([{ ownKey: 1 }]);
+    expect(exchangesOf(pair.b)).toMatchObject([{ ownKey: 0 }]);
+  });
+
+  test('with another own pair a handshake that is under way begins anew, at once', () => {
+    const pair = new Pair();
+    pair.join({}, { key: secondKey(pair) });
+    pair.network.run(2_000);
+    expect(dropsOf(pair.b.effects)).toContain('peer_unknown');
+    expect(exchangesOf(pair.a)).toEqual([]);
+    pair.network.apply(pair.a, pair.a.exchange.updatePeer('b', { ownKey: 1 }, pair.network.now));
+    pair.network.run(10);
+    expect(exchangesOf(pair.a)).toMatchObject([{ ownKey: 1 }]);
     expect(pair.keys[0]).toBe(pair.keys[1]);
   });
 });

@@ -74,7 +74,10 @@ export class KeyExchange implements Disposable {
     return this.#plan(peer, now);
   }
 
-  /** Nothing happens when the peer is gone. Another endpoint counts from the next message on. */
+  /**
+   * Nothing happens when the peer is gone. Another endpoint counts from the next message on; with another own key a
+   * handshake that is under way begins anew, since the peer may not know the old one any more (K8).
+   */
   updatePeer(id: PeerId, change: PeerChange, now: number): Effect[] {
     const peer = this.#core.peers.get(id);
     if (peer === undefined) return [];
@@ -88,6 +91,8 @@ export class KeyExchange implements Disposable {
       peer.endpoint = endpoint === undefined ? undefined : normalized(endpoint);
       peer.dialled = endpoint !== undefined;
     }
+    const { initiation, ownKey } = peer;
+    if (initiation !== undefined && initiation.ownKey !== ownKey && begins(peer)) this.#initiator.begin(peer, now);
     return this.#plan(peer, now);
   }
 

@@ -26,6 +26,9 @@ export type Received = {
   now: number;
 };
 
+/** What a handshake was proven with. */
+type Proven = { role: Role; dialect: Dialect; ownKey: number };
+
 const failureReasons: Readonly<Record<StepFailure, DropReason>> = {
   decaps_auth: 'decaps_auth',
   key_missing: 'peer_unknown',
@@ -104,7 +107,8 @@ export class ExchangeCore {
   }
 
   /** The handshake is proven on this side: the peer is where the message came from, and has a new key. */
-  exchanged(peer: Peer, ck: ChainingKey, role: Role, dialect: Dialect, source: Endpoint, now: number): void {
+  exchanged(peer: Peer, ck: ChainingKey, how: Proven, source: Endpoint, now: number): void {
+    const { role, dialect, ownKey } = how;
     peer.endpoint = source;
     peer.last = { at: now, role, dialect };
     peer.staleAt = now + keyLifeMs;
@@ -114,6 +118,7 @@ export class ExchangeCore {
     if (role === 'responder') this.admission.completed(source, now);
     this.admission.learn(source.address, now + keyLifeMs);
     this.touch(peer);
-    this.emit({ effect: 'exchanged', peer: peer.id, osk: ck.derive('osk'), role, ...dialect, endpoint: source });
+    const osk = ck.derive('osk');
+    this.emit({ effect: 'exchanged', peer: peer.id, osk, role, ownKey, ...dialect, endpoint: source });
   }
 }

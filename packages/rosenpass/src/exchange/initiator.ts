@@ -225,7 +225,7 @@ export class Initiator {
       liveAt: now,
     };
     peer.initiation = confirm;
-    core.exchanged(peer, ck, 'initiator', dialect, source, now);
+    core.exchanged(peer, ck, { role: 'initiator', dialect, ownKey }, source, now);
     this.#transmit(peer, confirm, now);
   }
 

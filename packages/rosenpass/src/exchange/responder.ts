@@ -138,7 +138,7 @@ export class Responder {
 
   #conclude(peer: Peer, biscuit: Biscuit, received: Received): void {
     const core = this.#core;
-    const { message, source, version, now } = received;
+    const { message, source, key, version, now } = received;
     const cached = peer.answer;
     if (cached !== undefined && now < cached.until && timingSafeEqual(cached.initConf, beforeCookie(message))) {
       return core.emit({ effect: 'send', to: source, bytes: cached.emptyData.slice() });
@@ -155,7 +155,8 @@ export class Responder {
     core.cancelInitiation(peer);
     const emptyData = this.#emptyData(peer, ck, sidi, version);
     peer.answer = { initConf: beforeCookie(message).slice(), emptyData, until: now + answerLifeMs };
-    core.exchanged(peer, ck, 'responder', { version, ciphertext: peer.answered }, source, now);
+    const dialect = { version, ciphertext: peer.answered };
+    core.exchanged(peer, ck, { role: 'responder', dialect, ownKey: key.index }, source, now);
     core.emit({ effect: 'send', to: source, bytes: emptyData.slice() });
   }
 
