@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { AttestRefused } from '../attest-refused.ts';
 import { type Envelope, type EnvelopeJson, readEnvelope } from '../dsse/envelope.ts';
 import { toBase64 } from '../bytes/base64.ts';
-import { canonicalBytes, canonicalJson, type Json } from '../json/canonical-json.ts';
+import { equalBytes } from '../bytes/bytes.ts';
+import { canonicalBytes, type Json } from '../json/canonical-json.ts';
 import { parseCanonicalJson } from '../json/parse-json.ts';
 import { readSalt } from '../statement/salted-digest.ts';
 import { parseStatement, type Statement } from '../statement/statement.ts';
@@ -25,7 +26,7 @@ const schema = z.strictObject({
   /** Absent in what is made public. */
   salt: z.string().optional(),
   /** What the payload says, for those who look into the file. It has to be the same. */
-  statement: z.json().optional(),
+  statement: z.unknown().optional(),
 });
 
 export type Bundle = {
@@ -58,7 +59,7 @@ export function parseBundle(file: Uint8Array): Bundle {
   const envelope = readEnvelope(dsse);
   refuseOtherSpellings(dsse, envelope);
   const statement = parseStatement(envelope.payload);
-  if (view !== undefined && canonicalJson(view) !== canonicalJson(statement)) {
+  if (view !== undefined && !equalBytes(canonicalBytes(view), envelope.payload)) {
     throw refuse('the statement shown is not the one that was signed');
   }
   return { envelope, statement, tlogProof: tlog_proof, salt: salt === undefined ? undefined : readSalt(salt) };

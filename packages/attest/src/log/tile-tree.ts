@@ -7,7 +7,9 @@ import { tilePath, type TileRef, tileWidth } from '../merkle/tile-path.ts';
 import type { LogDisk } from './log-disk.ts';
 
 /** Tiles in memory, 16 KiB each with the rows above them. */
-const tilesKeptMax = 256;
+const tilesKeptMax = 512;
+/** Entry bundles in memory, at most 128 KiB each. */
+const bundlesKeptMax = 64;
 
 /** Rows of a tile: its hashes, then pairs of them, up to the root of a full one. */
 type TileRows = readonly (readonly Hash[])[];
@@ -54,11 +56,37 @@ function heightOf(width: number): number {
   return height;
 }
 
+/** Values by name, the ones used last. */
+class Kept<T> {
+  readonly #max: number;
+  readonly #values = new Map<string, Promise<T>>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get(name: string, load: () => Promise<T>): Promise<T> {
+    const value = this.#values.get(name) ?? load().catch((error: unknown) => this.#forget(name, error));
+    // Put back at the end: the first one is always the one not used for longest.
+    this.#values.delete(name);
+    this.#values.set(name, value);
+    const [oldest] = this.#values.keys();
+    if (this.#values.size > this.#max && oldest !== undefined) this.#values.delete(oldest);
+    return value;
+  }
+
+  /** A read that failed is tried anew by whoever asks next. */
+  #forget(name: string, error: unknown): never {
+    this.#values.delete(name);
+    throw error;
+  }
+}
+
 export class TileTree {
   readonly #disk: LogDisk;
   readonly #size: number;
-  /** In order of use, the oldest first. */
-  readonly #tiles = new Map<string, Promise<TileRows>>();
+  readonly #tiles = new Kept<TileRows>(tilesKeptMax);
+  readonly #bundles = new Kept<readonly Uint8Array[]>(bundlesKeptMax);
 
   /** @param size of a checkpoint that was verified; only tiles it covers are read. */
   constructor(disk: LogDisk, size: number) {
@@ -73,13 +101,11 @@ export class TileTree {
   }
 
   #rows(level: number, index: number): Promise<TileRows> {
-    const name = `${level}/${index}`;
-    const rows = this.#tiles.get(name) ?? this.#load(level, index);
-    this.#tiles.delete(name);
-    this.#tiles.set(name, rows);
-    const [oldest] = this.#tiles.keys();
-    if (this.#tiles.size > tilesKeptMax && oldest !== undefined) this.#tiles.delete(oldest);
-    return rows;
+    return this.#tiles.get(`${level}/${index}`, () => this.#load(level, index));
+  }
+
+  async #bundle(index: number): Promise<readonly Uint8Array[]> {
+    return entriesOf(await readTile(this.#disk, 'entries', index, this.#size));
   }
 
   /** Root of the whole tree of 2^height leaves that begins at leaf index · 2^height. */
@@ -136,8 +162,8 @@ export class TileTree {
 
   /** The entry at an index below the size. */
   async entry(index: number): Promise<Uint8Array> {
-    const bundle = await readTile(this.#disk, 'entries', Math.floor(index / tileWidth), this.#size);
-    const entry = entriesOf(bundle)[index % tileWidth];
+    const bundle = Math.floor(index / tileWidth);
+    const entry = (await this.#bundles.get(`${bundle}`, () => this.#bundle(bundle)))[index % tileWidth];
     if (entry === undefined) throw damaged('an entry is missing');
     return entry;
   }
