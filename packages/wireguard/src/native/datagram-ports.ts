@@ -6,10 +6,12 @@ export type OnDatagram = (datagram: Uint8Array, address: string, port: number, v
 
 /** The UDP side of a native device. Datagrams are collected and leave together. */
 export interface DatagramPorts {
-  /** UDP port; 0 before a device that only dials has dialled. */
+  /** UDP port. */
   readonly port: number;
-  /** Makes sure that datagrams can go there. */
-  reach(endpoint: Endpoint): Promise<void>;
+  /** Makes sure that datagrams for a peer (by name) can go there. */
+  reach(peer: string, endpoint: Endpoint): Promise<void>;
+  /** The peer is gone. */
+  leave(peer: string): void;
   /** Opens all sockets that lead somewhere anew: our own addresses changed. */
   moved(): Promise<void>;
   /** Handshakes to that place go unanswered: a socket may have lost its way when our own addresses changed. */
@@ -38,4 +40,24 @@ export function widenBuffers(setsockopt: SetOption, socket: object): void {
   const set = (name: number) => setsockopt(fd, socketLevel, name, value, 4) === 0;
   if (!set(options.receiveBufferForce)) set(options.receiveBuffer);
   if (!set(options.sendBufferForce)) set(options.sendBuffer);
+}
+
+/**
+ * Sends `count` datagrams. `sendFrom` sends those from an index on and gives how many went; it throws when the first of
+ * them is refused. One that is refused must not cost the others behind it their way. Gives how many were refused, and how
+ * many found the buffer full.
+ */
+export function sendPastFaults(count: number, sendFrom: (at: number) => number): { refused: number; full: number } {
+  let [at, refused] = [0, 0];
+  while (at < count) {
+    try {
+      const sent = sendFrom(at);
+      if (sent === 0) break;
+      at += sent;
+    } catch {
+      refused += 1;
+      at += 1;
+    }
+  }
+  return { refused, full: count - at };
 }

@@ -6,17 +6,17 @@ import { isIPv6 } from 'node:net';
 import type { Path } from '../dataplane/peer.ts';
 import { libc } from '../ffi/libc.ts';
 import type { Endpoint } from '../tunnel-device.ts';
-import { type DatagramPorts, type OnDatagram, widenBuffers } from './datagram-ports.ts';
+import { type DatagramPorts, type OnDatagram, sendPastFaults, widenBuffers } from './datagram-ports.ts';
 
-type Dialled = {
+type Socket = Bun.udp.ConnectedSocket<'uint8array'>;
+type Place = {
   endpoint: Endpoint;
-  socket: Bun.udp.ConnectedSocket<'uint8array'>;
+  /** Undefined while there is no way there. */
+  socket: Socket | undefined;
   waiting: Uint8Array[];
   dialledAtMs: number;
+  dialling: Promise<void> | undefined;
 };
-
-/** Places that were dialled; the oldest is hung up for another one. A node has one hub. */
-const placesMax = 64;
 
 /** A socket that cannot send is opened anew, this often at most. */
 const redialMs = 1_000;
@@ -25,83 +25,113 @@ const nameOf = ({ address, port }: Endpoint) => `${address}|${port}`;
 
 export class DialledPorts implements DatagramPorts {
   readonly #onDatagram: OnDatagram;
-  readonly #dialled = new Map<string, Dialled>();
-  readonly #dialling = new Map<string, Promise<void>>();
+  /** As many as there are peers, at most. */
+  readonly #places = new Map<string, Place>();
+  readonly #placeOf = new Map<string, string>();
+  /** Of the first place, every time: routers on the way keep what they know of it. */
+  readonly port: number;
   #closed = false;
 
-  constructor(onDatagram: OnDatagram) {
+  private constructor(port: number, onDatagram: OnDatagram) {
+    this.port = port;
     this.#onDatagram = onDatagram;
   }
 
-  get port(): number {
-    for (const { socket } of this.#dialled.values()) return socket.port;
-    return 0;
+  static async open(onDatagram: OnDatagram): Promise<DialledPorts> {
+    // Nothing is open before there is a place to dial; only the number is chosen.
+    const chosen = await Bun.udpSocket({ hostname: '127.0.0.1' });
+    const { port } = chosen;
+    chosen.close();
+    return new DialledPorts(port, onDatagram);
   }
 
   /** Never rejects: without a way there now, `renew` tries again. */
-  reach(endpoint: Endpoint): Promise<void> {
-    return this.#dialled.has(nameOf(endpoint)) ? Promise.resolve() : this.#dial(endpoint);
+  async reach(peer: string, endpoint: Endpoint): Promise<void> {
+    const name = nameOf(endpoint);
+    if (this.#placeOf.get(peer) !== name) this.leave(peer);
+    this.#placeOf.set(peer, name);
+    const known = this.#places.get(name);
+    if (known?.socket !== undefined) return;
+    const place = known ?? { endpoint, socket: undefined, waiting: [], dialledAtMs: -Infinity, dialling: undefined };
+    this.#places.set(name, place);
+    await this.#dial(place);
+  }
+
+  leave(peer: string): void {
+    const name = this.#placeOf.get(peer);
+    this.#placeOf.delete(peer);
+    if (name === undefined || [...this.#placeOf.values()].includes(name)) return;
+    this.#places.get(name)?.socket?.close();
+    this.#places.delete(name);
   }
 
   async moved(): Promise<void> {
-    await Promise.all(Array.from(this.#dialled.values(), ({ endpoint }) => this.#dial(endpoint)));
+    await Promise.all(Array.from(this.#places.values(), (place) => this.#dial(place)));
   }
 
-  renew({ address, port }: Path): void {
-    void this.#dial({ address, port });
+  renew(path: Path): void {
+    const place = this.#places.get(nameOf(path));
+    if (place !== undefined) void this.#dial(place);
   }
 
   send(datagram: Uint8Array, path: Path): void {
-    this.#dialled.get(nameOf(path))?.waiting.push(datagram);
+    this.#places.get(nameOf(path))?.waiting.push(datagram);
   }
 
   flush(): number {
     let lost = 0;
-    for (const dialled of this.#dialled.values()) {
-      const { socket, waiting } = dialled;
-      if (waiting.length === 0) continue;
-      dialled.waiting = [];
-      try {
-        lost += waiting.length - socket.sendMany(waiting);
-      } catch {
-        // Most likely the address it sends from is ours no longer.
-        lost += waiting.length;
-        this.#dialSoon(dialled);
-      }
+    for (const place of this.#places.values()) {
+      if (place.waiting.length > 0) lost += this.#flushPlace(place);
     }
     return lost;
   }
 
   close(): void {
     this.#closed = true;
-    for (const { socket } of this.#dialled.values()) socket.close();
-    this.#dialled.clear();
+    for (const { socket } of this.#places.values()) socket?.close();
+    this.#places.clear();
   }
 
-  #dialSoon(dialled: Dialled): void {
-    const now = performance.now();
-    if (now - dialled.dialledAtMs < redialMs) return;
-    dialled.dialledAtMs = now;
-    void this.#dial(dialled.endpoint);
+  #flushPlace(place: Place): number {
+    const { socket, waiting } = place;
+    place.waiting = [];
+    const sendFrom = (at: number) => socket?.sendMany(at === 0 ? waiting : waiting.slice(at)) ?? 0;
+    const { refused, full } = sendPastFaults(waiting.length, sendFrom);
+    // Most likely the address it sends from is ours no longer.
+    const isLost = refused > 0 || socket === undefined;
+    if (isLost && performance.now() - place.dialledAtMs >= redialMs) void this.#dial(place);
+    return refused + full;
   }
 
-  /** Once at a time for each place. The socket before it is used until the new one is there. */
-  #dial(endpoint: Endpoint): Promise<void> {
-    const name = nameOf(endpoint);
-    const running = this.#dialling.get(name);
-    if (running !== undefined) return running;
-    const dialling = this.#open(endpoint)
+  /** Once at a time for each place. Never rejects. */
+  #dial(place: Place): Promise<void> {
+    place.dialledAtMs = performance.now();
+    place.dialling ??= this.#open(place)
       .catch(() => {})
-      .finally(() => this.#dialling.delete(name));
-    this.#dialling.set(name, dialling);
-    return dialling;
+      .finally(() => {
+        place.dialling = undefined;
+      });
+    return place.dialling;
   }
 
-  async #open(endpoint: Endpoint): Promise<void> {
-    const { address, port } = endpoint;
-    const socket = await Bun.udpSocket({
+  async #open(place: Place): Promise<void> {
+    const isFirst = this.#places.values().next().value === place;
+    // The same port cannot be had twice.
+    place.socket?.close();
+    place.socket = undefined;
+    const connect = (port: number) => this.#connect(place.endpoint, port);
+    const socket = await (isFirst ? connect(this.port).catch(() => connect(0)) : connect(0));
+    const isWanted = !this.#closed && this.#places.get(nameOf(place.endpoint)) === place;
+    if (!isWanted) return socket.close();
+    widenBuffers(libc().setsockopt, socket);
+    place.socket = socket;
+  }
+
+  #connect({ address, port }: Endpoint, ownPort: number): Promise<Socket> {
+    return Bun.udpSocket({
       // It binds to IPv4 otherwise and could not reach IPv6 then.
       ...(isIPv6(address) && { hostname: '::' }),
+      port: ownPort,
       connect: { hostname: address, port },
       binaryType: 'uint8array',
       socket: {
@@ -110,18 +140,5 @@ export class DialledPorts implements DatagramPorts {
         error: () => {},
       },
     });
-    if (this.#closed) return socket.close();
-    widenBuffers(libc().setsockopt, socket);
-    this.#dialled.get(nameOf(endpoint))?.socket.close();
-    this.#dialled.set(nameOf(endpoint), { endpoint, socket, waiting: [], dialledAtMs: performance.now() });
-    if (this.#dialled.size > placesMax) this.#hangUpOldest();
-  }
-
-  #hangUpOldest(): void {
-    for (const [name, { socket }] of this.#dialled) {
-      socket.close();
-      this.#dialled.delete(name);
-      return;
-    }
   }
 }

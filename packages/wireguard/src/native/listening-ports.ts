@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import { plainAddress } from '../dataplane/ip-address.ts';
 import type { Path } from '../dataplane/peer.ts';
 import { libc } from '../ffi/libc.ts';
-import { type DatagramPorts, type OnDatagram, widenBuffers } from './datagram-ports.ts';
+import { type DatagramPorts, type OnDatagram, sendPastFaults, widenBuffers } from './datagram-ports.ts';
 
 type Outgoing = Uint8Array | number | string;
 type Listener = { socket: Bun.udp.Socket<'uint8array'>; v6: boolean; waiting: Outgoing[] };
@@ -38,6 +38,7 @@ export async function openListeningPorts(
   return {
     port: chosen,
     reach: () => Promise.resolve(),
+    leave: () => {},
     moved: () => Promise.resolve(),
     renew: () => {},
     send: (datagram, path) => listenerFor(listeners, path)?.waiting.push(datagram, path.port, path.address),
@@ -57,24 +58,7 @@ function flush(listener: Listener): number {
   const { socket, waiting } = listener;
   if (waiting.length === 0) return 0;
   listener.waiting = [];
-  const count = waiting.length / 3;
-  try {
-    return count - socket.sendMany(waiting);
-  } catch {
-    return sendEach(socket, waiting);
-  }
-}
-
-/** One place that cannot be reached must not cost the others their datagrams. */
-function sendEach(socket: Bun.udp.Socket<'uint8array'>, waiting: readonly Outgoing[]): number {
-  let lost = 0;
-  for (let at = 0; at < waiting.length; at += 3) {
-    const [datagram, port, address] = waiting.slice(at, at + 3) as [Uint8Array, number, string];
-    try {
-      if (!socket.send(datagram, port, address)) lost += 1;
-    } catch {
-      lost += 1;
-    }
-  }
-  return lost;
+  const sendFrom = (at: number) => socket.sendMany(at === 0 ? waiting : waiting.slice(at * 3));
+  const { refused, full } = sendPastFaults(waiting.length / 3, sendFrom);
+  return refused + full;
 }

@@ -79,7 +79,7 @@ export class NativeEngine implements AsyncDisposable {
     const { listen } = config;
     const ports =
       listen === undefined
-        ? new DialledPorts(onDatagram)
+        ? await DialledPorts.open(onDatagram)
         : await openListeningPorts(listen.addresses, listen.port, onDatagram);
     try {
       engine = new NativeEngine(config, parts, ports);
@@ -101,7 +101,8 @@ export class NativeEngine implements AsyncDisposable {
 
   async setPeer(peer: PeerConfig): Promise<void> {
     const endpoint = peer.endpoint && { ...peer.endpoint, address: plainAddress(peer.endpoint.address) };
-    if (endpoint !== undefined) await this.#ports.reach(endpoint);
+    if (endpoint !== undefined) await this.#ports.reach(peer.publicKey.toHex(), endpoint);
+    if (this.#closed) return;
     this.#plane.setPeer({ ...peer, endpoint }, this.#clock.now());
     this.#settle();
   }
@@ -120,6 +121,7 @@ export class NativeEngine implements AsyncDisposable {
 
   removePeer(publicKey: Uint8Array): void {
     this.#plane.removePeer(publicKey);
+    this.#ports.leave(publicKey.toHex());
   }
 
   peers(): PeerState[] {
