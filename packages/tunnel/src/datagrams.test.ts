@@ -71,6 +71,20 @@ describe('datagrams of the key exchange', () => {
     }
   });
 
+  test.each([
+    ['port 0, as a forged source has it', '127.0.0.1', 0],
+    ['an address that takes no datagrams', '255.255.255.255', 9],
+    ['an address that is none', 'x', 9],
+  ])('what cannot be sent is lost, and nothing else: %s', async (_, address, port) => {
+    const atHub = inbox();
+    await using hub = await listenDatagrams(['127.0.0.1'], 0, atHub.onDatagram);
+    hub.send({ address, port }, bytes('lost'));
+    await using node = new DialledDatagrams(atHub.onDatagram);
+    node.send({ address, port }, bytes('lost'));
+    node.send({ address: '127.0.0.1', port: hub.port }, bytes('hello'));
+    expect((await atHub.wait(1)).map(({ text }) => text)).toEqual(['hello']);
+  });
+
   test('a mapped address is the IPv4 address that it holds', () => {
     expect(plainEndpoint('::ffff:192.0.2.1', 9)).toEqual({ address: '192.0.2.1', port: 9 });
     expect(plainEndpoint('::ffff:0:1', 9).address).toBe('::ffff:0:1');

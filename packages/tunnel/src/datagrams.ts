@@ -11,6 +11,19 @@ export interface Datagrams extends AsyncDisposable {
   send(to: Endpoint, bytes: Uint8Array): void;
 }
 
+/**
+ * Gives whether the socket took it. Sockets throw at a place that there is no way to, at one that the firewall forbids, and
+ * at port 0, which anybody may name as the source of a datagram.
+ */
+function trySend(send: () => boolean): boolean {
+  try {
+    send();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** IPv4 that came over an IPv6 socket is IPv4 again. */
 export const plainEndpoint = (address: string, port: number): Endpoint => ({
   address: address.replace(/^::ffff:(?=\d+\.)/i, ''),
@@ -54,7 +67,7 @@ export async function listenDatagrams(
       const isIpv6 = isIPv6(to.address);
       // The wildcard `::` takes both families.
       const own = sockets.find((one) => one.isIpv6 === isIpv6) ?? sockets.find((one) => one.isIpv6);
-      own?.socket.send(bytes, to.port, to.address);
+      if (own !== undefined) trySend(() => own.socket.send(bytes, to.port, to.address));
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
@@ -85,8 +98,11 @@ export class DialledDatagrams implements Datagrams {
   send(to: Endpoint, bytes: Uint8Array): void {
     if (this.#isClosed) return;
     if (to.address !== this.#at?.address || to.port !== this.#at.port) this.#dial(to);
-    if (this.#socket !== undefined) this.#socket.send(bytes);
-    else if (this.#waiting.length < waitingMax) this.#waiting.push(bytes);
+    const socket = this.#socket;
+    if (socket !== undefined) {
+      // Of an address that is ours no longer: the next datagram leaves from another socket.
+      if (!trySend(() => socket.send(bytes))) this.reopen();
+    } else if (this.#waiting.length < waitingMax) this.#waiting.push(bytes);
   }
 
   /** The next datagram leaves from a new socket: after a change of our own addresses. */
@@ -100,24 +116,28 @@ export class DialledDatagrams implements Datagrams {
   #dial(to: Endpoint): void {
     this.reopen();
     this.#at = to;
-    const opening = Bun.udpSocket({
-      // Bun binds to IPv4 otherwise and could not send to IPv6 then.
-      ...(isIPv6(to.address) && { hostname: '::' }),
-      connect: { hostname: to.address, port: to.port },
-      binaryType: 'uint8array',
-      socket: handlers(this.#onDatagram),
-    });
-    opening.then(
+    this.#connect(to).then(
       (socket) => {
         if (this.#isClosed || this.#at !== to) return socket.close();
         this.#socket = socket;
-        for (const bytes of this.#waiting.splice(0)) socket.send(bytes);
+        for (const bytes of this.#waiting.splice(0)) trySend(() => socket.send(bytes));
       },
       // No route now: the next resend dials again.
       () => {
         if (this.#at === to) this.reopen();
       },
     );
+  }
+
+  /** Async, since Bun throws some faults at once and rejects with others. */
+  async #connect({ address, port }: Endpoint): Promise<Bun.udp.ConnectedSocket<'uint8array'>> {
+    return Bun.udpSocket({
+      // Bun binds to IPv4 otherwise and could not send to IPv6 then.
+      ...(isIPv6(address) && { hostname: '::' }),
+      connect: { hostname: address, port },
+      binaryType: 'uint8array',
+      socket: handlers(this.#onDatagram),
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
