@@ -1,6 +1,5 @@
 /** The native backend: a TUN made where it stays, and our own data plane behind it (spec tunnel.md R3, R4). */
 import { closeSync } from 'node:fs';
-import sodium from 'libsodium-wrappers';
 import type { AeadProvider } from '../aead/aead-provider.ts';
 import type { LinkBackend } from '../devices/link-backend.ts';
 import { openTun } from '../ffi/open-tun.ts';
@@ -49,8 +48,6 @@ export class NativeBackend implements LinkBackend {
   /** @throws what the bind of a listening address says. */
   async control(config: DeviceConfig): Promise<WireguardControl> {
     if (this.#tunFd === undefined) throw new Error('the interface was not made yet');
-    // Cookies are sealed by it, whoever seals the packets.
-    await sodium.ready;
     this.#engine = await NativeEngine.open(config, { ...this.#parts, tunFd: this.#tunFd });
     this.#tunFd = undefined;
     return new NativeControl(this.#engine);

@@ -3,6 +3,7 @@
  * runs on this thread but for waiting.
  */
 import { randomBytes } from 'node:crypto';
+import sodium from 'libsodium-wrappers';
 import type { AeadProvider } from '../aead/aead-provider.ts';
 import { type Clock, systemClock } from '@labmesh/kit/clock';
 import { DataPlane } from '../dataplane/data-plane.ts';
@@ -74,6 +75,8 @@ export class NativeEngine implements AsyncDisposable {
 
   /** @throws what the bind of a listening address says; the TUN stays open then. */
   static async open(config: DeviceConfig, parts: EngineParts): Promise<NativeEngine> {
+    // Cookies are sealed by it, whoever seals the packets.
+    await sodium.ready;
     let engine: NativeEngine | undefined;
     const onDatagram: OnDatagram = (datagram, address, port, via) => engine?.take(datagram, address, port, via);
     const { listen } = config;
