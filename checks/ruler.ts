@@ -24,7 +24,7 @@ export const marks = {
   commentPercentLeast: { aim: 10, wall: 6, atLeast: true },
   testLinesPerSourceLine: { aim: 0.8, wall: 0.5, atLeast: true },
   entryFileLines: { aim: 40, wall: 60 },
-  daemonDependencies: { aim: 9, wall: 15 },
+  daemonDependencies: { aim: 10, wall: 15 },
 } as const satisfies Record<string, Mark>;
 
 export type MeasureName = keyof typeof marks;

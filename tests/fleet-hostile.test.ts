@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { certificatesIn } from '@labmesh/pki/der/pem';
 import { clientAuth, readCertificate } from '@labmesh/pki/der/read-certificate';
 import { createCsr } from '@labmesh/pki/csr';
-import { extension, requests } from '@labmesh/pki/issue/library';
+import { extension, requests } from '@labmesh/pki/testing/library';
 import { generateKey, signingAlgorithm } from '@labmesh/pki/keys';
 import type { Link } from '@labmesh/link/link';
 import { admissionAttacks, runAttacks } from './harness/fleet/admission-attacks.ts';

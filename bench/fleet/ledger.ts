@@ -11,7 +11,7 @@ import { systemClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import { createCsr, parseCsr } from '@labmesh/pki/csr';
 import { clientAuth } from '@labmesh/pki/der/read-certificate';
-import { certificates, extension, publicKey, usage } from '@labmesh/pki/issue/library';
+import { certificates, extension, publicKey, usage } from '@labmesh/pki/testing/library';
 import { generateKey, signingAlgorithm } from '@labmesh/pki/keys';
 import { openStore } from '@labmesh/store/open-store';
 import type { Store } from '@labmesh/store/store';

@@ -34,7 +34,7 @@ function measure(aead: AeadProvider): AeadRate {
 /** Packets of 1,424 bytes a second, for each provider that runs here. */
 export async function measureAead(): Promise<AeadRate[]> {
   const rates: AeadRate[] = [];
-  for (const name of ['libcrypto', 'wasm', 'js'] as const) {
+  for (const name of ['libcrypto', 'wasm'] as const) {
     const choice = await chooseAead(name).catch(() => undefined);
     if (choice !== undefined) rates.push(measure(choice.aead));
   }

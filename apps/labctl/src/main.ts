@@ -10,7 +10,7 @@ import { selfCommand } from './self-command.ts';
 
 /** Programs beside labctl, by name; each is loaded only when it is meant. */
 const programs: Readonly<Record<string, (argv: string[]) => Main>> = {
-  labmand: (argv) => async (life) => (await import('@labmesh/labman/main')).labmandMain(argv, life),
+  labmand: (argv) => async (life) => (await import('@labmesh/labman/labmand-main')).labmandMain(argv, life),
   labman: (argv) => async (life) => (await import('@labmesh/labman/cli/labman-main')).labmanMain(argv, life),
   labd: (argv) => async (life) => (await import('@labmesh/labd/labd-main')).labdMain(argv, life),
   'lab-agent': (argv) => async (life) =>

@@ -14,8 +14,8 @@ import { metricsHandler } from './metrics-handler.ts';
 import { nodeRelay } from './node-relay.ts';
 import { openListener } from './open-listener.ts';
 import { localPaths, proxyHandler } from './proxy.ts';
-import { SlugIndex } from './slug-index.ts';
-import { loadSlugKey } from './slug-key.ts';
+import { SlugIndex } from './slugs/slug-index.ts';
+import { loadSlugKey } from './slugs/slug-key.ts';
 
 export { AddressInUseError } from './open-listener.ts';
 

@@ -1,7 +1,7 @@
 import type { Endpoint } from '@labmesh/inference/registry/endpoint';
 import type { Registry } from '@labmesh/inference/watch/registry';
 import { shownModelId } from './guard/shown-model-id.ts';
-import type { SlugEntry } from './slug-index.ts';
+import type { SlugEntry } from './slugs/slug-index.ts';
 
 type Usable = Pick<Registry, 'usable'>;
 

@@ -17,7 +17,7 @@ import { guardLoopback } from '@labmesh/kit/http/loopback-guard';
 import { plainModels, slugModels } from './models-list.ts';
 import { NodeExchange } from './guard/node-exchange.ts';
 import { shownModelId } from './guard/shown-model-id.ts';
-import type { SlugIndex } from './slug-index.ts';
+import type { SlugIndex } from './slugs/slug-index.ts';
 
 export type ProxyParts = {
   relay: Relay;

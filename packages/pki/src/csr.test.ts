@@ -4,7 +4,7 @@ import type { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import fc from 'fast-check';
 import { createCsr, csrTextMax, parseCsr } from './csr.ts';
 import { readPem, toPem } from './der/pem.ts';
-import { extension, requests, usage } from './issue/library.ts';
+import { extension, requests, usage } from './testing/library.ts';
 import { curveOf, generateKey, keyFromPem, signingAlgorithm } from './keys.ts';
 import { hasOpenssl, openssl } from './testing/openssl.ts';
 
@@ -26,6 +26,15 @@ test.each(['P-256', 'P-384'] as const)('a %s request gives back its key (CA-4)',
   const again = await keyFromPem(one.privatePem);
   expect(again.keyHash).toBe(one.keyHash);
   expect(curveOf(again.spki)).toBe(curve);
+});
+
+test.skipIf(!hasOpenssl)('OpenSSL takes our requests (needs openssl)', async () => {
+  for (const curve of ['P-256', 'P-384'] as const) {
+    const text = await createCsr(await generateKey(curve));
+    const shown = openssl({ 'request.pem': text }, 'req', '-in', 'request.pem', '-verify', '-noout', '-subject').output;
+    expect(shown).toMatch(/verify OK/i);
+    expect(shown).toMatch(/CN ?= ?labmesh/);
+  }
 });
 
 test('what a hostile request asks for is not even read: CA:TRUE, CN=admin, other names', async () => {

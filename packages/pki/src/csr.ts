@@ -5,24 +5,25 @@
 import { verify } from 'node:crypto';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { DerError, DerReader, tag } from './der/der-reader.ts';
-import { readPem } from './der/pem.ts';
+import { readPem, toPem } from './der/pem.ts';
 import { readSignatureHash, sha256Hex } from './der/read-certificate.ts';
-import { requests } from './issue/library.ts';
-import { type Curve, curveOf, type EcKey, publicKeyOf, signingAlgorithm } from './keys.ts';
+import { element, objectId, positiveInteger, sequence } from './der/write-der.ts';
+import { signDer } from './issue/sign-der.ts';
+import { type Curve, curveOf, type EcKey, publicKeyOf } from './keys.ts';
 
 /** Largest request taken, characters. One of ours has about 400. */
 export const csrTextMax = 8 * 1024;
 
 export type Csr = { spki: Uint8Array; keyHash: string; curve: Curve };
 
-/** A request for the key's certificate, PEM. It names nobody: the issuer decides. */
+/** CN=labmesh: a request must have a subject, and nobody reads it. */
+const subject = sequence(element(tag.set, sequence(objectId('2.5.4.3'), element(0x0c, Buffer.from('labmesh')))));
+
+/** A request for the key's certificate, PEM (RFC 2986, 4). It names nobody: the issuer decides. */
 export async function createCsr(key: EcKey): Promise<string> {
-  const request = await requests.create({
-    name: 'CN=labmesh',
-    keys: { privateKey: key.privateKey, publicKey: key.publicKey },
-    signingAlgorithm: signingAlgorithm(key.curve),
-  });
-  return `${request.toString('pem')}\n`;
+  const noAttributes = element(0xa0);
+  const der = await signDer(key, () => sequence(positiveInteger('0'), subject, key.spki, noAttributes));
+  return toPem('CERTIFICATE REQUEST', der);
 }
 
 type Parts = { body: Uint8Array; spki: Uint8Array; algorithm: DerReader; signature: Uint8Array };

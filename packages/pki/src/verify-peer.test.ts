@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { clientAuth, readCertificate } from './der/read-certificate.ts';
 import { createCross, createIntermediate, createRoot } from './issue/profiles.ts';
-import { certificates, extension, publicKey, subjectOf, usage } from './issue/library.ts';
+import { certificates, extension, publicKey, subjectOf, usage } from './testing/library.ts';
 import { generateKey, signingAlgorithm } from './keys.ts';
 import { PeerRefused } from './peer-refused.ts';
 import { pemOf, sampleCa, sampleDomain, type SampleCa, type SampleLeaf } from './testing/sample-ca.ts';

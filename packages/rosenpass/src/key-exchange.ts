@@ -26,7 +26,7 @@ import { normalized } from './exchange/source-key.ts';
 import type { Suites } from './hash/suite.ts';
 import { fittingMac } from './message/envelope.ts';
 import { recognize, type Recognized } from './message/layout.ts';
-import type { Random } from './steps/step-context.ts';
+import type { RandomSource as Random } from './mceliece/random-source.ts';
 import type { StepResult } from './steps/step-job.ts';
 
 export type KeyExchangeOptions = {

@@ -14,7 +14,7 @@ import type { Logger } from '@labmesh/kit/log';
 export type DeviceWish = Omit<DeviceConfig, 'isolation'> & {
   backend: 'auto' | 'kernel' | 'wireguard-go' | 'native';
   isolation: IsolationKind | 'auto';
-  aead: 'auto' | 'libcrypto' | 'wasm' | 'js';
+  aead: 'auto' | 'libcrypto' | 'wasm';
   /** Where the native backend keeps the last timestamp that it sent (N7). */
   timestampPath: string;
   log: Logger;

@@ -3,7 +3,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Effect, Endpoint } from '@labmesh/rosenpass/effects';
 import type { KeyExchange } from '@labmesh/rosenpass/key-exchange';
 import type { Datagrams } from './datagrams.ts';
-import type { StepPool } from './step-pool.ts';
+import type { StepPool } from './steps/step-pool.ts';
 
 /** What the driver does not do itself. */
 export type ExchangeNews = Extract<Effect, { effect: 'exchanged' | 'stale' | 'dropped' }>;

@@ -11,7 +11,7 @@ import type { TunnelView } from '@labmesh/wire/tunnel';
 import type { ChosenDevice } from './choose-device.ts';
 import { type Datagrams, DialledDatagrams, listenDatagrams } from './datagrams.ts';
 import { Tunnel, type TunnelEvent } from './tunnel.ts';
-import type { TunnelKeys } from './tunnel-keys.ts';
+import type { TunnelKeys } from './keys/tunnel-keys.ts';
 
 export type OpenTunnelOptions = {
   keys: TunnelKeys;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { type Datagrams, DialledDatagrams, listenDatagrams } from './datagrams.ts';
-import { keepPublicKey } from './public-key-files.ts';
+import { keepPublicKey } from './keys/public-key-files.ts';
 import { PairedDevice } from './testing/paired-device.ts';
 import { tunnelEnd } from './testing/tunnel-end.ts';
 import type { TunnelPeerSettings } from './tunnel-peer.ts';

@@ -19,9 +19,9 @@ import type { Endpoint, PeerState, TunnelDevice } from '@labmesh/wireguard/tunne
 import type { Datagrams } from './datagrams.ts';
 import { DropBook } from './drop-book.ts';
 import { ExchangeDriver, type ExchangeNews } from './exchange-driver.ts';
-import type { StepPool } from './step-pool.ts';
+import type { StepPool } from './steps/step-pool.ts';
 import { type PeerTally, showPeer, type TunnelPeerSettings } from './tunnel-peer.ts';
-import { TunnelKeyError } from './tunnel-key-error.ts';
+import { TunnelKeyError } from './keys/tunnel-key-error.ts';
 
 export type TunnelEvent =
   | { event: 'pq_active' | 'pq_stale' | 'pq_fallback' | 'psk_mismatch' | 'cut'; peer: string; reason?: string }

@@ -4,7 +4,7 @@
  */
 import { toPem, certificatesIn } from '@labmesh/pki/der/pem';
 import { clientAuth, readCertificate } from '@labmesh/pki/der/read-certificate';
-import { certificates, extension, publicKey, usage } from '@labmesh/pki/issue/library';
+import { certificates, extension, publicKey, usage } from '@labmesh/pki/testing/library';
 import { createLeaf, newSerial } from '@labmesh/pki/issue/profiles';
 import { type EcKey, generateKey, signingAlgorithm } from '@labmesh/pki/keys';
 import type { LeafKind } from '@labmesh/pki/spiffe-id';

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { RosenpassConfig } from '@labmesh/rosenpass/formats/rosenpass-toml';
 import { readRpPublicDirectory } from '@labmesh/rosenpass/formats/rp-directory';
-import { checkPublicKey } from '@labmesh/tunnel/public-key-files';
+import { checkPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import type { AddTunnelPeer } from '@labmesh/wire/tunnel';
 import { CommandError } from '../command-error.ts';
 

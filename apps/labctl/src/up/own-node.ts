@@ -1,7 +1,7 @@
 /** labman inside `labctl up`: the slugs of what the registry knows, and its listener when `[labman]` asks for one. */
 import { type LabmanConfig, readLabmanConfig } from '@labmesh/labman/labman-config';
 import { AddressInUseError, startLabman, type Labman } from '@labmesh/labman/labman';
-import { SlugIndex } from '@labmesh/labman/slug-index';
+import { SlugIndex } from '@labmesh/labman/slugs/slug-index';
 import { systemClock } from '@labmesh/kit/clock';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';

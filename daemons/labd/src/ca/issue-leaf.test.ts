@@ -3,7 +3,7 @@ import { createCsr } from '@labmesh/pki/csr';
 import { certificatesIn } from '@labmesh/pki/der/pem';
 import { readCertificate } from '@labmesh/pki/der/read-certificate';
 import { generateKey } from '@labmesh/pki/keys';
-import { extension, requests, usage } from '@labmesh/pki/issue/library';
+import { extension, requests, usage } from '@labmesh/pki/testing/library';
 import { type LeafKind, leafKinds } from '@labmesh/pki/spiffe-id';
 import type { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { renewAfter } from './issue-leaf.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { OptionsError } from '@labmesh/kit/options';
 import { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import type { TunnelEvent } from '@labmesh/tunnel/tunnel';
-import { TunnelKeys } from '@labmesh/tunnel/tunnel-keys';
+import { TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
 import { addTunnelMetrics } from '@labmesh/tunnel/tunnel-metrics';
 import type { Metrics } from '@labmesh/kit/metrics';
 import { system } from '@labmesh/wire/fleet/principal';

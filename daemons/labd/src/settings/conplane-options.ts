@@ -73,7 +73,7 @@ export const conplaneOptions = defineOptions({
   tunnelAead: {
     type: 'string',
     default: 'auto',
-    choices: ['auto', 'libcrypto', 'wasm', 'js'],
+    choices: ['auto', 'libcrypto', 'wasm'],
     file: 'conplane.tunnel.aead',
     help: 'who computes ChaCha20-Poly1305',
   },

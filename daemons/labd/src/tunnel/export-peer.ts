@@ -2,7 +2,7 @@
 import { keyText } from '@labmesh/rosenpass/formats/key-text';
 import { rosenpassToml } from '@labmesh/rosenpass/formats/rosenpass-toml';
 import { wgConf } from '@labmesh/rosenpass/formats/wg-conf';
-import { parseWireguardKey } from '@labmesh/tunnel/wireguard-keys';
+import { parseWireguardKey } from '@labmesh/tunnel/keys/wireguard-keys';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { HubAddress, TunnelPeerRow } from '../nodes/node-tunnel.ts';
 

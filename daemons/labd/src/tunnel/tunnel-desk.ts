@@ -1,8 +1,8 @@
 /** What operators do with the hub (tunnel 2.9, X7, K6, Q7). Rows first, then the device: a crash between leaves the reconciler to it. */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
-import { checkPublicKey } from '@labmesh/tunnel/public-key-files';
-import { TunnelKeyError } from '@labmesh/tunnel/tunnel-key-error';
+import { checkPublicKey } from '@labmesh/tunnel/keys/public-key-files';
+import { TunnelKeyError } from '@labmesh/tunnel/keys/tunnel-key-error';
 import { parseHostPort } from '@labmesh/tunnel/named-endpoint';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { uuidv7 } from '@labmesh/wire/ids';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { OptionsError, parseOptions, renderHelp } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
 import { groupedFingerprint } from '@labmesh/tunnel/tunnel-text';
-import { TunnelKeyError } from '@labmesh/tunnel/tunnel-key-error';
+import { TunnelKeyError } from '@labmesh/tunnel/keys/tunnel-key-error';
 import { LabmandError } from './ask-labmand.ts';
 import { joinConplane } from './join.ts';
 import { type LabmanFlags, labmanHelp, labmanOptions } from './labman-options.ts';

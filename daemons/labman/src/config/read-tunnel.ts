@@ -9,7 +9,7 @@ import { configFault } from '@labmesh/kit/options/read-fields';
 /** What the file says; what is undefined the hub says, or a default stands for. */
 export type TunnelConfig = {
   backend: 'auto' | 'kernel' | 'wireguard-go' | 'native';
-  aead: 'auto' | 'libcrypto' | 'wasm' | 'js';
+  aead: 'auto' | 'libcrypto' | 'wasm';
   interfaceName: string;
   /** Without prefix length. */
   address: string | undefined;

@@ -88,7 +88,7 @@ export const wireguardFields = {
   isolation: choice('isolation', ['auto', 'netns', 'filter', 'none']),
   require_pq: flag('require_pq', true),
   backend: choice('backend', ['auto', 'kernel', 'wireguard-go', 'native']),
-  aead: choice('aead', ['auto', 'libcrypto', 'wasm', 'js']),
+  aead: choice('aead', ['auto', 'libcrypto', 'wasm']),
   mtu: integer('mtu', 1_420, 1_280, 1_420),
   keepalive_s: integer('keepalive_s', 25, 1, 120),
   fallback_after_s: integer('fallback_after_s', 60, 10, 3_600),

@@ -4,7 +4,7 @@ import type { NodeCapabilities, NodeHeartbeatRequest, NodeInfo } from '@labmesh/
 import type { TunnelView } from '@labmesh/wire/tunnel';
 import { shownModelId } from '../guard/shown-model-id.ts';
 import type { LabmanMetrics } from '../labman-metrics.ts';
-import type { SlugIndex } from '../slug-index.ts';
+import type { SlugIndex } from '../slugs/slug-index.ts';
 
 export type ReportParts = {
   registry: Registry;

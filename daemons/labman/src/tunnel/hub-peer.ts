@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { parseHostPort } from '@labmesh/tunnel/named-endpoint';
 import type { TunnelPeerSettings } from '@labmesh/tunnel/tunnel-peer';
-import { parseWireguardKey } from '@labmesh/tunnel/wireguard-keys';
+import { parseWireguardKey } from '@labmesh/tunnel/keys/wireguard-keys';
 import { isInCidr } from '@labmesh/kit/http/listen-address';
 import { TunnelError } from '@labmesh/wireguard/tunnel-device';
 import type { TunnelConfig } from '../config/read-tunnel.ts';

@@ -7,7 +7,7 @@ import type { Logger } from '@labmesh/kit/log';
 import { NamedEndpoint } from '@labmesh/tunnel/named-endpoint';
 import { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import type { TunnelEvent } from '@labmesh/tunnel/tunnel';
-import type { TunnelKeys } from '@labmesh/tunnel/tunnel-keys';
+import type { TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
 import type { ExchangeResult, TunnelView } from '@labmesh/wire/tunnel';
 import { chooseDevice } from '@labmesh/tunnel/choose-device';
 import type { DeviceEvent, TunnelDevice } from '@labmesh/wireguard/tunnel-device';

@@ -1,7 +1,7 @@
 /** Where a node keeps its keys (tunnel 2.2): named in the settings, else in the state folder. */
 import { join } from 'node:path';
-import type { RosenpassKeyPaths } from '@labmesh/tunnel/rosenpass-keys';
-import type { WireguardKeyPaths } from '@labmesh/tunnel/wireguard-keys';
+import type { RosenpassKeyPaths } from '@labmesh/tunnel/keys/rosenpass-keys';
+import type { WireguardKeyPaths } from '@labmesh/tunnel/keys/wireguard-keys';
 
 type Named = { privateKeyPath: string | undefined; publicKeyPath: string | undefined };
 export type TunnelPaths = { wireguard: WireguardKeyPaths; rosenpass: RosenpassKeyPaths; keysDir: string };

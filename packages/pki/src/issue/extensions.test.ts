@@ -12,7 +12,7 @@ import {
   notCa,
   subjectKey,
 } from './extensions.ts';
-import { type AnyExtension, extension, usage } from './library.ts';
+import { type AnyExtension, extension, usage } from '../testing/library.ts';
 import { element } from '../der/write-der.ts';
 
 /** The library is the other witness: what it writes is what we write. */

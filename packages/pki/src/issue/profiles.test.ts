@@ -5,7 +5,7 @@ import { handshake } from '../testing/handshake.ts';
 import { hasOpenssl, openssl } from '../testing/openssl.ts';
 import { pemOf, sampleCa, sampleDomain, type SampleCa, type SampleLeaf } from '../testing/sample-ca.ts';
 import { leafKinds } from '../spiffe-id.ts';
-import { certificates, extension, publicKey, subjectOf, usage } from './library.ts';
+import { certificates, extension, publicKey, subjectOf, usage } from '../testing/library.ts';
 import { createCross, createLeaf, newSerial } from './profiles.ts';
 import { signingAlgorithm } from '../keys.ts';
 

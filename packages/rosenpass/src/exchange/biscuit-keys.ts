@@ -1,4 +1,4 @@
-import type { Random } from '../steps/step-context.ts';
+import type { RandomSource as Random } from '../mceliece/random-source.ts';
 
 const keyBytes = 32;
 /** A key seals for this long, and opens for as long again. */

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../effects.ts';
 import type { Suites } from '../hash/suite.ts';
 import { cookieFits } from '../message/envelope.ts';
-import type { Random } from '../steps/step-context.ts';
+import type { RandomSource as Random } from '../mceliece/random-source.ts';
 
 const secretBytes = 16;
 const secretLifeMs = 120_000;

@@ -3,7 +3,7 @@ import type { DropReason, Effect, Endpoint, OwnKey, ProtocolVersion, Role } from
 import type { Suites } from '../hash/suite.ts';
 import type { ChainingKey } from '../steps/chaining-key.ts';
 import { eraseSecrets } from '../steps/run-step.ts';
-import type { Random } from '../steps/step-context.ts';
+import type { RandomSource as Random } from '../mceliece/random-source.ts';
 import type { StepFailure, StepResult } from '../steps/step-job.ts';
 import { Admission, type CookieMode } from './admission.ts';
 import { CookieSecrets } from './cookie-secrets.ts';

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { BoundPassed } from '@labmesh/kit/bounded-queue';
 import type { PeerId, ProtocolVersion } from '../effects.ts';
 import { type KeyPrefixes, keyPrefixesBytes, prefix } from '../key-prefixes.ts';
-import type { Random } from '../steps/step-context.ts';
+import type { RandomSource as Random } from '../mceliece/random-source.ts';
 import type { Peer } from './peer.ts';
 
 /** RP_PEERS (D7). */

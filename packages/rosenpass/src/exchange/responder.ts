@@ -20,7 +20,7 @@ import type { StepResult } from '../steps/step-job.ts';
 import type { BiscuitKeys } from './biscuit-keys.ts';
 import type { ExchangeCore, Received } from './exchange-core.ts';
 import { type Dialect, type Peer, presharedKeyOf } from './peer.ts';
-import { answerLifeMs, glareMs } from './timing.ts';
+import { answerLifeMs, glareMs, releaseGlareMs } from './timing.ts';
 
 type Opened = Extract<StepResult, { step: 'open' }>;
 
@@ -175,12 +175,15 @@ export class Responder {
 
   /**
    * Both sides began and both finished their own handshake. If each took the other's as well, they would end with
-   * different keys; so for a moment the smaller fingerprint's handshake wins.
+   * different keys; so for a moment the smaller fingerprint's handshake wins. Releases of Rosenpass (V02) have no such
+   * rule: they take an InitConf at once and let their own go, so both hold on until theirs will have arrived.
    */
   #holdsOn({ initiation, key }: Peer, now: number): boolean {
-    if (initiation?.phase !== 'confirm' || now >= initiation.liveAt + glareMs) return false;
+    if (initiation?.phase !== 'confirm') return false;
     const own = this.#core.ownKeys.get(initiation.ownKey);
-    return own !== undefined && own.fingerprint < key.fingerprint;
+    if (own === undefined) return false;
+    const untilArrivedMs = initiation.dialect.version === 'V02' ? releaseGlareMs : 0;
+    return now < initiation.liveAt + untilArrivedMs + (own.fingerprint < key.fingerprint ? glareMs : 0);
   }
 }
 

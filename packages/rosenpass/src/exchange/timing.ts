@@ -18,6 +18,8 @@ export const deferMs = 250;
  * handshake, and the other lets its own go. Long enough for three InitConf, short enough for a peer that restarted.
  */
 export const glareMs = 5_000;
+/** Under V02 both hold on for so much longer: enough for two InitConf to reach a release of Rosenpass. */
+export const releaseGlareMs = 1_000;
 
 /** Before sending again what was sent `sends` times (1 …); `unit` is random in [0, 1). */
 export function resendDelay(sends: number, unit: number): number {

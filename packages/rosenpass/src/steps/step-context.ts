@@ -4,9 +4,8 @@ import { type KeyPrefixes, prefixesOf } from '../key-prefixes.ts';
 import { decapsulate, prepareSecretKey } from '../mceliece/decapsulate.ts';
 import { encapsulate } from '../mceliece/encapsulate.ts';
 import type { CiphertextEncoding } from '../mceliece/parameters.ts';
+import type { RandomSource as Random } from '../mceliece/random-source.ts';
 import { type Kyber, kyber } from './kyber.ts';
-
-export type Random = (bytes: number) => Uint8Array;
 
 /** An own key pair, ready for use. Disposing zeroes the secret. */
 export type OwnKeyPair = Disposable & {

@@ -2,7 +2,7 @@
 import type { Effect, Endpoint } from '../effects.ts';
 import { DeadlineHeap, type Timed } from '../exchange/deadline-heap.ts';
 import { runStep } from '../steps/run-step.ts';
-import type { Random } from '../steps/step-context.ts';
+import type { RandomSource as Random } from '../mceliece/random-source.ts';
 import type { Party } from './party.ts';
 
 export type Wire = {

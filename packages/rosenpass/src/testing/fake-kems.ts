@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import { type Suites } from '../hash/suite.ts';
 import { fingerprintOf, prefixesOf } from '../key-prefixes.ts';
 import { ciphertextBytes } from '../mceliece/parameters.ts';
-import type { OwnKeyPair, Random, StepContext } from '../steps/step-context.ts';
+import type { RandomSource as Random } from '../mceliece/random-source.ts';
+import type { OwnKeyPair, StepContext } from '../steps/step-context.ts';
 
 const fakeKey = (publicKey: Uint8Array, ciphertext: Uint8Array) =>
   new Uint8Array(createHash('sha256').update(publicKey).update(ciphertext).digest());

@@ -1,4 +1,4 @@
-import type { Random } from '../steps/step-context.ts';
+import type { RandomSource as Random } from '../mceliece/random-source.ts';
 
 /** Gives the scripted values of each length in order, and after them, or for other lengths, fills with `rest`. */
 export function scriptedRandom(script: readonly Uint8Array[], rest = 0x5a): Random {

@@ -8,10 +8,10 @@ import { silentLogger } from '@labmesh/kit/log';
 import { openSuites } from '@labmesh/rosenpass/hash/suite';
 import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
 import type { DeviceRole } from '@labmesh/wireguard/tunnel-device';
-import { keepPublicKey } from '../public-key-files.ts';
-import { StepPool } from '../step-pool.ts';
+import { keepPublicKey } from '../keys/public-key-files.ts';
+import { StepPool } from '../steps/step-pool.ts';
 import { Tunnel, type TunnelEvent } from '../tunnel.ts';
-import { generateWireguardKeys } from '../wireguard-keys.ts';
+import { generateWireguardKeys } from '../keys/wireguard-keys.ts';
 import { PairedDevice } from './paired-device.ts';
 
 const random = (bytes: number) => new Uint8Array(randomBytes(bytes));

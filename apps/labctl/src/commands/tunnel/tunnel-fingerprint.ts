@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
-import { checkPublicKey } from '@labmesh/tunnel/public-key-files';
+import { checkPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import { groupedFingerprint } from '@labmesh/tunnel/tunnel-text';
 import { CommandError } from '../../command-error.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';

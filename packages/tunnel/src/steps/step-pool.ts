@@ -23,7 +23,7 @@ type OwnKeySource = () => RosenpassPair;
 
 /** In the single-file program the worker is an entry point of its own, under the repository's path. */
 const workerUrl = import.meta.dir.startsWith('/$bunfs/')
-  ? '/$bunfs/root/packages/tunnel/src/step-worker.js'
+  ? '/$bunfs/root/packages/tunnel/src/steps/step-worker.js'
   : new URL('./step-worker.ts', import.meta.url).href;
 
 /** A worker that dies at once again and again must not busy the machine. */

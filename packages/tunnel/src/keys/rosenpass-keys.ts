@@ -1,9 +1,12 @@
 /** The own Rosenpass pair in files: raw bytes, the secret one 0600 in either layout (K1, tunnel 2.2). */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { writePrivateFile, writeWholeFile } from '@labmesh/kit/saved-file';
 import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { decapsulate, prepareSecretKey } from '@labmesh/rosenpass/mceliece/decapsulate';
+import { encapsulate } from '@labmesh/rosenpass/mceliece/encapsulate';
 import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
 import { readSecretFile } from './read-secret-file.ts';
-import type { RosenpassPair } from './step-pool.ts';
+import type { RosenpassPair } from '../steps/step-pool.ts';
 import { TunnelKeyError } from './tunnel-key-error.ts';
 
 export type RosenpassKeyPaths = { privateKeyPath: string; publicKeyPath: string };
@@ -30,6 +33,13 @@ export function readRosenpassKeys({ privateKeyPath, publicKeyPath }: RosenpassKe
   if (publicKey.length !== rosenpassPublicKeyBytes)
     throw fault(publicKeyPath, String(rosenpassPublicKeyBytes), publicKey.length);
   return { secretKey, publicKey };
+}
+
+/** Whether the halves belong together, by a trial: 50 ms. Both have been read: their lengths are right. */
+export function isRosenpassPair({ secretKey, publicKey }: RosenpassPair): boolean {
+  const { ciphertext, key } = encapsulate(publicKey, 'pc188', (bytes) => new Uint8Array(randomBytes(bytes)));
+  using prepared = prepareSecretKey(secretKey);
+  return timingSafeEqual(decapsulate(prepared, ciphertext), key);
 }
 
 /** Writes both files, each whole or not at all; the secret one first. */

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@labmesh/kit/log';
 import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
-import { keepPublicKey, readPublicKey } from './public-key-files.ts';
-import { ensureRosenpassKeys, readRosenpassKeys } from './rosenpass-keys.ts';
+import { keepPublicKey, readPublicKey } from '../keys/public-key-files.ts';
+import { ensureRosenpassKeys, readRosenpassKeys } from '../keys/rosenpass-keys.ts';
 import { type RosenpassPair, StepPool } from './step-pool.ts';
 
 let folder = '';

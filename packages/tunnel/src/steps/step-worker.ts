@@ -7,7 +7,7 @@ import { generateKeyPair } from '@labmesh/rosenpass/mceliece/generate/generate-k
 import { PublicKeyCache } from '@labmesh/rosenpass/steps/public-key-cache';
 import { runStep, transferList } from '@labmesh/rosenpass/steps/run-step';
 import { openOwnKey, openStepContext, type StepContext } from '@labmesh/rosenpass/steps/step-context';
-import { readPublicKey } from './public-key-files.ts';
+import { readPublicKey } from '../keys/public-key-files.ts';
 import type { FromStepWorker, ToStepWorker } from './step-messages.ts';
 
 declare const self: Worker;
