@@ -15,7 +15,10 @@ export async function readRevocations(folder: string, ring: KeyRing): Promise<Re
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   });
-  return bytes === undefined ? undefined : await openRevocations(bytes, trustOf(ring));
+  if (bytes === undefined) return undefined;
+  // Whichever of our keys signed it, also one that was ended in that very millisecond: it has to stay readable to us.
+  const keys = ring.keys.map((key) => ({ ...key, notAfter: undefined }));
+  return await openRevocations(bytes, trustOf({ ...ring, keys }));
 }
 
 /** Signs the list anew with the next number, good for another day, with `added` in it. Gives its bytes. */

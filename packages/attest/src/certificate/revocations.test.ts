@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { signEnvelope } from '../dsse/envelope.ts';
 import { utf8 } from '../bytes/bytes.ts';
 import { canonicalBytes, type Json } from '../json/canonical-json.ts';
-import { keyInForce, trustOf } from '../keys/key-ring.ts';
+import { endKey, keyInForce, trustOf } from '../keys/key-ring.ts';
 import { instantText } from '../statement/instant.ts';
 import { sampleFile, sampleInput, sampleIssuer, sampleNow } from '../testing/sample-certificate.ts';
 import { refusalOf } from '../testing/refusal.ts';
@@ -150,6 +150,13 @@ describe('the list of an issuer', () => {
     expect(statSync(join(folder, 'revocations.json')).mode & 0o777).toBe(0o644);
     const list = await readRevocations(folder, issuer.ring);
     expect([list?.number, list?.revocations.map((one) => one.certificate_id)]).toEqual([2, ['a', 'b']]);
+  });
+
+  test('goes on when its key is ended in the millisecond of its last list', async () => {
+    const { keyid } = keyInForce(issuer.ring, 'revocation', sampleNow + 5);
+    const ended = await endKey(issuer.ring, keyid, sampleNow + 5);
+    await writeRevocations(folder, ended, sampleNow + 5, [revocation({ keyid })]);
+    expect((await readRevocations(folder, ended))?.number).toBe(3);
   });
 
   test('is not begun anew when it cannot be read: that would take back what it said', async () => {

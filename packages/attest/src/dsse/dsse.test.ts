@@ -106,6 +106,10 @@ describe('t of n', () => {
   });
 });
 
+test('nobody is no signer', async () => {
+  expect(await refusalOf(() => signEnvelope(type, body, []))).toBe('ENVELOPE_BAD');
+});
+
 describe('envelopes that are none', () => {
   const sig = new Uint8Array(64).toBase64();
   test.each([

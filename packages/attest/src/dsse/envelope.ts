@@ -56,12 +56,13 @@ export function readEnvelope(value: unknown): Envelope {
   return { payloadType, payload: bytesOf(payload, 'payload'), signatures: signatures.map(signatureOf) };
 }
 
-/** Each signer signs once; the keyids are ours: the hash of the public key. */
+/** Each signer signs once; the keyids are ours: the hash of the public key. @throws AttestRefused without a signer */
 export async function signEnvelope(
   payloadType: string,
   payload: Uint8Array<ArrayBuffer>,
   signers: readonly Signer[],
 ): Promise<EnvelopeJson> {
+  if (signers.length === 0) throw refuse('nobody to sign');
   const message = pae(payloadType, payload);
   const signatures = await Promise.all(
     signers.map(async (signer) => ({

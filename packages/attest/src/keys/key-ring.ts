@@ -5,6 +5,7 @@
  */
 import { AttestRefused } from '../attest-refused.ts';
 import type { EnvelopeJson } from '../dsse/envelope.ts';
+import { checkNoteName } from '../merkle/signed-note.ts';
 import { endorseKey } from './endorsement.ts';
 import type { PublicKey } from './public-key.ts';
 import { type FileSigner, generateSigner } from './signing-key.ts';
@@ -36,12 +37,12 @@ function newKey(usage: KeyUsage, notBefore: number): RingKey & { signer: FileSig
   return { ...signer.publicKey, usage, notBefore, notAfter: undefined, signer, endorsement: undefined };
 }
 
-/** First keys. @param origin name of the log; without one it is named after its key. */
+/** First keys. @param origin name of the log; without one it is named after its key. @throws AttestRefused NOTE_BAD */
 export function newKeyRing(now: number, origin?: string): KeyRing {
   const signer = generateSigner();
   return {
     keys: [newKey('certificate', now), newKey('revocation', now)],
-    log: { origin: origin ?? `labmesh/${signer.publicKey.keyid.slice(0, 16)}`, signer },
+    log: { origin: checkNoteName(origin ?? `labmesh/${signer.publicKey.keyid.slice(0, 16)}`), signer },
     threshold: 1,
   };
 }

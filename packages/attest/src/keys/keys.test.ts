@@ -230,6 +230,14 @@ describe('the folder', () => {
     expect(keyid(await openKeyRing(folder, now + 1), now)).toBe(keyid(ring, now));
   });
 
+  test('is not made with a name for the log that no checkpoint can bear', async () => {
+    const folder = newFolder();
+    for (const origin of ['', 'a b', 'a\nb', 'a+b']) {
+      expect(await refusalOf(() => openKeyRing(folder, now, origin))).toBe('NOTE_BAD');
+    }
+    expect(await readKeyRing(folder)).toBeUndefined();
+  });
+
   test('gives no private key away in what others read', async () => {
     const folder = newFolder();
     const ring = await openKeyRing(folder, now);

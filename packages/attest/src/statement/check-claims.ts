@@ -50,7 +50,7 @@ function checkBracket({ bracket, status, execution_proof, security_audit, compli
 
 /** Every property that is known has something that bears it out. */
 function checkProperty(name: string, { verifiers, suite_sha256, security_audit, execution_proof }: Labmesh): void {
-  const known = properties[name];
+  const known = Object.hasOwn(properties, name) ? properties[name] : undefined;
   if (name === 'LABMESH_AUDIT_OK') {
     if (security_audit?.passed !== true) throw refuse(`${name} without an audit that passed`);
   } else if (known !== undefined) {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { AttestRefused } from '../attest-refused.ts';
 import { issueCertificate, type CertificateInput } from '../certificate/issue-certificate.ts';
 import { canonicalBytes, type Json } from '../json/canonical-json.ts';
+import { generateSigner } from '../keys/signing-key.ts';
 import { refusalOf } from '../testing/refusal.ts';
 import { infraInput, sampleInput, sampleVerifier } from '../testing/sample-certificate.ts';
 import { instant, instantOf, instantText } from './instant.ts';
@@ -10,19 +11,21 @@ import { isolationLevels, isolationProperty, lowestLevel } from './properties.ts
 import { readSalt, saltedDigest } from './salted-digest.ts';
 import { parseStatement, readStatement } from './statement.ts';
 
+const signer = generateSigner();
+
 const level = 'SANDBOX_L1_NAMESPACE';
 type Labmesh = CertificateInput['labmesh'];
 
 /** What is said of an OpenCoder certificate with these changes. */
 const codeOf = (changes: Partial<Labmesh>, properties?: readonly string[]) => {
   const input = sampleInput(changes);
-  return refusalOf(() => issueCertificate({ ...input, properties: properties ?? input.properties }, []));
+  return refusalOf(() => issueCertificate({ ...input, properties: properties ?? input.properties }, [signer]));
 };
 const with_ = (...more: Labmesh['verifiers']) => ({ verifiers: [...sampleInput().labmesh.verifiers, ...more] });
 
 describe('a statement', () => {
   test('is the in-toto form, canonical, with its fields where the specification has them', async () => {
-    const { statement } = await issueCertificate(sampleInput(), []);
+    const { statement } = await issueCertificate(sampleInput(), [signer]);
     expect(Object.keys(statement).toSorted()).toEqual(['_type', 'predicate', 'predicateType', 'subject']);
     expect(statement._type).toBe('https://in-toto.io/Statement/v1');
     expect(statement.predicateType).toBe('https://in-toto.io/attestation/svr/v0.1');
@@ -32,7 +35,7 @@ describe('a statement', () => {
   });
 
   test('is read with fields that nobody knows, and refused without one that has to be there', async () => {
-    const { statement } = await issueCertificate(sampleInput(), []);
+    const { statement } = await issueCertificate(sampleInput(), [signer]);
     const more = { ...statement, more: 1, predicate: { ...statement.predicate, more: { a: [1] } } };
     expect(readStatement(more)).toEqual(more);
     for (const path of [
@@ -49,7 +52,7 @@ describe('a statement', () => {
   });
 
   test('of anything is read or refused by name', async () => {
-    const statement = (await issueCertificate(sampleInput(), [])).statement as Json;
+    const statement = (await issueCertificate(sampleInput(), [signer])).statement as Json;
     const paths: string[][] = [];
     const walk = (value: Json, path: string[]) => {
       paths.push(path);
@@ -117,17 +120,17 @@ describe('a claim that the rest does not bear out is neither signed nor believed
   test('a report that says something else than the status', async () => {
     const input = infraInput();
     const labmesh = { ...input.labmesh, status: 'compliant' } as Labmesh;
-    expect(await refusalOf(() => issueCertificate({ ...input, labmesh }, []))).toBe('CLAIM_UNSUPPORTED');
-    expect(await refusalOf(() => issueCertificate(input, []))).toBeUndefined();
+    expect(await refusalOf(() => issueCertificate({ ...input, labmesh }, [signer]))).toBe('CLAIM_UNSUPPORTED');
+    expect(await refusalOf(() => issueCertificate(input, [signer]))).toBeUndefined();
   });
 
   test('times in the wrong order, and subjects missing or twice', async () => {
     const input = sampleInput();
-    expect(await refusalOf(() => issueCertificate({ ...input, verifiedAt: input.issuedAt + 1 }, []))).toBe(
+    expect(await refusalOf(() => issueCertificate({ ...input, verifiedAt: input.issuedAt + 1 }, [signer]))).toBe(
       'CLAIM_UNSUPPORTED',
     );
-    expect(await refusalOf(() => issueCertificate({ ...input, validityHours: 0 }, []))).toBe('CLAIM_UNSUPPORTED');
-    const { statement } = await issueCertificate(input, []);
+    expect(await refusalOf(() => issueCertificate({ ...input, validityHours: 0 }, [signer]))).toBe('CLAIM_UNSUPPORTED');
+    const { statement } = await issueCertificate(input, [signer]);
     const [response, request, trajectory] = statement.subject;
     for (const subject of [
       [response, request],

@@ -3,11 +3,14 @@ import { describe, expect, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CertificateInput, issueCertificate } from '../certificate/issue-certificate.ts';
+import { generateSigner } from '../keys/signing-key.ts';
 import { infraInput, sampleInput, sampleNow, sampleVerifier } from '../testing/sample-certificate.ts';
 import { complianceView } from './compliance-view.ts';
 import { functionalView } from './functional-view.ts';
 
-const statementOf = async (input: CertificateInput) => (await issueCertificate(input, [])).statement;
+const signer = generateSigner();
+
+const statementOf = async (input: CertificateInput) => (await issueCertificate(input, [signer])).statement;
 
 /** `UPDATE_GOLDEN=1 bun test …` writes them anew. */
 function expectGolden(name: string, value: unknown): void {
