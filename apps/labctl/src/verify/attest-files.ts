@@ -1,4 +1,5 @@
 /** The files of `labctl cert`: certificates and trust files from anywhere, and the issuer's folder in the data folder. */
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttestCode, AttestRefused } from '@labmesh/attest/attest-refused';
@@ -15,15 +16,29 @@ export const issuerFolder = (data: string | undefined, env: Environment): string
 
 const missing = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
+/** Largest file that is read, bytes: a response. Everything else has smaller bounds of its own. */
+const fileBytesMax = 64 * 1024 * 1024;
+
+/** At most one byte more than the bound, whatever the file says of its size. */
+async function readBounded(path: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  // The end is included.
+  for await (const chunk of createReadStream(path, { end: fileBytesMax })) chunks.push(chunk as Uint8Array);
+  return Buffer.concat(chunks);
+}
+
 /** Bytes of a file that was named. @throws CommandError (exit 2) */
 export async function readNamed(path: string | undefined, what: string): Promise<Uint8Array> {
   if (path === undefined) throw new CommandError(`${what}: no file was named`, { exitCode: exitCodes.usage });
+  let bytes: Uint8Array;
   try {
-    return await readFile(path);
+    bytes = await readBounded(path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new CommandError(`${what}: ${path} cannot be read (${code})`, { exitCode: exitCodes.usage, cause: error });
   }
+  if (bytes.length <= fileBytesMax) return bytes;
+  throw new CommandError(`${what}: ${path} is larger than 64 MiB`, { exitCode: exitCodes.usage });
 }
 
 /** Bytes of a file that need not be there. */

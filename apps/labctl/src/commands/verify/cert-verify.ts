@@ -17,13 +17,9 @@ const codes: Readonly<Record<Verdict, number>> = {
   revoked: 5,
 };
 
-/** Largest response that is compared, bytes. */
-const responseBytesMax = 64 * 1024 * 1024;
-
 async function readResponse(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const bytes = await readNamed(path, '--response');
-  if (bytes.length > responseBytesMax) throw new CommandError('--response: larger than 64 MiB', { exitCode: 2 });
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

@@ -122,6 +122,7 @@ describe('cert verify', () => {
       [`${at('one.labcert')} --key ${at('pem')} --revocations ${at('revocations')}`, 'needs --trust'],
       [`${at('one.labcert')} --data ${at('nowhere')}`, 'nobody is trusted'],
       [`${at('one.labcert')} --response ${root}`, 'EISDIR'],
+      [`/dev/zero --key ${at('pem')}`, 'larger than 64 MiB'],
     ] as const) {
       const found = await verify(words);
       expect([words, found.exitCode, found.stderr]).toEqual([words, 2, expect.stringContaining(text)]);
