@@ -2,6 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Spawned } from '@labmesh/agent/exec/process/spawned';
+import { spawnOnTerminal } from '@labmesh/agent/exec/process/terminal';
+import type { Tty } from '@labmesh/wire/frame/open';
 import { environment, type Finished, labctlMain, placed, type Place, run, type RunningLabd } from '../start-labd.ts';
 
 export type ClientOptions = { place?: Place; socket?: string };
@@ -128,6 +131,11 @@ export class FleetClient implements Disposable {
     const exitCode = await child.exited;
     child.terminal?.close();
     return { exitCode, shown };
+  }
+
+  /** The same with every byte and no hurry: nothing is read ahead, nothing is lost at the end. */
+  startOnTerminal(tty: Tty, ...words: string[]): Spawned {
+    return spawnOnTerminal({ argv: this.#command(words), cwd: this.home, env: this.#env, owner: 0 }, { tty });
   }
 
   /** Logs in as a user that is made for it. */

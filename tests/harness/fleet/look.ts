@@ -1,12 +1,15 @@
 /** What can be seen of daemons from outside: processes, memory, and what labd says of a server. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { RunningLabd } from '../start-labd.ts';
 
 export type Server = { id: string; hostname: string; status: string };
 
 export function isAlive(pid: number): boolean {
-  if (!existsSync(`/proc/${pid}/stat`)) return false;
-  return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return false;
+  }
 }
 
 export const rssMiB = (pid: number) =>

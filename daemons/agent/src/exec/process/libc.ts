@@ -16,6 +16,7 @@ const termiosBytes = 64;
 const [inputFlags, localFlags] = [0, 3];
 const utf8Input = 0o40000;
 const canonicalMode = 0o2;
+const echo = 0o10;
 
 function load() {
   let last: unknown;
@@ -76,9 +77,14 @@ export function setTerminalSize(master: number, cols: number, rows: number): voi
   control(master, 'size', new Uint16Array([rows, cols, 0, 0]));
 }
 
-/** Whether the terminal hands over whole lines, so that ^D means the end of input. */
-export function isCanonical(master: number): boolean {
+/** How a terminal hands over what is typed: by whole lines, so that ^D is the end of input, or key by key. */
+export type TypingMode = 'lines' | 'keys' | 'keys-shown';
+
+/** `keys-shown`: the terminal prints them by itself, as after `stty raw`. */
+export function typingMode(master: number): TypingMode {
   const modes = new Uint32Array(termiosBytes / 4);
   control(master, 'get', modes);
-  return ((modes[localFlags] ?? 0) & canonicalMode) !== 0;
+  const local = modes[localFlags] ?? 0;
+  if ((local & canonicalMode) !== 0) return 'lines';
+  return (local & echo) === 0 ? 'keys' : 'keys-shown';
 }

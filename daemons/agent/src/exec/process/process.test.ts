@@ -20,7 +20,7 @@ import { silentLogger } from '@labmesh/kit/log';
 import { execOpen, execToEnd, startExec } from '../../testing/client.ts';
 import { cgroupsIn, delegatedRoot, openCgroups } from './cgroup.ts';
 import { commandOf, findProgram } from './command.ts';
-import { isCanonical, makePipe, makeTerminal, setTerminalSize } from './libc.ts';
+import { makePipe, makeTerminal, setTerminalSize, typingMode } from './libc.ts';
 import { InputSink, outputSource } from './pipe-ends.ts';
 import { foregroundGroup, groupsOfSession, signalGroup } from './process-group.ts';
 import { processEnd } from './spawned.ts';
@@ -144,7 +144,7 @@ describe('terminals', () => {
   test('a pair: size, modes, name', async () => {
     const { master, slave, path } = makeTerminal(100, 30);
     expect(path).toMatch(/^\/dev\/pts\/\d+$/);
-    expect(isCanonical(master)).toBe(true);
+    expect(typingMode(master)).toBe('lines');
     const size = () => Bun.spawnSync(['stty', 'size'], { stdin: slave }).stdout.toString();
     expect(size()).toBe('30 100\n');
     setTerminalSize(master, 120, 40);
@@ -152,7 +152,9 @@ describe('terminals', () => {
     const modes = Bun.spawnSync(['stty', '-a'], { stdin: slave }).stdout.toString();
     expect(modes).toContain(' iutf8');
     Bun.spawnSync(['stty', 'raw'], { stdin: slave });
-    expect(isCanonical(master)).toBe(false);
+    expect(typingMode(master)).toBe('keys-shown');
+    Bun.spawnSync(['stty', '-echo'], { stdin: slave });
+    expect(typingMode(master)).toBe('keys');
     writeSync(slave, 'x');
     closeSync(slave);
     closeSync(master);
@@ -178,6 +180,29 @@ describe('terminals', () => {
     await client.send('\u0003');
     await client.closed;
     expect(client.exit?.signal).toBe('INT');
+  });
+});
+
+describe('the end of input on a terminal', () => {
+  const tty = { term: 'xterm', cols: 80, rows: 24 };
+  /** Input ends once the command has said `on`. */
+  const endAt = async (shell: string) => {
+    const { client } = await startExec({ shell, tty, stdin: false });
+    await client.until((out) => out.includes('on'));
+    client.channel.end(0);
+    await client.closed;
+    return { text: client.out.toString(), code: client.exit?.code };
+  };
+
+  test('lines end', async () => {
+    expect(await endAt('printf on; cat; exit 3')).toEqual({ text: 'on', code: 3 });
+  });
+  test('a program that reads keys gets ^D', async () => {
+    const { text } = await endAt('stty raw -echo; printf on; head -c 1 | od -An -tx1');
+    expect(text).toContain(' 04');
+  });
+  test('a terminal that shows keys as bytes gets no byte more', async () => {
+    expect(await endAt('stty raw; printf on; sleep 0.2; exit 4')).toEqual({ text: 'on', code: 4 });
   });
 });
 

@@ -8,10 +8,10 @@
  * The runtime cannot read a terminal at its reader's pace, only pipes, so `cat` stands between. That makes the kernel
  * hold the command back when nobody reads, and its writer when the command does not, without losing a byte.
  */
-import { chownSync, closeSync } from 'node:fs';
+import { chownSync, closeSync, writeSync } from 'node:fs';
 import type { Tty } from '@labmesh/wire/frame/open';
 import type { Command } from './command.ts';
-import { isCanonical, makePipe, makeTerminal, setTerminalSize, type TerminalPair } from './libc.ts';
+import { makePipe, makeTerminal, setTerminalSize, type TerminalPair, typingMode } from './libc.ts';
 import { InputSink, outputSource } from './pipe-ends.ts';
 import { foregroundGroup, groupsOfSession, signalGroup } from './process-group.ts';
 import { type OutputSource, processEnd, type Spawned } from './spawned.ts';
@@ -48,12 +48,27 @@ class TerminalInput {
     await this.#sink.write(bytes);
   }
 
-  /** ^D: on a line that has begun the first only hands that line over, so it takes two. */
+  /**
+   * ^D: on a line that has begun the first only hands that line over, so it takes two. Key by key it is what a program
+   * such as a shell takes for the end; one that has the terminal show its keys takes bytes, and must not get one more.
+   */
   async end(): Promise<void> {
     if (this.#isOver) return;
-    const isTwice = this.#isLineOpen && isCanonical(this.#master);
+    const mode = typingMode(this.#master);
+    if (mode === 'keys-shown') return;
+    if (this.#sink === undefined) return this.#typeNow(endOfInput);
+    const isTwice = this.#isLineOpen && mode === 'lines';
     await this.write(endOfInput);
     if (isTwice) await this.write(endOfInput);
+  }
+
+  /** Past cat, which has nothing yet: the mode may be another by the time it comes to it. */
+  #typeNow(bytes: Uint8Array): void {
+    try {
+      writeSync(this.#master, bytes);
+    } catch {
+      // The command is gone.
+    }
   }
 
   close(): void {
