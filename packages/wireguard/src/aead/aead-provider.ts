@@ -3,7 +3,7 @@
  * R8); each must pass the known answers below before it seals a packet.
  */
 
-export type AeadName = 'libcrypto' | 'wasm' | 'js';
+export type AeadName = 'libcrypto' | 'wasm';
 
 export const tagBytes = 16;
 export const nonceBytes = 12;

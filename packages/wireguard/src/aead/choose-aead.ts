@@ -1,6 +1,5 @@
 import { type AeadName, type AeadProvider, passesKnownAnswers } from './aead-provider.ts';
 import { openLibcryptoAead } from './libcrypto-aead.ts';
-import { openNobleAead } from './noble-aead.ts';
 import { openSodiumAead } from './sodium-aead.ts';
 
 export type AeadChoice = { aead: AeadProvider; rejected: { name: AeadName; reason: string }[] };
@@ -12,7 +11,6 @@ export type AeadOpeners = Readonly<Record<AeadName, Opener>>;
 const openers: AeadOpeners = {
   libcrypto: () => openLibcryptoAead(),
   wasm: openSodiumAead,
-  js: openNobleAead,
 };
 
 async function tryOpen(name: AeadName, open: Opener): Promise<AeadProvider | string> {

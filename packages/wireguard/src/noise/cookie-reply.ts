@@ -1,5 +1,8 @@
-/** The cookie reply, 64 bytes: a responder under load asks the sender to show that it receives at its address. */
-import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
+/**
+ * The cookie reply, 64 bytes: a responder under load asks the sender to show that it receives at its address. Whoever opens
+ * a data plane awaits `sodium.ready` before.
+ */
+import sodium from 'libsodium-wrappers';
 import { cookieReplyBytes, messageType, writeIndex } from './message-layout.ts';
 
 export const cookieNonceBytes = 24;
@@ -20,14 +23,18 @@ export function createCookieReply(input: CookieReplyInput): Uint8Array {
   message[0] = messageType.cookieReply;
   writeIndex(message, 4, input.receiverIndex);
   message.set(input.nonce, 8);
-  message.set(xchacha20poly1305(input.key, input.nonce, input.mac1).encrypt(input.cookie), 32);
+  message.set(
+    sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(input.cookie, input.mac1, null, input.nonce, input.key),
+    32,
+  );
   return message;
 }
 
 /** `key`: `cookieKey` of the peer; `mac1`: of the message we sent last. Undefined: forged, or for another message. */
 export function openCookieReply(key: Uint8Array, mac1: Uint8Array, message: Uint8Array): Uint8Array | undefined {
   try {
-    return xchacha20poly1305(key, message.slice(8, 32), mac1).decrypt(message.slice(32, 64));
+    const [nonce, sealed] = [message.subarray(8, 32), message.subarray(32, 64)];
+    return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, sealed, mac1, nonce, key);
   } catch {
     return undefined; // it throws for a forgery
   }

@@ -93,10 +93,8 @@ describe('known answers (spec tunnel.md 5.13)', () => {
   });
 
   test('every cipher provider gives the same handshake', async () => {
-    for (const name of ['wasm', 'js'] as const) {
-      const { aead: other } = await chooseAead(name);
-      expect(initiation(other).message).toEqual(initiation().message);
-    }
+    const { aead: other } = await chooseAead('wasm');
+    expect(initiation(other).message).toEqual(initiation().message);
   });
 });
 
