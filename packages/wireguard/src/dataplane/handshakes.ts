@@ -2,17 +2,16 @@
  * The handshakes of all peers: asking for sessions, answering, cookies both ways. What comes from the network is judged
  * in order of cost: size, mac1, limits, key agreement (spec tunnel.md D6, 5.7, 5.9).
  */
-import { cookieLifeMs, CookieSecret } from '../noise/cookie-secret.ts';
-import { cookieNonceBytes, createCookieReply, openCookieReply } from '../noise/cookie-reply.ts';
+import { cookieLifeMs } from '../noise/cookie-secret.ts';
+import { openCookieReply } from '../noise/cookie-reply.ts';
 import { createInitiation, openInitiation, type OpenedInitiation, wipePending } from '../noise/initiation.ts';
-import { cookieKey, mac1Key } from '../noise/key-derivation.ts';
+import { mac1Key } from '../noise/key-derivation.ts';
 import { initiationBytes, readIndex } from '../noise/message-layout.ts';
-import { hasMac1, hasMac2, mac1Of, writeMac1, writeMac2 } from '../noise/message-macs.ts';
+import { hasMac1, mac1Of, writeMac1, writeMac2 } from '../noise/message-macs.ts';
 import { createResponse, openResponse } from '../noise/response.ts';
 import { Session } from '../noise/session.ts';
 import { isNewer } from '../noise/tai64n.ts';
-import { HandshakeLimits } from './handshake-limits.ts';
-import { addressBytes } from './ip-address.ts';
+import { Admission } from './admission.ts';
 import type { Path, Peer } from './peer.ts';
 import type { IndexTable, PeerTable } from './peer-table.ts';
 import { attemptsMs, retryMs } from './peer-timers.ts';
@@ -26,17 +25,14 @@ export class Handshakes {
   readonly #peers: PeerTable;
   readonly #indexes: IndexTable;
   readonly #mac1Key: Uint8Array;
-  readonly #cookieKey: Uint8Array;
-  readonly #cookies: CookieSecret;
-  readonly #limits = new HandshakeLimits();
+  readonly #admission: Admission;
 
   constructor(context: PlaneContext, peers: PeerTable, indexes: IndexTable) {
     this.#context = context;
     this.#peers = peers;
     this.#indexes = indexes;
     this.#mac1Key = mac1Key(context.own.publicKey);
-    this.#cookieKey = cookieKey(context.own.publicKey);
-    this.#cookies = new CookieSecret(context.random);
+    this.#admission = new Admission(context);
   }
 
   /** Asks for a session, unless that is under way. */
@@ -68,8 +64,7 @@ export class Handshakes {
   /** Answers an initiation and gives its peer; the session then waits for the initiator to use it. */
   takeInitiation(message: Uint8Array, path: Path, nowMs: number): Peer | undefined {
     const { drops, own, aead } = this.#context;
-    if (!hasMac1(message, this.#mac1Key)) return drops.count('mac');
-    if (!this.#admits(message, path, nowMs)) return undefined;
+    if (!this.#admission.admits(message, path, nowMs)) return undefined;
     const sharedOf = (publicKey: Uint8Array) => this.#peers.byPublicKey(publicKey)?.staticShared;
     const opened = openInitiation(own, message, sharedOf, aead);
     // Whether it is forged or comes from a stranger is all the same.
@@ -120,29 +115,6 @@ export class Handshakes {
     peer.cookie = { value, untilMs: nowMs + cookieLifeMs };
     peer.lastMac1 = undefined;
     peer.rxBytes += message.length;
-  }
-
-  #admits(message: Uint8Array, path: Path, nowMs: number): boolean {
-    const address = addressBytes(path.address);
-    const source = Buffer.from(address.subarray(0, address.length === 4 ? 4 : 8)).toString('hex');
-    const cookie = () => this.#cookies.cookieFor(Uint8Array.of(...address, path.port >> 8, path.port & 0xff), nowMs);
-    const verdict = this.#limits.judge(source, () => hasMac2(message, cookie()), nowMs);
-    if (verdict === 'take') return true;
-    this.#context.drops.count(verdict);
-    if (verdict === 'cookie') this.#replyWithCookie(message, cookie(), path);
-    return false;
-  }
-
-  #replyWithCookie(message: Uint8Array, cookie: Uint8Array, path: Path): void {
-    const { output, random } = this.#context;
-    const reply = createCookieReply({
-      key: this.#cookieKey,
-      receiverIndex: readIndex(message, 4),
-      mac1: mac1Of(message),
-      cookie,
-      nonce: random(cookieNonceBytes),
-    });
-    output.send(reply, 0, reply.length, path);
   }
 
   #initiate(peer: Peer, nowMs: number): void {

@@ -3,9 +3,9 @@
  * runs on this thread but for waiting.
  */
 import { randomBytes } from 'node:crypto';
+import { type Clock, systemClock } from '@labmesh/kit/clock';
 import sodium from 'libsodium-wrappers';
 import type { AeadProvider } from '../aead/aead-provider.ts';
-import { type Clock, systemClock } from '@labmesh/kit/clock';
 import { DataPlane } from '../dataplane/data-plane.ts';
 import { Drops } from '../dataplane/drops.ts';
 import { plainAddress } from '../dataplane/ip-address.ts';
@@ -13,8 +13,7 @@ import { TimestampSource, type TimestampStore } from '../noise/tai64n.ts';
 import { publicKeyOf } from '../noise/x25519.ts';
 import type { DeviceConfig, PeerConfig, PeerState } from '../tunnel-device.ts';
 import type { DatagramPorts, OnDatagram } from './datagram-ports.ts';
-import { DialledPorts } from './dialled-ports.ts';
-import { openListeningPorts } from './listening-ports.ts';
+import { openPorts } from './open-ports.ts';
 import { watchOwnAddresses } from './own-addresses.ts';
 import { TunPort } from './tun-port.ts';
 
@@ -79,11 +78,7 @@ export class NativeEngine implements AsyncDisposable {
     await sodium.ready;
     let engine: NativeEngine | undefined;
     const onDatagram: OnDatagram = (datagram, address, port, via) => engine?.take(datagram, address, port, via);
-    const { listen } = config;
-    const ports =
-      listen === undefined
-        ? await DialledPorts.open(onDatagram)
-        : await openListeningPorts(listen.addresses, listen.port, onDatagram);
+    const ports = await openPorts(config.listen, onDatagram);
     try {
       engine = new NativeEngine(config, parts, ports);
       return engine;
