@@ -63,8 +63,9 @@ export class OpenTunnel implements AsyncDisposable {
     const exchange = new KeyExchange({ suites, random, workers, cookie }, clock.now());
     opening.use(device);
     await device.open();
-    const { pool, ownKey } = keys;
+    const { pool, ownKey, nextKey } = keys;
     const tunnel = opening.use(new Tunnel({ device, exchange, pool, ownKey, clock, log, random, onEvent }));
+    if (nextKey !== undefined) tunnel.addOwnKey(nextKey);
     const datagrams = opening.use(
       listen === undefined
         ? new DialledDatagrams(tunnel.receive)

@@ -1,5 +1,5 @@
 /** One peer as it was asked for, and as it is shown (V6). */
-import type { Endpoint, PeerStatus, ProtocolVersion, Schedule } from '@labmesh/rosenpass/effects';
+import type { Endpoint, PeerStatus, ProtocolVersion, Role, Schedule } from '@labmesh/rosenpass/effects';
 import type { CiphertextEncoding } from '@labmesh/rosenpass/mceliece/parameters';
 import type { PskStatus } from '@labmesh/wireguard/psk/psk-manager';
 import type { TunnelPeer } from '@labmesh/wire/tunnel';
@@ -33,8 +33,13 @@ export type TunnelPeerSettings = {
     | undefined;
 };
 
-/** What is counted beside the parts' own status. */
-export type PeerTally = { exchanges: number; lastError: string | undefined };
+/** What is noted beside the parts' own status. */
+export type PeerTally = {
+  exchanges: number;
+  lastError: string | undefined;
+  /** The last exchange, also one with a key that the peer has given up since; `at` is monotonic. */
+  last: { at: number; role: Role; version: ProtocolVersion; ciphertext: CiphertextEncoding } | undefined;
+};
 
 export type PeerSight = {
   settings: TunnelPeerSettings;
@@ -51,7 +56,8 @@ const seconds = (ms: number | undefined) => (ms === undefined ? null : Math.max(
 
 /** Ages are monotonic where we timed them ourselves; the handshake's is of the wall clock, as WireGuard tells it. */
 export function showPeer({ settings, psk, exchange, endpoint, tally, failures, now }: PeerSight): TunnelPeer {
-  const { lastExchangeAt, nextExchangeAt } = exchange ?? {};
+  const { last } = tally;
+  const nextExchangeAt = exchange?.nextExchangeAt;
   const next = nextExchangeAt === undefined || !Number.isFinite(nextExchangeAt) ? undefined : nextExchangeAt - now.mono;
   const at = endpoint ?? settings.endpoint;
   return {
@@ -65,11 +71,11 @@ export function showPeer({ settings, psk, exchange, endpoint, tally, failures, n
     pq: psk.pq,
     pqReason: psk.reason,
     pqSince: new Date(psk.since).toISOString(),
-    exchangeAgeS: seconds(lastExchangeAt === undefined ? undefined : now.mono - lastExchangeAt),
+    exchangeAgeS: seconds(last === undefined ? undefined : now.mono - last.at),
     nextExchangeS: seconds(next),
-    lastRole: exchange?.lastRole ?? null,
-    version: exchange?.version ?? null,
-    ciphertext: exchange?.ciphertext ?? null,
+    lastRole: last?.role ?? null,
+    version: last?.version ?? null,
+    ciphertext: last?.ciphertext ?? null,
     handshakeAgeS: seconds(psk.lastHandshakeMs === undefined ? undefined : now.wall - psk.lastHandshakeMs),
     pskKind: psk.pskKind,
     generation: psk.generation,

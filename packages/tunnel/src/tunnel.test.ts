@@ -116,6 +116,39 @@ describe('two ends of a tunnel', () => {
     expect((await node.tunnel.exchangeNow('hub'))?.ok).toBe(true);
   });
 
+  test('a node changes its Rosenpass pair, and its session does not notice (K8)', async () => {
+    await hub.tunnel.setPeer(atHub());
+    await node.tunnel.exchangeNow('hub');
+    await until(() => hub.tunnel.peer('node-1')?.generation === 1);
+    await Bun.sleep(150);
+    expect(PairedDevice.shakeHands(hub.device, node.device)).toBe(true);
+    await until(() => hub.tunnel.peer('node-1')?.pq === 'active');
+    const next = await node.makeKey(1);
+    keepPublicKey(hub.keysDir, next.publicKey);
+    node.tunnel.addOwnKey(next);
+
+    const { cuts, held } = hub.device;
+    const before = held.values().next().value;
+    const settings = atHub();
+    const rosenpass = { ...settings.rosenpass, fingerprint: next.fingerprint } as typeof settings.rosenpass;
+    await hub.tunnel.setPeer({ ...settings, rosenpass });
+    expect(held.values().next().value).toBe(before as NonNullable<typeof before>);
+    expect(hub.device.cuts).toBe(cuts);
+    const shown = { pq: 'active', generation: 1, version: 'V03', rosenpassSha256: next.fingerprint };
+    expect(hub.tunnel.peer('node-1')).toMatchObject(shown);
+
+    // With the old pair it is a stranger now, and with the new one itself.
+    node.tunnel.startExchange('hub');
+    const strangers = hub.tunnel.drops.counts()['peer_unknown'] ?? 0;
+    await until(() => (hub.tunnel.drops.counts()['peer_unknown'] ?? 0) > strangers);
+    node.tunnel.beginWith(next);
+    await until(() => hub.tunnel.peer('node-1')?.generation === 2);
+    await until(() => node.events.some((one) => one.event === 'exchanged' && one.ownKey === 1));
+    expect(PairedDevice.shakeHands(hub.device, node.device)).toBe(true);
+    node.tunnel.removeOwnKey(0);
+    expect(await node.tunnel.exchangeNow('hub')).toMatchObject({ ok: true });
+  });
+
   test('a removed peer is a stranger: its exchange is dropped and counted', async () => {
     await hub.tunnel.removePeer('node-1');
     await hub.tunnel.removePeer('node-1');

@@ -11,7 +11,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
-import type { OwnKey } from '@labmesh/rosenpass/effects';
+import type { KnownKey, OwnKey } from '@labmesh/rosenpass/effects';
 import type { KeyExchange } from '@labmesh/rosenpass/key-exchange';
 import type { ExchangeResult, TunnelPeer } from '@labmesh/wire/tunnel';
 import { type PskEvent, PskManager } from '@labmesh/wireguard/psk/psk-manager';
@@ -25,7 +25,8 @@ import { TunnelKeyError } from './keys/tunnel-key-error.ts';
 
 export type TunnelEvent =
   | { event: 'pq_active' | 'pq_stale' | 'pq_fallback' | 'psk_mismatch' | 'cut'; peer: string; reason?: string }
-  | { event: 'exchanged'; peer: string; role: 'initiator' | 'responder' }
+  /** `ownKey`: index of the own pair that it was made with. */
+  | { event: 'exchanged'; peer: string; role: 'initiator' | 'responder'; ownKey: number }
   /** The first exchange that was begun and never answered; again after each success. */
   | { event: 'exchange_timeout'; peer: string };
 
@@ -33,6 +34,7 @@ export type TunnelParts = {
   device: TunnelDevice;
   exchange: KeyExchange;
   pool: StepPool;
+  /** That begins exchanges, until `beginWith` says otherwise. */
   ownKey: OwnKey;
   clock: Clock;
   log: Logger;
@@ -55,10 +57,12 @@ export class Tunnel implements AsyncDisposable {
   readonly #entries = new Map<string, Entry>();
   readonly #waiting = new Set<Waiting>();
   readonly #ending = new AbortController();
+  #beginsWith: number;
   #polling = Promise.resolve();
 
   constructor(parts: TunnelParts) {
     this.#parts = parts;
+    this.#beginsWith = parts.ownKey.index;
     const { device, exchange, pool, clock, random, log } = parts;
     this.drops = new DropBook(clock, log);
     exchange.addOwnKey(parts.ownKey);
@@ -80,21 +84,45 @@ export class Tunnel implements AsyncDisposable {
     this.#polling = this.#poll();
   }
 
+  /** Another own pair answers as well from now on (K8). */
+  addOwnKey(key: OwnKey): void {
+    this.#parts.exchange.addOwnKey(key);
+  }
+  /** Exchanges are begun with this own pair from now on, and with each peer one at once. */
+  beginWith(ownKey: OwnKey): void {
+    const { exchange, clock } = this.#parts;
+    exchange.addOwnKey(ownKey);
+    this.#beginsWith = ownKey.index;
+    for (const [id, { settings }] of this.#entries) {
+      if (settings.rosenpass === undefined) continue;
+      this.#driver.perform(exchange.updatePeer(id, { ownKey: ownKey.index }, clock.now()));
+      this.startExchange(id);
+    }
+  }
+  /** Messages to it are dropped from now on. */
+  removeOwnKey(index: number): void {
+    this.#parts.exchange.removeOwnKey(index);
+  }
+
   /**
-   * Adds a peer, or gives it these settings. Another key, address or dialled place begins it anew, with a random PSK; its
+   * Adds a peer, or gives it these settings. Another WireGuard key, address or place begins it anew, with a random PSK.
+   * Another Rosenpass key does not touch its session (K8), which ends as ever unless an exchange with that key follows;
    * mode and dialect change in place.
    * @throws TunnelKeyError ROSENPASS_KEY_INVALID when its public key is not in the folder; what the device says
    */
   async setPeer(settings: TunnelPeerSettings): Promise<void> {
     const old = this.#entries.get(settings.id);
-    if (old !== undefined && isSamePlace(old.settings, settings)) return this.#change(old, settings);
+    if (old !== undefined && isSameDevicePeer(old.settings, settings)) {
+      if (isSameExchange(old.settings, settings)) return this.#change(old, settings);
+      if (old.settings.rosenpass !== undefined && settings.rosenpass !== undefined) return this.#rekey(old, settings);
+    }
     // Before anything changes: a key that is not there leaves the peer as it is.
     const known = await this.#describe(settings);
     if (old !== undefined) await this.removePeer(settings.id);
     const { id, wireguardPublicKey: publicKey, mode, fallbackAfterMs, address, endpoint, keepaliveS } = settings;
     const hasRosenpass = settings.rosenpass !== undefined;
     const presharedKey = this.#psks.add({ id, publicKey, mode, hasRosenpass, fallbackAfterMs });
-    const tally = { exchanges: 0, lastError: undefined };
+    const tally = { exchanges: 0, lastError: undefined, last: undefined };
     this.#entries.set(id, { settings, tally, wireguardEndpoint: undefined });
     try {
       await this.device.setPeer({ publicKey, presharedKey, address, keepaliveS, ...(endpoint && { endpoint }) });
@@ -105,11 +133,7 @@ export class Tunnel implements AsyncDisposable {
     } finally {
       presharedKey.fill(0);
     }
-    if (known === undefined || settings.rosenpass === undefined) return;
-    const { schedule, version, ciphertext, endpoint: dialled, presharedKey: mixed } = settings.rosenpass;
-    const { exchange, ownKey, clock } = this.#parts;
-    const peer = { id, key: known, ownKey: ownKey.index, schedule, version, ciphertext };
-    this.#driver.perform(exchange.addPeer({ ...peer, endpoint: dialled, presharedKey: mixed }, clock.now()));
+    this.#addToExchange(settings, known);
   }
 
   /** Takes a peer and its session away. Nothing happens when it is not there. */
@@ -217,6 +241,30 @@ export class Tunnel implements AsyncDisposable {
     this.#driver.perform(exchange.updatePeer(settings.id, { version, ciphertext }, clock.now()));
   }
 
+  /** The peer shows another Rosenpass key: its exchange begins anew, its WireGuard session goes on. */
+  async #rekey(entry: Entry, settings: TunnelPeerSettings): Promise<void> {
+    const known = await this.#describe(settings);
+    const { id, mode } = settings;
+    const { exchange, clock } = this.#parts;
+    this.#driver.perform(exchange.removePeer(id, clock.now()));
+    entry.settings = settings;
+    try {
+      this.#addToExchange(settings, known);
+    } catch (error) {
+      await this.removePeer(id);
+      throw error;
+    }
+    await this.#psks.setMode(id, mode);
+  }
+
+  #addToExchange({ id, rosenpass }: TunnelPeerSettings, key: KnownKey | undefined): void {
+    if (rosenpass === undefined || key === undefined) return;
+    const { exchange, clock } = this.#parts;
+    const { schedule, version, ciphertext, endpoint, presharedKey } = rosenpass;
+    const peer = { id, key, ownKey: this.#beginsWith, schedule, version, ciphertext, endpoint, presharedKey };
+    this.#driver.perform(exchange.addPeer(peer, clock.now()));
+  }
+
   async #describe({ rosenpass, name }: TunnelPeerSettings) {
     if (rosenpass === undefined) return undefined;
     const { fingerprint } = rosenpass;
@@ -230,15 +278,17 @@ export class Tunnel implements AsyncDisposable {
     const failed = (error: unknown) => log.error('the PSK of a peer could not be changed', { peer: news.peer, error });
     if (news.effect === 'dropped') return this.#onDropped(news);
     if (news.effect === 'stale') return void this.#psks.stale(news.peer).catch(failed);
-    const { peer, role, version, ciphertext, osk } = news;
+    const { peer, role, ownKey, version, ciphertext, osk } = news;
     const entry = this.#entries.get(peer);
     if (entry === undefined) return void osk.fill(0);
-    entry.tally.exchanges++;
-    entry.tally.lastError = undefined;
+    const { tally } = entry;
+    tally.exchanges++;
+    tally.lastError = undefined;
+    tally.last = { at: this.#parts.clock.now(), role, version, ciphertext };
     log.debug('exchanged', { peer, role, version, ciphertext });
     this.#psks.exchanged(peer, osk).then(() => {
       this.#settle(peer, undefined);
-      onEvent({ event: 'exchanged', peer, role });
+      onEvent({ event: 'exchanged', peer, role, ownKey });
     }, failed);
   }
 
@@ -301,16 +351,15 @@ const isSameBytes = (one: Uint8Array | undefined, two: Uint8Array | undefined) =
   one === undefined || two === undefined ? one === two : one.length === two.length && timingSafeEqual(one, two);
 
 /** Whether the peer can stay in the device as it is. */
-function isSamePlace(old: TunnelPeerSettings, next: TunnelPeerSettings): boolean {
-  const place = ({ wireguardPublicKey, address, endpoint, keepaliveS, rosenpass }: TunnelPeerSettings) =>
-    JSON.stringify([
-      hexOf(wireguardPublicKey),
-      address,
-      endpoint,
-      keepaliveS,
-      rosenpass?.fingerprint,
-      rosenpass?.schedule,
-      rosenpass?.endpoint,
-    ]);
-  return place(old) === place(next) && isSameBytes(old.rosenpass?.presharedKey, next.rosenpass?.presharedKey);
+function isSameDevicePeer(old: TunnelPeerSettings, next: TunnelPeerSettings): boolean {
+  const place = ({ wireguardPublicKey, address, endpoint, keepaliveS }: TunnelPeerSettings) =>
+    JSON.stringify([hexOf(wireguardPublicKey), address, endpoint, keepaliveS]);
+  return place(old) === place(next);
+}
+
+/** Whether its key exchange can go on as it is. */
+function isSameExchange({ rosenpass: old }: TunnelPeerSettings, { rosenpass: next }: TunnelPeerSettings): boolean {
+  const place = (one: TunnelPeerSettings['rosenpass']) =>
+    JSON.stringify([one?.fingerprint, one?.schedule, one?.endpoint]);
+  return place(old) === place(next) && isSameBytes(old?.presharedKey, next?.presharedKey);
 }

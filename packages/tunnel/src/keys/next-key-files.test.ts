@@ -5,13 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateKeyPair } from '@labmesh/rosenpass/mceliece/generate/generate-key-pair';
 import type { RosenpassPair } from '../steps/step-pool.ts';
-import {
-  dropNextKeys,
-  nextKeyPaths,
-  promoteNextKeys,
-  replaceRosenpassKeys,
-  settleNextKeys,
-} from './next-key-files.ts';
+import { dropNextKeys, nextKeyPaths, promoteNextKeys, replaceRosenpassKeys, settleNextKeys } from './next-key-files.ts';
 import { isRosenpassPair, readRosenpassKeys, writeRosenpassKeys } from './rosenpass-keys.ts';
 
 const random = (bytes: number) => new Uint8Array(randomBytes(bytes));

@@ -6,7 +6,12 @@ import type { Logger } from '@labmesh/kit/log';
 import type { OwnKey } from '@labmesh/rosenpass/effects';
 import { nextKeyPaths, promoteNextKeys, settleNextKeys } from './next-key-files.ts';
 import { dropPublicKey, keepPublicKey } from './public-key-files.ts';
-import { ensureRosenpassKeys, readRosenpassKeys, type RosenpassKeyPaths, writeRosenpassKeys } from './rosenpass-keys.ts';
+import {
+  ensureRosenpassKeys,
+  readRosenpassKeys,
+  type RosenpassKeyPaths,
+  writeRosenpassKeys,
+} from './rosenpass-keys.ts';
 import { StepPool } from '../steps/step-pool.ts';
 import { TunnelKeyError } from './tunnel-key-error.ts';
 import { loadWireguardKeys, type WireguardKeyPaths, type WireguardKeys } from './wireguard-keys.ts';

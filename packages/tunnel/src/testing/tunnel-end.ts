@@ -9,6 +9,7 @@ import { openSuites } from '@labmesh/rosenpass/hash/suite';
 import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
 import type { DeviceRole } from '@labmesh/wireguard/tunnel-device';
 import { keepPublicKey } from '../keys/public-key-files.ts';
+import type { OwnPair } from '../keys/tunnel-keys.ts';
 import { StepPool } from '../steps/step-pool.ts';
 import { Tunnel, type TunnelEvent } from '../tunnel.ts';
 import { generateWireguardKeys } from '../keys/wireguard-keys.ts';
@@ -21,12 +22,16 @@ export async function tunnelEnd(role: DeviceRole, address: string) {
   const stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(keysDir, { recursive: true, force: true }));
   const pool = stack.use(new StepPool({ workers: 1, keysDir, cacheBytes: 2 ** 21, log: silentLogger }));
-  const pair = await pool.generate();
-  const fingerprint = keepPublicKey(keysDir, pair.publicKey);
-  pool.setOwnKey(0, () => ({ secretKey: pair.secretKey.slice(), publicKey: pair.publicKey.slice() }));
-  const described = await pool.run({ step: 'describe', peerKey: fingerprint });
-  if (described.step !== 'describe') throw new Error('the own key is not there');
-  const ownKey = { index: 0, fingerprint, prefixes: described.prefixes };
+  /** A pair of its own, held by its thread. */
+  const makeKey = async (index: number): Promise<OwnPair> => {
+    const { secretKey, publicKey } = await pool.generate();
+    const fingerprint = keepPublicKey(keysDir, publicKey);
+    pool.setOwnKey(index, () => ({ secretKey: secretKey.slice(), publicKey: publicKey.slice() }));
+    const described = await pool.run({ step: 'describe', peerKey: fingerprint });
+    if (described.step !== 'describe') throw new Error('the own key is not there');
+    return { index, fingerprint, prefixes: described.prefixes, publicKey };
+  };
+  const ownKey = await makeKey(0);
   const wireguard = generateWireguardKeys();
   const config = {
     name: 'test0',
@@ -49,10 +54,11 @@ export async function tunnelEnd(role: DeviceRole, address: string) {
     tunnel,
     device,
     events,
-    fingerprint,
+    fingerprint: ownKey.fingerprint,
     keysDir,
     wireguard,
-    rosenpassPublicKey: pair.publicKey,
+    makeKey,
+    rosenpassPublicKey: ownKey.publicKey,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
