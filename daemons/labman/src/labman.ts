@@ -39,7 +39,7 @@ export interface Labman extends AsyncDisposable {
   readonly metrics: LabmanMetrics;
   readonly isDraining: boolean;
   /** Serves the proxy on the tunnel's address, for the hub alone (X1). Call it where that address is. @throws the bind's error */
-  serveTunnel(tunnel: { address: string; hubAddress: string; port: number }): HttpServer;
+  serveTunnel(tunnel: { address: string; hubAddress: string; port: number }): AsyncDisposable;
   /** Refuses new requests, waits `proxy.drain_timeout_s`, ends the rest with an in-band error. Gives how many. */
   drain(): Promise<number>;
 }
@@ -89,7 +89,12 @@ export async function startLabman(config: LabmanConfig, parts: LabmanParts): Pro
     const forHub = proxyHandler({ ...proxy, paths, isLocal: false, conplaneAddress: hubAddress });
     const opened = openListener('proxy.listen_port', { host: address, port }, forHub, log, bodyBytesMax);
     inTunnel.add(opened);
-    return opened;
+    return {
+      async [Symbol.asyncDispose]() {
+        inTunnel.delete(opened);
+        await opened[Symbol.asyncDispose]();
+      },
+    };
   };
   const server =
     local === undefined ? undefined : stack.use(openListener('proxy.local_addr', local, handler, log, bodyBytesMax));

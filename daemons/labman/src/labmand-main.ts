@@ -1,13 +1,10 @@
 /** The program `labmand`: reads flags and settings, runs a node until a signal, drains it. */
-import { OptionsError, parseOptions, renderHelp } from '@labmesh/kit/options';
+import { parseOptions, renderHelp } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
-import { TunnelKeyError } from '@labmesh/tunnel/keys/tunnel-key-error';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import { TunnelError } from '@labmesh/wireguard/tunnel-device';
 import manifest from '../package.json' with { type: 'json' };
 import { configSummary } from './config-summary.ts';
 import { readLabmanConfig, withMetricsAddress } from './labman-config.ts';
-import { AddressInUseError } from './open-listener.ts';
 import { findConfig, labmandHelp, labmandOptions, logLevelOf } from './labmand-options.ts';
 import { serveNode } from './serve-node.ts';
 
@@ -19,8 +16,9 @@ const print = (text: string) => void process.stdout.write(text);
 /** Undefined for a fault of ours. */
 function exitCodeOf(error: unknown): number | undefined {
   if (error instanceof FleetError) return identityRefused;
-  const known = [OptionsError, AddressInUseError, TunnelError, TunnelKeyError].find((kind) => error instanceof kind);
-  return known === undefined ? undefined : (error as { exitCode: number }).exitCode;
+  // Those of settings, listeners, tunnel and keys.
+  const { exitCode } = error as { exitCode?: unknown };
+  return typeof exitCode === 'number' ? exitCode : undefined;
 }
 
 /**

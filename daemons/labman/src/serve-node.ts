@@ -6,7 +6,6 @@ import { showListenAddress } from '@labmesh/kit/http/listen-address';
 import type { LabmanConfig } from './labman-config.ts';
 import { startLabman } from './labman.ts';
 import { openAdminSocket } from './admin-socket.ts';
-import { openSite } from './site.ts';
 import { type LabmandFlags, logLevelOf } from './labmand-options.ts';
 
 type ServeParts = { flags: LabmandFlags; life: Life; warnings: readonly string[]; version: string };
@@ -45,7 +44,9 @@ export async function serveNode(config: LabmanConfig, { flags, life, warnings, v
   const { stateDir } = flags;
   const common = { clock: systemClock, log, signal: life.signal, stateDir };
   await using labman = await startLabman(config, common);
-  await using site = tunnel && (await openSite({ config, tunnel, labman, version, ...common }));
+  // Keys, threads and devices are not loaded by a node that serves its own machine only.
+  const openSite = tunnel && (await import('./site.ts')).openSite;
+  await using site = openSite && (await openSite({ config, tunnel, labman, version, ...common }));
   await using socket = openAdminSocket({ path: flags.adminSocket, site, stateDir, log });
   const healthy = labman.registry.endpoints.filter((endpoint) => labman.registry.usable(endpoint)).length;
   log.info('labmand is ready', {

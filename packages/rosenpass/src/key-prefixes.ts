@@ -2,7 +2,6 @@
  * What the main thread keeps of a Rosenpass public key instead of its 524,160 bytes (spec tunnel.md K7): the hashes that
  * begin with the key, so that a datagram costs no more than its own length.
  */
-import { createHash } from 'node:crypto';
 import { hashBytes, type LabelName, type ProtocolVersion, type Suites } from './hash/suite.ts';
 
 const perVersion = ['peerId', 'mac', 'ckInit', 'biscuitAd'] as const satisfies LabelName[];
@@ -36,9 +35,4 @@ export function prefix(prefixes: KeyPrefixes, version: ProtocolVersion, name: Pr
 /** The key of cookie replies that the owner of the public key sends: a copy. */
 export function cookieKeyOf(prefixes: KeyPrefixes): Uint8Array {
   return prefixes.slice(cookieAt, cookieAt + hashBytes);
-}
-
-/** `sha256:` and 64 lower hex digits: the name of a public key (K2). */
-export function fingerprintOf(publicKey: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(publicKey).digest('hex')}`;
 }

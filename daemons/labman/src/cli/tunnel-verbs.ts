@@ -6,7 +6,7 @@ import { silentLogger } from '@labmesh/kit/log';
 import { writePrivateFile } from '@labmesh/kit/saved-file';
 import { rpPrivateDirectory } from '@labmesh/rosenpass/formats/rp-directory';
 import { checkPublicKey } from '@labmesh/tunnel/keys/public-key-files';
-import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { readRosenpassKeys, writeRosenpassKeys } from '@labmesh/tunnel/keys/rosenpass-keys';
 import { StepPool } from '@labmesh/tunnel/steps/step-pool';
 import { groupedFingerprint, peerLine, tunnelText } from '@labmesh/tunnel/tunnel-text';

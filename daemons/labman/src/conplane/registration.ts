@@ -5,7 +5,7 @@
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { backoff } from '@labmesh/kit/retry';
-import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { keepPublicKey, readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import type { NodeHeartbeatRequest, NodeInfo, NodeRegisterAnswer } from '@labmesh/wire/node';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';

@@ -1,39 +1,50 @@
 /**
  * The node's end of the tunnel (tunnel 2.4): opened as soon as it is known where the hub is, from node.json or a
  * registration, and followed from then on. Nothing answers on the tunnel address before the device is isolated (N1).
+ *
+ *     apply ──▶ open ──device gone──▶ lost ──0.25 s, 0.5 s, …──▶ open
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { NamedEndpoint } from '@labmesh/tunnel/named-endpoint';
-import { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
-import type { TunnelEvent } from '@labmesh/tunnel/tunnel';
-import type { TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
+import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
+import type { Tunnel, TunnelEvent } from '@labmesh/tunnel/tunnel';
+import type { OwnPair, TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
+import type { Clock } from '@labmesh/kit/clock';
+import { backoff } from '@labmesh/kit/retry';
 import type { ExchangeResult, TunnelView } from '@labmesh/wire/tunnel';
-import { chooseDevice } from '@labmesh/tunnel/choose-device';
-import type { DeviceEvent, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
-import type { TunnelConfig } from '../config/read-tunnel.ts';
+import { type DeviceEvent, type TunnelDevice, TunnelError } from '@labmesh/wireguard/tunnel-device';
 import type { HubState, NodeState } from '../conplane/node-file.ts';
 import { hubPeer, type HubPlace, hubPlace } from './hub-peer.ts';
+import { type NodeTunnelOpening, type NodeTunnelSettings, openNodeTunnel } from './open-node-tunnel.ts';
 
-export type NodeTunnelParts = {
-  config: TunnelConfig;
+/** What is used of an open end. */
+type NodeEnd = AsyncDisposable &
+  Pick<OpenTunnel, 'view' | 'redial'> & {
+    tunnel: Pick<Tunnel, 'device' | 'setPeer' | 'exchangeNow' | 'beginWith' | 'removeOwnKey'>;
+  };
+
+export type NodeTunnelParts = NodeTunnelSettings & {
   keys: TunnelKeys;
-  /** Of the proxy, inside. */
-  proxyPort: number;
-  /** Of the native backend (N7). */
-  timestampPath: string;
   /** Binds the proxy inside the device; disposed before the device goes. */
   serve: (device: TunnelDevice) => AsyncDisposable;
+  /** An exchange ended that was made with the own pair of this index. */
+  onExchanged: (ownKey: number) => void;
   clock: Clock;
-  log: Logger;
+  /** Another one in tests. */
+  open?: (opening: NodeTunnelOpening) => Promise<NodeEnd>;
 };
 
 /** While the tunnel is down names are asked again this often (N2). */
 const resolveEveryMs = 600_000;
-export const deviceAlias = 'labmesh:labman';
+/** N9: a device that is gone is back within 2 s. */
+const reopenFirstMs = 250;
+const reopenCapMs = 30_000;
+/** An attached device's process needs a moment to start again; until then no other backend takes its place. */
+const sameBackendTries = 5;
+/** How long an own pair is tried before the other one is, while it is not known which of them the hub knows. */
+const keyTrialMs = 20_000;
 const hubId = 'hub';
 
-type Open = { place: HubPlace; tunnel: OpenTunnel; stack: AsyncDisposableStack };
+type Open = { place: HubPlace; end: NodeEnd; stack: AsyncDisposableStack };
 
 export class NodeTunnel implements AsyncDisposable {
   readonly #parts: NodeTunnelParts;
@@ -42,20 +53,35 @@ export class NodeTunnel implements AsyncDisposable {
   #wireguard: NamedEndpoint | undefined;
   #rosenpass: NamedEndpoint | undefined;
   #hub: HubState | undefined;
+  /** Where the tunnel is to be open; undefined: nowhere. */
+  #wanted: HubPlace | undefined;
+  #fault: string | undefined;
+  /** The pair that the hub knows or is hoped to know; undefined: the own one. */
+  #beginsWith: OwnPair | undefined;
+  #isKeyDoubted = false;
   /** Work on the device, one after another. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: NodeTunnelParts) {
     this.#parts = parts;
     void this.#resolveOnAndOn();
+    if (parts.keys.nextKey !== undefined) this.doubtKey();
   }
 
   /** Undefined while there is no tunnel. */
   view(): TunnelView | undefined {
-    return this.#open?.tunnel.view();
+    return this.#open?.end.view();
+  }
+  /** Undefined while there is no tunnel. */
+  get device(): TunnelDevice | undefined {
+    return this.#open?.end.tunnel.device;
+  }
+  /** What is wrong with the device, for the operator. */
+  get fault(): string | undefined {
+    return this.#fault;
   }
   async exchangeNow(): Promise<ExchangeResult | undefined> {
-    return this.#open?.tunnel.tunnel.exchangeNow(hubId);
+    return this.#open?.end.tunnel.exchangeNow(hubId);
   }
 
   /**
@@ -63,7 +89,31 @@ export class NodeTunnel implements AsyncDisposable {
    * @throws TunnelError: the address refused, no backend, no isolation, the name taken
    */
   apply(state: NodeState): Promise<void> {
-    const turn = this.#turn.then(() => this.#apply(state));
+    return this.#inTurn(() => this.#apply(state));
+  }
+
+  /** The hub has taken this own pair: exchanges are begun with it, one at once if it is another than before. */
+  beginWith(pair: OwnPair): Promise<void> {
+    this.#isKeyDoubted = false;
+    const before = this.#beginsWith ?? this.#parts.keys.ownKey;
+    return before === pair ? Promise.resolve() : this.#inTurn(async () => this.#begin(pair));
+  }
+
+  /** This pair is given up: another has taken its place (K8). */
+  forget(old: OwnPair): void {
+    this.#beginsWith = undefined;
+    this.#open?.end.tunnel.removeOwnKey(old.index);
+  }
+
+  /** It is not known which of the two own pairs the hub knows: they are tried in turn until one is proven (K8). */
+  doubtKey(): void {
+    if (this.#isKeyDoubted) return;
+    this.#isKeyDoubted = true;
+    void this.#tryKeysInTurn();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
@@ -71,6 +121,7 @@ export class NodeTunnel implements AsyncDisposable {
   async #apply(state: NodeState): Promise<void> {
     const { config } = this.#parts;
     const place = hubPlace(state, config);
+    this.#wanted = place;
     if (place === undefined || state.hub === null) return this.#close();
     const isSame = this.#open?.place.address === place.address && this.#open.place.hubAddress === place.hubAddress;
     if (!isSame) await this.#close();
@@ -82,38 +133,32 @@ export class NodeTunnel implements AsyncDisposable {
     await this.#setHub();
   }
 
-  async #openAt(place: HubPlace): Promise<void> {
-    const { config, keys, proxyPort, serve, timestampPath, clock, log } = this.#parts;
+  async #openAt(place: HubPlace, backend?: NodeTunnelOpening['backend']): Promise<void> {
+    const { serve, log, config, open = openNodeTunnel } = this.#parts;
     await using stack = new AsyncDisposableStack();
-    const chosen = await chooseDevice({
-      name: config.interfaceName,
-      alias: deviceAlias,
-      role: { kind: 'node', hubAddress: place.hubAddress, proxyPort },
-      address: place.address,
-      range: config.range,
-      mtu: config.mtu,
-      privateKey: keys.wireguard.privateKey,
-      isolation: config.isolation,
-      backend: config.backend,
-      aead: config.aead,
-      timestampPath,
-      log,
-    });
-    for (const { backend, reason } of chosen.rejected) log.debug('a tunnel backend is not there', { backend, reason });
+    let opened: Open | undefined;
+    let isGone = false;
+    const onDeviceEvent = (event: DeviceEvent) => {
+      isGone ||= event.kind === 'gone';
+      if (opened !== undefined) this.#onDeviceEvent(opened, event);
+    };
     const onEvent = (event: TunnelEvent) => this.#onEvent(event);
-    const tunnel = stack.use(await OpenTunnel.open({ keys, chosen, cookie: 'auto', clock, log, onEvent }));
-    chosen.device.watch((event) => this.#onDeviceEvent(event), this.#ending.signal);
-    stack.use(serve(chosen.device));
-    const { backend, isolation } = tunnel.view();
-    log.info('the tunnel is open', { interface: config.interfaceName, address: place.address, backend, isolation });
+    const { signal } = this.#ending;
+    const end = stack.use(await open({ ...this.#parts, place, backend, onEvent, onDeviceEvent, signal }));
+    stack.use(serve(end.tunnel.device));
+    if (isGone) throw new TunnelError('NETLINK_FAILED', 'the tunnel interface went away while it was opened');
+    const { backend: carrier, isolation } = end.view();
+    log.info('the tunnel is open', { interface: config.interfaceName, address: place.address, backend: carrier, isolation });
     if (isolation === 'none') log.warn('the tunnel is not isolated: the hub reaches every service of this machine');
-    this.#open = { place, tunnel, stack: stack.move() };
+    if (this.#beginsWith !== undefined) end.tunnel.beginWith(this.#beginsWith);
+    this.#fault = undefined;
+    opened = this.#open = { place, end, stack: stack.move() };
   }
 
   async #setHub(): Promise<void> {
     if (this.#open === undefined || this.#hub === undefined) return;
     const reached = { wireguard: this.#wireguard?.current, rosenpass: this.#rosenpass?.current };
-    await this.#open.tunnel.tunnel.setPeer(hubPeer(this.#hub, this.#parts.config, reached));
+    await this.#open.end.tunnel.setPeer(hubPeer(this.#hub, this.#parts.config, reached));
   }
 
   /** Asks for both names; gives whether one of them leads elsewhere now. */
@@ -133,23 +178,69 @@ export class NodeTunnel implements AsyncDisposable {
   }
 
   /** N2: the hub does not answer there: the next address of its name, or what the name says now. */
-  #moveOn(): Promise<void> {
-    const turn = this.#turn.then(async () => {
-      const [wireguard, rosenpass] = [this.#wireguard?.advance(), this.#rosenpass?.advance()];
-      const isElsewhere = (await this.#resolve()) || wireguard === true || rosenpass === true;
-      // Our own address may have changed: the old socket would send from one that is gone.
-      this.#open?.tunnel.redial();
-      if (isElsewhere) await this.#setHub();
-    });
-    this.#turn = turn.catch((error: unknown) =>
-      this.#parts.log.error('the hub could not be reached elsewhere', { error }),
-    );
-    return turn.catch(() => undefined);
+  async #moveOn(): Promise<void> {
+    try {
+      await this.#inTurn(async () => {
+        const [wireguard, rosenpass] = [this.#wireguard?.advance(), this.#rosenpass?.advance()];
+        const isElsewhere = (await this.#resolve()) || wireguard === true || rosenpass === true;
+        // Our own address may have changed: the old socket would send from one that is gone.
+        this.#open?.end.redial();
+        if (isElsewhere) await this.#setHub();
+      });
+    } catch (error) {
+      this.#parts.log.error('the hub could not be reached elsewhere', { error });
+    }
+  }
+
+  /** N9: until the device is back, or somebody else has opened or ended the tunnel. */
+  async #reopen(lost: Open): Promise<void> {
+    const { clock, log } = this.#parts;
+    const { signal } = this.#ending;
+    const { backend } = lost.end.view();
+    let tries = 0;
+    for (const waitMs of backoff({ firstMs: reopenFirstMs, capMs: reopenCapMs, jitter: 0.2 })) {
+      await clock.sleep(waitMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const pinned = backend !== 'memory' && tries++ < sameBackendTries ? backend : undefined;
+      try {
+        return await this.#inTurn(() => this.#openAgain(lost, pinned));
+      } catch (error) {
+        this.#fault = `the device is gone and does not open: ${error instanceof Error ? error.message : 'unknown'}`;
+        log.error('the tunnel could not be opened again', { error });
+      }
+    }
+  }
+
+  async #openAgain(lost: Open, backend: NodeTunnelOpening['backend']): Promise<void> {
+    if (this.#open === lost) await this.#close();
+    if (this.#open !== undefined || this.#wanted === undefined) return;
+    await this.#openAt(this.#wanted, backend);
+    await this.#setHub();
+  }
+
+  #begin(pair: OwnPair): void {
+    this.#beginsWith = pair;
+    this.#open?.end.tunnel.beginWith(pair);
+  }
+
+  async #tryKeysInTurn(): Promise<void> {
+    const { clock, keys } = this.#parts;
+    const { signal } = this.#ending;
+    for (;;) {
+      await clock.sleep(keyTrialMs, signal).catch(() => undefined);
+      const { ownKey, nextKey } = keys;
+      if (signal.aborted || !this.#isKeyDoubted || nextKey === undefined) return;
+      const other = this.#beginsWith === nextKey ? ownKey : nextKey;
+      await this.#inTurn(async () => this.#begin(other));
+    }
   }
 
   #onEvent(event: TunnelEvent): void {
-    const { log } = this.#parts;
-    if (event.event === 'pq_active') log.info('the tunnel is post-quantum');
+    const { log, onExchanged } = this.#parts;
+    if (event.event === 'exchanged') {
+      this.#isKeyDoubted = false;
+      onExchanged(event.ownKey);
+    } else if (event.event === 'pq_active') log.info('the tunnel is post-quantum');
     else if (event.event === 'pq_stale') log.warn('the tunnel is NOT post-quantum', { reason: event.reason });
     else if (event.event === 'pq_fallback') log.warn('the tunnel fell back to plain WireGuard: no exchange');
     else if (event.event === 'cut') log.warn('traffic is cut until the next exchange');
@@ -160,12 +251,20 @@ export class NodeTunnel implements AsyncDisposable {
     }
   }
 
-  #onDeviceEvent(event: DeviceEvent): void {
+  #onDeviceEvent(open: Open, event: DeviceEvent): void {
     const { log } = this.#parts;
-    if (event.kind === 'isolation_lost') log.error('isolation_lost', { detail: event.detail });
-    else if (event.kind === 'changed') log.warn('the tunnel device was changed by somebody else', { ...event });
-    else if (event.kind === 'gone') log.error('the tunnel device is gone');
-    else log.info('isolation_restored');
+    if (event.kind === 'isolation_lost') {
+      this.#fault = `isolation_lost: ${event.detail}`;
+      log.error('isolation_lost', { detail: event.detail });
+    } else if (event.kind === 'changed') log.warn('the tunnel device was changed by somebody else', { ...event });
+    else if (event.kind === 'gone') {
+      this.#fault = 'the tunnel device is gone; it is opened again';
+      log.error('the tunnel device is gone; it is opened again');
+      void this.#reopen(open);
+    } else {
+      this.#fault = undefined;
+      log.info('isolation_restored');
+    }
   }
 
   async #close(): Promise<void> {

@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { type Suites } from '../hash/suite.ts';
-import { fingerprintOf, prefixesOf } from '../key-prefixes.ts';
+import { fingerprintOf } from '../fingerprint.ts';
+import { prefixesOf } from '../key-prefixes.ts';
 import { ciphertextBytes } from '../mceliece/parameters.ts';
 import type { RandomSource as Random } from '../mceliece/random-source.ts';
 import type { OwnKeyPair, StepContext } from '../steps/step-context.ts';

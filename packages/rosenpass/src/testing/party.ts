@@ -1,6 +1,6 @@
 /** A key exchange with its worker in one thread, as tests drive it. */
 import type { Effect, Endpoint, PeerOptions } from '../effects.ts';
-import { fingerprintOf } from '../key-prefixes.ts';
+import { fingerprintOf } from '../fingerprint.ts';
 import { KeyExchange, type KeyExchangeOptions } from '../key-exchange.ts';
 import { runStep } from '../steps/run-step.ts';
 import type { StepContext } from '../steps/step-context.ts';

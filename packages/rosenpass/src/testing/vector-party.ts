@@ -1,7 +1,7 @@
 /** The two parties of the official vector, with every random draw replaced by the vector's value. */
 import type { ProtocolVersion } from '../effects.ts';
 import type { Suite, Suites } from '../hash/suite.ts';
-import { fingerprintOf } from '../key-prefixes.ts';
+import { fingerprintOf } from '../fingerprint.ts';
 import { kyber } from '../steps/kyber.ts';
 import { openOwnKey, type PublicKeySource, type StepContext } from '../steps/step-context.ts';
 import { officialVectors } from '../testdata/official-vectors.ts';

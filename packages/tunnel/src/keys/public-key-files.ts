@@ -1,8 +1,8 @@
 /** Rosenpass public keys of others as `<folder>/<sha256>.pk`: raw, 524,160 bytes, named by what they hold (K7). */
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeWholeFile } from '@labmesh/kit/saved-file';
-import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
 import { TunnelKeyError } from './tunnel-key-error.ts';
 
@@ -40,8 +40,4 @@ export function readPublicKey(folder: string, fingerprint: string): Uint8Array |
     if ((error as { code?: string }).code === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-export function dropPublicKey(folder: string, fingerprint: string): void {
-  rmSync(pathOf(folder, fingerprint), { force: true });
 }

@@ -1,7 +1,7 @@
 /** The own Rosenpass pair in files: raw bytes, the secret one 0600 in either layout (K1, tunnel 2.2). */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { writePrivateFile, writeWholeFile } from '@labmesh/kit/saved-file';
-import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { decapsulate, prepareSecretKey } from '@labmesh/rosenpass/mceliece/decapsulate';
 import { encapsulate } from '@labmesh/rosenpass/mceliece/encapsulate';
 import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@labmesh/kit/log';
-import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { keepPublicKey, readPublicKey } from '../keys/public-key-files.ts';
 import { ensureRosenpassKeys, readRosenpassKeys } from '../keys/rosenpass-keys.ts';
 import { type RosenpassPair, StepPool } from './step-pool.ts';

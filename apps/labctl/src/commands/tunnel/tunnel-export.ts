@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writePrivateFile, writeWholeFile } from '@labmesh/kit/saved-file';
-import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { checkPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';

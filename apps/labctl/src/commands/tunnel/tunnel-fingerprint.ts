@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { checkPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import { groupedFingerprint } from '@labmesh/tunnel/tunnel-text';
 import { CommandError } from '../../command-error.ts';

@@ -1,14 +1,8 @@
-import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { silentLogger } from '@labmesh/kit/log';
-import { writePrivateFile, writeWholeFile } from '@labmesh/kit/saved-file';
-import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
-import { rpPrivateDirectory, rpPublicDirectory } from '@labmesh/rosenpass/formats/rp-directory';
-import { StepPool } from '@labmesh/tunnel/steps/step-pool';
-import { generateWireguardKeys } from '@labmesh/tunnel/keys/wireguard-keys';
+import { existsSync } from 'node:fs';
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
+import { makeClientKeys } from '../../tunnel/make-client-keys.ts';
 
 /** The directories of `rp` (X3): what stock programs read, and what `tunnel add` takes. */
 export const tunnelKeygen = defineFleetCommand({
@@ -25,29 +19,11 @@ export const tunnelKeygen = defineFleetCommand({
     const publicDir = `${dir.replace(/\/+$/, '')}.pub`;
     const taken = [dir, publicDir].find((one) => existsSync(one));
     if (taken !== undefined) throw new CommandError(`${taken} is there already`, { exitCode: exitCodes.conflict });
-    const made = await change(`make keys in ${dir} and ${publicDir}`, async () => {
+    const rosenpassSha256 = await change(`make keys in ${dir} and ${publicDir}`, () => {
       note('making keys; the Rosenpass pair takes a second or two');
-      await using pool = new StepPool({ workers: 1, keysDir: dir, cacheBytes: 0, log: silentLogger });
-      return { rosenpass: await pool.generate(), wireguard: generateWireguardKeys() };
+      return makeClientKeys(dir, publicDir);
     });
-    if (made === undefined) return;
-    const { rosenpass, wireguard } = made;
-    mkdirSync(dir, { mode: 0o700 });
-    mkdirSync(publicDir, { mode: 0o755 });
-    const secret = rpPrivateDirectory({
-      wireguardPrivateKey: wireguard.privateKey,
-      rosenpassSecretKey: rosenpass.secretKey,
-      rosenpassPublicKey: rosenpass.publicKey,
-    });
-    for (const [name, content] of secret) writePrivateFile(join(dir, name), content);
-    const open = rpPublicDirectory({
-      wireguardPublicKey: wireguard.publicKey,
-      rosenpassPublicKey: rosenpass.publicKey,
-    });
-    for (const [name, content] of open) writeWholeFile(join(publicDir, name), content, 0o644);
-    rosenpass.secretKey.fill(0);
-    wireguard.privateKey.fill(0);
-    const rosenpassSha256 = fingerprintOf(rosenpass.publicKey);
+    if (rosenpassSha256 === undefined) return;
     await result.object({ dir, publicDir, rosenpassSha256 }, `${dir}\n${publicDir}\n${rosenpassSha256}\n`);
   },
 });

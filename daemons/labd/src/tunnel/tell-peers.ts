@@ -1,0 +1,29 @@
+import type { TunnelEvent } from '@labmesh/tunnel/tunnel';
+import { system } from '@labmesh/wire/fleet/principal';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { EventLog } from '../events/event-log.ts';
+import type { World } from '../settings/world.ts';
+
+export type PeerTellerParts = { audit: AuditLog; events: EventLog; log: World['log'] };
+
+const writer = system('tunnel');
+
+/** What happens to peers, for audit and events alike (V9). */
+export function tellPeers({ audit, events, log }: PeerTellerParts): (event: TunnelEvent) => void {
+  const actions = {
+    pq_active: 'tunnel.pq-active',
+    pq_stale: 'tunnel.pq-stale',
+    pq_fallback: 'tunnel.pq-fallback',
+    psk_mismatch: 'tunnel.psk-mismatch',
+    cut: 'tunnel.cut',
+  } as const;
+  return (event) => {
+    if (event.event === 'exchanged' || event.event === 'exchange_timeout') return;
+    const { peer } = event;
+    const reason = event.reason === undefined ? {} : { reason: event.reason };
+    events.emit('tunnel-changed', 'tunnel', peer, { what: event.event, ...reason });
+    const row = { principal: writer, phase: 'single', result: 'ok', action: actions[event.event] } as const;
+    const entry = { ...row, resource: `tunnel/${peer}`, resourceId: peer, details: reason };
+    audit.append(entry).catch((error: unknown) => log.warn('an audit row of the tunnel was not written', { error }));
+  };
+}
