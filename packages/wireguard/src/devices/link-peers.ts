@@ -34,7 +34,7 @@ export class LinkPeers {
     return next;
   }
 
-  #checkAddress({ address, publicKey }: PeerConfig): void {
+  #checkPeer({ address, publicKey, endpoint }: PeerConfig): void {
     const { role, range, address: own } = this.#opening.config;
     const refuse = (rule: string) => {
       throw new TunnelError('TUNNEL_ADDRESS_REFUSED', `the peer's tunnel address ${address} ${rule}`);
@@ -42,6 +42,10 @@ export class LinkPeers {
     if (role.kind === 'node' && address !== role.hubAddress) refuse(`is not the hub's, ${role.hubAddress}`);
     if (address === own) refuse('is our own');
     if (!isInNetwork(address, range)) refuse(`is outside of the range ${range}`);
+    // WireGuard would send its own packets into itself.
+    if (endpoint !== undefined && isInNetwork(endpoint.address, range)) {
+      refuse(`cannot be reached by ${endpoint.address}, an address within the tunnel`);
+    }
     const owner = this.#owners.get(address);
     if (owner !== undefined && owner !== publicKey.toHex()) refuse('belongs to another peer');
   }
@@ -49,7 +53,7 @@ export class LinkPeers {
   /** @throws TunnelError TUNNEL_ADDRESS_REFUSED, NETLINK_FAILED, UAPI_FAILED. */
   setPeer(peer: PeerConfig): Promise<void> {
     return this.#inTurn(async () => {
-      this.#checkAddress(peer);
+      this.#checkPeer(peer);
       const { address, ...rest } = peer;
       await this.#opening.control.write({ peers: [{ ...rest, onlyAddress: address }] });
       this.#forgetRoute(peer.publicKey, address);

@@ -77,7 +77,8 @@ function isolate(opening: Opening, options: IsolationOptions): void {
 
 function takeInterface(opening: Opening): void {
   const { config, backend, stack, claimed } = opening;
-  stack.defer(() => backend.release?.(config));
+  const release = () => backend.release?.(config);
+  if (!backend.attached) stack.defer(release);
   if (claimed.kind === 'leftover') deleteLink(opening.host, claimed.link.index);
   if (claimed.kind === 'take') {
     opening.index = claimed.link.index;
@@ -91,6 +92,8 @@ function takeInterface(opening: Opening): void {
     if (claimed.kind !== 'take') deleteLink(opening.socket, opening.index);
     throw error;
   }
+  // What is not marked as ours goes on without us.
+  if (backend.attached) stack.defer(release);
   stack.defer(() => removeInterface(opening));
   // Live sessions end when an interface goes down.
   if (claimed.kind === 'take' && claimed.keepPeers) return;

@@ -34,16 +34,26 @@ export class DeviceProcess implements DistantDevice {
   listenPort = 0;
   isolationDetail = '';
 
-  private constructor(host: TunnelHost, config: DeviceConfig, backend: DeviceBackend) {
+  private constructor(host: TunnelHost, config: DeviceConfig, backend: DeviceBackend, prefix: readonly string[]) {
     this.config = config;
     this.backend = backend;
-    this.#child = Bun.spawn(host.command([process.execPath, program]), { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = Bun.spawn(host.command([...prefix, process.execPath, program]), {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     void this.#read();
   }
 
-  /** Only starts the process; `open` opens the device. */
-  static async start(host: TunnelHost, config: DeviceConfig, backend: DeviceBackend): Promise<DeviceProcess> {
-    const started = new DeviceProcess(host, config, backend);
+  /**
+   * Only starts the process; `open` opens the device.
+   * @param prefix of its command line: what drops rights, or looks on.
+   */
+  static async start(
+    host: TunnelHost,
+    config: DeviceConfig,
+    backend: DeviceBackend,
+    prefix: readonly string[] = [],
+  ): Promise<DeviceProcess> {
+    const started = new DeviceProcess(host, config, backend, prefix);
     started.#steps = (await started.ask('plan', { config, backend })) as DeviceStep[];
     return started;
   }

@@ -37,6 +37,11 @@ table ip nat {
   chain postrouting { type nat hook postrouting priority srcnat; oifname "eth0" masquerade; }
 }`;
 
+/** Without it, IPv6 addresses of a host appear a second or two after its links, in the midst of a test. */
+const settleAtOnce = `cd /proc/sys/net/ipv6/conf
+for each in all default eth0; do echo 0 > $each/accept_dad; done
+echo 1 > eth0/disable_ipv6; echo 0 > eth0/disable_ipv6`;
+
 /** What is missing for tests with these hosts, or undefined. */
 export function tunnelSiteMissing(): string | undefined {
   const path = '/usr/sbin:/sbin:/usr/bin:/bin';
@@ -79,12 +84,14 @@ export class TunnelSite implements AsyncDisposable {
     if (hub === undefined || node === undefined || stranger === undefined || lan === undefined)
       throw new Error('no host');
     for (const host of [hub, node, stranger, lan]) owned.use(host);
+    for (const host of [hub, node]) await host.run('sh', '-c', settleAtOnce);
     await connectLan(node, lan);
     await node.run('sh', '-c', `printf '%s' '${operatorsRules}' | nft -f -`);
     await node.run('ip', 'rule', 'add', 'from', '192.168.7.77', 'lookup', '77', 'priority', '700');
     await node.run('ip', 'route', 'add', '203.0.113.0/24', 'via', addresses.lan, 'table', '77');
     await node.run('ip', 'route', 'add', 'default', 'via', '10.99.0.3');
     await node.run('sh', '-c', `echo ${forwarding} > /proc/sys/net/ipv4/ip_forward`);
+    await waitForLinks(node);
     return new TunnelSite([hub, node, stranger, lan], owned.move());
   }
 
@@ -93,11 +100,15 @@ export class TunnelSite implements AsyncDisposable {
     return this.#owned.use(value);
   }
 
-  /** A node's device in a process on this host (the node if none is given), not open yet; its wireguard-go runs. */
+  /**
+   * A node's device in a process on this host (the node if none is given), not open yet; its wireguard-go runs.
+   * @param prefix of the process's command line.
+   */
   async nodeDevice(
     backend: DeviceBackend,
     isolation: IsolationKind,
     { host = this.node, name = 'labman0', ...rest }: { host?: TunnelHost } & Partial<DeviceConfig> = {},
+    prefix: readonly string[] = [],
   ): Promise<DeviceProcess> {
     if (backend === 'wireguard-go') this.keep(await startWireguardGo(host, name));
     const config: DeviceConfig = {
@@ -111,7 +122,7 @@ export class TunnelSite implements AsyncDisposable {
       isolation,
       ...rest,
     };
-    return this.keep(await DeviceProcess.start(host, config, backend));
+    return this.keep(await DeviceProcess.start(host, config, backend, prefix));
   }
 
   /** A hub's device in a process on the hub, not open yet. */
@@ -175,4 +186,14 @@ async function connectLan(node: TunnelHost, lan: TunnelHost): Promise<void> {
   await lan.run('ip', 'address', 'add', `${addresses.lan}/24`, 'dev', 'lan0');
   for (const host of [node, lan]) await host.run('ip', 'link', 'set', 'lan0', 'up');
   await lan.run('ip', 'route', 'add', 'default', 'via', addresses.nodeLan);
+}
+
+/** The kernel notices a moment later that a cable has both ends, and gives the link its IPv6 address then. */
+async function waitForLinks(node: TunnelHost): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    const [v4, v6] = [await node.run('ip', 'route'), await node.run('ip', '-6', 'route', 'show', 'table', 'local')];
+    if (!v4.includes('linkdown') && (v6.match(/^local fe80::/gm) ?? []).length === 2) return;
+    await Bun.sleep(25);
+  }
+  throw new Error('the links of the node did not come up');
 }
