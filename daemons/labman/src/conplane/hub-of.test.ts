@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'bun:test';
+import { readConfigFile } from '@labmesh/kit/config-file';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NodeRegisterAnswer } from '@labmesh/wire/node';
+import type { TunnelConfig } from '../config/read-tunnel.ts';
+import { readLabmanConfig } from '../labman-config.ts';
+import { hubOf, PinMismatch } from './hub-of.ts';
+import type { HubState } from './node-file.ts';
+
+const [sha, otherSha] = [`sha256:${'a'.repeat(64)}`, `sha256:${'b'.repeat(64)}`];
+const [key, otherKey] = [`${'A'.repeat(43)}=`, `${'B'.repeat(42)}A=`];
+
+async function configOf(wireguard: string): Promise<TunnelConfig> {
+  const folder = mkdtempSync(join(tmpdir(), 'labmesh-hub-'));
+  try {
+    const path = join(folder, 'labmesh.toml');
+    writeFileSync(path, `[labman.proxy]\nlocal_addr = "127.0.0.1"\n${wireguard}`);
+    const { tunnel } = readLabmanConfig(await readConfigFile(path), { warn: () => undefined });
+    if (tunnel === undefined) throw new Error('no tunnel in this file');
+    return tunnel;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+const plain = await configOf('[labman.wireguard]\n');
+const said = {
+  tunnel_address: '10.90.0.1',
+  wireguard_public_key: key,
+  wireguard_endpoint: 'hub.example:51820',
+  rosenpass_sha256: sha,
+  rosenpass_endpoint: 'hub.example:9999',
+  rosenpass_version: 'V03',
+  rosenpass_ciphertext: 'pc188',
+};
+const answer = (change: Partial<typeof said> = {}): NodeRegisterAnswer => ({
+  success: true,
+  conplane: { ...said, ...change },
+});
+const known: HubState = {
+  address: '10.90.0.1',
+  wireguardPublicKey: key,
+  wireguardEndpoint: 'hub.example:51820',
+  rosenpassSha256: sha,
+  rosenpassEndpoint: 'hub.example:9999',
+  rosenpassVersion: 'V03',
+  rosenpassCiphertext: 'pc188',
+};
+const none = { config: plain, known: undefined, trusted: undefined };
+
+describe('the hub as an answer names it', () => {
+  test('is taken at first use, and pinned then', () => {
+    expect(hubOf(answer(), none)).toEqual(known);
+    expect(hubOf(answer(), { ...none, known })).toEqual(known);
+    expect(hubOf({ success: true }, none)).toBeUndefined();
+  });
+
+  test('another key than the pinned one is refused, by name of what to do', () => {
+    const pins = { ...none, known };
+    expect(() => hubOf(answer({ rosenpass_sha256: otherSha }), pins)).toThrow(`labman tunnel trust ${otherSha}`);
+    expect(() => hubOf(answer({ wireguard_public_key: otherKey }), pins)).toThrow(PinMismatch);
+  });
+
+  test('what the operator let in at this machine is taken', () => {
+    const pins = { ...none, known, trusted: otherSha };
+    expect(hubOf(answer({ rosenpass_sha256: otherSha }), pins)?.rosenpassSha256).toBe(otherSha);
+    // One word lets one key in, not the other as well.
+    const both = answer({ rosenpass_sha256: otherSha, wireguard_public_key: otherKey });
+    expect(() => hubOf(both, pins)).toThrow(PinMismatch);
+  });
+
+  test('a pinned hub that shows no Rosenpass key any more is no plain WireGuard hub', () => {
+    expect(() => hubOf(answer({ rosenpass_sha256: '' }), { ...none, known })).toThrow('pinned is');
+    expect(hubOf(answer({ rosenpass_sha256: '' }), none)?.rosenpassSha256).toBeNull();
+  });
+
+  test('the file wins over the answer', async () => {
+    const text = `[labman.wireguard]\npeer_address = "10.90.7.7"\npeer_endpoint = "1.2.3.4:5"\npeer_public_key = "${key}"\n`;
+    const config = await configOf(
+      `${text}[labman.wireguard.rosenpass]\npeer_sha256 = "${otherSha}"\nendpoint = "1.2.3.4:6"\n`,
+    );
+    expect(() => hubOf(answer(), { ...none, config })).toThrow(PinMismatch);
+    expect(hubOf(answer({ rosenpass_sha256: otherSha }), { ...none, config })).toMatchObject({
+      address: '10.90.7.7',
+      wireguardEndpoint: '1.2.3.4:5',
+      rosenpassEndpoint: '1.2.3.4:6',
+    });
+  });
+
+  test.each([
+    ['no WireGuard key', { wireguard_public_key: 'AAAA' }],
+    ['something that is no fingerprint', { rosenpass_sha256: '../../etc' }],
+  ])('%s is refused', (_, change) => expect(() => hubOf(answer(change), none)).toThrow(PinMismatch));
+
+  test('a dialect that nobody speaks is left to negotiation', () => {
+    const odd = hubOf(answer({ rosenpass_version: 'V99', rosenpass_ciphertext: 'x' }), none);
+    expect(odd).toMatchObject({ rosenpassVersion: null, rosenpassCiphertext: null });
+  });
+});
