@@ -36,7 +36,7 @@ describe.skipIf(missing !== undefined)(`native node, hostile hub (needs root, ${
     expect(await story.ask('h', address, proxyPort)).toMatchObject({ answered: 1 });
     const before = await refused(pair.node);
     expect(await story.ask('h', address, 2222)).toMatchObject({ answered: 0 });
-    await story.start('h', 'tcp-talk.ts', 'udp', address, String(proxyPort)).next();
+    await story.start('h', 'tcp-talk', 'udp', address, String(proxyPort)).next();
     expect(await until(async () => (await refused(pair.node)) >= before + 2, 2_000)).toBe(true);
     expect(await story.ask('h', address, proxyPort)).toMatchObject({ answered: 1 });
   });
@@ -136,7 +136,7 @@ describe.skipIf(missing !== undefined).each([
     // wireguard-go asks for cookies when its queue is long, we do above 50 a second.
     const perSecond = hub === 'native' ? '3000' : '20000';
     const target = [story.lab.address('h'), '51820', hex(pair.hub.publicKey)];
-    await story.start('x', 'flood.ts', ...target, perSecond, sources.join()).next();
+    await story.start('x', 'flood', ...target, perSecond, sources.join()).next();
     await Bun.sleep(1_500);
     // Now and then a handshake slips through between two strangers; one that comes by a cookie is its second try.
     let waitedMs = 0;

@@ -2,7 +2,10 @@ import { type NetworkLab, openNetworkLab } from '../network-lab.ts';
 import { JsonProcess } from './json-process.ts';
 import { type EndKind, openTunnelEnds, type TunnelEnd } from './tunnel-ends.ts';
 
-const program = (name: string) => new URL(`./${name}`, import.meta.url).pathname;
+const programs = {
+  'tcp-talk': new URL('./tcp-talk.ts', import.meta.url).pathname,
+  flood: new URL('./flood.ts', import.meta.url).pathname,
+};
 
 export type TunnelPair = { hub: TunnelEnd; node: TunnelEnd; psk: Uint8Array };
 
@@ -27,18 +30,18 @@ export class TunnelStory implements AsyncDisposable {
     return openTunnelEnds(this.lab, plan, this.#owned);
   }
 
-  start(host: string, script: string, ...argv: string[]): JsonProcess {
-    const command = this.lab.command(host, [process.execPath, program(script), ...argv]);
+  start(host: string, name: keyof typeof programs, ...argv: string[]): JsonProcess {
+    const command = this.lab.command(host, [process.execPath, programs[name], ...argv]);
     return this.#owned.use(new JsonProcess(command));
   }
 
   async serve(host: string, address: string, port: number): Promise<void> {
-    await this.start(host, 'tcp-talk.ts', 'serve', address, String(port)).next();
+    await this.start(host, 'tcp-talk', 'serve', address, String(port)).next();
   }
 
   /** Lines that a service answered over one connection. */
   async ask(host: string, address: string, port: number, lines = 1): Promise<{ answered: number; gapMs: number }> {
-    const asking = this.start(host, 'tcp-talk.ts', 'ask', address, String(port), String(lines));
+    const asking = this.start(host, 'tcp-talk', 'ask', address, String(port), String(lines));
     return (await asking.next()) as { answered: number; gapMs: number };
   }
 
