@@ -7,6 +7,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { openSuites } from '@labmesh/rosenpass/hash/suite';
 import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
+import { watchOwnAddresses } from '@labmesh/wireguard/native/own-addresses';
 import type { TunnelView } from '@labmesh/wire/tunnel';
 import type { ChosenDevice } from './choose-device.ts';
 import { type Datagrams, DialledDatagrams, listenDatagrams } from './datagrams.ts';
@@ -27,6 +28,12 @@ export type OpenTunnelOptions = {
 
 /** A buffer of its own: Node's small ones share an array. */
 const random = (bytes: number) => new Uint8Array(randomBytes(bytes));
+
+/** N3: what we send from may be ours no longer, and the hub answers to where it heard us last. */
+function moved(tunnel: Tunnel, datagrams: DialledDatagrams): void {
+  datagrams.reopen();
+  for (const id of tunnel.peerIds) tunnel.startExchange(id);
+}
 
 export class OpenTunnel implements AsyncDisposable {
   readonly tunnel: Tunnel;
@@ -72,6 +79,9 @@ export class OpenTunnel implements AsyncDisposable {
         : await listenDatagrams(listen.addresses, listen.port, tunnel.receive),
     );
     tunnel.start(datagrams);
+    if (datagrams instanceof DialledDatagrams) {
+      opening.use(watchOwnAddresses(device.config.name, () => moved(tunnel, datagrams)));
+    }
     return new OpenTunnel(options, exchange, tunnel, datagrams, opening.move());
   }
 
