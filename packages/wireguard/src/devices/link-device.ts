@@ -36,6 +36,13 @@ export class LinkDevice implements TunnelDevice {
     return linkSteps(this.config, this.#backend, this.#options).map(({ step, detail }) => ({ step, detail }));
   }
 
+  /** Only the first step of `open`: what it would refuse before it touches anything. @throws TunnelError */
+  async check(): Promise<void> {
+    await using stack = new AsyncDisposableStack();
+    const opening = { config: this.config, backend: this.#backend, stack, routes: new Set<string>() } as Opening;
+    await linkSteps(this.config, this.#backend, this.#options)[0]?.run(opening);
+  }
+
   async open(): Promise<void> {
     if (this.#opened) throw new Error('a device is opened once');
     this.#opened = true;
