@@ -1,0 +1,67 @@
+/** A tunnel that remembers what it is told, for tests of what stands above it. */
+import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
+import type { TunnelPeerSettings } from '@labmesh/tunnel/tunnel-peer';
+import type { TunnelPeer } from '@labmesh/wire/tunnel';
+
+const shown = (settings: TunnelPeerSettings): TunnelPeer => ({
+  id: settings.id,
+  name: settings.name,
+  wireguardPublicKey: Buffer.from(settings.wireguardPublicKey).toString('base64'),
+  rosenpassSha256: settings.rosenpass?.fingerprint ?? null,
+  address: settings.address,
+  endpoint: null,
+  mode: settings.mode,
+  pq: 'stale',
+  pqReason: 'no_exchange',
+  pqSince: new Date(0).toISOString(),
+  exchangeAgeS: null,
+  nextExchangeS: null,
+  lastRole: null,
+  version: null,
+  ciphertext: null,
+  handshakeAgeS: null,
+  pskKind: 'random',
+  generation: 0,
+  rxBytes: 0,
+  txBytes: 0,
+  exchanges: 0,
+  failures: {},
+  lastError: null,
+});
+
+export function rememberingOpen() {
+  const peers = new Map<string, TunnelPeerSettings>();
+  const cuts: string[] = [];
+  const tunnel = {
+    setPeer(settings: TunnelPeerSettings) {
+      if (settings.name === 'broken') return Promise.reject(new Error('its key is not here'));
+      peers.set(settings.id, settings);
+      return Promise.resolve();
+    },
+    removePeer(id: string) {
+      peers.delete(id);
+      return Promise.resolve();
+    },
+    cut(id: string) {
+      cuts.push(id);
+      return Promise.resolve(peers.has(id));
+    },
+    exchangeNow: (id: string) => {
+      const peer = peers.get(id);
+      return Promise.resolve(peer && { ok: true, tookMs: 5, error: null, peer: shown(peer) });
+    },
+    peer: (id: string) => {
+      const peer = peers.get(id);
+      return peer && shown(peer);
+    },
+  };
+  const open = {
+    tunnel,
+    wireguardPublicKey: `${'H'.repeat(42)}A=`,
+    rosenpassSha256: `sha256:${'f'.repeat(64)}`,
+    rosenpassPublicKey: new Uint8Array([1, 2, 3]),
+    view: () => ({ peers: [...peers.values()].map(shown) }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  } as unknown as OpenTunnel;
+  return { open, peers, cuts };
+}

@@ -1,0 +1,179 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { silentLogger } from '@labmesh/kit/log';
+import { system } from '@labmesh/wire/fleet/principal';
+import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
+import { codeOf, localRoot } from '../login/testing/callers.ts';
+import { newNodeToken, type NodeGround, openNodeGround, registration } from '../nodes/testing/node-ground.ts';
+import { keysOf } from '../nodes/testing/remembering-tunnel.ts';
+import type { NodeTunnel } from '../nodes/node-tunnel.ts';
+import { parseAddressRange } from '../settings/address-range.ts';
+import { exportPeer } from './export-peer.ts';
+import { rememberingOpen } from './testing/remembering-open.ts';
+import { TunnelDesk } from './tunnel-desk.ts';
+import { TunnelHub } from './tunnel-hub.ts';
+
+const range = parseAddressRange('10.90.0.0/16')!;
+const key = (letter: string) => `${letter.repeat(42)}A=`;
+const rosenpass = (fill: number) => Buffer.alloc(rosenpassPublicKeyBytes, fill).toString('base64');
+const address = {
+  tunnelAddress: '10.90.0.1',
+  wireguardEndpoint: 'hub.example:51820',
+  rosenpassEndpoint: 'hub.example:9999',
+};
+
+let ground: NodeGround;
+let world: ReturnType<typeof rememberingOpen>;
+let hub: TunnelHub;
+let desk: TunnelDesk;
+beforeEach(async () => {
+  let made: TunnelHub | undefined;
+  const port: NodeTunnel = {
+    conplane: () => made?.conplane(),
+    ownKey: () => made?.ownKey() ?? new Uint8Array(),
+    setPeer: (row) => made?.setPeer(row) ?? Promise.resolve(),
+    removePeer: (id) => made?.removePeer(id) ?? Promise.resolve(),
+  };
+  ground = await openNodeGround({ tunnel: port });
+  world = rememberingOpen();
+  const { store, clock, keyFiles } = ground;
+  const secrets = { open: () => new Uint8Array(32).fill(5) };
+  const replicaId = 'replica-1';
+  made = hub = new TunnelHub({ store, secrets, open: world.open, replicaId, address, clock, log: silentLogger });
+  await hub.start();
+  desk = new TunnelDesk({ hub, store, keyFiles, range, replicaId, clock });
+});
+afterEach(async () => {
+  await hub[Symbol.asyncDispose]();
+  await ground[Symbol.asyncDispose]();
+});
+
+const join = async (seed = 1) => {
+  const token = await newNodeToken(ground, { name: `site-${seed}` });
+  return (await ground.registry.register(registration(token, keysOf(seed)))).answer;
+};
+/** What a second of the reconciler does. */
+const look = async () => {
+  await ground.clock.advance(1_000);
+  for (let turn = 0; turn < 50; turn++) await Bun.sleep(0);
+};
+
+describe('clients of other make (X7)', () => {
+  test('get an address and are in the device before the answer; twins are refused by what they share', async () => {
+    const peer = await desk.add(localRoot, {
+      name: 'laptop',
+      wireguardPublicKey: key('L'),
+      rosenpassPublicKey: rosenpass(1),
+    });
+    expect(peer).toMatchObject({ name: 'laptop', address: '10.90.0.2', mode: 'strict' });
+    expect(world.peers.get(peer.id)?.rosenpass).toMatchObject({ schedule: 'foreign', version: 'auto' });
+    const twin = (change: object) =>
+      codeOf(
+        desk.add(localRoot, {
+          name: 'other',
+          wireguardPublicKey: key('M'),
+          rosenpassPublicKey: rosenpass(2),
+          ...change,
+        }),
+      );
+    expect(await twin({ name: 'laptop' })).toBe('CONFLICT');
+    expect(await twin({ wireguardPublicKey: key('L') })).toBe('CONFLICT');
+    expect(await twin({ rosenpassPublicKey: rosenpass(1) })).toBe('CONFLICT');
+    expect(await twin({ rosenpassPublicKey: 'AAAA' })).toBe('ROSENPASS_KEY_INVALID');
+    expect(await twin({ endpoint: 'nowhere' })).toBe('VALIDATION_FAILED');
+    expect(desk.peers().map(({ name }) => name)).toEqual(['laptop']);
+  });
+
+  test('a plain WireGuard client claims nothing and cannot be made strict', async () => {
+    const phone = await desk.add(localRoot, { name: 'phone', wireguardPublicKey: key('P') });
+    expect(phone).toMatchObject({ mode: 'permissive', rosenpassSha256: null });
+    expect(await codeOf(desk.update(localRoot, 'phone', true))).toBe('CONFLICT');
+  });
+
+  test('a removed one is gone from the device, and its keys are free again', async () => {
+    const first = await desk.add(localRoot, { name: 'laptop', wireguardPublicKey: key('L') });
+    await desk.remove(localRoot, 'laptop');
+    expect(world.peers.has(first.id)).toBe(false);
+    expect(await codeOf(desk.peer(localRoot, 'laptop'))).toBe('NOT_FOUND');
+    const again = await desk.add(localRoot, { name: 'laptop', wireguardPublicKey: key('L') });
+    expect(again.address).not.toBe(first.address);
+  });
+});
+
+describe('nodes', () => {
+  test('their mode is the operator’s; they are not removed here, and another key is let in by name', async () => {
+    await join();
+    expect((await desk.update(localRoot, 'site-1', false)).mode).toBe('permissive');
+    expect((await desk.update(localRoot, 'site-1', true)).mode).toBe('strict');
+    expect(await codeOf(desk.remove(localRoot, 'site-1'))).toBe('CONFLICT');
+    const sha256 = `sha256:${'9'.repeat(64)}`;
+    await desk.trust(localRoot, 'site-1', sha256);
+    expect((await desk.row(localRoot, 'site-1')).trusted_sha256).toBe(sha256);
+  });
+
+  test('cut and exchange reach the device', async () => {
+    await join();
+    const { id } = await desk.cut(localRoot, 'site-1');
+    expect(world.cuts).toEqual([id]);
+    expect((await desk.exchange(localRoot, 'site-1')).ok).toBe(true);
+  });
+
+  test('the device follows the rows, whoever wrote them', async () => {
+    await join(1);
+    await join(2);
+    expect(world.peers.size).toBe(2);
+    const other = system('another-replica');
+    await ground.store.write(other, (tx) =>
+      tx.updateTable('tunnel_peers').set({ require_pq: 0, revision: 9 }).execute(),
+    );
+    await look();
+    expect([...world.peers.values()].map(({ mode }) => mode)).toEqual(['permissive', 'permissive']);
+    await ground.store.write(other, (tx) =>
+      tx.updateTable('tunnel_peers').set({ replica_id: 'replica-2' }).where('name', '=', 'site-1').execute(),
+    );
+    await ground.store.write(other, (tx) =>
+      tx.updateTable('tunnel_peers').set({ removed_at: 1 }).where('name', '=', 'site-2').execute(),
+    );
+    await look();
+    expect(world.peers.size).toBe(0);
+  });
+
+  test('one that cannot be set keeps no other from its place', async () => {
+    await join(1);
+    await join(2);
+    const other = system('another-replica');
+    const rename = (name: string, to: string) =>
+      ground.store.write(other, (tx) =>
+        tx.updateTable('tunnel_peers').set({ name: to, revision: 7 }).where('name', '=', name).execute(),
+      );
+    await rename('site-1', 'broken');
+    await rename('site-2', 'whole');
+    await look();
+    expect([...world.peers.values()].map(({ name }) => name)).toContain('whole');
+  });
+});
+
+test('without a hub everything says so', async () => {
+  const { store, clock, keyFiles } = ground;
+  const none = new TunnelDesk({ hub: undefined, store, keyFiles, range, replicaId: 'replica-1', clock });
+  expect(() => none.view()).toThrow('the tunnel is off on this replica');
+  expect(await codeOf(none.peer(localRoot, 'x'))).toBe('NOT_AVAILABLE');
+});
+
+describe('settings for the other side (X9)', () => {
+  test('hold the hub, the client’s address, and no secret', async () => {
+    await desk.add(localRoot, { name: 'laptop', wireguardPublicKey: key('L'), rosenpassPublicKey: rosenpass(1) });
+    const { files } = exportPeer(await desk.row(localRoot, 'laptop'), desk.address(), 'toml');
+    expect(files['rosenpass.toml']).toContain('endpoint = "hub.example:9999"');
+    expect(files['rosenpass0.conf']).toContain('Table = off');
+    expect(files['rosenpass0.conf']).toContain('Address = 10.90.0.2/32');
+    expect(files['rosenpass0.conf']).not.toMatch(/PresharedKey|^PrivateKey/m);
+  });
+
+  test('rp wants WireGuard on the next port', async () => {
+    await desk.add(localRoot, { name: 'laptop', wireguardPublicKey: key('L') });
+    const row = await desk.row(localRoot, 'laptop');
+    expect(() => exportPeer(row, desk.address(), 'rp')).toThrow('rp wants WireGuard on the port after');
+    const next = { ...desk.address(), wireguardEndpoint: 'hub.example:10000' };
+    expect(exportPeer(row, next, 'rp').files['wgpk']).toBe(desk.address().wireguardPublicKey);
+  });
+});
