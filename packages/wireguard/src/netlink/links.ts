@@ -20,7 +20,7 @@ const attributes = { name: 3, mtu: 4, linkInfo: 18, alias: 20, namespaceFd: 28 }
 const kindAttribute = 1;
 const flagUp = 1;
 const headerBytes = 16;
-const { request, ack, create, exclusive } = requestFlags;
+const { request, ack, dump, create, exclusive } = requestFlags;
 
 /** `ifinfomsg`. */
 function header(writer: MessageWriter, index: number, flags = 0, change = 0): void {
@@ -125,4 +125,13 @@ export function findLink(socket: NetlinkExchange, which: string | number): Link 
     if (error instanceof NetlinkError && error.errno === errnos.ENODEV) return undefined;
     throw error;
   }
+}
+
+/** All interfaces of the socket's namespace. */
+export function listLinks(socket: NetlinkExchange): Link[] {
+  const answers = socket.exchange('list interfaces', (writer, seq) => {
+    writer.message(types.get, request | dump, seq, () => header(writer, 0));
+    return seq;
+  });
+  return answers.filter(({ type }) => type === types.new).map(({ payload }) => linkOf(payload));
 }
