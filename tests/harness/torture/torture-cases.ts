@@ -63,7 +63,8 @@ export class TortureCases {
   burst(run: number, tty: boolean): TortureCase {
     const { path, bytes } = this.#sample(run);
     const [code, isRaw] = [run % 256, run % 2 === 0];
-    const setup = tty && isRaw ? 'stty raw; ' : '';
+    // Without -echo the terminal may show the key that ends the input.
+    const setup = tty && isRaw ? 'stty raw -echo; ' : '';
     const out = tty && !isRaw ? onTerminal(bytes) : bytes;
     return { name: 'burst', tty, shell: `${setup}cat ${path}; exit ${code}`, expected: { out, code } };
   }
