@@ -103,7 +103,8 @@ async function issueRates({ store, secrets }: Parts): Promise<{ issued: number; 
   const issueRate = async (some: readonly string[]) => {
     const start = performance.now();
     for (const csrPem of some) {
-      const request = { kind: 'agent', id: uuidv7(), name: 'web', csrPem, ttlMs: day, issuedBy: who } as const;
+      const csr = parseCsr(csrPem);
+      const request = { kind: 'agent', id: uuidv7(), name: 'web', csr, ttlMs: day, issuedBy: who } as const;
       await store.write(who, (tx) => authority.issueLeaf(tx, request));
     }
     return perSecond(some.length, start);

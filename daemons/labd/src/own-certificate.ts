@@ -5,7 +5,7 @@
  */
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { createCsr } from '@labmesh/pki/csr';
+import { createCsr, parseCsr } from '@labmesh/pki/csr';
 import { writeIdentity } from '@labmesh/pki/identity-file';
 import { generateKey } from '@labmesh/pki/keys';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -47,13 +47,13 @@ export type OwnCertificateParts = {
 export async function renewOwn(parts: OwnCertificateParts): Promise<TlsIdentity & { renewAfter: number }> {
   const { store, authority, options, dataDir, replicaId } = parts;
   const key = await generateKey();
-  const csrPem = await createCsr(key);
+  const csr = parseCsr(await createCsr(key));
   const { dnsNames, ips } = subjects(options, parts.hosts);
   const request = {
     kind: 'labd',
     id: replicaId,
     name: 'labd',
-    csrPem,
+    csr,
     ttlMs: options.labdTtlMs,
     issuedBy: worker,
     dnsNames,

@@ -22,7 +22,8 @@ const codeOf = (text: string): string => {
 
 test.each(['P-256', 'P-384'] as const)('a %s request gives back its key (CA-4)', async (curve) => {
   const one = await generateKey(curve);
-  expect(parseCsr(await createCsr(one))).toEqual({ spki: one.spki, keyHash: one.keyHash, curve });
+  const pem = await createCsr(one);
+  expect(parseCsr(pem)).toEqual({ pem, spki: one.spki, keyHash: one.keyHash, curve });
   const again = await keyFromPem(one.privatePem);
   expect(again.keyHash).toBe(one.keyHash);
   expect(curveOf(again.spki)).toBe(curve);
@@ -48,7 +49,8 @@ test('what a hostile request asks for is not even read: CA:TRUE, CN=admin, other
       extension.names([{ type: 'url', value: 'spiffe://labmesh.internal/user/admin' }]),
     ],
   });
-  expect(parseCsr(hostile.toString('pem'))).toEqual({ spki: key.spki, keyHash: key.keyHash, curve: 'P-256' });
+  const pem = hostile.toString('pem');
+  expect(parseCsr(pem)).toEqual({ pem, spki: key.spki, keyHash: key.keyHash, curve: 'P-256' });
 });
 
 test.skipIf(!hasOpenssl)('other keys are refused by name: RSA, Ed25519, P-521, secp256k1 (needs openssl)', () => {

@@ -14,7 +14,8 @@ import { type Curve, curveOf, type EcKey, publicKeyOf } from './keys.ts';
 /** Largest request taken, characters. One of ours has about 400. */
 export const csrTextMax = 8 * 1024;
 
-export type Csr = { spki: Uint8Array; keyHash: string; curve: Curve };
+/** A request whose signature was checked; `pem` is its text. */
+export type Csr = { pem: string; spki: Uint8Array; keyHash: string; curve: Curve };
 
 /** CN=labmesh: a request must have a subject, and nobody reads it. */
 const subject = sequence(element(tag.set, sequence(objectId('2.5.4.3'), element(0x0c, Buffer.from('labmesh')))));
@@ -63,7 +64,7 @@ export function parseCsr(pem: string): Csr {
   const curve = curveOf(parts.spki);
   if (curve === undefined) throw new FleetError('KEY_TYPE_REFUSED', { field: 'csrPem' });
   if (!isSelfSigned(parts)) throw invalid('the certificate request is not signed by its own key');
-  return { spki: parts.spki, keyHash: sha256Hex(parts.spki), curve };
+  return { pem, spki: parts.spki, keyHash: sha256Hex(parts.spki), curve };
 }
 
 function isSelfSigned({ body, spki, algorithm, signature }: Parts): boolean {

@@ -132,7 +132,7 @@ export class Authority implements AsyncDisposable {
 
   /**
    * A leaf, within the caller's transaction; the same key again gives the same certificate (CA-6).
-   * @throws FleetError KEY_TYPE_REFUSED, VALIDATION_FAILED, BANNED, REVOKED, CONFLICT, INTERNAL.
+   * @throws FleetError VALIDATION_FAILED (dnsNames, ips), BANNED, REVOKED, CONFLICT, INTERNAL.
    */
   async issueLeaf(tx: Writer, request: LeafRequest): Promise<Issued> {
     const clock = { now: this.#parts.clock.wall(), backdateMs: this.#options.backdateMs };

@@ -3,7 +3,7 @@
  * same certificate, and the row is written where the certificate is made.
  */
 import { isIP } from 'node:net';
-import { type Csr, parseCsr } from '@labmesh/pki/csr';
+import type { Csr } from '@labmesh/pki/csr';
 import { createLeaf } from '@labmesh/pki/issue/profiles';
 import { type LeafKind, spiffeId } from '@labmesh/pki/spiffe-id';
 import type { Writer } from '@labmesh/store/store';
@@ -19,7 +19,7 @@ export type LeafRequest = {
   id: string;
   /** For people. */
   name: string;
-  csrPem: string;
+  csr: Csr;
   ttlMs: number;
   issuedBy: Principal;
   /** labd only: names and addresses of its URLs. */
@@ -126,7 +126,7 @@ function serverNames(request: LeafRequest, permitted: readonly string[]): { dnsN
   return { dnsNames, ips };
 }
 
-async function sign(state: CaState, request: LeafRequest, csr: Csr, clock: LeafClock): Promise<CertificatesTable> {
+async function sign(state: CaState, request: LeafRequest, clock: LeafClock): Promise<CertificatesTable> {
   const { kind, id, name, ttlMs, issuedBy } = request;
   const { now, backdateMs } = clock;
   const issuer = signerFor(state, kind);
@@ -134,7 +134,7 @@ async function sign(state: CaState, request: LeafRequest, csr: Csr, clock: LeafC
   const identity = { trustDomain: state.meta.trustDomain, kind, id };
   const names = kind === 'labd' ? serverNames(request, issuer.certificate.permittedDns ?? []) : {};
   const validity = { notBefore: now - backdateMs, notAfter: now + ttlMs };
-  const { spki, keyHash } = csr;
+  const { spki, keyHash } = request.csr;
   const leaf = await createLeaf({ issuer, spki, keyHash, identity, name, ...names, ...validity });
   return {
     id: leaf.serial,
@@ -154,16 +154,16 @@ async function sign(state: CaState, request: LeafRequest, csr: Csr, clock: LeafC
 }
 
 /**
- * @throws FleetError KEY_TYPE_REFUSED, VALIDATION_FAILED (csrPem, dnsNames, ips), BANNED, REVOKED, CONFLICT (the key has
- *   another identity), INTERNAL.
+ * @throws FleetError VALIDATION_FAILED (dnsNames, ips), BANNED, REVOKED, CONFLICT (the key has another identity),
+ *   INTERNAL.
  */
 export async function issueLeaf(tx: Writer, state: CaState, request: LeafRequest, clock: LeafClock): Promise<Issued> {
-  const csr = parseCsr(request.csrPem);
+  const { keyHash } = request.csr;
   const identity = spiffeId(state.meta.trustDomain, request.kind, request.id);
-  await refuseDenied(tx, csr.keyHash, identity);
-  const live = await liveCertificate(tx, csr.keyHash, identity, clock.now);
+  await refuseDenied(tx, keyHash, identity);
+  const live = await liveCertificate(tx, keyHash, identity, clock.now);
   if (live !== undefined) return present(state, live);
-  const row = await sign(state, request, csr, clock);
+  const row = await sign(state, request, clock);
   await tx.insertInto('certificates').values(row).execute();
   return present(state, row);
 }

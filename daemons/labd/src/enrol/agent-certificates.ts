@@ -4,7 +4,7 @@
  *
  *     no request ─ wait() → waiting: pending_csr, approved_at null ─ approve → approved ─ issue() for that key → none
  */
-import { parseCsr } from '@labmesh/pki/csr';
+import { type Csr, parseCsr } from '@labmesh/pki/csr';
 import type { Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Principal } from '@labmesh/wire/fleet/principal';
@@ -14,7 +14,7 @@ import { refuseDenied } from './denied.ts';
 import { type AgentRow, tellWaiting } from './server-rows.ts';
 
 export type AgentPlace = { agentId: string; serverId: string; hostname: string };
-export type AgentRequest = { csrPem: string; keyHash: string; issuedBy: Principal; now: number };
+export type AgentRequest = { csr: Csr; issuedBy: Principal; now: number };
 
 /** How the agent's waiting request stands towards this key. */
 export type PendingState = 'none' | 'other' | 'waiting' | 'approved';
@@ -34,16 +34,19 @@ export async function issueToAgent(
   tx: Writer,
   authority: LeafSource,
   place: AgentPlace,
-  request: AgentRequest & { ttlMs: number },
+  request: AgentRequest & { ttlMs: number; version?: string },
 ): Promise<Issued> {
   const { agentId, serverId, hostname } = place;
-  const { csrPem, keyHash, issuedBy, now, ttlMs } = request;
-  const leaf = { kind: 'agent', id: agentId, name: hostname, csrPem, ttlMs, issuedBy } as const;
+  const { csr, issuedBy, now, ttlMs, version } = request;
+  const leaf = { kind: 'agent', id: agentId, name: hostname, csr, ttlMs, issuedBy } as const;
   const issued = await authority.issueLeaf(tx, leaf);
   await tx
     .updateTable('agents')
-    .set((row) => ({ key_hash: keyHash, pending_csr: null, revision: row('revision', '+', 1) }))
-    .set((row) => ({ approved_at: row.fn.coalesce('approved_at', row.val(now)) }))
+    .set((row) => ({ key_hash: csr.keyHash, pending_csr: null, revision: row('revision', '+', 1) }))
+    .set((row) => ({
+      approved_at: row.fn.coalesce('approved_at', row.val(now)),
+      ...(version !== undefined && { version }),
+    }))
     .where('id', '=', agentId)
     .execute();
   await tx
@@ -59,13 +62,14 @@ export async function issueToAgent(
 export async function waitForApproval(
   tx: Writer,
   place: AgentPlace,
-  request: Pick<AgentRequest, 'csrPem' | 'keyHash' | 'now'>,
+  request: Pick<AgentRequest, 'csr' | 'now'>,
 ): Promise<void> {
-  const { csrPem, keyHash, now } = request;
+  const { csr, now } = request;
+  const { keyHash } = csr;
   await refuseDenied(tx, { keyHash });
   await tx
     .updateTable('agents')
-    .set((row) => ({ pending_csr: csrPem, approved_at: null, revision: row('revision', '+', 1) }))
+    .set((row) => ({ pending_csr: csr.pem, approved_at: null, revision: row('revision', '+', 1) }))
     .where('id', '=', place.agentId)
     .execute();
   await tellWaiting(tx, place, keyHash, now);

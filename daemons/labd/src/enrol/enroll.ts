@@ -4,7 +4,7 @@
  * certificate for 10 min, here or on another replica.
  */
 import type { Clock } from '@labmesh/kit/clock';
-import { parseCsr } from '@labmesh/pki/csr';
+import { type Csr, parseCsr } from '@labmesh/pki/csr';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { Enroll, Enrolled } from '@labmesh/wire/fleet/enrolment';
 import { type Principal, system } from '@labmesh/wire/fleet/principal';
@@ -45,21 +45,22 @@ export class Enrolment {
    * VALIDATION_FAILED for the request.
    */
   async enroll(caller: Caller, request: Enroll): Promise<Noted<Enrolled>> {
-    const { keyHash } = parseCsr(request.csrPem);
+    const csr = parseCsr(request.csrPem);
     // Joins write the same rows and read all servers: side by side they would only make each other start again.
     const joined = await this.#turns.run(() =>
-      writeDenials(this.#parts, self, (tx) => this.#join(tx, request, keyHash, caller.sourceIp)),
+      writeDenials(this.#parts, self, (tx) => this.#join(tx, request, csr, caller.sourceIp)),
     );
     // Waiting was written down and must stay, so it is an error only now.
     if (joined.state === 'waiting') throw waitingApproval(joined.place.hostname);
     return this.#answer(joined);
   }
 
-  async #join(tx: Writer, request: Enroll, keyHash: string, sourceIp: string): Promise<Joined> {
+  async #join(tx: Writer, request: Enroll, csr: Csr, sourceIp: string): Promise<Joined> {
     const now = this.#parts.clock.wall();
     const token = await tokenOfText(tx, request.token);
     const issuedBy: Principal = { ...self, name: token.prefix };
-    const joining: Joining = { token, request, keyHash, sourceIp, issuedBy, now };
+    const joining: Joining = { token, request, csr, sourceIp, issuedBy, now };
+    const { keyHash } = csr;
     const use = await findUse(tx, token.id, keyHash);
     const repeated = use === undefined ? undefined : await repeatJoin(tx, this.#parts, use, joining);
     if (repeated !== undefined) return repeated;

@@ -40,21 +40,25 @@ async function placeOf(
   return { agentId, serverId, hostname: request.hostname };
 }
 
-async function insertAgent(tx: Writer, serverId: string, { request, keyHash, now }: Joining): Promise<string> {
+async function insertAgent(tx: Writer, serverId: string, { request, csr, now }: Joining): Promise<string> {
   const id = uuidv7();
   const empty = { ring: null, pin: null, bundle: null, approved_at: null, pending_csr: null };
   const row = { id, created_at: now, server_id: serverId, version: request.agentVersion, bad_versions: '[]', ...empty };
   await tx
     .insertInto('agents')
-    .values({ ...row, key_hash: keyHash })
+    .values({ ...row, key_hash: csr.keyHash })
     .execute();
   return id;
 }
 
 /** Whoever held the identity before is out at once; a key that comes again keeps its certificate. */
-async function endEarlier(tx: Writer, parts: JoinParts, place: AgentPlace, { keyHash, now }: Joining): Promise<void> {
+async function endEarlier(tx: Writer, parts: JoinParts, place: AgentPlace, { csr, now }: Joining): Promise<void> {
   const agent = { kind: 'agent', id: place.agentId };
-  await revokeCertificates(tx, parts.denials, agent, { now, reason: 'taken over by a join token', keepKey: keyHash });
+  await revokeCertificates(tx, parts.denials, agent, {
+    now,
+    reason: 'taken over by a join token',
+    keepKey: csr.keyHash,
+  });
 }
 
 async function complete(
@@ -64,17 +68,14 @@ async function complete(
   joining: Joining,
   how: 'fresh' | 'rejoin' | 'takeover' | 'approved',
 ): Promise<Joined> {
-  const { request, keyHash, issuedBy, now, token } = joining;
-  const { csrPem } = request;
+  const { request, csr, issuedBy, now, token } = joining;
   const issued = await issueToAgent(tx, parts.authority, place, {
-    csrPem,
-    keyHash,
+    csr,
     issuedBy,
     now,
     ttlMs: parts.ttl.agentMs,
+    version: request.agentVersion,
   });
-  await tx.updateTable('agents').set({ version: request.agentVersion }).where('id', '=', place.agentId).execute();
-  await tx.updateTable('servers').set({ last_seen_at: now }).where('id', '=', place.serverId).execute();
   return { state: 'issued', type: 'server', place, issued, how, tokenPrefix: token.prefix };
 }
 
@@ -96,7 +97,7 @@ async function putDown(
   if (server?.agentId === null)
     await tx.updateTable('servers').set({ status: 'waiting-approval' }).where('id', '=', serverId).execute();
   const place = { agentId, serverId, hostname: server?.hostname ?? request.hostname };
-  await waitForApproval(tx, place, { csrPem: request.csrPem, keyHash: joining.keyHash, now });
+  await waitForApproval(tx, place, { csr: joining.csr, now });
   return { state: 'waiting', place };
 }
 
@@ -122,7 +123,7 @@ export async function repeatJoin(
   if (agent === undefined) return undefined;
   if (agent.status === 'banned') throw new FleetError('BANNED');
   const place = { agentId: agent.id, serverId: agent.server_id, hostname: agent.hostname };
-  const state = pendingState(agent, joining.keyHash);
+  const state = pendingState(agent, joining.csr.keyHash);
   if (state === 'none' || state === 'other') return undefined;
   if (state === 'waiting') return { state, place };
   return await letIn(tx, parts, { ...place, machineId: agent.machine_id }, use, joining);
@@ -136,7 +137,7 @@ async function letIn(
   use: TokenUsesTable,
   joining: Joining,
 ): Promise<Joined> {
-  const { request, token, sourceIp: ip, keyHash, now } = joining;
+  const { request, token, sourceIp: ip, csr, now } = joining;
   const others = (await knownServers(tx, request, now)).filter((other) => other.serverId !== place.serverId);
   // A twin never gets the machine id, which is another's.
   const isTwin = others.some((other) => other.machineId === request.machineId);
@@ -146,6 +147,6 @@ async function letIn(
   await endEarlier(tx, parts, place, joining);
   const joined = await complete(tx, parts, { ...place, hostname: request.hostname }, joining, 'approved');
   const serial = joined.state === 'issued' ? joined.issued.serial : '';
-  await writeUse(tx, { tokenId: token.id, keyHash, serverId: use.server_id, serial }, now);
+  await writeUse(tx, { tokenId: token.id, keyHash: csr.keyHash, serverId: use.server_id, serial }, now);
   return joined;
 }

@@ -53,12 +53,12 @@ async function certify(
   joining: Joining,
   subject: { kind: 'bastion' | 'service'; id: string; isKnown: boolean },
 ): Promise<Joined> {
-  const { request, keyHash, issuedBy, now, token } = joining;
+  const { request, csr, issuedBy, now, token } = joining;
   const { kind, id } = subject;
   const reason = 'taken over by a join token';
-  if (subject.isKnown) await revokeCertificates(tx, parts.denials, subject, { now, reason, keepKey: keyHash });
+  if (subject.isKnown) await revokeCertificates(tx, parts.denials, subject, { now, reason, keepKey: csr.keyHash });
   const name = request.hostname;
-  const leaf = { kind, id, name, csrPem: request.csrPem, ttlMs: parts.ttl.serviceMs, issuedBy };
+  const leaf = { kind, id, name, csr, ttlMs: parts.ttl.serviceMs, issuedBy };
   const issued = await parts.authority.issueLeaf(tx, leaf);
   const how = subject.isKnown ? 'takeover' : 'fresh';
   const place = { agentId: id, serverId: id, hostname: name };

@@ -1,4 +1,5 @@
 /** What the ways to join have in common. */
+import type { Csr } from '@labmesh/pki/csr';
 import type { Enroll } from '@labmesh/wire/fleet/enrolment';
 import type { Principal } from '@labmesh/wire/fleet/principal';
 import type { Issued } from '../ca/authority.ts';
@@ -18,7 +19,7 @@ export type JoinParts = {
 export type Joining = {
   token: TokenRow;
   request: Enroll;
-  keyHash: string;
+  csr: Csr;
   sourceIp: string;
   issuedBy: Principal;
   now: number;

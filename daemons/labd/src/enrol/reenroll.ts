@@ -3,7 +3,7 @@
  * issued it is taken in at once (`auto`); later, or with `approve`, an operator decides. An identity never dies of age.
  */
 import type { Clock } from '@labmesh/kit/clock';
-import { parseCsr } from '@labmesh/pki/csr';
+import { type Csr, parseCsr } from '@labmesh/pki/csr';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { Reenroll, Renewed } from '@labmesh/wire/fleet/enrolment';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
@@ -28,7 +28,7 @@ export type ReenrollParts = Pick<JoinParts, 'authority' | 'ttl'> & {
 };
 
 type Outcome = { state: 'issued'; issued: Issued } | { state: 'waiting'; place: AgentPlace };
-type Asked = { csrPem: string; keyHash: string; now: number };
+type Asked = { csr: Csr; now: number };
 
 /**
  * The caller showed an expired certificate whose chain the listener verified.
@@ -41,7 +41,7 @@ export async function reenroll(caller: Caller, request: Reenroll, parts: Reenrol
   if (kind === 'user')
     throw new FleetError('PERMISSION_DENIED', { message: 'this login is over', hint: 'labctl login' });
   if (kind !== 'agent' && kind !== 'bastion' && kind !== 'service') throw new FleetError('PERMISSION_DENIED');
-  const asked = { csrPem: request.csrPem, keyHash: parseCsr(request.csrPem).keyHash, now: parts.clock.wall() };
+  const asked = { csr: parseCsr(request.csrPem), now: parts.clock.wall() };
   const outcome = await parts.store.write(caller.principal, async (tx): Promise<Outcome> =>
     kind === 'agent'
       ? await agentBack(tx, caller, parts, asked)
@@ -67,9 +67,9 @@ async function agentBack(tx: Writer, caller: Caller, parts: ReenrollParts, asked
   if (agent.status === 'banned') throw new FleetError('BANNED');
   await refuseDenied(tx, deniedBy(caller, agent.machine_id));
   const place = { agentId: agent.id, serverId: agent.server_id, hostname: agent.hostname };
-  const pending = pendingState(agent, asked.keyHash);
+  const pending = pendingState(agent, asked.csr.keyHash);
   // The request itself proves its key, so a retry after a lost answer counts as the last key, too.
-  const isLastKey = [caller.keyHash, asked.keyHash].includes(agent.key_hash);
+  const isLastKey = [caller.keyHash, asked.csr.keyHash].includes(agent.key_hash);
   if (!isLastKey && pending !== 'approved') throw notLastKey();
   const mayEnter =
     pending === 'approved' ||
@@ -92,11 +92,12 @@ async function agentBack(tx: Writer, caller: Caller, parts: ReenrollParts, asked
 
 /** This very request was granted before and the answer was lost: it gets the same certificate, and nobody is asked again. */
 async function wasAnswered(tx: Writer, agent: { id: string; key_hash: string }, asked: Asked): Promise<boolean> {
-  if (agent.key_hash !== asked.keyHash) return false;
+  const { keyHash } = asked.csr;
+  if (agent.key_hash !== keyHash) return false;
   const live = await tx
     .selectFrom('certificates')
     .select('id')
-    .where('key_hash', '=', asked.keyHash)
+    .where('key_hash', '=', keyHash)
     .where('subject_id', '=', agent.id)
     .where('revoked_at', 'is', null)
     .where('not_after', '>', asked.now)
@@ -112,7 +113,7 @@ async function otherBack(
   asked: Asked & { kind: 'bastion' | 'service' },
 ): Promise<Issued> {
   const { principal } = caller;
-  const { kind, csrPem, keyHash } = asked;
+  const { kind, csr } = asked;
   const name = await liveName(tx, kind, principal.id);
   if (name === undefined) throw unknownIdentity();
   await refuseDenied(tx, deniedBy(caller, null));
@@ -124,9 +125,9 @@ async function otherBack(
     .orderBy('not_after', 'desc')
     .orderBy('created_at', 'desc')
     .executeTakeFirst();
-  if (last === undefined || ![caller.keyHash, keyHash].includes(last.key_hash)) throw notLastKey();
+  if (last === undefined || ![caller.keyHash, csr.keyHash].includes(last.key_hash)) throw notLastKey();
   if (parts.mode !== 'auto' || !(await withinGrace(tx, caller, parts, asked.now))) throw unknownIdentity();
-  const leaf = { kind, id: principal.id, name, csrPem, ttlMs: parts.ttl.serviceMs, issuedBy: principal };
+  const leaf = { kind, id: principal.id, name, csr, ttlMs: parts.ttl.serviceMs, issuedBy: principal };
   return await parts.authority.issueLeaf(tx, leaf);
 }
 

@@ -1,6 +1,6 @@
 /** `POST /api/auth/renew`: the next certificate over the live one (CA-6), for whatever kind of identity. */
 import type { Clock } from '@labmesh/kit/clock';
-import { parseCsr } from '@labmesh/pki/csr';
+import { type Csr, parseCsr } from '@labmesh/pki/csr';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { Renew, Renewed } from '@labmesh/wire/fleet/enrolment';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
@@ -28,11 +28,9 @@ export async function renew(caller: Caller, request: Renew, parts: RenewParts): 
   if (caller.keyHash === undefined) throw new FleetError('UNAUTHENTICATED');
   if (kind === 'user') return await parts.users.renew(caller, request);
   if (kind !== 'agent' && kind !== 'bastion' && kind !== 'service') throw new FleetError('PERMISSION_DENIED');
-  const { keyHash } = parseCsr(request.csrPem);
+  const csr = parseCsr(request.csrPem);
   const issued = await parts.store.write(caller.principal, (tx) =>
-    kind === 'agent'
-      ? renewAgent(tx, caller, parts, { csrPem: request.csrPem, keyHash })
-      : renewOther(tx, caller, parts, { kind, csrPem: request.csrPem }),
+    kind === 'agent' ? renewAgent(tx, caller, parts, csr) : renewOther(tx, caller, parts, kind, csr),
   );
   const resource = principalText(caller.principal);
   const answer = certificateFields(issued, parts.authority);
@@ -46,9 +44,7 @@ export const unknownIdentity = () =>
     hint: 'join again with a token',
   });
 
-type Asked = { csrPem: string; keyHash: string };
-
-async function renewAgent(tx: Writer, caller: Caller, parts: RenewParts, asked: Asked): Promise<Issued> {
+async function renewAgent(tx: Writer, caller: Caller, parts: RenewParts, csr: Csr): Promise<Issued> {
   const { id: agentId } = caller.principal;
   const agent = await tx
     .selectFrom('agents')
@@ -63,7 +59,7 @@ async function renewAgent(tx: Writer, caller: Caller, parts: RenewParts, asked: 
   const place = { agentId, serverId: agent.server_id, hostname: agent.hostname };
   const now = parts.clock.wall();
   const issued = await issueToAgent(tx, parts.authority, place, {
-    ...asked,
+    csr,
     issuedBy: caller.principal,
     now,
     ttlMs: parts.ttl.agentMs,
@@ -79,15 +75,15 @@ async function renewOther(
   tx: Writer,
   caller: Caller,
   parts: RenewParts,
-  asked: { kind: 'bastion' | 'service'; csrPem: string },
+  kind: 'bastion' | 'service',
+  csr: Csr,
 ): Promise<Issued> {
   const { id } = caller.principal;
-  const { kind, csrPem } = asked;
   const name = await liveName(tx, kind, id);
   if (name === undefined) throw unknownIdentity();
   await refuseDenied(tx, deniedBy(caller, null));
   const issuedBy = caller.principal;
-  return await parts.authority.issueLeaf(tx, { kind, id, name, csrPem, ttlMs: parts.ttl.serviceMs, issuedBy });
+  return await parts.authority.issueLeaf(tx, { kind, id, name, csr, ttlMs: parts.ttl.serviceMs, issuedBy });
 }
 
 /** What the caller shows, as the deny list looks at it. The identity itself was checked by status. */

@@ -18,17 +18,16 @@ export async function repeatIssued(
   use: TokenUsesTable,
   joining: Joining,
 ): Promise<Joined | undefined> {
-  const { request, keyHash, issuedBy, now, token } = joining;
+  const { request, csr, issuedBy, now, token } = joining;
   if (use.created_at + replayMs <= now) return undefined;
   const certificate = await tx.selectFrom('certificates').selectAll().where('id', '=', use.serial).executeTakeFirst();
   if (certificate === undefined) return undefined;
   const { kind, subject_id, name, identity } = certificate;
   if (certificate.revoked_at !== null) throw new FleetError('REVOKED');
-  await refuseDenied(tx, { serial: use.serial, identity, keyHash, machineId: request.machineId });
+  await refuseDenied(tx, { serial: use.serial, identity, keyHash: csr.keyHash, machineId: request.machineId });
   if (kind !== 'agent' && kind !== 'bastion' && kind !== 'service') return undefined;
   const ttlMs = kind === 'agent' ? parts.ttl.agentMs : parts.ttl.serviceMs;
-  const { csrPem } = request;
-  const issued = await parts.authority.issueLeaf(tx, { kind, id: subject_id, name, csrPem, ttlMs, issuedBy });
+  const issued = await parts.authority.issueLeaf(tx, { kind, id: subject_id, name, csr, ttlMs, issuedBy });
   const place = { agentId: subject_id, serverId: use.server_id, hostname: name };
   return { state: 'issued', type: types[kind], place, issued, how: 'repeated', tokenPrefix: token.prefix };
 }

@@ -70,6 +70,7 @@ export async function writeServer(
     status,
     ip,
     retired_at: null,
+    ...(status === 'active' && { last_seen_at: now }),
     ...(machine.facts !== undefined && { facts: JSON.stringify(machine.facts) }),
     ...(scope.environment !== null && { environment: scope.environment }),
     ...(scope.cloud !== null && { cloud: scope.cloud }),
@@ -86,10 +87,11 @@ export async function writeServer(
     const raised = tx.updateTable('servers').set((row) => ({ ...said, revision: row('revision', '+', 1) }));
     await raised.where('id', '=', id).execute();
   }
-  await writeLabels(tx, id, 'token', scope.labels);
+  const isNew = known === undefined;
+  await writeLabels(tx, id, 'token', scope.labels, isNew);
   const reported = Object.entries(machine.labels ?? {});
   const facts = reported.map(([key, value]) => [key.startsWith('facts.') ? key : `facts.${key}`, value] as const);
-  await writeLabels(tx, id, 'agent', Object.fromEntries(facts));
+  await writeLabels(tx, id, 'agent', Object.fromEntries(facts), isNew);
   return id;
 }
 
@@ -99,8 +101,10 @@ async function writeLabels(
   server_id: string,
   source: 'token' | 'agent',
   labels: Readonly<Record<string, string>>,
+  isNew: boolean,
 ): Promise<void> {
-  await tx.deleteFrom('server_labels').where('server_id', '=', server_id).where('source', '=', source).execute();
+  if (!isNew)
+    await tx.deleteFrom('server_labels').where('server_id', '=', server_id).where('source', '=', source).execute();
   const rows = Object.entries(labels).map(([key, value]) => ({ server_id, key, value, source }));
   if (rows.length === 0) return;
   await tx

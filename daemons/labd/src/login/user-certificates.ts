@@ -3,7 +3,7 @@
  * login's row by the key's hash carries groups and that end from one certificate to the next.
  */
 import type { Clock } from '@labmesh/kit/clock';
-import { parseCsr } from '@labmesh/pki/csr';
+import { type Csr, parseCsr } from '@labmesh/pki/csr';
 import type { Store, Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { CertificateRequest, UserCertificate } from '@labmesh/wire/fleet/login';
@@ -34,7 +34,7 @@ export const certificateFields = (issued: Issued, authority: Pick<Authority, 'bu
 type Grant = {
   user: { id: string; name: string };
   groups: readonly string[];
-  csrPem: string;
+  csr: Csr;
   /** Unix ms. */
   loginExpiresAt: number;
   issuedBy: Principal;
@@ -65,20 +65,18 @@ export class UserCertificates {
 
   /**
    * Issues in the caller's transaction and writes the key's login. The same key again gives the same certificate.
-   * @throws FleetError KEY_TYPE_REFUSED, VALIDATION_FAILED, UNAUTHENTICATED when the login is over, CONFLICT when the key
-   * is another user's.
+   * @throws FleetError UNAUTHENTICATED when the login is over, CONFLICT when the key is another user's.
    */
   async issue(tx: Writer, grant: Grant): Promise<UserCertificate & { serial: string }> {
     const now = this.#clock.wall();
-    const { keyHash } = parseCsr(grant.csrPem);
-    const login = await this.#keyLogin(tx, grant, keyHash, now);
+    const login = await this.#keyLogin(tx, grant, now);
     const ttlMs = Math.min(this.#ttlMs, login.expiresAt - now);
     if (ttlMs <= 0) throw loginOver();
     const issued = await this.#authority.issueLeaf(tx, {
       kind: 'user',
       id: grant.user.id,
       name: grant.user.name,
-      csrPem: grant.csrPem,
+      csr: grant.csr,
       ttlMs,
       issuedBy: grant.issuedBy,
     });
@@ -88,7 +86,8 @@ export class UserCertificates {
   }
 
   /** The row of this key, made when it is new. A key stays with its first login: a later login makes a new key. */
-  async #keyLogin(tx: Writer, grant: Grant, keyHash: string, now: number): Promise<{ expiresAt: number }> {
+  async #keyLogin(tx: Writer, grant: Grant, now: number): Promise<{ expiresAt: number }> {
+    const { keyHash } = grant.csr;
     const known = await tx
       .selectFrom('login_sessions')
       .select(['user_id', 'expires_at', 'revoked_at'])
@@ -125,8 +124,9 @@ export class UserCertificates {
   ): Promise<Noted<UserCertificate>> {
     const { user, groups } = login;
     const issuedBy = caller.principal;
+    const csr = parseCsr(csrPem);
     const { serial, ...answer } = await this.#store.write(issuedBy, (tx) =>
-      this.issue(tx, { user, groups, csrPem, loginExpiresAt, issuedBy }),
+      this.issue(tx, { user, groups, csr, loginExpiresAt, issuedBy }),
     );
     return { answer, note: certificateNote(user, serial, device) };
   }

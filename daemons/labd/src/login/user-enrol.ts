@@ -68,16 +68,16 @@ export class UserEnrol {
    * disabled user); KEY_TYPE_REFUSED and VALIDATION_FAILED for the request.
    */
   async enroll(_caller: Caller, request: UserEnroll): Promise<Noted<UserCertificate>> {
-    const { keyHash } = parseCsr(request.csrPem);
+    const csr = parseCsr(request.csrPem);
     const read = readSecret('lmu', request.token);
     if (read === undefined) throw new FleetError('TOKEN_INVALID');
     const { user, serial, answer } = await this.#store.write(self, async (tx) => {
-      const user = await this.#use(tx, read.hash, keyHash);
+      const user = await this.#use(tx, read.hash, csr.keyHash);
       const issuedBy: Principal = { kind: 'user', ...user };
       const grant = {
         user,
         groups: [],
-        csrPem: request.csrPem,
+        csr,
         loginExpiresAt: this.#certificates.loginEnd(),
         issuedBy,
       };

@@ -1,6 +1,6 @@
 /** A CA over an SQLite store with a clock that stands still; authorities can be opened as often as a test likes. */
 import { silentLogger } from '@labmesh/kit/log';
-import { createCsr } from '@labmesh/pki/csr';
+import { createCsr, parseCsr } from '@labmesh/pki/csr';
 import { type EcKey, generateKey } from '@labmesh/pki/keys';
 import { certificatesIn } from '@labmesh/pki/der/pem';
 import type { StoreOptions } from '@labmesh/store/open-store';
@@ -24,7 +24,7 @@ export type CaBench = AsyncDisposable &
     /** A leaf for a new key, or the one given. */
     leaf(
       authority: Authority,
-      more?: Partial<LeafRequest> & { key?: EcKey },
+      more?: Partial<Omit<LeafRequest, 'csr'>> & { key?: EcKey; csrPem?: string },
     ): Promise<Issued & { key: EcKey; der: Uint8Array }>;
   };
 
@@ -48,9 +48,9 @@ export async function caBench(options: Pick<StoreOptions, 'injectFaults'> = {}):
       ),
     denyList: async () => opened.use(await DenyList.open({ store, clock, log: silentLogger, pollMs: never })),
     async leaf(authority, more = {}) {
-      const { key = await generateKey(), ...request } = more;
-      const csrPem = await createCsr(key);
-      const whole = { kind: 'agent', id: 'a1', name: 'web-1', csrPem, ttlMs: day, issuedBy: me, ...request } as const;
+      const { key = await generateKey(), csrPem = await createCsr(key), ...request } = more;
+      const csr = parseCsr(csrPem);
+      const whole = { kind: 'agent', id: 'a1', name: 'web-1', csr, ttlMs: day, issuedBy: me, ...request } as const;
       const issued = await store.write(me, (tx) => authority.issueLeaf(tx, whole));
       return { ...issued, key, der: certificatesIn(issued.certificatePem)[0] ?? new Uint8Array() };
     },
