@@ -144,6 +144,14 @@ test('peers are refused that can have no secret with us', () => {
   expect(() => node.plane.setPeer({ ...peer, publicKey: new Uint8Array(32) }, 0)).toThrow('low order');
   expect(() => node.plane.setPeer({ ...peer, publicKey: node.publicKey }, 0)).toThrow('our own');
   expect(() => node.plane.setPeer({ ...peer, publicKey: node.publicKey.subarray(1) }, 0)).toThrow(RangeError);
+  const before = node.plane.peers();
+  const publicKey = new Uint8Array(32).fill(9);
+  expect(() => node.plane.setPeer({ ...peer, publicKey, address: '10.90.0' }, 0)).toThrow(RangeError);
+  const short = new Uint8Array(31);
+  expect(() => node.plane.setPeer({ ...peer, publicKey, presharedKey: short }, 0)).toThrow(RangeError);
+  expect(() => node.plane.setPsk(before[0]!.publicKey, short, 0)).toThrow(RangeError);
+  expect(() => node.plane.cutPeer(before[0]!.publicKey, short, 0)).toThrow(RangeError);
+  expect(node.plane.peers()).toEqual(before);
 });
 
 test('an address belongs to the peer that was given it last', () => {

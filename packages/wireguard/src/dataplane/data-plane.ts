@@ -50,11 +50,16 @@ export class DataPlane {
     return this.#deadline;
   }
 
-  /** Adds the peer or gives it these settings; its session stays. @throws RangeError for a key of low order or our own. */
+  /**
+   * Adds the peer or gives it these settings; its session stays.
+   * @throws RangeError for a key of low order, our own, or of another length, and for what is no address.
+   */
   setPeer(config: PeerConfig, nowMs: number): void {
+    const key = addressKey(config.address);
+    checkPsk(config.presharedKey);
     const peer = this.#peers.byPublicKey(config.publicKey) ?? this.#add(config);
     peer.presharedKey.set(config.presharedKey);
-    this.#peers.move(peer, config.address, addressKey(config.address));
+    this.#peers.move(peer, config.address, key);
     if (config.endpoint !== undefined) {
       peer.path = { address: plainAddress(config.endpoint.address), port: config.endpoint.port, via: -1 };
     }
@@ -70,6 +75,7 @@ export class DataPlane {
    * Gives what the peer now holds.
    */
   setPsk(publicKey: Uint8Array, presharedKey: Uint8Array, nowMs: number): Uint8Array | undefined {
+    checkPsk(presharedKey);
     const peer = this.#peers.byPublicKey(publicKey);
     if (peer === undefined) return undefined;
     peer.presharedKey.set(presharedKey);
@@ -80,6 +86,7 @@ export class DataPlane {
 
   /** Ends the peer's sessions at once and starts it anew with this key (Q4). False: not there. */
   cutPeer(publicKey: Uint8Array, presharedKey: Uint8Array, nowMs: number): boolean {
+    checkPsk(presharedKey);
     const peer = this.#peers.byPublicKey(publicKey);
     if (peer === undefined) return false;
     const { path, address, keepaliveS, lastTimestamp } = peer;
@@ -285,6 +292,10 @@ export class DataPlane {
   #watch(peer: Peer | undefined): void {
     if (peer !== undefined) this.#deadline = Math.min(this.#deadline, peer.timers.next);
   }
+}
+
+function checkPsk(presharedKey: Uint8Array): void {
+  if (presharedKey.length !== 32) throw new RangeError('a pre-shared key has 32 bytes');
 }
 
 function stateOf(peer: Peer): PeerState {

@@ -36,6 +36,7 @@ export class TunPort implements AsyncDisposable {
   readonly #waiter: Worker;
   readonly #ended = Promise.withResolvers<void>();
   readonly #libc = libc();
+  #ending = false;
   #closed = false;
 
   /** Takes the descriptor over. */
@@ -63,15 +64,12 @@ export class TunPort implements AsyncDisposable {
 
   /** Ends at once when the interface was deleted before, within half a second otherwise; then the descriptor is closed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed) return this.#ended.promise;
-    this.#closed = true;
+    if (this.#closed || this.#ending) return this.#ended.promise;
+    this.#ending = true;
     Atomics.store(this.#cell, 0, waiterStates.stopped);
     Atomics.notify(this.#cell, 0);
-    // The descriptor must not be another file's while the waiter still looks at it.
+    // The descriptor must not be another file's while the waiter still looks at it: `#hear` closes it.
     await this.#ended.promise;
-    this.#waiter.terminate();
-    closeSync(this.#fd);
-    this.#buffer.fill(0);
   }
 
   #arm(): void {
@@ -80,13 +78,23 @@ export class TunPort implements AsyncDisposable {
   }
 
   #hear(message: FromTunWaiter): void {
-    // Ended before it was asked to, the interface is gone, which whoever watches interfaces tells.
-    if (message === 'readable') this.#burst();
-    if (message === 'ended') this.#ended.resolve();
+    if (message === 'readable') return this.#burst();
+    this.#ended.resolve();
+    if (this.#closed) return;
+    // Without its waiter, or without its interface, nothing more is read here. That the interface is gone, which this
+    // makes sure of, is told by whoever watches interfaces.
+    this.#close();
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#waiter.terminate();
+    closeSync(this.#fd);
+    this.#buffer.fill(0);
   }
 
   #burst(): void {
-    let empty = this.#closed;
+    let empty = this.#ending || this.#closed;
     let packets = 0;
     while (!empty && packets < burstMax) {
       const start = packets * this.#slotBytes + roomBefore;
@@ -97,7 +105,7 @@ export class TunPort implements AsyncDisposable {
       this.#handlers.packet(this.#buffer, start, length);
     }
     if (packets > 0) this.#handlers.burstEnded();
-    if (this.#closed) return;
+    if (this.#ending || this.#closed) return;
     // A burst is seldom alone: another look costs less than waking the waiter.
     if (packets > 0) setImmediate(() => this.#burst());
     else this.#arm();

@@ -35,7 +35,9 @@ export function deriveKeys(count: number, chainingKey: Uint8Array, input: Uint8A
   const keys: Uint8Array[] = [];
   let previous = new Uint8Array(0);
   for (let index = 1; index <= count; index += 1) {
-    previous = hmac(blake2s, secret, concat(previous, Uint8Array.of(index)));
+    const message = concat(previous, Uint8Array.of(index));
+    previous = hmac(blake2s, secret, message);
+    message.fill(0);
     keys.push(previous);
   }
   secret.fill(0);
