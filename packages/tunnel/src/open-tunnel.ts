@@ -40,7 +40,6 @@ export class OpenTunnel implements AsyncDisposable {
   readonly #options: OpenTunnelOptions;
   readonly #exchange: KeyExchange;
   readonly #stack: AsyncDisposableStack;
-  readonly #after = new AsyncDisposableStack();
   #datagrams: Datagrams | undefined;
 
   private constructor(
@@ -83,11 +82,6 @@ export class OpenTunnel implements AsyncDisposable {
       opening.use(watchOwnAddresses(device.config.name, () => moved(tunnel, datagrams)));
     }
     return new OpenTunnel(options, exchange, tunnel, datagrams, opening.move());
-  }
-
-  /** Goes when the tunnel has gone. */
-  alsoDispose(resource: AsyncDisposable): void {
-    this.#after.use(resource);
   }
 
   /** Base64. */
@@ -144,6 +138,5 @@ export class OpenTunnel implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#datagrams = undefined;
     await this.#stack.disposeAsync();
-    await this.#after.disposeAsync();
   }
 }

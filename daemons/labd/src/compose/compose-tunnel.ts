@@ -4,7 +4,7 @@ import { addTunnelMetrics } from '@labmesh/tunnel/tunnel-metrics';
 import type { Ground } from '../settings/ground.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import type { World } from '../settings/world.ts';
-import type { PeerTellerParts } from '../tunnel/tell-peers.ts';
+import { type PeerTellerParts, tellDevice } from '../tunnel/tell-peers.ts';
 import { TunnelHub } from '../tunnel/tunnel-hub.ts';
 import type { Trust } from './compose-trust.ts';
 
@@ -20,9 +20,11 @@ export async function composeTunnel(
   const { options, ground, store, secrets, clock, log, metrics } = parts;
   if (!options.tunnelEnabled) return undefined;
   // Its cryptography and devices are not loaded where there is no hub.
-  const { openHub } = await import('../tunnel/open-hub.ts');
-  const { open, address } = await openHub(parts);
-  const hub = stack.use(new TunnelHub({ store, secrets, open, replicaId: ground.replicaId, address, clock, log }));
+  const { layHub } = await import('../tunnel/open-hub.ts');
+  const laid = stack.use(await layHub(parts));
+  const tell = tellDevice(parts);
+  const { replicaId } = ground;
+  const hub = stack.use(new TunnelHub({ store, secrets, ground: laid, replicaId, onDevice: tell, clock, log }));
   await hub.start();
   addTunnelMetrics(metrics, () => hub.view());
   const { backend, isolation } = hub.view();

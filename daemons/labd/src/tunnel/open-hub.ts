@@ -1,4 +1,4 @@
-/** Opens the hub's end: settings that make sense, keys, device, sockets. Loaded only where there is a hub. */
+/** The hub's end: settings that make sense, keys, and how device and sockets are opened. Loaded only where there is a hub. */
 import { join } from 'node:path';
 import { OptionsError } from '@labmesh/kit/options';
 import { chooseDevice } from '@labmesh/tunnel/choose-device';
@@ -12,7 +12,14 @@ import { type PeerTellerParts, tellPeers } from './tell-peers.ts';
 
 export type OpenHubParts = PeerTellerParts & Pick<World, 'clock'> & { options: LabdOptions; ground: Ground };
 
-export type OpenHub = { open: OpenTunnel; address: Omit<HubAddress, 'wireguardPublicKey' | 'rosenpassSha256'> };
+/** What stays when the device has to be opened again. */
+export type HubGround = AsyncDisposable & {
+  address: HubAddress;
+  /** Raw, 524,160 bytes. */
+  rosenpassPublicKey: Uint8Array;
+  /** @throws TunnelError; the bind's error of the two UDP ports */
+  open: () => Promise<OpenTunnel>;
+};
 
 const deviceAlias = 'labmesh:labd';
 
@@ -29,55 +36,60 @@ function reach(options: LabdOptions): { listen: readonly string[]; endpoint: str
   return { listen, endpoint };
 }
 
-async function openTunnel(parts: OpenHubParts): Promise<OpenTunnel> {
+/** @throws TunnelKeyError */
+function openKeys({ options, ground, log }: OpenHubParts): Promise<TunnelKeys> {
+  const at = (name: string) => join(ground.dataDir, 'tunnel', name);
+  return TunnelKeys.open({
+    wireguard: { privateKeyPath: at('wg.key'), publicKeyPath: at('wg.pub') },
+    rosenpass: { privateKeyPath: at('pqsk'), publicKeyPath: at('pqpk') },
+    keysDir: join(ground.dataDir, 'keys'),
+    workers: options.tunnelWorkers,
+    cacheBytes: options.tunnelKeyCacheMb * 1024 * 1024,
+    log,
+  });
+}
+
+async function openTunnel(parts: OpenHubParts, keys: TunnelKeys, listen: readonly string[]): Promise<OpenTunnel> {
   const { options, ground, clock, log } = parts;
-  const { listen } = reach(options);
-  const { dataDir, range } = ground;
-  const at = (name: string) => join(dataDir, 'tunnel', name);
-  await using opening = new AsyncDisposableStack();
-  const keys = opening.use(
-    await TunnelKeys.open({
-      wireguard: { privateKeyPath: at('wg.key'), publicKeyPath: at('wg.pub') },
-      rosenpass: { privateKeyPath: at('pqsk'), publicKeyPath: at('pqpk') },
-      keysDir: join(dataDir, 'keys'),
-      workers: options.tunnelWorkers,
-      cacheBytes: options.tunnelKeyCacheMb * 1024 * 1024,
-      log,
-    }),
-  );
   const chosen = await chooseDevice({
     name: options.tunnelInterfaceName,
     alias: deviceAlias,
     role: { kind: 'hub' },
-    address: range.hub,
+    address: ground.range.hub,
     range: options.conplaneRange,
     mtu: options.tunnelMtu,
-    privateKey: keys.wireguard.privateKey,
+    // The device may zero its own.
+    privateKey: keys.wireguard.privateKey.slice(),
     listen: { addresses: listen, port: options.tunnelListenPort },
     isolation: options.tunnelIsolation,
     backend: options.tunnelBackend,
     aead: options.tunnelAead,
-    timestampPath: at('tai64n'),
+    timestampPath: join(ground.dataDir, 'tunnel', 'tai64n'),
     log,
   });
   const sockets = { addresses: listen, port: options.tunnelRosenpassPort };
-  const cookie = options.tunnelCookie;
-  const open = await OpenTunnel.open({ keys, chosen, listen: sockets, cookie, clock, log, onEvent: tellPeers(parts) });
-  // The keys' threads go with the tunnel.
-  open.alsoDispose(opening.move());
-  return open;
+  const { tunnelCookie: cookie } = options;
+  return OpenTunnel.open({ keys, chosen, listen: sockets, cookie, clock, log, onEvent: tellPeers(parts) });
 }
 
-/** @throws OptionsError, TunnelError, TunnelKeyError */
-export async function openHub(parts: OpenHubParts): Promise<OpenHub> {
+/** Reads or makes the keys; nothing listens yet. @throws OptionsError, TunnelKeyError */
+export async function layHub(parts: OpenHubParts): Promise<HubGround> {
   const { options, ground } = parts;
-  const { endpoint } = reach(options);
+  const { listen, endpoint } = reach(options);
   const { tunnelListenPort: port, tunnelRosenpassPort: rosenpass } = options;
   const host = endpoint.includes(':') ? `[${endpoint}]` : endpoint;
+  const keys = await openKeys(parts);
   const address = {
     tunnelAddress: ground.range.hub,
     wireguardEndpoint: `${host}:${port}`,
     rosenpassEndpoint: `${host}:${rosenpass}`,
+    wireguardPublicKey: Buffer.from(keys.wireguard.publicKey).toString('base64'),
+    rosenpassSha256: keys.ownKey.fingerprint,
   };
-  return { open: await openTunnel(parts), address };
+  return {
+    address,
+    rosenpassPublicKey: keys.rosenpassPublicKey,
+    open: () => openTunnel(parts, keys, listen),
+    [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose](),
+  };
 }

@@ -1,4 +1,5 @@
 import type { TunnelEvent } from '@labmesh/tunnel/tunnel';
+import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { EventLog } from '../events/event-log.ts';
@@ -25,5 +26,16 @@ export function tellPeers({ audit, events, log }: PeerTellerParts): (event: Tunn
     const row = { principal: writer, phase: 'single', result: 'ok', action: actions[event.event] } as const;
     const entry = { ...row, resource: `tunnel/${peer}`, resourceId: peer, details: reason };
     audit.append(entry).catch((error: unknown) => log.warn('an audit row of the tunnel was not written', { error }));
+  };
+}
+
+/** What somebody did to the hub's interface, and what was put right (N9, I13). */
+export function tellDevice({ audit, events, log }: PeerTellerParts): (event: DeviceEvent) => void {
+  return (event) => {
+    const { kind, ...details } = event;
+    log.warn('the hub’s interface was changed by somebody else', { kind, ...details });
+    events.emit('tunnel-changed', 'tunnel', 'device', { what: kind, ...details });
+    const row = { principal: writer, phase: 'single', result: 'ok', action: `tunnel.device-${kind}` } as const;
+    audit.append({ ...row, details }).catch((error: unknown) => log.warn('an audit row was not written', { error }));
   };
 }

@@ -15,12 +15,6 @@ import { TunnelHub } from './tunnel-hub.ts';
 const range = parseAddressRange('10.90.0.0/16')!;
 const key = (letter: string) => `${letter.repeat(42)}A=`;
 const rosenpass = (fill: number) => Buffer.alloc(rosenpassPublicKeyBytes, fill).toString('base64');
-const address = {
-  tunnelAddress: '10.90.0.1',
-  wireguardEndpoint: 'hub.example:51820',
-  rosenpassEndpoint: 'hub.example:9999',
-};
-
 let ground: NodeGround;
 let world: ReturnType<typeof rememberingOpen>;
 let hub: TunnelHub;
@@ -38,7 +32,9 @@ beforeEach(async () => {
   const { store, clock, keyFiles } = ground;
   const secrets = { open: () => new Uint8Array(32).fill(5) };
   const replicaId = 'replica-1';
-  made = hub = new TunnelHub({ store, secrets, open: world.open, replicaId, address, clock, log: silentLogger });
+  const { ground: laid } = world;
+  const onDevice = () => undefined;
+  made = hub = new TunnelHub({ store, secrets, ground: laid, replicaId, onDevice, clock, log: silentLogger });
   await hub.start();
   desk = new TunnelDesk({ hub, store, keyFiles, range, replicaId, clock });
 });
@@ -135,6 +131,17 @@ describe('nodes', () => {
     );
     await look();
     expect(world.peers.size).toBe(0);
+  });
+
+  test('an interface that somebody deleted is opened again, with all peers', async () => {
+    await join(1);
+    const [first] = [...world.peers.values()];
+    world.lose();
+    expect(world.opened).toBe(1);
+    await look();
+    await look();
+    expect(world.opened).toBe(2);
+    expect([...world.peers.values()].map(({ name }) => name)).toEqual([first?.name ?? '']);
   });
 
   test('one that cannot be set keeps no other from its place', async () => {

@@ -6,19 +6,22 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { Store } from '@labmesh/store/store';
 import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
+import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 import type { HubAddress, NodeTunnel, TunnelPeerRow } from '../nodes/node-tunnel.ts';
 import type { Secrets } from '../secrets/open-secrets.ts';
+import type { HubGround } from './open-hub.ts';
 import { peerSettings } from './peer-settings.ts';
 
 export type TunnelHubParts = {
   store: Store;
   secrets: Pick<Secrets, 'open'>;
-  open: OpenTunnel;
+  ground: Pick<HubGround, 'address' | 'rosenpassPublicKey' | 'open'>;
   replicaId: string;
-  /** How nodes reach the two UDP ports. */
-  address: Omit<HubAddress, 'wireguardPublicKey' | 'rosenpassSha256'>;
+  /** Told what happens to the interface. */
+  onDevice: (event: DeviceEvent) => void;
   clock: Clock;
   log: Logger;
 };
@@ -35,29 +38,31 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   #turn: Promise<unknown> = Promise.resolve();
   readonly #ending = new AbortController();
   #running = Promise.resolve();
+  /** Undefined while the device is gone and not open again. */
+  #open: OpenTunnel | undefined;
 
   constructor(parts: TunnelHubParts) {
     this.#parts = parts;
   }
 
-  /** Takes up the peers that there are; then follows the rows. */
+  /** Opens the device and takes up the peers that there are; then follows the rows. @throws TunnelError, the bind's error */
   async start(): Promise<void> {
+    await this.#openDevice();
     await this.#reconcile();
     this.#running = this.#follow();
   }
 
   conplane(): HubAddress {
-    const { address, open } = this.#parts;
-    return { ...address, wireguardPublicKey: open.wireguardPublicKey, rosenpassSha256: open.rosenpassSha256 };
+    return this.#parts.ground.address;
   }
   ownKey(): Uint8Array {
-    return this.#parts.open.rosenpassPublicKey;
+    return this.#parts.ground.rosenpassPublicKey;
   }
   view(): TunnelView {
-    return this.#parts.open.view();
+    return this.#whole.view();
   }
   peer(id: string): TunnelPeer | undefined {
-    return this.#parts.open.tunnel.peer(id);
+    return this.#whole.tunnel.peer(id);
   }
 
   setPeer(row: TunnelPeerRow): Promise<void> {
@@ -67,17 +72,42 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     return this.#inTurn(() => this.#remove(id));
   }
   exchangeNow(id: string) {
-    return this.#parts.open.tunnel.exchangeNow(id);
+    return this.#whole.tunnel.exchangeNow(id);
   }
   cut(id: string): Promise<boolean> {
-    return this.#parts.open.tunnel.cut(id);
+    return this.#whole.tunnel.cut(id);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
     await this.#running;
     await this.#turn;
-    await this.#parts.open[Symbol.asyncDispose]();
+    await this.#open?.[Symbol.asyncDispose]();
+  }
+
+  /** @throws FleetError NOT_AVAILABLE while the device is gone */
+  get #whole(): OpenTunnel {
+    if (this.#open !== undefined) return this.#open;
+    throw new FleetError('NOT_AVAILABLE', { message: 'the hub’s interface is gone; it is opened again in a moment' });
+  }
+
+  async #openDevice(): Promise<void> {
+    const { ground, onDevice } = this.#parts;
+    const open = await ground.open();
+    this.#open = open;
+    const onEvent = (event: DeviceEvent) => {
+      onDevice(event);
+      // Somebody deleted it: the reconciler opens another, with all peers.
+      if (event.kind === 'gone') void this.#inTurn(() => this.#lost(open));
+    };
+    open.tunnel.device.watch(onEvent, this.#ending.signal);
+  }
+
+  async #lost(open: OpenTunnel): Promise<void> {
+    if (this.#open !== open) return;
+    this.#open = undefined;
+    this.#done.clear();
+    await open[Symbol.asyncDispose]();
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -87,15 +117,15 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   }
 
   async #set(row: TunnelPeerRow): Promise<void> {
-    const { open, secrets } = this.#parts;
+    const { secrets } = this.#parts;
     if (row.removed_at !== null) return this.#remove(row.id);
-    await open.tunnel.setPeer(peerSettings(row, secrets));
+    await this.#whole.tunnel.setPeer(peerSettings(row, secrets));
     this.#done.set(row.id, row.revision);
   }
 
   async #remove(id: string): Promise<void> {
     this.#done.delete(id);
-    await this.#parts.open.tunnel.removePeer(id);
+    await this.#open?.tunnel.removePeer(id);
   }
 
   /** Wanted minus seen. One peer's fault keeps no other from its place. */
@@ -137,11 +167,12 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
       await clock.sleep(lookEveryMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       try {
+        if (this.#open === undefined) await this.#inTurn(() => this.#openDevice());
         await this.#reconcile();
         failed = false;
       } catch (error) {
         // Without the database peers stay as they are.
-        if (!failed) log.warn('the peers of the tunnel could not be read', { error });
+        if (!failed) log.warn('the hub of the tunnel cannot follow its peers', { error });
         failed = true;
       }
     }

@@ -1,5 +1,5 @@
 /** Rosenpass public keys of others as `<folder>/<sha256>.pk`: raw, 524,160 bytes, named by what they hold (K7). */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeWholeFile } from '@labmesh/kit/saved-file';
 import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
@@ -40,4 +40,9 @@ export function readPublicKey(folder: string, fingerprint: string): Uint8Array |
     if ((error as { code?: string }).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** Nothing happens when it is not there. */
+export function dropPublicKey(folder: string, fingerprint: string): void {
+  rmSync(pathOf(folder, fingerprint), { force: true });
 }

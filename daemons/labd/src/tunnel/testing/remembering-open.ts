@@ -2,6 +2,7 @@
 import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import type { TunnelPeerSettings } from '@labmesh/tunnel/tunnel-peer';
 import type { TunnelPeer } from '@labmesh/wire/tunnel';
+import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 
 const shown = (settings: TunnelPeerSettings): TunnelPeer => ({
   id: settings.id,
@@ -55,13 +56,35 @@ export function rememberingOpen() {
       return peer && shown(peer);
     },
   };
-  const open = {
-    tunnel,
-    wireguardPublicKey: `${'H'.repeat(42)}A=`,
-    rosenpassSha256: `sha256:${'f'.repeat(64)}`,
-    rosenpassPublicKey: new Uint8Array([1, 2, 3]),
-    view: () => ({ peers: [...peers.values()].map(shown) }),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  } as unknown as OpenTunnel;
-  return { open, peers, cuts };
+  const listeners: ((event: DeviceEvent) => void)[] = [];
+  const device = { watch: (listener: (event: DeviceEvent) => void) => void listeners.push(listener) };
+  const open = () =>
+    ({
+      tunnel: { ...tunnel, device },
+      view: () => ({ peers: [...peers.values()].map(shown) }),
+      [Symbol.asyncDispose]: () => Promise.resolve(peers.clear()),
+    }) as unknown as OpenTunnel;
+  const world = {
+    peers,
+    cuts,
+    /** How often the device was opened. */
+    opened: 0,
+    /** Somebody deletes the interface. */
+    lose: () => listeners.at(-1)?.({ kind: 'gone' }),
+    ground: {
+      address: {
+        tunnelAddress: '10.90.0.1',
+        wireguardEndpoint: 'hub.example:51820',
+        rosenpassEndpoint: 'hub.example:9999',
+        wireguardPublicKey: `${'H'.repeat(42)}A=`,
+        rosenpassSha256: `sha256:${'f'.repeat(64)}`,
+      },
+      rosenpassPublicKey: new Uint8Array([1, 2, 3]),
+      open: () => {
+        world.opened++;
+        return Promise.resolve(open());
+      },
+    },
+  };
+  return world;
 }
