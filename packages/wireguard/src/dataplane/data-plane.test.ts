@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { chooseAead } from '../aead/choose-aead.ts';
 import { queuedPacketsMax } from './packet-queue.ts';
 import { answer, hubAddress, nodeAddress, nodeAndHub, request } from './testing/node-and-hub.ts';
+import { PlaneNetwork } from './testing/plane-network.ts';
 import { tcpPacket } from './testing/tcp-packet.ts';
 
 const { aead } = await chooseAead();
@@ -186,6 +187,25 @@ test('after wiping nothing is left that could send', () => {
   expect(network.sent(node.name).length + network.sent(hub.name).length).toBeGreaterThanOrEqual(before);
   expect(network.sent(node.name, 1)).toEqual([]);
   expect(node.plane.peers()).toEqual([]);
+});
+
+test('a tunnel of IPv6 carries IPv6, over either family outside', () => {
+  const network = new PlaneNetwork(aead);
+  const role = { kind: 'node', hubAddress: 'fd00::1', proxyPort: 80 } as const;
+  const node = network.add({ name: '2001:db8::2', address: 'fd00::2', role, keyByte: 1 });
+  const hub = network.add({ name: '192.0.2.1', address: 'fd00::1', role: { kind: 'hub' }, keyByte: 2 });
+  const common = { presharedKey: new Uint8Array(32), keepaliveS: 0 };
+  const endpoint = { address: '::ffff:192.0.2.1', port: 1 };
+  hub.plane.setPeer({ ...common, publicKey: node.publicKey, address: 'FD00:0:0::2' }, 0);
+  node.plane.setPeer({ ...common, publicKey: hub.publicKey, address: 'fd00::1', endpoint }, 0);
+  const out = tcpPacket({ source: 'fd00::2', destination: 'fd00::1', sourcePort: 80, destinationPort: 5 });
+  node.send(out);
+  expect(hub.received).toEqual([out]);
+  const back = tcpPacket({ source: 'fd00::1', destination: 'fd00::2', destinationPort: 80, payload: out });
+  hub.send(back);
+  expect(node.received).toEqual([back]);
+  hub.send(request('IPv4 in a tunnel of IPv6'));
+  expect(hub.drops.of('inner')).toBe(1);
 });
 
 test('the interface takes no packet that is not its own', () => {
