@@ -5,7 +5,7 @@ import type { Life } from '@labmesh/kit/run';
 import { showListenAddress } from '@labmesh/kit/http/listen-address';
 import type { LabmanConfig } from './labman-config.ts';
 import { startLabman } from './labman.ts';
-import { openAdminSocket } from './admin-socket.ts';
+import { openAdminSocket } from './admin/admin-socket.ts';
 import { type LabmandFlags, logLevelOf } from './labmand-options.ts';
 
 type ServeParts = { flags: LabmandFlags; life: Life; warnings: readonly string[]; version: string };

@@ -6,18 +6,20 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
-import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
 import { keepPublicKey, readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import { TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
 import { provisionalNodeId } from '@labmesh/wire/ids';
 import { nodeToken } from './config/read-control-plane.ts';
 import type { TunnelConfig } from './config/read-tunnel.ts';
 import { ConplaneCalls } from './conplane/conplane-calls.ts';
+import { checkPins, PinMismatch } from './conplane/hub-of.ts';
 import type { NodeState } from './conplane/node-file.ts';
 import { nodeHeartbeat, nodeInfo } from './conplane/node-report.ts';
 import { Registration } from './conplane/registration.ts';
 import type { LabmanConfig } from './labman-config.ts';
 import type { Labman } from './labman.ts';
+import { readTrusted } from './conplane/trusted-key.ts';
+import { KeyRotation } from './tunnel/key-rotation.ts';
 import { NodeTunnel } from './tunnel/node-tunnel.ts';
 import { tunnelPaths } from './tunnel/tunnel-paths.ts';
 
@@ -36,6 +38,7 @@ export type SiteParts = {
 export interface Site extends AsyncDisposable {
   readonly keys: TunnelKeys;
   readonly tunnel: NodeTunnel;
+  readonly rotation: KeyRotation;
   /** Undefined without a Conplane: the hub stands in the file. */
   readonly registration: Registration | undefined;
   /** Ends with the registration; rejects when its token is refused and `on_auth_failure` is "stop". */
@@ -43,14 +46,6 @@ export interface Site extends AsyncDisposable {
 }
 
 const keyCacheBytes = 4 * 1024 * 1024;
-const trustFile = 'trusted';
-
-/** What `labman tunnel trust` wrote. */
-export const readTrusted = (stateDir: string): string | undefined =>
-  readPrivateFile(join(stateDir, trustFile))?.trim() || undefined;
-export const writeTrusted = (stateDir: string, text: string): void =>
-  writePrivateFile(join(stateDir, trustFile), `${text}\n`);
-
 /** A hub that stands whole in the file, for sites without a Conplane; undefined when it does not. */
 function stateInFile({ address, peer, rosenpass }: TunnelConfig, keysDir: string): NodeState | undefined {
   if (address === undefined || peer.publicKey === undefined) return undefined;
@@ -97,15 +92,32 @@ function registrationOf(parts: SiteParts, keys: TunnelKeys, tunnel: NodeTunnel):
     trusted: () => readTrusted(stateDir),
     keys: {
       wireguard: Buffer.from(keys.wireguard.publicKey).toString('base64'),
-      rosenpassSha256: keys.ownKey.fingerprint,
-      rosenpass: () => keys.rosenpassPublicKey,
+      rosenpass: () => (keys.nextKey === undefined ? [keys.ownKey] : [keys.ownKey, keys.nextKey]),
     },
     info: (nodeId) => nodeInfo(report, nodeId === '' ? provisional : nodeId),
     heartbeat: (nodeId) => nodeHeartbeat(report, nodeId),
-    onState: (state) => tunnel.apply(state),
+    onState: async (state, own) => {
+      await tunnel.apply(state);
+      const pair = [keys.ownKey, keys.nextKey].find((one) => one?.fingerprint === own.fingerprint);
+      if (pair !== undefined) await tunnel.beginWith(pair);
+    },
     clock,
     log,
   });
+}
+
+/** What an earlier run settled, unless the settings pin another hub since: then only a registration can tell (K5). */
+function knownState({ tunnel, stateDir, log }: SiteParts, registration: Registration | undefined) {
+  const state = registration?.state;
+  if (state?.hub === undefined || state.hub === null) return state;
+  try {
+    checkPins(state.hub, { config: tunnel, known: undefined, trusted: readTrusted(stateDir) });
+    return state;
+  } catch (error) {
+    if (!(error instanceof PinMismatch)) throw error;
+    log.warn('the hub of the last run is not the one that the settings pin', { reason: error.message });
+    return undefined;
+  }
 }
 
 /**
@@ -119,7 +131,8 @@ export async function openSite(parts: SiteParts): Promise<Site> {
   const options = { workers: 1, cacheBytes: keyCacheBytes, log };
   const keys = opening.use(await TunnelKeys.open({ ...paths, ...options }));
   const port = config.proxy.tunnelPort;
-  const tunnel = opening.use(
+  const rotation = new KeyRotation({ keys, tunnel: () => tunnel, registration: () => registration, clock, log });
+  const tunnel: NodeTunnel = opening.use(
     new NodeTunnel({
       config: parts.tunnel,
       keys,
@@ -130,13 +143,14 @@ export async function openSite(parts: SiteParts): Promise<Site> {
         const hubAddress = role.kind === 'node' ? role.hubAddress : '';
         return device.inside(() => labman.serveTunnel({ address, hubAddress, port }));
       },
+      onExchanged: (ownKey) => rotation.exchangedWith(ownKey),
       clock,
       log,
     }),
   );
   labman.metrics.addTunnel(() => tunnel.view());
   const registration = registrationOf(parts, keys, tunnel);
-  const known = registration?.state ?? stateInFile(parts.tunnel, paths.keysDir);
+  const known = knownState(parts, registration) ?? stateInFile(parts.tunnel, paths.keysDir);
   const hubKey = known?.hub?.rosenpassSha256;
   // A lost key file is fetched again by registering; without a Conplane it is the operator's to bring.
   const isWhole = hubKey === undefined || hubKey === null || readPublicKey(paths.keysDir, hubKey) !== undefined;
@@ -149,5 +163,5 @@ export async function openSite(parts: SiteParts): Promise<Site> {
     await done.catch(() => undefined);
   });
   const running = opening.move();
-  return { keys, tunnel, registration, done, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return { keys, tunnel, rotation, registration, done, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }

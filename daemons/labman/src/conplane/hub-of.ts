@@ -1,4 +1,6 @@
 /** What a register answer says of the hub, held against what is pinned (tunnel K5, I10). Nothing of it is believed before. */
+import { readFileSync } from 'node:fs';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import type { NodeRegisterAnswer } from '@labmesh/wire/node';
 import { fingerprintField, rosenpassCiphertexts, rosenpassVersions, wireguardKeyField } from '@labmesh/wire/tunnel';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
@@ -11,7 +13,11 @@ export class PinMismatch extends Error {
 
 type Said = NonNullable<NodeRegisterAnswer['conplane']>;
 /** `trusted`: a fingerprint that the operator let in at this machine. */
-type Pins = { config: TunnelConfig; known: HubState | undefined; trusted: string | undefined };
+type Pins = {
+  config: Pick<TunnelConfig, 'peer' | 'rosenpass'>;
+  known: HubState | undefined;
+  trusted: string | undefined;
+};
 
 const choiceOf = <T extends string>(choices: readonly T[], text: string | undefined): T | null =>
   choices.find((one) => one === text) ?? null;
@@ -24,8 +30,14 @@ function fingerprintIn(said: Said): string | null {
   return parsed.data;
 }
 
+/** What the settings pin, if anything. @throws what the file system says of `peer_public_key_path` */
+export function pinnedSha256({ rosenpass }: Pins['config']): string | undefined {
+  const { peerSha256, peerPublicKeyPath: path } = rosenpass;
+  return peerSha256 ?? (path === undefined ? undefined : fingerprintOf(new Uint8Array(readFileSync(path))));
+}
+
 function checkRosenpassPin(found: string | null, { config, known, trusted }: Pins): void {
-  const pinned = config.rosenpass.peerSha256 ?? known?.rosenpassSha256 ?? undefined;
+  const pinned = pinnedSha256(config) ?? known?.rosenpassSha256 ?? undefined;
   if (pinned === undefined || found === pinned) return;
   // Leaving the key out would make a pinned hub a classical one.
   if (found !== null && found === trusted) return;
@@ -39,19 +51,26 @@ function checkWireguardPin(found: string, { config, known, trusted }: Pins): voi
   throw new PinMismatch(`the hub shows WireGuard key ${found}, pinned is ${pinned}; labman tunnel trust ${found}`);
 }
 
+type ShownKeys = Pick<HubState, 'rosenpassSha256' | 'wireguardPublicKey'>;
+
+/** @throws PinMismatch */
+export function checkPins({ rosenpassSha256, wireguardPublicKey }: ShownKeys, pins: Pins): void {
+  checkRosenpassPin(rosenpassSha256, pins);
+  checkWireguardPin(wireguardPublicKey, pins);
+}
+
 /**
  * The hub as this node takes it; undefined when the Conplane has no tunnel.
  * @throws PinMismatch
  */
 export function hubOf(answer: NodeRegisterAnswer, pins: Pins): HubState | undefined {
+  const { config } = pins;
   const said = answer.conplane;
   if (said === undefined) return undefined;
   const key = wireguardKeyField.safeParse(said.wireguard_public_key);
   if (!key.success) throw new PinMismatch('the Conplane names no WireGuard key');
   const rosenpassSha256 = fingerprintIn(said);
-  checkRosenpassPin(rosenpassSha256, pins);
-  checkWireguardPin(key.data, pins);
-  const { config } = pins;
+  checkPins({ rosenpassSha256, wireguardPublicKey: key.data }, pins);
   return {
     address: config.peer.address ?? said.tunnel_address,
     wireguardPublicKey: key.data,

@@ -15,13 +15,14 @@ import type { ConplaneCalls } from './conplane-calls.ts';
 import { hubOf, PinMismatch } from './hub-of.ts';
 import { type HubState, type NodeState, readNodeState, writeNodeState } from './node-file.ts';
 
+/** `sha256:` and 64 hex digits, and the raw 524,160 bytes. */
+export type OwnPublicKey = { fingerprint: string; publicKey: Uint8Array };
+
 export type OwnPublicKeys = {
   /** Base64. */
   wireguard: string;
-  /** `sha256:` and 64 hex digits. */
-  rosenpassSha256: string;
-  /** Raw 524,160 bytes, read when they are asked for. */
-  rosenpass: () => Uint8Array;
+  /** Of Rosenpass: the one in use and, while it is changed, the next (K8). */
+  rosenpass: () => readonly [own: OwnPublicKey, next?: OwnPublicKey];
 };
 
 export type RegistrationParts = {
@@ -37,8 +38,8 @@ export type RegistrationParts = {
   /** '' before the Conplane gave an id. */
   info: (nodeId: string) => NodeInfo;
   heartbeat: (nodeId: string) => NodeHeartbeatRequest;
-  /** Called with each settled state, before the first heartbeat. */
-  onState: (state: NodeState) => Promise<void>;
+  /** Called with each settled state, before the first heartbeat, and the own key that the Conplane has taken. */
+  onState: (state: NodeState, own: OwnPublicKey) => Promise<void>;
   clock: Clock;
   log: Logger;
 };
@@ -52,6 +53,7 @@ const pinWaitMs = 30_000;
 const heartbeatMs = 10_000;
 const caps = { versions: ['V03', 'V02'], ciphertexts: ['pc188', 'r4-156'] };
 
+const isPinMismatch = (error: unknown) => error instanceof FleetError && error.code === 'PIN_MISMATCH';
 const isRefused = (error: unknown) => error instanceof FleetError && (error.status === 401 || error.status === 403);
 
 export class Registration {
@@ -59,6 +61,10 @@ export class Registration {
   #state: NodeState | undefined;
   #phase: RegistrationState = 'starting';
   #detail: string | undefined;
+  /** One registration at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** Ends the heartbeats that run. */
+  #beating = new AbortController();
 
   constructor(parts: RegistrationParts) {
     this.#parts = parts;
@@ -77,6 +83,16 @@ export class Registration {
     return this.#detail;
   }
 
+  /** Registers with this Rosenpass key now. @throws FleetError PIN_MISMATCH when nobody has let it in (K6) */
+  async rekey(key: OwnPublicKey, signal: AbortSignal): Promise<void> {
+    await this.#inTurn(() => this.#registerAs(key, signal));
+  }
+
+  /** Registers again, now rather than when the Conplane asks for it. */
+  again(): void {
+    this.#beating.abort();
+  }
+
   /**
    * Runs until the signal ends it.
    * @throws FleetError 401 or 403 when `on_auth_failure` is "stop"
@@ -86,9 +102,10 @@ export class Registration {
     let waits = backoff({ firstMs: 1_000, capMs: 30_000 });
     while (!signal.aborted) {
       try {
-        const everyMs = await this.#register(signal);
+        const everyMs = await this.#inTurn(() => this.#register(signal));
         waits = backoff({ firstMs: 1_000, capMs: 30_000 });
-        await this.#beat(everyMs, signal);
+        this.#beating = new AbortController();
+        await this.#beat(everyMs, AbortSignal.any([signal, this.#beating.signal]));
       } catch (error) {
         if (signal.aborted) return;
         const forMs = this.#note(error, waits.next().value ?? 30_000);
@@ -103,33 +120,50 @@ export class Registration {
     if (isRefused(error) && config.onAuthFailure === 'stop') throw error;
     const isPin = error instanceof PinMismatch;
     this.#phase = isPin ? 'pin_mismatch' : isRefused(error) ? 'error' : 'starting';
-    this.#detail = error instanceof Error ? error.message : String(error);
+    this.#detail = detailOf(error);
     const forMs = isRefused(error) ? refusedWaitMs : isPin ? pinWaitMs : waitMs;
     log.warn('the Conplane did not take this node', { state: this.#phase, detail: this.#detail, again_in_ms: forMs });
     return forMs;
   }
 
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
   /** Gives the time between heartbeats. */
   async #register(signal: AbortSignal): Promise<number> {
+    const [own, next] = this.#parts.keys.rosenpass();
+    try {
+      return await this.#registerAs(own, signal);
+    } catch (error) {
+      // A crash, or an answer that was lost: the Conplane knows the next key already (K8).
+      if (next === undefined || !isPinMismatch(error)) throw error;
+      return this.#registerAs(next, signal);
+    }
+  }
+
+  async #registerAs(own: OwnPublicKey, signal: AbortSignal): Promise<number> {
     const { calls, log } = this.#parts;
-    let answer = await calls.register(this.#request(false), signal);
-    if (answer.need_rosenpass_key === true) answer = await calls.register(this.#request(true), signal);
+    let answer = await calls.register(this.#request(own, false), signal);
+    if (answer.need_rosenpass_key === true) answer = await calls.register(this.#request(own, true), signal);
     if (!answer.success || answer.node_id === undefined) {
       throw new Error(`the Conplane refused: ${answer.message ?? 'it says no reason'}`);
     }
-    await this.#settle(answer, answer.node_id);
+    await this.#settle(answer, answer.node_id, own);
     log.info('registered', { node: answer.node_id, address: answer.wireguard_address ?? 'none' });
     return (answer.heartbeat_s ?? 0) * 1_000 || heartbeatMs;
   }
 
-  #request(whole: boolean) {
+  #request({ fingerprint, publicKey }: OwnPublicKey, whole: boolean) {
     const { keys, info } = this.#parts;
     const known = this.#knownHubKey();
     return {
       node_info: info(this.#state?.nodeId ?? ''),
       wireguard_public_key: keys.wireguard,
-      rosenpass_public_key: whole ? Buffer.from(keys.rosenpass()).toString('base64') : '',
-      rosenpass_public_key_sha256: keys.rosenpassSha256,
+      rosenpass_public_key: whole ? Buffer.from(publicKey).toString('base64') : '',
+      rosenpass_public_key_sha256: fingerprint,
       ...(known !== undefined && { known_rosenpass_sha256: known }),
       tunnel_caps: caps,
     };
@@ -142,7 +176,7 @@ export class Registration {
     return isHere ? fingerprint : undefined;
   }
 
-  async #settle(answer: NodeRegisterAnswer, nodeId: string): Promise<void> {
+  async #settle(answer: NodeRegisterAnswer, nodeId: string, own: OwnPublicKey): Promise<void> {
     const { stateDir, tunnel, onState, trusted } = this.#parts;
     const pins = { config: tunnel, known: this.#state?.hub ?? undefined, trusted: trusted() };
     const hub = hubOf(answer, pins);
@@ -153,7 +187,7 @@ export class Registration {
     this.#state = state;
     this.#phase = 'registered';
     this.#detail = undefined;
-    await onState(state);
+    await onState(state, own);
   }
 
   /** @throws PinMismatch when the key is not the one that the answer itself names */
@@ -167,12 +201,13 @@ export class Registration {
     keepPublicKey(this.#parts.keysDir, key);
   }
 
-  /** Until the Conplane no longer knows this node. */
+  /** Until the Conplane no longer knows this node, or `again` ends it. */
   async #beat(everyMs: number, signal: AbortSignal): Promise<void> {
     const { calls, clock, log, heartbeat } = this.#parts;
     let failed = 0;
     while (!signal.aborted) {
-      await clock.sleep(everyMs, signal);
+      await clock.sleep(everyMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
       try {
         const answer = await calls.heartbeat(heartbeat(this.#state?.nodeId ?? ''), signal);
         if (!answer.success) throw new FleetError('UNAUTHENTICATED', { message: answer.message ?? 'not known there' });
@@ -186,4 +221,11 @@ export class Registration {
       }
     }
   }
+}
+
+/** With the way out that the Conplane names. */
+function detailOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const hint = error instanceof FleetError ? error.hint : undefined;
+  return hint === undefined ? error.message : `${error.message}; ${hint}`;
 }

@@ -136,23 +136,27 @@ export class NodeTunnel implements AsyncDisposable {
   async #openAt(place: HubPlace, backend?: NodeTunnelOpening['backend']): Promise<void> {
     const { serve, log, config, open = openNodeTunnel } = this.#parts;
     await using stack = new AsyncDisposableStack();
-    let opened: Open | undefined;
-    let isGone = false;
+    const seen: { isGone: boolean; open: Open | undefined } = { isGone: false, open: undefined };
     const onDeviceEvent = (event: DeviceEvent) => {
-      isGone ||= event.kind === 'gone';
-      if (opened !== undefined) this.#onDeviceEvent(opened, event);
+      seen.isGone ||= event.kind === 'gone';
+      if (seen.open !== undefined) this.#onDeviceEvent(seen.open, event);
     };
     const onEvent = (event: TunnelEvent) => this.#onEvent(event);
     const { signal } = this.#ending;
     const end = stack.use(await open({ ...this.#parts, place, backend, onEvent, onDeviceEvent, signal }));
     stack.use(serve(end.tunnel.device));
-    if (isGone) throw new TunnelError('NETLINK_FAILED', 'the tunnel interface went away while it was opened');
+    if (seen.isGone) throw new TunnelError('NETLINK_FAILED', 'the tunnel interface went away while it was opened');
     const { backend: carrier, isolation } = end.view();
-    log.info('the tunnel is open', { interface: config.interfaceName, address: place.address, backend: carrier, isolation });
+    log.info('the tunnel is open', {
+      interface: config.interfaceName,
+      address: place.address,
+      backend: carrier,
+      isolation,
+    });
     if (isolation === 'none') log.warn('the tunnel is not isolated: the hub reaches every service of this machine');
     if (this.#beginsWith !== undefined) end.tunnel.beginWith(this.#beginsWith);
     this.#fault = undefined;
-    opened = this.#open = { place, end, stack: stack.move() };
+    seen.open = this.#open = { place, end, stack: stack.move() };
   }
 
   async #setHub(): Promise<void> {
