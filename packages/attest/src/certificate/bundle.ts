@@ -10,7 +10,8 @@ import { equalBytes } from '../bytes/bytes.ts';
 import { canonicalBytes, type Json } from '../json/canonical-json.ts';
 import { parseCanonicalJson } from '../json/parse-json.ts';
 import { readSalt } from '../statement/salted-digest.ts';
-import { parseStatement, type Statement } from '../statement/statement.ts';
+import { type Statement } from '../statement/statement-schema.ts';
+import { parseStatement } from '../statement/statement.ts';
 
 export const bundleMediaType = 'application/vnd.labmesh.certificate-bundle.v1+json';
 

@@ -2,7 +2,7 @@
 import type { AttestCode } from '../attest-refused.ts';
 import type { LogEntry } from '../merkle/log-entry.ts';
 import { type IsolationLevel, isolationLevels, lowestLevel, properties } from '../statement/properties.ts';
-import type { Statement } from '../statement/statement.ts';
+import type { Statement } from '../statement/statement-schema.ts';
 
 export type Verdict = 'valid' | 'invalid' | 'revoked' | 'expired' | 'revocation_unknown';
 

@@ -2,20 +2,15 @@
  * Signs what was verified. Who calls this has verified it: nothing here looks at an answer, it only refuses statements
  * that belie themselves.
  */
-import { type EnvelopeJson, pae, signEnvelope } from '../dsse/envelope.ts';
+import { type EnvelopeJson, signedHash, signEnvelope } from '../dsse/envelope.ts';
 import { canonicalBytes, type Json } from '../json/canonical-json.ts';
 import type { Signer } from '../keys/signing-key.ts';
 import { entryBytes } from '../merkle/log-entry.ts';
 import { sha256Hex } from '../sha256.ts';
 import { instantText } from '../statement/instant.ts';
 import { saltBytes, saltedDigest } from '../statement/salted-digest.ts';
-import {
-  predicateType,
-  readStatement,
-  type Statement,
-  statementPayloadType,
-  statementType,
-} from '../statement/statement.ts';
+import { predicateType, type Statement, statementPayloadType, statementType } from '../statement/statement-schema.ts';
+import { readStatement } from '../statement/statement.ts';
 import { bundleBytes } from './bundle.ts';
 
 /** What a certificate is about. */
@@ -77,7 +72,7 @@ export async function issueCertificate(
   });
   const payload = canonicalBytes(statement);
   const dsse = await signEnvelope(statementPayloadType, payload, signers);
-  const sha256 = sha256Hex(pae(statementPayloadType, payload));
+  const sha256 = signedHash({ payloadType: statementPayloadType, payload });
   const time = instantText(issuedAt);
   const entry = entryBytes({ v: 1, kind: 'certificate', id: labmesh.certificate_id, sha256, time });
   return { dsse, salt, statement, entry };

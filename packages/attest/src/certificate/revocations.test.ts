@@ -1,21 +1,18 @@
-import { afterAll, describe, expect, test } from 'bun:test';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { signEnvelope } from '../dsse/envelope.ts';
+import { signedHash, signEnvelope } from '../dsse/envelope.ts';
 import { utf8 } from '../bytes/bytes.ts';
 import { canonicalBytes, type Json } from '../json/canonical-json.ts';
-import { endKey, keyInForce, trustOf } from '../keys/key-ring.ts';
+import { keyInForce, trustOf } from '../keys/key-ring.ts';
+import { parseEntry } from '../merkle/log-entry.ts';
 import { instantText } from '../statement/instant.ts';
 import { sampleFile, sampleInput, sampleIssuer, sampleNow } from '../testing/sample-certificate.ts';
 import { refusalOf } from '../testing/refusal.ts';
-import { readRevocations, writeRevocations } from './revocation-file.ts';
 import {
   openRevocations,
   type Revocation,
   revocationsPayloadType,
-  signRevocation,
+  revocationEntry,
   signRevocations,
 } from './revocations.ts';
 import { verifyCertificate } from './verify-certificate.ts';
@@ -126,7 +123,13 @@ describe('a list', () => {
     );
     const many = Array.from({ length: 4097 }, () => revocation({ keyid: 'a' }));
     expect(await refusalOf(() => signRevocations(1, many, sampleNow, signer))).toBe('REVOCATIONS_BAD');
-    expect((await signRevocation(revocation({ keyid: 'a' }), signer)).length).toBeGreaterThan(100);
+  });
+
+  test('each of it is in the log by the hash of what would be signed of it', async () => {
+    const one = revocation({ keyid: 'a' });
+    const type = 'application/vnd.labmesh.revocation+json';
+    const sha256 = signedHash({ payloadType: type, payload: canonicalBytes(one) });
+    expect(parseEntry(revocationEntry(one))).toMatchObject({ kind: 'revocation', id: 'a', sha256, time: one.time });
   });
 
   test('whatever it is, it is read or refused by name', async () => {
@@ -135,33 +138,5 @@ describe('a list', () => {
         expect(await refusalOf(() => openRevocations(new Uint8Array(bytes), trust))).toBeDefined();
       }),
     );
-  });
-});
-
-describe('the list of an issuer', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'attest-revocations-'));
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  test('counts up, keeps what it said, and is for everybody to read', async () => {
-    expect(await readRevocations(folder, issuer.ring)).toBeUndefined();
-    await writeRevocations(folder, issuer.ring, sampleNow, [revocation({ certificate_id: 'a' })]);
-    const bytes = await writeRevocations(folder, issuer.ring, sampleNow + 5, [revocation({ certificate_id: 'b' })]);
-    expect(new Uint8Array(readFileSync(join(folder, 'revocations.json')))).toEqual(bytes);
-    expect(statSync(join(folder, 'revocations.json')).mode & 0o777).toBe(0o644);
-    const list = await readRevocations(folder, issuer.ring);
-    expect([list?.number, list?.revocations.map((one) => one.certificate_id)]).toEqual([2, ['a', 'b']]);
-  });
-
-  test('goes on when its key is ended in the millisecond of its last list', async () => {
-    const { keyid } = keyInForce(issuer.ring, 'revocation', sampleNow + 5);
-    const ended = await endKey(issuer.ring, keyid, sampleNow + 5);
-    await writeRevocations(folder, ended, sampleNow + 5, [revocation({ keyid })]);
-    expect((await readRevocations(folder, ended))?.number).toBe(3);
-  });
-
-  test('is not begun anew when it cannot be read: that would take back what it said', async () => {
-    writeFileSync(join(folder, 'revocations.json'), '{}');
-    expect(await refusalOf(() => writeRevocations(folder, issuer.ring, sampleNow))).toBe('ENVELOPE_BAD');
-    expect(readFileSync(join(folder, 'revocations.json'), 'utf8')).toBe('{}');
   });
 });

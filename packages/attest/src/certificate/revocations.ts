@@ -4,16 +4,16 @@
  */
 import { z } from 'zod';
 import { AttestRefused } from '../attest-refused.ts';
-import { readEnvelope, signEnvelope } from '../dsse/envelope.ts';
+import { readEnvelope, signedHash, signEnvelope } from '../dsse/envelope.ts';
 import { verifyOwnEnvelope } from '../dsse/verify-envelope.ts';
 import { canonicalBytes } from '../json/canonical-json.ts';
 import { parseCanonicalJson } from '../json/parse-json.ts';
 import type { Signer } from '../keys/signing-key.ts';
 import { isInForce, keysFor, type Trust } from '../keys/trust.ts';
+import { entryBytes } from '../merkle/log-entry.ts';
 import { instant, instantOf, instantText } from '../statement/instant.ts';
-import type { Statement } from '../statement/statement.ts';
 
-export const revocationPayloadType = 'application/vnd.labmesh.revocation+json';
+const revocationPayloadType = 'application/vnd.labmesh.revocation+json';
 export const revocationsPayloadType = 'application/vnd.labmesh.revocations+json';
 
 export const revocationReasons = [
@@ -74,9 +74,12 @@ export async function signRevocations(
   return canonicalBytes(await signEnvelope(revocationsPayloadType, canonicalBytes(parsed.data), [signer]));
 }
 
-/** One revocation, signed: what the log has an entry of. */
-export async function signRevocation(one: Revocation, signer: Signer): Promise<Uint8Array<ArrayBuffer>> {
-  return canonicalBytes(await signEnvelope(revocationPayloadType, canonicalBytes(revocation.parse(one)), [signer]));
+/** The log's entry of a revocation. Its hash is that of the PAE of the revocation as the list has it, for anybody to compute. */
+export function revocationEntry(one: Revocation): Uint8Array<ArrayBuffer> {
+  const payload = canonicalBytes(revocation.parse(one));
+  const sha256 = signedHash({ payloadType: revocationPayloadType, payload });
+  const id = one.certificate_id ?? one.keyid ?? one.verifier_digest ?? '';
+  return entryBytes({ v: 1, kind: 'revocation', id, sha256, time: one.time });
 }
 
 /**
@@ -92,24 +95,4 @@ export async function openRevocations(file: Uint8Array, trust: Trust): Promise<R
     throw new AttestRefused('KEY_WINDOW', 'the list is not of the time of the key that signed it');
   }
   return parsed.data;
-}
-
-/** What of a certificate a revocation can hit. */
-export type Revocable = {
-  statement: Statement;
-  /** Keys its validity rests on. */
-  keyids: readonly string[];
-  /** When it was logged, Unix milliseconds; undefined without a proof: then it may be from after a key was stolen. */
-  loggedAt: number | undefined;
-};
-
-/** The first revocation that hits; undefined when none does. */
-export function revocationOf({ revocations }: RevocationList, one: Revocable): Revocation | undefined {
-  const { certificate_id, verifiers } = one.statement.predicate.labmesh;
-  return revocations.find((each) => {
-    if (each.certificate_id !== undefined) return each.certificate_id === certificate_id;
-    if (each.verifier_digest !== undefined) return verifiers.some(({ digest }) => digest === each.verifier_digest);
-    const isBefore = one.loggedAt !== undefined && one.loggedAt < instantOf(each.time);
-    return one.keyids.includes(each.keyid ?? '') && !isBefore;
-  });
 }

@@ -2,6 +2,7 @@
 import { AttestRefused } from '../attest-refused.ts';
 import { fromAnyBase64, toBase64 } from '../bytes/base64.ts';
 import { concatBytes, utf8 } from '../bytes/bytes.ts';
+import { sha256Hex } from '../sha256.ts';
 import type { Signer } from '../keys/signing-key.ts';
 
 export type EnvelopeSignature = {
@@ -28,6 +29,10 @@ export function pae(payloadType: string, payload: Uint8Array): Uint8Array<ArrayB
   const head = utf8(`DSSEv1 ${type.length} ${payloadType} ${payload.length} `);
   return concatBytes(head, payload);
 }
+
+/** What names a signed document whoever signed it: SHA-256 of its PAE, hex. */
+export const signedHash = ({ payloadType, payload }: Pick<Envelope, 'payloadType' | 'payload'>): string =>
+  sha256Hex(pae(payloadType, payload));
 
 const refuse = (what: string) => new AttestRefused('ENVELOPE_BAD', what);
 

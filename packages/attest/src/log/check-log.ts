@@ -5,7 +5,6 @@ import type { TrustedLog } from '../keys/trust.ts';
 import { openCheckpoint } from '../merkle/checkpoint.ts';
 import { entriesOf } from '../merkle/entry-bundle.ts';
 import { checkConsistency, type TreeHead } from '../merkle/merkle-tree.ts';
-import { proofText } from '../merkle/tlog-proof.ts';
 import { emptyEdge, edgeRoot, growEdge, partialTiles, type Tile } from '../merkle/tree-edge.ts';
 import { tilePath, tileWidth } from '../merkle/tile-path.ts';
 import type { LogDisk } from './log-disk.ts';
@@ -60,22 +59,4 @@ export async function checkGoesOn({ disk, head }: OpenedLog, earlier: string, tr
   const path = await new TileTree(disk, head.size).consistencyPath(older.size);
   checkConsistency(older, head, path);
   return older;
-}
-
-/** The index of the first entry that `matches`; undefined when there is none. Reads the log from its beginning. */
-export async function findEntry(log: OpenedLog, matches: (entry: Uint8Array) => boolean): Promise<number | undefined> {
-  let first = 0;
-  for await (const entries of readBundles(log)) {
-    const offset = entries.findIndex(matches);
-    if (offset >= 0) return first + offset;
-    first += entries.length;
-  }
-  return undefined;
-}
-
-/** The proof, as text, that the newest checkpoint holds the entry at `index`. @throws AttestRefused LOG_PROOF_BAD */
-export async function proveEntry({ disk, head, checkpoint }: OpenedLog, index: number): Promise<string> {
-  const tree = new TileTree(disk, head.size);
-  const path = await tree.inclusionPath(index);
-  return proofText({ entry: await tree.entry(index), index, path, checkpoint });
 }

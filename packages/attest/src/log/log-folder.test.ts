@@ -3,13 +3,15 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { equalBytes } from '../bytes/bytes.ts';
+import { equalBytes, utf8 } from '../bytes/bytes.ts';
 import { generateSigner } from '../keys/signing-key.ts';
-import { entryBytes, parseEntry } from '../merkle/log-entry.ts';
+import { entryBytes } from '../merkle/log-entry.ts';
 import { checkConsistency } from '../merkle/merkle-tree.ts';
 import { verifyProof } from '../merkle/tlog-proof.ts';
+import { sha256Hex } from '../sha256.ts';
 import { refusalOf } from '../testing/refusal.ts';
-import { checkGoesOn, checkTiles, findEntry, proveEntry, readLog } from './check-log.ts';
+import { checkGoesOn, checkTiles, readLog } from './check-log.ts';
+import { findCertificate, proveEntry } from './find-certificate.ts';
 import { folderDisk } from './log-disk.ts';
 import { openLogFolder } from './open-log-folder.ts';
 
@@ -20,7 +22,7 @@ const origin = 'labmesh.example/log';
 const signer = generateSigner();
 const trusted = { origin, key: signer.publicKey };
 const entry = (id: string) =>
-  entryBytes({ v: 1, kind: 'certificate', id, sha256: '0'.repeat(64), time: '2026-03-01T12:00:00Z' });
+  entryBytes({ v: 1, kind: 'certificate', id, sha256: sha256Hex(utf8(id)), time: '2026-03-01T12:00:00Z' });
 const entries = (name: string, count: number) => Array.from({ length: count }, (_, index) => entry(`${name}${index}`));
 
 let folders = 0;
@@ -99,11 +101,11 @@ describe('a stranger looks', () => {
     const log = await read(folder);
     expect(log.head.size).toBe(643);
     await checkTiles(log);
-    const index = await findEntry(log, (bytes) => parseEntry(bytes).id === 'g1-599');
+    const index = await findCertificate(log, sha256Hex(utf8('g1-599')));
     expect(index).toBe(602);
     const proven = await verifyProof(await proveEntry(log, index ?? -1), trusted);
     expect([proven.entry.id, proven.index]).toEqual(['g1-599', 602]);
-    expect(await findEntry(log, () => false)).toBeUndefined();
+    expect(await findCertificate(log, '0'.repeat(64))).toBeUndefined();
   });
 
   test('a byte changed in any file is found', async () => {

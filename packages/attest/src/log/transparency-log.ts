@@ -11,7 +11,7 @@ import { AttestRefused } from '../attest-refused.ts';
 import { equalBytes, utf8 } from '../bytes/bytes.ts';
 import type { Signer } from '../keys/signing-key.ts';
 import { openCheckpoint, signCheckpoint } from '../merkle/checkpoint.ts';
-import { entriesOf, entryBytesMax } from '../merkle/entry-bundle.ts';
+import { entryBytesMax } from '../merkle/entry-bundle.ts';
 import type { TreeHead } from '../merkle/merkle-tree.ts';
 import { proofText } from '../merkle/tlog-proof.ts';
 import {
@@ -23,9 +23,10 @@ import {
   type Tile,
   type TreeEdge,
 } from '../merkle/tree-edge.ts';
-import { partialsPath, tilePath, tileWidth } from '../merkle/tile-path.ts';
+import { partialsPath, tilePath } from '../merkle/tile-path.ts';
 import { foldersAbove, type LogDisk } from './log-disk.ts';
-import { readTile, splitHashes, TileTree } from './tile-tree.ts';
+import { readEdge } from './read-edge.ts';
+import { TileTree } from './tile-tree.ts';
 
 export type LogOptions = {
   disk: LogDisk;
@@ -41,19 +42,6 @@ export const groupEntriesMax = 65_536;
 const writesAtOnce = 16;
 
 export type Appended = { firstIndex: number; head: TreeHead };
-
-/** The edge of a log of `size` as its tiles have it. */
-async function readEdge(disk: LogDisk, size: number): Promise<TreeEdge> {
-  const levels = [];
-  for (let level = 0; hashesAt(level, size) > 0; level++) {
-    const hashes = hashesAt(level, size);
-    const isFull = hashes % tileWidth === 0;
-    levels.push(isFull ? [] : splitHashes(await readTile(disk, level, Math.floor(hashes / tileWidth), size)));
-  }
-  const isFull = size % tileWidth === 0;
-  const entries = isFull ? [] : entriesOf(await readTile(disk, 'entries', Math.floor(size / tileWidth), size));
-  return { size, levels, entries };
-}
 
 export class TransparencyLog {
   readonly #options: LogOptions;

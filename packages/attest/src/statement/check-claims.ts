@@ -5,7 +5,7 @@
 import { AttestRefused } from '../attest-refused.ts';
 import { instantOf } from './instant.ts';
 import { isolationProperty, lowestLevel, properties } from './properties.ts';
-import type { Statement } from './statement.ts';
+import type { Statement } from './statement-schema.ts';
 
 const refuse = (what: string) => new AttestRefused('CLAIM_UNSUPPORTED', what);
 

@@ -1,5 +1,5 @@
 /** The PolicyComplianceCertificate of the original design (spec BR5), as a view of the statement that was signed. */
-import type { Statement } from '../statement/statement.ts';
+import type { Statement } from '../statement/statement-schema.ts';
 
 type Report = NonNullable<Statement['predicate']['labmesh']['compliance_report']>;
 

@@ -1,6 +1,6 @@
 /** The FunctionalCertaintyCertificate of the original design (spec BR3), as a view of the statement that was signed. */
 import { instantOf } from '../statement/instant.ts';
-import type { Statement } from '../statement/statement.ts';
+import type { Statement } from '../statement/statement-schema.ts';
 
 export type FunctionalView = {
   certificate_id: string;
