@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** Certificates of answers. There is no verb that makes one: only what verified an answer may say so. */
 export const verifyCommands: readonly CommandEntry[] = [
   {
     name: 'cert verify',

@@ -1,6 +1,8 @@
-/** The files of `labctl cert`: certificates and trust files from anywhere, and the issuer's folder in the data folder. */
-import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+/**
+ * The files of `labctl cert`: certificates and trust files from anywhere, and the issuer's folder in the data folder.
+ * What is named and cannot be read is a usage error (exit 2), so that exit 1 always means: looked at, and not valid.
+ */
+import { createReadStream, promises } from 'node:fs';
 import { join } from 'node:path';
 import { type AttestCode, AttestRefused } from '@labmesh/attest/attest-refused';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
@@ -11,6 +13,7 @@ import { CommandError } from '../command-error.ts';
 import { dataFolderPath } from '../data-folder.ts';
 import { exitCodes } from '../exit-codes.ts';
 
+/** Keys, trust file, revocations and log of the issuer on this machine. It need not be there. */
 export const issuerFolder = (data: string | undefined, env: Environment): string =>
   join(dataFolderPath(data, env), 'attest');
 
@@ -44,13 +47,14 @@ export async function readNamed(path: string | undefined, what: string): Promise
 /** Bytes of a file that need not be there. */
 async function readIfThere(path: string): Promise<Uint8Array | undefined> {
   try {
-    return await readFile(path);
+    return await promises.readFile(path);
   } catch (error) {
     if (missing(error)) return undefined;
     throw error;
   }
 }
 
+/** Refusals that have a way out, and the exit codes that other commands give for the same. */
 const hints: Partial<Record<AttestCode, { hint: string; exitCode: number }>> = {
   LOG_LOCKED: { hint: 'stop it, or ask it to do this', exitCode: exitCodes.conflict },
   KEY_NOT_FOUND: { hint: 'labctl cert keys list shows them', exitCode: exitCodes.notFound },
@@ -71,6 +75,7 @@ export function refusedError(error: unknown, about: string, exitCode: number = e
   });
 }
 
+/** The flags that say whom to trust, as they were given. */
 export type TrustFlags = { key?: string | undefined; trust?: string | undefined; data?: string | undefined };
 
 export type KnownTrust = {

@@ -1,7 +1,7 @@
 /** Flags that several `cert` commands take. */
-import { revocationReasons } from '@labmesh/attest/certificate/revocations';
 import { defineOptions } from '@labmesh/kit/options';
 
+/** Whom to trust. One of the two, or neither: then it is the issuer in the data folder. */
 export const trustOptions = defineOptions({
   key: {
     type: 'string',
@@ -17,20 +17,7 @@ export const trustOptions = defineOptions({
   },
 });
 
-export const reasonOption = defineOptions({
-  reason: {
-    type: 'string',
-    flag: 'reason',
-    choices: revocationReasons,
-    placeholder: 'WORD',
-    help: 'why; it is told to everybody',
-  },
-});
-
-export const yesOption = defineOptions({
-  yes: { type: 'boolean', flag: 'yes', short: 'y', default: false, help: 'do not ask before something is destroyed' },
-});
-
+/** Which log, and by whose word: a log is only ever read against a key that is trusted for it. */
 export const logOptions = defineOptions({
   log: {
     type: 'string',

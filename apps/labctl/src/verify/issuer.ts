@@ -1,15 +1,14 @@
-/** Changes to the issuer in the data folder, by one process at a time. */
+/**
+ * Changes to the issuer in the data folder, by one process at a time: two that rotate at once would each announce a key
+ * that the other's file does not know.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeRevocations } from '@labmesh/attest/certificate/revocation-file';
-import { type Revocation, revocationPayloadType, signRevocation } from '@labmesh/attest/certificate/revocations';
-import { pae, readEnvelope } from '@labmesh/attest/dsse/envelope';
-import { parseJson } from '@labmesh/attest/json/parse-json';
+import { type Revocation, revocationEntry } from '@labmesh/attest/certificate/revocations';
 import { folderFiles, openKeyRing } from '@labmesh/attest/keys/key-folder';
-import { keyInForce, type KeyRing } from '@labmesh/attest/keys/key-ring';
+import type { KeyRing } from '@labmesh/attest/keys/key-ring';
 import { lockFolder, openLogFolder } from '@labmesh/attest/log/open-log-folder';
-import { entryBytes } from '@labmesh/attest/merkle/log-entry';
-import { sha256Hex } from '@labmesh/attest/sha256';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { refusedError } from './attest-files.ts';
@@ -36,13 +35,14 @@ export async function withKeys<T>(folder: string, now: number, run: (ring: KeyRi
   return await asIssuer(folder, async () => run(await openKeyRing(folder, now)));
 }
 
-/** Puts revocations on the list, for verifiers, and into the log, for everybody. @param now Unix milliseconds */
+/**
+ * Puts a revocation on the list, for verifiers, and into the log, for everybody.
+ * @param now Unix milliseconds
+ * @throws AttestRefused REVOCATIONS_BAD when the list is full, LOG_LOCKED while another process writes to the log
+ */
 export async function publishRevocation(folder: string, ring: KeyRing, one: Revocation, now: number): Promise<void> {
+  // The list first: it is what cuts. An entry without it would only tell that somebody meant to.
   await writeRevocations(folder, ring, now, [one]);
-  const { signer } = keyInForce(ring, 'revocation', now);
-  const envelope = readEnvelope(parseJson(await signRevocation(one, signer)));
-  const sha256 = sha256Hex(pae(revocationPayloadType, envelope.payload));
-  const id = one.certificate_id ?? one.keyid ?? one.verifier_digest ?? '';
   using open = await openLogFolder(join(folder, folderFiles.log), ring.log.origin, ring.log.signer);
-  await open.log.append([entryBytes({ v: 1, kind: 'revocation', id, sha256, time: one.time })]);
+  await open.log.append([revocationEntry(one)]);
 }

@@ -9,6 +9,7 @@ import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { issuerFolder, readTrust } from './attest-files.ts';
 
+/** Which log, as the flags say. */
 export type LogFlags = { log?: string | undefined; trust?: string | undefined; data?: string | undefined };
 
 /** @throws CommandError (exit 2) when no log is trusted; AttestRefused when there is none, or it is not the one trusted */

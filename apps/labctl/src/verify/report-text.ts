@@ -1,4 +1,8 @@
-/** A certificate report for people: what was proven and what was not, one below the other. */
+/**
+ * A certificate report for people. The verdict comes first and in capitals; what was proven and what was not stand one
+ * below the other, since a reader takes the silence about a thing for a yes. Everything in it may come from a stranger's
+ * file, so all of it goes through `safeText`.
+ */
 import type { CertificateReport, Verdict } from '@labmesh/attest/certificate/certificate-report';
 import { renderFields } from '../output/result.ts';
 import { safeText } from '../terminal/safe-text.ts';
@@ -13,9 +17,11 @@ const verdictText: Readonly<Record<Verdict, string>> = {
 
 type Proven = CertificateReport['proven'][number];
 
+/** Who found it: `code_linter 1.2.0 at SANDBOX_L1_NAMESPACE`; '' when it is not a verifier's word. */
 const byText = ({ verifiers }: Proven): string =>
   verifiers.map(({ name, version, level }) => `${name} ${version}${level === null ? '' : ` at ${level}`}`).join(', ');
 
+/** What the statement says of itself; '' while nothing in it could be believed. */
 function fieldsOf({ certificate, signedBy, log, isolation }: CertificateReport): string {
   if (certificate === undefined) return '';
   const { id, bracket, status, issuer, verifier, model, issuedAt, expiresAt } = certificate;
@@ -32,6 +38,7 @@ function fieldsOf({ certificate, signedBy, log, isolation }: CertificateReport):
   ]);
 }
 
+/** A heading with a line for each; '' without any. */
 const listed = (title: string, lines: readonly string[]): string =>
   lines.length === 0 ? '' : `\n${title}\n${lines.map((line) => `  ${safeText(line)}\n`).join('')}`;
 

@@ -9,12 +9,14 @@ import { withKeys } from '../../verify/issuer.ts';
 
 const parts = ['trust', 'pem', 'revocations'] as const;
 
+/** Of `revocations` this also writes the issuer's own list, so that numbers never go back. */
 async function textOf(part: string, folder: string, ring: KeyRing, now: number): Promise<string> {
   if (part === 'pem') return publicKeyToPem(keyInForce(ring, 'certificate', now));
   if (part === 'trust') return `${trustText(trustOf(ring))}\n`;
   return new TextDecoder().decode(await writeRevocations(folder, ring, now));
 }
 
+/** CT6, CT7. The list is signed anew on each export: a verifier takes none that is older than a day. */
 export const certKeysExport = defineCommand({
   name: 'cert keys export',
   summary:

@@ -6,12 +6,18 @@ import { dataOption, jsonOption } from '../../common-options.ts';
 import { renderTable } from '../../terminal/table.ts';
 import { issuerFolder, refusedError } from '../../verify/attest-files.ts';
 
+/** A key as --json gives it. */
 type KeyRow = {
   keyid: string;
+  /** What it signs: certificates, or revocations. */
   usage: string;
+  /** `announced`, `in force`, `ended`. */
   state: string;
+  /** RFC 3339. */
   notBefore: string;
+  /** Null = open. */
   notAfter: string | null;
+  /** The key before it vouches for it, so that verifiers can follow by themselves. */
   endorsed: boolean;
 };
 
@@ -32,6 +38,7 @@ function rowsOf(ring: KeyRing, now: number): KeyRow[] {
   }));
 }
 
+/** CT6. Reads the key file without the lock: a list must not wait for whoever signs. */
 export const certKeysList = defineCommand({
   name: 'cert keys list',
   summary:
@@ -50,6 +57,7 @@ export const certKeysList = defineCommand({
     if (values.json) return world.stdout(`${JSON.stringify({ keys, log, threshold: ring?.threshold ?? null })}\n`);
     if (log === null) return world.stdout('no keys; labctl cert keys rotate makes the first ones\n');
     const rows = keys.map((key) => [key.keyid, key.usage, key.state, key.notBefore, key.notAfter ?? '-']);
+    // The log has one key for good: its checkpoints are all of one name and one key.
     const logRow = [log.keyid, `log ${log.origin}`, 'in force', '-', '-'];
     const headings = ['KEY', 'SIGNS', 'STATE', 'FROM', 'UNTIL'];
     world.stdout(renderTable(headings, [...rows, logRow], { columns: undefined }));

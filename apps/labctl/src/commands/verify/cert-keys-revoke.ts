@@ -1,16 +1,17 @@
 import { writeKeyRing } from '@labmesh/attest/keys/key-folder';
 import { endKey } from '@labmesh/attest/keys/key-ring';
 import { defineCommand } from '../../command.ts';
-import { CommandError } from '../../command-error.ts';
 import { dataOption, jsonOption } from '../../common-options.ts';
-import { exitCodes } from '../../exit-codes.ts';
 import { parseInstant } from '../../grammar/instant.ts';
 import { confirm } from '../../output/confirm.ts';
 import { issuerFolder } from '../../verify/attest-files.ts';
-import { reasonOption, yesOption } from '../../verify/cert-options.ts';
 import { publishRevocation, withKeys } from '../../verify/issuer.ts';
-import { readReason, revoker } from '../../verify/revoker.ts';
+import { readId, readReason, reasonOption, revoker, yesOption } from '../../verify/revoke-options.ts';
 
+/**
+ * CT7, for a stolen key. Three things in this order: the key no longer signs, the list says since when it is not to be
+ * believed, the log tells everybody. A crash in between leaves the earlier ones done, and the command can be run again.
+ */
 export const certKeysRevoke = defineCommand({
   name: 'cert keys revoke',
   summary:
@@ -33,13 +34,7 @@ export const certKeysRevoke = defineCommand({
   },
   positionalsMax: 1,
   async run({ values, positionals, world }) {
-    const [keyid] = positionals;
-    if (keyid === undefined || !/^[0-9a-f]{64}$/.test(keyid)) {
-      throw new CommandError(keyid === undefined ? 'the key is missing' : 'this is not the id of a key', {
-        hint: 'labctl cert keys list shows the ids',
-        exitCode: exitCodes.usage,
-      });
-    }
+    const keyid = readId(positionals[0], /^[0-9a-f]{64}$/, 'the id of a key', 'labctl cert keys list shows them');
     const reason = readReason(values.reason);
     const now = world.clock.wall();
     const since = parseInstant(values.since ?? '0s', { flag: '--since', spans: 'ago', now });
@@ -55,6 +50,7 @@ export const certKeysRevoke = defineCommand({
       await publishRevocation(folder, ended, { keyid, reason, time: since, by: revoker(world.env) }, now);
       return ended;
     });
+    // One that had ended long ago is followed by nobody: it had its successor.
     const next = ring.keys.at(-1);
     const result = { keyid, reason, since, next: next?.keyid === keyid ? null : (next?.keyid ?? null) };
     world.stdout(values.json ? `${JSON.stringify(result)}\n` : `key ${keyid} is ended; revoked since ${since}\n`);

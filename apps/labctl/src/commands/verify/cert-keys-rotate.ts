@@ -9,6 +9,10 @@ import { asIssuer } from '../../verify/issuer.ts';
 
 const isUsage = (text: string): text is (typeof keyUsages)[number] => (keyUsages as readonly string[]).includes(text);
 
+/**
+ * CT6: the next key is known a day before it signs, so that verifiers who fetch the trust file once a day never meet a
+ * signature they cannot check.
+ */
 export const certKeysRotate = defineCommand({
   name: 'cert keys rotate',
   summary:
@@ -40,6 +44,7 @@ export const certKeysRotate = defineCommand({
     openDataFolder(dataFolderPath(data, world.env));
     const folder = issuerFolder(data, world.env);
     const now = world.clock.wall();
+    // Looked for under the lock: two first runs at once must not make two issuers.
     const made = await asIssuer(folder, async () => {
       if ((await readKeyRing(folder)) === undefined) {
         return { first: true, keys: (await openKeyRing(folder, now, origin)).keys };

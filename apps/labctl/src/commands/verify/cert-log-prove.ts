@@ -1,8 +1,6 @@
 import { parseBundle } from '@labmesh/attest/certificate/bundle';
-import { pae } from '@labmesh/attest/dsse/envelope';
-import { findEntry, proveEntry } from '@labmesh/attest/log/check-log';
-import { parseEntry } from '@labmesh/attest/merkle/log-entry';
-import { sha256Hex } from '@labmesh/attest/sha256';
+import { signedHash } from '@labmesh/attest/dsse/envelope';
+import { findCertificate, proveEntry } from '@labmesh/attest/log/find-certificate';
 import { defineCommand } from '../../command.ts';
 import { CommandError } from '../../command-error.ts';
 import { dataOption, jsonOption } from '../../common-options.ts';
@@ -10,16 +8,7 @@ import { readNamed, refusedError } from '../../verify/attest-files.ts';
 import { logOptions } from '../../verify/cert-options.ts';
 import { openTrustedLog } from '../../verify/open-log.ts';
 
-/** Whether an entry is of the certificate with this hash. An entry that cannot be read is of none. */
-function isOf(entry: Uint8Array, sha256: string): boolean {
-  try {
-    const { kind, sha256: own } = parseEntry(entry);
-    return kind === 'certificate' && own === sha256;
-  } catch {
-    return false;
-  }
-}
-
+/** CT4. For a certificate that was given out before it was logged, and for one whose checkpoint is old. */
 export const certLogProve = defineCommand({
   name: 'cert log prove',
   summary:
@@ -32,10 +21,10 @@ export const certLogProve = defineCommand({
   async run({ values, positionals, world }) {
     const file = await readNamed(positionals[0], 'the certificate');
     try {
+      // Not verified here: the log is asked for what this file says, and the proof is worth what its reader checks.
       const { envelope } = parseBundle(file);
-      const sha256 = sha256Hex(pae(envelope.payloadType, envelope.payload));
       const { log } = await openTrustedLog(values, world.env);
-      const index = await findEntry(log, (entry) => isOf(entry, sha256));
+      const index = await findCertificate(log, signedHash(envelope));
       if (index === undefined) throw new CommandError('the log does not hold this certificate');
       const proof = await proveEntry(log, index);
       world.stdout(values.json ? `${JSON.stringify({ index, size: log.head.size, proof })}\n` : proof);

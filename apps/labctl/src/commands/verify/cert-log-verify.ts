@@ -16,6 +16,10 @@ async function readCheckpoint(path: string | undefined): Promise<string | undefi
   throw new CommandError('--checkpoint: too large for a checkpoint', { exitCode: exitCodes.usage });
 }
 
+/**
+ * CT4, as a monitor would: without the lock and without private keys, while the log may be growing. What one run cannot
+ * see is a second log that is shown to others; a checkpoint from elsewhere makes that visible.
+ */
 export const certLogVerify = defineCommand({
   name: 'cert log verify',
   summary:

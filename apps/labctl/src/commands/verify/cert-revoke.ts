@@ -1,13 +1,11 @@
 import { defineCommand } from '../../command.ts';
-import { CommandError } from '../../command-error.ts';
 import { dataOption, jsonOption } from '../../common-options.ts';
-import { exitCodes } from '../../exit-codes.ts';
 import { confirm } from '../../output/confirm.ts';
 import { issuerFolder } from '../../verify/attest-files.ts';
-import { reasonOption, yesOption } from '../../verify/cert-options.ts';
 import { publishRevocation, withKeys } from '../../verify/issuer.ts';
-import { readReason, revoker } from '../../verify/revoker.ts';
+import { readId, readReason, reasonOption, revoker, yesOption } from '../../verify/revoke-options.ts';
 
+/** CT7. By its id a certificate need not be here; by a verifier's digest nobody needs to know which ones it signed. */
 export const certRevoke = defineCommand({
   name: 'cert revoke',
   summary:
@@ -27,12 +25,11 @@ export const certRevoke = defineCommand({
   },
   positionalsMax: 1,
   async run({ values, positionals, world }) {
-    const [id] = positionals;
-    const pattern = values.verifier ? /^[0-9a-f]{64}$/ : /^[\x21-\x7e]{1,200}$/;
-    if (id === undefined || !pattern.test(id)) {
-      const problem = id === undefined ? 'the id is missing' : `this is no ${values.verifier ? 'digest' : 'id'}`;
-      throw new CommandError(problem, { hint: 'labctl cert show FILE tells it', exitCode: exitCodes.usage });
-    }
+    // The id goes into a public log: a line of plain characters, whatever was typed.
+    const [pattern, what] = values.verifier
+      ? [/^[0-9a-f]{64}$/, 'the digest of a verifier']
+      : [/^[\x21-\x7e]{1,200}$/, 'the id of a certificate'];
+    const id = readId(positionals[0], pattern, what, 'labctl cert show FILE tells it');
     const reason = readReason(values.reason);
     const folder = issuerFolder(values.data, world.env);
     const now = world.clock.wall();

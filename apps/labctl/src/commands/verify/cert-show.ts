@@ -9,7 +9,7 @@ import { readNamed, refusedError } from '../../verify/attest-files.ts';
 
 const views = ['statement', 'dsse', 'functional', 'compliance', 'proof'] as const;
 
-/** The text of a part; what is JSON on one line or, for people, on several. */
+/** The part as a value; of `proof` its text, undefined when there is none. @throws AttestRefused */
 function partOf(file: Uint8Array, view: string, now: number): unknown {
   const bundle = parseBundle(file);
   if (view === 'functional') return functionalView(bundle.statement, now);
@@ -19,6 +19,7 @@ function partOf(file: Uint8Array, view: string, now: number): unknown {
   return bundle.statement;
 }
 
+/** For looking and for other programs: `--view dsse` is what any DSSE verifier takes, `--view proof` any tlog one. */
 export const certShow = defineCommand({
   name: 'cert show',
   summary:
@@ -49,6 +50,7 @@ export const certShow = defineCommand({
     if (part === undefined) throw new CommandError('the certificate bears no log proof');
     const isText = values.view === 'proof' && !values.json;
     world.stdout(isText ? (part as string) : `${JSON.stringify(part, null, values.json ? 0 : 2)}\n`);
+    // On stderr: a program that reads the part is not disturbed, a person does not take what it says for checked.
     world.stderr('nothing was verified; labctl cert verify does that\n');
   },
 });

@@ -17,6 +17,7 @@ const codes: Readonly<Record<Verdict, number>> = {
   revoked: 5,
 };
 
+/** As text, since what was certified is text: no byte of it may be replaced on the way. */
 async function readResponse(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const bytes = await readNamed(path, '--response');
@@ -27,6 +28,10 @@ async function readResponse(path: string | undefined): Promise<string | undefine
   }
 }
 
+/**
+ * CT8. Asks nobody: what is trusted comes from files. With a bare key nothing can be said of log and revocation, and the
+ * text says so; with a trust file that names a log, a certificate without its proof is refused.
+ */
 export const certVerify = defineCommand({
   name: 'cert verify',
   summary:
@@ -64,6 +69,7 @@ export const certVerify = defineCommand({
   },
   positionalsMax: 1,
   async run({ values, positionals, world }) {
+    // All files before the verdict: a missing one is exit 2, never a reason to call a certificate invalid.
     const file = await readNamed(positionals[0], 'the certificate');
     const { trust, isKeyAlone } = await readTrust(values, world.env);
     if (isKeyAlone && values.revocations !== undefined) {
