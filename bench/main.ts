@@ -1,3 +1,4 @@
+import { attestBench } from './attest.ts';
 import { fleetBench } from './fleet.ts';
 import { relayBench } from './relay.ts';
 import { tunnelBench } from './tunnel.ts';
@@ -7,6 +8,7 @@ const benches: Record<string, (argv: readonly string[], owned: AsyncDisposableSt
   relay: relayBench,
   fleet: fleetBench,
   tunnel: tunnelBench,
+  attest: attestBench,
 };
 
 const [first = '', ...rest] = Bun.argv.slice(2);
