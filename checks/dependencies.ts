@@ -8,7 +8,8 @@ export const reasons: Readonly<Record<string, string>> = {
   'smol-toml': 'reads labmesh.toml: strict TOML 1.0 with positions in its errors; Bun.TOML gives no position',
   '@hono/node-server':
     'turns requests of the mTLS listener into web Requests for Hono; Bun.serve cannot show the peer certificate',
-  '@noble/hashes': 'keyed BLAKE2s and HMAC for WireGuard’s handshake; the runtime has neither',
+  '@noble/hashes':
+    'keyed BLAKE2s and HMAC for WireGuard’s handshake, which the runtime has not; SHA-256 of certificates in a browser',
   '@noble/post-quantum': 'ML-KEM-512 for Rosenpass; the runtime has 768 and 1024 only',
   hono: 'routes of labd, made from the operations table',
   kysely: 'one typed SQL for SQLite, PostgreSQL and CockroachDB, with migrations in code and no code generation',
