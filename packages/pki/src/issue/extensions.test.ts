@@ -48,6 +48,11 @@ test('addresses in every spelling', () => {
   expect(() => altNames({ uri, dnsNames: [], ips: ['fe80::1%eth0'] })).toThrow(RangeError);
 });
 
+test('a name that bytes would make another one of is refused', () => {
+  for (const name of ['l\u{161}b.example', 'a b', 'a\0b'])
+    expect(() => altNames({ uri, dnsNames: [name], ips: [] })).toThrow(RangeError);
+});
+
 test('any address gives the bytes it stands for', () => {
   fc.assert(
     fc.property(fc.ipV6(), (ip) => {

@@ -31,7 +31,11 @@ export const caUsage: Buffer = keyUsage(1, 0x06);
 export const extendedUsage = (...oids: string[]): Buffer =>
   extension('2.5.29.37', false, sequence(...oids.map(objectId)));
 
-const ascii = (kind: number, text: string) => element(kind, Buffer.from(text, 'latin1'));
+/** @throws RangeError for what would become another name when it is cut to bytes. */
+function ascii(kind: number, text: string): Buffer {
+  if (!/^[\x21-\x7e]*$/.test(text)) throw new RangeError('a name that is not plain ASCII');
+  return element(kind, Buffer.from(text, 'latin1'));
+}
 
 const address4 = (ip: string) => Buffer.from(ip.split('.').map(Number));
 /** Groups of an IPv6 text, of which an IPv4 tail makes two. */
@@ -51,7 +55,7 @@ function addressBytes(ip: string): Buffer {
   return bytes;
 }
 
-/** `ips` without brackets. @throws RangeError for one with a scope. */
+/** `ips` without brackets. @throws RangeError for one with a scope, and for names that are not plain ASCII. */
 export function altNames(names: { uri: string; dnsNames: readonly string[]; ips: readonly string[] }): Buffer {
   const dns = names.dnsNames.map((name) => ascii(0x82, name));
   const ips = names.ips.map((ip) => element(0x87, addressBytes(ip)));
