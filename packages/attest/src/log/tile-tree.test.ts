@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
 import { utf8 } from '../bytes/bytes.ts';
 import { checkConsistency, leafHash, rootByInclusion, type TreeHead } from '../merkle/merkle-tree.ts';
 import { edgeRoot, emptyEdge, growEdge, partialTiles } from '../merkle/tree-edge.ts';
@@ -96,6 +97,21 @@ test('a tile of the wrong length is refused', async () => {
   const cut = new MemoryDisk(files);
   expect(await refusalOf(() => new TileTree(cut, 7).inclusionPath(3))).toBe('LOG_DAMAGED');
   expect(await refusalOf(() => new TileTree(cut, 7).entry(3))).toBe('LOG_DAMAGED');
+});
+
+test('any bytes in place of a tile are refused, or are hashes that lead elsewhere', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), fc.constantFrom('0', 'entries'), async (bytes, level) => {
+      const files = new Map(disk.files);
+      files.set(`tile/${level}/000.p/7`, bytes);
+      const tree = new TileTree(new MemoryDisk(files), 7);
+      const code = await refusalOf(() => (level === '0' ? tree.inclusionPath(3) : tree.entry(3)));
+      // Seven hashes, or seven entries: well formed, and for the checkpoint to judge.
+      if (code === undefined) expect(level === '0' ? bytes.length : 7).toBe(level === '0' ? 7 * 32 : 7);
+      else expect(['LOG_DAMAGED', 'TILE_BAD']).toContain(code);
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test('a large log: entries at both ends of tiles of three levels', async () => {

@@ -119,6 +119,23 @@ describe('checkpoints', () => {
     expect(await openCheckpoint(utf8(note), log)).toEqual({ ...head, size: 7 });
   });
 
+  test('any text is a checkpoint or refused by name', async () => {
+    const note = await signCheckpoint(origin, head, signer);
+    const part = fc.constantFrom('\n', '\n\n', '— ', origin, '7', head.root.toBase64(), ' ', 'AAAA', '\0', 'é');
+    const changed = fc.tuple(fc.nat({ max: note.length }), fc.nat({ max: 60 }), fc.array(part, { maxLength: 3 }));
+    const built = fc.array(part, { maxLength: 12 }).map((parts) => parts.join(''));
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(built, changed, fc.uint8Array()), async (input) => {
+        const text = Array.isArray(input)
+          ? note.slice(0, input[0]) + input[2].join('') + note.slice(input[0] + input[1])
+          : input;
+        const bytes = typeof text === 'string' ? utf8(text) : new Uint8Array(text);
+        expect((await refusalOf(() => openCheckpoint(bytes, log))) === undefined).toBe(text === note);
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
   test('decimals have one form', () => {
     expect(['0', '7', '9007199254740991'].map(decimalOf)).toEqual([0, 7, 2 ** 53 - 1]);
     for (const text of ['', '00', '07', '-1', '1.0', '1e3', ' 1', '0x1', '9007199254740992', '١']) {
