@@ -1,0 +1,212 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeClock } from '@labmesh/kit/clock';
+import { silentLogger } from '@labmesh/kit/log';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
+import { readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { NodeRegisterAnswer, NodeRegisterRequest } from '@labmesh/wire/node';
+import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
+import type { TunnelConfig } from '../config/read-tunnel.ts';
+import { readNodeState } from './node-file.ts';
+import { Registration, type RegistrationParts } from './registration.ts';
+
+const hubKey = new Uint8Array(rosenpassPublicKeyBytes).fill(7);
+const hubSha = fingerprintOf(hubKey);
+const ownSha = `sha256:${'e'.repeat(64)}`;
+const tunnel = {
+  address: undefined,
+  peer: { publicKey: undefined, endpoint: undefined, address: undefined },
+  rosenpass: { peerSha256: undefined, endpoint: undefined },
+} as unknown as TunnelConfig;
+const taken = (change: Partial<NodeRegisterAnswer> = {}): NodeRegisterAnswer => ({
+  success: true,
+  node_id: 'n-1',
+  wireguard_address: '10.90.0.2/32',
+  heartbeat_s: 10,
+  conplane: {
+    tunnel_address: '10.90.0.1',
+    wireguard_public_key: `${'A'.repeat(43)}=`,
+    wireguard_endpoint: 'hub:51820',
+    rosenpass_sha256: hubSha,
+    rosenpass_public_key: Buffer.from(hubKey).toString('base64'),
+  },
+  ...change,
+});
+
+let stateDir = '';
+beforeEach(() => (stateDir = mkdtempSync(join(tmpdir(), 'labmesh-registration-'))));
+afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
+
+type Answerer = (request: Omit<NodeRegisterRequest, 'token'>, count: number) => NodeRegisterAnswer;
+
+/** A Conplane that answers as it is told, and a clock that is turned by hand. */
+function rig(answer: Answerer, change: Partial<RegistrationParts> = {}) {
+  const clock = new FakeClock();
+  const requests: Omit<NodeRegisterRequest, 'token'>[] = [];
+  const beats: string[] = [];
+  const states: string[] = [];
+  let beatAnswer = () => ({ success: true });
+  const registration = new Registration({
+    calls: {
+      register: (request) => {
+        requests.push(request);
+        return new Promise((resolve) => resolve(answer(request, requests.length)));
+      },
+      heartbeat: ({ node_id: id }) => {
+        beats.push(id);
+        return new Promise((resolve) => resolve(beatAnswer()));
+      },
+    },
+    config: { onAuthFailure: 'wait' },
+    tunnel,
+    stateDir,
+    keysDir: join(stateDir, 'keys'),
+    trusted: () => undefined,
+    keys: { wireguard: 'W', rosenpass: () => [{ fingerprint: ownSha, publicKey: new Uint8Array([1, 2, 3]) }] },
+    info: (id) => ({ id: id || 'node-1', version: '0', capabilities: {} }) as never,
+    heartbeat: (id) => ({ node_id: id }) as never,
+    onState: ({ nodeId }) => {
+      states.push(nodeId);
+      return Promise.resolve();
+    },
+    clock,
+    log: silentLogger,
+    ...change,
+  });
+  const ending = new AbortController();
+  const running = registration.run(ending.signal);
+  running.catch(() => undefined);
+  const pass = async (ms: number) => {
+    for (let left = ms; left >= 0; left -= 1_000) {
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+      clock.advance(Math.min(1_000, left));
+    }
+  };
+  const failBeats = (error: Error) => {
+    beatAnswer = () => {
+      throw error;
+    };
+  };
+  return { registration, requests, beats, states, running, pass, failBeats, end: () => ending.abort() };
+}
+
+describe('a node at its Conplane', () => {
+  test('registers by fingerprint, sends its key when asked, keeps what was settled, and beats', async () => {
+    const { registration, requests, beats, states, pass, end } = rig((request) =>
+      request.rosenpass_public_key === '' ? taken({ need_rosenpass_key: true }) : taken(),
+    );
+    await pass(35_000);
+    end();
+    expect(requests.map((one) => one.rosenpass_public_key)).toEqual(['', 'AQID']);
+    expect(requests[0]).toMatchObject({ rosenpass_public_key_sha256: ownSha });
+    expect(states).toEqual(['n-1']);
+    expect(beats.length).toBeGreaterThanOrEqual(2);
+    expect(registration.phase).toBe('registered');
+    expect(readNodeState(stateDir)).toMatchObject({
+      nodeId: 'n-1',
+      address: '10.90.0.2',
+      hub: { rosenpassSha256: hubSha },
+    });
+    expect(readPublicKey(join(stateDir, 'keys'), hubSha)).toEqual(hubKey);
+  });
+
+  test('after a restart it says which hub key it has; a lost key file is sent again', async () => {
+    const first = rig(() => taken());
+    await first.pass(1_000);
+    first.end();
+    const second = rig(() => taken());
+    await second.pass(1_000);
+    second.end();
+    expect(second.requests[0]).toMatchObject({ known_rosenpass_sha256: hubSha });
+    rmSync(join(stateDir, 'keys'), { recursive: true });
+    const third = rig(() => taken());
+    await third.pass(1_000);
+    third.end();
+    expect(third.requests[0]).not.toHaveProperty('known_rosenpass_sha256');
+  });
+
+  test('a Conplane that is away is tried again, ever less often', async () => {
+    const { requests, pass, registration, end } = rig(() => {
+      throw new Error('ECONNREFUSED');
+    });
+    await pass(120_000);
+    end();
+    expect(requests.length).toBeGreaterThan(4);
+    expect(requests.length).toBeLessThan(20);
+    expect(registration.phase).toBe('starting');
+  });
+
+  test('a refused token is tried every 5 minutes, or ends the node if it is told so', async () => {
+    const refuse = () => {
+      throw new FleetError('TOKEN_INVALID');
+    };
+    const waits = rig(refuse);
+    await waits.pass(290_000);
+    expect([waits.requests.length, waits.registration.phase]).toEqual([1, 'error']);
+    await waits.pass(20_000);
+    expect(waits.requests.length).toBe(2);
+    waits.end();
+    const stops = rig(refuse, { config: { onAuthFailure: 'stop' } });
+    await expect(stops.running).rejects.toThrow('this token is not valid');
+  });
+
+  test('another hub key than the pinned one: pin_mismatch, no state, until the operator lets it in', async () => {
+    const first = rig(() => taken());
+    await first.pass(1_000);
+    first.end();
+    const other = new Uint8Array(rosenpassPublicKeyBytes).fill(9);
+    const sha = fingerprintOf(other);
+    const { conplane } = taken();
+    const changed = () =>
+      taken({
+        conplane: {
+          ...(conplane as NonNullable<typeof conplane>),
+          rosenpass_sha256: sha,
+          rosenpass_public_key: Buffer.from(other).toString('base64'),
+        },
+      });
+    let trusted: string | undefined;
+    const second = rig(changed, { trusted: () => trusted });
+    await second.pass(10_000);
+    expect([second.registration.phase, second.states]).toEqual(['pin_mismatch', []]);
+    expect(second.registration.detail).toContain(`labman tunnel trust ${sha}`);
+    expect(readNodeState(stateDir)?.hub?.rosenpassSha256).toBe(hubSha);
+    trusted = sha;
+    await second.pass(30_000);
+    second.end();
+    expect(second.registration.phase).toBe('registered');
+    expect(readNodeState(stateDir)?.hub?.rosenpassSha256).toBe(sha);
+  });
+
+  test('a key that is not the one of its fingerprint is not kept', async () => {
+    const { conplane } = taken();
+    const lying = { ...(conplane as NonNullable<typeof conplane>), rosenpass_public_key: 'AQID' };
+    const { registration, pass, end } = rig(() => taken({ conplane: lying }));
+    await pass(2_000);
+    end();
+    expect(registration.phase).toBe('pin_mismatch');
+    expect(readNodeState(stateDir)).toBeUndefined();
+  });
+
+  test('a node that was removed registers again', async () => {
+    const { requests, pass, failBeats, end } = rig(() => taken());
+    await pass(5_000);
+    failBeats(new FleetError('UNAUTHENTICATED'));
+    await pass(10_000);
+    end();
+    expect(requests.length).toBeGreaterThanOrEqual(2);
+  });
+
+  test('heartbeats that are not answered change nothing', async () => {
+    const { requests, beats, pass, failBeats, end } = rig(() => taken());
+    await pass(5_000);
+    failBeats(new Error('ETIMEDOUT'));
+    await pass(60_000);
+    end();
+    expect(requests.length).toBe(1);
+    expect(beats.length).toBeGreaterThan(4);
+  });
+});
