@@ -37,6 +37,8 @@ async function addHostileNode(
 const hasAnswer = async (from: TunnelHost, url: string) =>
   (await from.run('curl', '-sS', '-m', '15', '--retry', '3', '--retry-all-errors', url).catch(() => '')) === 'proxy';
 
+const received = async (hub: DeviceProcess) => (await hub.peers()).reduce((sum, { rxBytes }) => sum + rxBytes, 0);
+
 const cases = isolationCases.filter(({ isolation }) => isolation === 'filter');
 
 function describeHostileNodes({ title, backend, missing }: Case): void {
@@ -77,12 +79,12 @@ function describeHostileNodes({ title, backend, missing }: Case): void {
     test.each(['tcp', 'udp'] as const)(
       'a node reaches no port of the hub, nor of another node, by %s (I4, H3)',
       async (protocol) => {
-        const before = (await hub.peers())[0]?.rxBytes ?? 0;
+        const before = await received(hub);
         const scan = { from: site.node, by: 'labman0', sources: [addresses.nodeTunnel], protocol, paced: false };
         const all = await scanPorts({ ...scan, targets: [addresses.hubTunnel], ports: 'all' });
         expect(all.open).toEqual([]);
         // Without pacing some are lost on the way; those of the services come once more.
-        expect((await hub.peers())[0]?.rxBytes ?? 0).toBeGreaterThan(before + 65_535 * 40);
+        expect(await received(hub)).toBeGreaterThan(before + 65_535 * 40);
         const targets = [addresses.hubTunnel, addresses.hub, '127.0.0.1', otherNode, '10.99.0.3'];
         const ports = [22, 631, 3100, 8080, 9999];
         expect((await scanPorts({ ...scan, targets, ports })).open).toEqual([]);
@@ -142,44 +144,62 @@ function describeRoutes({ title, backend, missing }: Case): void {
   );
 }
 
-function describeTwoSites({ title, backend, missing }: Case): void {
+/** Two sites by two backends, and the hub that both reach. */
+async function openTwoSites(site: TunnelSite, backend: DeviceProcess['backend']) {
+  const hub = await site.hubDevice(backend);
+  await hub.open();
+  const nodes: DeviceProcess[] = [];
+  const plans = [
+    { host: site.node, backend: 'native', isolation: 'netns' },
+    { host: site.stranger, backend, isolation: 'filter' },
+  ] as const;
+  for (const [at, plan] of plans.entries()) {
+    const address = `10.90.0.${at + 2}`;
+    const node = await site.nodeDevice(plan.backend, plan.isolation, { host: plan.host, address });
+    await node.open();
+    await node.ask('serve', {});
+    const presharedKey = freshKey();
+    await hub.setPeer({ publicKey: publicKeyOf(node.config.privateKey), presharedKey, address, keepaliveS: 0 });
+    const endpoint = { address: addresses.hub, port: hubPort };
+    const publicKey = publicKeyOf(hub.config.privateKey);
+    await node.setPeer({ publicKey, presharedKey, address: addresses.hubTunnel, endpoint, keepaliveS: 5 });
+    nodes.push(node);
+  }
+  return { hub, nodes, urls: nodes.map(({ config }) => `http://${config.address}:8080/`) };
+}
+
+function describeRestart({ title, backend, missing }: Case, how: 'killed' | 'left'): void {
   test.skipIf(missing !== undefined)(
-    `hub: ${title}: two sites; a killed hub comes back to its sessions (H2)`,
+    `hub: ${title}: two sites; a hub that was ${how} comes back to its sessions (H2)`,
     async () => {
       await using site = await TunnelSite.open(0);
-      const hub = await site.hubDevice(backend);
-      await hub.open();
-      const hosts = [site.node, site.stranger];
-      const nodes: DeviceProcess[] = [];
-      for (const [at, host] of hosts.entries()) {
-        const isolation = at === 0 ? 'netns' : 'filter';
-        const address = `10.90.0.${at + 2}`;
-        const node = await site.nodeDevice(at === 0 ? 'native' : backend, isolation, { host, address });
-        await node.open();
-        await node.ask('serve', {});
-        const presharedKey = freshKey();
-        const nodeKey = publicKeyOf(node.config.privateKey);
-        await hub.setPeer({ publicKey: nodeKey, presharedKey, address, keepaliveS: 0 });
-        const endpoint = { address: addresses.hub, port: hubPort };
-        const publicKey = publicKeyOf(hub.config.privateKey);
-        await node.setPeer({ publicKey, presharedKey, address: addresses.hubTunnel, endpoint, keepaliveS: 5 });
-        nodes.push(node);
-      }
-      const urls = nodes.map(({ config }) => `http://${config.address}:8080/`);
+      const { hub, nodes, urls } = await openTwoSites(site, backend);
       for (const url of urls) expect(await hasAnswer(site.hub, url)).toBe(true);
-      // In their own data plane sessions end with the process; the kernel and wireguard-go go on.
-      if (backend === 'native') return;
-      const before = await hub.peers();
-      await hub.kill();
+      const sessions = async (device: DeviceProcess) => {
+        const states = await device.peers();
+        const texts = states.map(
+          ({ publicKey, address, lastHandshakeMs }) => `${address} ${publicKey.toHex()} ${lastHandshakeMs}`,
+        );
+        return texts.toSorted();
+      };
+      const before = await sessions(hub);
+      const services = site.keep(await WatchedServices.start(site.hub, hubServices));
+      if (how === 'killed') {
+        await hub.kill();
+      } else {
+        await hub.ask('leave', {});
+        await hub[Symbol.asyncDispose]();
+        // Nobody is there, and still no node reaches the machine.
+        const call = ['curl', '-sS', '-m', '1', `http://${addresses.hubTunnel}:22/`];
+        await expect(site.stranger.run(...call)).rejects.toThrow('timed out');
+        expect(await services.served()).toEqual([]);
+      }
       const again = site.keep(await DeviceProcess.start(site.hub, hub.config, backend));
       await again.open();
-      expect(await again.peers()).toMatchObject(
-        before.map(({ publicKey, address, lastHandshakeMs }) => ({ publicKey, address, lastHandshakeMs })),
-      );
+      expect(await sessions(again)).toEqual(before);
       for (const url of urls) expect(await hasAnswer(site.hub, url)).toBe(true);
-      expect((await again.peers()).map(({ lastHandshakeMs }) => lastHandshakeMs)).toEqual(
-        before.map(({ lastHandshakeMs }) => lastHandshakeMs),
-      );
+      expect(await sessions(again)).toEqual(before);
+      expect(await site.hub.run('nft', 'list', 'tables')).toBe('table inet labhub\n');
       await again.removePeer(publicKeyOf(nodes[0]!.config.privateKey));
       expect(await site.hub.run('ip', 'route', 'show', 'dev', 'labhub0')).not.toContain('10.90.0.2');
     },
@@ -190,5 +210,8 @@ function describeTwoSites({ title, backend, missing }: Case): void {
 for (const each of cases) {
   describeHostileNodes(each);
   describeRoutes(each);
-  describeTwoSites(each);
+  // In our own data plane sessions end with the process; the kernel and wireguard-go go on.
+  if (each.backend === 'native') continue;
+  describeRestart(each, 'killed');
+  describeRestart(each, 'left');
 }

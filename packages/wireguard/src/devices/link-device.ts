@@ -103,6 +103,19 @@ export class LinkDevice implements TunnelDevice {
     return this.#whileOpen().opening.isolation.inside(work);
   }
 
+  /**
+   * Ends a hub, but leaves its interface, peers and sessions to the next process of its mark, which `open` takes over
+   * (H2); until then the isolation holds. Whoever lives in this process ends with it: a node, our own data plane.
+   */
+  async leave(): Promise<void> {
+    if (this.config.role.kind === 'hub' && this.#backend.bornOutside) {
+      const { opening } = this.#whileOpen();
+      opening.isolation.keep();
+      opening.isLeft = true;
+    }
+    await this[Symbol.asyncDispose]();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const open = this.#open;
     this.#open = undefined;

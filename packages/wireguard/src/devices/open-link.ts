@@ -30,6 +30,8 @@ export type Opening = {
   listenPort: number;
   /** The hub's routes, one for each peer. */
   readonly routes: Set<string>;
+  /** The interface stays when all else ends (H2). */
+  isLeft: boolean;
 };
 
 type LinkStep = DeviceStep & { run: (opening: Opening) => void | Promise<void> };
@@ -55,7 +57,8 @@ async function check(opening: Opening): Promise<void> {
 }
 
 /** Deletes the interface only if number, name, kind and mark are ours (I12). */
-function removeInterface({ config, backend, socket, index }: Opening): void {
+function removeInterface({ config, backend, socket, index, isLeft }: Opening): void {
+  if (isLeft) return;
   const found = findLink(socket, index);
   if (found?.name === config.name && found.kind === backend.kind && found.alias === config.alias) {
     deleteLink(socket, index);
@@ -77,7 +80,7 @@ function isolate(opening: Opening, options: IsolationOptions): void {
 
 function takeInterface(opening: Opening): void {
   const { config, backend, stack, claimed } = opening;
-  const release = () => backend.release?.(config);
+  const release = () => (opening.isLeft ? undefined : backend.release?.(config));
   if (!backend.attached) stack.defer(release);
   if (claimed.kind === 'leftover') deleteLink(opening.host, claimed.link.index);
   if (claimed.kind === 'take') {

@@ -1,6 +1,7 @@
 /** What a killed process left in the host's namespace: its interface and, on old kernels, its table (spec tunnel.md N5, I12). */
 import { deleteLink, findLink } from '../netlink/links.ts';
 import { NetlinkSocket } from '../netlink/netlink-socket.ts';
+import { removeKeptTable } from '../nftables/kept-table.ts';
 import { deleteTable, readTable } from '../nftables/table-requests.ts';
 import { tableName } from '../nftables/tunnel-rules.ts';
 import type { DeviceConfig } from '../tunnel-device.ts';
@@ -13,7 +14,7 @@ const ourKinds = ['wireguard', 'tun'];
  * @throws NetlinkError without the right.
  */
 export function removeLeftovers({ name, alias }: Pick<DeviceConfig, 'name' | 'alias'>): string[] {
-  return [...removeLink(name, alias), ...removeTable(tableName(name))];
+  return [...removeLink(name, alias), ...removeTables(name)];
 }
 
 function removeLink(name: string, alias: string): string[] {
@@ -25,7 +26,7 @@ function removeLink(name: string, alias: string): string[] {
 }
 
 /** One that has an owner ends with it. */
-function removeTable(table: string): string[] {
+function removeTables(name: string): string[] {
   let socket: NetlinkSocket;
   try {
     socket = new NetlinkSocket('netfilter');
@@ -34,8 +35,10 @@ function removeTable(table: string): string[] {
     return [];
   }
   using tables = socket;
+  const table = tableName(name);
   const state = readTable(tables, table);
-  if (state === undefined || state.owned) return [];
-  deleteTable(tables, table);
-  return [`nf_tables table inet ${table}`];
+  const isOurs = state !== undefined && !state.owned;
+  if (isOurs) deleteTable(tables, table);
+  const removed = [isOurs ? table : undefined, removeKeptTable(name)];
+  return removed.flatMap((each) => (each === undefined ? [] : [`nf_tables table inet ${each}`]));
 }

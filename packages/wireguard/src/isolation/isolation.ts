@@ -2,6 +2,7 @@
  * What keeps a peer to the proxy alone (spec tunnel.md I3-I5). `netns`: the interface is by itself in a network
  * namespace. `filter`: it is in the host's, behind a table of ours. `none`: written by the operator, warned about for ever.
  */
+import { keepTable, removeKeptTable } from '../nftables/kept-table.ts';
 import { TunnelTable } from '../nftables/tunnel-table.ts';
 import { tableName } from '../nftables/tunnel-rules.ts';
 import { type DeviceConfig, type IsolationKind, TunnelError } from '../tunnel-device.ts';
@@ -19,6 +20,8 @@ export interface Isolation extends Disposable {
   broken(): string | undefined;
   /** Puts it right. @throws TunnelError when it cannot. */
   restore(): void;
+  /** Stays in force after the end of this process, until the next one opens the same interface. @throws NetlinkError */
+  keep(): void;
 }
 
 export type IsolationOptions = {
@@ -40,6 +43,7 @@ const unguarded = {
   inside: <T>(work: () => T): T => work(),
   broken: () => undefined,
   restore: () => {},
+  keep: () => {},
   [Symbol.dispose]: () => {},
 };
 
@@ -64,12 +68,17 @@ function openFilter(config: DeviceConfig, { innerFilter = false, tableOwner = tr
     if (innerFilter) return { ...unguarded, kind: 'filter', detail: `by the data plane alone (${reason})` };
     throw new TunnelError('TUNNEL_ISOLATION_UNAVAILABLE', `isolation filter: ${reason}`, { cause });
   }
+  using opened = new DisposableStack();
+  opened.use(table);
+  removeKeptTable(config.name);
+  opened.move();
   return {
     ...unguarded,
     kind: 'filter',
     detail: `nf_tables inet ${table.name}, ${table.owned ? 'owned by this process' : 'watched'}`,
     broken: () => (table.intact() ? undefined : `nf_tables table inet ${table.name} was removed or changed`),
     restore: () => table.restore(),
+    keep: () => keepTable(config),
     [Symbol.dispose]: () => table[Symbol.dispose](),
   };
 }

@@ -42,7 +42,7 @@ describe.skipIf(!usable)('our table in the kernel (needs root, nft of Debian pac
     using _other = inside(() => new TunnelTable(v6));
     expect(listed()).toContain('ip6 saddr fd00::1 ip6 daddr fd00::2');
     using _hub = inside(() => new TunnelTable(hub));
-    expect(listed()).toMatch(/iifname "labhub0" tcp flags (?:syn \/ syn,ack|\& \(syn \| ack\) == syn) drop/);
+    expect(listed()).toMatch(/iifname "labhub0" tcp flags (?:syn \/ syn,ack|& \(syn \| ack\) == syn) drop/);
     expect(listed()).toMatch(/iifname "labhub0" meta l4proto != (?:tcp|6) drop/);
   });
 

@@ -91,6 +91,8 @@ function perform(request: DeviceRequest): unknown {
       return held().peers();
     case 'close':
       return close();
+    case 'leave':
+      return held().leave();
     case 'serve':
       return serve();
     case 'read':

@@ -13,6 +13,8 @@ export type DeviceRequests = {
   removePeer: { publicKey: Uint8Array };
   peers: object;
   close: object;
+  /** As a hub that is started anew. */
+  leave: object;
   /** Binds an HTTP server inside, at the tunnel address and the proxy's port. */
   serve: object;
   /** Text of a file, read inside. */

@@ -20,7 +20,7 @@ function caseOf(backend: DeviceBackend, isolation: IsolationKind): Case {
   return { backend, isolation, title, missing };
 }
 
-export const backends: readonly DeviceBackend[] = ['wireguard-go', 'native', 'kernel'];
+const backends: readonly DeviceBackend[] = ['wireguard-go', 'native', 'kernel'];
 
 export const isolationCases: readonly Case[] = backends.flatMap((backend) => [
   caseOf(backend, 'netns'),
