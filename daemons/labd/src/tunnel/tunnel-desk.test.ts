@@ -20,12 +20,11 @@ let world: ReturnType<typeof rememberingOpen>;
 let hub: TunnelHub;
 let desk: TunnelDesk;
 beforeEach(async () => {
-  let made: TunnelHub | undefined;
   const port: NodeTunnel = {
-    conplane: () => made?.conplane(),
-    ownKey: () => made?.ownKey() ?? new Uint8Array(),
-    setPeer: (row) => made?.setPeer(row) ?? Promise.resolve(),
-    removePeer: (id) => made?.removePeer(id) ?? Promise.resolve(),
+    conplane: () => hub.conplane(),
+    ownKey: () => hub.ownKey(),
+    setPeer: (row) => hub.setPeer(row),
+    removePeer: (id) => hub.removePeer(id),
   };
   ground = await openNodeGround({ tunnel: port });
   world = rememberingOpen();
@@ -34,7 +33,7 @@ beforeEach(async () => {
   const replicaId = 'replica-1';
   const { ground: laid } = world;
   const onDevice = () => undefined;
-  made = hub = new TunnelHub({ store, secrets, ground: laid, replicaId, onDevice, clock, log: silentLogger });
+  hub = new TunnelHub({ store, secrets, ground: laid, replicaId, onDevice, clock, log: silentLogger });
   await hub.start();
   desk = new TunnelDesk({ hub, store, keyFiles, range, replicaId, clock });
 });

@@ -82,7 +82,7 @@ function rig(answer: Answerer, change: Partial<RegistrationParts> = {}) {
   const pass = async (ms: number) => {
     for (let left = ms; left >= 0; left -= 1_000) {
       for (let turn = 0; turn < 20; turn++) await Promise.resolve();
-      clock.advance(Math.min(1_000, left));
+      void clock.advance(Math.min(1_000, left));
     }
   };
   const failBeats = (error: Error) => {
@@ -168,13 +168,13 @@ describe('a node at its Conplane', () => {
           rosenpass_public_key: Buffer.from(other).toString('base64'),
         },
       });
-    let trusted: string | undefined;
-    const second = rig(changed, { trusted: () => trusted });
+    const word: { trusted?: string } = {};
+    const second = rig(changed, { trusted: () => word.trusted });
     await second.pass(10_000);
     expect([second.registration.phase, second.states]).toEqual(['pin_mismatch', []]);
     expect(second.registration.detail).toContain(`labman tunnel trust ${sha}`);
     expect(readNodeState(stateDir)?.hub?.rosenpassSha256).toBe(hubSha);
-    trusted = sha;
+    word.trusted = sha;
     await second.pass(30_000);
     second.end();
     expect(second.registration.phase).toBe('registered');
