@@ -170,6 +170,29 @@ describe('PSKs of a strict peer', () => {
     expect(pq()?.pq).toBe('active');
   });
 
+  test('a cut ends what was active at once, also against a look at the device that began before', async () => {
+    const { device, manager, handshake, pass, pq } = rig();
+    await manager.exchanged('hub', osk(1));
+    await pass(1_000);
+    handshake();
+    await pass(1_000);
+    expect(pq()?.pq).toBe('active');
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    const { peers } = device;
+    device.peers = async () => {
+      const states = await peers();
+      device.peers = peers;
+      await answered;
+      return states;
+    };
+    const look = manager.poll();
+    await manager.cut('hub');
+    expect(pq()).toMatchObject({ pq: 'stale', reason: 'no_session' });
+    answer();
+    await look;
+    expect(pq()).toMatchObject({ pq: 'stale', reason: 'no_session' });
+  });
+
   test('an operator’s cut lasts until the next exchange', async () => {
     const { device, manager, handshake, pass, pq } = rig();
     await manager.exchanged('hub', osk(1));

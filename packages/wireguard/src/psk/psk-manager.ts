@@ -63,6 +63,7 @@ export class PskManager {
   /** Ends of the work that runs for each peer. */
   readonly #turns = new Map<string, Promise<void>>();
   #lastKeyAt = -Infinity;
+  #cuts = 0;
 
   constructor(parts: PskManagerParts) {
     this.#parts = parts;
@@ -127,7 +128,7 @@ export class PskManager {
    * @throws what the device says
    */
   async poll(): Promise<readonly PeerState[]> {
-    const states = await this.#parts.device.peers();
+    const states = await this.#peers();
     const seen = new Map(states.map((peer) => [hex(peer.publicKey), peer]));
     const now = this.#now();
     const due: Promise<void>[] = [];
@@ -142,6 +143,15 @@ export class PskManager {
     }
     await Promise.all(due);
     return states;
+  }
+
+  /** What the device tells, and not of before a cut. */
+  async #peers(): Promise<PeerState[]> {
+    for (;;) {
+      const cuts = this.#cuts;
+      const states = await this.#parts.device.peers();
+      if (cuts === this.#cuts) return states;
+    }
   }
 
   /** When to look again. */
@@ -221,6 +231,8 @@ export class PskManager {
       const isThere = await device.cutPeer(record.peer.publicKey, psk);
       record.wrote({ kind: 'random', before, after: clock.wall() });
       record.isCut = true;
+      record.sessionEnded();
+      this.#cuts++;
       if (isThere) onEvent({ event: 'cut', peer: record.peer.id });
     } catch (error) {
       onEvent({ event: 'write_failed', peer: record.peer.id, error });

@@ -101,6 +101,11 @@ export class PskRecord {
     this.txBytes = txBytes;
   }
 
+  /** It was cut: there is no session until another handshake is seen. */
+  sessionEnded(): void {
+    this.#lastHandshakeMs = undefined;
+  }
+
   /** Notes a jump of the wall clock since the last look: the handshake that is known was timed by another clock. */
   checkClock(now: Now): void {
     const offset = now.wall - now.mono;
