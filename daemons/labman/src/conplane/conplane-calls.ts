@@ -14,6 +14,8 @@ import {
 } from '@labmesh/wire/node';
 import type { z } from 'zod';
 import { type ControlPlaneConfig, nodeToken } from '../config/read-control-plane.ts';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { saidText } from './said-text.ts';
 
 /** An answer may hold the hub's Rosenpass key in base64. */
 const answerBytesMax = 1024 * 1024;
@@ -33,12 +35,12 @@ export class ConplaneCalls {
   /** @throws FleetError with the Conplane's code, system errors for the network. */
   register(request: Omit<NodeRegisterRequest, 'token'>, signal: AbortSignal): Promise<NodeRegisterAnswer> {
     const body = { token: nodeToken(this.#options), ...request };
-    return this.#call('nodes/register', body, nodeRegisterAnswerSchema, signal);
+    return this.#call('nodes/register', body, nodeRegisterAnswerSchema, signal).catch(plainly);
   }
 
   /** @throws as `register` */
   heartbeat(request: NodeHeartbeatRequest, signal: AbortSignal): Promise<NodeHeartbeatAnswer> {
-    return this.#call('nodes/heartbeat', request, nodeHeartbeatAnswerSchema, signal);
+    return this.#call('nodes/heartbeat', request, nodeHeartbeatAnswerSchema, signal).catch(plainly);
   }
 
   async #call<S extends z.ZodType>(path: string, body: unknown, output: S, stopped: AbortSignal): Promise<z.output<S>> {
@@ -77,6 +79,14 @@ export class ConplaneCalls {
     if (!response.ok) throw asError(response.status, text);
     return output.parse(parseJson(text));
   }
+}
+
+/** The error with the Conplane's own words made fit for a terminal. @throws it */
+function plainly(error: unknown): never {
+  if (!(error instanceof FleetError)) throw error;
+  const { code, message, hint, retryAfterMs } = error;
+  const said = { message: saidText(message), ...(hint !== undefined && { hint: saidText(hint) }) };
+  throw new FleetError(code, { ...said, ...(retryAfterMs !== undefined && { retryAfterMs }) });
 }
 
 /** @throws Error when the answer is longer */

@@ -5,6 +5,7 @@ import type { NodeRegisterAnswer } from '@labmesh/wire/node';
 import { fingerprintField, rosenpassCiphertexts, rosenpassVersions, wireguardKeyField } from '@labmesh/wire/tunnel';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
 import type { HubState } from './node-file.ts';
+import { isTrusted } from './trusted-key.ts';
 
 /** The hub's key is another one than the pinned. The way out is the operator's. */
 export class PinMismatch extends Error {
@@ -12,10 +13,11 @@ export class PinMismatch extends Error {
 }
 
 type Said = NonNullable<NodeRegisterAnswer['conplane']>;
-/** `trusted`: a fingerprint that the operator let in at this machine. */
+type ShownKeys = Pick<HubState, 'rosenpassSha256' | 'wireguardPublicKey'>;
+/** `trusted`: what the operator let in at this machine, as `readTrusted` gives it. */
 type Pins = {
   config: Pick<TunnelConfig, 'peer' | 'rosenpass'>;
-  known: HubState | undefined;
+  known: ShownKeys | undefined;
   trusted: string | undefined;
 };
 
@@ -40,18 +42,16 @@ function checkRosenpassPin(found: string | null, { config, known, trusted }: Pin
   const pinned = pinnedSha256(config) ?? known?.rosenpassSha256 ?? undefined;
   if (pinned === undefined || found === pinned) return;
   // Leaving the key out would make a pinned hub a classical one.
-  if (found !== null && found === trusted) return;
+  if (found !== null && isTrusted(trusted, found)) return;
   const way = found === null ? 'ask who runs it' : `compare, then run: labman tunnel trust ${found}`;
   throw new PinMismatch(`the hub shows Rosenpass key ${found ?? 'none'}, pinned is ${pinned}; ${way}`);
 }
 
 function checkWireguardPin(found: string, { config, known, trusted }: Pins): void {
   const pinned = config.peer.publicKey ?? known?.wireguardPublicKey;
-  if (pinned === undefined || found === pinned || trusted === found) return;
+  if (pinned === undefined || found === pinned || isTrusted(trusted, found)) return;
   throw new PinMismatch(`the hub shows WireGuard key ${found}, pinned is ${pinned}; labman tunnel trust ${found}`);
 }
-
-type ShownKeys = Pick<HubState, 'rosenpassSha256' | 'wireguardPublicKey'>;
 
 /** @throws PinMismatch */
 export function checkPins({ rosenpassSha256, wireguardPublicKey }: ShownKeys, pins: Pins): void {

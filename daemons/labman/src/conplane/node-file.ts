@@ -20,6 +20,8 @@ const nodeStateSchema = z.object({
       rosenpassCiphertext: z.enum(['pc188', 'r4-156']).nullable(),
     })
     .nullable(),
+  /** Keys of the hub that there was, while there is none: an answer without a hub must not make the next one the first. */
+  pins: z.object({ wireguardPublicKey: wireguardKeyField, rosenpassSha256: fingerprintField.nullable() }).optional(),
 });
 export type NodeState = z.infer<typeof nodeStateSchema>;
 export type HubState = NonNullable<NodeState['hub']>;

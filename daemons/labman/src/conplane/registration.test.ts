@@ -181,6 +181,36 @@ describe('a node at its Conplane', () => {
     expect(readNodeState(stateDir)?.hub?.rosenpassSha256).toBe(sha);
   });
 
+  test('an answer without a hub does not make the next hub the first one', async () => {
+    const { conplane } = taken();
+    const { rosenpass_sha256: _, rosenpass_public_key: __, ...classical } = conplane as NonNullable<typeof conplane>;
+    const answers = [
+      taken(),
+      taken({ conplane: undefined }),
+      taken({ conplane: undefined }),
+      taken({ conplane: classical }),
+    ];
+    for (const [at, answer] of answers.entries()) {
+      const { pass, end, registration } = rig(() => answer);
+      await pass(1_000);
+      end();
+      expect(registration.phase).toBe(at === 3 ? 'pin_mismatch' : 'registered');
+    }
+    const pins = { rosenpassSha256: hubSha, wireguardPublicKey: `${'A'.repeat(43)}=` };
+    expect(readNodeState(stateDir)).toMatchObject({ hub: null, pins });
+  });
+
+  test('what a Conplane says moves no cursor', async () => {
+    const message = `\u001b]0;title\u0007 \u009b2J\u202e${'x'.repeat(1_000)}`;
+    const { pass, end, registration } = rig(() => ({ success: false, message }));
+    await pass(1_000);
+    end();
+    expect(registration.detail).toContain('the Conplane refused:  ]0;title');
+    // oxlint-disable-next-line no-control-regex -- that there is none
+    expect(registration.detail).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
+    expect(registration.detail?.length).toBeLessThan(400);
+  });
+
   test('a key that is not the one of its fingerprint is not kept', async () => {
     const { conplane } = taken();
     const lying = { ...(conplane as NonNullable<typeof conplane>), rosenpass_public_key: 'AQID' };

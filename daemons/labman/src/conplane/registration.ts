@@ -14,6 +14,7 @@ import type { TunnelConfig } from '../config/read-tunnel.ts';
 import type { ConplaneCalls } from './conplane-calls.ts';
 import { hubOf, PinMismatch } from './hub-of.ts';
 import { type HubState, type NodeState, readNodeState, writeNodeState } from './node-file.ts';
+import { saidText } from './said-text.ts';
 
 /** `sha256:` and 64 hex digits, and the raw 524,160 bytes. */
 export type OwnPublicKey = { fingerprint: string; publicKey: Uint8Array };
@@ -32,7 +33,7 @@ export type RegistrationParts = {
   stateDir: string;
   /** Where public keys of others are kept. */
   keysDir: string;
-  /** A fingerprint or WireGuard key that the operator let in, if any. */
+  /** What the operator let in, as `readTrusted` gives it. */
   trusted: () => string | undefined;
   keys: OwnPublicKeys;
   /** '' before the Conplane gave an id. */
@@ -149,7 +150,7 @@ export class Registration {
     let answer = await calls.register(this.#request(own, false), signal);
     if (answer.need_rosenpass_key === true) answer = await calls.register(this.#request(own, true), signal);
     if (!answer.success || answer.node_id === undefined) {
-      throw new Error(`the Conplane refused: ${answer.message ?? 'it says no reason'}`);
+      throw new Error(`the Conplane refused: ${saidText(answer.message ?? 'it says no reason')}`);
     }
     await this.#settle(answer, answer.node_id, own);
     log.info('registered', { node: answer.node_id, address: answer.wireguard_address ?? 'none' });
@@ -178,11 +179,11 @@ export class Registration {
 
   async #settle(answer: NodeRegisterAnswer, nodeId: string, own: OwnPublicKey): Promise<void> {
     const { stateDir, tunnel, onState, trusted } = this.#parts;
-    const pins = { config: tunnel, known: this.#state?.hub ?? undefined, trusted: trusted() };
-    const hub = hubOf(answer, pins);
+    const known = this.#state?.hub ?? this.#state?.pins;
+    const hub = hubOf(answer, { config: tunnel, known, trusted: trusted() });
     if (hub !== undefined) this.#keepHubKey(answer, hub);
     const address = tunnel.address ?? answer.wireguard_address?.split('/')[0] ?? null;
-    const state: NodeState = { nodeId, address, hub: hub ?? null };
+    const state: NodeState = { nodeId, address, hub: hub ?? null, ...(hub === undefined && known && { pins: known }) };
     writeNodeState(stateDir, state);
     this.#state = state;
     this.#phase = 'registered';
@@ -225,7 +226,7 @@ export class Registration {
 
 /** With the way out that the Conplane names. */
 function detailOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return saidText(String(error));
   const hint = error instanceof FleetError ? error.hint : undefined;
-  return hint === undefined ? error.message : `${error.message}; ${hint}`;
+  return saidText(hint === undefined ? error.message : `${error.message}; ${hint}`);
 }

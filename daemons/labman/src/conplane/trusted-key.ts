@@ -1,10 +1,21 @@
-/** The hub's key that the operator let in at this machine, by `labman tunnel trust` (tunnel K5). */
+/** The hub's keys that the operator let in at this machine, by `labman tunnel trust` (tunnel K5): one of each kind. */
 import { join } from 'node:path';
 import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
 
 const pathIn = (stateDir: string) => join(stateDir, 'trusted');
+const isFingerprint = (key: string) => key.startsWith('sha256:');
 
-/** A fingerprint or a WireGuard key; undefined: none. */
+/** A fingerprint of Rosenpass, a WireGuard key, or both, each on a line of its own; undefined: none. */
 export const readTrusted = (stateDir: string): string | undefined =>
   readPrivateFile(pathIn(stateDir))?.trim() || undefined;
-export const writeTrusted = (stateDir: string, key: string): void => writePrivateFile(pathIn(stateDir), `${key}\n`);
+
+/** In place of the last one of its kind: a hub that was set up anew has another key of each. */
+export function writeTrusted(stateDir: string, key: string): void {
+  const others = readTrusted(stateDir)?.split('\n') ?? [];
+  const kept = others.filter((one) => isFingerprint(one) !== isFingerprint(key));
+  writePrivateFile(pathIn(stateDir), `${[...kept, key].join('\n')}\n`);
+}
+
+/** Whether the operator let this key in. */
+export const isTrusted = (trusted: string | undefined, key: string): boolean =>
+  trusted?.split('\n').includes(key) === true;
