@@ -49,7 +49,7 @@ function rig(peer: PskPeer = strict) {
   const names = () => events.filter(({ event }) => event !== 'pq').map(({ event }) => event);
   const pass = async (ms: number) => {
     for (let left = ms; left > 0; left -= 1_000) {
-      clock.advance(Math.min(1_000, left));
+      void clock.advance(Math.min(1_000, left));
       await manager.poll();
     }
   };
@@ -99,10 +99,10 @@ describe('PSKs of a strict peer', () => {
   test('the event of the exchange cuts before the poll does, and never a peer whose exchange came meanwhile', async () => {
     const { clock, device, manager } = rig();
     await manager.exchanged('hub', osk(1));
-    clock.advance(180_000);
+    void clock.advance(180_000);
     await Promise.all([manager.exchanged('hub', osk(2)), manager.stale('hub')]);
     expect(device.cuts).toBe(0);
-    clock.advance(180_000);
+    void clock.advance(180_000);
     await manager.stale('hub');
     expect(device.cuts).toBe(1);
   });
@@ -255,8 +255,8 @@ test('it looks often after a key, and just in time for an expiry', async () => {
   expect(manager.pollAfterMs).toBe(5_000);
   await manager.exchanged('hub', osk(1));
   expect(manager.pollAfterMs).toBe(1_000);
-  clock.advance(178_500);
+  void clock.advance(178_500);
   expect(manager.pollAfterMs).toBe(1_500);
-  clock.advance(5_000);
+  void clock.advance(5_000);
   expect(manager.pollAfterMs).toBe(250);
 });
