@@ -22,6 +22,7 @@ import { readTrusted } from './conplane/trusted-key.ts';
 import { KeyRotation } from './tunnel/key-rotation.ts';
 import { NodeTunnel } from './tunnel/node-tunnel.ts';
 import { tunnelPaths } from './tunnel/tunnel-paths.ts';
+import { watchSilence } from './tunnel/watch-silence.ts';
 
 export type SiteParts = {
   config: LabmanConfig;
@@ -96,10 +97,11 @@ function registrationOf(parts: SiteParts, keys: TunnelKeys, tunnel: NodeTunnel):
     },
     info: (nodeId) => nodeInfo(report, nodeId === '' ? provisional : nodeId),
     heartbeat: (nodeId) => nodeHeartbeat(report, nodeId),
-    onState: async (state, own) => {
+    onState: async (state, own, isForgotten) => {
       await tunnel.apply(state);
       const pair = [keys.ownKey, keys.nextKey].find((one) => one?.fingerprint === own.fingerprint);
       if (pair !== undefined) await tunnel.beginWith(pair);
+      if (isForgotten) await tunnel.renew();
     },
     clock,
     log,
@@ -144,6 +146,7 @@ export async function openSite(parts: SiteParts): Promise<Site> {
         return device.inside(() => labman.serveTunnel({ address, hubAddress, port }));
       },
       onExchanged: (ownKey) => rotation.exchangedWith(ownKey),
+      onTimeout: () => registration?.again(),
       clock,
       log,
     }),
@@ -156,7 +159,9 @@ export async function openSite(parts: SiteParts): Promise<Site> {
   const isWhole = hubKey === undefined || hubKey === null || readPublicKey(paths.keysDir, hubKey) !== undefined;
   if (known !== undefined && (isWhole || registration === undefined)) await tunnel.apply(known);
   const ending = new AbortController();
-  const done = registration?.run(AbortSignal.any([signal, ending.signal])) ?? Promise.resolve();
+  const ended = AbortSignal.any([signal, ending.signal]);
+  const done = registration?.run(ended) ?? Promise.resolve();
+  if (registration !== undefined) void watchSilence({ tunnel, clock, log }, ended);
   done.catch(() => undefined);
   opening.defer(async () => {
     ending.abort();

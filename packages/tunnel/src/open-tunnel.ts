@@ -32,7 +32,11 @@ const random = (bytes: number) => new Uint8Array(randomBytes(bytes));
 /** N3: what we send from may be ours no longer, and the hub answers to where it heard us last. */
 function moved(tunnel: Tunnel, datagrams: DialledDatagrams): void {
   datagrams.reopen();
-  for (const id of tunnel.peerIds) tunnel.startExchange(id);
+  for (const id of tunnel.peerIds) {
+    // It goes on sending from the address that it sent from before, for two minutes.
+    if (tunnel.device.backend === 'wireguard-go') void tunnel.renew(id);
+    else tunnel.startExchange(id);
+  }
 }
 
 export class OpenTunnel implements AsyncDisposable {

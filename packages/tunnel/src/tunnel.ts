@@ -187,6 +187,16 @@ export class Tunnel implements AsyncDisposable {
     return this.#psks.cut(id);
   }
 
+  /**
+   * The other side has lost our session: ours is ended too, and an exchange begins at once. A classical peer stays as it is:
+   * nothing would heal it.
+   */
+  async renew(id: string): Promise<void> {
+    if (this.#entries.get(id)?.settings.rosenpass === undefined) return;
+    await this.cut(id);
+    this.startExchange(id);
+  }
+
   get peerIds(): string[] {
     return [...this.#entries.keys()];
   }

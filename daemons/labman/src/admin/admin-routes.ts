@@ -68,10 +68,11 @@ async function rotate({ rotation, registration }: Site, request: Request): Promi
   }
 }
 
-async function trust(_: Site, request: Request, { stateDir }: AdminParts): Promise<Response> {
+async function trust({ registration }: Site, request: Request, { stateDir }: AdminParts): Promise<Response> {
   const parsed = trustSchema.safeParse(await request.json().catch(() => undefined));
   if (!parsed.success) return refuse(400, 'VALIDATION_FAILED', 'expected {"key": fingerprint or WireGuard key}');
   writeTrusted(stateDir, parsed.data.key);
+  registration?.again();
   return Response.json({ ok: true });
 }
 

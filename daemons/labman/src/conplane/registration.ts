@@ -39,8 +39,11 @@ export type RegistrationParts = {
   /** '' before the Conplane gave an id. */
   info: (nodeId: string) => NodeInfo;
   heartbeat: (nodeId: string) => NodeHeartbeatRequest;
-  /** Called with each settled state, before the first heartbeat, and the own key that the Conplane has taken. */
-  onState: (state: NodeState, own: OwnPublicKey) => Promise<void>;
+  /**
+   * Called with each settled state, before the first heartbeat, and the own key that the Conplane has taken. `isForgotten`:
+   * it had been taken before and removed since, so the hub has no session with it.
+   */
+  onState: (state: NodeState, own: OwnPublicKey, isForgotten: boolean) => Promise<void>;
   clock: Clock;
   log: Logger;
 };
@@ -64,8 +67,10 @@ export class Registration {
   #detail: string | undefined;
   /** One registration at a time. */
   #turn: Promise<unknown> = Promise.resolve();
-  /** Ends the heartbeats that run. */
-  #beating = new AbortController();
+  /** Ends the heartbeats that run, or the wait before the next try. */
+  #pause = new AbortController();
+  /** The Conplane said that it does not know this node. */
+  #isForgotten = false;
 
   constructor(parts: RegistrationParts) {
     this.#parts = parts;
@@ -91,7 +96,7 @@ export class Registration {
 
   /** Registers again, now rather than when the Conplane asks for it. */
   again(): void {
-    this.#beating.abort();
+    this.#pause.abort();
   }
 
   /**
@@ -102,15 +107,16 @@ export class Registration {
     const { clock } = this.#parts;
     let waits = backoff({ firstMs: 1_000, capMs: 30_000 });
     while (!signal.aborted) {
+      this.#pause = new AbortController();
+      const paused = AbortSignal.any([signal, this.#pause.signal]);
       try {
         const everyMs = await this.#inTurn(() => this.#register(signal));
         waits = backoff({ firstMs: 1_000, capMs: 30_000 });
-        this.#beating = new AbortController();
-        await this.#beat(everyMs, AbortSignal.any([signal, this.#beating.signal]));
+        await this.#beat(everyMs, paused);
       } catch (error) {
         if (signal.aborted) return;
         const forMs = this.#note(error, waits.next().value ?? 30_000);
-        await clock.sleep(forMs, signal).catch(() => undefined);
+        await clock.sleep(forMs, paused).catch(() => undefined);
       }
     }
   }
@@ -188,7 +194,8 @@ export class Registration {
     this.#state = state;
     this.#phase = 'registered';
     this.#detail = undefined;
-    await onState(state, own);
+    await onState(state, own, this.#isForgotten);
+    this.#isForgotten = false;
   }
 
   /** @throws PinMismatch when the key is not the one that the answer itself names */
@@ -215,6 +222,7 @@ export class Registration {
         failed = 0;
       } catch (error) {
         if (signal.aborted) return;
+        this.#isForgotten ||= error instanceof FleetError && error.status === 404;
         // Another registration tells: the node may have been removed, its token revoked.
         if (error instanceof FleetError && error.status < 500 && error.status !== 429) return;
         failed++;

@@ -19,7 +19,7 @@ import { type NodeTunnelOpening, type NodeTunnelSettings, openNodeTunnel } from 
 /** What is used of an open end. */
 type NodeEnd = AsyncDisposable &
   Pick<OpenTunnel, 'view' | 'redial'> & {
-    tunnel: Pick<Tunnel, 'device' | 'setPeer' | 'exchangeNow' | 'beginWith' | 'removeOwnKey'>;
+    tunnel: Pick<Tunnel, 'device' | 'setPeer' | 'exchangeNow' | 'renew' | 'beginWith' | 'removeOwnKey'>;
   };
 
 export type NodeTunnelParts = NodeTunnelSettings & {
@@ -28,6 +28,8 @@ export type NodeTunnelParts = NodeTunnelSettings & {
   serve: (device: TunnelDevice) => AsyncDisposable;
   /** An exchange ended that was made with the own pair of this index. */
   onExchanged: (ownKey: number) => void;
+  /** The hub answers no exchange: what is known of it may be of yesterday. */
+  onTimeout?: () => void;
   clock: Clock;
   /** Another one in tests. */
   open?: (opening: NodeTunnelOpening) => Promise<NodeEnd>;
@@ -82,6 +84,11 @@ export class NodeTunnel implements AsyncDisposable {
   }
   async exchangeNow(): Promise<ExchangeResult | undefined> {
     return this.#open?.end.tunnel.exchangeNow(hubId);
+  }
+
+  /** The hub has lost our session, or seems to have: another one is begun at once. */
+  renew(): Promise<void> {
+    return this.#inTurn(async () => this.#open?.end.tunnel.renew(hubId));
   }
 
   /**
@@ -252,6 +259,7 @@ export class NodeTunnel implements AsyncDisposable {
     else if (event.event === 'exchange_timeout') {
       log.warn('ROSENPASS_TIMEOUT: the hub does not answer; is its UDP 9999 open?');
       void this.#moveOn();
+      this.#parts.onTimeout?.();
     }
   }
 
