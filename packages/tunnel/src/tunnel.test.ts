@@ -149,6 +149,25 @@ describe('two ends of a tunnel', () => {
     expect(await node.tunnel.exchangeNow('hub')).toMatchObject({ ok: true });
   });
 
+  test('a peer that the device does not let go stays known, and can be removed again or taken back', async () => {
+    const { device } = hub;
+    const { removePeer } = device;
+    device.removePeer = () => Promise.reject(new Error('EBUSY'));
+    await expect(hub.tunnel.removePeer('node-1')).rejects.toThrow('EBUSY');
+    device.removePeer = removePeer;
+    expect(hub.tunnel.peerIds).toEqual(['node-1']);
+    expect(await hub.tunnel.cut('node-1')).toBe(true);
+    // As it was before: its exchange begins anew.
+    const sha = hub.tunnel.peer('node-1')?.rosenpassSha256 ?? '';
+    const settings = atHub();
+    await hub.tunnel.setPeer({
+      ...settings,
+      rosenpass: { ...settings.rosenpass, fingerprint: sha } as typeof settings.rosenpass,
+    });
+    expect(await node.tunnel.exchangeNow('hub')).toMatchObject({ ok: true });
+    await until(() => hub.tunnel.peer('node-1')?.pskKind === 'rosenpass');
+  });
+
   test('a removed peer is a stranger: its exchange is dropped and counted', async () => {
     await hub.tunnel.removePeer('node-1');
     await hub.tunnel.removePeer('node-1');
@@ -156,5 +175,21 @@ describe('two ends of a tunnel', () => {
     node.tunnel.startExchange('hub');
     await until(() => (hub.tunnel.drops.counts()['peer_unknown'] ?? 0) > 0);
     expect(hub.tunnel.peerIds).toEqual([]);
+  });
+
+  test('what the device has of an earlier run and nobody set since is taken away (H2)', async () => {
+    await hub.tunnel.setPeer(atHub());
+    const publicKey = new Uint8Array(32).fill(7);
+    await hub.device.setPeer({ publicKey, presharedKey: new Uint8Array(32), address: '10.90.0.9', keepaliveS: 25 });
+    expect(await hub.tunnel.removeStrangers()).toBe(1);
+    expect([...hub.device.held.values()].map(({ address }) => address)).toEqual(['10.90.0.2']);
+    expect(await hub.tunnel.removeStrangers()).toBe(0);
+  });
+
+  test('a peer whose Rosenpass key is another peer’s leaves nothing in the device', async () => {
+    const twin = { ...atHub(), id: 'node-2', address: '10.90.0.4', wireguardPublicKey: new Uint8Array(32).fill(8) };
+    await expect(hub.tunnel.setPeer(twin)).rejects.toThrow('another peer');
+    expect(hub.tunnel.peerIds).toEqual(['node-1']);
+    expect(hub.device.held.size).toBe(1);
   });
 });

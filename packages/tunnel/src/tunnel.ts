@@ -113,7 +113,9 @@ export class Tunnel implements AsyncDisposable {
   async setPeer(settings: TunnelPeerSettings): Promise<void> {
     const old = this.#entries.get(settings.id);
     if (old !== undefined && isSameDevicePeer(old.settings, settings)) {
-      if (isSameExchange(old.settings, settings)) return this.#change(old, settings);
+      // A removal that the device refused has ended its exchange.
+      const isWhole = settings.rosenpass === undefined || this.#parts.exchange.peerStatus(settings.id) !== undefined;
+      if (isWhole && isSameExchange(old.settings, settings)) return this.#change(old, settings);
       if (old.settings.rosenpass !== undefined && settings.rosenpass !== undefined) return this.#rekey(old, settings);
     }
     // Before anything changes: a key that is not there leaves the peer as it is.
@@ -133,19 +135,40 @@ export class Tunnel implements AsyncDisposable {
     } finally {
       presharedKey.fill(0);
     }
-    this.#addToExchange(settings, known);
+    try {
+      this.#addToExchange(settings, known);
+    } catch (error) {
+      await this.removePeer(id);
+      throw error;
+    }
   }
 
-  /** Takes a peer and its session away. Nothing happens when it is not there. */
+  /**
+   * Takes a peer and its session away. Nothing happens when it is not there. While the device refuses, the peer stays known,
+   * so that it is cut when its last exchange has expired, and can be removed again.
+   * @throws what the device says
+   */
   async removePeer(id: string): Promise<void> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
-    this.#entries.delete(id);
-    this.#psks.remove(id);
-    this.drops.forget(id);
     const { exchange, clock } = this.#parts;
     this.#driver.perform(exchange.removePeer(id, clock.now()));
     await this.device.removePeer(entry.settings.wireguardPublicKey);
+    this.#entries.delete(id);
+    this.#psks.remove(id);
+    this.drops.forget(id);
+  }
+
+  /**
+   * Takes away what the device has of an earlier run and nobody has set since: peers that were removed meanwhile (H2). Gives
+   * how many.
+   * @throws what the device says
+   */
+  async removeStrangers(): Promise<number> {
+    const known = new Set([...this.#entries.values()].map(({ settings }) => hexOf(settings.wireguardPublicKey)));
+    const strangers = (await this.device.peers()).filter(({ publicKey }) => !known.has(hexOf(publicKey)));
+    for (const { publicKey } of strangers) await this.device.removePeer(publicKey);
+    return strangers.length;
   }
 
   /** Where the peer's exchange is dialled from now on; WireGuard's place is the device's. */

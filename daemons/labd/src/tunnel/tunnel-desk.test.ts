@@ -132,6 +132,19 @@ describe('nodes', () => {
     expect(world.peers.size).toBe(0);
   });
 
+  test('a peer that the device does not let go is taken away at a later look', async () => {
+    expect(world.sweeps).toBe(1);
+    const { node_id: id = '' } = await join();
+    world.isBusy = true;
+    await expect(ground.lifecycle.ban(localRoot, id)).rejects.toThrow('EBUSY');
+    await join(2);
+    await look();
+    expect(world.peers.size).toBe(2);
+    world.isBusy = false;
+    await look();
+    expect([...world.peers.values()].map(({ name }) => name)).toEqual(['site-2']);
+  });
+
   test('an interface that somebody deleted is opened again, with all peers', async () => {
     await join(1);
     const [first] = [...world.peers.values()];

@@ -49,6 +49,9 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   async start(): Promise<void> {
     await this.#openDevice();
     await this.#reconcile();
+    // A device that outlived the last run may hold peers that were removed or banned meanwhile.
+    const gone = await this.#whole.tunnel.removeStrangers();
+    if (gone > 0) this.#parts.log.warn('peers of an earlier run were taken out of the device', { peers: gone });
     this.#running = this.#follow();
   }
 
@@ -124,8 +127,9 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   }
 
   async #remove(id: string): Promise<void> {
-    this.#done.delete(id);
     await this.#open?.tunnel.removePeer(id);
+    // Not before: what the device refuses is tried again.
+    this.#done.delete(id);
   }
 
   /** Wanted minus seen. One peer's fault keeps no other from its place. */
@@ -140,7 +144,8 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
         .execute(),
     );
     const ids = new Set(wanted.map(({ id }) => id));
-    for (const id of this.#done.keys()) if (!ids.has(id)) await this.removePeer(id);
+    const unwanted = [...this.#done.keys()].filter((id) => !ids.has(id));
+    const removals = await Promise.allSettled(unwanted.map((id) => this.removePeer(id)));
     for (const { id, revision } of wanted) {
       if (this.#done.get(id) === revision) continue;
       // Noted before: a peer that cannot be set is told once and tried again when its row changes.
@@ -148,6 +153,8 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
       const failed = (error: unknown) => log.error('a peer of the tunnel could not be set', { peer: id, error });
       await this.#inTurn(() => this.#setById(id)).catch(failed);
     }
+    // Told, and tried again at the next look.
+    for (const removal of removals) if (removal.status === 'rejected') throw removal.reason;
   }
 
   async #setById(id: string): Promise<void> {

@@ -25,7 +25,11 @@ export function readSecretFile(path: string, mode: 'secret' | 'any mode' = 'secr
     if (!stat.isFile() || stat.size > fileBytesMax) {
       throw new TunnelKeyError('KEY_FILE_INVALID', `${path}: expected a key file, found ${stat.size} bytes`);
     }
-    return new Uint8Array(readFileSync(file));
+    const read = readFileSync(file);
+    // In an array of its own, so that it can move to another thread; nothing of it stays here.
+    const bytes = new Uint8Array(read);
+    read.fill(0);
+    return bytes;
   } finally {
     closeSync(file);
   }

@@ -42,6 +42,8 @@ async function take(message: ToStepWorker): Promise<void> {
   else if (message.kind === 'generate') {
     const { secretKey, publicKey } = generateKeyPair(random, 'pc');
     answer({ kind: 'generated', jobId: message.jobId, secretKey, publicKey }, []);
+    // That was a copy.
+    secretKey.fill(0);
   } else {
     const result = runStep(context, message.job);
     answer({ kind: 'result', jobId: message.jobId, result }, transferList(result));

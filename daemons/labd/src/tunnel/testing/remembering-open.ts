@@ -40,8 +40,13 @@ export function rememberingOpen() {
       return Promise.resolve();
     },
     removePeer(id: string) {
+      if (world.isBusy) return Promise.reject(new Error('EBUSY'));
       peers.delete(id);
       return Promise.resolve();
+    },
+    removeStrangers() {
+      world.sweeps++;
+      return Promise.resolve(0);
     },
     cut(id: string) {
       cuts.push(id);
@@ -67,8 +72,11 @@ export function rememberingOpen() {
   const world = {
     peers,
     cuts,
-    /** How often the device was opened. */
+    /** How often the device was opened, and freed from what an earlier run left there. */
     opened: 0,
+    sweeps: 0,
+    /** It refuses to let peers go. */
+    isBusy: false,
     /** Somebody deletes the interface. */
     lose: () => listeners.at(-1)?.({ kind: 'gone' }),
     ground: {
