@@ -19,6 +19,7 @@ import { Registration } from './conplane/registration.ts';
 import type { LabmanConfig } from './labman-config.ts';
 import type { Labman } from './labman.ts';
 import { readTrusted } from './conplane/trusted-key.ts';
+import { stateInFile } from './tunnel/hub-in-file.ts';
 import { KeyRotation } from './tunnel/key-rotation.ts';
 import { NodeTunnel } from './tunnel/node-tunnel.ts';
 import { tunnelPaths } from './tunnel/tunnel-paths.ts';
@@ -47,25 +48,12 @@ export interface Site extends AsyncDisposable {
 }
 
 const keyCacheBytes = 4 * 1024 * 1024;
-/** A hub that stands whole in the file, for sites without a Conplane; undefined when it does not. */
-function stateInFile({ address, peer, rosenpass }: TunnelConfig, keysDir: string): NodeState | undefined {
-  if (address === undefined || peer.publicKey === undefined) return undefined;
-  if (peer.endpoint === undefined || peer.address === undefined) return undefined;
-  const path = rosenpass.peerPublicKeyPath;
-  const sha256 = path === undefined ? undefined : keepPublicKey(keysDir, new Uint8Array(readFileSync(path)));
-  return {
-    nodeId: 'node',
-    address,
-    hub: {
-      address: peer.address,
-      wireguardPublicKey: peer.publicKey,
-      wireguardEndpoint: peer.endpoint,
-      rosenpassSha256: sha256 ?? rosenpass.peerSha256 ?? null,
-      rosenpassEndpoint: rosenpass.endpoint ?? null,
-      rosenpassVersion: null,
-      rosenpassCiphertext: null,
-    },
-  };
+
+/** What the settings say of the hub, its key kept where the threads look for it. */
+function configuredState(tunnel: TunnelConfig, keysDir: string): NodeState | undefined {
+  const path = tunnel.rosenpass.peerPublicKeyPath;
+  if (path !== undefined) keepPublicKey(keysDir, new Uint8Array(readFileSync(path)));
+  return stateInFile(tunnel);
 }
 
 function registrationOf(parts: SiteParts, keys: TunnelKeys, tunnel: NodeTunnel): Registration | undefined {
@@ -153,7 +141,7 @@ export async function openSite(parts: SiteParts): Promise<Site> {
   );
   labman.metrics.addTunnel(() => tunnel.view());
   const registration = registrationOf(parts, keys, tunnel);
-  const known = knownState(parts, registration) ?? stateInFile(parts.tunnel, paths.keysDir);
+  const known = knownState(parts, registration) ?? configuredState(parts.tunnel, paths.keysDir);
   const hubKey = known?.hub?.rosenpassSha256;
   // A lost key file is fetched again by registering; without a Conplane it is the operator's to bring.
   const isWhole = hubKey === undefined || hubKey === null || readPublicKey(paths.keysDir, hubKey) !== undefined;

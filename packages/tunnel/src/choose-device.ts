@@ -23,13 +23,14 @@ export type DeviceWish = Omit<DeviceConfig, 'isolation'> & {
 export type ChosenDevice = {
   device: LinkDevice;
   rejected: readonly { backend: string; reason: string }[];
+  isolationRejected: readonly { kind: string; reason: string }[];
   /** Undefined where the backend seals packets itself. */
   aead: string | undefined;
   /** What waits for a session, and what was dropped; undefined where the backend does not tell. */
   queue: () => { depth: number; dropped: number } | undefined;
 };
 
-type Carrier = Omit<ChosenDevice, 'device' | 'rejected'> & { backend: LinkBackend };
+type Carrier = Pick<ChosenDevice, 'aead' | 'queue'> & { backend: LinkBackend };
 
 async function nativeCarrier({ aead: pinned, timestampPath, log }: DeviceWish): Promise<Carrier> {
   const { aead, rejected } = await chooseAead(pinned);
@@ -50,7 +51,7 @@ export async function chooseDevice(wish: DeviceWish): Promise<ChosenDevice> {
   const carrier =
     backend === 'native' ? await nativeCarrier(wish) : { backend: plain, aead: undefined, queue: () => undefined };
   const { innerFilter } = carrier.backend;
-  const { kind } = chooseIsolation(isolation, wish.role.kind, { innerFilter });
+  const { kind, rejected: isolationRejected } = chooseIsolation(isolation, wish.role.kind, { innerFilter });
   const device = new LinkDevice({ ...config, isolation: kind }, carrier.backend);
-  return { device, rejected, aead: carrier.aead, queue: carrier.queue };
+  return { device, rejected, isolationRejected, aead: carrier.aead, queue: carrier.queue };
 }

@@ -11,14 +11,14 @@ export class LabmandError extends Error {
 }
 
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
-const waitMs = 15_000;
+const usualWaitMs = 15_000;
 
 /** One call to the running labmand. @throws LabmandError: 6 it does not run, 1 it refused */
 export async function askLabmand<S extends z.ZodType>(
   socket: string,
-  call: { path: string; method?: 'GET' | 'POST'; body?: unknown; output: S },
+  call: { path: string; method?: 'GET' | 'POST'; body?: unknown; output: S; waitMs?: number },
 ): Promise<z.output<S>> {
-  const { path, method = 'GET', body, output } = call;
+  const { path, method = 'GET', body, output, waitMs = usualWaitMs } = call;
   const response = await fetch(`http://labman${path}`, {
     unix: socket,
     method,

@@ -1,11 +1,13 @@
 /** `labman join` (network plane N2): the onboarding string becomes settings and a token file. Nothing is sent. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join as joinPath } from 'node:path';
 import { parseJson } from '@labmesh/kit/parse-json';
 import { writePrivateFile, writeWholeFile } from '@labmesh/kit/saved-file';
 import { fingerprintInput, wireguardKeyField } from '@labmesh/wire/tunnel';
 import { z } from 'zod';
+import { groupedFingerprint } from '@labmesh/tunnel/tunnel-text';
 import { LabmandError } from './ask-labmand.ts';
+import type { Verb } from './verb.ts';
 
 const onboardingSchema = z.object({
   url: z.url({ protocol: /^https?$/ }),
@@ -68,7 +70,7 @@ export type Joined = { config: string; tokenFile: string; onboarding: Onboarding
 /** Writes settings (0644) and token (0600). @throws LabmandError when the settings name a Conplane or tunnel already */
 export function joinConplane(text: string, config: string): Joined {
   const onboarding = parseOnboarding(text);
-  const tokenFile = join(dirname(config), 'node.token');
+  const tokenFile = joinPath(dirname(config), 'node.token');
   const old = existsSync(config) ? readFileSync(config, 'utf8') : undefined;
   const taken = /^\s*\[\s*(control_plane|wireguard)\b/m.exec(old ?? '')?.[1];
   if (taken !== undefined) {
@@ -79,3 +81,14 @@ export function joinConplane(text: string, config: string): Joined {
   writeWholeFile(config, old === undefined ? head + tables : `${old.trimEnd()}\n\n${tables}`, 0o644);
   return { config, tokenFile, onboarding };
 }
+
+export const join: Verb = async ({ flags: { tokenFile, config }, print }) => {
+  if (tokenFile === undefined) throw new LabmandError('labman join --token-file FILE (- for stdin)', usage);
+  const text = readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8');
+  const { onboarding, config: path, tokenFile: kept } = joinConplane(text, config ?? '/etc/labman/labman.toml');
+  print(`${path} and ${kept} written\n`);
+  print(`Conplane   ${onboarding.url}${onboarding.ca_sha256 === undefined ? '' : `, CA ${onboarding.ca_sha256}`}\n`);
+  if (onboarding.rp_sha256 !== undefined) print(`hub        Rosenpass ${groupedFingerprint(onboarding.rp_sha256)}\n`);
+  print('next: name your servers below [[endpoints]], then start labmand\n');
+  return 0;
+};

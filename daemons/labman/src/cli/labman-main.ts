@@ -1,48 +1,48 @@
 /** The program `labman`: the operator's word to the node of this machine. */
-import { readFileSync } from 'node:fs';
-import { OptionsError, parseOptions, renderHelp } from '@labmesh/kit/options';
+import { parseOptions, renderHelp } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
-import { groupedFingerprint } from '@labmesh/tunnel/tunnel-text';
-import { TunnelKeyError } from '@labmesh/tunnel/keys/tunnel-key-error';
 import { LabmandError } from './ask-labmand.ts';
-import { joinConplane } from './join.ts';
+import { type Command, commands, commandsHelp } from './commands.ts';
 import { type LabmanFlags, labmanHelp, labmanOptions } from './labman-options.ts';
-import { tunnelVerbs } from './tunnel-verbs.ts';
 
 const print = (text: string) => void process.stdout.write(text);
 const usage = 2;
 
-function join({ tokenFile, config }: LabmanFlags): number {
-  if (tokenFile === undefined) throw new LabmandError('labman join --token-file FILE (- for stdin)', usage);
-  const text = readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8');
-  const { onboarding, config: path, tokenFile: kept } = joinConplane(text, config ?? '/etc/labman/labman.toml');
-  print(`${path} and ${kept} written\n`);
-  print(`Conplane   ${onboarding.url}${onboarding.ca_sha256 === undefined ? '' : `, CA ${onboarding.ca_sha256}`}\n`);
-  if (onboarding.rp_sha256 !== undefined) print(`hub        Rosenpass ${groupedFingerprint(onboarding.rp_sha256)}\n`);
-  print('next: name your servers below [[endpoints]], then start labmand\n');
-  return 0;
+/** The command that the words begin with, and what stands behind it. */
+function commandIn([first = '', second = '', ...rest]: readonly string[]): {
+  found: Command;
+  words: readonly string[];
+} {
+  const name = first === 'tunnel' ? `tunnel ${second}` : first;
+  const words = first === 'tunnel' ? rest : [second, ...rest].filter((word) => word !== '');
+  const found = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (found === undefined) {
+    throw new LabmandError(`expected one of ${Object.keys(commands).join(', ')}; see --help`, usage);
+  }
+  if (words.length <= (found.takes === undefined ? 0 : 1)) return { found, words };
+  throw new LabmandError(`labman ${name} takes ${found.takes ?? 'nothing behind it'}; see --help`, usage);
 }
 
-async function run(flags: LabmanFlags, [noun, verb, ...words]: readonly string[]): Promise<number> {
-  if (noun === 'join' && verb === undefined) return join(flags);
-  const found = noun === 'tunnel' && Object.hasOwn(tunnelVerbs, verb ?? '') ? tunnelVerbs[verb ?? ''] : undefined;
-  if (found !== undefined) return found({ flags, words, print });
-  const known = `tunnel ${Object.keys(tunnelVerbs).join('|')}, join`;
-  throw new LabmandError(`expected one of ${known}; see --help`, usage);
+async function run(flags: LabmanFlags, positionals: readonly string[]): Promise<number> {
+  const { found, words } = commandIn(positionals);
+  return found.run({ flags, words, print });
 }
 
-/** Gives the exit code: 0 done, 1 refused or not post-quantum, 2 usage, 3 settings or keys, 6 labmand is not reached. */
+/**
+ * Gives the exit code: 0 done, 1 refused, failed or not post-quantum, 2 usage, 3 settings or keys, 4 no settings, 5 a right
+ * or backend is missing, 6 labmand is not reached (or runs where it must not), 8 what is there is not replaced.
+ */
 export async function labmanMain(argv: string[], _life: Life): Promise<number> {
   try {
-    const { values: flags, positionals } = parseOptions(labmanOptions, { argv, env: process.env, positionalsMax: 3 });
+    const { values: flags, positionals } = parseOptions(labmanOptions, { argv, env: process.env, positionalsMax: 4 });
     if (!flags.help && positionals.length > 0) return await run(flags, positionals);
-    print(renderHelp(labmanOptions, labmanHelp));
+    print(`${renderHelp(labmanOptions, labmanHelp)}\n${commandsHelp()}`);
     return flags.help ? 0 : usage;
   } catch (error) {
-    const isKnown = [OptionsError, LabmandError, TunnelKeyError].some((kind) => error instanceof kind);
-    if (!isKnown) throw error;
-    const { message, exitCode } = error as Error & { exitCode: number };
-    process.stderr.write(`labman: ${message}\n`);
+    // Those of settings, keys, tunnel and labmand.
+    const { exitCode } = error as { exitCode?: unknown };
+    if (typeof exitCode !== 'number' || !(error instanceof Error)) throw error;
+    process.stderr.write(`labman: ${error.message}\n`);
     return exitCode;
   }
 }

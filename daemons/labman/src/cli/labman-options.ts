@@ -23,6 +23,13 @@ export const labmanOptions = defineOptions({
     placeholder: 'FILE',
     help: 'join: the onboarding string, - for stdin.',
   },
+  sk: {
+    type: 'string',
+    flag: 'sk',
+    choices: ['pc', 'r4'],
+    default: 'pc',
+    help: 'export: layout of the secret key, r4 for Rosenpass main.',
+  },
   out: { type: 'string', flag: 'out', placeholder: 'DIR', help: 'export: a folder that is not there yet.' },
   format: {
     type: 'string',
@@ -31,7 +38,7 @@ export const labmanOptions = defineOptions({
     default: 'rp',
     help: 'export: the form.',
   },
-  force: { type: 'boolean', flag: 'force', help: 'keygen: replace a pair that is there.' },
+  force: { type: 'boolean', flag: 'force', help: 'keygen, import: replace keys that are there.' },
   check: { type: 'boolean', flag: 'check', help: 'status: exit 1 unless the traffic is post-quantum now.' },
   json: { type: 'boolean', flag: 'json', help: 'Results as JSON.' },
   help: { type: 'boolean', flag: 'help', short: 'h', help: 'Print this text and exit.' },
@@ -39,7 +46,7 @@ export const labmanOptions = defineOptions({
 export type LabmanFlags = ParsedOptions<typeof labmanOptions>['values'];
 
 export const labmanHelp = {
-  usage: 'labman tunnel status|show|exchange|fingerprint|trust|keygen|export|check, labman join, labman post',
+  usage: 'labman tunnel VERB, labman join, labman pre, labman post',
   summary:
     'Looks after the node of this machine. `tunnel status` says whether its traffic is post-quantum at this moment; ' +
     '`join` takes what `labctl node token create` printed.',

@@ -38,6 +38,12 @@ function after(moment: Moment): Moment {
   return last ? { seconds: moment.seconds + 1, step: 0 } : { seconds: moment.seconds, step: moment.step + 1 };
 }
 
+/** The moment of a timestamp, Unix ms; undefined for what is none. */
+export function timestampMs(stamp: Uint8Array): number | undefined {
+  const moment = decode(stamp);
+  return moment && moment.seconds * 1_000 + Math.floor((moment.step * stepNs) / 1e6);
+}
+
 /** Whether `stamp` is above `last`, both 12 bytes big-endian. */
 export function isNewer(stamp: Uint8Array, last: Uint8Array): boolean {
   return Buffer.compare(stamp, last) > 0;
