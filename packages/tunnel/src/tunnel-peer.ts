@@ -29,6 +29,8 @@ export type TunnelPeerSettings = {
         ciphertext: CiphertextEncoding | 'auto';
         /** 32 bytes, copied. */
         presharedKey?: Uint8Array | undefined;
+        /** File that gets each key for other programs, and random bytes when it is stale (X5). */
+        keyOut?: string | undefined;
       }
     | undefined;
 };

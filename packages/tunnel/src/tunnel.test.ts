@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Datagrams, DialledDatagrams, listenDatagrams } from './datagrams.ts';
 import { keepPublicKey } from './keys/public-key-files.ts';
 import { PairedDevice } from './testing/paired-device.ts';
@@ -100,17 +102,29 @@ describe('two ends of a tunnel', () => {
     expect(await hub.tunnel.exchangeNow('nobody')).toBeUndefined();
   });
 
+  test('key_out gets the exchanged key, 0600, for other programs', async () => {
+    const path = join(node.keysDir, 'out', 'psk');
+    const settings = atNode();
+    await node.tunnel.removePeer('hub');
+    await node.tunnel.setPeer({ ...settings, rosenpass: { ...settings.rosenpass!, keyOut: path } });
+    await until(() => node.tunnel.peer('hub')?.generation === 1);
+    const held = node.device.held.values().next().value?.presharedKey ?? new Uint8Array();
+    expect(readFileSync(path, 'utf8').trim()).toBe(Buffer.from(held).toString('base64'));
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await until(() => hub.tunnel.peer('node-1')?.generation === 3);
+  });
+
   test('a cut on one side ends the session until the next exchange', async () => {
     expect(await hub.tunnel.cut('node-1')).toBe(true);
     expect(PairedDevice.shakeHands(hub.device, node.device)).toBe(false);
     expect((await node.tunnel.exchangeNow('hub'))?.ok).toBe(true);
-    await until(() => hub.tunnel.peer('node-1')?.generation === 3);
+    await until(() => hub.tunnel.peer('node-1')?.generation === 4);
     expect(PairedDevice.shakeHands(hub.device, node.device)).toBe(true);
   });
 
   test('the mode changes in place; another address begins the peer anew', async () => {
     await hub.tunnel.setPeer({ ...atHub(), mode: 'permissive' });
-    expect(hub.tunnel.peer('node-1')).toMatchObject({ mode: 'permissive', generation: 3 });
+    expect(hub.tunnel.peer('node-1')).toMatchObject({ mode: 'permissive', generation: 4 });
     await hub.tunnel.setPeer({ ...atHub(), address: '10.90.0.3' });
     expect(hub.tunnel.peer('node-1')).toMatchObject({ mode: 'strict', generation: 0, address: '10.90.0.3' });
     expect((await node.tunnel.exchangeNow('hub'))?.ok).toBe(true);

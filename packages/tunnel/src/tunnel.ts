@@ -21,6 +21,7 @@ import { DropBook } from './drop-book.ts';
 import { ExchangeDriver, type ExchangeNews } from './exchange-driver.ts';
 import type { StepPool } from './steps/step-pool.ts';
 import { type PeerTally, showPeer, type TunnelPeerSettings } from './tunnel-peer.ts';
+import { putKeyOut } from './keys/put-key-out.ts';
 import { TunnelKeyError } from './keys/tunnel-key-error.ts';
 
 export type TunnelEvent =
@@ -42,7 +43,13 @@ export type TunnelParts = {
   onEvent: (event: TunnelEvent) => void;
 };
 
-type Entry = { settings: TunnelPeerSettings; tally: PeerTally; wireguardEndpoint: Endpoint | undefined };
+type Entry = {
+  settings: TunnelPeerSettings;
+  tally: PeerTally;
+  wireguardEndpoint: Endpoint | undefined;
+  /** Its Rosenpass key, as the exchange has it. */
+  known?: KnownKey;
+};
 type Waiting = { peer: string; end: (error: string | undefined) => void };
 
 /** How long `exchangeNow` waits. */
@@ -292,6 +299,8 @@ export class Tunnel implements AsyncDisposable {
 
   #addToExchange({ id, rosenpass }: TunnelPeerSettings, key: KnownKey | undefined): void {
     if (rosenpass === undefined || key === undefined) return;
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.known = key;
     const { exchange, clock } = this.#parts;
     const { schedule, version, ciphertext, endpoint, presharedKey } = rosenpass;
     const peer = { id, key, ownKey: this.#beginsWith, schedule, version, ciphertext, endpoint, presharedKey };
@@ -310,7 +319,10 @@ export class Tunnel implements AsyncDisposable {
     const { log, onEvent } = this.#parts;
     const failed = (error: unknown) => log.error('the PSK of a peer could not be changed', { peer: news.peer, error });
     if (news.effect === 'dropped') return this.#onDropped(news);
-    if (news.effect === 'stale') return void this.#psks.stale(news.peer).catch(failed);
+    if (news.effect === 'stale') {
+      this.#putKey(news.peer, this.#parts.random(32), 'stale');
+      return void this.#psks.stale(news.peer).catch(failed);
+    }
     const { peer, role, ownKey, version, ciphertext, osk } = news;
     const entry = this.#entries.get(peer);
     if (entry === undefined) return void osk.fill(0);
@@ -319,10 +331,23 @@ export class Tunnel implements AsyncDisposable {
     tally.lastError = undefined;
     tally.last = { at: this.#parts.clock.now(), role, version, ciphertext };
     log.debug('exchanged', { peer, role, version, ciphertext });
+    this.#putKey(peer, osk, 'exchanged');
     this.#psks.exchanged(peer, osk).then(() => {
       this.#settle(peer, undefined);
       onEvent({ event: 'exchanged', peer, role, ownKey });
     }, failed);
+  }
+
+  #putKey(id: string, key: Uint8Array, reason: 'exchanged' | 'stale'): void {
+    const entry = this.#entries.get(id);
+    const path = entry?.settings.rosenpass?.keyOut;
+    if (entry?.known === undefined || path === undefined) return;
+    const { known: peer, tally } = entry;
+    try {
+      putKeyOut({ path, peer, version: tally.last?.version ?? 'V03', key }, reason);
+    } catch (error) {
+      this.#parts.log.error('the key file for other programs was not written', { path, error });
+    }
   }
 
   #onDropped({ peer, reason, detail }: Extract<ExchangeNews, { effect: 'dropped' }>): void {

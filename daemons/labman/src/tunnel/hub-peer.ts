@@ -72,6 +72,7 @@ export function hubPeer(hub: HubState, config: TunnelConfig, reached: Reached): 
         version: rosenpass.version === 'auto' ? (hub.rosenpassVersion ?? 'auto') : rosenpass.version,
         ciphertext: rosenpass.ciphertext === 'auto' ? (hub.rosenpassCiphertext ?? 'auto') : rosenpass.ciphertext,
         presharedKey: presharedKey(rosenpass.presharedKeyPath),
+        keyOut: rosenpass.keyOut,
       },
     }),
   };
