@@ -156,6 +156,22 @@ describe('nodes', () => {
     expect([...world.peers.values()].map(({ name }) => name)).toEqual([first?.name ?? '']);
   });
 
+  test.each([
+    ['made anew: the nodes must come in again, since their sessions are gone', 0],
+    ['that outlived labd: nothing happens to its sessions', 2],
+  ])('a device %s', async (_, adopted) => {
+    await join();
+    const registered = async () =>
+      (await ground.store.read(system('test'), (db) => db.selectFrom('nodes').selectAll().execute())).map(
+        (node) => node.registered_at !== null,
+      );
+    expect(await registered()).toEqual([true]);
+    world.adopted = adopted;
+    world.lose();
+    await look();
+    expect(await registered()).toEqual([adopted > 0]);
+  });
+
   test('one that cannot be set keeps no other from its place', async () => {
     await join(1);
     await join(2);

@@ -40,6 +40,8 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   #running = Promise.resolve();
   /** Undefined while the device is gone and not open again. */
   #open: OpenTunnel | undefined;
+  /** The device was made anew: the nodes' sessions ended with the last one, and they do not know it. */
+  #lostSessions = false;
 
   constructor(parts: TunnelHubParts) {
     this.#parts = parts;
@@ -98,6 +100,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     const { ground, onDevice } = this.#parts;
     const open = await ground.open();
     this.#open = open;
+    this.#lostSessions = (await open.tunnel.device.peers()).length === 0;
     const onEvent = (event: DeviceEvent) => {
       onDevice(event);
       // Somebody deleted it: the reconciler opens another, with all peers.
@@ -143,6 +146,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
         .where('removed_at', 'is', null)
         .execute(),
     );
+    if (this.#lostSessions) await this.#callNodesBack();
     const ids = new Set(wanted.map(({ id }) => id));
     const unwanted = [...this.#done.keys()].filter((id) => !ids.has(id));
     const removals = await Promise.allSettled(unwanted.map((id) => this.removePeer(id)));
@@ -155,6 +159,26 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     }
     // Told, and tried again at the next look.
     for (const removal of removals) if (removal.status === 'rejected') throw removal.reason;
+  }
+
+  /** Left to themselves they would notice in two minutes. Their next heartbeat is told to register, which begins a session. */
+  async #callNodesBack(): Promise<void> {
+    const { store, replicaId } = this.#parts;
+    await store.write(reconciler, (tx) =>
+      tx
+        .updateTable('nodes')
+        .set({ registered_at: null })
+        .where('id', 'in', (of) =>
+          of
+            .selectFrom('tunnel_peers')
+            .select((peer) => peer.ref('node_id').$notNull().as('id'))
+            .where('replica_id', '=', replicaId)
+            .where('node_id', 'is not', null)
+            .where('removed_at', 'is', null),
+        )
+        .execute(),
+    );
+    this.#lostSessions = false;
   }
 
   async #setById(id: string): Promise<void> {

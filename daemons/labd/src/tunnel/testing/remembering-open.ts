@@ -62,7 +62,10 @@ export function rememberingOpen() {
     },
   };
   const listeners: ((event: DeviceEvent) => void)[] = [];
-  const device = { watch: (listener: (event: DeviceEvent) => void) => void listeners.push(listener) };
+  const device = {
+    watch: (listener: (event: DeviceEvent) => void) => void listeners.push(listener),
+    peers: () => Promise.resolve(Array.from({ length: world.adopted }, () => ({}))),
+  };
   const open = () =>
     ({
       tunnel: { ...tunnel, device },
@@ -75,6 +78,8 @@ export function rememberingOpen() {
     /** How often the device was opened, and freed from what an earlier run left there. */
     opened: 0,
     sweeps: 0,
+    /** Peers that an earlier run left in it. */
+    adopted: 0,
     /** It refuses to let peers go. */
     isBusy: false,
     /** Somebody deletes the interface. */
