@@ -240,3 +240,79 @@ describe('a node at its Conplane', () => {
     expect(beats.length).toBeGreaterThan(4);
   });
 });
+
+describe('another Rosenpass key (K8)', () => {
+  const [own, next] = ['1', '2'].map((digit) => ({
+    fingerprint: `sha256:${digit.repeat(64)}`,
+    publicKey: new Uint8Array(),
+  }));
+  const keys = { wireguard: 'W', rosenpass: () => [own, next] } as unknown as RegistrationParts['keys'];
+  const changed = new FleetError('PIN_MISMATCH', {
+    message: 'the keys of this node changed',
+    hint: 'labctl tunnel trust',
+  });
+  const shown = (requests: readonly Omit<NodeRegisterRequest, 'token'>[]) =>
+    requests.map((one) => one.rosenpass_public_key_sha256?.at(-1));
+
+  test('is shown when the Conplane knows it already: a crash, or a lost answer', async () => {
+    const takenKeys: string[] = [];
+    const { requests, registration, pass, end } = rig(
+      (request) => {
+        if (request.rosenpass_public_key_sha256 === own?.fingerprint) throw changed;
+        return taken();
+      },
+      { keys, onState: (_, { fingerprint }) => Promise.resolve(void takenKeys.push(fingerprint)) },
+    );
+    await pass(2_000);
+    end();
+    expect(shown(requests)).toEqual(['1', '2']);
+    expect(takenKeys).toEqual([next?.fingerprint ?? '']);
+    expect(registration.phase).toBe('registered');
+  });
+
+  test('is not shown while the one in use is taken', async () => {
+    const { requests, pass, end } = rig(() => taken(), { keys });
+    await pass(2_000);
+    end();
+    expect(shown(requests)).toEqual(['1']);
+  });
+
+  test('is registered when it is asked for, after what is under way', async () => {
+    const { requests, registration, pass, end } = rig(() => taken(), { keys });
+    const rekeying = registration.rekey(next as NonNullable<typeof next>, new AbortController().signal);
+    await pass(2_000);
+    await rekeying;
+    end();
+    expect(shown(requests)).toEqual(['1', '2']);
+  });
+
+  test('that nobody let in is refused, and nothing else changes', async () => {
+    const { requests, registration, states, pass, end } = rig(
+      (request) => {
+        if (request.rosenpass_public_key_sha256 === next?.fingerprint) throw changed;
+        return taken();
+      },
+      { keys },
+    );
+    await pass(1_000);
+    const rekeying = registration.rekey(next as NonNullable<typeof next>, new AbortController().signal);
+    await expect(rekeying).rejects.toThrow('keys of this node changed');
+    expect([registration.phase, states.length]).toEqual(['registered', 1]);
+    registration.again();
+    await pass(2_000);
+    end();
+    expect(shown(requests)).toEqual(['1', '2', '1']);
+  });
+
+  test('neither of which is known is told with the way out', async () => {
+    const { registration, pass, end } = rig(
+      () => {
+        throw changed;
+      },
+      { keys },
+    );
+    await pass(1_000);
+    end();
+    expect(registration.detail).toContain('the keys of this node changed; labctl tunnel trust');
+  });
+});

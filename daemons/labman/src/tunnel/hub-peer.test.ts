@@ -72,6 +72,7 @@ describe('where the hub is', () => {
     ['IPv6 where the range is IPv4', state({}, 'fd00::2')],
     ['the hub’s own address for us', state({}, '10.90.0.1')],
     ['an endpoint that is our own address', state({ wireguardEndpoint: '10.90.0.2:51820' })],
+    ['an exchange inside the tunnel', state({ rosenpassEndpoint: '10.90.0.1:9999' })],
     ['an endpoint that is none', state({ wireguardEndpoint: 'nowhere' })],
   ])('%s is refused (I10)', (_, hostile) => {
     let code: string | undefined;

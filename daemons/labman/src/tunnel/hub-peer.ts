@@ -36,9 +36,13 @@ export function hubPlace(state: NodeState, config: TunnelConfig): HubPlace | und
   const wireguard = parseHostPort(hub.wireguardEndpoint);
   if (wireguard === undefined)
     throw refused(`the hub’s endpoint is no host:port: ${hub.wireguardEndpoint.slice(0, 80)}`);
-  if (wireguard.host === address) throw refused('the hub’s endpoint is this node’s own tunnel address');
   const named = hub.rosenpassEndpoint === null ? undefined : parseHostPort(hub.rosenpassEndpoint);
   const rosenpass = hub.rosenpassSha256 === null ? undefined : (named ?? { host: wireguard.host, port: rosenpassPort });
+  // An exchange within the tunnel that it keys could never heal it (Q9).
+  for (const { host } of [wireguard, ...(rosenpass === undefined ? [] : [rosenpass])]) {
+    if (isInCidr(host, config.range))
+      throw refused(`the hub is to be dialled at ${host}, an address within the tunnel`);
+  }
   return { address, hubAddress: hub.address, wireguard, rosenpass };
 }
 

@@ -60,7 +60,8 @@ export class NodeTunnel implements AsyncDisposable {
   #fault: string | undefined;
   /** The pair that the hub knows or is hoped to know; undefined: the own one. */
   #beginsWith: OwnPair | undefined;
-  #isKeyDoubted = false;
+  /** While it is not known which pair the hub knows; another one at each doubt. */
+  #doubt: object | undefined;
   /** Work on the device, one after another. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -101,7 +102,7 @@ export class NodeTunnel implements AsyncDisposable {
 
   /** The hub has taken this own pair: exchanges are begun with it, one at once if it is another than before. */
   beginWith(pair: OwnPair): Promise<void> {
-    this.#isKeyDoubted = false;
+    this.#doubt = undefined;
     const before = this.#beginsWith ?? this.#parts.keys.ownKey;
     return before === pair ? Promise.resolve() : this.#inTurn(async () => this.#begin(pair));
   }
@@ -114,9 +115,9 @@ export class NodeTunnel implements AsyncDisposable {
 
   /** It is not known which of the two own pairs the hub knows: they are tried in turn until one is proven (K8). */
   doubtKey(): void {
-    if (this.#isKeyDoubted) return;
-    this.#isKeyDoubted = true;
-    void this.#tryKeysInTurn();
+    if (this.#doubt !== undefined) return;
+    this.#doubt = {};
+    void this.#tryKeysInTurn(this.#doubt);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -234,13 +235,13 @@ export class NodeTunnel implements AsyncDisposable {
     this.#open?.end.tunnel.beginWith(pair);
   }
 
-  async #tryKeysInTurn(): Promise<void> {
+  async #tryKeysInTurn(doubt: object): Promise<void> {
     const { clock, keys } = this.#parts;
     const { signal } = this.#ending;
     for (;;) {
       await clock.sleep(keyTrialMs, signal).catch(() => undefined);
       const { ownKey, nextKey } = keys;
-      if (signal.aborted || !this.#isKeyDoubted || nextKey === undefined) return;
+      if (signal.aborted || this.#doubt !== doubt || nextKey === undefined) return;
       const other = this.#beginsWith === nextKey ? ownKey : nextKey;
       await this.#inTurn(async () => this.#begin(other));
     }
@@ -249,7 +250,7 @@ export class NodeTunnel implements AsyncDisposable {
   #onEvent(event: TunnelEvent): void {
     const { log, onExchanged } = this.#parts;
     if (event.event === 'exchanged') {
-      this.#isKeyDoubted = false;
+      this.#doubt = undefined;
       onExchanged(event.ownKey);
     } else if (event.event === 'pq_active') log.info('the tunnel is post-quantum');
     else if (event.event === 'pq_stale') log.warn('the tunnel is NOT post-quantum', { reason: event.reason });
