@@ -33,8 +33,14 @@ export function redact(value: unknown, name = ''): unknown {
   return value;
 }
 
+const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\u001b': '\\e' };
+/** Nothing that a terminal obeys: control characters, C1 ones too, and those that turn the direction of text. */
 const oneLine = (text: string) =>
-  text.replace(/[\r\n\u001b]/g, (c) => (c === '\n' ? '\\n' : c === '\r' ? '\\r' : '\\e'));
+  text.replace(
+    // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (c) => escapes[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 function prettyLine(level: LogLevel, msg: string, fields: LogFields): string {
   const time = new Date().toISOString().slice(11, 23);

@@ -218,6 +218,20 @@ describe('cookies (D5)', () => {
     expect(counted(stolen)).toEqual({ cookie: 1 });
   });
 
+  test('whoever forges the address of a living peer cannot starve it: it may prove that it is there', () => {
+    const pair = new Pair(9);
+    pair.network.stepMs = 35;
+    pair.join();
+    pair.network.run(5_000);
+    const before = effectsOf(pair.b.effects, 'exchanged').length;
+    for (let ms = 0; ms < 400_000; ms += 20) {
+      pair.deliver(pair.b, junkFor(pair.b), { ...pair.atA, port: 1 + (ms % 60_000) });
+      pair.network.run(20);
+    }
+    expect(effectsOf(pair.b.effects, 'exchanged').length - before).toBeGreaterThanOrEqual(3);
+    expect(effectsOf(pair.b.effects, 'stale')).toEqual([]);
+  });
+
   test('known endpoints are never asked: old Rosenpass cannot answer', () => {
     const pair = busy();
     pair.introduce(pair.b, pair.a, { id: 'a', schedule: 'foreign', endpoint: stranger(7) });

@@ -250,4 +250,16 @@ describe('many peers (D7, H4)', () => {
     expect(() => a.exchange.addPeer(stranger(peersMax), 0)).toThrow(BoundPassed);
     expect(a.exchange.status().peers).toBe(peersMax);
   });
+
+  test('an InitConf that somebody kept opens nothing for a peer that was added again', () => {
+    const pair = new Pair(3);
+    const confirmations = tap(pair.network, messageType.initConf);
+    pair.join();
+    pair.network.run(2_000);
+    pair.network.apply(pair.b, pair.b.exchange.removePeer('a', pair.network.now));
+    pair.introduce(pair.b, pair.a, { id: 'a', schedule: 'hub' });
+    const replayed = pair.deliver(pair.b, confirmations[0]!, { address: '203.0.113.66', port: 6 });
+    expect(dropsOf(replayed)).toEqual(['replay']);
+    expect(exchangesOf(pair.b)).toHaveLength(1);
+  });
 });

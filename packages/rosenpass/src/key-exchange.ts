@@ -70,6 +70,8 @@ export class KeyExchange implements Disposable {
   addPeer(options: PeerOptions, now: number): Effect[] {
     const peer = createPeer(options);
     if (peer.endpoint !== undefined) peer.endpoint = normalized(peer.endpoint);
+    // A biscuit of before, kept by whoever listened, opens nothing for a peer that was added again.
+    peer.lastBiscuit = this.#core.biscuits;
     this.#core.peers.add(peer);
     return this.#plan(peer, now);
   }

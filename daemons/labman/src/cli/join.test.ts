@@ -42,9 +42,10 @@ describe('labman join', () => {
 
   test('adds to settings that are there; those that name a Conplane already stay as they are', () => {
     const before = '[[endpoints]]\nname = "a"\nbase_url = "http://127.0.0.1:11434/v1"\n';
-    writeFileSync(file(), before);
+    writeFileSync(file(), before, { mode: 0o600 });
     joinConplane(onboarding(), file());
     const after = readFileSync(file(), 'utf8');
+    expect(statSync(file()).mode & 0o777).toBe(0o600);
     expect(after.startsWith(before.trimEnd())).toBe(true);
     rmSync(join(folder, 'node.token'));
     expect(() => joinConplane(onboarding(), file())).toThrow('has [control_plane] already');

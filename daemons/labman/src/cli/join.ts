@@ -1,5 +1,5 @@
 /** `labman join` (network plane N2): the onboarding string becomes settings and a token file. Nothing is sent. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join as joinPath } from 'node:path';
 import { parseJson } from '@labmesh/kit/parse-json';
 import { writePrivateFile, writeWholeFile } from '@labmesh/kit/saved-file';
@@ -78,7 +78,9 @@ export function joinConplane(text: string, config: string): Joined {
   }
   writePrivateFile(tokenFile, `${onboarding.token}\n`);
   const tables = joinTables(onboarding, tokenFile);
-  writeWholeFile(config, old === undefined ? head + tables : `${old.trimEnd()}\n\n${tables}`, 0o644);
+  // Keys of endpoints may stand in it: what was closed stays closed.
+  const mode = old === undefined ? 0o644 : statSync(config).mode & 0o777;
+  writeWholeFile(config, old === undefined ? head + tables : `${old.trimEnd()}\n\n${tables}`, mode);
   return { config, tokenFile, onboarding };
 }
 

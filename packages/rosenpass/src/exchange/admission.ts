@@ -70,14 +70,17 @@ export class Admission {
     const key = sourceKey(source.address);
     const liveUntil = this.#known.get(key);
     const live = liveUntil !== undefined && liveUntil > now;
-    const exempt = liveUntil !== undefined || this.#mode === 'off';
-    const demanded = this.#mode === 'always' && !exempt;
+    // Old releases cannot prove anything; but where a peer lives, whoever forges its address must not starve it.
+    const exempt = this.#mode === 'off' || (liveUntil !== undefined && !live);
+    const demanded = this.#mode === 'always' && liveUntil === undefined;
     if (!demanded && this.#unproven.sources.take(key, now) && (live || this.#unproven.unknown.take(now))) {
       return live ? 'live' : 'unknown';
     }
-    if (exempt || !(demanded || busy)) return 'rate';
+    if (exempt || !(demanded || busy || live)) return 'rate';
     if (!this.#cookies.fits(source, initHello, now)) return 'cookie';
-    return this.#proven.sources.take(key, now) && this.#proven.unknown.take(now) ? 'unknown' : 'rate';
+    if (!this.#proven.sources.take(key, now)) return 'rate';
+    if (live) return 'live';
+    return this.#proven.unknown.take(now) ? 'unknown' : 'rate';
   }
 
   /** Whether a RespHello of our own handshake may cost a decapsulation: it needs no more than its session id to try. */

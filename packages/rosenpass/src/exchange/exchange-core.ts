@@ -35,6 +35,9 @@ const failureReasons: Readonly<Record<StepFailure, DropReason>> = {
   worker_lost: 'queue',
 };
 
+/** A peer that exchanges more often than this pays with its tokens. */
+const oftenMs = 30_000;
+
 export class ExchangeCore {
   readonly suites: Suites;
   readonly random: Random;
@@ -109,13 +112,15 @@ export class ExchangeCore {
   /** The handshake is proven on this side: the peer is where the message came from, and has a new key. */
   exchanged(peer: Peer, ck: ChainingKey, how: Proven, source: Endpoint, now: number): void {
     const { role, dialect, ownKey } = how;
+    const since = now - (peer.last?.at ?? -Infinity);
     peer.endpoint = source;
     peer.last = { at: now, role, dialect };
     peer.staleAt = now + keyLifeMs;
     peer.attempt = undefined;
     peer.nextExchangeAt = begins(peer) ? now + nextExchangeDelay(peer.schedule, role, this.unit()) : Infinity;
     rememberDialect(peer, dialect);
-    if (role === 'responder') this.admission.completed(source, now);
+    // Not for one that exchanges again and again: each exchange costs a worker 8 ms.
+    if (role === 'responder' && since > oftenMs) this.admission.completed(source, now);
     this.admission.learn(source.address, now + keyLifeMs);
     this.touch(peer);
     const osk = ck.derive('osk');

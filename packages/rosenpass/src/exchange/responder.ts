@@ -93,7 +93,7 @@ export class Responder {
       }
       if (result.step === 'answer') return this.#answer(peer, { ...received, now }, ciphertext, result);
       if (result.step !== 'authenticated') return core.dropFailed(result, source, peer);
-      // Only now is it sure who speaks so, and worth the operator's attention.
+      // The name is in it, and whoever knows both public keys can write it: told, never believed.
       if (refused !== undefined) core.drop(refused.reason, source, peer, refused.detail);
     });
   }

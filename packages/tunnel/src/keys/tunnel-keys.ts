@@ -4,6 +4,7 @@
  */
 import type { Logger } from '@labmesh/kit/log';
 import type { OwnKey } from '@labmesh/rosenpass/effects';
+import { hideMemory } from '@labmesh/wireguard/ffi/hide-memory';
 import { nextKeyPaths, promoteNextKeys, settleNextKeys } from './next-key-files.ts';
 import { dropPublicKey, keepPublicKey } from './public-key-files.ts';
 import {
@@ -53,6 +54,7 @@ export class TunnelKeys implements AsyncDisposable {
   /** @throws TunnelKeyError KEY_FILE_MODE, KEY_FILE_INVALID, ROSENPASS_KEY_INVALID */
   static async open(options: TunnelKeysOptions): Promise<TunnelKeys> {
     const { rosenpass, keysDir, workers, cacheBytes, log } = options;
+    if (!hideMemory()) log.warn('the memory of this process, keys and all, may be dumped: it could not be hidden');
     const wireguard = loadWireguardKeys(options.wireguard);
     const hasNext = settleNextKeys(rosenpass);
     await using opening = new AsyncDisposableStack();

@@ -193,6 +193,22 @@ describe('PSKs of a strict peer', () => {
     expect(pq()).toMatchObject({ pq: 'stale', reason: 'no_session' });
   });
 
+  test('a clock that is moved in small steps is no proof either', async () => {
+    const { clock, manager, handshake, pass, pq } = rig();
+    await manager.exchanged('hub', osk(1));
+    await pass(1_000);
+    handshake();
+    await pass(1_000);
+    const wall = clock.wall.bind(clock);
+    let back = 0;
+    clock.wall = () => wall() - back;
+    for (let step = 0; step < 5; step++) {
+      back += 500;
+      await pass(1_000);
+    }
+    expect(pq()).toMatchObject({ pq: 'stale', reason: 'clock_jump' });
+  });
+
   test('an operator’s cut lasts until the next exchange', async () => {
     const { device, manager, handshake, pass, pq } = rig();
     await manager.exchanged('hub', osk(1));
@@ -239,6 +255,13 @@ describe('PSKs of a permissive peer', () => {
     expect(pq()).toMatchObject({ pq: 'stale', pskKind: 'random' });
     await manager.setMode('hub', 'permissive');
     expect(pq()).toMatchObject({ pq: 'off', reason: 'permissive_fallback' });
+  });
+
+  test('a classical peer that is made strict loses its session at once', async () => {
+    const { device, manager } = rig({ ...permissive, hasRosenpass: false });
+    await manager.setMode('hub', 'strict');
+    expect(device.cuts).toBe(1);
+    expect(device.psk).not.toEqual(osk(0));
   });
 
   test('a classical peer has no PSK and never claims one', async () => {

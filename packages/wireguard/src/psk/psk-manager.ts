@@ -82,7 +82,7 @@ export class PskManager {
     if (record === undefined || record.peer.mode === mode) return;
     record.peer = { ...record.peer, mode };
     await this.#inTurn(id, async (now) => {
-      if (mode === 'strict' && record.isFallback) {
+      if (mode === 'strict' && (record.isFallback || record.kind === 'none')) {
         record.isFallback = false;
         await this.#cut(record);
       } else if (mode === 'permissive' && now.mono >= record.staleAt) await this.#fallBack(record);
@@ -136,7 +136,7 @@ export class PskManager {
       // Before the handshake that it might explain.
       record.checkClock(now);
       const peer = seen.get(hex(record.peer.publicKey));
-      record.seen(peer?.lastHandshakeMs, peer?.rxBytes ?? 0, peer?.txBytes ?? 0);
+      record.seen(peer?.lastHandshakeMs, peer?.rxBytes ?? 0, peer?.txBytes ?? 0, now);
       if (now.mono >= record.staleAt && this.#isDue(record)) due.push(this.stale(id));
       if (record.wantsExchange(now)) this.#askExchange(record);
       this.#judge(record, now);

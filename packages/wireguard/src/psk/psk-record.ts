@@ -42,6 +42,7 @@ export class PskRecord {
   #lastExchangeAt: number | undefined;
   #lastHandshakeMs: number | undefined;
   #isClockJumped = false;
+  /** Between the two clocks when the handshake was seen. */
   #offset: number;
   #writes: PskWrite[] = [];
   /** Exchanges asked for because no handshake followed a key. */
@@ -92,10 +93,11 @@ export class PskRecord {
   }
 
   /** What the device tells of the peer now. */
-  seen(handshakeMs: number | undefined, rxBytes: number, txBytes: number): void {
+  seen(handshakeMs: number | undefined, rxBytes: number, txBytes: number, now: Now): void {
     if (handshakeMs !== this.#lastHandshakeMs) {
       this.#lastHandshakeMs = handshakeMs;
       this.#isClockJumped = false;
+      this.#offset = now.wall - now.mono;
     }
     this.rxBytes = rxBytes;
     this.txBytes = txBytes;
@@ -106,11 +108,10 @@ export class PskRecord {
     this.#lastHandshakeMs = undefined;
   }
 
-  /** Notes a jump of the wall clock since the last look: the handshake that is known was timed by another clock. */
+  /** Notes a jump of the wall clock, at once or in small steps: the handshake that is known was timed by another clock. */
   checkClock(now: Now): void {
-    const offset = now.wall - now.mono;
-    if (Math.abs(offset - this.#offset) > jumpMs && this.#lastHandshakeMs !== undefined) this.#isClockJumped = true;
-    this.#offset = offset;
+    const moved = Math.abs(now.wall - now.mono - this.#offset);
+    if (moved > jumpMs && this.#lastHandshakeMs !== undefined) this.#isClockJumped = true;
   }
 
   judge(now: Now): PqVerdict {
