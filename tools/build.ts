@@ -32,7 +32,7 @@ const dist = join(root, 'dist');
 /** The program, then the threads that it starts: each is an entry point of its own. */
 const entries = [
   'apps/labctl/src/main.ts',
-  'packages/tunnel/src/step-worker.ts',
+  'packages/tunnel/src/steps/step-worker.ts',
   'packages/wireguard/src/native/tun-waiter.ts',
 ].map((path) => join(root, path));
 const demoModel = 'models/tiny-coder/coder.gguf';
