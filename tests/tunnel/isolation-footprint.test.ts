@@ -10,7 +10,7 @@ import { isolationCases } from '../harness/tunnel/site/isolation-matrix.ts';
 import { addresses, proxyPort, TunnelSite } from '../harness/tunnel/site/tunnel-site.ts';
 
 const caseMs = 60_000;
-const own = { name: 'labman0', table: 'labman' };
+const ours = { name: 'labman0', table: 'labman' };
 
 async function eventually(holds: () => Promise<boolean>, withinMs = 3_000): Promise<void> {
   for (const end = performance.now() + withinMs; performance.now() < end; await Bun.sleep(20))
@@ -65,7 +65,7 @@ for (const { title, backend, isolation, missing } of isolationCases) {
         await site.hostileHub(device);
         const url = `http://${addresses.nodeTunnel}:${proxyPort}/`;
         expect(await site.hub.run('curl', '-sS', '-m', '10', url)).toBe('proxy');
-        expect(await takeSnapshot(site.node, own)).toEqual(before);
+        expect(await takeSnapshot(site.node, ours)).toEqual(before);
         await checkInterface(device);
         expect(await device.ask('strayThreads', {})).toEqual([]);
         if (isolation === 'netns') {
@@ -76,6 +76,32 @@ for (const { title, backend, isolation, missing } of isolationCases) {
         await device.close();
         expect(await takeSnapshot(site.node)).toEqual(before);
         expect(await device.events()).toEqual([]);
+      },
+      caseMs,
+    );
+
+    test(
+      'a /128 is the only address of an IPv6 tunnel, too (I1)',
+      async () => {
+        await using site = await TunnelSite.open(0);
+        const before = await takeSnapshot(site.node);
+        const [own, peer, range] = ['fd00:90::2', 'fd00:90::1', 'fd00:90::/64'];
+        const hub = await site.hubDevice('native', { address: peer, range });
+        await hub.open();
+        const role = { kind: 'node', hubAddress: peer, proxyPort } as const;
+        const device = await site.nodeDevice(backend, isolation, { address: own, range, role });
+        await device.open();
+        await device.ask('serve', {});
+        await site.introduce(hub, device);
+        const url = `http://[${own}]:${proxyPort}/`;
+        expect(await site.hub.run('curl', '-sS', '-m', '20', '--retry', '3', '--retry-all-errors', url)).toBe('proxy');
+        const found = await runInside(device, 'ip', '-oneline', 'address', 'show', 'dev', 'labman0');
+        expect(found.trim().split('\n')).toHaveLength(1);
+        expect(found).toContain(`inet6 ${own} peer ${peer}/128 `);
+        expect(await runInside(device, 'cat', '/proc/sys/net/ipv6/conf/labman0/addr_gen_mode')).toBe('1\n');
+        expect(await takeSnapshot(site.node, ours)).toEqual(before);
+        await device.close();
+        expect(await takeSnapshot(site.node)).toEqual(before);
       },
       caseMs,
     );

@@ -158,11 +158,7 @@ async function openTwoSites(site: TunnelSite, backend: DeviceProcess['backend'])
     const node = await site.nodeDevice(plan.backend, plan.isolation, { host: plan.host, address });
     await node.open();
     await node.ask('serve', {});
-    const presharedKey = freshKey();
-    await hub.setPeer({ publicKey: publicKeyOf(node.config.privateKey), presharedKey, address, keepaliveS: 0 });
-    const endpoint = { address: addresses.hub, port: hubPort };
-    const publicKey = publicKeyOf(hub.config.privateKey);
-    await node.setPeer({ publicKey, presharedKey, address: addresses.hubTunnel, endpoint, keepaliveS: 5 });
+    await site.introduce(hub, node);
     nodes.push(node);
   }
   return { hub, nodes, urls: nodes.map(({ config }) => `http://${config.address}:8080/`) };

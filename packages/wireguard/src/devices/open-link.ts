@@ -140,10 +140,18 @@ async function readPort(opening: Opening): Promise<void> {
 
 /** In order; nothing of it is done yet. */
 export function linkSteps(config: DeviceConfig, backend: LinkBackend, options: IsolationOptions): LinkStep[] {
-  const { name, alias, mtu, address } = config;
+  const { name, alias, mtu } = config;
   const peer = peerOf(config);
   const moved = config.isolation === 'netns' && backend.bornOutside;
   const port = config.listen === undefined ? 'a random UDP port' : `UDP port ${config.listen.port}`;
+  const address: LinkStep = {
+    step: 'address',
+    detail: peer === config.address ? peer : `${config.address} peer ${peer}`,
+    run: (opening) => {
+      for (const { repair } of addressFaults(opening.socket, guardedLink(opening))) repair();
+    },
+  };
+  const up: LinkStep = { step: 'up', detail: name, run: ({ socket, index }) => setLinkUp(socket, index, mtu) };
   const all: (LinkStep | undefined)[] = [
     { step: 'check', detail: `${name} is free or marked ${alias}; addresses and MTU are allowed`, run: check },
     {
@@ -159,14 +167,8 @@ export function linkSteps(config: DeviceConfig, backend: LinkBackend, options: I
       run: ({ isolation }) => isolation.inside(() => closeInterface(name, isV6(config))),
     },
     { step: 'keys', detail: `private key, ${port}`, run: setKeys },
-    {
-      step: 'address',
-      detail: peer === address ? address : `${address} peer ${peer}`,
-      run: (opening) => {
-        for (const { repair } of addressFaults(opening.socket, guardedLink(opening))) repair();
-      },
-    },
-    { step: 'up', detail: name, run: ({ socket, index }) => setLinkUp(socket, index, mtu) },
+    // The kernel forgets now and then to make the route of an IPv6 peer when the interface comes up after its address.
+    ...(isV6(config) ? [up, address] : [address, up]),
     { step: 'port', detail: 'read the UDP port in use', run: readPort },
   ];
   return all.filter((step) => step !== undefined);

@@ -16,6 +16,7 @@ const tableLocal = 255;
 const protocolStatic = 4;
 const scopeLink = 253;
 const typeUnicast = 1;
+const noDuplicateDetection = 2;
 const addressHeaderBytes = 8;
 const routeHeaderBytes = 12;
 const { request, ack, dump, create, exclusive, replace } = requestFlags;
@@ -23,7 +24,9 @@ const { request, ack, dump, create, exclusive, replace } = requestFlags;
 const familyOf = (bytes: Uint8Array) => (bytes.length === 4 ? 2 : 10);
 
 function addressMessage(writer: MessageWriter, index: number, own: Uint8Array, peer: Uint8Array, prefix: number): void {
-  writer.u8(familyOf(own), prefix, 0, 0).u32(index);
+  // A tunnel has no neighbours that could have the address already; without this an IPv6 address is not usable at once.
+  const flags = own.length === 4 ? 0 : noDuplicateDetection;
+  writer.u8(familyOf(own), prefix, flags, 0).u32(index);
   writer.attribute(attributes.ownAddress, own).attribute(attributes.peerAddress, peer);
 }
 

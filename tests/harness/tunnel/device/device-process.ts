@@ -1,4 +1,5 @@
 /** A tunnel device in a process of its own on a host, used like one that is here. */
+import { readlinkSync } from 'node:fs';
 import type { DistantDevice } from '@labmesh/wireguard/devices/testing/device-conformance';
 import {
   type DeviceConfig,
@@ -26,6 +27,8 @@ type Waiting = { resolve: (value: unknown) => void; reject: (error: unknown) => 
 export class DeviceProcess implements DistantDevice {
   readonly config: DeviceConfig;
   readonly backend: DeviceBackend;
+  /** The network namespace of its host, as `net:[…]`; the process itself may be elsewhere for a moment. */
+  readonly home: string;
   readonly #child: Bun.Subprocess<'pipe', 'pipe', 'inherit'>;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
@@ -37,6 +40,7 @@ export class DeviceProcess implements DistantDevice {
   private constructor(host: TunnelHost, config: DeviceConfig, backend: DeviceBackend, prefix: readonly string[]) {
     this.config = config;
     this.backend = backend;
+    this.home = readlinkSync(`/proc/${host.pid}/ns/net`);
     this.#child = Bun.spawn(host.command([...prefix, process.execPath, program]), {
       stdio: ['pipe', 'pipe', 'inherit'],
     });

@@ -3,18 +3,24 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import type { DeviceProcess } from './device-process.ts';
 
 /** Descriptor of the tunnel's namespace, or undefined when the device is in the host's. */
-function namespaceFd(pid: number): string | undefined {
-  const home = readlinkSync(`/proc/${pid}/ns/net`);
-  return readdirSync(`/proc/${pid}/fd`).find((fd) => {
-    const target = readlinkSync(`/proc/${pid}/fd/${fd}`);
+function namespaceFd({ pid, home }: DeviceProcess): string | undefined {
+  return readdirSync(`/proc/${pid}/fd`).find((fd) => isAway(`/proc/${pid}/fd/${fd}`, home));
+}
+
+function isAway(path: string, home: string): boolean {
+  try {
+    const target = readlinkSync(path);
     return target.startsWith('net:') && target !== home;
-  });
+  } catch {
+    // Closed in the meantime.
+    return false;
+  }
 }
 
 /** Runs `argv` where the tunnel's interface is and gives what it wrote. @throws Error when it fails. */
 export async function runInside(device: DeviceProcess, ...argv: readonly string[]): Promise<string> {
-  const fd = namespaceFd(device.pid);
-  const namespace = fd === undefined ? `/proc/${device.pid}/ns/net` : `/proc/${device.pid}/fd/${fd}`;
+  const fd = namespaceFd(device);
+  const namespace = `/proc/${device.pid}/${fd === undefined ? 'ns/net' : `fd/${fd}`}`;
   const child = Bun.spawn(['nsenter', `--net=${namespace}`, '--', ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [code, text, error] = await Promise.all([
     child.exited,

@@ -143,6 +143,16 @@ export class TunnelSite implements AsyncDisposable {
     return this.keep(await DeviceProcess.start(this.hub, config, backend));
   }
 
+  /** Both ends know each other from now on, by the node's call. */
+  async introduce(hub: DeviceProcess, node: DeviceProcess): Promise<void> {
+    const presharedKey = freshKey();
+    const nodeKey = publicKeyOf(node.config.privateKey);
+    await hub.setPeer({ publicKey: nodeKey, presharedKey, address: node.config.address, keepaliveS: 0 });
+    const endpoint = { address: addresses.hub, port: hubPort };
+    const publicKey = publicKeyOf(hub.config.privateKey);
+    await node.setPeer({ publicKey, presharedKey, address: hub.config.address, endpoint, keepaliveS: 5 });
+  }
+
   /** A foreign end on a host: wireguard-go that takes every address from its peer and sends whatever it is told to. */
   async hostilePeer(host: TunnelHost, plan: HostilePlan): Promise<void> {
     const { name, own, peer, privateKey, peerKey, psk, endpoint } = plan;

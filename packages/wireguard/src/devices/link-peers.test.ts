@@ -1,0 +1,158 @@
+import { describe, expect, test } from 'bun:test';
+import { recordingSocket } from '../netlink/testing/recording-socket.ts';
+import type { DeviceConfig, DeviceRole } from '../tunnel-device.ts';
+import type { DeviceChange, DeviceReading, PeerChange, PeerReading, WireguardControl } from '../wireguard-control.ts';
+import { LinkPeers } from './link-peers.ts';
+import type { Opening } from './open-link.ts';
+
+const key = (byte: number) => new Uint8Array(32).fill(byte);
+const node: DeviceRole = { kind: 'node', hubAddress: '10.90.0.1', proxyPort: 8080 };
+
+/** Does what it is told, counts what it is asked, and is slow. */
+class FakeControl implements WireguardControl {
+  reads = 0;
+  changes: DeviceChange[] = [];
+  lastReading: DeviceReading | undefined;
+  readonly peers = new Map<string, PeerReading>();
+
+  async read(): Promise<DeviceReading> {
+    this.reads++;
+    await Bun.sleep(2);
+    const copies = [...this.peers.values()].map((peer) => ({ ...peer, presharedKey: peer.presharedKey.slice() }));
+    this.lastReading = { privateKey: key(9), listenPort: 51820, peers: copies };
+    return this.lastReading;
+  }
+
+  async write(change: DeviceChange): Promise<void> {
+    await Bun.sleep(1);
+    this.changes.push(change);
+    for (const peer of change.peers ?? []) this.#apply(peer);
+  }
+
+  #apply(change: PeerChange): void {
+    const hex = change.publicKey.toHex();
+    const known = this.peers.get(hex);
+    if (change.remove === true) this.peers.delete(hex);
+    else if (known !== undefined || change.updateOnly !== true) {
+      const fresh = { endpoint: undefined, keepaliveS: 0, lastHandshakeMs: undefined, rxBytes: 0, txBytes: 0 };
+      const allowedIps = change.onlyAddress === undefined ? (known?.allowedIps ?? []) : [`${change.onlyAddress}/32`];
+      const { publicKey, endpoint = known?.endpoint, keepaliveS = known?.keepaliveS ?? 0 } = change;
+      const presharedKey = (change.presharedKey ?? known?.presharedKey ?? key(0)).slice();
+      this.peers.set(hex, { ...fresh, ...known, publicKey, presharedKey, endpoint, keepaliveS, allowedIps });
+    }
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+function openPeers(role: DeviceRole) {
+  const control = new FakeControl();
+  const socket = recordingSocket();
+  const routes = new Set<string>();
+  const [name, alias, address, range] = ['labman0', 'labmesh:labman', '10.90.0.2', '10.90.0.0/16'];
+  const config: DeviceConfig = {
+    name,
+    alias,
+    role,
+    address: role.kind === 'hub' ? '10.90.0.1' : address,
+    range,
+    mtu: 1420,
+    privateKey: key(9),
+    isolation: 'none',
+  };
+  const opening = { config, control, socket, index: 7, routes } as unknown as Opening;
+  return { peers: new LinkPeers(opening), control, socket, routes };
+}
+
+const endpoint = { address: '192.0.2.1', port: 51820 };
+const hubPeer = { publicKey: key(1), presharedKey: key(5), address: '10.90.0.1', endpoint, keepaliveS: 25 };
+const nodePeer = (byte: number) => ({
+  publicKey: key(byte),
+  presharedKey: key(5),
+  address: `10.90.0.${byte}`,
+  keepaliveS: 0,
+});
+
+describe('keys', () => {
+  test('keys written together share one reading, and each sees its own (Q2)', async () => {
+    const { peers, control } = openPeers({ kind: 'hub' });
+    const all = Array.from({ length: 20 }, (_, i) => nodePeer(i + 2));
+    for (const peer of all) await peers.setPeer(peer);
+    const read = await Promise.all(all.map(({ publicKey }, i) => peers.setPsk(publicKey, key(100 + i))));
+    expect(read).toEqual(all.map((_, i) => key(100 + i)));
+    expect(control.reads).toBeLessThanOrEqual(3);
+    expect(control.lastReading?.privateKey).toEqual(key(0));
+    expect(control.lastReading?.peers.every(({ presharedKey }) => presharedKey.every((byte) => byte === 0))).toBe(true);
+  });
+
+  test('a late key does not bring a peer back', async () => {
+    const { peers, control } = openPeers(node);
+    await peers.setPeer(hubPeer);
+    const removing = peers.removePeer(key(1));
+    const late = peers.setPsk(key(1), key(6));
+    const cutting = peers.cutPeer(key(1), key(7));
+    await removing;
+    expect([await late, await cutting]).toEqual([undefined, false]);
+    expect(control.peers.size).toBe(0);
+  });
+
+  test('a cut is one request, and keeps where the peer is now', async () => {
+    const { peers, control } = openPeers(node);
+    await peers.setPeer(hubPeer);
+    const moved = { address: '198.51.100.7', port: 7 };
+    control.peers.get(key(1).toHex())!.endpoint = moved;
+    expect(await peers.cutPeer(key(1), key(8))).toBe(true);
+    expect(control.changes.at(-1)?.peers).toEqual([
+      { publicKey: key(1), remove: true },
+      { publicKey: key(1), presharedKey: key(8), endpoint: moved, keepaliveS: 25, onlyAddress: '10.90.0.1' },
+    ]);
+  });
+
+  test('a reading that fails fails all who waited for it', async () => {
+    const { peers, control } = openPeers(node);
+    await peers.setPeer(hubPeer);
+    control.read = () => Promise.reject(new Error('gone'));
+    const waiting = [peers.setPsk(key(1), key(2)), peers.setPsk(key(1), key(3))];
+    const ends = await Promise.allSettled(waiting);
+    expect(ends.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  });
+});
+
+describe('addresses and routes', () => {
+  const refused = { code: 'TUNNEL_ADDRESS_REFUSED' };
+
+  test('a node takes the hub’s address and no other (I10)', async () => {
+    const { peers, control } = openPeers(node);
+    for (const address of ['10.90.0.7', '10.90.0.2', '0.0.0.0', '192.168.7.1']) {
+      await expect(peers.setPeer({ ...hubPeer, address })).rejects.toMatchObject(refused);
+    }
+    const inward = { ...hubPeer, endpoint: { address: '10.90.0.1', port: 51820 } };
+    await expect(peers.setPeer(inward)).rejects.toMatchObject(refused);
+    expect(control.changes).toEqual([]);
+  });
+
+  test('a hub has a route for each node; one that moves has one, too (H1)', async () => {
+    const { peers, routes, socket } = openPeers({ kind: 'hub' });
+    await peers.setPeer(nodePeer(2));
+    await peers.setPeer(nodePeer(3));
+    expect([...routes]).toEqual(['10.90.0.2', '10.90.0.3']);
+    await expect(peers.setPeer({ ...nodePeer(2), address: '10.90.0.3' })).rejects.toMatchObject(refused);
+    await expect(peers.setPeer({ ...nodePeer(2), address: '10.90.0.1' })).rejects.toMatchObject(refused);
+    await expect(peers.setPeer({ ...nodePeer(2), address: '10.91.0.2' })).rejects.toMatchObject(refused);
+    await peers.setPeer({ ...nodePeer(2), address: '10.90.0.9' });
+    expect([...routes]).toEqual(['10.90.0.3', '10.90.0.9']);
+    await peers.removePeer(key(3));
+    await peers.removePeer(key(2));
+    expect([...routes]).toEqual([]);
+    // Three routes set, three removed: RTM_NEWROUTE 24, RTM_DELROUTE 25.
+    expect(socket.sent.map((each) => each[4])).toEqual([24, 24, 25, 24, 25, 25]);
+  });
+
+  test('what a device has already is known after adoption (H2)', async () => {
+    const { peers, control } = openPeers({ kind: 'hub' });
+    await control.write({ peers: [{ publicKey: key(2), presharedKey: key(5), onlyAddress: '10.90.0.2' }] });
+    await peers.adopt();
+    await expect(peers.setPeer({ ...nodePeer(3), address: '10.90.0.2' })).rejects.toMatchObject(refused);
+    expect(await peers.list()).toMatchObject([{ publicKey: key(2), address: '10.90.0.2' }]);
+  });
+});
