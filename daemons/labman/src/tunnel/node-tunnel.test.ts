@@ -83,7 +83,7 @@ function rig(options: { nextKey?: OwnPair; refuse?: (opening: number) => string 
         renew: () => Promise.resolve(),
         beginWith: ({ index }) => void calls.push(`begin ${index}`),
         removeOwnKey: (index) => void calls.push(`forget ${index}`),
-      } as never,
+      },
       [Symbol.asyncDispose]: () => Promise.resolve(void calls.push(`close ${number}`)),
     };
   };

@@ -6,7 +6,8 @@ import { isIPv6 } from 'node:net';
 import { errnoName, errnos, libc } from '../ffi/libc.ts';
 import type { Endpoint } from '../tunnel-device.ts';
 
-const [ipLevel, ipv6Level] = [0, 41];
+const ipLevel = 0;
+const ipv6Level = 41;
 const discover = { ip: 10, ipv6: 23 };
 /** Never fragment, and refuse what a router has refused before. */
 const always = 2;
@@ -29,17 +30,36 @@ type Sent = 'sent' | 'too large' | { reason: string };
 export async function probePath({ address, port }: Endpoint, bytes: number): Promise<PathProbe> {
   const isV6 = isIPv6(address);
   let refused: string | undefined;
-  const socket = await Bun.udpSocket({
+  const opening = Bun.udpSocket({
     ...(isV6 && { hostname: '::' }),
     connect: { hostname: address, port },
     // What a router says of the size comes as an error of the socket as well; the next send tells it. The runtime gives
     // the error first, its types say second.
     socket: { error: (...told: unknown[]) => void (refused ??= refusalIn(told)) },
   });
-  using closing = new DisposableStack();
-  closing.defer(() => socket.close());
+  const socket = await opening.catch((error: unknown) => refusalIn([error]) ?? 'refused');
+  if (typeof socket === 'string') return { kind: 'unreachable', reason: socket };
+  try {
+    const send = unfragmented(socket, isV6);
+    let sent = send(bytes);
+    if (sent === 'sent') {
+      await Bun.sleep(refusalWaitMs);
+      sent = send(bytes);
+    }
+    if (sent === 'too large') return { kind: 'too_large', bytes: largest(send, bytes) };
+    if (sent !== 'sent') return { kind: 'unreachable', reason: sent.reason };
+    return refused === undefined ? { kind: 'fits' } : { kind: 'unreachable', reason: refused };
+  } finally {
+    socket.close();
+  }
+}
+
+/** Sends that many bytes, in one piece or not at all. */
+function unfragmented(socket: object, isV6: boolean): (length: number) => Sent {
   const fd = fdOf(socket);
-  const send = (length: number): Sent => {
+  const [level, option] = isV6 ? [ipv6Level, discover.ipv6] : [ipLevel, discover.ip];
+  libc().setsockopt(fd, level, option, Int32Array.of(always), 4);
+  return (length) => {
     const payload = new Uint8Array(length);
     // An error that came back for the one before is told once.
     for (let tries = 0; ; tries++) {
@@ -49,16 +69,6 @@ export async function probePath({ address, port }: Endpoint, bytes: number): Pro
       if (errno !== errnos.ECONNREFUSED || tries > 0) return { reason: errnoName(errno) };
     }
   };
-  const option = isV6 ? [ipv6Level, discover.ipv6] : [ipLevel, discover.ip];
-  libc().setsockopt(fd, option[0] ?? 0, option[1] ?? 0, Int32Array.of(always), 4);
-  let sent = send(bytes);
-  if (sent === 'sent') {
-    await Bun.sleep(refusalWaitMs);
-    sent = send(bytes);
-  }
-  if (sent === 'too large') return { kind: 'too_large', bytes: largest(send, bytes) };
-  if (sent !== 'sent') return { kind: 'unreachable', reason: sent.reason };
-  return refused === undefined ? { kind: 'fits' } : { kind: 'unreachable', reason: refused };
 }
 
 /** Between what always passes and what did not. */
