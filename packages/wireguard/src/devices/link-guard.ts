@@ -30,6 +30,8 @@ export class LinkGuard implements Disposable {
   readonly #watch: NetlinkSocket;
   readonly #timer: ReturnType<typeof setInterval>;
   #tableLookedAtMs = 0;
+  /** What changed before the watch began is seen by the first look. */
+  #hasLooked = false;
   #repairsAtMs: number[] = [];
   /** The table is not in force: down on purpose until it is. */
   #suspended = false;
@@ -47,7 +49,8 @@ export class LinkGuard implements Disposable {
 
   #look(): void {
     const seen = this.#watch.drain();
-    const isOverrun = seen === 'overrun';
+    const isOverrun = seen === 'overrun' || !this.#hasLooked;
+    this.#hasLooked = true;
     try {
       if (performance.now() - this.#tableLookedAtMs >= tableLookMs) this.#lookAtTable();
       if (isOverrun || seen.some((message) => this.#concernsUs(message))) {

@@ -145,7 +145,14 @@ describe('addresses and routes', () => {
     await peers.removePeer(key(2));
     expect([...routes]).toEqual([]);
     // Three routes set, three removed: RTM_NEWROUTE 24, RTM_DELROUTE 25.
-    expect(socket.sent.map((each) => each[4])).toEqual([24, 24, 25, 24, 25, 25]);
+    expect(socket.sent.map((each) => each[4])).toEqual([24, 24, 24, 25, 25, 25]);
+  });
+
+  test('a peer that the device refuses leaves no route', async () => {
+    const { peers, control, routes } = openPeers({ kind: 'hub' });
+    control.write = () => Promise.reject(new Error('refused'));
+    await expect(peers.setPeer(nodePeer(2))).rejects.toThrow('refused');
+    expect([...routes]).toEqual([]);
   });
 
   test('what a device has already is known after adoption (H2)', async () => {

@@ -55,10 +55,17 @@ export class LinkPeers {
     return this.#inTurn(async () => {
       this.#checkPeer(peer);
       const { address, ...rest } = peer;
-      await this.#opening.control.write({ peers: [{ ...rest, onlyAddress: address }] });
-      this.#forgetRoute(peer.publicKey, address);
-      this.#owners.set(address, peer.publicKey.toHex());
+      const isKnown = this.#owners.has(address);
+      // First, because it fails where another interface has the route.
       if (this.#opening.config.role.kind === 'hub') this.#setRoute(address);
+      this.#owners.set(address, peer.publicKey.toHex());
+      try {
+        await this.#opening.control.write({ peers: [{ ...rest, onlyAddress: address }] });
+      } catch (error) {
+        if (!isKnown) this.#forgetAddress(address);
+        throw error;
+      }
+      this.#forgetOthers(peer.publicKey, address);
     });
   }
 
@@ -67,15 +74,17 @@ export class LinkPeers {
     this.#opening.routes.add(address);
   }
 
-  /** @param keep its address from now on, if any. */
-  #forgetRoute(publicKey: Uint8Array, keep?: string): void {
+  #forgetAddress(address: string): void {
+    this.#owners.delete(address);
+    if (!this.#opening.routes.delete(address)) return;
+    deleteHostRoute(this.#opening.socket, this.#opening.index, address);
+  }
+
+  /** Addresses of that peer, save the one that it has from now on. */
+  #forgetOthers(publicKey: Uint8Array, keep?: string): void {
     const hex = publicKey.toHex();
-    for (const [address, owner] of this.#owners) {
-      if (owner !== hex || address === keep) continue;
-      this.#owners.delete(address);
-      if (!this.#opening.routes.delete(address)) continue;
-      deleteHostRoute(this.#opening.socket, this.#opening.index, address);
-    }
+    const old = [...this.#owners].filter(([address, owner]) => owner === hex && address !== keep);
+    for (const [address] of old) this.#forgetAddress(address);
   }
 
   async setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<Uint8Array | undefined> {
@@ -119,7 +128,7 @@ export class LinkPeers {
   removePeer(publicKey: Uint8Array): Promise<void> {
     return this.#inTurn(async () => {
       await this.#opening.control.write({ peers: [{ publicKey, remove: true }] });
-      this.#forgetRoute(publicKey);
+      this.#forgetOthers(publicKey);
     });
   }
 

@@ -40,6 +40,29 @@ describe.skipIf(!canIsolate)('a network namespace (needs root)', () => {
     expect(() => other.inside(here)).toThrow('closed');
   });
 
+  test('without a way back the process ends (I6)', async () => {
+    // Closes all descriptors of namespaces while it is inside.
+    const program = `
+      import { closeSync, readdirSync, readlinkSync } from 'node:fs';
+      import { NetworkNamespace } from '${new URL('./network-namespace.ts', import.meta.url).pathname}';
+      const isNet = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd).startsWith('net:'); } catch { return false; } };
+      try {
+        NetworkNamespace.create().inside(() => {
+          for (const fd of readdirSync('/proc/self/fd').filter(isNet)) closeSync(Number(fd));
+        });
+      } finally {
+        console.log('went on');
+      }`;
+    const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'pipe', stderr: 'pipe' });
+    const [code, text, error] = await Promise.all([
+      child.exited,
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    expect([code, text]).toEqual([70, '']);
+    expect(error).toContain('the way back from the network namespace failed (EBADF)');
+  });
+
   test('has settings of its own', () => {
     const path = '/proc/sys/net/ipv4/conf/all/forwarding';
     const before = readFileSync(path, 'utf8');
