@@ -8,6 +8,7 @@ import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { NodeRegisterAnswer, NodeRegisterRequest } from '@labmesh/wire/node';
+import { TunnelError } from '@labmesh/wireguard/tunnel-device';
 import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
 import { readNodeState } from './node-file.ts';
@@ -179,6 +180,51 @@ describe('a node at its Conplane', () => {
     second.end();
     expect(second.registration.phase).toBe('registered');
     expect(readNodeState(stateDir)?.hub?.rosenpassSha256).toBe(sha);
+  });
+
+  test('a node that was removed registers again, and is told that the hub has no session with it', async () => {
+    const forgotten: boolean[] = [];
+    const onState: RegistrationParts['onState'] = (_, __, isForgotten) =>
+      Promise.resolve(void forgotten.push(isForgotten));
+    const { failBeats, pass, end, registration } = rig(() => taken(), { onState });
+    await pass(15_000);
+    failBeats(new FleetError('NOT_FOUND'));
+    await pass(10_000);
+    failBeats(new FleetError('UNAUTHENTICATED'));
+    await pass(10_000);
+    end();
+    expect(forgotten).toEqual([false, true, false]);
+    expect(registration.phase).toBe('registered');
+  });
+
+  test('again ends a wait: the operator let something in', async () => {
+    const { registration, requests, pass, end } = rig(() => {
+      throw new FleetError('TOKEN_INVALID');
+    });
+    await pass(5_000);
+    registration.again();
+    await pass(1_000);
+    end();
+    expect(requests.length).toBe(2);
+  });
+
+  test.each([
+    ['TUNNEL_BACKEND_MISSING', true],
+    ['TUNNEL_ISOLATION_UNAVAILABLE', true],
+    ['TUNNEL_NAME_TAKEN', true],
+    ['TUNNEL_ADDRESS_REFUSED', false],
+  ] as const)('%s, found when it is taken, ends the node: %p', async (code, isEnd) => {
+    const onState = () => Promise.reject(new TunnelError(code, 'not here'));
+    const { running, pass, end, requests } = rig(() => taken(), { onState });
+    await pass(10_000);
+    end();
+    expect(
+      await running.then(
+        () => false,
+        () => true,
+      ),
+    ).toBe(isEnd);
+    expect(requests.length > 1).toBe(!isEnd);
   });
 
   test('an answer without a hub does not make the next hub the first one', async () => {

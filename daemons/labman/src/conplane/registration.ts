@@ -9,6 +9,7 @@ import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { keepPublicKey, readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import type { NodeHeartbeatRequest, NodeInfo, NodeRegisterAnswer } from '@labmesh/wire/node';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { TunnelError } from '@labmesh/wireguard/tunnel-device';
 import type { ControlPlaneConfig } from '../config/read-control-plane.ts';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
 import type { ConplaneCalls } from './conplane-calls.ts';
@@ -57,6 +58,10 @@ const pinWaitMs = 30_000;
 const heartbeatMs = 10_000;
 const caps = { versions: ['V03', 'V02'], ciphertexts: ['pc188', 'r4-156'] };
 
+/** A right or a backend is missing, or the interface is somebody else's: no Conplane mends that. */
+const oursToMend = ['TUNNEL_BACKEND_MISSING', 'TUNNEL_ISOLATION_UNAVAILABLE', 'TUNNEL_NAME_TAKEN'];
+
+const isOurs = (error: unknown) => error instanceof TunnelError && oursToMend.includes(error.code);
 const isPinMismatch = (error: unknown) => error instanceof FleetError && error.code === 'PIN_MISMATCH';
 const isRefused = (error: unknown) => error instanceof FleetError && (error.status === 401 || error.status === 403);
 
@@ -101,7 +106,7 @@ export class Registration {
 
   /**
    * Runs until the signal ends it.
-   * @throws FleetError 401 or 403 when `on_auth_failure` is "stop"
+   * @throws FleetError 401 or 403 when `on_auth_failure` is "stop"; TunnelError when this machine cannot have a tunnel (N6)
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
@@ -125,6 +130,7 @@ export class Registration {
   #note(error: unknown, waitMs: number): number {
     const { log, config } = this.#parts;
     if (isRefused(error) && config.onAuthFailure === 'stop') throw error;
+    if (isOurs(error)) throw error;
     const isPin = error instanceof PinMismatch;
     this.#phase = isPin ? 'pin_mismatch' : isRefused(error) ? 'error' : 'starting';
     this.#detail = detailOf(error);
