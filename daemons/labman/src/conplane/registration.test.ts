@@ -197,6 +197,16 @@ describe('a node at its Conplane', () => {
     expect(registration.phase).toBe('registered');
   });
 
+  test('the way out stands there whole, however long the reason is', async () => {
+    const hint = `labctl tunnel trust ${'n'.repeat(64)} ${ownSha}`;
+    const { registration, pass, end } = rig(() => {
+      throw new FleetError('PIN_MISMATCH', { message: 'm'.repeat(5_000), hint });
+    });
+    await pass(1_000);
+    end();
+    expect(registration.detail).toEndWith(`m; ${hint}`);
+  });
+
   test('again ends a wait: the operator let something in', async () => {
     const { registration, requests, pass, end } = rig(() => {
       throw new FleetError('TOKEN_INVALID');

@@ -242,5 +242,6 @@ export class Registration {
 function detailOf(error: unknown): string {
   if (!(error instanceof Error)) return saidText(String(error));
   const hint = error instanceof FleetError ? error.hint : undefined;
-  return saidText(hint === undefined ? error.message : `${error.message}; ${hint}`);
+  // Each by itself: a long reason must not cut the way out off.
+  return hint === undefined ? saidText(error.message) : `${saidText(error.message)}; ${saidText(hint)}`;
 }
