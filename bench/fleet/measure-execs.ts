@@ -93,7 +93,7 @@ export async function measureSessions(stage: FleetStage): Promise<Record<string,
     exec_parallel_per_s: median(parallel.map(({ perS }) => perS)),
     exec_parallel_cpu_ms: median(parallel.map(({ cpuMs }) => cpuMs)),
     fan_out_ms: fanOutMs,
-    fan_out_ratio: fanOutMs / (sequential['exec_p50_ms'] ?? Number.NaN),
+    fan_out_ratio: fanOutMs / (sequential['exec_real_p50_ms'] ?? Number.NaN),
     ...(await measureStreams({ client, labd, agent, stage })),
   };
 }

@@ -5,9 +5,9 @@ import { pinned } from '../started-process.ts';
 import { benchLabd, costOf, type FleetStage, labdCore } from './stage.ts';
 
 export type LinkCosts = {
-  /** CPU from the first dial to the last HELLO_OK, over agents. */
+  /** CPU from the first dial to the last HELLO_OK of the second half, over them. */
   acceptCpuMs: number;
-  /** Memory that one more agent takes. */
+  /** Memory that the second half takes, over them: the first half has paid for code and heap. */
   kibPerAgent: number;
   /** Memory of the whole process with all of them. */
   rssMib: number;
@@ -20,8 +20,6 @@ export type LinkCosts = {
 
 const settleMs = 3_000;
 const watchMs = 20_000;
-/** The first ones pay for code and heap: their memory is not an agent's. */
-const firstShare = 1 / 4;
 
 const rssKibOf = (pid: number) => sumTree(pid, readStats()).rssBytes / 1024;
 
@@ -51,25 +49,26 @@ export async function measureLabd(stage: FleetStage): Promise<LinkCosts> {
 
 async function measureLinks({ fakes, agents }: FleetStage, pid: number, url: string): Promise<LinkCosts> {
   const percent = ({ cpuMs, wallMs }: { cpuMs: number; wallMs: number }) => (cpuMs / wallMs) * 100;
-  const count = Math.ceil(agents * firstShare);
-  await fakes.ask({ do: 'connect', url, count, firstBeatMs: 600_000 });
-  await fakes.ask({ do: 'disconnect' });
+  const half = Math.ceil(agents / 2);
+  // Beats begin when the last one is there.
+  const firstBeatMs = 4 * settleMs;
   await Bun.sleep(settleMs);
   const empty = await costOf(pid, () => Bun.sleep(watchMs / 2));
+  await fakes.ask({ do: 'connect', url, count: half, firstBeatMs });
+  await Bun.sleep(settleMs);
   const before = rssKibOf(pid);
-  // Beats begin when the last one is there.
-  const storm = await costOf(pid, () => fakes.ask({ do: 'connect', url, firstBeatMs: settleMs }));
+  const storm = await costOf(pid, () => fakes.ask({ do: 'connect', url, firstBeatMs }));
   await Bun.sleep(settleMs);
   const rssKib = rssKibOf(pid);
-  await Bun.sleep(settleMs);
+  await Bun.sleep(firstBeatMs);
   const { beats } = await fakes.ask({ do: 'counts' });
   const idle = await costOf(pid, () => Bun.sleep(watchMs));
   const counts = await fakes.ask({ do: 'counts' });
   if (counts.connected !== agents) throw new Error(`${agents - counts.connected} of ${agents} agents were lost`);
   const added = idle.cpuMs - (empty.cpuMs / empty.wallMs) * idle.wallMs;
   return {
-    acceptCpuMs: storm.cpuMs / agents,
-    kibPerAgent: (rssKib - before) / agents,
+    acceptCpuMs: storm.cpuMs / (agents - half),
+    kibPerAgent: (rssKib - before) / (agents - half),
     rssMib: rssKib / 1024,
     emptyCpuPercent: percent(empty),
     idleCpuPercent: percent(idle),

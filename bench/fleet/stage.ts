@@ -1,6 +1,5 @@
 /** The fleet that is measured: labd on core 0, everything that uses it on core 1, machines enrolled once for all parts. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RunningLabd, startLabd } from '../../tests/harness/start-labd.ts';
 import { type FakeAgents, startFakeAgents } from '../../tests/simulators/fleet/start-fake-agents.ts';
@@ -8,6 +7,11 @@ import { readStats, sumTree } from '../process-tree.ts';
 import { canPin, pinned } from '../started-process.ts';
 import { bundleOf, enrolUser, type UserIdentity } from './bench-client.ts';
 
+/**
+ * Not the folder for temporary files: each recording is a file of its own, and where many files were deleted in the last
+ * minutes ext4 takes half a millisecond to find room for the next.
+ */
+const cache = join(import.meta.dir, '../.cache');
 export const labdCore = 0;
 export const otherCore = 1;
 
@@ -26,7 +30,7 @@ exec_per_min = 1000000
 `;
 
 export type FleetStage = {
-  /** labd's, kept over its restarts. Nothing of it is deleted before the end: file systems remember that for minutes. */
+  /** labd's, kept over its restarts. */
   folder: string;
   fakes: FakeAgents;
   user: UserIdentity;
@@ -58,7 +62,8 @@ export async function benchLabd(folder: string): Promise<RunningLabd> {
 
 /** Enrols `agents` simulated machines, whose keys and requests are made before the clock runs, and the bench's user. */
 export async function prepareStage(owned: AsyncDisposableStack, agents: number): Promise<FleetStage> {
-  const folder = mkdtempSync(join(tmpdir(), 'labmesh-bench-'));
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, 'fleet-'));
   owned.defer(() => rmSync(folder, { recursive: true, force: true }));
   pinTo(process.pid, otherCore);
   const fakes = owned.use(startFakeAgents(pinned([], otherCore)));

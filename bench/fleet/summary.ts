@@ -70,7 +70,7 @@ const rows: readonly Row[] = [
   ['execs/s, 8 in flight', 'exec_parallel_per_s', 0],
   ['CPU ms of labd an exec, 8 in flight', 'exec_parallel_cpu_ms', 2],
   ['500 execs at once, ms', 'fan_out_ms', 0],
-  ['… / one exec', 'fan_out_ratio', 0],
+  ['… / one exec on a real agent', 'fan_out_ratio', 0],
   ['certificates/s, request to committed answer', 'certificates_per_s', 0],
   ['CPU ms of labd a certificate', 'certificate_cpu_ms', 2],
   ['certificates/s in process', 'issue_per_s', 0],
