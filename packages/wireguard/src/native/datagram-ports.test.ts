@@ -111,6 +111,30 @@ describe('ports that dial', () => {
     }
   });
 
+  test('what leaves while the socket is opened anew goes by the next one, and is no other bytes by then', async () => {
+    const hub = listener();
+    const ports = await openListeningPorts(['127.0.0.1'], 0, hub.onDatagram);
+    const dialled = await DialledPorts.open(() => {});
+    try {
+      await dialled.reach('hub', { address: '127.0.0.1', port: ports.port });
+      // As a handshake does that goes unanswered: sent, another socket asked for, and only then flushed.
+      const buffer = new Uint8Array(4);
+      dialled.send(buffer.subarray(0, 3), loopback(ports.port));
+      dialled.renew(loopback(ports.port));
+      expect(dialled.flush()).toBe(0);
+      await until(() => hub.heard.length > 0);
+      expect(hub.heard).toEqual([{ bytes: 3, address: '127.0.0.1', port: dialled.port, via: 0 }]);
+      dialled.renew(loopback(ports.port));
+      for (let n = 0; n < 200; n++) dialled.send(buffer, loopback(ports.port));
+      expect(dialled.flush()).toBe(72);
+      await until(() => hub.heard.length > 128);
+      expect(hub.heard).toHaveLength(129);
+    } finally {
+      ports.close();
+      dialled.close();
+    }
+  });
+
   test('IPv6 places too', async () => {
     const hub = listener();
     const ports = await openListeningPorts(['::1'], 0, hub.onDatagram);

@@ -14,10 +14,14 @@ type Place = {
   /** Undefined while there is no way there. */
   socket: Socket | undefined;
   waiting: Uint8Array[];
+  /** Copies of what was to leave while the socket was opened anew. */
+  kept: Uint8Array[];
   dialledAtMs: number;
   dialling: Promise<void> | undefined;
 };
 
+/** Datagrams that are kept while a socket is opened anew. */
+const keptMax = 128;
 /** A socket that cannot send is opened anew, this often at most. */
 const redialMs = 1_000;
 
@@ -52,7 +56,14 @@ export class DialledPorts implements DatagramPorts {
     this.#placeOf.set(peer, name);
     const known = this.#places.get(name);
     if (known?.socket !== undefined) return;
-    const place = known ?? { endpoint, socket: undefined, waiting: [], dialledAtMs: -Infinity, dialling: undefined };
+    const place = known ?? {
+      endpoint,
+      socket: undefined,
+      waiting: [],
+      kept: [],
+      dialledAtMs: -Infinity,
+      dialling: undefined,
+    };
     this.#places.set(name, place);
     await this.#dial(place);
   }
@@ -95,6 +106,7 @@ export class DialledPorts implements DatagramPorts {
   #flushPlace(place: Place): number {
     const { socket, waiting } = place;
     place.waiting = [];
+    if (socket === undefined && place.dialling !== undefined) return keep(place, waiting);
     const sendFrom = (at: number) => socket?.sendMany(at === 0 ? waiting : waiting.slice(at)) ?? 0;
     const { refused, full } = sendPastFaults(waiting.length, sendFrom);
     // Most likely the address it sends from is ours no longer.
@@ -110,6 +122,8 @@ export class DialledPorts implements DatagramPorts {
       .catch(() => {})
       .finally(() => {
         place.dialling = undefined;
+        place.waiting = [...place.kept.splice(0), ...place.waiting];
+        this.flush();
       });
     return place.dialling;
   }
@@ -141,4 +155,11 @@ export class DialledPorts implements DatagramPorts {
       },
     });
   }
+}
+
+/** Gives how many found no room. A handshake that asks for another socket must not be lost with the old one. */
+function keep(place: Place, datagrams: readonly Uint8Array[]): number {
+  const kept = datagrams.slice(0, keptMax - place.kept.length);
+  for (const datagram of kept) place.kept.push(new Uint8Array(datagram));
+  return datagrams.length - kept.length;
 }
