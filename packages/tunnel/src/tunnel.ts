@@ -8,7 +8,6 @@
  *
  * labman has one of these with one peer, the hub; labd one with a peer for each node.
  */
-import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { KnownKey, OwnKey } from '@labmesh/rosenpass/effects';
@@ -19,6 +18,8 @@ import type { Endpoint, PeerState, TunnelDevice } from '@labmesh/wireguard/tunne
 import type { Datagrams } from './datagrams.ts';
 import { DropBook } from './drop-book.ts';
 import { ExchangeDriver, type ExchangeNews } from './exchange-driver.ts';
+import { ExchangeWaits } from './exchange-waits.ts';
+import { isSameDevicePeer, isSameExchange } from './same-peer.ts';
 import type { StepPool } from './steps/step-pool.ts';
 import { type PeerTally, showPeer, type TunnelPeerSettings } from './tunnel-peer.ts';
 import { putKeyOut } from './keys/put-key-out.ts';
@@ -50,10 +51,7 @@ type Entry = {
   /** Its Rosenpass key, as the exchange has it. */
   known?: KnownKey;
 };
-type Waiting = { peer: string; end: (error: string | undefined) => void };
 
-/** How long `exchangeNow` waits. */
-const exchangeWaitMs = 10_000;
 const hexOf = (key: Uint8Array) => Buffer.from(key).toString('hex');
 
 export class Tunnel implements AsyncDisposable {
@@ -62,7 +60,7 @@ export class Tunnel implements AsyncDisposable {
   readonly #driver: ExchangeDriver;
   readonly #psks: PskManager;
   readonly #entries = new Map<string, Entry>();
-  readonly #waiting = new Set<Waiting>();
+  readonly #waits: ExchangeWaits;
   readonly #ending = new AbortController();
   #beginsWith: number;
   #polling = Promise.resolve();
@@ -72,6 +70,7 @@ export class Tunnel implements AsyncDisposable {
     this.#beginsWith = parts.ownKey.index;
     const { device, exchange, pool, clock, random, log } = parts;
     this.drops = new DropBook(clock, log);
+    this.#waits = new ExchangeWaits(clock);
     exchange.addOwnKey(parts.ownKey);
     this.#driver = new ExchangeDriver({ exchange, pool, clock, onNews: (news) => this.#onNews(news) });
     this.#psks = new PskManager({ device, clock, random, onEvent: (event) => this.#onPskEvent(event) });
@@ -197,18 +196,9 @@ export class Tunnel implements AsyncDisposable {
     if (entry === undefined) return undefined;
     if (entry.settings.rosenpass === undefined) return this.#result(entry, 0, 'this peer has no Rosenpass key');
     const begun = clock.now();
-    const { promise, resolve } = Promise.withResolvers<string | undefined>();
-    const waiting: Waiting = { peer: id, end: resolve };
-    const patience = new AbortController();
-    this.#waiting.add(waiting);
-    void clock.sleep(exchangeWaitMs, patience.signal).then(
-      () => resolve('ROSENPASS_TIMEOUT: no answer within 10 s; is UDP 9999 open at the hub?'),
-      () => undefined,
-    );
+    const ended = this.#waits.wait(id);
     this.startExchange(id);
-    const error = await promise;
-    patience.abort();
-    this.#waiting.delete(waiting);
+    const error = await ended;
     return this.#result(entry, clock.now() - begun, error);
   }
 
@@ -242,7 +232,7 @@ export class Tunnel implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
     this.#driver[Symbol.dispose]();
-    for (const { end } of this.#waiting) end('the tunnel was closed');
+    this.#waits.close();
     await this.#polling;
     this.#parts.exchange[Symbol.dispose]();
   }
@@ -333,7 +323,7 @@ export class Tunnel implements AsyncDisposable {
     log.debug('exchanged', { peer, role, version, ciphertext });
     this.#putKey(peer, osk, 'exchanged');
     this.#psks.exchanged(peer, osk).then(() => {
-      this.#settle(peer, undefined);
+      this.#waits.settle(peer, undefined);
       onEvent({ event: 'exchanged', peer, role, ownKey });
     }, failed);
   }
@@ -360,12 +350,8 @@ export class Tunnel implements AsyncDisposable {
     } else if (reason === 'version' || reason === 'encoding') {
       const code = `ROSENPASS_${reason.toUpperCase()}_MISMATCH`;
       entry.tally.lastError = code;
-      this.#settle(peer, `${code}: ${detail ?? 'the peer speaks another one'}`);
-    } else if (reason === 'state' && detail !== undefined) this.#settle(peer, detail);
-  }
-
-  #settle(peer: string, error: string | undefined): void {
-    for (const waiting of this.#waiting) if (waiting.peer === peer) waiting.end(error);
+      this.#waits.settle(peer, `${code}: ${detail ?? 'the peer speaks another one'}`);
+    } else if (reason === 'state' && detail !== undefined) this.#waits.settle(peer, detail);
   }
 
   #onPskEvent(event: PskEvent): void {
@@ -403,21 +389,4 @@ export class Tunnel implements AsyncDisposable {
       entry.wireguardEndpoint = places.get(hexOf(entry.settings.wireguardPublicKey));
     }
   }
-}
-
-const isSameBytes = (one: Uint8Array | undefined, two: Uint8Array | undefined) =>
-  one === undefined || two === undefined ? one === two : one.length === two.length && timingSafeEqual(one, two);
-
-/** Whether the peer can stay in the device as it is. */
-function isSameDevicePeer(old: TunnelPeerSettings, next: TunnelPeerSettings): boolean {
-  const place = ({ wireguardPublicKey, address, endpoint, keepaliveS }: TunnelPeerSettings) =>
-    JSON.stringify([hexOf(wireguardPublicKey), address, endpoint, keepaliveS]);
-  return place(old) === place(next);
-}
-
-/** Whether its key exchange can go on as it is. */
-function isSameExchange({ rosenpass: old }: TunnelPeerSettings, { rosenpass: next }: TunnelPeerSettings): boolean {
-  const place = (one: TunnelPeerSettings['rosenpass']) =>
-    JSON.stringify([one?.fingerprint, one?.schedule, one?.endpoint]);
-  return place(old) === place(next) && isSameBytes(old?.presharedKey, next?.presharedKey);
 }

@@ -30,6 +30,14 @@ const shown = (settings: TunnelPeerSettings): TunnelPeer => ({
   lastError: null,
 });
 
+const hubAddress = {
+  tunnelAddress: '10.90.0.1',
+  wireguardEndpoint: 'hub.example:51820',
+  rosenpassEndpoint: 'hub.example:9999',
+  wireguardPublicKey: `${'H'.repeat(42)}A=`,
+  rosenpassSha256: `sha256:${'f'.repeat(64)}`,
+};
+
 export function rememberingOpen() {
   const peers = new Map<string, TunnelPeerSettings>();
   const cuts: string[] = [];
@@ -85,13 +93,7 @@ export function rememberingOpen() {
     /** Somebody deletes the interface. */
     lose: () => listeners.at(-1)?.({ kind: 'gone' }),
     ground: {
-      address: {
-        tunnelAddress: '10.90.0.1',
-        wireguardEndpoint: 'hub.example:51820',
-        rosenpassEndpoint: 'hub.example:9999',
-        wireguardPublicKey: `${'H'.repeat(42)}A=`,
-        rosenpassSha256: `sha256:${'f'.repeat(64)}`,
-      },
+      address: hubAddress,
       rosenpassPublicKey: new Uint8Array([1, 2, 3]),
       open: () => {
         world.opened++;
