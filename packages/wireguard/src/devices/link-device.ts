@@ -51,7 +51,7 @@ export class LinkDevice implements TunnelDevice {
     for (const { run } of linkSteps(this.config, this.#backend, this.#options)) await run(opening);
     const peers = new LinkPeers(opening);
     await peers.adopt();
-    stack.use(new LinkGuard(guardedLink(opening), opening.isolation, (event) => this.#tell(event)));
+    stack.use(await LinkGuard.open(guardedLink(opening), opening.isolation, (event) => this.#tell(event)));
     this.#open = { opening, peers, stack: stack.move() };
   }
 

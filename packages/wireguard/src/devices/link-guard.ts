@@ -5,15 +5,20 @@
 import { closeInterface, isForwarding } from '../isolation/interface-settings.ts';
 import type { Isolation } from '../isolation/isolation.ts';
 import { findLink, setLinkDown } from '../netlink/links.ts';
-import { NetlinkSocket } from '../netlink/netlink-socket.ts';
+import { NetlinkSocket, openNetlink } from '../netlink/netlink-socket.ts';
+import { NetlinkWatch } from '../netlink/netlink-watch.ts';
 import { type NetlinkMessage, signedAt } from '../netlink/read-messages.ts';
 import type { DeviceEvent } from '../tunnel-device.ts';
 import { findFaults, type GuardedLink } from './link-faults.ts';
 
-/** Forwarding must be off again within 100 ms (I9). */
-const lookMs = 40;
-/** A table without owner that was removed must take the device down within 1 s (I13). */
-const tableLookMs = 400;
+/**
+ * Messages of the kernel are acted upon as they come; forwarding is off again within a few ms (I9 asks for 100). A table
+ * without owner has no messages: one that was removed takes the device down within 1 s (I13), and whatever was missed is
+ * seen then, too.
+ */
+const lookMs = 400;
+/** Changes that come together are one change. */
+const gatherMs = 30;
 /** More repairs in a minute mean that somebody works against us. */
 const repairsPerMinuteMax = 3;
 const minuteMs = 60_000;
@@ -27,50 +32,86 @@ export class LinkGuard implements Disposable {
   readonly #isolation: Isolation;
   readonly #emit: (event: DeviceEvent) => void;
   readonly #requests: NetlinkSocket;
-  readonly #watch: NetlinkSocket;
-  readonly #timer: ReturnType<typeof setInterval>;
-  #tableLookedAtMs = 0;
-  /** What changed before the watch began is seen by the first look. */
-  #hasLooked = false;
+  #watch: NetlinkWatch | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #gathering: ReturnType<typeof setTimeout> | undefined;
   #repairsAtMs: number[] = [];
   /** The table is not in force: down on purpose until it is. */
   #suspended = false;
+  #ended = false;
 
-  constructor(link: GuardedLink, isolation: Isolation, emit: (event: DeviceEvent) => void) {
+  private constructor(link: GuardedLink, isolation: Isolation, emit: (event: DeviceEvent) => void) {
     this.#link = link;
     this.#isolation = isolation;
     this.#emit = emit;
     this.#requests = isolation.inside(() => new NetlinkSocket('route'));
-    this.#watch = isolation.inside(() => new NetlinkSocket('route', groups));
-    this.#timer = setInterval(() => this.#look(), lookMs);
+  }
+
+  /** Looks at all once, then watches. @throws NetlinkError */
+  static async open(link: GuardedLink, isolation: Isolation, emit: (event: DeviceEvent) => void): Promise<LinkGuard> {
+    const guard = new LinkGuard(link, isolation, emit);
+    try {
+      await guard.#openWatch();
+      guard.#guarded(() => guard.#inspect(true));
+      guard.#lookLater();
+      return guard;
+    } catch (error) {
+      guard[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async #openWatch(): Promise<void> {
+    const fd = this.#isolation.inside(() => openNetlink('route', groups));
+    const onMessages = (messages: NetlinkMessage[]) => this.#guarded(() => this.#hear(messages));
+    // The next look opens another one and looks at all.
+    this.#watch = await NetlinkWatch.open(fd, onMessages, () => {});
+    if (this.#ended) this.#watch[Symbol.dispose]();
+  }
+
+  #lookLater(): void {
+    if (this.#ended) return;
+    this.#timer = setTimeout(() => void this.#look(), lookMs);
     // The tunnel must not keep a process alive that has nothing else to do.
     this.#timer.unref();
   }
 
-  #look(): void {
-    const seen = this.#watch.drain();
-    const isOverrun = seen === 'overrun' || !this.#hasLooked;
-    this.#hasLooked = true;
+  async #look(): Promise<void> {
+    this.#guarded(() => this.#lookAtTable());
+    const isBlind = this.#watch?.ended === true && !this.#ended;
+    // An error here shows as a watch that is still missing at the next look.
+    if (isBlind) await this.#openWatch().catch(() => {});
+    this.#guarded(() => this.#inspect(isBlind));
+    this.#lookLater();
+  }
+
+  #hear(messages: readonly NetlinkMessage[]): void {
+    if (messages.some(({ type }) => type === types.settings)) this.#inspectForwarding();
+    if (this.#gathering !== undefined || !messages.some((message) => this.#concernsUs(message))) return;
+    this.#gathering = setTimeout(() => {
+      this.#gathering = undefined;
+      this.#guarded(() => this.#inspect(true));
+    }, gatherMs);
+  }
+
+  #guarded(work: () => void): void {
+    if (this.#ended) return;
     try {
-      if (performance.now() - this.#tableLookedAtMs >= tableLookMs) this.#lookAtTable();
-      if (isOverrun || seen.some((message) => this.#concernsUs(message))) {
-        this.#inspect(isOverrun || seen.some(({ type }) => type === types.deletedRoute || type === types.newLink));
-      }
+      work();
     } catch (error) {
       // Half way through somebody else's change: the interface may be gone by now, and the next look shows it.
       const detail = error instanceof Error ? error.message : 'unknown';
-      this.#emit({ kind: 'changed', what: 'link', detail, restored: false });
+      if (!this.#ended) this.#emit({ kind: 'changed', what: 'link', detail, restored: false });
     }
   }
 
   #concernsUs({ type, payload }: NetlinkMessage): boolean {
-    if (type === types.settings || type === types.deletedRoute) return true;
+    if (type === types.deletedRoute) return this.#link.routes.size > 0;
     const known = [types.newLink, types.deletedLink, types.newAddress, types.deletedAddress];
     return known.includes(type) && signedAt(payload, 4, 4) === this.#link.index;
   }
 
   #lookAtTable(): void {
-    this.#tableLookedAtMs = performance.now();
     const broken = this.#brokenIsolation();
     if (broken === undefined && !this.#suspended) return;
     if (!this.#suspended) {
@@ -142,8 +183,10 @@ export class LinkGuard implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
-    this.#watch[Symbol.dispose]();
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#gathering);
+    this.#watch?.[Symbol.dispose]();
     this.#requests[Symbol.dispose]();
   }
 }

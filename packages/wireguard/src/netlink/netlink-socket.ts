@@ -23,9 +23,9 @@ export const requestFlags = {
 const family = 16;
 const raw = 3;
 const closeOnExec = 0o2000000;
+const nonBlocking = 0o4000;
 const level = 270;
 const options = { joinGroup: 1, extendedAck: 11, strictCheck: 12 };
-const doNotWait = 0x40;
 const types = { error: 2, done: 3 };
 const flagCapped = 0x100;
 const flagAttributes = 0x200;
@@ -52,6 +52,43 @@ function failureOf(message: NetlinkMessage, operation: string): NetlinkError | u
 /** What requests need of a socket. */
 export type NetlinkExchange = Pick<NetlinkSocket, 'exchange'>;
 
+function setOption(fd: number, name: number, value: number): number {
+  return libc().setsockopt(fd, level, name, Uint32Array.of(value), 4);
+}
+
+function prepare(fd: number, protocol: NetlinkProtocol, groups: readonly number[]): void {
+  const address = new Uint8Array(12);
+  address[0] = family;
+  if (libc().bind(fd, address, address.length) < 0) {
+    throw new NetlinkError(`bind a netlink socket (${protocol})`, libc().errno());
+  }
+  // Older kernels know neither; answers are then without text, dumps wider than asked.
+  setOption(fd, options.extendedAck, 1);
+  if (protocol === 'route') setOption(fd, options.strictCheck, 1);
+  for (const group of groups) {
+    if (setOption(fd, options.joinGroup, group) < 0) {
+      throw new NetlinkError(`watch netlink group ${group} (${protocol})`, libc().errno());
+    }
+  }
+}
+
+/**
+ * A descriptor of the caller's network namespace, which never blocks.
+ * @param groups multicast groups whose messages it gets.
+ * @throws NetlinkError when the kernel has no such protocol or refuses a group.
+ */
+export function openNetlink(protocol: NetlinkProtocol, groups: readonly number[] = []): number {
+  const fd = libc().socket(family, raw | closeOnExec | nonBlocking, netlinkProtocols[protocol]);
+  if (fd < 0) throw new NetlinkError(`open a netlink socket (${protocol})`, libc().errno());
+  try {
+    prepare(fd, protocol, groups);
+    return fd;
+  } catch (error) {
+    libc().close(fd);
+    throw error;
+  }
+}
+
 export class NetlinkSocket implements Disposable {
   readonly #fd: number;
   readonly #buffer = new Uint8Array(datagramBytesMax);
@@ -59,39 +96,9 @@ export class NetlinkSocket implements Disposable {
   #seq = 0;
   #closed = false;
 
-  /**
-   * @param groups multicast groups whose messages `drain` gives.
-   * @throws NetlinkError when the kernel has no such protocol or refuses a group.
-   */
-  constructor(protocol: NetlinkProtocol, groups: readonly number[] = []) {
-    this.#fd = libc().socket(family, raw | closeOnExec, netlinkProtocols[protocol]);
-    if (this.#fd < 0) throw new NetlinkError(`open a netlink socket (${protocol})`, libc().errno());
-    try {
-      this.#prepare(protocol, groups);
-    } catch (error) {
-      this[Symbol.dispose]();
-      throw error;
-    }
-  }
-
-  #prepare(protocol: NetlinkProtocol, groups: readonly number[]): void {
-    const address = new Uint8Array(12);
-    address[0] = family;
-    if (libc().bind(this.#fd, address, address.length) < 0) {
-      throw new NetlinkError(`bind a netlink socket (${protocol})`, libc().errno());
-    }
-    // Older kernels know neither; answers are then without text, dumps wider than asked.
-    this.#option(options.extendedAck, 1);
-    if (protocol === 'route') this.#option(options.strictCheck, 1);
-    for (const group of groups) {
-      if (this.#option(options.joinGroup, group) < 0) {
-        throw new NetlinkError(`watch netlink group ${group} (${protocol})`, libc().errno());
-      }
-    }
-  }
-
-  #option(name: number, value: number): number {
-    return libc().setsockopt(this.#fd, level, name, Uint32Array.of(value), 4);
+  /** @throws NetlinkError when the kernel has no such protocol. */
+  constructor(protocol: NetlinkProtocol) {
+    this.#fd = openNetlink(protocol);
   }
 
   /**
@@ -147,7 +154,7 @@ export class NetlinkSocket implements Disposable {
   /** One datagram of the answer, copied. */
   #receive(operation: string): NetlinkMessage[] {
     for (;;) {
-      const length = libc().recv(this.#fd, this.#buffer, datagramBytesMax, doNotWait);
+      const length = libc().recv(this.#fd, this.#buffer, datagramBytesMax, 0);
       if (length >= 0) {
         const messages = readMessages(this.#buffer.slice(0, length));
         this.#buffer.fill(0, 0, length);
@@ -166,21 +173,6 @@ export class NetlinkSocket implements Disposable {
     const ready = libc().poll(asked, 1, answerWaitMs);
     if (ready === 0) throw new NetlinkError(operation, errnos.ETIMEDOUT);
     if (ready < 0 && libc().errno() !== errnos.EINTR) throw new NetlinkError(operation, libc().errno());
-  }
-
-  /** Messages of the groups that wait here; 'overrun' when some were lost and everything must be looked at. */
-  drain(): NetlinkMessage[] | 'overrun' {
-    const found: NetlinkMessage[] = [];
-    while (!this.#closed && found.length < answerMessagesMax) {
-      const length = libc().recv(this.#fd, this.#buffer, datagramBytesMax, doNotWait);
-      if (length < 0) {
-        const errno = libc().errno();
-        if (errno === errnos.EINTR) continue;
-        return errno === errnos.ENOBUFS ? 'overrun' : found;
-      }
-      found.push(...readMessages(this.#buffer.slice(0, length)));
-    }
-    return found;
   }
 
   [Symbol.dispose](): void {

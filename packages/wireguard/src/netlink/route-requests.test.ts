@@ -29,8 +29,9 @@ function failure(work: () => unknown): NetlinkError {
 describe.skipIf(!canIsolate)('rtnetlink in a namespace of its own (needs root)', () => {
   const stack = new DisposableStack();
   const space = canIsolate ? stack.use(NetworkNamespace.create()) : undefined;
-  const open = (groups: number[] = []) => stack.use(space!.inside(() => new NetlinkSocket('route', groups)));
-  const socket = canIsolate ? open() : (undefined as unknown as NetlinkSocket);
+  const socket = canIsolate
+    ? stack.use(space!.inside(() => new NetlinkSocket('route')))
+    : (undefined as unknown as NetlinkSocket);
   afterAll(() => stack.dispose());
 
   const bridge = (name: string) => {
@@ -38,8 +39,7 @@ describe.skipIf(!canIsolate)('rtnetlink in a namespace of its own (needs root)',
     return findLink(socket, name)!.index;
   };
 
-  test('an interface is made, set, watched and removed', () => {
-    const watch = open([1, 5]);
+  test('an interface is made, set and removed', () => {
     const index = bridge('br7');
     setLinkAlias(socket, index, 'labmesh:labman');
     setLinkMtu(socket, index, 1300);
@@ -57,10 +57,6 @@ describe.skipIf(!canIsolate)('rtnetlink in a namespace of its own (needs root)',
     deleteLink(socket, index);
     expect(findLink(socket, 'br7')).toBeUndefined();
     expect(findLink(socket, index)).toBeUndefined();
-    const seen = watch.drain();
-    expect(seen).not.toBe('overrun');
-    expect(new Set(seen === 'overrun' ? [] : seen.map(({ type }) => type))).toEqual(new Set([16, 17]));
-    expect(watch.drain()).toEqual([]);
   });
 
   test('an address in peer form brings the one route; IPv6 alike', () => {
