@@ -11,7 +11,8 @@ import { watchOwnAddresses } from '@labmesh/wireguard/native/own-addresses';
 import type { TunnelView } from '@labmesh/wire/tunnel';
 import type { ChosenDevice } from './choose-device.ts';
 import { type Datagrams, DialledDatagrams, listenDatagrams } from './datagrams.ts';
-import { Tunnel, type TunnelEvent } from './tunnel.ts';
+import { Tunnel } from './tunnel.ts';
+import type { TunnelEvent } from './tunnel-parts.ts';
 import type { TunnelKeys } from './keys/tunnel-keys.ts';
 
 export type OpenTunnelOptions = {

@@ -8,10 +8,7 @@
  *
  * labman has one of these with one peer, the hub; labd one with a peer for each node.
  */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import type { KnownKey, OwnKey } from '@labmesh/rosenpass/effects';
-import type { KeyExchange } from '@labmesh/rosenpass/key-exchange';
 import type { ExchangeResult, TunnelPeer } from '@labmesh/wire/tunnel';
 import { type PskEvent, PskManager } from '@labmesh/wireguard/psk/psk-manager';
 import type { Endpoint, PeerState, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
@@ -20,29 +17,10 @@ import { DropBook } from './drop-book.ts';
 import { ExchangeDriver, type ExchangeNews } from './exchange-driver.ts';
 import { ExchangeWaits } from './exchange-waits.ts';
 import { isSameDevicePeer, isSameExchange } from './same-peer.ts';
-import type { StepPool } from './steps/step-pool.ts';
+import type { TunnelParts } from './tunnel-parts.ts';
 import { type PeerTally, showPeer, type TunnelPeerSettings } from './tunnel-peer.ts';
 import { putKeyOut } from './keys/put-key-out.ts';
 import { TunnelKeyError } from './keys/tunnel-key-error.ts';
-
-export type TunnelEvent =
-  | { event: 'pq_active' | 'pq_stale' | 'pq_fallback' | 'psk_mismatch' | 'cut'; peer: string; reason?: string }
-  /** `ownKey`: index of the own pair that it was made with. */
-  | { event: 'exchanged'; peer: string; role: 'initiator' | 'responder'; ownKey: number }
-  /** The first exchange that was begun and never answered; again after each success. */
-  | { event: 'exchange_timeout'; peer: string };
-
-export type TunnelParts = {
-  device: TunnelDevice;
-  exchange: KeyExchange;
-  pool: StepPool;
-  /** That begins exchanges, until `beginWith` says otherwise. */
-  ownKey: OwnKey;
-  clock: Clock;
-  log: Logger;
-  random: (bytes: number) => Uint8Array;
-  onEvent: (event: TunnelEvent) => void;
-};
 
 type Entry = {
   settings: TunnelPeerSettings;

@@ -1,4 +1,4 @@
-import type { TunnelEvent } from '@labmesh/tunnel/tunnel';
+import type { TunnelEvent } from '@labmesh/tunnel/tunnel-parts';
 import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { AuditLog } from '../audit/audit-log.ts';

@@ -6,7 +6,8 @@
  */
 import { NamedEndpoint } from '@labmesh/tunnel/named-endpoint';
 import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
-import type { Tunnel, TunnelEvent } from '@labmesh/tunnel/tunnel';
+import type { Tunnel } from '@labmesh/tunnel/tunnel';
+import type { TunnelEvent } from '@labmesh/tunnel/tunnel-parts';
 import type { OwnPair, TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
 import type { Clock } from '@labmesh/kit/clock';
 import { backoff } from '@labmesh/kit/retry';
@@ -57,6 +58,8 @@ export class NodeTunnel implements AsyncDisposable {
   #hub: HubState | undefined;
   /** Where the tunnel is to be open; undefined: nowhere. */
   #wanted: HubPlace | undefined;
+  /** Tries under way to open a lost device again. */
+  #reopening = 0;
   #fault: string | undefined;
   /** The pair that the hub knows or is hoped to know; undefined: the own one. */
   #beginsWith: OwnPair | undefined;
@@ -137,7 +140,8 @@ export class NodeTunnel implements AsyncDisposable {
     this.#rosenpass = place.rosenpass && new NamedEndpoint(place.rosenpass);
     await this.#resolve();
     this.#hub = state.hub;
-    if (this.#open === undefined) await this.#openAt(place);
+    // A device that is opened again is left to whoever does that: what is missing now may be there in a moment.
+    if (this.#open === undefined && this.#reopening === 0) await this.#openAt(place);
     await this.#setHub();
   }
 
@@ -206,6 +210,11 @@ export class NodeTunnel implements AsyncDisposable {
 
   /** N9: until the device is back, or somebody else has opened or ended the tunnel. */
   async #reopen(lost: Open): Promise<void> {
+    this.#reopening++;
+    await this.#tryToReopen(lost).finally(() => this.#reopening--);
+  }
+
+  async #tryToReopen(lost: Open): Promise<void> {
     const { clock, log } = this.#parts;
     const { signal } = this.#ending;
     const { backend } = lost.end.view();
@@ -225,8 +234,8 @@ export class NodeTunnel implements AsyncDisposable {
 
   async #openAgain(lost: Open, backend: NodeTunnelOpening['backend']): Promise<void> {
     if (this.#open === lost) await this.#close();
-    if (this.#open !== undefined || this.#wanted === undefined) return;
-    await this.#openAt(this.#wanted, backend);
+    if (this.#wanted === undefined) return;
+    if (this.#open === undefined) await this.#openAt(this.#wanted, backend);
     await this.#setHub();
   }
 

@@ -4,7 +4,7 @@ import type { Logger } from '@labmesh/kit/log';
 import { chooseDevice, type DeviceWish } from '@labmesh/tunnel/choose-device';
 import type { TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
 import { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
-import type { TunnelEvent } from '@labmesh/tunnel/tunnel';
+import type { TunnelEvent } from '@labmesh/tunnel/tunnel-parts';
 import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
 import type { HubPlace } from './hub-peer.ts';

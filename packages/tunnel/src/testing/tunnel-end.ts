@@ -11,7 +11,8 @@ import type { DeviceRole } from '@labmesh/wireguard/tunnel-device';
 import { keepPublicKey } from '../keys/public-key-files.ts';
 import type { OwnPair } from '../keys/tunnel-keys.ts';
 import { StepPool } from '../steps/step-pool.ts';
-import { Tunnel, type TunnelEvent } from '../tunnel.ts';
+import { Tunnel } from '../tunnel.ts';
+import type { TunnelEvent } from '../tunnel-parts.ts';
 import { generateWireguardKeys } from '../keys/wireguard-keys.ts';
 import { PairedDevice } from './paired-device.ts';
 
