@@ -1,0 +1,126 @@
+/**
+ * Daemons that die, freeze, move and lose a port (tunnel P7, N3, N5, N7, H2, Q1, Q6, Q7): what is down comes back by itself,
+ * and nothing passes without a key meanwhile.
+ */
+import { expect, test } from 'bun:test';
+import { waitFor } from './harness/fleet/look.ts';
+import type { SiteNode } from './harness/tunnel/daemons/site-node.ts';
+import {
+  dropAt,
+  dropNothing,
+  tunnelBackends,
+  TunnelLab,
+  tunnelLabMissing,
+} from './harness/tunnel/daemons/tunnel-lab.ts';
+
+const testMs = 150_000;
+/** Q5, from a start or an exchange on. */
+const healMs = 12_000;
+/** A keepalive of the node's WireGuard tells the hub where it is now. */
+const moveMs = 25_000 + healMs;
+/** A heartbeat, a registration, an exchange and a handshake. */
+const lostHubMs = 20_000;
+const quick = ['heartbeat_s = 1'];
+
+async function backWithin(lab: TunnelLab, address: string, what: string, withinMs: number): Promise<void> {
+  const ms = await lab.reach(address, withinMs);
+  console.log(`${lab.backend}: ${what}, back after ms:`, ms);
+  expect(ms).toBeGreaterThanOrEqual(0);
+}
+
+async function openOne(lab: TunnelLab): Promise<{ site: SiteNode; address: string }> {
+  const site = await lab.join('site-a');
+  await site.start();
+  await site.untilActive();
+  return { site, address: (await lab.peer('site-a'))?.address ?? '' };
+}
+
+/** L3, N5: what a killed process left is dealt with, and the Conplane is not needed. */
+async function labmandIsKilled(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
+  await lab.run('conplane', 'nft', dropAt('tcp dport 3102'));
+  await site.end('SIGKILL');
+  await site.start();
+  await backWithin(lab, address, 'labmand killed and started', healMs);
+  await site.untilActive();
+  await lab.run('conplane', 'nft', dropNothing);
+  expect(await lab.peer('site-a')).toMatchObject({ address });
+}
+
+/** N3. */
+async function siteMoves(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
+  const [old, moved] = [lab.net.address('site-a'), '10.99.0.77'];
+  const exchanges = (await site.hub())?.exchanges ?? 0;
+  await lab.run('site-a', 'ip', 'addr', 'flush', 'dev', 'eth0');
+  await Bun.sleep(1_500);
+  await lab.run('site-a', 'ip', 'addr', 'add', `${moved}/24`, 'dev', 'eth0');
+  await waitFor(async () => ((await site.hub())?.exchanges ?? 0) > exchanges, healMs);
+  await backWithin(lab, address, `moved from ${old} to ${moved}`, moveMs);
+  // The device is looked at every 5 s.
+  await waitFor(async () => (await lab.peer('site-a'))?.endpoint?.startsWith(`${moved}:`) === true);
+}
+
+async function labmandIsFrozen(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
+  site.daemon.signal('SIGSTOP');
+  await Bun.sleep(20_000);
+  site.daemon.signal('SIGCONT');
+  await backWithin(lab, address, 'frozen for 20 s', healMs);
+  await site.untilActive();
+}
+
+/** Nothing has passed: no handshake ended, nothing is answered, and both ends say so. */
+async function passesNothing(lab: TunnelLab, site: SiteNode): Promise<void> {
+  const [hub, peer] = [await site.hub(), await lab.peer(site.name)];
+  for (const seen of [hub, peer]) expect(seen).toMatchObject({ handshakeAgeS: null, exchanges: 0 });
+  expect(await lab.reach(peer?.address ?? '', 1_000)).toBe(-1);
+  expect((await site.labman('tunnel', 'status', '--check')).exitCode).toBe(1);
+}
+
+for (const backend of tunnelBackends) {
+  const missing = tunnelLabMissing(backend);
+  const needs = missing === undefined ? '' : ` (needs ${missing})`;
+  const story = (name: string, hosts: readonly string[], run: (lab: TunnelLab) => Promise<void>) =>
+    test.concurrent.skipIf(missing !== undefined)(
+      `${backend}: ${name}${needs}`,
+      async () => {
+        await using lab = await TunnelLab.open(backend, hosts, quick);
+        await run(lab);
+      },
+      testMs,
+    );
+
+  story('labmand is killed, moved and frozen, and comes back', ['site-a'], async (lab) => {
+    const { site, address } = await openOne(lab);
+    await labmandIsKilled(lab, site, address);
+    await siteMoves(lab, site, address);
+    await labmandIsFrozen(lab, site, address);
+  });
+
+  story('labd is killed: sessions come back by themselves', ['site-a'], async (lab) => {
+    const { site, address } = await openOne(lab);
+    const { pid } = site.daemon;
+    await lab.endHub('SIGKILL');
+    await lab.startHub();
+    await backWithin(lab, address, 'labd killed and started', lostHubMs);
+    expect(site.daemon.pid).toBe(pid);
+  });
+
+  story(
+    'without an exchange nothing passes, strict or permissive at one end',
+    ['strict', 'permissive'],
+    async (lab) => {
+      await lab.run('conplane', 'nft', dropAt('udp dport 9999'));
+      const sites = [await lab.join('strict')];
+      sites.push(await lab.join('permissive', { wireguard: ['require_pq = false', 'fallback_after_s = 10'] }));
+      await Promise.all(sites.map((site) => site.start()));
+      await sites[1]?.daemon.says('fell back to plain WireGuard');
+      await Bun.sleep(6_000);
+      for (const site of sites) await passesNothing(lab, site);
+      await lab.run('conplane', 'nft', dropNothing);
+      for (const site of sites) {
+        await site.labman('tunnel', 'exchange');
+        await site.untilActive();
+        await backWithin(lab, (await lab.peer(site.name))?.address ?? '', 'UDP 9999 let through', healMs);
+      }
+    },
+  );
+}
