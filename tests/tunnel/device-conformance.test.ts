@@ -2,10 +2,10 @@
 import { publicKeyOf } from '@labmesh/wireguard/noise/x25519';
 import { type DevicePair, describeDevices } from '@labmesh/wireguard/devices/testing/device-conformance';
 import type { IsolationKind } from '@labmesh/wireguard/tunnel-device';
-import type { DeviceBackend } from '../harness/tunnel/device/device-wire.ts';
-import { backendMissing, isolationCases } from '../harness/tunnel/site/isolation-matrix.ts';
-import type { TunnelHost } from '../harness/tunnel/site/tunnel-host.ts';
-import { addresses, hubPort, proxyPort, TunnelSite } from '../harness/tunnel/site/tunnel-site.ts';
+import type { DeviceBackend } from '../harness/tunnel-device/device-wire.ts';
+import { backendMissing, isolationCases } from '../harness/tunnel-site/isolation-matrix.ts';
+import type { TunnelHost } from '../harness/tunnel-site/tunnel-host.ts';
+import { addresses, hubPort, proxyPort, TunnelSite } from '../harness/tunnel-site/tunnel-site.ts';
 
 const tryMs = 1_000;
 

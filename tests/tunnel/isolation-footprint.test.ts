@@ -3,11 +3,11 @@
  * however it went (spec tunnel.md I1, I2, I7, I12; N5; A11).
  */
 import { describe, expect, test } from 'bun:test';
-import type { DeviceProcess } from '../harness/tunnel/device/device-process.ts';
-import { runInside } from '../harness/tunnel/device/inside-device.ts';
-import { takeSnapshot } from '../harness/tunnel/site/host-snapshot.ts';
-import { isolationCases } from '../harness/tunnel/site/isolation-matrix.ts';
-import { addresses, proxyPort, TunnelSite } from '../harness/tunnel/site/tunnel-site.ts';
+import type { DeviceProcess } from '../harness/tunnel-device/device-process.ts';
+import { runInside } from '../harness/tunnel-device/inside-device.ts';
+import { takeSnapshot } from '../harness/tunnel-site/host-snapshot.ts';
+import { isolationCases } from '../harness/tunnel-site/isolation-matrix.ts';
+import { addresses, proxyPort, TunnelSite } from '../harness/tunnel-site/tunnel-site.ts';
 
 const caseMs = 60_000;
 const ours = { name: 'labman0', table: 'labman' };

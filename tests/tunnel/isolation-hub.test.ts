@@ -4,13 +4,13 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { publicKeyOf } from '@labmesh/wireguard/noise/x25519';
-import { DeviceProcess } from '../harness/tunnel/device/device-process.ts';
-import { takeSnapshot } from '../harness/tunnel/site/host-snapshot.ts';
-import { type Case, isolationCases } from '../harness/tunnel/site/isolation-matrix.ts';
-import { scanPorts } from '../harness/tunnel/site/scan-ports.ts';
-import type { TunnelHost } from '../harness/tunnel/site/tunnel-host.ts';
-import { addresses, freshKey, hubPort, TunnelSite } from '../harness/tunnel/site/tunnel-site.ts';
-import { WatchedServices } from '../harness/tunnel/site/watched-services.ts';
+import { DeviceProcess } from '../harness/tunnel-device/device-process.ts';
+import { takeSnapshot } from '../harness/tunnel-site/host-snapshot.ts';
+import { type Case, isolationCases } from '../harness/tunnel-site/isolation-matrix.ts';
+import { scanPorts } from '../harness/tunnel-site/scan-ports.ts';
+import type { TunnelHost } from '../harness/tunnel-site/tunnel-host.ts';
+import { addresses, freshKey, hubPort, TunnelSite } from '../harness/tunnel-site/tunnel-site.ts';
+import { WatchedServices } from '../harness/tunnel-site/watched-services.ts';
 
 const caseMs = 60_000;
 const scanMs = 90_000;

@@ -4,11 +4,11 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { publicKeyOf } from '@labmesh/wireguard/noise/x25519';
-import type { DeviceProcess } from '../harness/tunnel/device/device-process.ts';
-import { isolationCases, siteMissing } from '../harness/tunnel/site/isolation-matrix.ts';
-import { type Scan, scanPorts } from '../harness/tunnel/site/scan-ports.ts';
-import { addresses, freshKey, hubPort, proxyPort, TunnelSite } from '../harness/tunnel/site/tunnel-site.ts';
-import { WatchedServices } from '../harness/tunnel/site/watched-services.ts';
+import type { DeviceProcess } from '../harness/tunnel-device/device-process.ts';
+import { isolationCases, siteMissing } from '../harness/tunnel-site/isolation-matrix.ts';
+import { type Scan, scanPorts } from '../harness/tunnel-site/scan-ports.ts';
+import { addresses, freshKey, hubPort, proxyPort, TunnelSite } from '../harness/tunnel-site/tunnel-site.ts';
+import { WatchedServices } from '../harness/tunnel-site/watched-services.ts';
 
 const openMs = 60_000;
 const scanMs = 90_000;

@@ -1,9 +1,9 @@
 /** What a device refuses before it touches anything: hostile addresses, missing rights (spec tunnel.md I5, I10, N6; A11, A17). */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { DeviceConfig } from '@labmesh/wireguard/tunnel-device';
-import { type HostSnapshot, takeSnapshot } from '../harness/tunnel/site/host-snapshot.ts';
-import { isolationCases, siteMissing } from '../harness/tunnel/site/isolation-matrix.ts';
-import { addresses, freshKey, hubPort, proxyPort, TunnelSite } from '../harness/tunnel/site/tunnel-site.ts';
+import { type HostSnapshot, takeSnapshot } from '../harness/tunnel-site/host-snapshot.ts';
+import { isolationCases, siteMissing } from '../harness/tunnel-site/isolation-matrix.ts';
+import { addresses, freshKey, hubPort, proxyPort, TunnelSite } from '../harness/tunnel-site/tunnel-site.ts';
 
 const caseMs = 60_000;
 const refused = { code: 'TUNNEL_ADDRESS_REFUSED' };

@@ -3,13 +3,13 @@
  * tunnel.md N9, I9, I13; A11).
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import type { DeviceProcess } from '../harness/tunnel/device/device-process.ts';
-import type { TimedEvent } from '../harness/tunnel/device/device-wire.ts';
-import { runInside } from '../harness/tunnel/device/inside-device.ts';
-import { isolationCases } from '../harness/tunnel/site/isolation-matrix.ts';
-import { scanPorts } from '../harness/tunnel/site/scan-ports.ts';
-import { addresses, proxyPort, TunnelSite } from '../harness/tunnel/site/tunnel-site.ts';
-import { WatchedServices } from '../harness/tunnel/site/watched-services.ts';
+import type { DeviceProcess } from '../harness/tunnel-device/device-process.ts';
+import type { TimedEvent } from '../harness/tunnel-device/device-wire.ts';
+import { runInside } from '../harness/tunnel-device/inside-device.ts';
+import { isolationCases } from '../harness/tunnel-site/isolation-matrix.ts';
+import { scanPorts } from '../harness/tunnel-site/scan-ports.ts';
+import { addresses, proxyPort, TunnelSite } from '../harness/tunnel-site/tunnel-site.ts';
+import { WatchedServices } from '../harness/tunnel-site/watched-services.ts';
 
 const caseMs = 60_000;
 

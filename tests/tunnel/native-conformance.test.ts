@@ -2,9 +2,9 @@
 import { type DevicePair, describeDevices } from '@labmesh/wireguard/devices/testing/device-conformance';
 import { publicKeyOf } from '@labmesh/wireguard/noise/x25519';
 import type { IsolationKind } from '@labmesh/wireguard/tunnel-device';
-import { runInside } from '../harness/tunnel/device/inside-device.ts';
-import type { TunnelHost } from '../harness/tunnel/site/tunnel-host.ts';
-import { addresses, hubPort, proxyPort, TunnelSite, tunnelSiteMissing } from '../harness/tunnel/site/tunnel-site.ts';
+import { runInside } from '../harness/tunnel-device/inside-device.ts';
+import type { TunnelHost } from '../harness/tunnel-site/tunnel-host.ts';
+import { addresses, hubPort, proxyPort, TunnelSite, tunnelSiteMissing } from '../harness/tunnel-site/tunnel-site.ts';
 
 /** Interfaces and tables of a host that are ours. */
 async function remains(host: TunnelHost): Promise<string[]> {

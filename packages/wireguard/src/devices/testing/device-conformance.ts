@@ -137,7 +137,9 @@ function describeKeys(pairOf: () => DevicePair): void {
     },
     caseMs,
   );
+}
 
+function describeRemoval(pairOf: () => DevicePair): void {
   test(
     'a late key does not bring a removed peer back; nothing passes then (Q2, H1)',
     async () => {
@@ -192,6 +194,7 @@ export function describeDevices(name: string, open: () => Promise<DevicePair>, m
     };
     describePeers(pairOf);
     describeKeys(pairOf);
+    describeRemoval(pairOf);
     test(
       'closing leaves nothing (A6)',
       async () => {

@@ -1,5 +1,5 @@
 /** Services on a host that tell whom they served. */
-import { JsonProcess } from '../json-process.ts';
+import { JsonProcess } from '../tunnel/json-process.ts';
 import type { TunnelHost } from './tunnel-host.ts';
 
 const program = new URL('./open-services.ts', import.meta.url).pathname;

@@ -1,7 +1,7 @@
 /** wireguard-go on a host, as an operator's service runs it, and its text protocol for what our devices never say. */
 import { connect } from 'node:net';
 import { existsSync } from 'node:fs';
-import type { TunnelHost } from '../site/tunnel-host.ts';
+import type { TunnelHost } from '../tunnel-site/tunnel-host.ts';
 
 const startWaitMs = 10_000;
 

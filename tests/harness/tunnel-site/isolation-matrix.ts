@@ -1,7 +1,7 @@
 /** Which devices the isolation suites try: every backend that is here, with each way to isolate it. */
 import { kernelMissing } from '@labmesh/wireguard/devices/kernel-backend';
 import type { IsolationKind } from '@labmesh/wireguard/tunnel-device';
-import type { DeviceBackend } from '../device/device-wire.ts';
+import type { DeviceBackend } from '../tunnel-device/device-wire.ts';
 import { tunnelSiteMissing } from './tunnel-site.ts';
 
 export const siteMissing = tunnelSiteMissing();

@@ -17,8 +17,8 @@ import {
   type TimedEvent,
   toJson,
 } from './device-wire.ts';
-import { linesOf } from '../json-process.ts';
-import type { TunnelHost } from '../site/tunnel-host.ts';
+import { linesOf } from '../tunnel/json-process.ts';
+import type { TunnelHost } from '../tunnel-site/tunnel-host.ts';
 
 const program = new URL('./device-daemon.ts', import.meta.url).pathname;
 

@@ -2,7 +2,7 @@
  * A host of a network lab with files of its own below /run/wireguard: wireguard-go's socket has a path without a network
  * namespace, so two hosts with one interface name would clash. Held by a process that ends with its stdin.
  */
-import type { NetworkLab } from '../../network-lab.ts';
+import type { NetworkLab } from '../network-lab.ts';
 
 const ready = 'ready\n';
 const prepare = `mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && printf '${ready.trim()}\\n' && exec cat`;

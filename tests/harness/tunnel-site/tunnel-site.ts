@@ -11,11 +11,11 @@
 import { randomBytes } from 'node:crypto';
 import { publicKeyOf } from '@labmesh/wireguard/noise/x25519';
 import type { DeviceConfig, IsolationKind } from '@labmesh/wireguard/tunnel-device';
-import { networkLabMissing, openNetworkLab } from '../../network-lab.ts';
-import { type DeviceBackend } from '../device/device-wire.ts';
-import { DeviceProcess } from '../device/device-process.ts';
+import { networkLabMissing, openNetworkLab } from '../network-lab.ts';
+import { type DeviceBackend } from '../tunnel-device/device-wire.ts';
+import { DeviceProcess } from '../tunnel-device/device-process.ts';
 import { openTunnelHost, type TunnelHost } from './tunnel-host.ts';
-import { startWireguardGo, tellWireguardGo } from '../device/wireguard-go-process.ts';
+import { startWireguardGo, tellWireguardGo } from '../tunnel-device/wireguard-go-process.ts';
 
 export const proxyPort = 8080;
 export const hubPort = 51820;

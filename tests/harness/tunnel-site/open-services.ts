@@ -2,7 +2,7 @@
  * Services of a host that somebody must not reach: `tcp/ADDRESS/PORT` and `udp/ADDRESS/PORT` arguments. Says `{"ready"}`,
  * answers each datagram, and tells on each JSON line of stdin whom it served: `{"served": ["tcp/0.0.0.0/22 from …"]}`.
  */
-import { linesOf } from '../json-process.ts';
+import { linesOf } from '../tunnel/json-process.ts';
 
 const served: string[] = [];
 
