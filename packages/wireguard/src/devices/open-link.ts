@@ -56,13 +56,13 @@ async function check(opening: Opening): Promise<void> {
   checkAddresses({ own: address, peer, range, mtu }, hostAddresses(opening.host, own));
 }
 
-/** Deletes the interface only if number, name, kind and mark are ours (I12). */
-function removeInterface({ config, backend, socket, index, isLeft }: Opening): void {
-  if (isLeft) return;
+/** Deletes the interface only if number, name, kind and mark are ours (I12); gives whether it did. */
+function removeInterface({ config, backend, socket, index, isLeft }: Opening): boolean {
+  if (isLeft) return false;
   const found = findLink(socket, index);
-  if (found?.name === config.name && found.kind === backend.kind && found.alias === config.alias) {
-    deleteLink(socket, index);
-  }
+  const isOurs = found?.name === config.name && found.kind === backend.kind && found.alias === config.alias;
+  if (isOurs) deleteLink(socket, index);
+  return isOurs;
 }
 
 function indexOf(socket: NetlinkSocket, name: string): number {
@@ -95,9 +95,10 @@ function takeInterface(opening: Opening): void {
     if (claimed.kind !== 'take') deleteLink(opening.socket, opening.index);
     throw error;
   }
-  // What is not marked as ours goes on without us.
-  if (backend.attached) stack.defer(release);
-  stack.defer(() => removeInterface(opening));
+  let isRemoved = false;
+  // What is not marked as ours goes on without us, and what somebody else has deleted may be there anew by now.
+  if (backend.attached) stack.defer(() => (isRemoved ? release() : undefined));
+  stack.defer(() => void (isRemoved = removeInterface(opening)));
   // Live sessions end when an interface goes down.
   if (claimed.kind === 'take' && claimed.keepPeers) return;
   setLinkDown(opening.socket, opening.index);

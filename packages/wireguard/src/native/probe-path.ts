@@ -30,7 +30,8 @@ type Sent = 'sent' | 'too large' | { reason: string };
 export async function probePath({ address, port }: Endpoint, bytes: number): Promise<PathProbe> {
   const isV6 = isIPv6(address);
   let refused: string | undefined;
-  const opening = Bun.udpSocket({
+  // Without a way there it throws at once.
+  const opening = Promise.try(Bun.udpSocket, {
     ...(isV6 && { hostname: '::' }),
     connect: { hostname: address, port },
     // What a router says of the size comes as an error of the socket as well; the next send tells it. The runtime gives

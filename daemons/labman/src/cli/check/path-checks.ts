@@ -56,7 +56,11 @@ async function strangerCheck(name: string, place: { host: string; port: number }
   if (endpoint === undefined) return fail(name, `${place.host} does not resolve`, mendName);
   const probe = await probePath(endpoint, 1);
   const at = showEndpoint(endpoint);
-  if (probe.kind === 'unreachable') return fail(name, `${at}: ${probe.reason}`, openIt(endpoint.port));
+  if (probe.kind === 'unreachable') {
+    const isAway = ['ENETUNREACH', 'EHOSTUNREACH'].includes(probe.reason);
+    const way = `a route from here: ip route get ${endpoint.address} says what is missing`;
+    return fail(name, `${at}: ${probe.reason}`, isAway ? way : openIt(endpoint.port));
+  }
   return unknown(name, `${at}: nobody refused a datagram; an answer needs keys`, 'start labmand, then check again');
 }
 
