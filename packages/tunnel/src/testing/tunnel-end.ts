@@ -12,9 +12,10 @@ import { keepPublicKey } from '../keys/public-key-files.ts';
 import type { OwnPair } from '../keys/tunnel-keys.ts';
 import { StepPool } from '../steps/step-pool.ts';
 import { Tunnel } from '../tunnel.ts';
-import type { TunnelEvent } from '../tunnel-parts.ts';
 import { generateWireguardKeys } from '../keys/wireguard-keys.ts';
 import { PairedDevice } from './paired-device.ts';
+
+type TunnelEvent = Parameters<ConstructorParameters<typeof Tunnel>[0]['onEvent']>[0];
 
 const random = (bytes: number) => new Uint8Array(randomBytes(bytes));
 
