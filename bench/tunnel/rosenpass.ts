@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Effect, Endpoint } from '@labmesh/rosenpass/effects';
 import type { ProtocolVersion } from '@labmesh/rosenpass/hash/suite';
 import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
-import { fingerprintOf } from '@labmesh/rosenpass/key-prefixes';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { generateKeyPair } from '@labmesh/rosenpass/mceliece/generate/generate-key-pair';
 import { blankMessage, initHelloBytes } from '@labmesh/rosenpass/message/layout';
 import { writeMac } from '@labmesh/rosenpass/message/envelope';
