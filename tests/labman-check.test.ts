@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { openNetworkLab } from './harness/network-lab.ts';
 import { environment, labctlMain, run } from './harness/start-labd.ts';
 import { breakages } from './harness/tunnel/breakages.ts';
-import type { SiteNode } from './harness/tunnel/daemons/site-node.ts';
-import { TunnelLab, tunnelLabMissing } from './harness/tunnel/daemons/tunnel-lab.ts';
+import type { SiteNode } from './harness/tunnel-daemons/site-node.ts';
+import { TunnelLab, tunnelLabMissing } from './harness/tunnel-daemons/tunnel-lab.ts';
 import { type Check, checksOf } from './harness/tunnel/labman-command.ts';
 
 const testMs = 150_000;

@@ -7,15 +7,15 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from './harness/fleet/look.ts';
 import { environment, run } from './harness/start-labd.ts';
-import { insideTunnel } from './harness/tunnel/daemons/inside-tunnel.ts';
-import type { SiteNode } from './harness/tunnel/daemons/site-node.ts';
+import { insideTunnel } from './harness/tunnel-daemons/inside-tunnel.ts';
+import type { SiteNode } from './harness/tunnel-daemons/site-node.ts';
 import {
   dropAt,
   dropNothing,
   tunnelBackends,
   TunnelLab,
   tunnelLabMissing,
-} from './harness/tunnel/daemons/tunnel-lab.ts';
+} from './harness/tunnel-daemons/tunnel-lab.ts';
 import { checksOf, labman } from './harness/tunnel/labman-command.ts';
 
 const testMs = 150_000;

@@ -9,9 +9,9 @@ import { UapiControl } from '@labmesh/wireguard/uapi/uapi-control';
 import { expect, test } from 'bun:test';
 import { waitFor } from './harness/fleet/look.ts';
 import { run } from './harness/start-labd.ts';
-import { filesBelow, secretTraces } from './harness/tunnel/daemons/secret-traces.ts';
-import type { SiteNode } from './harness/tunnel/daemons/site-node.ts';
-import { tunnelBackends, TunnelLab, tunnelLabMissing } from './harness/tunnel/daemons/tunnel-lab.ts';
+import { filesBelow, secretTraces } from './harness/tunnel-daemons/secret-traces.ts';
+import type { SiteNode } from './harness/tunnel-daemons/site-node.ts';
+import { tunnelBackends, TunnelLab, tunnelLabMissing } from './harness/tunnel-daemons/tunnel-lab.ts';
 
 const testMs = 120_000;
 /** The next try of a node that was refused, and a session. */

@@ -4,9 +4,9 @@
  */
 import { expect, test } from 'bun:test';
 import { waitFor } from './harness/fleet/look.ts';
-import { insideTunnel } from './harness/tunnel/daemons/inside-tunnel.ts';
-import type { SiteNode } from './harness/tunnel/daemons/site-node.ts';
-import { proxyPort, tunnelBackends, TunnelLab, tunnelLabMissing } from './harness/tunnel/daemons/tunnel-lab.ts';
+import { insideTunnel } from './harness/tunnel-daemons/inside-tunnel.ts';
+import type { SiteNode } from './harness/tunnel-daemons/site-node.ts';
+import { proxyPort, tunnelBackends, TunnelLab, tunnelLabMissing } from './harness/tunnel-daemons/tunnel-lab.ts';
 
 /** What both sides may take to say `active` after labmand is ready, on a machine under load. */
 const activeMs = 15_000;

@@ -1,8 +1,8 @@
 /** Set-ups that are broken, each in one way (tunnel A17). */
 import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SiteNode } from './daemons/site-node.ts';
-import { dropAt, dropNothing, type TunnelLab } from './daemons/tunnel-lab.ts';
+import type { SiteNode } from '../tunnel-daemons/site-node.ts';
+import { dropAt, dropNothing, type TunnelLab } from '../tunnel-daemons/tunnel-lab.ts';
 
 /** What breaks a set-up, what it is called then, and what mends it. */
 export type Breakage = {

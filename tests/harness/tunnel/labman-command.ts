@@ -1,6 +1,6 @@
 /** `labman` as the operator of a site types it. */
 import { environment, type Finished, labctlMain, run } from '../start-labd.ts';
-import type { SiteNode } from './daemons/site-node.ts';
+import type { SiteNode } from '../tunnel-daemons/site-node.ts';
 
 export type Check = { name: string; result: 'pass' | 'fail' | 'unknown'; detail: string; fix: string | null };
 

@@ -4,7 +4,8 @@
  * `{"status", "lines", "gapMs", "isWhole"}`. `ports HOST PORT…`: tells `{"open"}`, those that take a connection.
  * `serve PORT`: takes connections on all addresses, until it is ended.
  */
-import type { SeenStream } from './tunnel-lab.ts';
+/** What a stream was like for its reader. */
+export type SeenStream = { status: number; lines: number; gapMs: number; isWhole: boolean };
 
 const [mode, place = '', ...rest] = Bun.argv.slice(2);
 const tryMs = 700;

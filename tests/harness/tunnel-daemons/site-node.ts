@@ -2,8 +2,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TunnelView } from '@labmesh/wire/tunnel';
-import { waitFor } from '../../fleet/look.ts';
-import { Daemon, environment, type Finished, labctlMain, type Place, placed, run } from '../../start-labd.ts';
+import { waitFor } from '../fleet/look.ts';
+import { Daemon, environment, type Finished, labctlMain, type Place, placed, run } from '../start-labd.ts';
 import type { EngineSettings } from './engine-process.ts';
 import { KeptWireguardGo } from './kept-wireguard-go.ts';
 

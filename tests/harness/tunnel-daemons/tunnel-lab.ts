@@ -12,18 +12,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CreatedNodeToken } from '@labmesh/wire/fleet/resources/nodes';
 import type { TunnelView } from '@labmesh/wire/tunnel';
-import { type NetworkLab, networkLabMissing, openNetworkLab } from '../../network-lab.ts';
-import { Daemon, environment, placed, run, type RunningLabd, startLabd } from '../../start-labd.ts';
+import { type NetworkLab, networkLabMissing, openNetworkLab } from '../network-lab.ts';
+import { Daemon, environment, placed, run, type RunningLabd, startLabd } from '../start-labd.ts';
 import type { EngineSettings } from './engine-process.ts';
+import type { SeenStream } from './hub-client.ts';
 import { insideTunnel } from './inside-tunnel.ts';
 import { KeptWireguardGo, wireguardGoMissing } from './kept-wireguard-go.ts';
 import { SiteNode } from './site-node.ts';
 
 export const tunnelBackends = ['native', 'wireguard-go'] as const;
 export type TunnelBackend = (typeof tunnelBackends)[number];
-
-/** What a stream was like for its reader. */
-export type SeenStream = { status: number; lines: number; gapMs: number; isWhole: boolean };
 
 const clientProgram = new URL('./hub-client.ts', import.meta.url).pathname;
 const hubHost = 'conplane';

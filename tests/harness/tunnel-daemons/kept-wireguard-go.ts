@@ -3,8 +3,8 @@
  * path without a network namespace: every interface on the machine needs a name of its own.
  */
 import { existsSync } from 'node:fs';
-import type { Place } from '../../start-labd.ts';
-import { placed } from '../../start-labd.ts';
+import type { Place } from '../start-labd.ts';
+import { placed } from '../start-labd.ts';
 
 const againMs = 100;
 const lookMs = 20;

@@ -1,5 +1,5 @@
 /** A simulated engine as a program of its own, so that it can stand on a host of a network lab; says `{"url"}`. */
-import { startEngine } from '../../../simulators/engines/start-engine.ts';
+import { startEngine } from '../../simulators/engines/start-engine.ts';
 
 export type EngineSettings = { tokens: number; tokenDelayMs: number };
 
