@@ -78,10 +78,12 @@ describe('clients of other make (X7)', () => {
     expect(desk.peers().map(({ name }) => name)).toEqual(['laptop']);
   });
 
-  test('a plain WireGuard client claims nothing and cannot be made strict', async () => {
+  test('a plain WireGuard client claims nothing, and cannot be made strict or cut', async () => {
     const phone = await desk.add(localRoot, { name: 'phone', wireguardPublicKey: key('P') });
     expect(phone).toMatchObject({ mode: 'permissive', rosenpassSha256: null });
     expect(await codeOf(desk.update(localRoot, 'phone', true))).toBe('CONFLICT');
+    expect(await codeOf(desk.cut(localRoot, 'phone'))).toBe('CONFLICT');
+    expect(world.cuts).toEqual([]);
   });
 
   test('a removed one is gone from the device, and its keys are free again', async () => {

@@ -175,8 +175,14 @@ export class TunnelDesk {
     return result;
   }
 
+  /** Until the next exchange (Q4). @throws FleetError CONFLICT for a peer that has none */
   async cut(caller: Caller, ref: string): Promise<TunnelPeer> {
     const row = await this.row(caller, ref);
+    if (row.rosenpass_sha256 === null) {
+      const way = row.kind === 'node' ? `labctl delete node/${row.name}` : `labctl tunnel remove ${row.name}`;
+      const message = 'this peer has no Rosenpass key, so no exchange would ever heal the cut';
+      throw new FleetError('CONFLICT', { message, hint: `${way} ends it for good` });
+    }
     if (!(await this.#hub.cut(row.id))) throw elsewhere(row);
     return this.#show(row);
   }
