@@ -64,6 +64,21 @@ describe('the next pair', () => {
     expect(files()).toEqual(['pqpk', 'pqsk']);
   });
 
+  test('of which a file system kept the later rename only is whole again', () => {
+    writeBoth();
+    renameSync(nextKeyPaths(paths()).publicKeyPath, paths().publicKeyPath);
+    expect(settleNextKeys(paths())).toBe(false);
+    expect(isPair(readRosenpassKeys(paths()), next)).toBe(true);
+    expect(files()).toEqual(['pqpk', 'pqsk']);
+  });
+
+  test('of which half is there, beside nothing, is thrown away', () => {
+    writeRosenpassKeys(nextKeyPaths(paths()), next as RosenpassPair);
+    rmSync(nextKeyPaths(paths()).privateKeyPath);
+    expect(settleNextKeys(paths())).toBe(false);
+    expect(files()).toEqual([]);
+  });
+
   test('whose secret is gone otherwise never replaces a public half that fits', () => {
     writeBoth();
     rmSync(nextKeyPaths(paths()).privateKeyPath);

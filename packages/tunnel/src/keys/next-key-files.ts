@@ -1,8 +1,10 @@
 /**
  * The Rosenpass pair that is to follow the own one (K8), in files beside it. Whatever a crash leaves is told apart:
  *
- *     made:    pqsk.next, then pqpk.next                     the secret alone: thrown away
- *     takes over: pqsk.next → pqsk, then pqpk.next → pqpk    the public half alone: follows, if it fits
+ *     made:       pqsk.next, then pqpk.next                  one alone, fits nothing: thrown away
+ *     takes over: pqsk.next → pqsk, then pqpk.next → pqpk    one alone, fits the half that has gone before: follows it
+ *
+ * A file system may keep the later of two renames and lose the earlier, so either half may be the one.
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { isRosenpassPair, readRosenpassKeys, type RosenpassKeyPaths, writeRosenpassKeys } from './rosenpass-keys.ts';
@@ -18,14 +20,16 @@ export function settleNextKeys(paths: RosenpassKeyPaths): boolean {
   const next = nextKeyPaths(paths);
   const [hasSecret, hasPublic] = [existsSync(next.privateKeyPath), existsSync(next.publicKeyPath)];
   if (hasSecret === hasPublic) return hasSecret;
-  if (hasPublic && isOfOwnSecret(paths, next)) renameSync(next.publicKeyPath, paths.publicKeyPath);
+  const half = hasPublic ? 'publicKeyPath' : 'privateKeyPath';
+  if (isPairOnDisk({ ...paths, [half]: next[half] })) renameSync(next[half], paths[half]);
   else dropNextKeys(paths);
   return false;
 }
 
-/** Whether the public half belongs to the secret one that has taken its place already. */
-function isOfOwnSecret({ privateKeyPath }: RosenpassKeyPaths, { publicKeyPath }: RosenpassKeyPaths): boolean {
-  const pair = readRosenpassKeys({ privateKeyPath, publicKeyPath });
+/** Half a pair that is there no more is none: what is wrong with it is told when it is used. */
+function isPairOnDisk(paths: RosenpassKeyPaths): boolean {
+  if (!existsSync(paths.privateKeyPath) || !existsSync(paths.publicKeyPath)) return false;
+  const pair = readRosenpassKeys(paths);
   if (pair === undefined) return false;
   try {
     return isRosenpassPair(pair);
