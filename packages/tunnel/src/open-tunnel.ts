@@ -72,8 +72,9 @@ export class OpenTunnel implements AsyncDisposable {
     const suites = await openSuites();
     const workers = keys.pool.workers;
     const exchange = new KeyExchange({ suites, random, workers, cookie }, clock.now());
-    opening.use(device);
     await device.open();
+    // A hub's interface and sessions outlive a restart where they can (H2); everything else goes with us.
+    opening.defer(() => device.leave());
     const { pool, ownKey, nextKey } = keys;
     const tunnel = opening.use(new Tunnel({ device, exchange, pool, ownKey, clock, log, random, onEvent }));
     if (nextKey !== undefined) tunnel.addOwnKey(nextKey);
