@@ -66,6 +66,7 @@ describe('the registration', () => {
     expect(registrationCheck(undefined).result).toBe('unknown');
     expect(registrationCheck(null).result).toBe('pass');
     expect(told('registered')).toMatchObject({ result: 'pass', detail: 'node n-1' });
+    expect(told('starting')).toMatchObject({ result: 'unknown' });
     expect(told('pin_mismatch', 'x')).toMatchObject({ result: 'unknown' });
     const changed = told('starting', 'the keys of this node changed; labctl tunnel trust n-1 sha256:ab');
     expect(changed).toMatchObject({ result: 'fail', fix: 'labctl tunnel trust n-1 sha256:ab' });

@@ -53,7 +53,8 @@ export function registrationCheck(registration: NodeStatus['registration'] | und
   const { phase, detail, nodeId } = registration;
   if (phase === 'registered') return pass(check, `node ${nodeId ?? ''}`);
   if (phase === 'pin_mismatch') return unknown(check, 'waits for the pins');
-  const text = detail ?? 'it has not answered yet';
-  if (phase === 'error') return failure(check, new Error(text), 'labctl node token create, then labman join');
-  return failure(check, new Error(text), 'see Conplane above; labmand tries on by itself');
+  if (detail === null) return unknown(check, 'labmand is asking, and has no answer yet');
+  const way =
+    phase === 'error' ? 'labctl node token create, then labman join' : 'see Conplane; labmand tries on by itself';
+  return failure(check, new Error(detail), way);
 }
