@@ -14,7 +14,7 @@ export const tunnelCut = defineFleetCommand({
   positionalsMax: 1,
   async run({ positionals, change, confirm, labd, result }) {
     const id = peerName(positionals, 'cut');
-    await confirm('cut', `tunnel/${id}`);
+    await confirm(`cut tunnel/${id} until its next exchange`, id);
     const peer = await change(`cut tunnel/${id}`, async () =>
       (await labd()).call('cut-tunnel-peer', { params: { id }, body: {} }),
     );

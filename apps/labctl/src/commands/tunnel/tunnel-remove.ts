@@ -10,7 +10,7 @@ export const tunnelRemove = defineFleetCommand({
   positionalsMax: 1,
   async run({ positionals, change, confirm, labd, note, result }) {
     const id = peerName(positionals, 'remove');
-    await confirm('remove', `tunnel/${id}`);
+    await confirm(`remove tunnel/${id} and end its session`, id);
     const done = await change(`remove tunnel/${id}`, async () =>
       (await labd()).call('delete-tunnel-peer', { params: { id } }),
     );

@@ -22,7 +22,7 @@ export const tunnelTrust = defineFleetCommand({
         exitCode: exitCodes.usage,
       });
     }
-    await confirm('let in another key for', `node/${id}`);
+    await confirm(`let node/${id} in with another key`, id);
     const peer = await change(`let node/${id} in with ${sha256}`, async () =>
       (await labd()).call('trust-tunnel-peer', { params: { id }, body: { sha256 } }),
     );
