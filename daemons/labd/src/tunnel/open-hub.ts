@@ -17,6 +17,8 @@ export type HubGround = AsyncDisposable & {
   address: HubAddress;
   /** Raw, 524,160 bytes. */
   rosenpassPublicKey: Uint8Array;
+  /** The nodes know another hub. */
+  hasNewKeys: boolean;
   /** @throws TunnelError; the bind's error of the two UDP ports */
   open: () => Promise<OpenTunnel>;
 };
@@ -89,6 +91,7 @@ export async function layHub(parts: OpenHubParts): Promise<HubGround> {
   return {
     address,
     rosenpassPublicKey: keys.rosenpassPublicKey,
+    hasNewKeys: keys.isNew,
     open: () => openTunnel(parts, keys, listen),
     [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose](),
   };

@@ -159,9 +159,10 @@ describe('nodes', () => {
   });
 
   test.each([
-    ['made anew: the nodes must come in again, since their sessions are gone', 0],
-    ['that outlived labd: nothing happens to its sessions', 2],
-  ])('a device %s', async (_, adopted) => {
+    ['made anew: the nodes must come in again, since their sessions are gone', 0, false],
+    ['that outlived labd: nothing happens to its sessions', 2, false],
+    ['that outlived the keys of its hub: the nodes must look at the others', 2, true],
+  ])('a device %s', async (_, adopted, hasNewKeys) => {
     await join();
     const registered = async () =>
       (await ground.store.read(system('test'), (db) => db.selectFrom('nodes').selectAll().execute())).map(
@@ -169,9 +170,10 @@ describe('nodes', () => {
       );
     expect(await registered()).toEqual([true]);
     world.adopted = adopted;
+    world.ground.hasNewKeys = hasNewKeys;
     world.lose();
     await look();
-    expect(await registered()).toEqual([adopted > 0]);
+    expect(await registered()).toEqual([adopted > 0 && !hasNewKeys]);
   });
 
   test('one that cannot be set keeps no other from its place', async () => {

@@ -18,7 +18,7 @@ import { peerSettings } from './peer-settings.ts';
 export type TunnelHubParts = {
   store: Store;
   secrets: Pick<Secrets, 'open'>;
-  ground: Pick<HubGround, 'address' | 'rosenpassPublicKey' | 'open'>;
+  ground: Pick<HubGround, 'address' | 'rosenpassPublicKey' | 'hasNewKeys' | 'open'>;
   replicaId: string;
   /** Told what happens to the interface. */
   onDevice: (event: DeviceEvent) => void;
@@ -40,7 +40,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   #running = Promise.resolve();
   /** Undefined while the device is gone and not open again. */
   #open: OpenTunnel | undefined;
-  /** The device was made anew: the nodes' sessions ended with the last one, and they do not know it. */
+  /** Device or keys were made anew: the nodes' sessions ended with the last ones, and they do not know it. */
   #lostSessions = false;
 
   constructor(parts: TunnelHubParts) {
@@ -100,7 +100,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     const { ground, onDevice } = this.#parts;
     const open = await ground.open();
     this.#open = open;
-    this.#lostSessions = (await open.tunnel.device.peers()).length === 0;
+    this.#lostSessions = ground.hasNewKeys || (await open.tunnel.device.peers()).length === 0;
     const onEvent = (event: DeviceEvent) => {
       onDevice(event);
       // Somebody deleted it: the reconciler opens another, with all peers.

@@ -2,6 +2,7 @@
  * The own keys of a tunnel's end, made at the first start, and the threads that hold the secret Rosenpass half (K1). While
  * the Rosenpass pair is changed (K8) there are two: the own one, and the next, which takes over once it is proven.
  */
+import { existsSync } from 'node:fs';
 import type { Logger } from '@labmesh/kit/log';
 import type { OwnKey } from '@labmesh/rosenpass/effects';
 import { hideMemory } from '@labmesh/wireguard/ffi/hide-memory';
@@ -38,12 +39,21 @@ export class TunnelKeys implements AsyncDisposable {
   readonly pool: StepPool;
   readonly wireguard: WireguardKeys;
   readonly keysDir: string;
+  /** One of both pairs was made just now: nobody knows us by it. */
+  readonly isNew: boolean;
   readonly #paths: RosenpassKeyPaths;
   #own: HeldPair;
   #next: HeldPair | undefined;
   #making: Promise<HeldPair> | undefined;
 
-  private constructor(options: TunnelKeysOptions, pool: StepPool, wireguard: WireguardKeys, own: HeldPair) {
+  private constructor(
+    options: TunnelKeysOptions,
+    pool: StepPool,
+    wireguard: WireguardKeys,
+    own: HeldPair,
+    isNew: boolean,
+  ) {
+    this.isNew = isNew;
     this.#paths = options.rosenpass;
     this.keysDir = options.keysDir;
     this.pool = pool;
@@ -55,6 +65,7 @@ export class TunnelKeys implements AsyncDisposable {
   static async open(options: TunnelKeysOptions): Promise<TunnelKeys> {
     const { rosenpass, keysDir, workers, cacheBytes, log } = options;
     if (!hideMemory()) log.warn('the memory of this process, keys and all, may be dumped: it could not be hidden');
+    const isFirst = !existsSync(options.wireguard.privateKeyPath);
     const wireguard = loadWireguardKeys(options.wireguard);
     const hasNext = settleNextKeys(rosenpass);
     await using opening = new AsyncDisposableStack();
@@ -62,7 +73,8 @@ export class TunnelKeys implements AsyncDisposable {
     const telling = setTimeout(() => log.info('making the Rosenpass key pair; this is done once'), quietMs);
     const made = await ensureRosenpassKeys(rosenpass, () => pool.generate()).finally(() => clearTimeout(telling));
     if (made.isNew) log.info('a Rosenpass key pair was made', { fingerprint: made.fingerprint });
-    const keys = new TunnelKeys(options, pool, wireguard, await hold(pool, keysDir, 0, rosenpass));
+    const own = await hold(pool, keysDir, 0, rosenpass);
+    const keys = new TunnelKeys(options, pool, wireguard, own, isFirst || made.isNew);
     if (hasNext) await keys.#takeUpNext(log);
     opening.move();
     return keys;

@@ -95,6 +95,7 @@ export function rememberingOpen() {
     ground: {
       address: hubAddress,
       rosenpassPublicKey: new Uint8Array([1, 2, 3]),
+      hasNewKeys: false,
       open: () => {
         world.opened++;
         return Promise.resolve(open());
