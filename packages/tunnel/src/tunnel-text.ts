@@ -42,7 +42,7 @@ export function peerLine(peer: TunnelPeer, now: number): string {
 export function tunnelText(view: TunnelView, now: number): string {
   const rejected = view.backendRejected.map(({ backend, reason }) => `${backend}: ${reason}`);
   const lines = [
-    `device     ${view.interface} ${view.address}, ${view.backend}${view.aead === null ? '' : ` (${view.aead})`}, MTU ${view.mtu}, UDP ${view.listenPort}`,
+    `device     ${view.interface} ${view.address}, ${view.backend}${view.aead === null ? '' : ` (${view.aead})`}, MTU ${view.mtu}${view.listenPort === 0 ? '' : `, UDP ${view.listenPort}`}`,
     ...rejected.map((reason) => `           not ${reason}`),
     `isolation  ${view.isolation}: ${view.isolationDetail}`,
     `keys       WireGuard ${view.wireguardPublicKey}`,

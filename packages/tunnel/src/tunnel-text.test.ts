@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'bun:test';
+import type { TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
+import { groupedFingerprint, peerLine, pqText, tunnelText } from './tunnel-text.ts';
+
+const now = Date.parse('2026-01-01T00:01:00.000Z');
+const peer: TunnelPeer = {
+  id: 'hub',
+  name: 'hub',
+  wireguardPublicKey: `${'A'.repeat(43)}=`,
+  rosenpassSha256: `sha256:${'0123456789abcdef'.repeat(4)}`,
+  address: '10.90.0.1',
+  endpoint: '203.0.113.4:51820',
+  mode: 'strict',
+  pq: 'active',
+  pqReason: 'ok',
+  pqSince: '2026-01-01T00:00:00.000Z',
+  exchangeAgeS: 43.2,
+  nextExchangeS: null,
+  lastRole: 'initiator',
+  version: 'V03',
+  ciphertext: 'pc188',
+  handshakeAgeS: 12,
+  pskKind: 'rosenpass',
+  generation: 3,
+  rxBytes: 1_234_000_000,
+  txBytes: 80_000_000,
+  exchanges: 3,
+  failures: {},
+  lastError: null,
+};
+const view: TunnelView = {
+  role: 'node',
+  backend: 'native',
+  backendRejected: [{ backend: 'kernel', reason: 'Unknown device type' }],
+  aead: 'libcrypto',
+  isolation: 'netns',
+  isolationDetail: 'interface alone in a network namespace',
+  interface: 'labman0',
+  address: '10.90.0.2',
+  mtu: 1_420,
+  wireguardPublicKey: peer.wireguardPublicKey,
+  rosenpassSha256: peer.rosenpassSha256 ?? '',
+  listenPort: 0,
+  queue: { depth: 0, dropped: 0 },
+  drops: {},
+  peers: [peer],
+};
+
+describe('the tunnel in words (V7)', () => {
+  test('a peer that is proven', () => {
+    const line = 'hub 203.0.113.4:51820 post-quantum (exchange 43 s ago, V03 pc188) handshake 12 s ↓1.2 GB ↑80 MB';
+    expect(peerLine(peer, now)).toBe(line);
+  });
+
+  test('the word stands for nothing but active', () => {
+    const words = (change: Partial<TunnelPeer>) => pqText({ ...peer, ...change }, now);
+    expect(words({ pq: 'stale', pqReason: 'exchange_expired', pskKind: 'random' })).toBe(
+      'NOT post-quantum: exchange_expired since 60 s, traffic cut',
+    );
+    expect(words({ pq: 'stale', pqReason: 'no_session' })).toEndWith('waiting for a handshake');
+    expect(words({ pq: 'off', pqReason: 'permissive_fallback', pskKind: 'none' })).toEndWith(
+      'traffic passes without it',
+    );
+    for (const pq of ['stale', 'off'] as const) expect(words({ pq })).toStartWith('NOT post-quantum');
+  });
+
+  test('device, who was passed over, keys in groups of eight', () => {
+    const text = tunnelText(view, now);
+    expect(text).toContain('labman0 10.90.0.2, native (libcrypto), MTU 1420\n');
+    expect(text).toContain('not kernel: Unknown device type');
+    expect(text).toContain('Rosenpass sha256:01234567 89abcdef');
+    expect(text).not.toContain('WARNING');
+    expect(tunnelText({ ...view, listenPort: 51_820 }, now)).toContain('UDP 51820');
+  });
+
+  test('no isolation is told each time', () => {
+    expect(tunnelText({ ...view, isolation: 'none', peers: [] }, now)).toMatch(
+      /WARNING .*every service[\s\S]*peers +none/,
+    );
+  });
+
+  test('a fingerprint is shown with or without its head', () => {
+    expect(groupedFingerprint('ab'.repeat(8))).toBe('sha256:abababab abababab');
+  });
+});
