@@ -5,7 +5,13 @@
 import { expect, test } from 'bun:test';
 import { waitFor } from './harness/fleet/look.ts';
 import type { SiteNode } from './harness/tunnel-daemons/site-node.ts';
-import { dropAt, dropNothing, tunnelBackends, TunnelLab, tunnelLabMissing } from './harness/tunnel-daemons/tunnel-lab.ts';
+import {
+  dropAt,
+  dropNothing,
+  tunnelBackends,
+  TunnelLab,
+  tunnelLabMissing,
+} from './harness/tunnel-daemons/tunnel-lab.ts';
 
 const testMs = 150_000;
 /** Q5, from a start or an exchange on. */

@@ -3,7 +3,7 @@ import { publicKeyOf } from '@labmesh/wireguard/noise/x25519';
 import { type DevicePair, describeDevices } from '@labmesh/wireguard/devices/testing/device-conformance';
 import type { IsolationKind } from '@labmesh/wireguard/tunnel-device';
 import type { DeviceBackend } from '../harness/tunnel-device/device-wire.ts';
-import { backendMissing, isolationCases } from '../harness/tunnel-site/isolation-matrix.ts';
+import { isolationCases, siteMissing } from '../harness/tunnel-site/isolation-matrix.ts';
 import type { TunnelHost } from '../harness/tunnel-site/tunnel-host.ts';
 import { addresses, hubPort, proxyPort, TunnelSite } from '../harness/tunnel-site/tunnel-site.ts';
 
@@ -51,5 +51,5 @@ async function openPair(backend: DeviceBackend, isolation: IsolationKind): Promi
 
 // Our own data plane has a suite of its own.
 for (const { backend, isolation } of isolationCases.filter(({ backend }) => backend !== 'native')) {
-  describeDevices(`${backend}, ${isolation}`, () => openPair(backend, isolation), backendMissing(backend));
+  describeDevices(`${backend}, ${isolation}`, () => openPair(backend, isolation), siteMissing);
 }
