@@ -17,8 +17,8 @@ const testMs = 150_000;
 const quick = ['heartbeat_s = 1'];
 /** Five lines a second for as long as three exchanges take. */
 const stream = { tokens: 45, tokenDelayMs: 200 };
-/** Q3, and what a machine under load adds to each line. */
-const streamGapMs = 250 + 250;
+/** A session that an exchange ended would take five seconds to come back; less is the load of this machine. */
+const breakMs = 1_500;
 
 type Story = { lab: TunnelLab; site: SiteNode; other: SiteNode; address: string };
 
@@ -72,7 +72,7 @@ async function streamsThroughExchanges({ lab, site, address }: Story): Promise<v
   console.log(`${lab.backend}: longest pause of a stream of five lines a second, ms:`, seen.gapMs);
   expect(seen).toMatchObject({ status: 200, isWhole: true });
   expect(seen.lines).toBeGreaterThanOrEqual(stream.tokens);
-  expect(seen.gapMs).toBeLessThan(streamGapMs);
+  expect(seen.gapMs).toBeLessThan(breakMs);
   expect((await site.hub())?.exchanges).toBeGreaterThanOrEqual(before + 3);
 }
 
