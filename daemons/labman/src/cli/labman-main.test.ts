@@ -42,6 +42,14 @@ test.each([
   expect(err.trimEnd().split('\n')).toHaveLength(1);
 });
 
+test('keys that are not there are told with the way to them', async () => {
+  const { exitCode, err } = await run('tunnel', 'fingerprint', '--state-dir', '/nowhere');
+  expect(exitCode).toBe(5);
+  expect(err).toBe(
+    'labman: /nowhere/pqpk is not there; labmand makes keys at its first start, `labman tunnel keygen` does it now\n',
+  );
+});
+
 test('a labmand that is not there is told with its socket', async () => {
   const { exitCode, err } = await run('tunnel', 'show', '--socket', '/nowhere/labmand.sock');
   expect(exitCode).toBe(6);

@@ -12,11 +12,22 @@ import { LabmandError } from '../ask-labmand.ts';
 import { pathsOf } from '../settings-of.ts';
 import { json, type Verb } from '../verb.ts';
 
+const noKeys = 5;
+
+/** @throws LabmandError when there is none; TunnelKeyError for what is no key */
+function publicKeyAt(path: string): Uint8Array {
+  if (!existsSync(path)) {
+    const way = 'labmand makes keys at its first start, `labman tunnel keygen` does it now';
+    throw new LabmandError(`${path} is not there; ${way}`, noKeys);
+  }
+  const publicKey = new Uint8Array(readFileSync(path));
+  checkPublicKey(publicKey);
+  return publicKey;
+}
+
 export const fingerprint: Verb = async ({ flags, words: [file], print }) => {
   const paths = await pathsOf(flags);
-  const publicKey = new Uint8Array(readFileSync(file ?? paths.rosenpass.publicKeyPath));
-  checkPublicKey(publicKey);
-  const sha256 = fingerprintOf(publicKey);
+  const sha256 = fingerprintOf(publicKeyAt(file ?? paths.rosenpass.publicKeyPath));
   const wireguard =
     file === undefined ? Buffer.from(loadWireguardKeys(paths.wireguard).publicKey).toString('base64') : undefined;
   if (flags.json)
