@@ -27,6 +27,10 @@ describe('datagrams of the key exchange', () => {
     hub.send(first?.source ?? { address: '', port: 0 }, bytes('answer'));
     const [answer] = await atNode.wait(1);
     expect(answer).toEqual({ text: 'answer', source: { address, port: hub.port } });
+    // Its address is still this machine's, also while it has no socket.
+    expect(node.isStranded).toBe(false);
+    node.reopen();
+    expect(node.isStranded).toBe(false);
   });
 
   test('what comes from elsewhere never reaches a node', async () => {

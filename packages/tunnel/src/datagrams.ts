@@ -1,5 +1,6 @@
 /** UDP of the key exchange: a hub listens on the addresses that it was given, a node dials one place at a time (N3). */
 import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { Endpoint } from '@labmesh/rosenpass/effects';
 
 export type OnDatagram = (bytes: Uint8Array, source: Endpoint) => void;
@@ -85,6 +86,8 @@ export class DialledDatagrams implements Datagrams {
   #at: Endpoint | undefined;
   #socket: Bun.udp.ConnectedSocket<'uint8array'> | undefined;
   #waiting: Uint8Array[] = [];
+  /** What the last socket sent from. */
+  #ownAddress: string | undefined;
   #isClosed = false;
 
   constructor(onDatagram: OnDatagram) {
@@ -93,6 +96,11 @@ export class DialledDatagrams implements Datagrams {
 
   get port(): number {
     return this.#socket?.port ?? 0;
+  }
+  /** The address that was sent from last is this machine's no longer. */
+  get isStranded(): boolean {
+    const all = Object.values(networkInterfaces()).flatMap((found = []) => found);
+    return this.#ownAddress !== undefined && !all.some(({ address }) => address === this.#ownAddress);
   }
 
   send(to: Endpoint, bytes: Uint8Array): void {
@@ -120,6 +128,7 @@ export class DialledDatagrams implements Datagrams {
       (socket) => {
         if (this.#isClosed || this.#at !== to) return socket.close();
         this.#socket = socket;
+        this.#ownAddress = plainEndpoint(socket.address.address, 0).address;
         for (const bytes of this.#waiting.splice(0)) trySend(() => socket.send(bytes));
       },
       // No route now: the next resend dials again.

@@ -32,10 +32,11 @@ const random = (bytes: number) => new Uint8Array(randomBytes(bytes));
 
 /** N3: what we send from may be ours no longer, and the hub answers to where it heard us last. */
 function moved(tunnel: Tunnel, datagrams: DialledDatagrams): void {
+  // It goes on sending from the address that it sent from before, for two minutes.
+  const mustRenew = tunnel.device.backend === 'wireguard-go' && datagrams.isStranded;
   datagrams.reopen();
   for (const id of tunnel.peerIds) {
-    // It goes on sending from the address that it sent from before, for two minutes.
-    if (tunnel.device.backend === 'wireguard-go') void tunnel.renew(id);
+    if (mustRenew) void tunnel.renew(id);
     else tunnel.startExchange(id);
   }
 }
