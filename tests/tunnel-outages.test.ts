@@ -59,6 +59,19 @@ async function siteMoves(lab: TunnelLab, site: SiteNode, address: string): Promi
   await waitFor(async () => (await lab.peer('site-a'))?.endpoint?.startsWith(`${moved}:`) === true);
 }
 
+/** As a container brings one: the session is none of its business. */
+async function hostGetsAnotherAddress(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
+  const cuts = () => site.said.split('traffic is cut').length;
+  const before = cuts();
+  const exchanges = (await site.hub())?.exchanges ?? 0;
+  await lab.run('site-a', 'ip', 'link', 'add', 'box0', 'type', 'veth', 'peer', 'name', 'box1');
+  await lab.run('site-a', 'ip', 'addr', 'add', '172.31.9.1/24', 'dev', 'box0');
+  for (const end of ['box0', 'box1']) await lab.run('site-a', 'ip', 'link', 'set', end, 'up');
+  await waitFor(async () => ((await site.hub())?.exchanges ?? 0) > exchanges);
+  expect(await lab.reach(address, 0)).toBeGreaterThanOrEqual(0);
+  expect(cuts()).toBe(before);
+}
+
 async function labmandIsFrozen(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
   site.daemon.signal('SIGSTOP');
   await Bun.sleep(20_000);
@@ -91,6 +104,7 @@ for (const backend of tunnelBackends) {
   story('labmand is killed, then moved, and comes back', ['site-a'], async (lab) => {
     const { site, address } = await openOne(lab);
     await labmandIsKilled(lab, site, address);
+    await hostGetsAnotherAddress(lab, site, address);
     await siteMoves(lab, site, address);
   });
 
