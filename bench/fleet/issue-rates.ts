@@ -17,6 +17,8 @@ export type IssueParts = { store: Store; secrets: Awaited<ReturnType<typeof open
 const who = system('bench');
 const day = 86_400_000;
 const rounds = 5;
+/** As machines that join together share one. */
+const perCommit = 8;
 const issuedCount = 100 * (rounds + 1);
 
 export const perSecond = (count: number, from: number): number => (count / (performance.now() - from)) * 1_000;
@@ -47,16 +49,20 @@ async function libraryRate(csrs: readonly string[]): Promise<number> {
   return perSecond(csrs.length, start);
 }
 
-/** From the request to the committed row, one transaction each, in turns with the library. */
+/** From the request to the committed row, in turns with the library. */
 export async function issueRates({ store, secrets }: IssueParts): Promise<{ issued: number; library: number }> {
   await using authority = await Authority.open({ store, secrets, clock: systemClock, log: silentLogger });
   const csrs = await Promise.all(Array.from({ length: issuedCount }, async () => createCsr(await generateKey())));
   const issueRate = async (some: readonly string[]) => {
     const start = performance.now();
-    for (const csrPem of some) {
-      const csr = parseCsr(csrPem);
-      const request = { kind: 'agent', id: uuidv7(), name: 'web', csr, ttlMs: day, issuedBy: who } as const;
-      await store.write(who, (tx) => authority.issueLeaf(tx, request));
+    for (let from = 0; from < some.length; from += perCommit) {
+      await store.write(who, async (tx) => {
+        for (const csrPem of some.slice(from, from + perCommit)) {
+          const csr = parseCsr(csrPem);
+          const request = { kind: 'agent', id: uuidv7(), name: 'web', csr, ttlMs: day, issuedBy: who } as const;
+          await authority.issueLeaf(tx, request);
+        }
+      });
     }
     return perSecond(some.length, start);
   };

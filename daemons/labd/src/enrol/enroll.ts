@@ -1,10 +1,10 @@
 /**
  * `POST /api/auth/enroll` (JT-3 … JT-7). Everything happens in one transaction: the token's use, the server, the agent,
  * the certificate. An answer that is lost after the commit is no loss: the same token with the same key gets the same
- * certificate for 10 min, here or on another replica.
+ * certificate for 10 min, here or on another replica. Machines that come together share a commit (join-group.ts).
  */
 import type { Clock } from '@labmesh/kit/clock';
-import { type Csr, parseCsr } from '@labmesh/pki/csr';
+import { parseCsr } from '@labmesh/pki/csr';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { Enroll, Enrolled } from '@labmesh/wire/fleet/enrolment';
 import { type Principal, system } from '@labmesh/wire/fleet/principal';
@@ -14,7 +14,9 @@ import { Turns } from '../login/turns.ts';
 import { certificateFields } from '../login/user-certificates.ts';
 import { waitingApproval } from './agent-certificates.ts';
 import { refuseDenied } from './denied.ts';
+import { Batch } from '../limits/batch.ts';
 import { joinAgent, repeatJoin } from './join-agent.ts';
+import { joinEach, type JoinOutcome, joinTogether, type JoinTry } from './join-group.ts';
 import { joinBastion, joinService } from './join-others.ts';
 import type { Joined, Joining, JoinParts } from './joining.ts';
 import { checkToken, countUse, findUse, tokenOfText, writeUse } from './tokens/token-use.ts';
@@ -28,12 +30,16 @@ export type EnrolmentParts = JoinParts & {
 
 /** Nobody is known yet: the store's door is opened by the work itself. */
 const self = system('enroll');
-/** Joins that wait for the one at work. A rack that starts at once fits; more hear RATE_LIMITED and come again. */
+/** Joins of one commit: few, because nobody else writes meanwhile. */
+const groupMax = 8;
+/** Joins that wait for those at work. A rack that starts at once fits; more hear RATE_LIMITED and come again. */
 const waitingMax = 2_000;
 
 export class Enrolment {
   readonly #parts: EnrolmentParts;
-  readonly #turns = new Turns({ name: 'enrol.waiting', atOnce: 1, waitingMax, retryAfterMs: 10_000 });
+  readonly #turns = new Turns({ name: 'enrol.waiting', atOnce: groupMax, waitingMax, retryAfterMs: 10_000 });
+  // Joins write the same rows and read all servers: side by side they would only make each other start again.
+  readonly #groups = new Batch<JoinTry, JoinOutcome>(groupMax, (tries) => this.#joinAll(tries), 0);
 
   constructor(parts: EnrolmentParts) {
     this.#parts = parts;
@@ -45,17 +51,21 @@ export class Enrolment {
    * VALIDATION_FAILED for the request.
    */
   async enroll(caller: Caller, request: Enroll): Promise<Noted<Enrolled>> {
-    const csr = parseCsr(request.csrPem);
-    // Joins write the same rows and read all servers: side by side they would only make each other start again.
-    const joined = await this.#turns.run(() =>
-      writeDenials(this.#parts, self, (tx) => this.#join(tx, request, csr, caller.sourceIp)),
-    );
+    const one = { request, csr: parseCsr(request.csrPem), sourceIp: caller.sourceIp };
+    const outcome = await this.#turns.run(() => this.#groups.add(one));
+    if ('refused' in outcome) throw outcome.refused;
+    const { joined } = outcome;
     // Waiting was written down and must stay, so it is an error only now.
     if (joined.state === 'waiting') throw waitingApproval(joined.place.hostname);
     return this.#answer(joined);
   }
 
-  async #join(tx: Writer, request: Enroll, csr: Csr, sourceIp: string): Promise<Joined> {
+  #joinAll(tries: readonly JoinTry[]): Promise<JoinOutcome[]> {
+    const join = (tx: Writer, one: JoinTry) => this.#join(tx, one);
+    return joinTogether(tries, (group) => writeDenials(this.#parts, self, (tx) => joinEach(tx, group, join)));
+  }
+
+  async #join(tx: Writer, { request, csr, sourceIp }: JoinTry): Promise<Joined> {
     const now = this.#parts.clock.wall();
     const token = await tokenOfText(tx, request.token);
     const issuedBy: Principal = { ...self, name: token.prefix };

@@ -11,7 +11,7 @@ import type { PeerIdentity } from '@labmesh/pki/verify-peer';
 import type { ExecSettings, Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
 import type { DenyList } from '../ca/deny-list.ts';
 import type { EventLog } from '../events/event-log.ts';
-import { Batch, Newest } from './batch.ts';
+import { Batch, Newest } from '../limits/batch.ts';
 import type { Directory, KnownAgent } from './directory.ts';
 import { flushMs, offlineBeats } from './server-status.ts';
 import { SwapWatch } from './swap-watch.ts';

@@ -5,7 +5,7 @@
 import type { Store, Writer } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Msg } from '@labmesh/wire/frame/messages';
-import { Batch, evenPieces } from './batch.ts';
+import { Batch, evenPieces } from '../limits/batch.ts';
 
 const hub = system('hub');
 const chunkSize = 400;

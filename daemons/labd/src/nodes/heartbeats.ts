@@ -5,7 +5,7 @@
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { NodeHeartbeatAnswer, NodeHeartbeatRequest } from '@labmesh/wire/node';
-import { Batch } from '../hub/batch.ts';
+import { Batch } from '../limits/batch.ts';
 import type { World } from '../settings/world.ts';
 import { keptBeat } from './node-report.ts';
 import { banned } from './node-rows.ts';

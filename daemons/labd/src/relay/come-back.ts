@@ -1,7 +1,7 @@
 /** Sessions that outlived something: a replica of labd (RP-2), or an agent that came back without them (EX-7). */
 import { principalSchema, system } from '@labmesh/wire/fleet/principal';
 import { requestId } from '@labmesh/wire/ids';
-import { Batch } from '../hub/batch.ts';
+import { Batch } from '../limits/batch.ts';
 import type { Caller } from '../login/caller.ts';
 import type { LiveSession } from './live-session.ts';
 import type { LiveSessions } from './live-sessions.ts';

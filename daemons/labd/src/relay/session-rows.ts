@@ -11,7 +11,7 @@ import { type Principal, principalText, system } from '@labmesh/wire/fleet/princ
 import type { ChannelEnding } from '@labmesh/link/channel';
 import type { RelayReport } from '@labmesh/link/channel-relay';
 import type { Insertable, Selectable } from 'kysely';
-import { evenPieces } from '../hub/batch.ts';
+import { evenPieces } from '../limits/batch.ts';
 
 const worker = system('sessions');
 const commandCharsMax = 4_096;

@@ -5,20 +5,23 @@
  *     add(item) ─▶ next group ─▶ work(group), one group after the other ─▶ each caller gets the answer to its item
  *
  * A group takes what came in the same turn of the loop, or within 20 ms after the group before it began to run: who comes
- * alone waits for nothing, and a storm costs fifty groups a second however many come.
+ * alone waits for nothing, and a storm costs fifty groups a second however many come. With `apartMs` 0 it takes what came
+ * while the group before it ran.
  */
 type Waiting<In, Out> = { item: In; resolve: (out: Out) => void; reject: (error: unknown) => void };
 
-const apartMs = 20;
+const apartMsUsual = 20;
 
 export class Batch<In, Out> {
   readonly #work: (items: readonly In[]) => Promise<readonly Out[]>;
   readonly #itemsMax: number;
+  readonly #apartMs: number;
   #waiting: Waiting<In, Out>[] = [];
   #running: Promise<void> | undefined;
 
   /** `work` answers in the order of its items; what it throws, all of them get. */
-  constructor(itemsMax: number, work: (items: readonly In[]) => Promise<readonly Out[]>) {
+  constructor(itemsMax: number, work: (items: readonly In[]) => Promise<readonly Out[]>, apartMs = apartMsUsual) {
+    this.#apartMs = apartMs;
     this.#itemsMax = itemsMax;
     this.#work = work;
   }
@@ -46,7 +49,7 @@ export class Batch<In, Out> {
       } catch (error) {
         for (const { reject } of group) reject(error);
       }
-      const restMs = apartMs - (performance.now() - startedAt);
+      const restMs = this.#apartMs - (performance.now() - startedAt);
       if (restMs > 0) await Bun.sleep(restMs);
     }
     this.#running = undefined;

@@ -34,6 +34,14 @@ test('a group is bounded, and one that fails takes no other with it', async () =
   expect(groups).toBe(3);
 });
 
+test('groups without a rest follow each other at once', async () => {
+  const batch = new Batch<number, number>(2, (items) => Promise.resolve(items), 0);
+  const from = performance.now();
+  for (let item = 0; item < 200; item++) expect(await batch.add(item)).toBe(item);
+  // With the usual rest these are four seconds.
+  expect(performance.now() - from).toBeLessThan(2_000);
+});
+
 test('pieces hold all items in order, each of 2^n', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(), { maxLength: 600 }), fc.integer({ min: 1, max: 200 }), (items, most) => {
