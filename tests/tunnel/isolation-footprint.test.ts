@@ -154,7 +154,8 @@ for (const { title, backend, isolation, missing } of isolationCases) {
       caseMs,
     );
 
-    test.skipIf(isolation === 'netns')(
+    if (isolation === 'netns') return;
+    test(
       'closing does not delete an interface that somebody put in our place (I12)',
       async () => {
         await using site = await TunnelSite.open(0);

@@ -141,7 +141,8 @@ for (const { title, backend, isolation, missing } of isolationCases) {
     );
   });
 
-  describe.skipIf(missing !== undefined || isolation !== 'filter')(`${title}, tables`, () => {
+  if (isolation !== 'filter') continue;
+  describe.skipIf(missing !== undefined)(`${title}, tables`, () => {
     test(
       '`nft flush ruleset` and deletion leave our table (I13)',
       async () => {

@@ -134,7 +134,7 @@ describe.skipIf(missing !== undefined).each([
     await story.run('x', 'ip', 'route', 'add', 'local', '10.98.0.0/16', 'dev', 'lo');
     const sources = Array.from({ length: 240 }, (_, index) => `10.98.${index}.1`);
     // wireguard-go asks for cookies when its queue is long, we do above 50 a second.
-    const perSecond = hub === 'native' ? '3000' : '20000';
+    const perSecond = hub === 'native' ? '3000' : '40000';
     const target = [story.lab.address('h'), '51820', hex(pair.hub.publicKey)];
     await story.start('x', 'flood', ...target, perSecond, sources.join()).next();
     await Bun.sleep(1_500);

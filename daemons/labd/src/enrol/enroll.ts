@@ -7,19 +7,15 @@ import type { Clock } from '@labmesh/kit/clock';
 import { parseCsr } from '@labmesh/pki/csr';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { Enroll, Enrolled } from '@labmesh/wire/fleet/enrolment';
-import { type Principal, system } from '@labmesh/wire/fleet/principal';
+import { Batch } from '../limits/batch.ts';
 import type { Caller, Noted } from '../login/caller.ts';
 import { writeDenials } from '../login/end-logins.ts';
 import { Turns } from '../login/turns.ts';
 import { certificateFields } from '../login/user-certificates.ts';
 import { waitingApproval } from './agent-certificates.ts';
-import { refuseDenied } from './denied.ts';
-import { Batch } from '../limits/batch.ts';
-import { joinAgent, repeatJoin } from './join-agent.ts';
-import { joinEach, type JoinOutcome, joinTogether, type JoinTry } from './join-group.ts';
-import { joinBastion, joinService } from './join-others.ts';
-import type { Joined, Joining, JoinParts } from './joining.ts';
-import { checkToken, countUse, findUse, tokenOfText, writeUse } from './tokens/token-use.ts';
+import { enrolSelf, joinOne } from './joins/join-one.ts';
+import { joinEach, type JoinOutcome, joinTogether, type JoinTry } from './joins/join-group.ts';
+import type { Joined, JoinParts } from './joins/joining.ts';
 
 export type EnrolmentParts = JoinParts & {
   store: Store;
@@ -28,8 +24,6 @@ export type EnrolmentParts = JoinParts & {
   agentUrls: () => readonly string[];
 };
 
-/** Nobody is known yet: the store's door is opened by the work itself. */
-const self = system('enroll');
 /** Joins of one commit: few, because nobody else writes meanwhile. */
 const groupMax = 8;
 /** Joins that wait for those at work. A rack that starts at once fits; more hear RATE_LIMITED and come again. */
@@ -61,26 +55,8 @@ export class Enrolment {
   }
 
   #joinAll(tries: readonly JoinTry[]): Promise<JoinOutcome[]> {
-    const join = (tx: Writer, one: JoinTry) => this.#join(tx, one);
-    return joinTogether(tries, (group) => writeDenials(this.#parts, self, (tx) => joinEach(tx, group, join)));
-  }
-
-  async #join(tx: Writer, { request, csr, sourceIp }: JoinTry): Promise<Joined> {
-    const now = this.#parts.clock.wall();
-    const token = await tokenOfText(tx, request.token);
-    const issuedBy: Principal = { ...self, name: token.prefix };
-    const joining: Joining = { token, request, csr, sourceIp, issuedBy, now };
-    const { keyHash } = csr;
-    const use = await findUse(tx, token.id, keyHash);
-    const repeated = use === undefined ? undefined : await repeatJoin(tx, this.#parts, use, joining);
-    if (repeated !== undefined) return repeated;
-    checkToken(token, { hostname: request.hostname, macs: request.macs, sourceIp }, now);
-    await refuseDenied(tx, { keyHash, machineId: request.machineId });
-    await countUse(tx, token, now);
-    const joined = await joinByKind(tx, this.#parts, joining);
-    const serial = joined.state === 'waiting' ? '' : joined.issued.serial;
-    await writeUse(tx, { tokenId: token.id, keyHash, serverId: joined.place.serverId, serial }, now);
-    return joined;
+    const join = (tx: Writer, one: JoinTry) => joinOne(tx, this.#parts, one, this.#parts.clock.wall());
+    return joinTogether(tries, (group) => writeDenials(this.#parts, enrolSelf, (tx) => joinEach(tx, group, join)));
   }
 
   #answer(joined: Extract<Joined, { state: 'issued' }>): Noted<Enrolled> {
@@ -94,10 +70,4 @@ export class Enrolment {
     const details = { how, token: tokenPrefix, serial: issued.serial, agentId: place.agentId };
     return { answer, note: { resource: `${joined.type}/${place.hostname}`, resourceId: place.serverId, details } };
   }
-}
-
-function joinByKind(tx: Writer, parts: JoinParts, joining: Joining): Promise<Joined> {
-  if (joining.token.kind === 'bastion') return joinBastion(tx, parts, joining);
-  if (joining.token.kind === 'service') return joinService(tx, parts, joining);
-  return joinAgent(tx, parts, joining);
 }

@@ -13,7 +13,7 @@ import type { Caller, Noted } from '../login/caller.ts';
 import { certificateFields } from '../login/user-certificates.ts';
 import { type AgentPlace, issueToAgent, pendingState, waitForApproval, waitingApproval } from './agent-certificates.ts';
 import { refuseDenied } from './denied.ts';
-import type { JoinParts } from './joining.ts';
+import type { JoinParts } from './joins/joining.ts';
 import { deniedBy, liveName, unknownIdentity } from './renew.ts';
 
 export const expiredGraceMs = 30 * 24 * 3_600_000;

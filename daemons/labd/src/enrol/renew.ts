@@ -10,7 +10,7 @@ import type { Caller, Noted } from '../login/caller.ts';
 import { certificateFields, type UserCertificates } from '../login/user-certificates.ts';
 import { issueToAgent } from './agent-certificates.ts';
 import { refuseDenied } from './denied.ts';
-import type { JoinParts } from './joining.ts';
+import type { JoinParts } from './joins/joining.ts';
 
 export type RenewParts = Pick<JoinParts, 'authority' | 'ttl'> & {
   store: Store;

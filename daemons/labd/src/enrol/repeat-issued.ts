@@ -3,7 +3,7 @@ import type { Writer } from '@labmesh/store/store';
 import type { TokenUsesTable } from '@labmesh/store/tables';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { refuseDenied } from './denied.ts';
-import type { Joined, Joining, JoinParts } from './joining.ts';
+import type { Joined, Joining, JoinParts } from './joins/joining.ts';
 import { replayMs } from './tokens/token-use.ts';
 
 const types = { agent: 'server', bastion: 'bastion', service: 'service' } as const;

@@ -8,7 +8,7 @@ import type { TokenScope } from '@labmesh/wire/fleet/tokens';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { Selectable } from 'kysely';
 import { z } from 'zod';
-import type { KnownServer } from './join-decision.ts';
+import type { KnownServer } from './joins/join-decision.ts';
 
 export type AgentRow = Selectable<AgentsTable>;
 

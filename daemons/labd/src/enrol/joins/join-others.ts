@@ -2,9 +2,9 @@
 import type { Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { uuidv7 } from '@labmesh/wire/ids';
-import { revokeCertificates } from '../login/end-logins.ts';
+import { revokeCertificates } from '../../login/end-logins.ts';
 import type { Joined, Joining, JoinParts } from './joining.ts';
-import { scopeOf } from './tokens/token-rows.ts';
+import { scopeOf } from '../tokens/token-rows.ts';
 
 const nameTaken = (kind: string) =>
   new FleetError('SERVER_EXISTS', {

@@ -2,11 +2,11 @@
 import type { Csr } from '@labmesh/pki/csr';
 import type { Enroll } from '@labmesh/wire/fleet/enrolment';
 import type { Principal } from '@labmesh/wire/fleet/principal';
-import type { Issued } from '../ca/authority.ts';
-import type { Denials } from '../login/end-logins.ts';
-import type { LeafSource } from '../login/user-certificates.ts';
-import type { AgentPlace } from './agent-certificates.ts';
-import type { TokenRow } from './tokens/token-rows.ts';
+import type { Issued } from '../../ca/authority.ts';
+import type { Denials } from '../../login/end-logins.ts';
+import type { LeafSource } from '../../login/user-certificates.ts';
+import type { AgentPlace } from '../agent-certificates.ts';
+import type { TokenRow } from '../tokens/token-rows.ts';
 
 export type JoinParts = {
   authority: LeafSource;

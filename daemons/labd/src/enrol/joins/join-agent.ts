@@ -3,14 +3,14 @@ import type { Writer } from '@labmesh/store/store';
 import type { TokenUsesTable } from '@labmesh/store/tables';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { uuidv7 } from '@labmesh/wire/ids';
-import { revokeCertificates } from '../login/end-logins.ts';
-import { type AgentPlace, issueToAgent, pendingState, waitForApproval } from './agent-certificates.ts';
+import { revokeCertificates } from '../../login/end-logins.ts';
+import { type AgentPlace, issueToAgent, pendingState, waitForApproval } from '../agent-certificates.ts';
 import { decideJoin, type JoinDecision } from './join-decision.ts';
 import type { Joined, Joining, JoinParts } from './joining.ts';
-import { repeatIssued } from './repeat-issued.ts';
-import { knownServers, writeServer } from './server-rows.ts';
-import { scopeOf } from './tokens/token-rows.ts';
-import { writeUse } from './tokens/token-use.ts';
+import { repeatIssued } from '../repeat-issued.ts';
+import { knownServers, writeServer } from '../server-rows.ts';
+import { scopeOf } from '../tokens/token-rows.ts';
+import { writeUse } from '../tokens/token-use.ts';
 
 /** @throws FleetError SERVER_EXISTS, BANNED, CONFLICT (another identity's key). */
 export async function joinAgent(tx: Writer, parts: JoinParts, joining: Joining): Promise<Joined> {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import { codeOf, localRoot } from '../login/testing/callers.ts';
+import { codeOf, localRoot } from '../../login/testing/callers.ts';
 import { type JoinOutcome, joinTogether, type JoinTry } from './join-group.ts';
-import { count, join, type Machine, newMachine, newToken, openFleet } from './testing/fleet.ts';
+import { count, join, type Machine, newMachine, newToken, openFleet } from '../testing/fleet.ts';
 
 describe('machines that join in one commit', () => {
   test.each(['twice', 'every-statement', 'none'] as const)(
