@@ -18,6 +18,12 @@ export const reasons: Readonly<Record<string, string>> = {
   ws: 'WebSockets over the mTLS listener, which the runtime’s own cannot take, and the client that checks a server by its certificate',
   yaml: 'reads and writes ~/.labctl/config.yaml and keeps its comments; -o yaml',
   zod: 'the schemas at the edges: parses configuration, requests and answers into narrow types with named faults',
+  '@cfworker/json-schema':
+    'JSON Schema 2020-12 as an interpreter: schemas come from clients, and others make code of them at run time',
+  '@jitl/quickjs-singlefile-mjs-release-sync':
+    'QuickJS as WebAssembly inside JavaScript, so that it is in the single file too: sandbox level L0',
+  'quickjs-emscripten-core': 'the typed door to that module, with memory, stack and interrupt limits',
+  'markdown-it': 'finds the fenced blocks of an answer as CommonMark has them',
   'libsodium-wrappers':
     'XChaCha20-Poly1305, ChaCha20-Poly1305 and keyed BLAKE2b as WebAssembly inside JavaScript; the runtime has none of them',
   'node-llama-cpp': 'the built-in engine (optional): llama.cpp as a prebuilt library, nothing is fetched at run time',

@@ -14,9 +14,12 @@ export const ranks: Readonly<Record<string, number>> = {
   'packages/store': 2,
   'packages/link': 2,
   'packages/rosenpass': 2,
+  'packages/sandbox': 2,
   'packages/wireguard': 2,
   'packages/tunnel': 2,
   'daemons/agent': 3,
+  'daemons/arena': 3,
+  'daemons/executor': 3,
   'daemons/gateway': 3,
   'daemons/labd': 3,
   'daemons/labman': 3,
@@ -42,6 +45,19 @@ export const sameRankPairs: readonly Pair[] = [
 /** Folders below src, left to right: each may import those to its right. Files directly in src stand left of all. */
 export const folderOrder: Readonly<Record<string, readonly string[]>> = {
   'packages/inference': ['relay', 'choose', 'watch', 'load', 'discovery', 'probe', 'registry'],
+  'daemons/arena': [
+    'serve',
+    'runs',
+    'certify',
+    'pairs',
+    'tournament',
+    'judges',
+    'generate',
+    'verify',
+    'suites',
+    'rows',
+    'contract',
+  ],
   'daemons/labd': [
     'compose',
     'api',

@@ -93,6 +93,9 @@ export type KeysTable = {
   scopes: Json;
   last_used_at: Ms | null;
   revoked_at: Ms | null;
+  tenant: string;
+  /** What the key may ask of verification, and its usual mode. */
+  verification: Json | null;
 };
 /** Gateway usage sums, one row a (key, model, endpoint). */
 export type KeyUsageTable = {

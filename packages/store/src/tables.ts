@@ -5,6 +5,18 @@
 
 import type { Generated } from 'kysely';
 import type {
+  ArenaBattlesTable,
+  ArenaCandidatesTable,
+  ArenaCertificatesTable,
+  ArenaDatasetRowsTable,
+  ArenaDatasetsTable,
+  ArenaMatchesTable,
+  ArenaRunsTable,
+  ArenaSuitesTable,
+  ArenaTripletsTable,
+  ArenaVerdictsTable,
+} from './arena-tables.ts';
+import type {
   AppReleasesTable,
   AppRunsTable,
   BastionsTable,
@@ -326,6 +338,16 @@ export type Tables = {
   clusters: ClustersTable;
   app_releases: AppReleasesTable;
   app_runs: AppRunsTable;
+  arena_runs: ArenaRunsTable;
+  arena_candidates: ArenaCandidatesTable;
+  arena_verdicts: ArenaVerdictsTable;
+  arena_matches: ArenaMatchesTable;
+  arena_suites: ArenaSuitesTable;
+  arena_certificates: ArenaCertificatesTable;
+  arena_battles: ArenaBattlesTable;
+  arena_triplets: ArenaTripletsTable;
+  arena_datasets: ArenaDatasetsTable;
+  arena_dataset_rows: ArenaDatasetRowsTable;
   migrations: MigrationsTable;
   migration_lock: MigrationLockTable;
 };

@@ -34,6 +34,8 @@ export async function importKeysFile(store: Store, path: string): Promise<void> 
         created_at: createdAt,
         last_used_at: lastUsedAt,
         revoked_at: revokedAt,
+        tenant: 'default',
+        verification: null,
       };
       await tx
         .insertInto('keys')

@@ -110,6 +110,8 @@ export class KeyStore implements AsyncDisposable {
       hash: this.#hash(text).toString('hex'),
       scopes: JSON.stringify(scopes),
       last_used_at: null,
+      tenant: 'default',
+      verification: null,
       revoked_at: null,
     };
     await this.#store.write(who, (tx) => tx.insertInto('keys').values(row).execute());

@@ -1,0 +1,25 @@
+/** How the arena asks a model: through the gateway, paid by the tenant that asked (RP2). */
+import type { ChatCompletionRequest, ChatMessage, Usage } from '@labmesh/wire/openai';
+
+export type Generation = {
+  answer: ChatMessage;
+  /** As the engine names it. */
+  model: string;
+  finishReason: string | null;
+  usage: Usage;
+  latencyMs: number;
+};
+
+export type GenerateAsk = {
+  tenant: string;
+  key: string;
+  /** Without `stream`; sampling values set. */
+  request: ChatCompletionRequest;
+  /** Aborting it ends the request at the engine. */
+  signal: AbortSignal;
+  /** Characters so far, as they come: for early termination and progress. */
+  onProgress?: (chars: number) => void;
+};
+
+/** @throws ApiError of the gateway's answer */
+export type Generate = (ask: GenerateAsk) => Promise<Generation>;

@@ -1,0 +1,125 @@
+/** The tables of the verification plane. Texts of prompts and answers stand in `offer`, `answer` and `triplet` only (P7). */
+import type { Json, Ms, Row } from './table-fields.ts';
+
+export type ArenaRunsTable = Row & {
+  tenant: string;
+  key_id: string;
+  request_id: string;
+  mode: string;
+  /** `queued`, `generating`, `verifying`, `judging`, `certifying`, `done`, `failed`. */
+  state: string;
+  /** 1-4: low, normal, high, critical. */
+  priority: number;
+  model: string;
+  /** RunOffer; emptied at the end unless the tenant keeps texts. */
+  offer: Json | null;
+  /** Draws and sampling seeds come from it. */
+  seed: number;
+  /** What was decided at the start: variations, method, judge, verifiers with digests. */
+  plan: Json | null;
+  outcome: string | null;
+  /** Index of the candidate that won. */
+  chosen: number | null;
+  certificate_id: string | null;
+  /** VerificationReport, with ranking. */
+  report: Json | null;
+  error: Json | null;
+  tokens_in: number;
+  tokens_out: number;
+  /** 1e-9 USD. */
+  cost_nano: number;
+  deadline_at: Ms;
+  finished_at: Ms | null;
+  lease_owner: string | null;
+  lease_until: Ms | null;
+};
+/** One a variation and attempt: attempt 0 is the answer, others are corrections of it. */
+export type ArenaCandidatesTable = Row & {
+  run_id: string;
+  idx: number;
+  attempt: number;
+  state: string;
+  /** Index of an earlier candidate with the same answer. */
+  same_as: number | null;
+  /** temperature, top_p, top_k, seed, model, suffix. */
+  sampling: Json;
+  digest: string | null;
+  /** ChatMessage; emptied at the end unless the tenant keeps texts. */
+  answer: Json | null;
+  model: string | null;
+  finish_reason: string | null;
+  tokens_in: number;
+  tokens_out: number;
+  cost_nano: number;
+  latency_ms: number | null;
+  outcome: string | null;
+  aggregate: Json | null;
+  /** Why it was stopped or failed. */
+  reason: string | null;
+};
+export type ArenaVerdictsTable = Row & { run_id: string; idx: number; attempt: number; plugin: string; verdict: Json };
+/** One a judge's call: `leg` is `ab` or `ba`; `result` null = void. */
+export type ArenaMatchesTable = Row & {
+  run_id: string;
+  a: number;
+  b: number;
+  leg: string;
+  judge: string;
+  result: Json | null;
+};
+export type ArenaSuitesTable = Row & {
+  tenant: string;
+  name: string;
+  sha256: string;
+  language: string;
+  cases: number;
+  /** The whole suite under the key of the arena's folder. */
+  sealed: string;
+  created_by: string;
+};
+export type ArenaCertificatesTable = Row & {
+  tenant: string;
+  run_id: string;
+  bundle: Json;
+  sha256: string;
+  log_index: number | null;
+  expires_at: Ms | null;
+  revoked_at: Ms | null;
+  revoked_reason: string | null;
+};
+/** Sums for ratings: `player_a` < `player_b`. */
+export type ArenaBattlesTable = Row & {
+  tenant: string;
+  bracket: string;
+  task: string;
+  player_a: string;
+  player_b: string;
+  wins_a: number;
+  wins_b: number;
+  ties: number;
+};
+export type ArenaTripletsTable = Row & {
+  tenant: string;
+  run_id: string;
+  certificate_id: string | null;
+  quality: string;
+  source: string;
+  status: string;
+  /** Confidence in millionths. */
+  confidence_ppm: number;
+  triplet: Json;
+};
+export type ArenaDatasetsTable = Row & {
+  tenant: string;
+  name: string;
+  number: number;
+  sha256: string;
+  count: number;
+  filters: Json;
+  author: string;
+  /** `frozen` or `tainted`. */
+  state: string;
+  log_index: number | null;
+};
+/** `part` is `train` or `test`. */
+export type ArenaDatasetRowsTable = { dataset_id: string; triplet_id: string; part: string };

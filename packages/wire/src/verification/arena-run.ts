@@ -1,0 +1,111 @@
+/**
+ * `arena.run`: what the gateway offers the arena and hears back, one JSON object a line (verification RP2, gateway G-31).
+ * POST /v1/runs answers `application/x-ndjson`; the last line is a result or an error. An offer may be repeated with its
+ * `requestId`: the same run answers.
+ */
+import { z } from 'zod';
+import { chatCompletionRequestSchema, chatMessageSchema, usageSchema } from '../openai.ts';
+import { outcomeField, verdictSchema } from './verdict.ts';
+import { verificationBlockSchema, verificationModeField, verificationReportSchema } from './verification-block.ts';
+
+/** Bytes of one line of events, and of an offer. */
+export const arenaLineBytesMost = 4 * 1024 * 1024;
+
+export const runOfferSchema = z.strictObject({
+  requestId: z.string().min(1).max(128),
+  tenant: z.string().min(1).max(200),
+  /** Id of the gateway key that asked; budgets and priorities are counted by it. */
+  key: z.string().min(1).max(200),
+  mode: verificationModeField.exclude(['passthrough']),
+  /** As the client wrote it, without the verification block. */
+  request: chatCompletionRequestSchema,
+  /** audit and shadow: what the client got. Also `labctl verify`: nothing is generated then. */
+  answer: chatMessageSchema.optional(),
+  usage: usageSchema.optional(),
+  block: verificationBlockSchema,
+  /** Wall clock, milliseconds: nothing is started after it. */
+  deadlineMs: z.number(),
+});
+export type RunOffer = z.infer<typeof runOfferSchema>;
+
+const tokens = z.object({ promptTokens: z.int().min(0), completionTokens: z.int().min(0) });
+export const candidateStates = ['pending', 'generating', 'generated', 'stopped', 'failed'] as const;
+
+export const arenaEventSchema = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('accepted'), runId: z.string(), cached: z.boolean(), position: z.int().min(0) }),
+  z.object({
+    event: z.literal('candidate'),
+    index: z.int(),
+    state: z.enum(candidateStates),
+    temperature: z.number().nullable(),
+    seed: z.int().nullable(),
+    model: z.string(),
+    /** Index of an earlier candidate with the same answer. */
+    sameAs: z.int().nullable(),
+    chars: z.int(),
+    tokens: tokens.nullable(),
+    latencyMs: z.number().nullable(),
+    reason: z.string().nullable(),
+  }),
+  z.object({ event: z.literal('verdict'), index: z.int(), attempt: z.int(), verdict: verdictSchema }),
+  z.object({ event: z.literal('outcome'), index: z.int(), attempt: z.int(), outcome: outcomeField, score: z.number() }),
+  z.object({
+    event: z.literal('correction'),
+    index: z.int(),
+    attempt: z.int(),
+    status: z.enum(['pending', 'in_progress', 'success', 'partial', 'failed', 'max_attempts']),
+  }),
+  z.object({
+    event: z.literal('match'),
+    a: z.int(),
+    b: z.int(),
+    scoreA: z.number(),
+    scoreB: z.number(),
+    winner: z.enum(['a', 'b', 'tie', 'void']),
+  }),
+  z.object({
+    event: z.literal('terminated'),
+    reason: z.string(),
+    terminatedCount: z.int(),
+    savedTokensEstimate: z.int(),
+    details: z.record(z.string(), z.unknown()),
+  }),
+  z.object({
+    event: z.literal('result'),
+    runId: z.string(),
+    /** The chosen answer; null when none may be given. */
+    answer: chatMessageSchema.nullable(),
+    model: z.string(),
+    finishReason: z.string().nullable(),
+    /** Of all variations and corrections together: what the tenant pays. */
+    usage: usageSchema,
+    report: verificationReportSchema,
+    shadowArena: z.record(z.string(), z.unknown()).nullable(),
+  }),
+  z.object({
+    event: z.literal('error'),
+    /** One of the gateway's error codes. */
+    code: z.enum([
+      'verification_unavailable',
+      'verification_inconclusive',
+      'verification_deadline',
+      'arena_busy',
+      'budget_exceeded',
+      'verification_bad_option',
+      'internal_error',
+    ]),
+    message: z.string(),
+    field: z.string().nullable(),
+    retryAfterS: z.int().nullable(),
+    runId: z.string().nullable(),
+  }),
+]);
+export type ArenaEvent = z.infer<typeof arenaEventSchema>;
+export type ArenaResult = Extract<ArenaEvent, { event: 'result' }>;
+
+/** Headers between gateway and arena, and on the way back (RP2, RP5, G-31). */
+export const verifyHeader = 'x-labmesh-verify';
+export const tenantHeader = 'x-labmesh-tenant';
+export const keyHeader = 'x-labmesh-key';
+export const verificationStatusHeader = 'x-verification-status';
+export const verificationCertificateHeader = 'x-verification-certificate';

@@ -1,0 +1,43 @@
+/** Preference data (verification PD1, PD2): a triplet as it is stored and exported. snake_case like its files. */
+import { z } from 'zod';
+import { chatMessageSchema } from '../openai.ts';
+
+export const tripletQualities = ['gold', 'silver', 'bronze'] as const;
+export const tripletSources = ['verification', 'tournament', 'human', 'hybrid', 'self_correction'] as const;
+export const tripletStatuses = ['active', 'archived', 'deleted'] as const;
+
+export const tripletSchema = z.object({
+  /** Hex SHA-256 over tenant, input, chosen and rejected: making it again gives the same. */
+  id: z.string(),
+  input: z.array(chatMessageSchema).min(1),
+  chosen: z.array(chatMessageSchema).min(1),
+  rejected: z.array(chatMessageSchema).min(1),
+  confidence: z.number().min(0).max(1),
+  quality: z.enum(tripletQualities),
+  rationale: z.string().nullable(),
+  failure_reasons: z.array(z.string()),
+  chosen_score: z.number(),
+  rejected_score: z.number(),
+  source: z.enum(tripletSources),
+  status: z.enum(tripletStatuses),
+  tenant: z.string(),
+  run_id: z.string(),
+  certificate_id: z.string().nullable(),
+  created_at: z.string(),
+  metadata: z.record(z.string(), z.unknown()),
+});
+export type Triplet = z.infer<typeof tripletSchema>;
+
+export const exportFormats = [
+  'jsonl',
+  'dpo',
+  'hf',
+  'hf_chat',
+  'openai',
+  'openai_legacy',
+  'slime',
+  'llamafactory_alpaca',
+  'llamafactory_sharegpt',
+  'chains',
+] as const;
+export type ExportFormat = (typeof exportFormats)[number];
