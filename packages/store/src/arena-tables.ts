@@ -61,6 +61,8 @@ export type ArenaVerdictsTable = Row & { run_id: string; idx: number; attempt: n
 /** One a judge's call: `leg` is `ab` or `ba`; `result` null = void. */
 export type ArenaMatchesTable = Row & {
   run_id: string;
+  /** As the tournament numbers them: brackets may play a pair twice, in two rounds. */
+  round: number;
   a: number;
   b: number;
   leg: string;

@@ -4,13 +4,21 @@
  */
 import type { TournamentMethod } from '@labmesh/wire/verification/verification-block';
 
-/** `score`: what verifiers say of it, 0-1. Index = place among the entrants. */
-export type Entrant = { valid: boolean; score: number; costUsd: number };
+/** Index = place among the entrants. Those that are not valid play no match and stand below all that are. */
+export type Entrant = {
+  valid: boolean;
+  /** What verifiers say of it, 0-1. */
+  score: number;
+  costUsd: number;
+  /** Of its verdicts (AR11), for verification_weighted; absent: 1. */
+  weight?: number;
+};
+
+/** `a` < `b`. Brackets may bring a pair together twice, in two rounds: a match is known by all three. */
+export type PlannedMatch = { round: number; a: number; b: number };
 
 /** Both orders together; `void` when the judge failed. Scores are sums over the orders. */
-export type PlayedMatch = {
-  a: number;
-  b: number;
+export type PlayedMatch = PlannedMatch & {
   scoreA: number;
   scoreB: number;
   winner: 'a' | 'b' | 'tie' | 'void';
@@ -18,10 +26,14 @@ export type PlayedMatch = {
 
 export type TournamentInput = {
   method: TournamentMethod;
+  /** 16 at most. */
   entrants: readonly Entrant[];
+  /** In any order; matches that were never planned are not looked at. */
   played: readonly PlayedMatch[];
-  /** Of draws (double elimination, byes); recorded with the run. */
+  /** Of draws (double elimination); recorded with the run. */
   seed: number;
+  /** `max_num_rounds` of swiss and swiss_bt; never over entrants - 1. */
+  roundsMost?: number;
 };
 
 export type Ranking = {
@@ -37,6 +49,6 @@ export type Ranking = {
 
 /** `next` may be played side by side; inconclusive when more than 20 % were void. */
 export type TournamentStep =
-  | { state: 'play'; next: readonly { a: number; b: number }[] }
+  | { state: 'play'; next: readonly PlannedMatch[] }
   | { state: 'done'; ranking: Ranking }
   | { state: 'inconclusive'; voided: number; of: number };

@@ -340,7 +340,16 @@ export const columns: Columns = {
     reason: 'text?',
   },
   arena_verdicts: { ...row, run_id: 'text', idx: 'integer', attempt: 'integer', plugin: 'text', verdict: 'text' },
-  arena_matches: { ...row, run_id: 'text', a: 'integer', b: 'integer', leg: 'text', judge: 'text', result: 'text?' },
+  arena_matches: {
+    ...row,
+    run_id: 'text',
+    round: 'integer',
+    a: 'integer',
+    b: 'integer',
+    leg: 'text',
+    judge: 'text',
+    result: 'text?',
+  },
   arena_suites: {
     ...row,
     tenant: 'text',

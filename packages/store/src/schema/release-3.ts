@@ -23,9 +23,9 @@ const runs: readonly string[] = [
   `create table if not exists arena_verdicts (${row}, run_id text not null, idx bigint not null, attempt bigint not null,
    plugin text not null, verdict text not null)`,
   'create unique index if not exists arena_verdicts_by_place on arena_verdicts (run_id, idx, attempt, plugin)',
-  `create table if not exists arena_matches (${row}, run_id text not null, a bigint not null, b bigint not null,
-   leg text not null, judge text not null, result text)`,
-  'create unique index if not exists arena_matches_by_place on arena_matches (run_id, a, b, leg)',
+  `create table if not exists arena_matches (${row}, run_id text not null, round bigint not null,
+   a bigint not null, b bigint not null, leg text not null, judge text not null, result text)`,
+  'create unique index if not exists arena_matches_by_place on arena_matches (run_id, round, a, b, leg)',
 ];
 
 const claims: readonly string[] = [
