@@ -1,0 +1,80 @@
+/** Certificates in the store: the tenant's bundle, and where the log has it. Every read is of one tenant. */
+import type { Tables } from '@labmesh/store/tables';
+import type { Store } from '@labmesh/store/store';
+import { system } from '@labmesh/wire/fleet/principal';
+import type { Selectable } from 'kysely';
+
+const who = system('arena-certify');
+
+export type CertificateRow = Selectable<Tables['arena_certificates']>;
+
+export const certificateOfRun = (store: Store, runId: string): Promise<CertificateRow | undefined> =>
+  store.read(who, (db) =>
+    db.selectFrom('arena_certificates').selectAll().where('run_id', '=', runId).executeTakeFirst(),
+  );
+
+/** By the id of the certificate or of its run. Of another tenant is the same as not there. */
+export const findCertificate = (store: Store, tenant: string, id: string): Promise<CertificateRow | undefined> =>
+  store.read(who, (db) =>
+    db
+      .selectFrom('arena_certificates')
+      .selectAll()
+      .where('tenant', '=', tenant)
+      .where((where) => where.or([where('id', '=', id), where('run_id', '=', id)]))
+      .executeTakeFirst(),
+  );
+
+/** Newest first. */
+export const listCertificates = (store: Store, tenant: string, limit: number, offset: number) =>
+  store.read(who, (db) =>
+    db
+      .selectFrom('arena_certificates')
+      .select(['id', 'run_id', 'created_at', 'expires_at', 'log_index', 'revoked_at', 'revoked_reason'])
+      .where('tenant', '=', tenant)
+      .orderBy('created_at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(limit)
+      .offset(offset)
+      .execute(),
+  );
+
+/** What a crash left between signing and log. */
+export const unloggedCertificates = (store: Store, limit: number): Promise<CertificateRow[]> =>
+  store.read(who, (db) =>
+    db
+      .selectFrom('arena_certificates')
+      .selectAll()
+      .where('log_index', 'is', null)
+      .orderBy('created_at')
+      .limit(limit)
+      .execute(),
+  );
+
+/** The row that stands afterwards: another process may have been first (one certificate a run). */
+export async function insertCertificate(store: Store, row: Omit<CertificateRow, 'revision'>): Promise<CertificateRow> {
+  await store.write(who, (tx) =>
+    tx
+      .insertInto('arena_certificates')
+      .values(row)
+      .onConflict((on) => on.column('run_id').doNothing())
+      .execute(),
+  );
+  const stands = await certificateOfRun(store, row.run_id);
+  if (stands === undefined) throw new Error('a certificate that was written is not there');
+  return stands;
+}
+
+export const setLogged = (store: Store, id: string, logIndex: number, bundle: string) =>
+  store.write(who, (tx) =>
+    tx.updateTable('arena_certificates').set({ log_index: logIndex, bundle }).where('id', '=', id).execute(),
+  );
+
+export const setRevoked = (store: Store, id: string, at: number, reason: string) =>
+  store.write(who, (tx) =>
+    tx
+      .updateTable('arena_certificates')
+      .set({ revoked_at: at, revoked_reason: reason })
+      .where('id', '=', id)
+      .where('revoked_at', 'is', null)
+      .execute(),
+  );

@@ -1,0 +1,123 @@
+/**
+ * Certificates of valid runs (verification CT3-CT7). A run has one certificate, however often it is asked for. The row is
+ * written before the log and completed after it: what a crash leaves between the two is logged at the next start, and
+ * until then the certificate says that it is pending by having no proof.
+ */
+import { bundleBytes, parseBundle } from '@labmesh/attest/certificate/bundle';
+import { certificateFile } from '@labmesh/attest/certificate/issue-certificate';
+import type { RevocationReason } from '@labmesh/attest/certificate/revocations';
+import type { EnvelopeJson } from '@labmesh/attest/dsse/envelope';
+import type { Json } from '@labmesh/attest/json/canonical-json';
+import { parseEntry } from '@labmesh/attest/merkle/log-entry';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import type { Store } from '@labmesh/store/store';
+import { sandboxLevels } from '@labmesh/wire/verification/sandbox';
+import type { Certified, FinishedRun } from '../contract/finished-run.ts';
+import {
+  certificateOfRun,
+  type CertificateRow,
+  insertCertificate,
+  setLogged,
+  setRevoked,
+  unloggedCertificates,
+} from './certificate-rows.ts';
+import type { SigningFolder } from './signing-folder.ts';
+import { type IssuerSettings, statementOfRun } from './statement-of-run.ts';
+
+export type IssuerParts = {
+  signing: SigningFolder;
+  settings: IssuerSettings;
+  store: Store;
+  clock: Clock;
+  log: Logger;
+};
+
+/** Certificates that one start logs after a crash. */
+const unloggedMost = 10_000;
+const isolationHead = 'LABMESH_ISOLATION_L';
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
+const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+/** What the run's report says of the certificate: read from what was signed. */
+function certifiedOf({ id, bundle }: CertificateRow): Certified {
+  const claimed = parseBundle(utf8(bundle)).statement.predicate.properties;
+  const level = claimed.find((name) => name.startsWith(isolationHead))?.slice(isolationHead.length);
+  return {
+    certificateId: id,
+    properties: claimed.map((name) => name.replace(/^LABMESH_/, '')),
+    isolation: level === undefined ? null : (sandboxLevels[Number(level)] ?? null),
+  };
+}
+
+export class Issuer {
+  readonly #parts: IssuerParts;
+
+  constructor(parts: IssuerParts) {
+    this.#parts = parts;
+  }
+
+  /** Logs what a crash left between signature and log. Once, at the start. */
+  async settle(): Promise<void> {
+    const rows = await unloggedCertificates(this.#parts.store, unloggedMost);
+    if (rows.length > 0) this.#parts.log.info('certificates that a crash left are logged now', { count: rows.length });
+    await Promise.all(rows.map((row) => this.#logRow(row)));
+  }
+
+  /**
+   * One certificate a run, logged. `reason` when none is given: the run is not valid, or its bracket asks for more.
+   * @throws AttestRefused LOG_BUSY, LOG_FAILED: signed, and logged at the next start
+   */
+  async certify(run: FinishedRun): Promise<Certified | { reason: string }> {
+    const { store, clock, settings, signing } = this.#parts;
+    const before = await certificateOfRun(store, run.id);
+    if (before !== undefined) return certifiedOf(before.log_index === null ? await this.#logRow(before) : before);
+    const input = statementOfRun(run, settings, clock.wall());
+    if ('reason' in input) return input;
+    const issued = await signing.sign(input);
+    const expires = issued.statement.predicate.labmesh.expires_at;
+    const row = await insertCertificate(store, {
+      id: input.labmesh.certificate_id,
+      created_at: input.issuedAt,
+      tenant: run.tenant,
+      run_id: run.id,
+      bundle: textOf(certificateFile(issued, undefined)),
+      sha256: parseEntry(issued.entry).sha256,
+      log_index: null,
+      expires_at: expires === null ? null : Date.parse(expires),
+      revoked_at: null,
+      revoked_reason: null,
+    });
+    return certifiedOf(await this.#logRow(row));
+  }
+
+  /** @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED */
+  async revoke(row: CertificateRow, reason: RevocationReason, by: string): Promise<void> {
+    const now = this.#parts.clock.wall();
+    await this.#parts.signing.revoke({ certificate_id: row.id, reason, time: new Date(now).toISOString(), by });
+    await setRevoked(this.#parts.store, row.id, now, reason);
+  }
+
+  /** Index in the log of a frozen dataset (PD3). */
+  async logDataset(id: string, sha256: string): Promise<number> {
+    const time = new Date(this.#parts.clock.wall()).toISOString();
+    return (await this.#parts.signing.add({ v: 1, kind: 'dataset', id, sha256, time })).index;
+  }
+
+  async #logRow(row: CertificateRow): Promise<CertificateRow> {
+    const { statement, salt } = parseBundle(utf8(row.bundle));
+    const { certificate_id: id, issued_at: time } = statement.predicate.labmesh;
+    const { index, tlogProof } = await this.#parts.signing.add({
+      v: 1,
+      kind: 'certificate',
+      id,
+      sha256: row.sha256,
+      time,
+    });
+    const { dsse } = JSON.parse(row.bundle) as { dsse: EnvelopeJson };
+    const bundle = textOf(bundleBytes({ dsse, tlogProof, salt, statement: statement as Json }));
+    await setLogged(this.#parts.store, row.id, index, bundle);
+    return { ...row, log_index: index, bundle };
+  }
+}
