@@ -63,6 +63,8 @@ function keyRows(parts: AdminParts): KeyRow[] {
     id: key.id,
     name: key.name,
     scopes: key.scopes,
+    tenant: key.tenant,
+    ...(key.verification === undefined ? {} : { verification: key.verification }),
     createdAt: time(key.createdAt),
     ...(key.lastUsedAt === undefined ? {} : { lastUsedAt: time(key.lastUsedAt) }),
     ...(key.revokedAt === undefined ? {} : { revokedAt: time(key.revokedAt) }),
@@ -97,8 +99,9 @@ async function createKey(parts: AdminParts, exchange: Exchange) {
       message: `${issue?.path.join('.') || 'body'}: ${issue?.message}`,
     });
   }
-  const { key, text } = await parts.keys.create(read.data.name, read.data.scopes);
-  parts.log.info('a key was created', { key_id: key.id, name: key.name });
+  const { name, ...traits } = read.data;
+  const { key, text } = await parts.keys.create(name, traits);
+  parts.log.info('a key was created', { key_id: key.id, name: key.name, tenant: key.tenant });
   return { id: key.id, name: key.name, key: text };
 }
 

@@ -36,6 +36,8 @@ test('the answers that the gateway gives are valid', () => {
         id: '0123456789ab',
         name: 'laptop',
         scopes: ['chat'],
+        tenant: 'default',
+        verification: 'shadow',
         createdAt: new Date().toISOString(),
         requests: 0,
         promptTokens: 0,
@@ -66,6 +68,7 @@ test('a listed key can never carry its secret', () => {
     id: 'i',
     name: 'n',
     scopes: [],
+    tenant: 'default',
     createdAt: '2026-01-02T03:04:05Z',
     requests: 0,
     promptTokens: 0,
@@ -78,6 +81,10 @@ test('a listed key can never carry its secret', () => {
 test('asking for a key: unknown fields, scopes and control characters are refused', () => {
   const fits = (request: unknown) => admin.createKeyRequestSchema.safeParse(request).success;
   expect(fits({ name: 'laptop', scopes: ['chat', 'admin:read'] })).toBe(true);
+  expect(fits({ name: 'a', tenant: 'acme.eu-1', verification: 'intercept' })).toBe(true);
+  for (const tenant of ['', 'a b', 'a\nb', 'A', '-a', 'a-', '../x', 'x'.repeat(65)])
+    expect(fits({ name: 'a', tenant })).toBe(false);
+  expect(fits({ name: 'a', verification: 'always' })).toBe(false);
   for (const bad of [{}, { name: '' }, { name: 'a\nb' }, { name: 'a', scopes: ['root'] }, { name: 'a', scope: 'chat' }])
     expect(fits(bad)).toBe(false);
 });

@@ -1,6 +1,7 @@
 /** Answers of the gateway's `/admin` routes: the only place that shows endpoint addresses. JSON names are camelCase. */
 import { z } from 'zod';
 import { scopes } from './operations.ts';
+import { verificationModeField } from './verification/verification-block.ts';
 
 const count = z.number().int().min(0);
 const time = z.iso.datetime();
@@ -61,6 +62,9 @@ export const keyRowSchema = z.object({
   id: z.string(),
   name: z.string(),
   scopes: z.array(z.string()),
+  tenant: z.string(),
+  /** How answers to this key are verified; absent = the gateway's own mode. */
+  verification: verificationModeField.optional(),
   createdAt: time,
   lastUsedAt: time.optional(),
   revokedAt: time.optional(),
@@ -71,6 +75,12 @@ export const keyRowSchema = z.object({
 export const keyListSchema = z.object({ keys: z.array(keyRowSchema) });
 export type KeyRow = z.infer<typeof keyRowSchema>;
 
+/** Who pays and whose data it is; results and certificates of one tenant are never shown to another. */
+export const tenantField = z
+  .string()
+  .max(64)
+  .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, 'expected a-z, 0-9, dots, dashes, underscores inside, at most 64');
+
 export const createKeyRequestSchema = z.strictObject({
   name: z
     .string()
@@ -79,6 +89,9 @@ export const createKeyRequestSchema = z.strictObject({
     .regex(/^\P{Cc}*$/u, 'expected no control characters'),
   /** Absent = every scope that is not `admin:*`. */
   scopes: z.array(z.enum(scopes)).max(scopes.length).optional(),
+  /** Absent = `default`. */
+  tenant: tenantField.optional(),
+  verification: verificationModeField.optional(),
 });
 export type CreateKeyRequest = z.infer<typeof createKeyRequestSchema>;
 

@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: 'bae7b25b19279c3c92bbd70132b115aa8a2a7333a69396566d5f1ba5efd5cca5',
+    hash: '1da6cffda613c4098ed751478de7f81a95973a1fed16b6d2d7a27b807b32a7ef',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

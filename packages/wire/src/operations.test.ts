@@ -28,6 +28,8 @@ test('golden access table', () => {
     'POST /v1/chat/completions key chat',
     'POST /v1/completions key completions',
     'POST /v1/embeddings key embeddings',
+    'POST /api/arena/runs key verify',
+    'GET /v1/certificates/{id} key verify',
     'GET /health none -',
     'GET /ready none -',
     'GET /metrics admin metrics',

@@ -1,4 +1,6 @@
 import { createdKeySchema, createKeyRequestSchema } from '@labmesh/wire/admin';
+import { scopes } from '@labmesh/wire/operations';
+import { verificationModes } from '@labmesh/wire/verification/verification-block';
 import { RunningGateway } from '../client/running-gateway.ts';
 import { defineCommand } from '../command.ts';
 import { CommandError } from '../command-error.ts';
@@ -7,15 +9,50 @@ import { dataOption, jsonOption } from '../common-options.ts';
 export const keysCreate = defineCommand({
   name: 'keys create',
   summary: 'Makes an API key. It is shown this once, and kept as a hash only.',
-  usage: 'labctl keys create [NAME] [--data DIR] [--json]',
-  examples: ['labctl keys create laptop', 'KEY=$(labctl keys create ci --json | jq -r .key)'],
-  options: { ...dataOption, ...jsonOption },
+  usage: 'labctl keys create [NAME] [--tenant T] [--verification MODE] [--scopes LIST] [--data DIR] [--json]',
+  examples: [
+    'labctl keys create laptop',
+    'labctl keys create acme --tenant acme --verification intercept --scopes chat,models',
+    'KEY=$(labctl keys create ci --json | jq -r .key)',
+  ],
+  options: {
+    tenant: {
+      type: 'string',
+      flag: 'tenant',
+      placeholder: 'T',
+      help: 'whose results and certificates the key sees; default: default',
+    },
+    verification: {
+      type: 'string',
+      choices: verificationModes,
+      flag: 'verification',
+      placeholder: 'MODE',
+      help: 'how its answers are verified unless a request says; default: as the gateway is set',
+    },
+    scopes: {
+      type: 'string',
+      flag: 'scopes',
+      placeholder: 'LIST',
+      help: `what the key may do, by comma: ${scopes.join(', ')}; default: everything but admin`,
+    },
+    ...dataOption,
+    ...jsonOption,
+  },
   positionalsMax: 1,
   async run({ values, positionals, world }) {
-    const request = createKeyRequestSchema.safeParse({ name: positionals[0] ?? 'key' });
+    const { tenant, verification } = values;
+    const request = createKeyRequestSchema.safeParse({
+      name: positionals[0] ?? 'key',
+      tenant,
+      verification,
+      ...(values.scopes !== undefined && { scopes: values.scopes.split(',').map((scope) => scope.trim()) }),
+    });
     if (!request.success) {
-      const why = request.error.issues[0]?.message ?? 'not valid';
-      throw new CommandError(`the name of a key: ${why}`, { hint: 'labctl keys create laptop', exitCode: 2 });
+      const issue = request.error.issues[0];
+      throw new CommandError(`the ${String(issue?.path[0] ?? 'name')} of a key: ${issue?.message ?? 'not valid'}`, {
+        hint: 'labctl keys create laptop',
+        exitCode: 2,
+      });
     }
     await using gateway = new RunningGateway(values.data, world.env);
     const made = await gateway.ask('POST', '/keys', createdKeySchema, request.data);

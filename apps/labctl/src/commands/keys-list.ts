@@ -20,6 +20,8 @@ export const keysList = defineCommand({
     const rows = found.keys.map((key) => [
       key.id,
       key.name,
+      key.tenant,
+      key.verification ?? '-',
       key.revokedAt === undefined ? 'active' : `revoked ${ago(key.revokedAt, now)}`,
       ago(key.createdAt, now),
       ago(key.lastUsedAt, now),
@@ -27,7 +29,18 @@ export const keysList = defineCommand({
       key.promptTokens,
       key.completionTokens,
     ]);
-    const headings = ['ID', 'NAME', 'STATE', 'CREATED', 'LAST USED', 'REQUESTS', 'TOKENS IN', 'TOKENS OUT'];
+    const headings = [
+      'ID',
+      'NAME',
+      'TENANT',
+      'VERIFICATION',
+      'STATE',
+      'CREATED',
+      'LAST USED',
+      'REQUESTS',
+      'TOKENS IN',
+      'TOKENS OUT',
+    ];
     world.stdout(
       renderTable(headings, rows, { columns: world.columns }) || 'no keys; make one with labctl keys create\n',
     );

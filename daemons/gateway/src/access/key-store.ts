@@ -4,6 +4,7 @@
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
+import { type VerificationMode, verificationModeField } from '@labmesh/wire/verification/verification-block';
 import type { KeysTable } from '@labmesh/store/plane-tables';
 import type { Store } from '@labmesh/store/store';
 import { ApiError } from '@labmesh/wire/errors';
@@ -17,6 +18,10 @@ export type Key = {
   /** What the operator calls it. */
   name: string;
   scopes: string[];
+  /** Who pays; results and certificates of one tenant are never shown to another. */
+  tenant: string;
+  /** How its answers are verified unless a request says so itself; absent = the gateway's mode. */
+  verification?: VerificationMode | undefined;
   /** Unix ms. */
   createdAt: number;
   lastUsedAt?: number | undefined;
@@ -25,7 +30,15 @@ export type Key = {
 type KnownKey = Key & { hash: Buffer };
 
 export const keysMax = 10_000;
-export const allScopes = ['chat', 'completions', 'embeddings', 'models', 'slugs', 'metrics'] as const;
+export const allScopes = ['chat', 'completions', 'embeddings', 'models', 'verify', 'slugs', 'metrics'] as const;
+export const defaultTenant = 'default';
+
+/** What a key is made with; left out: all scopes, the default tenant, the gateway's mode. */
+export type KeyTraits = {
+  scopes?: readonly string[] | undefined;
+  tenant?: string | undefined;
+  verification?: VerificationMode | undefined;
+};
 
 const who = system('gateway-keys');
 /** Only the time of last use waits this long; keys are written at once. */
@@ -37,6 +50,11 @@ const fromRow = (row: KeysTable): KnownKey => ({
   id: row.id,
   name: row.name,
   scopes: JSON.parse(row.scopes) as string[],
+  tenant: row.tenant,
+  // A mode that another release wrote and this one does not know is verified as strictly as we can, never relayed unseen.
+  ...(row.verification !== null && {
+    verification: verificationModeField.catch('intercept').parse(row.verification),
+  }),
   createdAt: row.created_at,
   ...(row.last_used_at !== null && { lastUsedAt: row.last_used_at }),
   ...(row.revoked_at !== null && { revokedAt: row.revoked_at }),
@@ -100,7 +118,8 @@ export class KeyStore implements AsyncDisposable {
   }
 
   /** Makes a key; its text is given this once. @throws ApiError bad_request above 10,000 keys; FleetError of the store. */
-  async create(name: string, scopes: readonly string[] = allScopes): Promise<{ key: Key; text: string }> {
+  async create(name: string, traits: KeyTraits = {}): Promise<{ key: Key; text: string }> {
+    const { scopes = allScopes, tenant = defaultTenant, verification = null } = traits;
     if (this.#keys.size >= keysMax) throw new ApiError('bad_request', { message: `there are ${keysMax} keys already` });
     const { id, key: text } = makeApiKey((length) => randomBytes(length));
     const row: KeysTable = {
@@ -110,8 +129,8 @@ export class KeyStore implements AsyncDisposable {
       hash: this.#hash(text).toString('hex'),
       scopes: JSON.stringify(scopes),
       last_used_at: null,
-      tenant: 'default',
-      verification: null,
+      tenant,
+      verification,
       revoked_at: null,
     };
     await this.#store.write(who, (tx) => tx.insertInto('keys').values(row).execute());
@@ -129,6 +148,12 @@ export class KeyStore implements AsyncDisposable {
     known.lastUsedAt = Date.now();
     this.#used.add(known.id);
     return known;
+  }
+
+  /** A key that is not revoked, by its id. */
+  find(id: string): Key | undefined {
+    const known = this.#keys.get(id);
+    return known === undefined || known.revokedAt !== undefined ? undefined : known;
   }
 
   /** Ends a key: here at once, on other replicas within a second. Throws key_not_found. */

@@ -81,6 +81,9 @@ describe('scanBody', () => {
     [`{"a":${'['.repeat(depthMax)}${']'.repeat(depthMax)}}`, 'too_deep'],
     [`{"a":${'['.repeat(depthMax - 1)}${']'.repeat(depthMax - 1)}}`, 'ok'],
     ['{"stream":null,"stream_options":null}', 'ok'],
+    ['{"verification":{},"verification":{}}', 'duplicate_field'],
+    ['{"verification":{},"verific\\u0061tion":null}', 'duplicate_field'],
+    ['{"verification":}', 'invalid_json'],
   ] as const) {
     test(`${text.slice(0, 60) || 'nothing'} is ${code}`, () => expect(codeOf(text)).toBe(code));
   }
@@ -114,6 +117,40 @@ describe('spliceBody', () => {
       '{"model":"m","stream_options":{"include_usage":true}}',
     );
     expect(spliced('{"a":1}', { model: 'm', includeUsage: false })).toBe('{"a":1,"model":"m"}');
+  });
+
+  for (const [text, wanted] of [
+    ['{"verification":{"mode":"audit"}}', '{}'],
+    ['{ "verification" : 1 , "a":1.0}', '{  "a":1.0}'],
+    ['{"a":1.0 , "verification":{"x":"}"} }', '{"a":1.0  }'],
+    ['{"a":1,"verification":null,"b":[{"verification":1}]}', '{"a":1,"b":[{"verification":1}]}'],
+    ['{"a":1,"verific\\u0061tion":{},"b":2}', '{"a":1,"b":2}'],
+  ] as const) {
+    test(`${text} goes on without its verification`, () => expect(spliced(text, { includeUsage: false })).toBe(wanted));
+  }
+
+  test('wherever verification stands, the rest is the same JSON with what was asked for', () => {
+    const space = fc.constantFrom('', ' ', '\n\t');
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.constantFrom('a', 'b', 'model', 'stream_options'), { maxLength: 3 }),
+        fc.nat(3),
+        fc.json({ maxDepth: 2 }),
+        fc.array(space, { minLength: 4, maxLength: 4 }),
+        fc.boolean(),
+        (names, at, block, [s0, s1, s2, s3], includeUsage) => {
+          const value = (name: string) => (name === 'model' ? '"alias"' : name === 'stream_options' ? '{}' : '1.0');
+          const members = names.map((name) => `"${name}"${s0}:${s1}${value(name)}`);
+          const others = JSON.parse(`{${members.join(',')}}`) as Record<string, unknown>;
+          members.splice(Math.min(at, members.length), 0, `"verification"${s1}:${s0}${block}`);
+          const text = `{${s2}${members.join(`${s3},${s2}`)}${s1}}`;
+          const wanted = { ...others, model: 'real', ...(includeUsage && { stream_options: { include_usage: true } }) };
+          expect(JSON.parse(spliced(text, { model: 'real', includeUsage }))).toEqual(wanted);
+          const { start, end } = scan(text).verification ?? { start: 0, end: 0 };
+          expect(Buffer.from(text).toString('utf8', start, end)).toBe(block.trim());
+        },
+      ),
+    );
   });
 
   test('any body keeps every other byte', () => {

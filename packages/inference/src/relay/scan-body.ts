@@ -17,9 +17,11 @@ export type ScannedBody = {
   streamOptions:
     | (Range & { isObject: boolean; isEmpty: boolean; includeUsage: (Range & { value: boolean }) | undefined })
     | undefined;
+  /** The value of `verification`, and its whole member with one comma: it is never sent on (gateway G-30). */
+  verification: (Range & { member: Range }) | undefined;
   /** Index of the closing brace. */
   end: number;
-  /** Number of top-level keys. */
+  /** Number of top-level keys, `verification` left out. */
   keys: number;
 };
 
@@ -27,7 +29,7 @@ export const depthMax = 128;
 
 const QUOTE = 34;
 const BACKSLASH = 92;
-const wanted = new Set(['model', 'stream', 'stream_options']);
+const wanted = new Set(['model', 'stream', 'stream_options', 'verification']);
 const readKeys = [...wanted, 'include_usage'].map((key) => ({ key, bytes: Buffer.from(key) }));
 const decoder = new TextDecoder('utf-8', { fatal: false });
 
@@ -184,8 +186,11 @@ class Scanner {
     return '';
   }
 
-  /** Walks an object's members; `visit` is at the first byte of a value and has to pass over it. */
-  members(visit: (key: string) => void): number {
+  /**
+   * Walks an object's members; `visit` is at the first byte of a value and has to pass over it. `start` is where the key
+   * begins.
+   */
+  members(visit: (key: string, start: number) => void): number {
     let count = 0;
     this.at++;
     if (this.space() === 125) {
@@ -201,7 +206,7 @@ class Scanner {
       this.at++;
       this.space();
       count++;
-      visit(key);
+      visit(key, start);
       const next = this.space();
       this.at++;
       if (next === 125) return count;
@@ -264,28 +269,34 @@ export function scanBody(bytes: Uint8Array): ScannedBody {
     modelRange: undefined,
     stream: false,
     streamOptions: undefined,
+    verification: undefined,
     end: 0,
     keys: 0,
   };
   if (scanner.space() !== 123) scanner.fail(bytes.length === 0 ? 'the body is empty' : 'it is not an object');
   const seen = new Set<string>();
-  found.keys = scanner.members((key) => {
+  found.keys = scanner.members((key, keyStart) => {
     if (!wanted.has(key)) return scanner.value(1);
     if (seen.has(key))
       throw new ApiError('duplicate_field', { param: key, message: `the field '${key}' is present twice` });
     seen.add(key);
-    readKnown(scanner, found, key);
+    readKnown(scanner, found, key, keyStart);
   });
+  if (found.verification !== undefined) found.keys--;
   found.end = scanner.at - 1;
   if (scanner.space() !== -1) scanner.fail('text after the object');
   return found;
 }
 
-function readKnown(scanner: Scanner, found: ScannedBody, key: string): void {
+function readKnown(scanner: Scanner, found: ScannedBody, key: string, keyStart: number): void {
   const start = scanner.at;
   const first = scanner.bytes[start];
   if (key === 'stream_options') {
     found.streamOptions = scanStreamOptions(scanner);
+  } else if (key === 'verification') {
+    scanner.value(1);
+    const end = scanner.at;
+    found.verification = { start, end, member: memberRange(scanner.bytes, keyStart, end) };
   } else if (key === 'model') {
     if (first !== QUOTE) throw new ApiError('invalid_type', { param: 'model', message: "'model' must be a string" });
     const escaped = scanner.string();
@@ -300,9 +311,24 @@ function readKnown(scanner: Scanner, found: ScannedBody, key: string): void {
   }
 }
 
+const isSpace = (byte: number | undefined) => byte === 32 || byte === 10 || byte === 13 || byte === 9;
+
+/** A member with the comma after it, or the one before it where it stands last: without these bytes it is JSON still. */
+function memberRange(bytes: Uint8Array, start: number, end: number): Range {
+  let after = end;
+  while (isSpace(bytes[after])) after++;
+  if (bytes[after] === 44) return { start, end: after + 1 };
+  let before = start - 1;
+  while (isSpace(bytes[before])) before--;
+  return { start: bytes[before] === 44 ? before : start, end };
+}
+
 type Splice = Range & { text: string };
 
-/** The bytes to send: slices of the original with splices between. `model` undefined leaves it as it is. */
+/**
+ * The bytes to send: slices of the original with splices between, without `verification`. `model` undefined leaves it as
+ * it is.
+ */
 export function spliceBody(
   scanned: ScannedBody,
   edit: { model?: string | undefined; includeUsage: boolean },
@@ -317,6 +343,7 @@ export function spliceBody(
     const splice = usageSplice(scanned, scanned.keys === 0 && splices.length === 0);
     if (splice !== undefined) splices.push(splice);
   }
+  if (scanned.verification !== undefined) splices.push({ ...scanned.verification.member, text: '' });
   if (splices.length === 0) return [scanned.bytes];
   splices.sort((a, b) => a.start - b.start);
   const parts: Uint8Array[] = [];

@@ -52,6 +52,18 @@ describe('BK-2: a dump is checked before it goes in', () => {
     expect(await loaded([row])).toMatchObject({ code: 'VALIDATION_FAILED' });
   });
 
+  test('keys of a backup that knew no tenants belong to the default one', async () => {
+    await using store = await openStore({ url: 'sqlite::memory:' });
+    const key = { id: 'k', created_at: 1, name: 'old', scopes: '[]', last_used_at: null, revoked_at: null };
+    const rows = ['k', 'l'].map((id) => ({ table: 'keys', row: { ...key, id, hash: id } }));
+    await loadTables(store, tester, given(rows));
+    const found = await store.read(tester, (db) => db.selectFrom('keys').select(['tenant', 'verification']).execute());
+    expect(found).toEqual([
+      { tenant: 'default', verification: null },
+      { tenant: 'default', verification: null },
+    ]);
+  });
+
   test('a child without its parent is refused', async () => {
     const label = { server_id: 'gone', key: 'a', value: 'b', source: 'admin' };
     expect(await loaded([{ table: 'server_labels', row: label }])).toMatchObject({ code: 'VALIDATION_FAILED' });
