@@ -23,6 +23,8 @@ export const verdictSchema = z.object({
   evidenceSha256: z.string().nullable(),
   /** Named reason, such as LEVEL_UNAVAILABLE, TOOL_MISSING, SCHEMA_TIMEOUT. */
   code: z.string().nullable(),
+  /** Properties that this pass grants in a certificate, without LABMESH_ (CT2), such as SYNTAX_OK. */
+  grants: z.array(z.string()).optional(),
 });
 export type Verdict = z.infer<typeof verdictSchema>;
 

@@ -1,0 +1,56 @@
+/**
+ * What the rest of the arena asks of verifiers: candidates in, one aggregate for each out (V3, V5, V6).
+ */
+import type { SandboxLevel } from '@labmesh/wire/verification/sandbox';
+import type { Suite } from '@labmesh/wire/verification/suite';
+import type { Aggregate, Verdict } from '@labmesh/wire/verification/verdict';
+import type { Candidate } from '../contract/candidate.ts';
+import type { VerifierClass } from '../contract/verifier.ts';
+
+export type VerifyOptions = {
+  /** Verdicts are kept apart by tenant (P6). */
+  tenant: string;
+  /** Verifiers to run, as the request named them; absent: those that are switched on. */
+  names?: readonly string[] | undefined;
+  /** The suite that the request named. */
+  suite?: Suite | undefined;
+  /** Aborting it rejects `verify` with the signal's reason at once. */
+  signal: AbortSignal;
+  /** Each verdict as it is known, once for every index, equal candidates too. A throw ends the run. */
+  onVerdict?: ((index: number, verdict: Verdict) => void) | undefined;
+};
+
+/** One verifier as `/verifiers` shows it. */
+export type VerifierView = {
+  name: string;
+  description: string;
+  version: string;
+  digest: string;
+  class: VerifierClass;
+  minLevel: SandboxLevel | null;
+  hard: boolean;
+  /** Runs when a request names none. */
+  enabled: boolean;
+  /** offline: its level is not ready; degraded: the last check was an error. */
+  status: 'online' | 'degraded' | 'offline';
+  reason: string | null;
+  /** Unix milliseconds; null before the first check. */
+  lastCheck: number | null;
+  /** Since the start; cached ones are no checks. */
+  checks: number;
+  cached: number;
+  /** Milliseconds over the last 256 checks; null before the first. */
+  p50Ms: number | null;
+  p95Ms: number | null;
+};
+
+export type Verification = {
+  /**
+   * Looks at each candidate once, equal ones together; same order as the candidates.
+   * @throws UnknownVerifier for a name that is none
+   */
+  verify: (candidates: readonly Candidate[], options: VerifyOptions) => Promise<Aggregate[]>;
+  /** @throws UnknownVerifier; for callers that want to refuse a request before it costs something */
+  checkNames: (names: readonly string[]) => void;
+  describe: () => Promise<VerifierView[]>;
+};
