@@ -1,0 +1,116 @@
+/**
+ * The security audit of the OpenCoder bracket (verification BR2): built-in rules on the syntax tree. Python is parsed
+ * inside the sandbox; JavaScript and TypeScript are read here, character by character.
+ */
+import { z } from 'zod';
+import type { Candidate } from '../../contract/candidate.ts';
+import type { Finding, Verifier, VerifierContext } from '../../contract/verifier.ts';
+import { type CodeBlock, codeBlocks } from '../code-blocks.ts';
+import { auditJavascript } from './audit-javascript.ts';
+import { auditPython } from './audit-python.ts';
+
+const severities = ['low', 'medium', 'high', 'critical'] as const;
+type Severity = (typeof severities)[number];
+
+/** Rules by their names in the field: those with B are bandit's. */
+export const auditRules: Readonly<Record<string, { severity: Severity; text: string }>> = {
+  B307: { severity: 'high', text: 'eval of Python' },
+  B102: { severity: 'high', text: 'exec of Python' },
+  B605: { severity: 'high', text: 'a command line through a shell' },
+  B602: { severity: 'high', text: 'a process with shell=True' },
+  B301: { severity: 'medium', text: 'pickle of foreign bytes' },
+  B506: { severity: 'medium', text: 'YAML without a safe loader' },
+  B105: { severity: 'medium', text: 'a password or key in the text' },
+  B311: { severity: 'low', text: 'random numbers that are no secrets' },
+  B101: { severity: 'low', text: 'assert, which -O takes out' },
+  sql_injection: { severity: 'critical', text: 'SQL put together from values' },
+  format_injection: { severity: 'high', text: 'a format over all names in reach' },
+  inner_html: { severity: 'high', text: 'HTML put together from values' },
+  js_eval: { severity: 'high', text: 'eval of JavaScript' },
+};
+
+const config = z.strictObject({ severity_threshold: z.enum(severities).default('high') }).prefault({});
+type Config = z.infer<typeof config>;
+
+export type AuditFinding = { rule: string; severity: Severity; text: string; block_index: number; line: number };
+
+/** Findings that are listed; all are counted. */
+const listedMost = 50;
+const answerSchema = z.object({ findings: z.array(z.tuple([z.int().min(0), z.string(), z.int().min(0)])).max(1_000) });
+
+const finding = (block: number, rule: string, line: number): AuditFinding[] => {
+  const known = Object.hasOwn(auditRules, rule) ? auditRules[rule] : undefined;
+  return known === undefined ? [] : [{ rule, ...known, block_index: block, line }];
+};
+
+type Read = { findings: AuditFinding[]; level: Finding['level'] } | { unread: Finding };
+
+/** Python in one job: what comes back is read as hostile as the code. */
+async function readPython(
+  blocks: readonly CodeBlock[],
+  { runner, signal }: Pick<VerifierContext<Config>, 'runner' | 'signal'>,
+): Promise<Read> {
+  if (blocks.length === 0) return { findings: [], level: null };
+  const stdin = Buffer.from(JSON.stringify({ blocks: blocks.map((one) => one.code) })).toString('base64');
+  const result = await runner.run({ argv: ['/usr/bin/python3', '-I', '-c', auditPython], stdin }, signal);
+  const { exit, level } = result;
+  if (exit === 'refused' || exit === 'sandbox_error') {
+    const code = result.error?.code ?? 'SANDBOX_ERROR';
+    return { unread: { status: 'error', message: 'the audit could not run', details: {}, code } };
+  }
+  const text = Buffer.from(result.stdout, 'base64').toString();
+  const parsed = exit === 'ok' ? answerSchema.safeParse(safeJson(text)) : undefined;
+  if (parsed?.success !== true) {
+    // Code that the parser refuses, or that is too deep or large for it, is the candidate's doing.
+    return { unread: { status: 'failed', message: `the code could not be read (${exit})`, details: { exit }, level } };
+  }
+  const findings = parsed.data.findings.flatMap(([at, rule, line]) => finding(blocks[at]?.index ?? 0, rule, line));
+  return { findings, level };
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function judge(findings: readonly AuditFinding[], level: Finding['level'], { severity_threshold }: Config): Finding {
+  const bar = severities.indexOf(severity_threshold);
+  const grave = findings.filter((one) => severities.indexOf(one.severity) >= bar);
+  const details = { tool: 'builtin', findings_count: findings.length, findings: findings.slice(0, listedMost) };
+  const [worst] = grave;
+  if (worst !== undefined) {
+    const message = `${grave.length} findings at or above ${severity_threshold}, first ${worst.rule}: ${worst.text}`;
+    return { status: 'failed', message, details, ...(level !== undefined && { level }) };
+  }
+  const message = `${findings.length} findings, none at or above ${severity_threshold}`;
+  return { status: 'passed', message, details, ...(level !== undefined && { level }), grants: ['AUDIT_OK'] };
+}
+
+async function audit(candidate: Candidate, context: VerifierContext<Config>): Promise<Finding> {
+  const blocks = codeBlocks(candidate);
+  const python = blocks.filter((block) => block.language === 'python');
+  const script = blocks.filter((block) => block.language === 'javascript' || block.language === 'typescript');
+  if (python.length + script.length === 0) {
+    return { status: 'skipped', message: 'no Python, JavaScript or TypeScript block', details: { tool: 'builtin' } };
+  }
+  const read = await readPython(python, context);
+  if ('unread' in read) return read.unread;
+  const marks = script.flatMap((block) =>
+    auditJavascript(block.code).flatMap(({ rule, line }) => finding(block.index, rule, line)),
+  );
+  return judge([...read.findings, ...marks], read.level, context.config);
+}
+
+export const securityAudit: Verifier<Config> = {
+  name: 'security_audit',
+  version: '1',
+  description: 'dangerous calls in Python, JavaScript and TypeScript, by built-in rules on the syntax tree',
+  class: 2,
+  minLevel: 'SANDBOX_L1_NAMESPACE',
+  hard: true,
+  configSchema: config,
+  verify: audit,
+};
