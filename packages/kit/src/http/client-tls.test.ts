@@ -12,6 +12,7 @@ describe.skipIf(openssl === null)('TLS towards endpoints (needs openssl)', () =>
   const pool = new HttpPool();
   let server: ReturnType<typeof Bun.serve>;
   let ca: string;
+  let pair: { cert: string; key: string };
   const get = (host: string, tlsCa?: string) =>
     fetchWhole(
       pool,
@@ -44,6 +45,7 @@ describe.skipIf(openssl === null)('TLS towards endpoints (needs openssl)', () =>
     );
     expect(await made.exited).toBe(0);
     ca = readFileSync(cert, 'utf8');
+    pair = { cert: ca, key: readFileSync(key, 'utf8') };
     server = Bun.serve({
       hostname: '127.0.0.1',
       port: 0,
@@ -64,5 +66,19 @@ describe.skipIf(openssl === null)('TLS towards endpoints (needs openssl)', () =>
   test('an unknown authority and another name are refused, and nothing is sent', async () => {
     await expect(get('localhost')).rejects.toThrow('TLS');
     await expect(get('127.0.0.1', ca)).rejects.toThrow('TLS');
+  });
+
+  test('a server that asks for a certificate gets the one of the origin, and no pooled socket of another', async () => {
+    await using asking = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      tls: { ...pair, ca, requestCert: true, rejectUnauthorized: true },
+      fetch: () => new Response('known'),
+    });
+    const origin = { host: 'localhost', port: asking.port ?? 0, tls: true, tlsCa: ca };
+    const request = { path: '/', timeoutMs: 2_000, bytesMax: 100 };
+    const answer = await fetchWhole(pool, { ...origin, tlsClient: pair }, request);
+    expect(Buffer.from(answer.body).toString()).toBe('known');
+    await expect(fetchWhole(pool, origin, request)).rejects.toThrow();
   });
 });

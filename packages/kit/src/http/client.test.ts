@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'bun:test';
 import type { Socket } from 'bun';
 import { type ClientFailure, HttpPool } from './client.ts';
@@ -177,4 +180,19 @@ test('an answer framed by the end of its connection that is reset is a failure',
     setTimeout(() => socket.terminate(), 30);
   });
   await expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'ECONNRESET' });
+});
+
+test('a Unix socket is dialled by its path; one that is not there is a failure to connect', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'labmesh-unix-'));
+  const socketPath = join(folder, 'api.sock');
+  const server = Bun.serve({ unix: socketPath, fetch: (request) => new Response(request.headers.get('host')) });
+  const pool = newPool();
+  const origin = { host: 'arena', port: 80, tls: false, socketPath };
+  const request = { path: '/', timeoutMs: 2_000, bytesMax: 100 };
+  expect(text(await fetchWhole(pool, origin, request))).toBe('arena');
+  await expect(fetchWhole(pool, { ...origin, socketPath: `${socketPath}2` }, request)).rejects.toMatchObject({
+    code: 'ECONNREFUSED',
+  });
+  await server.stop(true);
+  rmSync(folder, { recursive: true, force: true });
 });

@@ -10,7 +10,16 @@ import { ChunkedDecoder } from './chunked.ts';
 import { noLength, parseResponseHead, type ResponseHead } from './head.ts';
 import { OutQueue } from './out-queue.ts';
 
-export type Origin = { host: string; port: number; tls: boolean; tlsCa?: string | undefined };
+export type Origin = {
+  host: string;
+  port: number;
+  tls: boolean;
+  tlsCa?: string | undefined;
+  /** Who we are, PEM, for servers that ask for a certificate. */
+  tlsClient?: { cert: string; key: string } | undefined;
+  /** Path of a Unix socket that is dialled instead of host and port. */
+  socketPath?: string | undefined;
+};
 
 export type ClientFailure = {
   reason: 'connect' | 'reset' | 'invalid' | 'timeout';
@@ -302,8 +311,10 @@ export class HttpPool implements AsyncDisposable {
 
   #connect(connection: Connection, origin: Origin, onError: (error: unknown) => void) {
     return Bun.connect<Connection>({
-      hostname: origin.host,
-      port: origin.port,
+      ...(origin.socketPath === undefined
+        ? { hostname: origin.host, port: origin.port }
+        : // Bun tells the two kinds of address apart by this key alone.
+          ({ unix: origin.socketPath } as unknown as { hostname: string; port: number })),
       data: connection,
       ...(origin.tls
         ? {
@@ -311,6 +322,7 @@ export class HttpPool implements AsyncDisposable {
               serverName: origin.host,
               rejectUnauthorized: true,
               ...(origin.tlsCa === undefined ? {} : { ca: origin.tlsCa }),
+              ...origin.tlsClient,
             },
           }
         : {}),
@@ -359,4 +371,6 @@ export class HttpPool implements AsyncDisposable {
 
 // The authority is part of it: a connection trusted through one must not serve a request that trusts another.
 const originKey = (origin: Origin) =>
-  `${origin.tls ? 'https' : 'http'}://${origin.host}:${origin.port}${origin.tlsCa === undefined ? '' : ` ${origin.tlsCa}`}`;
+  `${origin.tls ? 'https' : 'http'}://${origin.host}:${origin.port}${origin.tlsCa === undefined ? '' : ` ${origin.tlsCa}`}${
+    origin.tlsClient === undefined ? '' : ` ${origin.tlsClient.cert}`
+  }${origin.socketPath === undefined ? '' : ` ${origin.socketPath}`}`;
