@@ -34,6 +34,8 @@ export type TournamentInput = {
   seed: number;
   /** `max_num_rounds` of swiss and swiss_bt; never over entrants - 1. */
   roundsMost?: number;
+  /** Most that a failed entrant's reward can be; absent: -1, for verification_weighted -10. Composite judges want -10. */
+  floor?: number;
 };
 
 export type Ranking = {
