@@ -1,0 +1,69 @@
+/**
+ * Values of cases and results: JSON, and what JSON cannot say in three forms, the same for arguments, expected values and
+ * what a program returns:
+ *
+ *     {"$f":"nan"|"inf"|"-inf"}     a number without a JSON form
+ *     {"$i":"-12345678901234567890"}  a whole number beyond ±(2^53-1), in decimal digits
+ *     {"$set":[…]}                  a set
+ *
+ * A key that begins with `$` is written with one more (`$f` as `$$f`), so that no data reads as a form.
+ */
+import { type Json, jsonDepthMax } from '@labmesh/attest/json/canonical-json';
+
+export type Tagged =
+  | { form: 'plain' }
+  | { form: 'float'; name: string }
+  | { form: 'integer'; digits: string }
+  | { form: 'set'; items: readonly Json[] }
+  | { form: 'bad'; why: string };
+
+const plain: Tagged = { form: 'plain' };
+const bad = (why: string): Tagged => ({ form: 'bad', why });
+
+/** Which form an object has; `bad` for one that claims a form and is none. */
+export function formOf(value: { readonly [key: string]: Json | undefined }): Tagged {
+  const keys = Object.keys(value);
+  if (!keys.some((key) => /^\$(?!\$)/.test(key))) return plain;
+  const [key = ''] = keys;
+  const inner = value[key];
+  if (keys.length !== 1) return bad('a form has one key; double the $ of a key that is data');
+  if (key === '$f') {
+    return inner === 'nan' || inner === 'inf' || inner === '-inf' ? { form: 'float', name: inner } : bad('$f');
+  }
+  if (key === '$i') {
+    return typeof inner === 'string' && /^(?:0|-?[1-9]\d*)$/.test(inner)
+      ? { form: 'integer', digits: inner }
+      : bad('$i holds decimal digits');
+  }
+  if (key === '$set') return Array.isArray(inner) ? { form: 'set', items: inner as Json[] } : bad('$set holds a list');
+  return bad('unknown form; double the $ of a key that is data');
+}
+
+/** Path of the first value that claims a form and is none, with the reason; undefined when all is well. */
+export function taggedFault(value: Json, path: string): { path: string; why: string } | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const inside = (entries: Iterable<readonly [string | number, Json | undefined]>, at: string) => {
+    for (const [key, one] of entries) {
+      // Names of keys are data of the suite: the path shows places in lists only.
+      const fault = one === undefined ? undefined : taggedFault(one, typeof key === 'number' ? `${at}.${key}` : at);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  };
+  if (Array.isArray(value)) return inside((value as Json[]).entries(), path);
+  const object = value as { readonly [key: string]: Json | undefined };
+  const form = formOf(object);
+  if (form.form === 'bad') return { path, why: form.why };
+  return inside(form.form === 'set' ? form.items.entries() : Object.entries(object), path);
+}
+
+/** Nesting is asked before a text is parsed or walked: it comes from a sandbox. */
+export function nestsDeeper(text: string, most: number = jsonDepthMax): boolean {
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
+    if (token === '[' || token === '{') {
+      if (++depth > most) return true;
+    } else if (token === ']' || token === '}') depth--;
+  }
+  return false;
+}
