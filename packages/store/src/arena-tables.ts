@@ -58,7 +58,7 @@ export type ArenaCandidatesTable = Row & {
   reason: string | null;
 };
 export type ArenaVerdictsTable = Row & { run_id: string; idx: number; attempt: number; plugin: string; verdict: Json };
-/** One a judge's call: `leg` is `ab` or `ba`; `result` null = void. */
+/** One a judge's call: `leg` is `ab` or `ba`; scores of `result` are null when it was void. */
 export type ArenaMatchesTable = Row & {
   run_id: string;
   /** As the tournament numbers them: brackets may play a pair twice, in two rounds. */

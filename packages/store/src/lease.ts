@@ -10,7 +10,7 @@ import type { Store } from './store.ts';
 type LeaseTable = 'leases' | 'migration_lock';
 
 /** Unix ms on the clock that all holders share: the database's, or the one a test put in its place. */
-function sharedNow(store: Store): RawBuilder<number> {
+export function sharedNow(store: Store): RawBuilder<number> {
   if (store.engine === 'postgres' && store.clock === systemClock) {
     return sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`;
   }

@@ -22,13 +22,12 @@ export type Sampling = {
   suffix: string | null;
 };
 
-/** An answer with all that was said of it. `grants`: properties that its passed checks give, without LABMESH_ (CT2). */
+/** An answer with all that was said of it. */
 export type FinishedAnswer = {
   answer: ChatMessage;
   /** Hex SHA-256 over the canonical JSON of `answer`. */
   digest: string;
   aggregate: Aggregate;
-  grants: readonly string[];
 };
 
 /** One attempt at mending (AR8): `attempt` from 1; `answer` is null when the model gave none. */
@@ -73,6 +72,7 @@ export type FinishedCandidate = {
 
 /** One judge's call; scores are null when it was void. */
 export type FinishedLeg = {
+  round: number;
   a: number;
   b: number;
   leg: 'ab' | 'ba';
@@ -83,6 +83,7 @@ export type FinishedLeg = {
 };
 
 export type FinishedMatch = {
+  round: number;
   a: number;
   b: number;
   scoreA: number;
