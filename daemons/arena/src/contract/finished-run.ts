@@ -22,12 +22,13 @@ export type Sampling = {
   suffix: string | null;
 };
 
-/** An answer with all that was said of it. */
+/** An answer with all that was said of it. `grants`: properties that its passed checks give, without LABMESH_ (CT2). */
 export type FinishedAnswer = {
   answer: ChatMessage;
   /** Hex SHA-256 over the canonical JSON of `answer`. */
   digest: string;
   aggregate: Aggregate;
+  grants: readonly string[];
 };
 
 /** One attempt at mending (AR8): `attempt` from 1; `answer` is null when the model gave none. */
