@@ -1,6 +1,8 @@
 /**
  * Daemons that die, freeze, move and lose a port (tunnel P7, N3, N5, N7, H2, Q1, Q6, Q7): what is down comes back by itself,
  * and nothing passes without a key meanwhile.
+ *
+ *     LABMESH_FROZEN_S=600 bun test tests/tunnel-outages.test.ts --timeout 1800000
  */
 import { expect, test } from 'bun:test';
 import { waitFor } from './harness/fleet/look.ts';
@@ -13,7 +15,9 @@ import {
   tunnelLabMissing,
 } from './harness/tunnel-daemons/tunnel-lab.ts';
 
-const testMs = 150_000;
+/** How long labmand is suspended. */
+const frozenS = Number(process.env['LABMESH_FROZEN_S'] ?? 20);
+const testMs = 150_000 + 2 * frozenS * 1_000;
 /** Q5, from a start or an exchange on. */
 const healMs = 12_000;
 /** A keepalive of the node's WireGuard tells the hub where it is now. */
@@ -74,9 +78,9 @@ async function hostGetsAnotherAddress(lab: TunnelLab, site: SiteNode, address: s
 
 async function labmandIsFrozen(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
   site.daemon.signal('SIGSTOP');
-  await Bun.sleep(20_000);
+  await Bun.sleep(frozenS * 1_000);
   site.daemon.signal('SIGCONT');
-  await backWithin(lab, address, 'frozen for 20 s', healMs);
+  await backWithin(lab, address, `frozen for ${frozenS} s`, healMs);
   await site.untilActive();
 }
 
