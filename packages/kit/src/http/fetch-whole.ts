@@ -8,6 +8,8 @@ export type WholeRequest = {
   body?: Uint8Array;
   timeoutMs: number;
   bytesMax: number;
+  /** Closes the connection; the answer rejects with its reason. */
+  signal?: AbortSignal | undefined;
 };
 export type WholeAnswer = { status: number; header(name: string): string | undefined; body: Uint8Array };
 
@@ -42,16 +44,26 @@ export function fetchWhole(pool: HttpPool, origin: Origin, request: WholeRequest
   for (const [name, value] of Object.entries(request.headers ?? {})) head += `${name}: ${value}\r\n`;
   if (request.body !== undefined || method !== 'GET') head += `content-length: ${request.body?.length ?? 0}\r\n`;
   head += '\r\n';
+  const { signal } = request;
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
     let answerHead: ResponseHead | undefined;
     const parts: Uint8Array[] = [];
     let size = 0;
-    const giveUp = (reason: 'timeout' | 'too_large', detail: string) => {
-      call.abort();
+    const settle = () => {
       clearTimeout(timer);
-      reject(new FetchError({ reason, detail }));
+      signal?.removeEventListener('abort', onAbort);
     };
-    const timer = setTimeout(() => giveUp('timeout', `no answer within ${request.timeoutMs} ms`), request.timeoutMs);
+    const giveUp = (error: Error) => {
+      call.abort();
+      settle();
+      reject(error);
+    };
+    const onAbort = () => giveUp(signal?.reason as Error);
+    const late = () =>
+      giveUp(new FetchError({ reason: 'timeout', detail: `no answer within ${request.timeoutMs} ms` }));
+    const timer = setTimeout(late, request.timeoutMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
     const call = pool.send(
       origin,
       { method, head, body: request.body === undefined ? [] : [request.body], connectMs: request.timeoutMs },
@@ -59,11 +71,12 @@ export function fetchWhole(pool: HttpPool, origin: Origin, request: WholeRequest
         onHead: (found) => (answerHead = found),
         onData: (bytes) => {
           size += bytes.length;
-          if (size > request.bytesMax) giveUp('too_large', `the answer is larger than ${request.bytesMax} bytes`);
+          const detail = `the answer is larger than ${request.bytesMax} bytes`;
+          if (size > request.bytesMax) giveUp(new FetchError({ reason: 'too_large', detail }));
           else parts.push(bytes);
         },
         onEnd: () => {
-          clearTimeout(timer);
+          settle();
           const found = answerHead as ResponseHead;
           resolve({
             status: found.status,
@@ -72,7 +85,7 @@ export function fetchWhole(pool: HttpPool, origin: Origin, request: WholeRequest
           });
         },
         onFailure: (failure) => {
-          clearTimeout(timer);
+          settle();
           reject(new FetchError(failure));
         },
       },
