@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: '1da6cffda613c4098ed751478de7f81a95973a1fed16b6d2d7a27b807b32a7ef',
+    hash: 'be6f545add4a6552e0db0ac6a04afa2f7259542a838568aa02d317aa176e4227',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

@@ -53,6 +53,7 @@ const data: readonly string[] = [
   'create unique index if not exists arena_datasets_by_name on arena_datasets (tenant, name, number)',
   `create table if not exists arena_dataset_rows (dataset_id text not null, triplet_id text not null, part text not null,
    primary key (dataset_id, triplet_id))`,
+  'create index if not exists arena_dataset_rows_by_triplet_id on arena_dataset_rows (triplet_id)',
 ];
 
 export const release3: readonly string[] = [...keys, ...runs, ...claims, ...data];

@@ -1,0 +1,30 @@
+/** Every format of an export (PD4): how a pair becomes a line, and what a trainer has to be told of the file. */
+import type { ExportFormat, Triplet } from '@labmesh/wire/verification/preference';
+import { hfChatRow, jsonlText, openaiLegacyRow, openaiRow } from './chat-formats.ts';
+import { alpacaInfo, alpacaRow, sharegptInfo, sharegptRow } from './llamafactory.ts';
+import { chainRow, dpoRow, hfRow, slimeRow } from './text-formats.ts';
+
+export type Format = {
+  /** One line of JSON, without its end. @throws RowRefused */
+  line: (triplet: Triplet) => string;
+  /** The entry of dataset_info.json; null for formats of other trainers. */
+  info: ((fileName: string) => Record<string, unknown>) | null;
+};
+
+const plain = (row: (triplet: Triplet) => object): Format => ({
+  line: (triplet) => JSON.stringify(row(triplet)),
+  info: null,
+});
+
+export const formats: Readonly<Record<ExportFormat, Format>> = {
+  jsonl: { line: jsonlText, info: null },
+  dpo: plain(dpoRow),
+  hf: plain(hfRow),
+  hf_chat: plain(hfChatRow),
+  openai: plain(openaiRow),
+  openai_legacy: plain(openaiLegacyRow),
+  slime: plain(slimeRow),
+  llamafactory_alpaca: { ...plain(alpacaRow), info: alpacaInfo },
+  llamafactory_sharegpt: { ...plain(sharegptRow), info: sharegptInfo },
+  chains: plain(chainRow),
+};

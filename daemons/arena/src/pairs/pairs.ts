@@ -1,0 +1,131 @@
+/**
+ * Preference data of all tenants: runs go in, pairs are kept, versions are frozen and exported (verification section 9).
+ * Every call names the tenant first, and nothing of another one is seen or changed (P6).
+ */
+import type { Page } from '@labmesh/store/page';
+import { system } from '@labmesh/wire/fleet/principal';
+import type {
+  CreateDataset,
+  Dataset,
+  ExportEnd,
+  TripletStats,
+  TripletSummary,
+  TripletsRemoved,
+} from '@labmesh/wire/verification/datasets';
+import type { ExportFormat, Triplet } from '@labmesh/wire/verification/preference';
+import type { FinishedRun } from '../contract/finished-run.ts';
+import { countDatasets, getDataset, listDatasets } from './dataset-rows.ts';
+import { Datasets, type DatasetsParts } from './datasets.ts';
+import { type ExportSink, writeExport } from './export/export-dataset.ts';
+import { PairsError } from './pairs-error.ts';
+import { type PairsOfRun, pairsOfRun } from './pairs-of-run.ts';
+import {
+  getTriplet,
+  insertTriplets,
+  listTriplets,
+  type ListTriplets,
+  type Removal,
+  removeTriplets,
+  tripletStats,
+} from './triplet-rows.ts';
+
+export type PairsParts = DatasetsParts & {
+  /** `training.tenants`: asked at each export. */
+  mayTrain: (tenant: string) => boolean;
+};
+
+const worker = system('pairs');
+
+export class Pairs {
+  readonly #parts: PairsParts;
+  readonly #datasets: Datasets;
+
+  constructor(parts: PairsParts) {
+    this.#parts = parts;
+    this.#datasets = new Datasets(parts);
+  }
+
+  /** Keeps the pairs of a run; again for the same run adds none. `certificateId`: the run's, when it has one. */
+  async onFinished(
+    run: FinishedRun,
+    certificateId: string | null,
+  ): Promise<{ added: number; leftOut: PairsOfRun['leftOut'] }> {
+    const { pairs, leftOut } = pairsOfRun(run, certificateId);
+    if (pairs.length === 0) return { added: 0, leftOut };
+    return { added: await this.#parts.store.write(worker, (tx) => insertTriplets(tx, pairs)), leftOut };
+  }
+
+  /** @throws FleetError VALIDATION_FAILED (cursor) */
+  list(tenant: string, ask: ListTriplets): Promise<Page<TripletSummary>> {
+    return this.#parts.store.read(worker, (db) => listTriplets(db, tenant, ask));
+  }
+
+  /** @throws PairsError TRIPLET_NOT_FOUND */
+  get(tenant: string, id: string): Promise<Triplet> {
+    return this.#parts.store.read(worker, (db) => getTriplet(db, tenant, id));
+  }
+
+  async stats(tenant: string): Promise<TripletStats> {
+    const { store, mayTrain } = this.#parts;
+    const counted = await store.read(worker, (db) => tripletStats(db, tenant));
+    const datasets = await store.read(worker, (db) => countDatasets(db, tenant));
+    return { ...counted, datasets, trainingAllowed: mayTrain(tenant) };
+  }
+
+  /** Deletes pairs for good; versions that hold them are tainted. */
+  remove(tenant: string, what: Removal): Promise<TripletsRemoved> {
+    return this.#parts.store.write(worker, (tx) => removeTriplets(tx, tenant, what));
+  }
+
+  /** `author`: id of the key that asks. @throws PairsError DATASET_EMPTY, DATASET_TOO_LARGE, DATASETS_FULL, DATASET_MOVED */
+  createDataset(tenant: string, author: string, wanted: CreateDataset): Promise<Dataset> {
+    return this.#datasets.create(tenant, author, wanted);
+  }
+
+  /** @throws FleetError VALIDATION_FAILED (cursor) */
+  listDatasets(tenant: string, ask: { limit: number; cursor?: string | undefined }): Promise<Page<Dataset>> {
+    return this.#parts.store.read(worker, (db) => listDatasets(db, tenant, ask));
+  }
+
+  /** By id, `name` (its newest version) or `name@3`. @throws PairsError DATASET_NOT_FOUND */
+  getDataset(tenant: string, ref: string): Promise<Dataset> {
+    return this.#parts.store.read(worker, (db) => getDataset(db, tenant, ref));
+  }
+
+  /** What an export starts with; made before its answer begins. @throws PairsError as exportDataset, before any event */
+  async exportable(tenant: string, ref: string): Promise<Dataset> {
+    const dataset = await this.getDataset(tenant, ref);
+    if (!this.#parts.mayTrain(tenant)) {
+      throw new PairsError('TRAINING_NOT_ALLOWED', 'this tenant has not opted into training (training.tenants)');
+    }
+    if (dataset.state === 'frozen') return dataset;
+    throw new PairsError('DATASET_TAINTED', 'pairs of this version were deleted; make another version');
+  }
+
+  /**
+   * Gives the events of wire's exportEventSchema to the sink, one at a time.
+   * @throws PairsError DATASET_NOT_FOUND, TRAINING_NOT_ALLOWED, DATASET_TAINTED, DATASET_DAMAGED; what the sink throws
+   */
+  async exportDataset(
+    tenant: string,
+    ref: string,
+    format: ExportFormat,
+    sink: ExportSink,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<ExportEnd> {
+    const dataset = await this.exportable(tenant, ref);
+    return writeExport({ store: this.#parts.store, tenant, dataset, format, sink, signal });
+  }
+
+  /** Logs versions that a crash or a busy log left. Never rejects. */
+  settle(): Promise<void> {
+    return this.#datasets.settle();
+  }
+}
+
+/** The store's schema stands. What an earlier process left unlogged is logged now. */
+export async function openPairs(parts: PairsParts): Promise<Pairs> {
+  const pairs = new Pairs(parts);
+  await pairs.settle();
+  return pairs;
+}

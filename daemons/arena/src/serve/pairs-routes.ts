@@ -1,0 +1,172 @@
+/**
+ * Preference data over HTTP, below /api/arena. The gateway checked the key and says in a header whose request it is; only
+ * it reaches this listener. Errors are {error, message, code, field?}.
+ */
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { keyHeader, tenantHeader } from '@labmesh/wire/verification/arena-run';
+import { createDatasetSchema, datasetLimits, type ExportEvent } from '@labmesh/wire/verification/datasets';
+import { exportFormats, tripletQualities, tripletSources } from '@labmesh/wire/verification/preference';
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import type { Pairs } from '../pairs/pairs.ts';
+import { PairsError } from '../pairs/pairs-error.ts';
+
+/** Bytes of a request's body. */
+const bodyBytesMost = 64 * 1024;
+/** Bytes of an export that wait for a slow reader; then the next row does. */
+const heldBytesMost = 256 * 1024;
+const textCharsMost = 200;
+
+const pageFields = {
+  limit: z.coerce.number().int().min(1).max(datasetLimits.pageMost).default(50),
+  cursor: z.string().max(512).optional(),
+};
+const tripletQuery = z.strictObject({
+  ...pageFields,
+  quality: z.enum(tripletQualities).optional(),
+  source: z.enum(tripletSources).optional(),
+  run: z.string().min(1).max(textCharsMost).optional(),
+});
+const datasetQuery = z.strictObject(pageFields);
+const exportQuery = z.strictObject({ format: z.enum(exportFormats) });
+const removeQuery = z.union([
+  z.strictObject({ run: z.string().min(1).max(textCharsMost) }),
+  z.strictObject({ all: z.literal('true') }),
+]);
+
+/** @throws PairsError VALIDATION_FAILED with the first fault; what was sent is not repeated */
+function parse<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
+  const read = schema.safeParse(given);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  const field = issue === undefined ? undefined : issue.path.map(String).join('.') || undefined;
+  const why = issue?.code === 'unrecognized_keys' ? 'holds a field that is unknown here' : 'is not valid';
+  throw new PairsError('VALIDATION_FAILED', `${field ?? 'the request'} ${why}`, field);
+}
+
+const whose = (context: Context): string => {
+  const tenant = context.req.header(tenantHeader);
+  if (tenant === undefined || tenant === '' || tenant.length > textCharsMost) {
+    throw new PairsError('TENANT_MISSING', 'the request is of no tenant');
+  }
+  return tenant;
+};
+
+/** A body that may lie about its length. @throws PairsError BODY_TOO_LARGE, VALIDATION_FAILED */
+async function jsonBody(request: Request): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length;
+    if (size > bodyBytesMost) throw new PairsError('BODY_TOO_LARGE', `a body has at most ${bodyBytesMost} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
+  } catch {
+    throw new PairsError('VALIDATION_FAILED', 'the body is no JSON');
+  }
+}
+
+/** What a caller may know of any error. */
+function publicError(error: unknown): PairsError {
+  if (error instanceof PairsError) return error;
+  if (error instanceof FleetError && error.code === 'VALIDATION_FAILED') {
+    return new PairsError('VALIDATION_FAILED', error.message, 'cursor');
+  }
+  if (error instanceof FleetError && error.status === 503) {
+    return new PairsError('STORE_UNAVAILABLE', 'the database is away; try again');
+  }
+  return new PairsError('INTERNAL', 'something went wrong here');
+}
+
+/** Events as lines, at the reader's pace. A reader that goes away ends the export. */
+function exportResponse(write: (sink: (event: ExportEvent) => Promise<void>, signal: AbortSignal) => Promise<unknown>) {
+  const gone = new AbortController();
+  let wake = () => {};
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        const put = (event: ExportEvent) => controller.enqueue(Buffer.from(`${JSON.stringify(event)}\n`));
+        const sink = async (event: ExportEvent) => {
+          gone.signal.throwIfAborted();
+          put(event);
+          if ((controller.desiredSize ?? 0) <= 0) await new Promise<void>((resolve) => (wake = resolve));
+        };
+        const failed = (error: unknown) => {
+          if (gone.signal.aborted) return;
+          const { code, message } = publicError(error);
+          put({ event: 'error', code, message });
+          controller.close();
+        };
+        // Not awaited: start has to end before the first pull.
+        void write(sink, gone.signal).then(() => controller.close(), failed);
+      },
+      pull: () => wake(),
+      cancel() {
+        gone.abort();
+        wake();
+      },
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: heldBytesMost }),
+  );
+  return new Response(body, { headers: { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' } });
+}
+
+function tripletRoutes(app: Hono, pairs: Pairs): void {
+  const root = '/api/arena/triplets';
+  app.get(root, async (context) => {
+    const { items, nextCursor } = await pairs.list(whose(context), parse(tripletQuery, context.req.query()));
+    return context.json({ triplets: items, nextCursor });
+  });
+  app.delete(root, async (context) => {
+    const what = parse(removeQuery, context.req.query());
+    return context.json(await pairs.remove(whose(context), 'all' in what ? { all: true } : what));
+  });
+  app.get(`${root}/stats`, async (context) => context.json(await pairs.stats(whose(context))));
+  app.get(`${root}/:id`, async (context) => context.json(await pairs.get(whose(context), context.req.param('id'))));
+  app.delete(`${root}/:id`, async (context) => {
+    const removed = await pairs.remove(whose(context), { id: context.req.param('id') });
+    if (removed.removed === 0) throw new PairsError('TRIPLET_NOT_FOUND', 'there is no such pair');
+    return context.json(removed);
+  });
+}
+
+function datasetRoutes(app: Hono, pairs: Pairs): void {
+  const root = '/api/arena/datasets';
+  app.get(root, async (context) => {
+    const { items, nextCursor } = await pairs.listDatasets(whose(context), parse(datasetQuery, context.req.query()));
+    return context.json({ datasets: items, nextCursor });
+  });
+  app.post(root, async (context) => {
+    const [tenant, author] = [whose(context), context.req.header(keyHeader)?.slice(0, textCharsMost) ?? ''];
+    const wanted = parse(createDatasetSchema, await jsonBody(context.req.raw));
+    return context.json(await pairs.createDataset(tenant, author, wanted), 201);
+  });
+  app.get(`${root}/:ref`, async (context) =>
+    context.json(await pairs.getDataset(whose(context), context.req.param('ref'))),
+  );
+  app.get(`${root}/:ref/export`, async (context) => {
+    const tenant = whose(context);
+    const { format } = parse(exportQuery, context.req.query());
+    // Refusals have a status as long as nothing was sent.
+    const { id } = await pairs.exportable(tenant, context.req.param('ref'));
+    return exportResponse((sink, signal) => pairs.exportDataset(tenant, id, format, sink, signal));
+  });
+}
+
+/** Mounted beside the arena's other routes: it answers 404 for nothing but its own two roots. */
+export function pairsRoutes(pairs: Pairs): Hono {
+  const app = new Hono();
+  tripletRoutes(app, pairs);
+  datasetRoutes(app, pairs);
+  app.onError((error) => {
+    const known = publicError(error);
+    return Response.json(known.body, { status: known.status, headers: { 'cache-control': 'no-store' } });
+  });
+  app.notFound(() => {
+    const missing = new PairsError('ROUTE_NOT_FOUND', 'there is no such route');
+    return Response.json(missing.body, { status: missing.status });
+  });
+  return app;
+}
