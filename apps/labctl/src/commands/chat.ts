@@ -1,16 +1,15 @@
-import { readFileSync } from 'node:fs';
 import { HttpPool } from '@labmesh/kit/http/client';
 import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
 import { z } from 'zod';
+import { type Api, apiOptions, findApi } from '../client/api-access.ts';
 import { errorOfAnswer, parseJson } from '../client/api-error.ts';
 import { ChatAnswer } from '../client/chat-answer.ts';
 import { AnswerError, askApi, readText } from '../client/http-answer.ts';
 import { readSse } from '../client/read-sse.ts';
-import { originOfApi, runningState } from '../client/running-gateway.ts';
 import { defineCommand, type World } from '../command.ts';
 import { CommandError } from '../command-error.ts';
-import { dataOption, jsonOption } from '../common-options.ts';
+import { jsonOption } from '../common-options.ts';
 import { paint } from '../terminal/paint.ts';
 
 const options = defineOptions({
@@ -24,45 +23,15 @@ const options = defineOptions({
   system: { type: 'string', flag: 'system', help: 'system prompt' },
   maxTokens: { type: 'integer', flag: 'max-tokens', min: 1, help: 'longest answer, tokens' },
   temperature: { type: 'number', flag: 'temperature', min: 0, max: 2, help: '0 = always the likeliest word' },
-  api: {
-    type: 'string',
-    flag: 'api',
-    env: 'LABMESH_API',
-    placeholder: 'URL',
-    help: 'base URL of an API; default: the labmesh on the data folder',
-  },
-  key: {
-    type: 'string',
-    flag: 'key',
-    env: 'LABMESH_API_KEY',
-    envFile: true,
-    secret: true,
-    placeholder: 'KEY',
-    help: 'API key; default without --api: the first key of the data folder',
-  },
-  ...dataOption,
+  ...apiOptions,
   ...jsonOption,
 });
 type Values = OptionValues<typeof options>;
-type Api = ReturnType<typeof originOfApi> & { url: string; key: string | undefined };
 
 /** Only what is used: other servers' lists hold more, and labmesh's too. */
 const modelListSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 /** Exit code of a program ended by Ctrl-C: 128 + SIGINT. */
 const interrupted = 130;
-
-/** Where to ask and with which key: what was given, else what the data folder tells. */
-function findApi(values: Values, world: World): Api {
-  if (values.api !== undefined) return { ...originOfApi(values.api), url: values.api, key: values.key };
-  const state = runningState(values.data, world.env);
-  let key = values.key;
-  try {
-    if (key === undefined && state.keyFile !== undefined) key = readFileSync(state.keyFile, 'utf8').trim() || undefined;
-  } catch {
-    // Taken away by the operator: the API says what it needs.
-  }
-  return { ...originOfApi(state.api), url: state.api, key };
-}
 
 /** The model to ask when none was named. @throws CommandError when none is served */
 async function firstModel(pool: HttpPool, api: Api, signal: AbortSignal): Promise<string> {
