@@ -1,6 +1,6 @@
 import { bradleyTerry } from '../ratings/bradley-terry.ts';
 import { shuffled } from '../ratings/seeded-random.ts';
-import { type Field, mean, type Method, type Pairing, places, pointsOf, type Result } from './field.ts';
+import { type Field, type Method, type Pairing, places, pointsOf, type Result } from './field.ts';
 import { swissPairs } from './swiss-pairs.ts';
 
 /** What one place has behind it. */
@@ -30,18 +30,18 @@ function byeOf(order: readonly number[], tallies: readonly Tally[]): number | un
   return order.findLast((place) => byes(place) === fewest);
 }
 
-function noteAll(tallies: readonly Tally[], results: readonly Result[], bye: number | undefined): void {
-  for (const [place, tally] of tallies.entries()) {
-    if (place === bye) {
-      tally.byes++;
-      note(tally, 1);
-    }
-    for (const result of results) {
-      if (result.a !== place && result.b !== place) continue;
-      tally.opponents.push(result.a === place ? result.b : result.a);
+function noteRound(tallies: readonly Tally[], results: readonly Result[], bye: number | undefined): void {
+  for (const result of results) {
+    for (const [place, opponent] of [[result.a, result.b] as const, [result.b, result.a] as const]) {
+      const tally = tallies[place] as Tally;
+      tally.opponents.push(opponent);
       note(tally, pointsOf(result, place));
     }
   }
+  const resting = bye === undefined ? undefined : tallies[bye];
+  if (resting === undefined) return;
+  resting.byes++;
+  note(resting, 1);
 }
 
 function* playRounds(field: Field, rounds: number): Generator<readonly Pairing[], Played, readonly Result[]> {
@@ -56,7 +56,7 @@ function* playRounds(field: Field, rounds: number): Generator<readonly Pairing[]
     const bye = byeOf(order, tallies);
     const paired = order.filter((place) => place !== bye);
     const results = yield swissPairs(paired, met);
-    noteAll(tallies, results, bye);
+    noteRound(tallies, results, bye);
     played.push(...results);
   }
   return { tallies, results: played };
@@ -66,12 +66,10 @@ function* playRounds(field: Field, rounds: number): Generator<readonly Pairing[]
 export const swiss: Method = function* (field) {
   const { tallies } = yield* playRounds(field, swissRounds(field.size, field.roundsMost, 0));
   const shares = tallies.map(shareOf);
-  const buchholz = tallies.map(({ opponents }) => mean(opponents.map((place) => shares[place] ?? 0)));
+  const buchholz = tallies.map(({ opponents }) => opponents.reduce((sum, place) => sum + (shares[place] ?? 0), 0));
   const keys = shares.map((share, place) => [share, buchholz[place] ?? 0]);
   return { keys, scores: shares, rewarding: 'mean_shared' };
 };
-
-const sum = (flags: readonly boolean[]) => flags.filter(Boolean).length;
 
 /** One round more, and the order is that of a Bradley-Terry fit: whom one beat counts, not only how often. */
 export const swissBt: Method = function* (field) {
@@ -81,9 +79,9 @@ export const swissBt: Method = function* (field) {
     .map(({ a, b, winner }) => ({
       a,
       b,
-      winsA: sum([winner === 'a']),
-      winsB: sum([winner === 'b']),
-      ties: sum([winner === 'tie']),
+      winsA: Number(winner === 'a'),
+      winsB: Number(winner === 'b'),
+      ties: Number(winner === 'tie'),
     }));
   const { logits } = bradleyTerry(field.size, battles);
   const scores = logits.map(
