@@ -1,6 +1,7 @@
 import { parseTable } from '@labmesh/kit/config-file';
 import { OptionsError } from '@labmesh/kit/options';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
+import { type VerificationMode, verificationModeField } from '@labmesh/wire/verification/verification-block';
 import { z } from 'zod';
 
 /** A model name that the operator defines: `[models.<alias>]`. */
@@ -10,6 +11,8 @@ export type Alias = {
   modelId: string;
   /** Names of endpoints; empty = all that list the model. */
   endpoints: readonly string[];
+  /** How its answers are verified when neither request nor key says. */
+  verification: VerificationMode | undefined;
 };
 
 // The types `proxy` and `discovered` of the classic file come with the nodes.
@@ -19,6 +22,7 @@ const aliasSchema = z.strictObject({
     .default('model'),
   model_id: z.string({ error: 'expected the id of a model, as `labctl models` shows it' }).min(1).max(256),
   endpoints: z.array(z.string(), { error: 'expected a list of endpoint names' }).default([]),
+  verification: verificationModeField.optional(),
 });
 const knownKeys = Object.keys(aliasSchema.shape);
 
@@ -39,7 +43,8 @@ export function readAliases(file: OptionsFile | undefined): ReadonlyMap<string, 
     const read =
       parseTable(file, `models.${name}`, aliasSchema, knownKeys) ??
       readDirectly(file, name, (tables as Record<string, unknown>)[name]);
-    aliases.set(name, { name, modelId: read.model_id, endpoints: read.endpoints });
+    const { model_id: modelId, endpoints: only, verification } = read;
+    aliases.set(name, { name, modelId, endpoints: only, verification });
   }
   return aliases;
 }

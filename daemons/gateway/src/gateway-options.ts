@@ -1,5 +1,6 @@
 import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
+import { verificationOptions } from './verification/verification-options.ts';
 
 // Each default is a decision; the README and `labctl up --help` show those that a user meets.
 const mebibyte = 1024 * 1024;
@@ -164,6 +165,7 @@ export const gatewayOptions = defineOptions({
     help: 'a stream silent for this long gets a comment',
   },
   keepaliveEveryS: { type: 'number', default: 15, min: 0.1, file: 'keepalive.every_s', help: 'time between comments' },
+  ...verificationOptions,
 });
 
 export type GatewayOptions = OptionValues<typeof gatewayOptions>;

@@ -1,7 +1,7 @@
 /**
  * The gateway: the public OpenAI API in front of the registry. Requests go
  *
- *     ingress → auth → resolve → queue → choose → relay → meter
+ *     ingress → auth → resolve → verification → queue → choose → relay → meter
  *
  * and only the relay's outcome goes on to log, metrics and usage: nothing reads those back. In one process with labman
  * there is one hop: both use the same registry, and the gateway talks to the engines itself.
@@ -60,6 +60,10 @@ export class Gateway implements AsyncDisposable {
   get port(): number {
     return this.#server.port;
   }
+  /** The arena's key: its calls are never verified again, and booked to the key that they are made for. */
+  get internalToken(): string {
+    return this.#service.internalToken;
+  }
   /** Exchanges without an end. */
   get inFlight(): number {
     return this.#server.inFlight;
@@ -75,20 +79,25 @@ export class Gateway implements AsyncDisposable {
   /** Wires routes to the parts they use: each route gets what it needs, none gets the gateway. */
   #handler(): Handler {
     const { registry, clock, log } = this.#parts;
-    const { keys, meter, resolver, relay, admission } = this.#service;
-    const { openAccess, defaultModel, drainS } = this.#options;
+    const { keys, meter, resolver, relay, admission, internalToken, verification } = this.#service;
+    const { openAccess, defaultModel, drainS, verificationWaitMs } = this.#options;
+    const access = { keys, openAccess, internalToken };
     const metrics = new GatewayMetrics({
       registry,
       clock,
       inFlight: () => this.inFlight,
       queued: () => admission.queued,
+      verification,
     });
+    verification.onResult = (mode, result) => metrics.verified(mode, result);
+    const isDraining = () => this.#draining;
     const drain = () => {
       void this.drain(drainS * 1000);
       return { inFlight: this.inFlight, graceS: drainS };
     };
     return gatewayHandler({
-      inference: { keys, openAccess, defaultModel, resolver, relay, meter, metrics, log },
+      inference: { access, defaultModel, resolver, relay, meter, metrics, log, verification },
+      arena: { access, verification, resolver, defaultModel, waitMs: verificationWaitMs, isDraining },
       admin: {
         adminToken: this.adminToken,
         keys,
@@ -101,7 +110,7 @@ export class Gateway implements AsyncDisposable {
         drain,
       },
       models: () => servedModels(registry, resolver),
-      isDraining: () => this.#draining,
+      isDraining,
     });
   }
 
@@ -146,6 +155,7 @@ export class Gateway implements AsyncDisposable {
       onProgress?.(this.inFlight);
       await Bun.sleep(Math.min(drainTickMs, graceMs));
     }
+    this.#service.verification.shutDown();
     const told = this.#service.relay.shutDown();
     const unsent = await this.#server.drain(cutGraceMs);
     this.#drained.resolve(told + unsent);

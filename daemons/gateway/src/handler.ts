@@ -7,12 +7,14 @@ import { type AdminParts, serveAdmin } from './admin-routes.ts';
 import { authenticate, refuseBrowserPages, requireScope } from './access/authenticate.ts';
 import { type InferenceParts, inferenceRoutes, serveInference } from './inference-route.ts';
 import { replyError, replyJson } from './reply.ts';
+import { type ArenaRouteParts, isArenaPath, serveArena } from './verification/arena-routes.ts';
 import { type ModelRow, openaiModel, openaiModelList } from './served-models.ts';
 
 /** Built once by the gateway; nothing here changes while it runs but the answers of the two functions. */
 export type HandlerParts = {
   inference: InferenceParts;
   admin: AdminParts;
+  arena: ArenaRouteParts;
   models: () => ModelRow[];
   isDraining: () => boolean;
 };
@@ -40,6 +42,7 @@ export function gatewayHandler(parts: HandlerParts): Handler {
 async function serveRest(parts: HandlerParts, exchange: Exchange, requestId: string): Promise<void> {
   try {
     if (exchange.path.startsWith('/admin/')) return await serveAdmin(parts.admin, exchange, requestId);
+    if (isArenaPath(exchange.path)) return await serveArena(parts.arena, exchange, requestId);
     if (inferenceRoutes.has(exchange.path))
       throw new ApiError('method_not_allowed', { message: `${exchange.path} takes POST` });
     serveReading(parts, exchange, requestId);
@@ -89,9 +92,8 @@ function serveReady(parts: HandlerParts, exchange: Exchange, requestId: string):
 
 /** Open on loopback, where the scraper of the same machine sits; elsewhere a key with the scope. */
 function serveMetrics(parts: HandlerParts, exchange: Exchange, requestId: string): void {
-  const { keys, openAccess } = parts.inference;
   if (isLoopback(exchange.peer) && exchange.header('authorization') === undefined) refuseBrowserPages(exchange);
-  else requireScope(authenticate(exchange, keys, openAccess), 'metrics');
+  else requireScope(authenticate(exchange, parts.inference.access), 'metrics');
   exchange.reply(
     200,
     [
@@ -104,8 +106,7 @@ function serveMetrics(parts: HandlerParts, exchange: Exchange, requestId: string
 
 /** The list, or one model: an id may hold slashes, so it is the rest of the path. */
 function serveModels(parts: HandlerParts, exchange: Exchange, requestId: string): void {
-  const { keys, openAccess } = parts.inference;
-  requireScope(authenticate(exchange, keys, openAccess), 'models');
+  requireScope(authenticate(exchange, parts.inference.access), 'models');
   const rows = parts.models();
   if (exchange.path === '/v1/models') return replyJson(exchange, 200, requestId, openaiModelList(rows));
   let id = exchange.path.slice('/v1/models/'.length);

@@ -1,42 +1,41 @@
 import { performance } from 'node:perf_hooks';
 import { scanBody } from '@labmesh/inference/relay/scan-body';
 import type { Relay } from '@labmesh/inference/relay/relay';
+import type { RelayOutcome, RelayRequest } from '@labmesh/inference/relay/relay-request';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import type { Logger } from '@labmesh/kit/log';
 import { ApiError } from '@labmesh/wire/errors';
-import { authenticate, type Identity, requireScope } from './access/authenticate.ts';
+import { type Access, authenticate, keyIdOf, mayUseSlugs, requireScope } from './access/authenticate.ts';
 import type { GatewayMetrics } from './usage/gateway-metrics.ts';
-import type { KeyStore } from './access/key-store.ts';
 import type { Meter } from './usage/meter.ts';
 import { replyError } from './reply.ts';
 import type { ModelResolver } from './resolve.ts';
+import type { Decided } from './verification/decide-verification.ts';
+import type { Asked, Verification } from './verification/verification.ts';
 
 /** What a relayed request needs; built once by the gateway. */
 export type InferenceParts = {
-  keys: KeyStore;
-  openAccess: boolean;
+  access: Access;
   defaultModel: string | undefined;
   resolver: ModelResolver;
   relay: Relay;
   meter: Meter;
   metrics: GatewayMetrics;
   log: Logger;
+  verification: Verification;
 };
 
-/** `path` stands below an endpoint's own prefix; `scope` is what the key must have. */
-export type InferenceRoute = { path: string; scope: string; hasStreamUsage: boolean };
+/** `path` stands below an endpoint's own prefix; `scope` is what the key must have; only chat can be verified. */
+export type InferenceRoute = { path: string; scope: string; hasStreamUsage: boolean; verifiable: boolean };
 
 /** The routes that are relayed to engines, by the path clients use. */
 export const inferenceRoutes: ReadonlyMap<string, InferenceRoute> = new Map([
-  ['/v1/chat/completions', { path: '/chat/completions', scope: 'chat', hasStreamUsage: true }],
-  ['/v1/completions', { path: '/completions', scope: 'completions', hasStreamUsage: true }],
-  ['/v1/embeddings', { path: '/embeddings', scope: 'embeddings', hasStreamUsage: false }],
+  ['/v1/chat/completions', { path: '/chat/completions', scope: 'chat', hasStreamUsage: true, verifiable: true }],
+  ['/v1/completions', { path: '/completions', scope: 'completions', hasStreamUsage: true, verifiable: false }],
+  ['/v1/embeddings', { path: '/embeddings', scope: 'embeddings', hasStreamUsage: false, verifiable: false }],
 ]);
 
-/** The name under which usage is booked. */
-const keyOf = (identity: Identity) => (identity.type === 'key' ? identity.key.id : 'open');
-
-/** ingress → auth → resolve → relay → meter. Always answers; never rejects for a reason the client may know. */
+/** ingress → auth → resolve → verification → relay → meter. Always answers; never rejects for a reason the client may know. */
 export async function serveInference(
   parts: InferenceParts,
   route: InferenceRoute,
@@ -45,14 +44,14 @@ export async function serveInference(
 ): Promise<void> {
   const startedAt = performance.now();
   try {
-    const identity = authenticate(exchange, parts.keys, parts.openAccess);
+    const identity = authenticate(exchange, parts.access);
     requireScope(identity, route.scope);
     const body = scanBody(await exchange.body());
     const name = body.model ?? parts.defaultModel;
     if (name === undefined || name === '') throw new ApiError('model_required', { param: 'model' });
-    const mayUseSlugs = identity.type === 'open' || identity.key.scopes.includes('slugs');
-    const resolved = parts.resolver.find(name, mayUseSlugs) ?? (await parts.resolver.resolve(name, mayUseSlugs));
-    const outcome = await parts.relay.handle({
+    const slugs = mayUseSlugs(identity);
+    const resolved = parts.resolver.find(name, slugs) ?? (await parts.resolver.resolve(name, slugs));
+    const request: RelayRequest = {
       exchange,
       body,
       path: route.path,
@@ -61,10 +60,16 @@ export async function serveInference(
       queue: name,
       requestId,
       hasStreamUsage: route.hasStreamUsage,
-    });
+    };
+    const aliasMode = parts.resolver.aliases.get(name)?.verification;
+    const decided = parts.verification.decide(identity, body, route.verifiable, aliasMode);
+    const outcome =
+      decided === undefined
+        ? await parts.relay.handle(request)
+        : await answerVerified(parts, request, { exchange, requestId, identity, body, name }, decided);
     // Sinks only from here on: the client has its answer.
     const seconds = (performance.now() - startedAt) / 1000;
-    parts.meter.book(keyOf(identity), name, outcome);
+    parts.meter.book(keyIdOf(identity), name, outcome);
     parts.metrics.relayed(name, outcome, seconds);
     if (outcome.code !== undefined) {
       parts.log.warn('a request failed', {
@@ -82,4 +87,21 @@ export async function serveInference(
     parts.metrics.refused(error.code);
     replyError(exchange, requestId, error);
   }
+}
+
+/** With verification before the answer, or after it. */
+async function answerVerified(
+  parts: InferenceParts,
+  request: RelayRequest,
+  asked: Asked,
+  decided: Decided,
+): Promise<RelayOutcome> {
+  const relay = (exchange: Exchange) => parts.relay.handle({ ...request, exchange });
+  if (decided.mode !== 'intercept') return parts.verification.watch(asked, decided, relay);
+  const end = await parts.verification.intercept(asked, decided);
+  if (end.type === 'pass') return relay(end.exchange);
+  const { status, error } = end;
+  // What variations took was booked as the arena asked for them: this request itself took nothing.
+  const none = { endpoint: undefined, attempts: 0, queueMs: 0, ttftMs: undefined, usage: undefined };
+  return { status, code: error?.code, detail: error?.log, ...none };
 }

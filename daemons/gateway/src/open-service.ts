@@ -11,6 +11,7 @@ import type { GatewayOptions } from './gateway-options.ts';
 import type { Store } from '@labmesh/store/store';
 import { KeyStore } from './access/key-store.ts';
 import { Meter } from './usage/meter.ts';
+import { type OpenVerification, openVerification } from './verification/open-verification.ts';
 import { type FindSlug, ModelResolver } from './resolve.ts';
 
 export type ServiceParts = {
@@ -29,13 +30,14 @@ export type ServiceParts = {
 };
 
 /** What answers requests, without the listener in front of it. */
-export type Service = AsyncDisposable & {
-  keys: KeyStore;
-  meter: Meter;
-  resolver: ModelResolver;
-  admission: Admission;
-  relay: Relay;
-};
+export type Service = AsyncDisposable &
+  OpenVerification & {
+    keys: KeyStore;
+    meter: Meter;
+    resolver: ModelResolver;
+    admission: Admission;
+    relay: Relay;
+  };
 
 /** Opens the stores of the data folder and builds the path of a request, in order. @throws OptionsError for aliases. */
 export async function openService(options: GatewayOptions, parts: ServiceParts): Promise<Service> {
@@ -68,7 +70,10 @@ export async function openService(options: GatewayOptions, parts: ServiceParts):
       },
     }),
   );
+  const opened = openVerification(options, parts);
+  opening.use(opened.verification);
   // From here on the caller ends what was opened, in reverse order; until here a fault does.
-  const opened = opening.move();
-  return { keys, meter, resolver, admission, relay, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  const whole = opening.move();
+  const service = { keys, meter, resolver, admission, relay, ...opened };
+  return { ...service, [Symbol.asyncDispose]: () => whole.disposeAsync() };
 }

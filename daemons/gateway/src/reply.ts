@@ -6,6 +6,8 @@ import { type ApiError, openaiErrorBody } from '@labmesh/wire/errors';
  * went wrong.
  */
 
+type Header = readonly [name: string, value: string];
+
 /** A JSON answer with our request id. */
 export function replyJson(exchange: Exchange, status: number, requestId: string, value: unknown): void {
   exchange.reply(
@@ -18,14 +20,16 @@ export function replyJson(exchange: Exchange, status: number, requestId: string,
   );
 }
 
-/** An error in OpenAI's form. Does nothing when an answer has begun or the client is gone. */
-export function replyError(exchange: Exchange, requestId: string, error: ApiError): void {
+/** An error in OpenAI's form, `more` beside it. Does nothing when an answer has begun or the client is gone. */
+export function replyError(
+  exchange: Exchange,
+  requestId: string,
+  error: ApiError,
+  more: { headers: readonly Header[]; body: object } = { headers: [], body: {} },
+): void {
   if (exchange.started || exchange.aborted) return;
-  const headers: Array<readonly [string, string]> = [
-    ['content-type', 'application/json'],
-    ['x-request-id', requestId],
-  ];
+  const headers: Header[] = [['content-type', 'application/json'], ['x-request-id', requestId], ...more.headers];
   if (error.retryAfterS !== undefined) headers.push(['retry-after', String(Math.ceil(error.retryAfterS))]);
   if (error.status === 401) headers.push(['www-authenticate', 'Bearer']);
-  exchange.reply(error.status, headers, JSON.stringify(openaiErrorBody(error, requestId)));
+  exchange.reply(error.status, headers, JSON.stringify({ ...openaiErrorBody(error, requestId), ...more.body }));
 }

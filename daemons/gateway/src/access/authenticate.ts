@@ -2,21 +2,40 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { guardLoopback } from '@labmesh/kit/http/loopback-guard';
 import { ApiError } from '@labmesh/wire/errors';
-import type { Key, KeyStore } from './key-store.ts';
+import { internalOrigin, isInternalToken, openKeyId } from './internal-key.ts';
+import { defaultTenant, type Key, type KeyStore } from './key-store.ts';
 
-/** Who asks. `open` is anybody on loopback while keys are switched off. */
-export type Identity = { type: 'key'; key: Key } | { type: 'open' };
+/** Who asks. `open` is anybody on loopback while keys are switched off; `internal` the arena, for the key it names. */
+export type Identity =
+  | { type: 'key'; key: Key }
+  | { type: 'open' }
+  | { type: 'internal'; tenant: string; keyId: string; key: Key | undefined };
+
+/** What identities are known by. */
+export type Access = { keys: KeyStore; openAccess: boolean; internalToken: string };
+
+/** The name under which usage is booked. */
+export const keyIdOf = (identity: Identity): string =>
+  identity.type === 'key' ? identity.key.id : identity.type === 'internal' ? identity.keyId : openKeyId;
+export const tenantOf = (identity: Identity): string =>
+  identity.type === 'key' ? identity.key.tenant : identity.type === 'internal' ? identity.tenant : defaultTenant;
+/** The arena has the rights of the key it calls for where names of models are concerned. */
+export const mayUseSlugs = (identity: Identity): boolean =>
+  identity.type === 'open' || (identity.key?.scopes.includes('slugs') ?? true);
 
 /*
  * Bearer or X-Api-Key, as clients of OpenAI and Anthropic send them. All ways to be wrong give one and the same answer, so
  * that nobody learns which keys exist; hashes are compared in constant time (KeyStore.check).
  */
 
+function bearerToken(exchange: Exchange): string | undefined {
+  const authorization = exchange.header('authorization');
+  return authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined;
+}
+
 /** The secret a request carries. Throws invalid_api_key when two different ones are sent. */
 function presentedSecret(exchange: Exchange): string | undefined {
-  const authorization = exchange.header('authorization');
-  const bearer =
-    authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined;
+  const bearer = bearerToken(exchange);
   const apiKey = exchange.header('x-api-key')?.trim();
   if (bearer !== undefined && apiKey !== undefined && bearer !== apiKey) {
     throw new ApiError('invalid_api_key', {
@@ -27,12 +46,16 @@ function presentedSecret(exchange: Exchange): string | undefined {
 }
 
 /** Identity of a request on the API. Throws invalid_api_key: missing, garbage, unknown and revoked keys read alike. */
-export function authenticate(exchange: Exchange, keys: KeyStore, openAccess: boolean): Identity {
+export function authenticate(exchange: Exchange, access: Access): Identity {
+  const { keys, openAccess, internalToken } = access;
+  // Without keys nothing that a client sends is looked at, as every client sends something.
+  const secret = openAccess ? bearerToken(exchange) : presentedSecret(exchange);
+  if (secret !== undefined && isInternalToken(secret, internalToken))
+    return { type: 'internal', ...internalOrigin(exchange, keys, openAccess) };
   if (openAccess) {
     refuseBrowserPages(exchange);
     return { type: 'open' };
   }
-  const secret = presentedSecret(exchange);
   const key = secret === undefined ? undefined : keys.check(secret);
   if (key === undefined) throw new ApiError('invalid_api_key');
   return { type: 'key', key };
@@ -44,9 +67,13 @@ export function refuseBrowserPages(exchange: Exchange): void {
   if (refusal !== undefined) throw refusal;
 }
 
+/** What the arena asks for on its own: it generates, and goes through no door of its tenants. */
+const internalScopes = new Set(['chat', 'completions', 'embeddings', 'models']);
+
 /** Throws insufficient_scope. */
 export function requireScope(identity: Identity, scope: string): void {
-  if (identity.type === 'open' || identity.key.scopes.includes(scope)) return;
+  if (identity.type === 'open') return;
+  if (identity.type === 'internal' ? internalScopes.has(scope) : identity.key.scopes.includes(scope)) return;
   throw new ApiError('insufficient_scope', { message: `this API key lacks the scope '${scope}'` });
 }
 

@@ -51,14 +51,31 @@ export class GatewayMetrics {
   readonly #refused = this.#metrics.counter('gateway_refused_total', 'Requests refused or failed, by error code', {
     labels: ['code'],
   });
+  readonly #verifications = this.#metrics.counter(
+    'gateway_verifications_total',
+    'Answers by mode and result of their verification; dropped = no room to look at it',
+    { labels: ['mode', 'result'] },
+  );
   readonly #byModel = new Map<string, Handles>();
 
-  constructor(parts: { registry: Registry; clock: Clock; inFlight: () => number; queued: () => number }) {
-    const { registry, clock } = parts;
+  constructor(parts: {
+    registry: Registry;
+    clock: Clock;
+    inFlight: () => number;
+    queued: () => number;
+    verification: { waiting: number; heldBytes: number };
+  }) {
+    const { registry, clock, verification } = parts;
     const each = (read: (endpoint: Registry['endpoints'][number]) => number) => () =>
       registry.endpoints.map((endpoint) => ({ labels: [endpoint.spec.name], value: read(endpoint) }));
     this.#metrics.gauge('gateway_in_flight', 'Requests without an end', { read: parts.inFlight });
     this.#metrics.gauge('gateway_queue_depth', 'Requests that wait for an endpoint', { read: parts.queued });
+    this.#metrics.gauge('gateway_verification_waiting', 'Answers that wait to be offered to the arena', {
+      read: () => verification.waiting,
+    });
+    this.#metrics.gauge('gateway_verification_held_bytes', 'Answers kept for the arena', {
+      read: () => verification.heldBytes,
+    });
     this.#metrics.gauge('process_resident_memory_bytes', 'Memory of this process', {
       read: () => process.memoryUsage.rss(),
     });
@@ -94,6 +111,11 @@ export class GatewayMetrics {
   /** Books one request refused before it was relayed. */
   refused(code: string): void {
     this.#refused.labels(code).inc();
+  }
+
+  /** Books how one verification ended: an outcome, or the code of what was in the way. */
+  verified(mode: string, result: string): void {
+    this.#verifications.labels(mode, result).inc();
   }
 
   #handles(model: string): Handles {

@@ -1,0 +1,127 @@
+/**
+ * Audit and shadow: answers that went out are offered to the arena afterwards, in order and a few at a time. The answers
+ * never wait for that. What finds no room is dropped and counted, never held back.
+ */
+import { BoundedQueue, BoundPassed } from '@labmesh/kit/bounded-queue';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { ApiError } from '@labmesh/wire/errors';
+import type { RunOffer } from '@labmesh/wire/verification/arena-run';
+import type { ArenaClient } from './arena-client.ts';
+
+/** Runs that are open towards the arena; it has a queue of its own for what it cannot do at once. */
+const openMost = 64;
+
+/** An answer that waits: the offer is made when its turn comes, so that only bytes are kept until then. */
+export type Waiting = {
+  mode: 'audit' | 'shadow';
+  /** Longest run, ms. */
+  waitMs: number;
+  /** Undefined when the answer cannot be judged. */
+  offer: () => Omit<RunOffer, 'deadlineMs'> | undefined;
+  /** Gives back what is held for it; called once, whatever becomes of it. */
+  release: () => void;
+};
+
+/** Results by mode: `valid` … `unchecked`, `skipped`, or the code of an error. */
+export type CountResult = (mode: string, result: string) => void;
+
+/** The offer's own copy is all that is kept from here on. */
+function takeOffer(item: Waiting) {
+  try {
+    return item.offer();
+  } finally {
+    item.release();
+  }
+}
+
+export class AfterAnswers implements Disposable {
+  readonly #arena: ArenaClient | undefined;
+  readonly #queue: BoundedQueue<Waiting>;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #count: CountResult;
+  readonly #ending = new AbortController();
+  #open = 0;
+
+  constructor(parts: {
+    arena: ArenaClient | undefined;
+    waitingMax: number;
+    clock: Clock;
+    log: Logger;
+    count: CountResult;
+  }) {
+    this.#arena = parts.arena;
+    this.#queue = new BoundedQueue('verification.waiting_max', parts.waitingMax);
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#count = parts.count;
+  }
+
+  /** Answers that wait for their turn. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /** Takes an answer, or drops it. */
+  add(item: Waiting): void {
+    if (this.#arena === undefined || this.#ending.signal.aborted) return this.#drop(item, 'unavailable');
+    try {
+      this.#queue.push(item);
+    } catch (error) {
+      if (!(error instanceof BoundPassed)) throw error;
+      return this.#drop(item, 'dropped');
+    }
+    // Not now: the answer's last bytes leave first.
+    setImmediate(() => this.#next());
+  }
+
+  #drop(item: Waiting, result: string): void {
+    item.release();
+    this.#count(item.mode, result);
+  }
+
+  #next(): void {
+    if (this.#open >= openMost || this.#ending.signal.aborted) return;
+    const item = this.#queue.shift();
+    if (item === undefined) return;
+    this.#open++;
+    void this.#run(item).finally(() => {
+      this.#open--;
+      this.#next();
+    });
+  }
+
+  async #run(item: Waiting): Promise<void> {
+    let result = 'skipped';
+    try {
+      const offer = takeOffer(item);
+      if (offer !== undefined) result = await this.#send(offer, item.waitMs);
+    } catch (error) {
+      result = error instanceof ApiError ? error.code : 'fault';
+      const detail = error instanceof ApiError ? error.log : undefined;
+      if (!this.#ending.signal.aborted)
+        this.#log.warn('an answer was not verified', { mode: item.mode, code: result, detail });
+    }
+    this.#count(item.mode, result);
+  }
+
+  async #send(offer: Omit<RunOffer, 'deadlineMs'>, waitMs: number): Promise<string> {
+    const arena = this.#arena as ArenaClient;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new ApiError('verification_deadline')), waitMs * 2);
+    try {
+      const deadlineMs = this.#clock.wall() + waitMs;
+      const signal = AbortSignal.any([late.signal, this.#ending.signal]);
+      return (await arena.run({ ...offer, deadlineMs }, signal)).report.status;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends what runs; what waits is let go. */
+  [Symbol.dispose](): void {
+    this.#ending.abort(new ApiError('server_shutting_down'));
+    for (let item = this.#queue.shift(); item !== undefined; item = this.#queue.shift()) item.release();
+  }
+}

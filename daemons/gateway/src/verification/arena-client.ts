@@ -1,0 +1,218 @@
+/**
+ * The gateway's side of `arena.run` (verification RP2): an offer goes out, events come back one JSON object a line until
+ * a result or an error. The arena is ours, but what it says holds text of models: lines, events and bytes have bounds,
+ * and every event is checked before anything believes it.
+ */
+import { BoundPassed } from '@labmesh/kit/bounded-queue';
+import type { ClientFailure, HttpCall, HttpPool, Origin, ResponseSink } from '@labmesh/kit/http/client';
+import { hostHeader } from '@labmesh/kit/http/fetch-whole';
+import { cleanHeaderValue, type ResponseHead } from '@labmesh/kit/http/head';
+import { LineSplitter } from '@labmesh/kit/line-splitter';
+import { parseJson } from '@labmesh/kit/parse-json';
+import { ApiError, type ErrorCode } from '@labmesh/wire/errors';
+import {
+  type ArenaEvent,
+  arenaEventSchema,
+  arenaLineBytesMost,
+  type ArenaResult,
+  keyHeader,
+  type RunOffer,
+  tenantHeader,
+} from '@labmesh/wire/verification/arena-run';
+import { z } from 'zod';
+
+/** Events of one run; more are none of ours. */
+const arenaEventsMost = 20_000;
+/** Bytes of an answer that is no run: an error. */
+const refusalBytesMost = 64 * 1024;
+/** What of an arena's message a client may read. */
+const messageCharsMost = 500;
+
+export type ArenaRequest = {
+  method: string;
+  /** With its query, below the arena's address. */
+  path: string;
+  tenant: string;
+  /** Id of the key that asks. */
+  key: string;
+  requestId: string;
+  /** Content type of the body; absent = no body. */
+  contentType?: string | undefined;
+  accept?: string | undefined;
+  body?: Uint8Array | undefined;
+};
+
+const unavailable = (log: string) => new ApiError('verification_unavailable', { log });
+
+export class ArenaClient {
+  readonly #pool: HttpPool;
+  readonly #origin: Origin;
+  readonly #prefix: string;
+  readonly #token: string;
+
+  /** `token` is the secret that gateway and arena share; `prefix` is the path of the arena's address. */
+  constructor(parts: { pool: HttpPool; origin: Origin; prefix: string; token: string }) {
+    this.#pool = parts.pool;
+    this.#origin = parts.origin;
+    this.#prefix = parts.prefix;
+    this.#token = parts.token;
+  }
+
+  /** Sends one request; the answer goes to `sink`. Tenant and key are headers of ours, never the client's. */
+  send(request: ArenaRequest, sink: ResponseSink): HttpCall {
+    const { method, path, tenant, key, requestId, contentType, accept = '*/*', body } = request;
+    const headers: Array<readonly [string, string]> = [
+      ['host', hostHeader(this.#origin)],
+      ['authorization', `Bearer ${this.#token}`],
+      ['accept', accept],
+      ['accept-encoding', 'identity'],
+      ['x-request-id', requestId],
+      [tenantHeader, tenant],
+      [keyHeader, key],
+    ];
+    if (body !== undefined) headers.push(['content-type', contentType ?? 'application/json']);
+    if (method !== 'GET' && method !== 'HEAD') headers.push(['content-length', String(body?.length ?? 0)]);
+    const lines = headers.map(([name, value]) => `${name}: ${cleanHeaderValue(value)}\r\n`);
+    const head = `${method} ${this.#prefix}${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
+    return this.#pool.send(this.#origin, { method, head, body: body === undefined ? [] : [body] }, sink);
+  }
+
+  /**
+   * Runs an offer to its end; `onEvent` sees each event before it. Aborting closes the connection, which ends the run.
+   * @throws ApiError verification_unavailable, request_too_large, what the arena's error names, or the signal's reason
+   */
+  run(offer: RunOffer, signal: AbortSignal, onEvent: (event: ArenaEvent) => void = () => {}): Promise<ArenaResult> {
+    signal.throwIfAborted();
+    const body = Buffer.from(JSON.stringify(offer));
+    if (body.length > arenaLineBytesMost) {
+      const message = `a request that is verified has at most ${arenaLineBytesMost} bytes`;
+      throw new ApiError('request_too_large', { message });
+    }
+    const { tenant, key, requestId } = offer;
+    return new Promise((resolve, reject) => {
+      const settle = (end: ArenaResult | Error) => {
+        signal.removeEventListener('abort', onAbort);
+        sink.call?.abort();
+        if (end instanceof Error) reject(end);
+        else resolve(end);
+      };
+      const sink = new RunSink(onEvent, settle);
+      const onAbort = () => settle(signal.reason as Error);
+      signal.addEventListener('abort', onAbort, { once: true });
+      const accept = 'application/x-ndjson';
+      const request = { method: 'POST', path: '/v1/runs', tenant, key, requestId, accept, body };
+      sink.call = this.send(request, sink);
+    });
+  }
+}
+
+/** Reads the events of one run. */
+class RunSink implements ResponseSink {
+  call: HttpCall | undefined;
+  readonly #lines = new LineSplitter('arena.line_bytes', arenaLineBytesMost);
+  readonly #onEvent: (event: ArenaEvent) => void;
+  readonly #settle: (end: ArenaResult | Error) => void;
+  #status = 0;
+  #events = 0;
+  #refusal: Buffer[] = [];
+  #refusalBytes = 0;
+  #over = false;
+
+  constructor(onEvent: (event: ArenaEvent) => void, settle: (end: ArenaResult | Error) => void) {
+    this.#onEvent = onEvent;
+    this.#settle = settle;
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#status = head.status;
+  }
+
+  onData(bytes: Buffer): void {
+    if (this.#over) return;
+    if (this.#status !== 200) return this.#keepRefusal(bytes);
+    try {
+      for (const line of this.#lines.push(bytes)) this.#line(line);
+    } catch (error) {
+      if (!(error instanceof BoundPassed)) throw error;
+      this.#end(unavailable(error.message));
+    }
+  }
+
+  onEnd(): void {
+    if (this.#over) return;
+    if (this.#status === 200) {
+      this.#line(this.#lines.end());
+      return this.#end(unavailable('the arena ended a run without a result'));
+    }
+    this.#end(refusalOf(this.#status, Buffer.concat(this.#refusal).toString('utf8')));
+  }
+
+  onFailure(failure: ClientFailure): void {
+    this.#end(unavailable(`${failure.reason}: ${failure.detail}`));
+  }
+
+  #keepRefusal(bytes: Buffer): void {
+    this.#refusalBytes += bytes.length;
+    if (this.#refusalBytes <= refusalBytesMost) this.#refusal.push(Buffer.from(bytes));
+    else this.#end(unavailable(`the arena answered ${this.#status} and would not stop`));
+  }
+
+  #line(line: string): void {
+    if (this.#over || line.trim() === '') return;
+    const read = arenaEventSchema.safeParse(parseJson(line));
+    if (!read.success || ++this.#events > arenaEventsMost) {
+      return this.#end(unavailable(read.success ? 'too many events of one run' : 'an event that is none of ours'));
+    }
+    this.#onEvent(read.data);
+    if (read.data.event === 'result') this.#end(read.data);
+    else if (read.data.event === 'error') this.#end(errorOf(read.data));
+  }
+
+  #end(end: ArenaResult | Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#settle(end);
+  }
+}
+
+const clean = (text: string) => text.replaceAll(/\p{Cc}+/gu, ' ').slice(0, messageCharsMost);
+
+/** The error that a client gets for one of the arena. */
+function errorOf(event: Extract<ArenaEvent, { event: 'error' }>): ApiError {
+  const { code, message, field, retryAfterS } = event;
+  // A fault inside the arena is told by its name alone.
+  if (code === 'internal_error')
+    return new ApiError('verification_unavailable', { log: 'the arena met a fault of its own' });
+  return new ApiError(code, {
+    ...(message !== '' && { message: clean(message) }),
+    ...(field !== null && { param: clean(field) }),
+    ...(retryAfterS !== null && { retryAfterS: Math.min(Math.max(retryAfterS, 1), 3_600) }),
+  });
+}
+
+/** The codes that a refusal of the arena may carry to the client. */
+const passedCodes = new Set<string>([
+  'verification_bad_option',
+  'verification_inconclusive',
+  'verification_deadline',
+  'arena_busy',
+  'budget_exceeded',
+] satisfies ErrorCode[]);
+const refusalSchema = z.object({
+  error: z.object({ code: z.string(), message: z.string(), param: z.string().nullish() }),
+});
+
+/** An answer that is no run: an event line, an error in OpenAI's form, or anything at all. */
+function refusalOf(status: number, text: string): ApiError {
+  const json = parseJson(text);
+  const event = arenaEventSchema.safeParse(json).data;
+  if (event?.event === 'error') return errorOf(event);
+  const refusal = refusalSchema.safeParse(json).data?.error;
+  if (refusal !== undefined && passedCodes.has(refusal.code)) {
+    return new ApiError(refusal.code as ErrorCode, {
+      message: clean(refusal.message),
+      ...(refusal.param && { param: clean(refusal.param) }),
+    });
+  }
+  return unavailable(`the arena answered with status ${status}`);
+}

@@ -1,0 +1,118 @@
+/**
+ * The arena's API for those who hold a key (verification AR20-AR23, gateway §3.2): relayed with tenant and key as headers
+ * of ours. `POST /api/arena/runs` takes a chat request with its verification block and gives the run's events as they
+ * come; a run's offer is made here, so that nobody can name another tenant in it.
+ */
+import { scanBody } from '@labmesh/inference/relay/scan-body';
+import type { Exchange } from '@labmesh/kit/http/exchange';
+import { ApiError } from '@labmesh/wire/errors';
+import { cleanRequestId } from '@labmesh/wire/ids';
+import { arenaLineBytesMost, type RunOffer } from '@labmesh/wire/verification/arena-run';
+import {
+  type Access,
+  authenticate,
+  type Identity,
+  keyIdOf,
+  mayUseSlugs,
+  requireScope,
+  tenantOf,
+} from '../access/authenticate.ts';
+import type { ModelResolver } from '../resolve.ts';
+import type { ArenaRequest } from './arena-client.ts';
+import { plainBlock, readBlock } from './decide-verification.ts';
+import { readChatRequest } from './read-chat-request.ts';
+import { relayArena } from './relay-arena.ts';
+import type { Verification } from './verification.ts';
+
+export type ArenaRouteParts = {
+  access: Access;
+  verification: Verification;
+  resolver: ModelResolver;
+  defaultModel: string | undefined;
+  /** Longest run when its request does not say, ms. */
+  waitMs: number;
+  isDraining: () => boolean;
+};
+
+/** No dots alone, nothing percent-encoded: what a server could read as another path is none of these. */
+const plainPath = /^\/api\/arena(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~@:-]{1,200}){0,8}$/;
+const certificatePath = /^\/v1\/certificates\/([A-Za-z0-9._:-]{1,128})$/;
+const plainQuery = /^[\x21-\x7e]{0,2048}$/;
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** Whether a path belongs here. */
+export const isArenaPath = (path: string): boolean =>
+  path === '/api/arena' || path.startsWith('/api/arena/') || path.startsWith('/v1/certificates/');
+
+/** Answers a route of the arena. @throws ApiError before an answer begins */
+export async function serveArena(parts: ArenaRouteParts, exchange: Exchange, requestId: string): Promise<void> {
+  const identity = authenticate(exchange, parts.access);
+  requireScope(identity, 'verify');
+  if (parts.isDraining()) throw new ApiError('draining');
+  const { arena, cache } = parts.verification;
+  const path = arenaPath(exchange);
+  if (arena === undefined) throw new ApiError('verification_unavailable', { message: 'this gateway has no arena' });
+  const tenant = tenantOf(identity);
+  const whose = { tenant, key: keyIdOf(identity), requestId };
+  const isRun = path === '/api/arena/runs' && exchange.method === 'POST';
+  const request = isRun
+    ? { ...whose, ...(await runRequest(parts, identity, exchange)) }
+    : { ...whose, ...(await plainRequest(exchange, path)) };
+  // Suites and settings decide what is valid: what was found valid before is not taken for granted after a change.
+  if (!isRun && exchange.method !== 'GET' && exchange.method !== 'HEAD') cache.forget(tenant);
+  await relayArena(arena, request, exchange);
+}
+
+/** The path below the arena's address. @throws ApiError unknown_route, method_not_allowed, bad_request */
+function arenaPath(exchange: Exchange): string {
+  const { path, method, query } = exchange;
+  const certificate = certificatePath.exec(path)?.[1];
+  if (certificate !== undefined && /^\.+$/.test(certificate)) throw new ApiError('unknown_route');
+  if (certificate === undefined && !plainPath.test(path)) {
+    throw new ApiError('unknown_route', { message: `there is no route ${path.slice(0, 100)}` });
+  }
+  if (!methods.has(method) || (certificate !== undefined && method !== 'GET' && method !== 'HEAD'))
+    throw new ApiError('method_not_allowed');
+  if (!plainQuery.test(query)) throw new ApiError('bad_request', { message: 'the query is too long or not plain' });
+  return certificate === undefined ? path : `/api/arena/certificates/${certificate}`;
+}
+
+async function plainRequest(
+  exchange: Exchange,
+  path: string,
+): Promise<Pick<ArenaRequest, 'method' | 'path' | 'contentType' | 'accept' | 'body'>> {
+  const { method, query } = exchange;
+  const hasBody = method !== 'GET' && method !== 'HEAD';
+  return {
+    method,
+    path: query === '' ? path : `${path}?${query}`,
+    accept: exchange.header('accept'),
+    ...(hasBody && { body: await exchange.body(), contentType: exchange.header('content-type') }),
+  };
+}
+
+/** The offer of a run that is watched: by itself it is an intercept whose answer comes in the last event. */
+async function runRequest(
+  parts: ArenaRouteParts,
+  identity: Identity,
+  exchange: Exchange,
+): Promise<Pick<ArenaRequest, 'method' | 'path' | 'contentType' | 'accept' | 'body'>> {
+  requireScope(identity, 'chat');
+  const body = scanBody(await exchange.body());
+  const name = body.model ?? parts.defaultModel;
+  if (name === undefined || name === '') throw new ApiError('model_required', { param: 'model' });
+  await parts.resolver.resolve(name, mayUseSlugs(identity));
+  const block = readBlock(identity, body, true) ?? plainBlock;
+  const offer: RunOffer = {
+    requestId: cleanRequestId(undefined),
+    tenant: tenantOf(identity),
+    key: keyIdOf(identity),
+    mode: 'intercept',
+    request: readChatRequest(body, name),
+    block,
+    deadlineMs: Date.now() + (block.max_wait_ms ?? block.deadline_ms ?? parts.waitMs),
+  };
+  const bytes = Buffer.from(JSON.stringify(offer));
+  if (bytes.length > arenaLineBytesMost) throw new ApiError('request_too_large');
+  return { method: 'POST', path: '/v1/runs', accept: 'application/x-ndjson', body: bytes };
+}

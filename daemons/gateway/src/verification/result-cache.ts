@@ -1,0 +1,113 @@
+/**
+ * Verified answers that are given again (verification RP9): an entry belongs to one tenant and one set of rights, and
+ * holds the answer as text, so that nobody who gets it can change it for the next one. Least recently used goes first.
+ */
+import { canonicalJson } from '@labmesh/attest/json/canonical-json';
+import type { Clock } from '@labmesh/kit/clock';
+import { parseJson } from '@labmesh/kit/parse-json';
+import type { ChatCompletionRequest } from '@labmesh/wire/openai';
+import type { ArenaResult } from '@labmesh/wire/verification/arena-run';
+import type { VerificationBlock } from '@labmesh/wire/verification/verification-block';
+
+const entryBytesMost = 1024 * 1024;
+
+export type CacheLimits = { entriesMax: number; bytesMax: number; ttlMs: number };
+/** Whose answers: keys with other rights do not share them. */
+export type CacheOwner = { tenant: string; scopes: readonly string[] };
+type Entry = { tenant: string; text: string; bytes: number; until: number };
+
+export class ResultCache {
+  readonly #limits: CacheLimits;
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, Entry>();
+  #bytes = 0;
+
+  constructor(limits: CacheLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A fresh copy of what was given before; undefined when there is none. */
+  get(id: string): ArenaResult | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    this.#delete(id, entry);
+    if (entry.until <= this.#clock.now()) return undefined;
+    this.#entries.set(id, entry);
+    this.#bytes += entry.bytes;
+    return parseJson(entry.text) as ArenaResult;
+  }
+
+  /** Keeps a valid result; what is too large is not kept. */
+  put(id: string, tenant: string, result: ArenaResult): void {
+    const { entriesMax, bytesMax, ttlMs } = this.#limits;
+    const text = JSON.stringify(result);
+    // Two bytes a UTF-16 unit: what it may take in memory.
+    const bytes = (text.length + id.length) * 2;
+    if (entriesMax === 0 || bytes > Math.min(entryBytesMost, bytesMax)) return;
+    const before = this.#entries.get(id);
+    if (before !== undefined) this.#delete(id, before);
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#entries.size < entriesMax && this.#bytes + bytes <= bytesMax) break;
+      this.#delete(oldest, entry);
+    }
+    this.#entries.set(id, { tenant, text, bytes, until: this.#clock.now() + ttlMs });
+    this.#bytes += bytes;
+  }
+
+  /** Forgets a tenant's answers: what they were checked by has changed. */
+  forget(tenant: string): void {
+    for (const [id, entry] of this.#entries) if (entry.tenant === tenant) this.#delete(id, entry);
+  }
+
+  #delete(id: string, entry: Entry): void {
+    this.#entries.delete(id);
+    this.#bytes -= entry.bytes;
+  }
+}
+
+/** Fields that change how an answer is sent, or who is told of it, but not what it is. */
+const unseen = new Set(['stream', 'stream_options', 'user', 'verification', 'metadata', 'store']);
+const unseenOfBlock = new Set([
+  'mode',
+  'sample',
+  'max_wait_ms',
+  'deadline_ms',
+  'priority',
+  'on_fail',
+  'on_timeout',
+  'on_unavailable',
+]);
+
+const without = (value: object, names: ReadonlySet<string>) =>
+  Object.fromEntries(Object.entries(value).filter(([name]) => !names.has(name)));
+
+/**
+ * Hex SHA-256 of the canonical JSON (RFC 8785) of all that decides an answer: owner, what it is checked by as far as the
+ * request says, model, messages, tools, sampling. Undefined for a request that has no canonical form.
+ */
+export function cacheId(
+  owner: CacheOwner,
+  request: ChatCompletionRequest,
+  block: VerificationBlock,
+): string | undefined {
+  const scope = owner.scopes.toSorted();
+  try {
+    const text = canonicalJson({
+      tenant: owner.tenant,
+      scope,
+      block: without(block, unseenOfBlock),
+      request: without(request, unseen),
+    });
+    return new Bun.CryptoHasher('sha256').update(text).digest('hex');
+  } catch {
+    return undefined;
+  }
+}
