@@ -18,6 +18,8 @@ export const exitCodes = {
   conflict: 8,
   /** `exec --timeout` passed (EX-6). */
   execTimeout: 124,
+  /** `sandbox run` ran nothing, or learned nothing of it. */
+  sandboxFailed: 125,
   interrupted: 130,
   /** A failure of ours during `exec` (EX-6). */
   execFailed: 255,

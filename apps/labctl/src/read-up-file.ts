@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { gatewayFileKeys } from '@labmesh/gateway/gateway-options';
 import { readConfigFile } from '@labmesh/kit/config-file';
+import { sandboxTables } from '@labmesh/executor/sandbox-settings';
 import { parseOptions } from '@labmesh/kit/options';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { Environment } from './command.ts';
@@ -10,7 +11,7 @@ import { fleetTables } from './up/fleet/fleet-settings.ts';
 import { upOptions } from './up/up-options.ts';
 
 /** Tables that other parts read by schemas of their own. */
-const tablesElsewhere = ['endpoints', 'endpoint', 'labman', ...fleetTables, ...gatewayFileKeys];
+const tablesElsewhere = ['endpoints', 'endpoint', 'labman', ...sandboxTables, ...fleetTables, ...gatewayFileKeys];
 
 /** The settings file: the one named, else labmesh.toml here or in the data folder. @throws OptionsError */
 export async function readUpFile(argv: readonly string[], env: Environment): Promise<OptionsFile | undefined> {

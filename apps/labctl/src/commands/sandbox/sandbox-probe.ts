@@ -1,0 +1,21 @@
+import { defineCommand } from '../../command.ts';
+import { jsonOption } from '../../common-options.ts';
+import { exitCodes } from '../../exit-codes.ts';
+import { levelText } from '../../sandbox/level-text.ts';
+import { socketOption, withExecutor } from '../../sandbox/with-executor.ts';
+
+export const sandboxProbe = defineCommand({
+  name: 'sandbox probe',
+  summary:
+    'Tells which isolation levels this machine has for code of strangers: a real program is run at each. For one that is ' +
+    'not ready, what to install or switch on.',
+  usage: 'labctl sandbox probe [--json] [--socket PATH]',
+  examples: ['labctl sandbox probe', 'labctl sandbox probe --json'],
+  options: { ...socketOption, ...jsonOption },
+  positionalsMax: 0,
+  async run({ values, world }) {
+    const levels = await withExecutor({ socket: values.socket, world }, (client) => client.levels());
+    world.stdout(values.json ? `${JSON.stringify({ levels })}\n` : levelText(levels, world.columns));
+    return levels.some(({ ready }) => ready) ? exitCodes.ok : exitCodes.failed;
+  },
+});
