@@ -10,7 +10,9 @@ export const reasonsMost = 16;
 export const reasonCharsMost = 200;
 
 const runsCode = 'runtime_verifier';
-const isSelfTest = ({ pluginName, details }: Verdict) => pluginName === runsCode && details['grade'] === 'suite';
+/** The verdict rests on the candidate's own tests: graded by them, or all that failed. */
+const isSelfTest = ({ pluginName, status, details }: Verdict) =>
+  pluginName === runsCode && (details['grade'] === 'suite' || (status === 'failed' && 'self_tests' in details));
 const hardOnes = ({ results }: Aggregate, status: Verdict['status']) =>
   results.filter((verdict) => verdict.hard && verdict.status === status && !isSelfTest(verdict));
 

@@ -103,7 +103,9 @@ describe('V4, V14, V20, P7', () => {
     const own = (status: 'passed' | 'failed') =>
       sampleVerdict({ pluginName: 'runtime_verifier', status, details: { grade: 'suite' } });
     const bySelf = sampleAnswer('tests itself', 'valid', [own('passed')]);
-    const selfFailed = sampleAnswer('fails itself', 'invalid', [sampleVerdict(), own('failed')]);
+    const tests = { grade: 'run', self_tests: { passed: 1, total: 2 } };
+    const ranButFailed = sampleVerdict({ pluginName: 'runtime_verifier', status: 'failed', details: tests });
+    const selfFailed = sampleAnswer('fails itself', 'invalid', [sampleVerdict(), ranButFailed]);
     const [valid, invalid] = [sampleAnswer('good', 'valid'), sampleAnswer('bad', 'invalid')];
     const made = (chosen: typeof valid, rejected: typeof valid) =>
       pairsOfRun(sampleRun([sampleCandidate(0, chosen, { score: 1 }), sampleCandidate(1, rejected)]), null).leftOut;

@@ -17,6 +17,13 @@ const bodyBytesMost = 64 * 1024;
 const heldBytesMost = 256 * 1024;
 const textCharsMost = 200;
 
+/** PostgreSQL takes no NUL. */
+const textField = z
+  .string()
+  .min(1)
+  .max(textCharsMost)
+  .regex(/^[^\p{Cc}\p{Cs}]+$/u);
+
 const pageFields = {
   limit: z.coerce.number().int().min(1).max(datasetLimits.pageMost).default(50),
   cursor: z.string().max(512).optional(),
@@ -25,14 +32,11 @@ const tripletQuery = z.strictObject({
   ...pageFields,
   quality: z.enum(tripletQualities).optional(),
   source: z.enum(tripletSources).optional(),
-  run: z.string().min(1).max(textCharsMost).optional(),
+  run: textField.optional(),
 });
 const datasetQuery = z.strictObject(pageFields);
 const exportQuery = z.strictObject({ format: z.enum(exportFormats) });
-const removeQuery = z.union([
-  z.strictObject({ run: z.string().min(1).max(textCharsMost) }),
-  z.strictObject({ all: z.literal('true') }),
-]);
+const removeQuery = z.union([z.strictObject({ run: textField }), z.strictObject({ all: z.literal('true') })]);
 
 /** @throws PairsError VALIDATION_FAILED with the first fault; what was sent is not repeated */
 function parse<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
@@ -51,6 +55,13 @@ const whose = (context: Context): string => {
   }
   return tenant;
 };
+
+/** Names in paths: what cannot be one is not there. */
+function inPath(context: Context, name: string, code: 'TRIPLET_NOT_FOUND' | 'DATASET_NOT_FOUND'): string {
+  const { data } = textField.safeParse(context.req.param(name));
+  if (data === undefined) throw new PairsError(code, 'there is no such thing');
+  return data;
+}
 
 /** A body that may lie about its length. @throws PairsError BODY_TOO_LARGE, VALIDATION_FAILED */
 async function jsonBody(request: Request): Promise<unknown> {
@@ -124,9 +135,11 @@ function tripletRoutes(app: Hono, pairs: Pairs): void {
     return context.json(await pairs.remove(whose(context), 'all' in what ? { all: true } : what));
   });
   app.get(`${root}/stats`, async (context) => context.json(await pairs.stats(whose(context))));
-  app.get(`${root}/:id`, async (context) => context.json(await pairs.get(whose(context), context.req.param('id'))));
+  app.get(`${root}/:id`, async (context) =>
+    context.json(await pairs.get(whose(context), inPath(context, 'id', 'TRIPLET_NOT_FOUND'))),
+  );
   app.delete(`${root}/:id`, async (context) => {
-    const removed = await pairs.remove(whose(context), { id: context.req.param('id') });
+    const removed = await pairs.remove(whose(context), { id: inPath(context, 'id', 'TRIPLET_NOT_FOUND') });
     if (removed.removed === 0) throw new PairsError('TRIPLET_NOT_FOUND', 'there is no such pair');
     return context.json(removed);
   });
@@ -144,13 +157,13 @@ function datasetRoutes(app: Hono, pairs: Pairs): void {
     return context.json(await pairs.createDataset(tenant, author, wanted), 201);
   });
   app.get(`${root}/:ref`, async (context) =>
-    context.json(await pairs.getDataset(whose(context), context.req.param('ref'))),
+    context.json(await pairs.getDataset(whose(context), inPath(context, 'ref', 'DATASET_NOT_FOUND'))),
   );
   app.get(`${root}/:ref/export`, async (context) => {
     const tenant = whose(context);
     const { format } = parse(exportQuery, context.req.query());
     // Refusals have a status as long as nothing was sent.
-    const { id } = await pairs.exportable(tenant, context.req.param('ref'));
+    const { id } = await pairs.exportable(tenant, inPath(context, 'ref', 'DATASET_NOT_FOUND'));
     return exportResponse((sink, signal) => pairs.exportDataset(tenant, id, format, sink, signal));
   });
 }

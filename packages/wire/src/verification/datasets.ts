@@ -51,7 +51,7 @@ export type DatasetPart = (typeof datasetParts)[number];
 
 export const datasetSchema = z.object({
   id: z.string(),
-  name: z.string(),
+  name: datasetNameField,
   /** Versions of a name count from 1. */
   number: z.int(),
   /** Hex SHA-256 over the rows in canonical JSON, sorted by their bytes, each with a line end. */

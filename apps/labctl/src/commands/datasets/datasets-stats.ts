@@ -1,0 +1,30 @@
+import { tripletStatsSchema } from '@labmesh/wire/verification/datasets';
+import { apiOptions, findApi } from '../../client/api-access.ts';
+import { ArenaClient } from '../../client/arena-client.ts';
+import { defineCommand } from '../../command.ts';
+import { jsonOption } from '../../common-options.ts';
+import { renderFields } from '../../output/result.ts';
+
+export const datasetsStats = defineCommand({
+  name: 'datasets stats',
+  summary: 'Counts the preference pairs of the tenant by quality and source.',
+  usage: 'labctl datasets stats [--json]',
+  examples: ['labctl datasets stats'],
+  options: { ...apiOptions, ...jsonOption },
+  positionalsMax: 0,
+  async run({ values, world }) {
+    await using arena = new ArenaClient(findApi(values, world), world);
+    const stats = await arena.ask({ method: 'GET', path: '/api/arena/triplets/stats' }, tripletStatsSchema);
+    if (values.json) return world.stdout(`${JSON.stringify(stats)}\n`);
+    const fields: [string, unknown][] = [
+      ['Pairs', stats.total],
+      ['Qualities', stats.qualities],
+      ['Sources', stats.sources],
+      ['Mean confidence', stats.meanConfidence === null ? null : Number(stats.meanConfidence.toFixed(3))],
+      ['Newest', stats.newestAt],
+      ['Versions', stats.datasets],
+      ['Export', stats.trainingAllowed ? 'allowed' : 'not allowed: the tenant is not in training.tenants'],
+    ];
+    world.stdout(renderFields(fields));
+  },
+});

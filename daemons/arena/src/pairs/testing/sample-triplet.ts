@@ -1,0 +1,115 @@
+import { canonicalJson } from '@labmesh/attest/json/canonical-json';
+import type { ChatMessage } from '@labmesh/wire/openai';
+import type { Triplet } from '@labmesh/wire/verification/preference';
+import fc from 'fast-check';
+import { tripletId } from '../triplet-id.ts';
+
+export const user = (content: ChatMessage['content']): ChatMessage => ({ role: 'user', content });
+export const assistant = (content: ChatMessage['content']): ChatMessage => ({ role: 'assistant', content });
+
+export function sampleTriplet(changes: Partial<Triplet> = {}): Triplet {
+  const texts = {
+    tenant: 'acme',
+    input: [user('write add')],
+    chosen: [assistant('def f(a, b): return a + b')],
+    rejected: [assistant('def f(a, b) return a + b')],
+    ...changes,
+  };
+  return {
+    confidence: 0.9,
+    quality: 'silver',
+    rationale: null,
+    failure_reasons: ['code_linter'],
+    chosen_score: 1,
+    rejected_score: -1,
+    source: 'verification',
+    status: 'active',
+    run_id: 'run-1',
+    certificate_id: null,
+    created_at: '2026-01-01T00:00:00.000Z',
+    metadata: {},
+    ...texts,
+    id: tripletId(texts),
+  };
+}
+
+const text = fc.string({ unit: 'grapheme', maxLength: 12 });
+const content: fc.Arbitrary<ChatMessage['content']> = fc.oneof(
+  { weight: 6, arbitrary: text },
+  fc.constant(null),
+  fc.array(
+    fc.oneof(fc.record({ type: fc.constant('text'), text }), fc.record({ type: fc.constantFrom('image_url', 'text') })),
+    {
+      maxLength: 2,
+    },
+  ),
+);
+const call = fc.record({
+  id: fc.constant('c1'),
+  type: fc.constant('function'),
+  function: fc.record({
+    name: fc.constantFrom('add', 'add', ''),
+    arguments: fc.constantFrom('{"a":1}', '{}', '[1]', '{"a"', 'null'),
+  }),
+});
+const message: fc.Arbitrary<ChatMessage> = fc.oneof(
+  { weight: 4, arbitrary: content.map(user) },
+  { weight: 4, arbitrary: content.map(assistant) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(content, fc.array(call, { minLength: 1, maxLength: 2 }))
+      .map(([of, calls]) => ({ role: 'assistant', content: of, tool_calls: calls })),
+  },
+  { weight: 2, arbitrary: content.map((of) => ({ role: 'tool', content: of, tool_call_id: 'c1' })) },
+  fc
+    .tuple(fc.constantFrom('system', 'developer', 'narrator', 'function'), content)
+    .map(([role, of]) => ({ role, content: of })),
+);
+const tools = fc.oneof(
+  fc.constant(undefined),
+  fc.array(
+    fc.oneof(
+      fc.record({
+        type: fc.constant('function'),
+        function: fc.record({ name: fc.constant('add'), parameters: fc.jsonValue({ maxDepth: 2 }) }),
+      }),
+      fc.jsonValue({ maxDepth: 2 }),
+    ),
+    { maxLength: 2 },
+  ),
+);
+
+/** Rounds of a question and an answer, then a question: what most formats take. */
+const calling = fc.record({
+  role: fc.constant('assistant'),
+  content: fc.constantFrom(null, ''),
+  tool_calls: fc.array(call, { minLength: 1, maxLength: 2 }),
+});
+const tool = text.map((of) => ({ role: 'tool', content: of, tool_call_id: 'c1' }));
+const round = fc.oneof(
+  fc.tuple(text.map(user), text.map(assistant)),
+  fc.tuple(text.map(user), calling, tool, text.map(assistant)),
+);
+const orderly: fc.Arbitrary<ChatMessage[]> = fc
+  .tuple(fc.array(round, { maxLength: 2 }), text.map(user))
+  .map(([rounds, last]) => [...rounds.flat(), last]);
+const side = fc.oneof(
+  { weight: 4, arbitrary: text.map((of) => [assistant(of)]) },
+  { weight: 1, arbitrary: fc.array(message, { minLength: 1, maxLength: 2 }) },
+);
+
+/** Any pair that may be stored; many that some format cannot hold. */
+export const anyTriplet: fc.Arbitrary<Triplet> = fc
+  .record({
+    input: fc.oneof(orderly, fc.array(message, { minLength: 1, maxLength: 6 })),
+    chosen: side,
+    rejected: side,
+    tools,
+    confidence: fc.double({ min: 0, max: 1, noNaN: true }),
+  })
+  .map(({ tools: given, ...fields }) =>
+    sampleTriplet({ ...fields, metadata: given === undefined ? {} : { tools: given } }),
+  )
+  // As it comes out of the store.
+  .map((triplet) => JSON.parse(canonicalJson(triplet)) as Triplet);
