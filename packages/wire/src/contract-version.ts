@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: 'be6f545add4a6552e0db0ac6a04afa2f7259542a838568aa02d317aa176e4227',
+    hash: '6a79a63eeb8dd368ce9e4f479ee65179c9af709f2306ea92f9199107c566feba',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

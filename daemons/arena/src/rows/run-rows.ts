@@ -9,7 +9,7 @@ import type { Principal } from '@labmesh/wire/fleet/principal';
 import { type RunOffer, runOfferSchema } from '@labmesh/wire/verification/arena-run';
 import type { Outcome } from '@labmesh/wire/verification/verdict';
 import type { VerificationMode, VerificationReport } from '@labmesh/wire/verification/verification-block';
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { RunFields, RunPlan } from './run-plan.ts';
 
 export const leaseMs = 60_000;
@@ -141,7 +141,11 @@ export function addRun(
   });
 }
 
-/** Takes the lease of an unfinished run that nobody holds; false when somebody does. */
+/** Nobody, a process whose time is up, or this very owner before it was started again. */
+const isFree = (owner: string, now: RawBuilder<number>) =>
+  sql<boolean>`(lease_owner is null or lease_owner = ${owner} or lease_until <= ${now})`;
+
+/** Takes the lease of an unfinished run that no other holds; false when one does. */
 export async function claimRun(principal: Principal, store: Store, id: string, owner: string): Promise<boolean> {
   const now = sharedNow(store);
   const taken = await store.write(principal, (tx) =>
@@ -150,25 +154,32 @@ export async function claimRun(principal: Principal, store: Store, id: string, o
       .set({ lease_owner: owner, lease_until: sql<number>`${now} + ${sql.lit(leaseMs)}` })
       .where('id', '=', id)
       .where('finished_at', 'is', null)
-      .where((row) => row.or([row('lease_owner', 'is', null), sql<boolean>`lease_until <= ${now}`]))
+      .where(isFree(owner, now))
       .returning('id')
       .executeTakeFirst(),
   );
   return taken !== undefined;
 }
 
-/** Holds on to all unfinished runs of `owner` for another 60 s. @returns their ids. */
-export async function renewRuns(principal: Principal, store: Store, owner: string): Promise<string[]> {
+/** Holds on to these runs of `owner` for another 60 s. @returns those that it holds; the others are lost to it. */
+export async function renewRuns(
+  principal: Principal,
+  store: Store,
+  ids: readonly string[],
+  owner: string,
+): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
   const rows = await store.write(principal, (tx) =>
     tx
       .updateTable('arena_runs')
       .set({ lease_until: sql<number>`${sharedNow(store)} + ${sql.lit(leaseMs)}` })
+      .where('id', 'in', ids)
       .where('lease_owner', '=', owner)
       .where('finished_at', 'is', null)
       .returning('id')
       .execute(),
   );
-  return rows.map(({ id }) => id);
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** Gives up the leases of `owner`, so that another goes on at once. */
@@ -183,15 +194,15 @@ export async function releaseRuns(principal: Principal, store: Store, owner: str
   );
 }
 
-/** Unfinished runs that nobody holds, oldest first. */
-export function orphanedRuns(principal: Principal, store: Store, limit: number): Promise<string[]> {
+/** Unfinished runs that no other holds, oldest first; those of `owner` among them. */
+export function orphanedRuns(principal: Principal, store: Store, owner: string, limit: number): Promise<string[]> {
   const now = sharedNow(store);
   return store.read(principal, async (db) => {
     const rows = await db
       .selectFrom('arena_runs')
       .select('id')
       .where('finished_at', 'is', null)
-      .where((row) => row.or([row('lease_owner', 'is', null), sql<boolean>`lease_until <= ${now}`]))
+      .where(isFree(owner, now))
       .orderBy('id')
       .limit(limit)
       .execute();

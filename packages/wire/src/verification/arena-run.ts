@@ -92,6 +92,11 @@ export const arenaEventSchema = z.discriminatedUnion('event', [
       'arena_busy',
       'budget_exceeded',
       'verification_bad_option',
+      /** Nothing could be generated: why, when all variations failed alike. */
+      'context_length_exceeded',
+      'model_not_found',
+      'no_endpoint_available',
+      'upstream_error',
       'internal_error',
     ]),
     message: z.string(),

@@ -1,0 +1,309 @@
+/**
+ * The run engine: takes offers, lets so many run at once, and goes on with runs that a process before it, or another
+ * replica, left behind. A run is held by a lease of 60 s, renewed every 20 s; who loses it stops at once.
+ */
+import { BoundPassed } from '@labmesh/kit/bounded-queue';
+import { ApiError } from '@labmesh/wire/errors';
+import { uuidv7 } from '@labmesh/wire/ids';
+import type { ArenaEvent, RunOffer } from '@labmesh/wire/verification/arena-run';
+import { seedOf } from '../generate/sampling-plan.ts';
+import type { RunFields } from '../rows/run-plan.ts';
+import * as rows from '../rows/run-rows.ts';
+import { driveRun } from './drive-run.ts';
+import { FinishedEvents } from './finished-events.ts';
+import { LiveRun, runsPrincipal } from './live-run.ts';
+import { asFault, errorEvent, RunFault } from './run-fault.ts';
+import { RunFeed } from './run-feed.ts';
+import type { RunParts } from './run-parts.ts';
+import { priorities, RunQueue, type Waiting } from './run-queue.ts';
+import { storedResult } from './stored-result.ts';
+
+const tickMs = 1_000;
+const renewMs = 20_000;
+const adoptMs = 5_000;
+/** Orphans taken in one go. */
+const adoptMost = 16;
+const pollMs = 500;
+/** How long a run that nobody listens to any more goes on: a gateway may be about to ask again. */
+const lingerMs = 2_000;
+
+export type Runs = AsyncDisposable & {
+  /**
+   * Runs an offer, or joins the run that this tenant's `requestId` began. The last event is a result or an error. When
+   * the signal ends it for the last one who listens, an intercepted run is given up.
+   */
+  submit: (offer: RunOffer, signal: AbortSignal) => AsyncIterable<ArenaEvent>;
+  /** Gives up a run of this tenant that is under way here; false when there is none. */
+  cancel: (tenant: string, runId: string) => boolean;
+  /** Takes over runs that nobody holds now, without waiting for the next look. @returns how many */
+  adopt: () => Promise<number>;
+  stats: () => { queued: number; running: number };
+};
+
+type Entry = Waiting & {
+  run: rows.StoredRun;
+  offer: RunOffer;
+  feed: RunFeed;
+  ended: AbortController;
+  /** Since nobody listens; undefined while somebody does, or nobody ever did. */
+  deserted: number | undefined;
+  live: LiveRun | undefined;
+  cancelled: boolean;
+};
+
+function fieldsOf(offer: RunOffer, deadlineAt: number, now: number): RunFields {
+  const id = uuidv7();
+  return {
+    id,
+    created_at: now,
+    tenant: offer.tenant,
+    key_id: offer.key,
+    request_id: offer.requestId,
+    mode: offer.mode,
+    state: 'queued',
+    priority: priorities[offer.block.priority ?? 'normal'],
+    model: offer.request.model,
+    offer: JSON.stringify(offer),
+    seed: seedOf(id, 'draw'),
+    plan: null,
+    outcome: null,
+    chosen: null,
+    certificate_id: null,
+    report: null,
+    error: null,
+    tokens_in: 0,
+    tokens_out: 0,
+    cost_nano: 0,
+    deadline_at: deadlineAt,
+    finished_at: null,
+  };
+}
+
+class RunHouse implements Runs {
+  readonly #parts: RunParts;
+  readonly #owner: string;
+  readonly #queue: RunQueue<Entry>;
+  /** Queued and running, by id. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #finished = new FinishedEvents();
+  readonly #closing = new AbortController();
+  readonly #ticking: Promise<void>;
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+    // An SQLite store has one process: whoever held a run there before is gone.
+    this.#owner = parts.owner ?? (parts.store.engine === 'sqlite' ? 'local' : uuidv7());
+    this.#queue = new RunQueue(parts.settings.limits.queueRuns);
+    this.#ticking = this.#tick();
+  }
+
+  stats(): { queued: number; running: number } {
+    return { queued: this.#queue.size, running: this.#running.size };
+  }
+
+  async *submit(offer: RunOffer, signal: AbortSignal): AsyncGenerator<ArenaEvent, void> {
+    let id: string | null = null;
+    try {
+      const { run, added } = await this.#add(offer);
+      id = run.id;
+      const position = added ? this.#queue.size : 0;
+      if (added) this.#enter(run, offer);
+      yield { event: 'accepted', runId: run.id, cached: !added, position };
+      yield* this.#follow(run, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      const fault = error instanceof BoundPassed ? new RunFault('arena_busy') : asFault(error);
+      if (fault.code === 'internal_error') this.#parts.log.error('an offer could not be taken', { error });
+      yield errorEvent(fault, id);
+    }
+  }
+
+  cancel(tenant: string, runId: string): boolean {
+    const entry = this.#entries.get(runId);
+    if (entry === undefined || entry.run.tenant !== tenant) return false;
+    this.#giveUp(entry);
+    return true;
+  }
+
+  async #add(offer: RunOffer): Promise<{ run: rows.StoredRun; added: boolean }> {
+    const { clock, settings, store, verification } = this.#parts;
+    if (this.#closing.signal.aborted) throw new RunFault('verification_unavailable', 'the arena is shutting down');
+    const now = clock.wall();
+    const { max_wait_ms, deadline_ms, verifiers } = offer.block;
+    const wait = Math.min(settings.limits.runMs, max_wait_ms ?? Infinity, deadline_ms ?? Infinity);
+    const deadlineAt = Math.min(offer.deadlineMs, now + wait);
+    if (deadlineAt <= now) throw new RunFault('verification_deadline');
+    try {
+      if (verifiers !== undefined) verification.checkNames(verifiers);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : undefined;
+      throw new RunFault('verification_bad_option', text, { field: 'verification.verifiers' });
+    }
+    const { tenantRuns, queueRuns } = settings.limits;
+    const fields = fieldsOf(offer, Math.floor(deadlineAt), now);
+    return rows.addRun(runsPrincipal, store, fields, this.#owner, { tenantRuns, queueRuns });
+  }
+
+  /** Puts a run that this process holds into the line. */
+  #enter(run: rows.StoredRun, offer: RunOffer): void {
+    const { clock } = this.#parts;
+    const feed = new RunFeed((readers) => {
+      entry.deserted = readers === 0 ? clock.now() : undefined;
+    });
+    const ended = new AbortController();
+    const place = { id: run.id, priority: run.priority, since: clock.now() };
+    const entry: Entry = { ...place, run, offer, feed, ended, deserted: undefined, live: undefined, cancelled: false };
+    this.#queue.push(entry);
+    this.#entries.set(run.id, entry);
+    this.#pump();
+  }
+
+  /** Events of a run wherever it is: here, ended, or at another replica. */
+  async *#follow(run: rows.StoredRun, signal: AbortSignal): AsyncGenerator<ArenaEvent, void> {
+    const { store, clock } = this.#parts;
+    for (let now: rows.StoredRun | undefined = run; now !== undefined && !signal.aborted;) {
+      const feed = this.#entries.get(run.id)?.feed;
+      if (feed !== undefined) return yield* feed.read(signal);
+      const kept = this.#finished.get(run.id, clock.now());
+      if (kept !== undefined) return yield kept;
+      if (now.finishedAt !== null) return yield await storedResult(store, now);
+      await clock.sleep(pollMs, AbortSignal.any([signal, this.#closing.signal]));
+      now = await rows.readRun(runsPrincipal, store, run.id);
+    }
+  }
+
+  /** Lets in as many as may run at once. */
+  #pump(): void {
+    const { clock, settings } = this.#parts;
+    while (this.#running.size < settings.limits.atOnce && !this.#closing.signal.aborted) {
+      const next = this.#queue.shift(clock.now());
+      if (next === undefined) return;
+      this.#start(next);
+    }
+  }
+
+  #start(entry: Entry): void {
+    const run = this.#drive(entry).finally(() => {
+      this.#running.delete(entry.id);
+      this.#entries.delete(entry.id);
+      this.#pump();
+    });
+    this.#running.set(entry.id, run);
+  }
+
+  async #drive(entry: Entry): Promise<void> {
+    const { run, offer, feed, ended } = entry;
+    const { clock, log } = this.#parts;
+    const over = new AbortController();
+    try {
+      const live = new LiveRun({ parts: this.#parts, owner: this.#owner, run, offer, feed, ended: ended.signal });
+      entry.live = live;
+      if (entry.cancelled) live.halt('user_requested');
+      const wait = Math.max(0, run.deadlineAt - clock.wall());
+      if (wait === 0) live.halt('timeout');
+      void clock.sleep(wait, over.signal).then(
+        () => live.halt('timeout'),
+        () => {},
+      );
+      await driveRun(live);
+      if (feed.last !== undefined) this.#finished.put(run.id, feed.last, clock.now());
+    } catch (error) {
+      if (!ended.signal.aborted) log.warn('a run was let go of; it goes on later', { run: run.id, error });
+      feed.push(errorEvent(new RunFault('verification_unavailable', 'the run goes on later; ask again'), run.id));
+    } finally {
+      over.abort();
+    }
+  }
+
+  #giveUp(entry: Entry): void {
+    entry.cancelled = true;
+    entry.live?.halt('user_requested');
+    // What still waits is begun, only to be ended in order.
+    for (const waiting of this.#queue.take(({ id }) => id === entry.id)) this.#start(waiting);
+  }
+
+  async adopt(): Promise<number> {
+    const { store } = this.#parts;
+    let adopted = 0;
+    for (const id of await rows.orphanedRuns(runsPrincipal, store, this.#owner, adoptMost + this.#entries.size)) {
+      if (this.#closing.signal.aborted) return adopted;
+      // A run that this process let go of is still in its books until its last write has failed.
+      if (this.#entries.has(id) || !(await rows.claimRun(runsPrincipal, store, id, this.#owner))) continue;
+      const run = await rows.readRun(runsPrincipal, store, id);
+      if (run === undefined || run.offer === null) continue;
+      this.#enter(run, run.offer);
+      adopted += 1;
+    }
+    return adopted;
+  }
+
+  /** Runs whose lease another took are dropped; the row is the other's now. */
+  async #renew(): Promise<void> {
+    const ids = [...this.#entries.keys()];
+    const held = await rows.renewRuns(runsPrincipal, this.#parts.store, ids, this.#owner);
+    for (const id of ids) {
+      const entry = this.#entries.get(id);
+      if (held.has(id) || entry === undefined || entry.feed.ended) continue;
+      entry.ended.abort(new rows.LeaseLost());
+      for (const waiting of this.#queue.take((one) => one.id === id)) this.#start(waiting);
+    }
+  }
+
+  #desert(now: number): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.run.mode !== 'intercept' || entry.deserted === undefined || entry.cancelled) continue;
+      if (now - entry.deserted >= lingerMs) this.#giveUp(entry);
+    }
+  }
+
+  /** Looks after leases, orphans, deserted and overdue runs until the end. */
+  async #tick(): Promise<void> {
+    const { clock, log } = this.#parts;
+    let renewAt = clock.now() + renewMs;
+    let adoptAt = clock.now();
+    while (!this.#closing.signal.aborted) {
+      const now = clock.now();
+      try {
+        this.#desert(now);
+        for (const late of this.#queue.take(({ run }) => run.deadlineAt <= clock.wall())) this.#start(late);
+        if (now >= renewAt) {
+          renewAt = now + renewMs;
+          await this.#renew();
+        }
+        if (now >= adoptAt) {
+          adoptAt = now + adoptMs;
+          await this.adopt();
+        }
+        this.#finished.prune(now);
+      } catch (error) {
+        if (!(error instanceof BoundPassed)) log.warn('runs could not be looked after', { error });
+      }
+      await clock.sleep(tickMs, this.#closing.signal).catch(() => {});
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  /** Lets go of everything: what was not finished goes on at the next start, or at another replica. */
+  async #close(): Promise<void> {
+    this.#closing.abort(new ApiError('draining'));
+    const waiting = this.#queue.take(() => true);
+    for (const { id, feed } of waiting) {
+      feed.push(errorEvent(new RunFault('verification_unavailable', 'the arena is shutting down'), id));
+      this.#entries.delete(id);
+    }
+    for (const { ended } of this.#entries.values()) ended.abort(new ApiError('draining'));
+    await Promise.allSettled([this.#ticking, ...this.#running.values()]);
+    await rows.releaseRuns(runsPrincipal, this.#parts.store, this.#owner).catch((error: unknown) => {
+      this.#parts.log.warn('leases of runs could not be given back; they run out in a minute', { error });
+    });
+  }
+}
+
+/** Opens the engine; it goes on with what was left behind, and ends when disposed. The store must outlive it. */
+export const openRuns = (parts: RunParts): Runs => new RunHouse(parts);

@@ -1,0 +1,99 @@
+import { expect, test } from 'bun:test';
+import { system } from '@labmesh/wire/fleet/principal';
+import { FakeGateway } from '../generate/testing/fake-gateway.ts';
+import { runDefaults } from './run-settings.ts';
+import { eventsOf, offerOf, only, openRig } from './testing/run-rig.ts';
+
+const words = (...texts: string[]) => new FakeGateway((_, call) => ({ parts: [texts[call % texts.length] ?? ''] }));
+
+test('best of five: verified, judged, certified; all that was spent is told', async () => {
+  await using gateway = words('a good one', 'a BAD one', 'the very best good one', 'a good one', 'good');
+  await using rig = await openRig({ gateway, settings: { prices: { inputNano: 3, outputNano: 5, models: {} } } });
+  const events = await eventsOf(rig.runs, offerOf({ block: { return_all: true } }));
+  const [result] = only(events, 'result');
+  expect(events.at(-1)?.event).toBe('result');
+  expect(result?.answer?.content).toBe('the very best good one');
+  expect(result?.report).toMatchObject({
+    status: 'valid',
+    certificate_id: `cert-${result?.runId}`,
+    properties: ['SYNTAX_OK'],
+  });
+  expect(result?.usage).toEqual({ prompt_tokens: 50, completion_tokens: 5, total_tokens: 55 });
+  expect(result?.report.candidates?.map(({ outcome }) => outcome)).toHaveLength(5);
+  const [run] = rig.finished;
+  expect(run?.candidates.map(({ sampling }) => sampling.temperature)).toEqual([0.1, 0.7, 0.7, 1, 1]);
+  expect(run?.candidates.filter(({ sameAs }) => sameAs !== null)).toHaveLength(1);
+  // Three distinct valid answers: three pairs in both orders.
+  expect([run?.tournament?.method, rig.counts.judged, run?.tournament?.matches.length]).toEqual(['round_robin', 6, 3]);
+  expect(run?.candidates[1]?.costNano).toBe(10 * 3 + 5);
+  const bad = run?.candidates.find(({ final }) => final?.aggregate.outcome === 'invalid');
+  const valid = run?.candidates.filter(({ final }) => final?.aggregate.outcome === 'valid') ?? [];
+  expect(valid.every(({ reward }) => reward > (bad?.reward ?? 0))).toBe(true);
+});
+
+test('the same request id joins its run and pays nothing again; another tenant has its own', async () => {
+  await using gateway = words('good');
+  await using rig = await openRig({ gateway });
+  const offer = offerOf({ block: { variations: 2 } });
+  const [one, two] = await Promise.all([eventsOf(rig.runs, offer), eventsOf(rig.runs, offer)]);
+  const again = await eventsOf(rig.runs, offer);
+  const ids = [one, two, again].map((events) => only(events ?? [], 'result')[0]?.runId);
+  expect(new Set(ids).size).toBe(1);
+  expect(gateway.heard.length).toBe(2);
+  await eventsOf(rig.runs, { ...offer, tenant: 'other' });
+  expect(gateway.heard.length).toBe(4);
+});
+
+test('texts are gone from every row when the run is over, unless the tenant keeps them (P7)', async () => {
+  await using gateway = words('good CANARY', 'BAD CANARY');
+  for (const capture of [[], ['acme'], ['*']]) {
+    await using rig = await openRig({ gateway, settings: { capture } });
+    const offer = offerOf({ block: { variations: 2, return_all: true } });
+    await eventsOf(rig.runs, offer);
+    const tables = await rig.store.read(system('test'), async (db) => [
+      await db.selectFrom('arena_runs').selectAll().execute(),
+      await db.selectFrom('arena_candidates').selectAll().execute(),
+      await db.selectFrom('arena_verdicts').selectAll().execute(),
+      await db.selectFrom('arena_matches').selectAll().execute(),
+    ]);
+    const text = JSON.stringify(tables);
+    expect(text.includes('CANARY') || text.includes('SECRETPROMPT')).toBe(capture.length > 0);
+    expect(rig.finished[0]?.keepsTexts).toBe(capture.length > 0);
+  }
+});
+
+test('none valid: the result says so and certifies nothing; all inconclusive: 503 with a pause', async () => {
+  await using gateway = words('BAD');
+  const none = { correction: { ...runDefaults.correction, attempts: 0 } };
+  await using rig = await openRig({ gateway, settings: none });
+  const [bad] = only(await eventsOf(rig.runs, offerOf()), 'result');
+  expect([bad?.report.status, bad?.answer?.content, bad?.report.certificate_id]).toEqual(['invalid', 'BAD', null]);
+  gateway.script = () => ({ parts: ['ERR'] });
+  const [fault] = only(await eventsOf(rig.runs, offerOf()), 'error');
+  expect([fault?.code, (fault?.retryAfterS ?? 0) > 0]).toEqual(['verification_inconclusive', true]);
+  gateway.script = () => ({ parts: ['PLAIN'] });
+  const [plain] = only(await eventsOf(rig.runs, offerOf()), 'result');
+  expect([plain?.report.status, plain?.answer?.content]).toEqual(['unchecked', 'PLAIN']);
+  expect(rig.certified).toEqual([]);
+});
+
+test('audit looks at the answer given and generates nothing; shadow takes it as the first of the field', async () => {
+  await using gateway = words('good longer than that');
+  await using rig = await openRig({ gateway });
+  const answer = { role: 'assistant', content: 'good' };
+  const [audit] = only(await eventsOf(rig.runs, offerOf({ mode: 'audit', answer })), 'result');
+  expect([audit?.report.status, audit?.usage.total_tokens, gateway.heard.length]).toEqual(['valid', 0, 0]);
+  const [unsure] = only(
+    await eventsOf(rig.runs, offerOf({ mode: 'audit', answer: { role: 'assistant', content: 'ERR' } })),
+    'result',
+  );
+  expect(unsure?.report.status).toBe('inconclusive');
+  const [shadow] = only(
+    await eventsOf(rig.runs, offerOf({ mode: 'shadow', answer, block: { variations: 3 } })),
+    'result',
+  );
+  expect([gateway.heard.length, shadow?.answer?.content]).toEqual([2, 'good longer than that']);
+  expect(rig.finished.at(-1)?.candidates[0]?.final?.answer.content).toBe('good');
+  const [refused] = only(await eventsOf(rig.runs, offerOf({ mode: 'audit' })), 'error');
+  expect([refused?.code, refused?.field]).toEqual(['verification_bad_option', 'answer']);
+});

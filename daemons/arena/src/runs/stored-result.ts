@@ -1,0 +1,38 @@
+/** What a run that ended before says again: from its rows, where its texts are kept. */
+import type { Store } from '@labmesh/store/store';
+import type { ArenaEvent } from '@labmesh/wire/verification/arena-run';
+import { type StoredCandidate, readCandidates } from '../rows/candidate-rows.ts';
+import type { StoredRun } from '../rows/run-rows.ts';
+import { runsPrincipal } from './live-run.ts';
+import { asFault, errorEvent, type FaultCode, RunFault } from './run-fault.ts';
+
+function givenAnswer(run: StoredRun, candidates: readonly StoredCandidate[]): StoredCandidate | undefined {
+  const own = candidates.filter(({ idx, answer }) => idx === (run.chosen ?? 0) && answer !== null);
+  return own.findLast(({ outcome }) => outcome === 'valid') ?? own[0];
+}
+
+/** The last event of a finished run: its result when the answer is still there, else why not. */
+export async function storedResult(store: Store, run: StoredRun): Promise<ArenaEvent> {
+  if (run.error !== null) {
+    const { code, message, retryAfterS } = run.error;
+    return errorEvent(new RunFault(code as FaultCode, message, retryAfterS === null ? {} : { retryAfterS }), run.id);
+  }
+  const candidates = await store.read(runsPrincipal, (db) => readCandidates(db, run.id));
+  const given = givenAnswer(run, candidates);
+  if (run.report === null) return errorEvent(asFault(new TypeError('a finished run without a report')), run.id);
+  if (given === undefined) {
+    const text = 'this request was answered before, and its texts are not kept; send it again under another id';
+    return errorEvent(new RunFault('verification_unavailable', text), run.id);
+  }
+  const [prompt_tokens, completion_tokens] = [run.tokensIn, run.tokensOut];
+  return {
+    event: 'result',
+    runId: run.id,
+    answer: given.answer,
+    model: given.model ?? run.model,
+    finishReason: given.finishReason,
+    usage: { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens },
+    report: run.report,
+    shadowArena: null,
+  };
+}
