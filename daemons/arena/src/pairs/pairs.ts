@@ -2,6 +2,7 @@
  * Preference data of all tenants: runs go in, pairs are kept, versions are frozen and exported (verification section 9).
  * Every call names the tenant first, and nothing of another one is seen or changed (P6).
  */
+import type { Logger } from '@labmesh/kit/log';
 import type { Page } from '@labmesh/store/page';
 import { system } from '@labmesh/wire/fleet/principal';
 import type {
@@ -37,10 +38,13 @@ export type PairsParts = DatasetsParts & {
 const worker = system('pairs');
 
 export class Pairs {
+  /** For faults that callers may not read. */
+  readonly logger: Logger;
   readonly #parts: PairsParts;
   readonly #datasets: Datasets;
 
   constructor(parts: PairsParts) {
+    this.logger = parts.logger;
     this.#parts = parts;
     this.#datasets = new Datasets(parts);
   }

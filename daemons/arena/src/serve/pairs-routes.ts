@@ -79,8 +79,8 @@ async function jsonBody(request: Request): Promise<unknown> {
   }
 }
 
-/** What a caller may know of any error. */
-function publicError(error: unknown): PairsError {
+/** What a caller may know of any error; what nobody foresaw is told to the log. */
+function publicError(error: unknown, { logger }: Pairs): PairsError {
   if (error instanceof PairsError) return error;
   if (error instanceof FleetError && error.code === 'VALIDATION_FAILED') {
     return new PairsError('VALIDATION_FAILED', error.message, 'cursor');
@@ -88,11 +88,14 @@ function publicError(error: unknown): PairsError {
   if (error instanceof FleetError && error.status === 503) {
     return new PairsError('STORE_UNAVAILABLE', 'the database is away; try again');
   }
-  return new PairsError('INTERNAL', 'something went wrong here');
+  logger.error('a request for preference data met a fault of ours', { error });
+  return new PairsError('INTERNAL', 'a fault of the arena; its log has the details');
 }
 
 /** Events as lines, at the reader's pace. A reader that goes away ends the export. */
-function exportResponse(write: (sink: (event: ExportEvent) => Promise<void>, signal: AbortSignal) => Promise<unknown>) {
+type WriteExport = (sink: (event: ExportEvent) => Promise<void>, signal: AbortSignal) => Promise<unknown>;
+
+function exportResponse(pairs: Pairs, write: WriteExport): Response {
   const gone = new AbortController();
   let wake = () => {};
   const body = new ReadableStream<Uint8Array>(
@@ -106,7 +109,7 @@ function exportResponse(write: (sink: (event: ExportEvent) => Promise<void>, sig
         };
         const failed = (error: unknown) => {
           if (gone.signal.aborted) return;
-          const { code, message } = publicError(error);
+          const { code, message } = publicError(error, pairs);
           put({ event: 'error', code, message });
           controller.close();
         };
@@ -164,7 +167,7 @@ function datasetRoutes(app: Hono, pairs: Pairs): void {
     const { format } = parse(exportQuery, context.req.query());
     // Refusals have a status as long as nothing was sent.
     const { id } = await pairs.exportable(tenant, inPath(context, 'ref', 'DATASET_NOT_FOUND'));
-    return exportResponse((sink, signal) => pairs.exportDataset(tenant, id, format, sink, signal));
+    return exportResponse(pairs, (sink, signal) => pairs.exportDataset(tenant, id, format, sink, signal));
   });
 }
 
@@ -174,7 +177,7 @@ export function pairsRoutes(pairs: Pairs): Hono {
   tripletRoutes(app, pairs);
   datasetRoutes(app, pairs);
   app.onError((error) => {
-    const known = publicError(error);
+    const known = publicError(error, pairs);
     return Response.json(known.body, { status: known.status, headers: { 'cache-control': 'no-store' } });
   });
   app.notFound(() => {
