@@ -33,6 +33,9 @@ type Match = { kind: 'pattern' | 'blocklist'; name: string; in: 'text' | 'tool_c
 
 const matchesMost = 20;
 
+/** Listed words begin where a word begins: `backdrop tables` drops none. */
+const listed = (words: string) => new RegExp(`${/^\w/.test(words) ? '\\b' : ''}${RegExp.escape(words)}`, 'u');
+
 function matchesIn(text: string, place: Match['in'], blocklist: readonly string[]): Match[] {
   const folded = foldText(text);
   return [
@@ -40,7 +43,7 @@ function matchesIn(text: string, place: Match['in'], blocklist: readonly string[
       .filter(({ pattern }) => pattern.test(folded))
       .map(({ name }): Match => ({ kind: 'pattern', name, in: place })),
     ...blocklist
-      .filter((words) => folded.includes(foldText(words)))
+      .filter((words) => listed(foldText(words)).test(folded))
       .map((words): Match => ({ kind: 'blocklist', name: words, in: place })),
   ];
 }
