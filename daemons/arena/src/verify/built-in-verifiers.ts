@@ -1,7 +1,16 @@
 import type { Verifier } from '../contract/verifier.ts';
+import { defineVerifier } from './define-verifier.ts';
+import { codeLinter } from './linter/code-linter.ts';
 import { jsonSchema } from './parse/json-schema.ts';
+import { runtimeVerifier } from './runtime/runtime-verifier.ts';
 import { safetyFilter } from './text/safety-filter.ts';
 import { toolValidator } from './tools/tool-validator.ts';
 
-/** What comes with labmesh; the names stand in requests, settings and certificates. */
-export const builtInVerifiers: readonly Verifier[] = [safetyFilter, toolValidator, jsonSchema];
+/** What comes with labmesh, cheapest first; the names stand in requests, settings and certificates. */
+export const everyVerifier: readonly Verifier[] = [
+  safetyFilter,
+  toolValidator,
+  defineVerifier(codeLinter),
+  jsonSchema,
+  defineVerifier(runtimeVerifier),
+];

@@ -18,7 +18,7 @@ import type { Verification, VerifierView } from './verification.ts';
 import type { VerifySettings } from './verify-settings.ts';
 
 export type VerificationParts = {
-  /** Built-in ones and those of the installation (`builtInVerifiers`). */
+  /** Built-in ones and those of the installation (`everyVerifier`). */
   verifiers: readonly Verifier[];
   settings: VerifySettings;
   runner: SandboxRunner;

@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'bun:test';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import { parse } from 'smol-toml';
-import { builtInVerifiers } from './built-in-verifiers.ts';
+import { everyVerifier } from './built-in-verifiers.ts';
 import { openFake } from './testing/open-fake.ts';
 import { readVerifySettings, verifyDefaults } from './verify-settings.ts';
 
 const fileOf = (text: string): OptionsFile => ({ path: 'labmesh.toml', data: parse(text) });
-const read = (text: string) => readVerifySettings(fileOf(text), builtInVerifiers);
+const read = (text: string) => readVerifySettings(fileOf(text), everyVerifier);
 
 describe('[verify] of labmesh.toml', () => {
   test('nothing said: the defaults', () => {
-    expect(readVerifySettings(undefined, builtInVerifiers)).toEqual(verifyDefaults);
+    expect(readVerifySettings(undefined, everyVerifier)).toEqual(verifyDefaults);
     expect(read('[other]\na = 1')).toEqual(verifyDefaults);
   });
   test('all of it', () => {
@@ -35,7 +35,7 @@ describe('[verify] of labmesh.toml', () => {
         tool_validator: { enabled: false },
       },
     });
-    expect(() => openFake(builtInVerifiers, { settings })).not.toThrow();
+    expect(() => openFake(everyVerifier, { settings })).not.toThrow();
   });
   test.each([
     ['[verify.safty_filter]\nhard = true', 'did you mean safety_filter?'],
