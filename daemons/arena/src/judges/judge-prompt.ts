@@ -41,7 +41,7 @@ const templateTokens =
 
 /** At most `shownCharsMost`, no half code point at the cut, template tokens and control characters taken apart. */
 export function shownText(text: string): string {
-  const cut = text.slice(0, shownCharsMost).replace(/[\uD800-\uDBFF]$/, '');
+  const cut = text.length > shownCharsMost ? text.slice(0, shownCharsMost).replace(/[\uD800-\uDBFF]$/, '') : text;
   return cut
     .replaceAll(templateTokens, (token) => `${token[0]} ${token.slice(1)}`)
     .toWellFormed()

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'bun:test';
+import type { Judged } from '../contract/judge.ts';
+import { compositeJudge } from './composite-judge.ts';
+import { judgeSettingsSchema, openJudge } from './open-judge.ts';
+import { panelJudge } from './panel-judge.ts';
+import { playMatch } from './play-match.ts';
+import { judged, scores, scriptedJudge } from './testing/scripted-judge.ts';
+
+const { signal } = new AbortController();
+const [one, other] = [judged('one'), judged('other')];
+const aggregateOf = (outcome: Judged['aggregate']['outcome'], combinedScoreModifier: number) => ({
+  ...one.aggregate,
+  outcome,
+  combinedScoreModifier,
+});
+
+describe('panel', () => {
+  const says = (a: number, b: number) => scriptedJudge(() => scores(a, b), `${a}:${b}`);
+  const none = scriptedJudge(() => null, 'none');
+
+  test('what most say wins, however sure the others are', async () => {
+    const panel = panelJudge([says(5.1, 5), says(6, 5), says(0, 10)]);
+    const said = await panel.compare(one, other, signal);
+    expect(said?.scoreA).toBeCloseTo(20 / 3);
+    expect(said?.scoreB).toBeCloseTo(10 / 3);
+    expect(said?.usd).toBe(1.5);
+    expect(panel.models).toEqual(['5.1:5', '6:5', '0:10']);
+    expect((await panelJudge([says(1, 0), says(0, 1)]).compare(one, other, signal))?.scoreA).toBe(5);
+  });
+
+  test('is void unless more than half answered', async () => {
+    expect(await panelJudge([says(9, 0), none]).compare(one, other, signal)).toBeNull();
+    expect(await panelJudge([says(9, 0), says(8, 1), none]).compare(one, other, signal)).toMatchObject({
+      scoreA: 10,
+      details: { members: [{ scoreA: 9, scoreB: 0 }, { scoreA: 8, scoreB: 1 }, null] },
+    });
+  });
+
+  test('throws what a member throws, after all have ended; sizes are bounded', async () => {
+    let ended = false;
+    const broken = scriptedJudge(() => Promise.reject(new TypeError('no')));
+    const slow = scriptedJudge(async () => {
+      await Bun.sleep(5);
+      ended = true;
+      return scores(1, 0);
+    });
+    await expect(panelJudge([broken, slow]).compare(one, other, signal)).rejects.toThrow('no');
+    expect(ended).toBe(true);
+    expect(() => panelJudge([])).toThrow(RangeError);
+    expect(() => panelJudge(Array.from({ length: 10 }, () => none))).toThrow(RangeError);
+  });
+});
+
+describe('composite', () => {
+  const inner = scriptedJudge(() => scores(8, 6));
+  const judge = compositeJudge(inner);
+  const failed = { ...judged('failed'), aggregate: aggregateOf('invalid', 0) };
+
+  test.each([
+    [failed, failed, 'both_failed_verification', -10, -10],
+    [failed, one, 'a_failed_verification', -10, 1],
+    [one, failed, 'b_failed_verification', 1, -10],
+  ])('asks nobody of what failed (%#)', async (a, b, outcome, scoreA, scoreB) => {
+    const said = await judge.compare({ ...a, metadata: { idx: 3 } }, { ...b, metadata: { idx: 7 } }, signal);
+    expect(said).toMatchObject({ scoreA, scoreB, usd: 0, details: { outcome, a: { idx: 3 }, b: { idx: 7 } } });
+    expect(inner.asked).toHaveLength(0);
+  });
+
+  test('multiplies by what verifiers left, and passes metadata through in both orders', async () => {
+    const half = { ...one, aggregate: aggregateOf('valid', 0.5), metadata: { idx: 4, note: ['kept'] } };
+    const said = await judge.compare(half, other, signal);
+    expect(said).toMatchObject({ scoreA: 4, scoreB: 6 });
+    expect(said?.details).toEqual({ outcome: 'arena_comparison', a: { idx: 4, note: ['kept'] }, b: {} });
+    expect((await playMatch(judge, half, other, signal)).scoreA).toBe(4 + 3);
+    expect(await compositeJudge(scriptedJudge(() => null)).compare(one, other, signal)).toBeNull();
+  });
+
+  test('what could not be checked has not failed', async () => {
+    const unsure = { ...one, aggregate: aggregateOf('inconclusive', 1) };
+    expect((await judge.compare(unsure, other, signal))?.details?.outcome).toBe('arena_comparison');
+  });
+});
+
+test('settings choose the judge', () => {
+  const generate = () => Promise.reject(new Error('not asked'));
+  const open = (settings: object) =>
+    openJudge(judgeSettingsSchema.parse(settings), { generate, tenant: 't', key: 'k' });
+  expect(open({}).kind).toBe('deterministic');
+  expect(open({ models: ['m'] })).toMatchObject({ kind: 'composite', name: 'composite:llm:m', models: ['m'] });
+  expect(open({ models: ['m'], composite: false }).kind).toBe('llm');
+  expect(open({ models: ['m', 'n'], composite: false })).toMatchObject({ kind: 'panel', name: 'panel:llm:m+llm:n' });
+  expect(judgeSettingsSchema.safeParse({ model: 'm' }).success).toBe(false);
+});
