@@ -89,7 +89,9 @@ function convert(raw: unknown, def: OptionDef): unknown {
           .split(',')
           .map((part) => part.trim())
           .filter((part) => part !== '')
-      : raw;
+      : Array.isArray(raw) && def.numbers === true
+        ? raw.map((item: unknown) => (typeof item === 'number' ? String(item) : item))
+        : raw;
   return Array.isArray(list) && list.every(fits) ? [...(list as string[])] : undefined;
 }
 

@@ -22,7 +22,13 @@ type NumberDef = Base & { type: 'integer' | 'number'; default?: number; min?: nu
 type DurationDef = Base & { type: 'duration'; default?: string };
 type BytesDef = Base & { type: 'bytes'; default?: string };
 type BooleanDef = Base & { type: 'boolean'; default?: boolean };
-type ListDef = Base & { type: 'string[]'; default?: readonly string[]; choices?: readonly string[] };
+type ListDef = Base & {
+  type: 'string[]';
+  default?: readonly string[];
+  choices?: readonly string[];
+  /** Numbers in the file stand for their text: whoever reads the list knows more than one way to write it. */
+  numbers?: true;
+};
 export type OptionDef = StringDef | NumberDef | DurationDef | BytesDef | BooleanDef | ListDef;
 export type OptionDefs = Record<string, OptionDef>;
 

@@ -60,7 +60,7 @@ class Generating {
     const { settings } = live.parts;
     const { originals } = live;
     const open = [...this.#chars.values()].reduce((sum, chars) => sum + tokensOfChars(chars), 0);
-    const limits = { ...settings.earlyStop, minValid: settings.shadow.minValid, maxTokens: live.budget.limits.tokens };
+    const limits = { ...settings.earlyStop, maxTokens: live.budget.limits.tokens };
     this.#decided = decideStop(
       {
         validScores: originals.flatMap(({ aggregate }) =>
