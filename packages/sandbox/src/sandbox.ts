@@ -1,5 +1,5 @@
 /** What this package gives: a door to run hostile code at a stated isolation level (verification SB1-SB3). */
-import type { Clock } from '@labmesh/kit/clock';
+
 import type { Logger } from '@labmesh/kit/log';
 import type { LevelReport, SandboxJob, SandboxResult } from '@labmesh/wire/verification/sandbox';
 
@@ -7,7 +7,7 @@ export type SandboxOptions = {
   /** First of 1,024 uids that belong to sandboxes alone (`sandbox.uid_base`); used when we are root. */
   uidBase: number;
   log: Logger;
-  clock?: Clock;
+
   /** The Bun executable, or the single-file program, which acts as one: it stands at /opt/bun inside. */
   bunPath: string;
   /** Words that start `runWasmChild()` of `wasm/wasm-child.ts` in a process of its own. */
