@@ -42,11 +42,13 @@ const templateTokens =
 /** At most `shownCharsMost`, no half code point at the cut, template tokens and control characters taken apart. */
 export function shownText(text: string): string {
   const cut = text.length > shownCharsMost ? text.slice(0, shownCharsMost).replace(/[\uD800-\uDBFF]$/, '') : text;
-  return cut
-    .replaceAll(templateTokens, (token) => `${token[0]} ${token.slice(1)}`)
+  return takenApart(takenApart(cut))
     .toWellFormed()
     .replaceAll(/[^\P{Cc}\n\t]/gu, ' ');
 }
+
+/** A square token can stand in an angled one, and hides it: twice reaches both. */
+const takenApart = (text: string) => text.replaceAll(templateTokens, (token) => `${token[0]} ${token.slice(1)}`);
 
 /** Text of a message and its tool calls, whatever form they have. */
 export function messageText({ content, tool_calls: calls }: ChatMessage): string {
