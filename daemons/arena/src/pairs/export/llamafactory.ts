@@ -93,14 +93,22 @@ function checkTurns(turns: readonly Turn[]): void {
   if (turns.length % 2 === 0) throw new RowRefused('TURN_COUNT');
 }
 
-/** Its templates read `parameters.properties` of each tool without looking. */
+const isTexts = (value: unknown) => Array.isArray(value) && value.every((one) => typeof one === 'string');
+/** One property of a tool's parameters, as far as templates read it. */
+const isParameter = (value: unknown) =>
+  isObject(value) &&
+  (value['enum'] === undefined || isTexts(value['enum'])) &&
+  (value['items'] === undefined || isObject(value['items']));
+
+/** Its templates read the parameters of each tool without looking: what they stumble over would end the training. */
 function toolOf(tool: unknown) {
   const described = isObject(tool) && isObject(tool['function']) ? tool['function'] : tool;
   if (!isObject(described) || typeof described['name'] !== 'string') throw new RowRefused('TOOLS_BAD');
   const { name, description, parameters } = described;
   const given = isObject(parameters) ? parameters : {};
   const properties = isObject(given['properties']) ? given['properties'] : {};
-  if (!Object.values(properties).every(isObject)) throw new RowRefused('TOOLS_BAD');
+  const fits = given['required'] === undefined || isTexts(given['required']);
+  if (!fits || !Object.values(properties).every(isParameter)) throw new RowRefused('TOOLS_BAD');
   return {
     name,
     description: typeof description === 'string' ? description : '',

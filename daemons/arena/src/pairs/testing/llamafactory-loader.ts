@@ -52,6 +52,8 @@ function loadSharegpt(row: Row, { columns, ranking, tags = {} }: Info): Loaded {
   };
 }
 
+type Tool = { name: unknown; parameters: { properties: object; required?: unknown } };
+
 /** What templates do with it afterwards. @throws where Python would */
 function checkUse(loaded: Exclude<Loaded, { dropped: string }>): string | undefined {
   for (const { role, content } of [...loaded.prompt, ...loaded.response]) {
@@ -62,8 +64,15 @@ function checkUse(loaded: Exclude<Loaded, { dropped: string }>): string | undefi
   }
   if (typeof loaded.system !== 'string' || typeof loaded.tools !== 'string') return 'None in a column';
   if (loaded.tools === '') return undefined;
-  for (const tool of JSON.parse(loaded.tools) as { name: string; parameters: { properties: object } }[]) {
-    if (typeof tool.name !== 'string' || !Object.values(tool.parameters.properties).every(isTurn)) return 'tools';
+  for (const tool of JSON.parse(loaded.tools) as Tool[]) {
+    const { properties, required = [] } = tool.parameters;
+    if (typeof tool.name !== 'string' || !Array.isArray(required)) return 'tools';
+    for (const one of Object.values(properties)) {
+      if (!isTurn(one)) return 'tools';
+      const { enum: choices = [], items = {} } = one;
+      if (!Array.isArray(choices) || choices.some((choice) => typeof choice !== 'string') || !isTurn(items))
+        return 'tools';
+    }
   }
   return undefined;
 }

@@ -66,14 +66,30 @@ const message: fc.Arbitrary<ChatMessage> = fc.oneof(
     .tuple(fc.constantFrom('system', 'developer', 'narrator', 'function'), content)
     .map(([role, of]) => ({ role, content: of })),
 );
+const parameter = fc.record(
+  {
+    type: fc.constantFrom('string', 'array'),
+    enum: fc.constantFrom(['a', 'b'], [1], 'a'),
+    items: fc.constantFrom({ type: 'string' }, true),
+  },
+  { requiredKeys: [] },
+);
+const parameters = fc.record(
+  {
+    properties: fc.dictionary(fc.constantFrom('a', 'b'), fc.oneof({ weight: 4, arbitrary: parameter }, fc.constant(1))),
+    required: fc.constantFrom(['a'], 'a'),
+  },
+  { requiredKeys: [] },
+);
+const described = fc.record({
+  name: fc.constant('add'),
+  parameters: fc.oneof(parameters, fc.jsonValue({ maxDepth: 2 })),
+});
 const tools = fc.oneof(
   fc.constant(undefined),
   fc.array(
     fc.oneof(
-      fc.record({
-        type: fc.constant('function'),
-        function: fc.record({ name: fc.constant('add'), parameters: fc.jsonValue({ maxDepth: 2 }) }),
-      }),
+      { weight: 4, arbitrary: described.map((of) => ({ type: 'function', function: of })) },
       fc.jsonValue({ maxDepth: 2 }),
     ),
     { maxLength: 2 },
