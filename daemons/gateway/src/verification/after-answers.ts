@@ -66,14 +66,18 @@ export class AfterAnswers implements Disposable {
   /** Takes an answer, or drops it. */
   add(item: Waiting): void {
     if (this.#arena === undefined || this.#ending.signal.aborted) return this.#drop(item, 'unavailable');
+    if (this.#open < openMost) {
+      this.#open++;
+      // Not now: the answer's last bytes leave first.
+      setImmediate(() => void this.#runAll(item));
+      return;
+    }
     try {
       this.#queue.push(item);
     } catch (error) {
       if (!(error instanceof BoundPassed)) throw error;
-      return this.#drop(item, 'dropped');
+      this.#drop(item, 'dropped');
     }
-    // Not now: the answer's last bytes leave first.
-    setImmediate(() => this.#next());
   }
 
   #drop(item: Waiting, result: string): void {
@@ -81,15 +85,13 @@ export class AfterAnswers implements Disposable {
     this.#count(item.mode, result);
   }
 
-  #next(): void {
-    if (this.#open >= openMost || this.#ending.signal.aborted) return;
-    const item = this.#queue.shift();
-    if (item === undefined) return;
-    this.#open++;
-    void this.#run(item).finally(() => {
-      this.#open--;
-      this.#next();
-    });
+  /** One of the open places: an answer, then those that wait, one after another. */
+  async #runAll(first: Waiting): Promise<void> {
+    for (let item: Waiting | undefined = first; item !== undefined; item = this.#queue.shift()) {
+      if (this.#ending.signal.aborted) item.release();
+      else await this.#run(item);
+    }
+    this.#open--;
   }
 
   async #run(item: Waiting): Promise<void> {

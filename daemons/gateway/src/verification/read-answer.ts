@@ -6,22 +6,17 @@ import {
   chatCompletionSchema,
   chatMessageSchema,
   type ToolCall,
-  type Usage,
-  usageSchema,
 } from '@labmesh/wire/openai';
 import { verificationLimits } from '@labmesh/wire/verification/verification-block';
-
-export type ReadAnswer = { answer: ChatMessage; usage: Usage | undefined };
 
 /** Calls of one answer; engines give a few. */
 const toolCallsMost = 128;
 
 /** Undefined for what cannot be judged: broken off, several choices, longer than 100,000 characters, no chat at all. */
-export function readAnswer(bytes: Buffer, isStream: boolean): ReadAnswer | undefined {
+export function readAnswer(bytes: Buffer, isStream: boolean): ChatMessage | undefined {
   const text = bytes.toString('utf8');
   const read = isStream ? readStream(text) : readWhole(text);
-  if (read === undefined || charsOf(read.answer) > verificationLimits.answerChars) return undefined;
-  return read;
+  return read === undefined || charsOf(read) > verificationLimits.answerChars ? undefined : read;
 }
 
 function charsOf(message: ChatMessage): number {
@@ -29,11 +24,9 @@ function charsOf(message: ChatMessage): number {
   return (message.tool_calls ?? []).reduce((sum, call) => sum + (call.function?.arguments?.length ?? 0), content);
 }
 
-function readWhole(text: string): ReadAnswer | undefined {
-  const chat = chatCompletionSchema.safeParse(parseJson(text)).data;
-  const [choice, second] = chat?.choices ?? [];
-  if (choice === undefined || second !== undefined) return undefined;
-  return { answer: choice.message, usage: chat?.usage ?? undefined };
+function readWhole(text: string): ChatMessage | undefined {
+  const [choice, second] = chatCompletionSchema.safeParse(parseJson(text)).data?.choices ?? [];
+  return second === undefined ? choice?.message : undefined;
 }
 
 /** The text, the calls and the end of a stream so far. */
@@ -42,14 +35,9 @@ class StreamAnswer {
   #calls: ToolCall[] = [];
   #finished = false;
   #several = false;
-  usage: Usage | undefined;
 
   add(data: string): void {
-    const json = parseJson(data);
-    // Usage may come alone, in an event that is no chunk otherwise.
-    const usage = usageSchema.safeParse((json as { usage?: unknown } | undefined)?.usage).data;
-    if (usage !== undefined) this.usage = usage;
-    const chunk = chatCompletionChunkSchema.safeParse(json).data;
+    const chunk = chatCompletionChunkSchema.safeParse(parseJson(data)).data;
     for (const { index, delta, finish_reason: reason } of chunk?.choices ?? []) {
       if (index > 0) this.#several = true;
       if (typeof delta.content === 'string') this.#content += delta.content;
@@ -83,7 +71,7 @@ class StreamAnswer {
   }
 }
 
-function readStream(text: string): ReadAnswer | undefined {
+function readStream(text: string): ChatMessage | undefined {
   const answer = new StreamAnswer();
   for (let from = 0; from < text.length;) {
     const found = text.indexOf('\n', from);
@@ -91,6 +79,5 @@ function readStream(text: string): ReadAnswer | undefined {
     if (text.startsWith('data:', from)) answer.add(text.slice(from + 5, end).trim());
     from = end + 1;
   }
-  const message = answer.message();
-  return message === undefined ? undefined : { answer: message, usage: answer.usage };
+  return answer.message();
 }

@@ -156,7 +156,7 @@ export class Verification implements Disposable {
         copy[Symbol.dispose]();
         this.#budget.give(taken);
       },
-      offer: () => offerOf(asked, { mode, block }, copy, offerId),
+      offer: () => offerOf(asked, { mode, block }, copy, { requestId: offerId, usage: outcome.usage }),
     });
     return outcome;
   }
@@ -172,15 +172,27 @@ export class Verification implements Disposable {
   }
 }
 
-function offerOf(asked: Asked, { mode, block }: Decided, copy: AnswerCopy, requestId: string) {
-  const read = readAnswer(copy.bytes, copy.isStream);
-  if (read === undefined) return undefined;
-  const { answer, usage } = read;
-  const { identity, body, name } = asked;
-  const request = readChatRequest(body, name);
+/** What the arena is offered; undefined for an answer that cannot be judged. */
+function offerOf(
+  { identity, body, name }: Asked,
+  { mode, block }: Decided,
+  copy: AnswerCopy,
+  { requestId, usage }: { requestId: string; usage: RelayOutcome['usage'] },
+) {
+  const answer = readAnswer(copy.bytes, copy.isStream);
+  if (answer === undefined) return undefined;
   const [tenant, key] = [tenantOf(identity), keyIdOf(identity)];
-  return { requestId, tenant, key, mode, request, answer, ...(usage !== undefined && { usage }), block };
+  const request = readChatRequest(body, name);
+  // From the relay: it may have taken the usage out of a stream that nobody asked for it in.
+  const counted = usage !== undefined && { usage: openaiUsage(usage) };
+  return { requestId, tenant, key, mode, request, answer, ...counted, block };
 }
+
+const openaiUsage = ({ promptTokens, completionTokens }: NonNullable<RelayOutcome['usage']>) => ({
+  prompt_tokens: promptTokens,
+  completion_tokens: completionTokens,
+  total_tokens: promptTokens + completionTokens,
+});
 
 /** The word an end is counted under. */
 function resultOf(end: InterceptEnd): string {
