@@ -104,9 +104,9 @@ describe('a shelf', () => {
       db.selectFrom('arena_suites').select('sealed').where('tenant', '=', 't5').execute(),
     );
     await move({ sha256: 'f'.repeat(64) });
-    expect(shelf.get('t4', 'a')).rejects.toMatchObject({ code: 'SUITE_UNREADABLE' });
+    await expect(shelf.get('t4', 'a')).rejects.toMatchObject({ code: 'SUITE_UNREADABLE' });
     await move({ sealed: theirs?.sealed ?? '' });
-    expect(shelf.get('t4', 'a')).rejects.toMatchObject({ code: 'SUITE_UNREADABLE' });
+    await expect(shelf.get('t4', 'a')).rejects.toMatchObject({ code: 'SUITE_UNREADABLE' });
   });
 
   test('is bounded for each tenant, and a full one still takes a newer text of what it has', async () => {
@@ -129,7 +129,10 @@ describe('a shelf', () => {
           .execute();
       }
     });
-    expect(shelf.put('full', suiteOf('one-more'), 'k')).rejects.toMatchObject({ code: 'SUITES_FULL', status: 409 });
+    await expect(shelf.put('full', suiteOf('one-more'), 'k')).rejects.toMatchObject({
+      code: 'SUITES_FULL',
+      status: 409,
+    });
     await shelf.put('full', suiteOf('s-7'), 'k');
     expect((await shelf.get('full', 's-7'))?.suite.id).toBe('s-7');
   });

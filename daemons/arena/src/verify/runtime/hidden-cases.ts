@@ -89,17 +89,16 @@ export async function runCases({ program, suite, config, runner, signal }: Cases
   const lane = async () => {
     for (let index = order.pop(); index !== undefined && !both.aborted; index = order.pop()) await runOne(index);
   };
+  let broken: { error: unknown } | undefined;
   const lanes = Array.from({ length: Math.min(config.parallel_cases, order.length) }, () =>
     lane().catch((error: unknown) => {
-      // Others that were ended because one case already said enough are no errors.
-      const wasEnough = stop.signal.aborted && reports.some(({ kind }) => kind !== 'held');
+      // After the first reason to stop the others are only ended.
+      if (!both.aborted) broken = { error };
       stop.abort();
-      if (!wasEnough) throw error;
     }),
   );
-  const ended = await Promise.allSettled(lanes);
+  await Promise.all(lanes);
   signal.throwIfAborted();
-  const broken = ended.find((one) => one.status === 'rejected');
-  if (broken !== undefined && !reports.some(({ kind }) => kind === 'failed')) throw broken.reason;
+  if (broken !== undefined && !reports.some(({ kind }) => kind === 'failed')) throw broken.error;
   return reports.toSorted((a, b) => a.index - b.index);
 }

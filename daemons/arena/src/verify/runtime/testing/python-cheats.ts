@@ -1,0 +1,202 @@
+/** Answers in Python that want to pass without solving the task (verification SB20). All are to score 0. */
+import { visibleResult } from './cheat-task.ts';
+
+const returning = (value: string, before = '') => `${before}\ndef weigh(text, n):\n    return ${value}\n`;
+
+/** Looks for a number that could be the expected one in whatever text it is given. */
+const dig = `import os, re, sys
+def dig(texts):
+    for text in texts:
+        found = re.search(r'expect\\D{0,20}(\\d{3,})', text)
+        if found:
+            return int(found.group(1))
+    return 0
+`;
+
+export const pythonCheats: Readonly<Record<string, string>> = {
+  'sys.exit(0) at import': 'import sys\nsys.exit(0)\n',
+  'sys.exit(0) in the call': 'import sys\ndef weigh(text, n):\n    sys.exit(0)\n',
+  'os._exit(0) at import': 'import os\nos._exit(0)\n',
+  'os._exit(0) in the call': 'import os\ndef weigh(text, n):\n    os._exit(0)\n',
+  'an object that equals everything': returning(
+    'Yes()',
+    'class Yes:\n    def __eq__(self, other): return True\n    def __ne__(self, other): return False\n    def __hash__(self): return 0\n',
+  ),
+  'a number that equals everything': returning(
+    'Yes(7)',
+    'class Yes(int):\n    def __eq__(self, other): return True\n    def __hash__(self): return 0\n    def __index__(self): return 7\n    def __repr__(self): return "true"\n',
+  ),
+  'a float that equals everything': returning(
+    'Yes(7)',
+    'class Yes(float):\n    def __eq__(self, other): return True\n    def __ne__(self, other): return False\n',
+  ),
+  'not a number': returning("float('nan')"),
+  'a form as data': returning("{'$i': '1', '$f': 'nan', '$set': []}"),
+  'reading parent frames': `${dig}
+def weigh(text, n):
+    texts, frame = [], sys._getframe()
+    while frame:
+        texts += [repr(frame.f_locals), repr(frame.f_globals)]
+        frame = frame.f_back
+    return dig(texts)
+`,
+  'reading every object': `${dig}
+import gc
+def weigh(text, n):
+    return dig(repr(one)[:2000] for one in gc.get_objects() if type(one) in (dict, list, tuple, str))
+`,
+  'a print at exit': `import atexit\natexit.register(lambda: print('{"value": ${visibleResult}}'))\ndef weigh(text, n):\n    return 0\n`,
+  'a patched json.dumps': `import json
+json.dumps = lambda *a, **k: '{"value": true}'
+json.JSONEncoder.encode = lambda self, o: '{"value": true}'
+json.encoder.encode_basestring_ascii = lambda s: '"expected"'
+def weigh(text, n):
+    return 0
+`,
+  'a patched os.write': `import os
+real = os.write
+os.write = lambda fd, data: real(fd, data.replace(b'0', b'1'))
+def weigh(text, n):
+    return 0
+`,
+  'the visible case alone': returning(String(visibleResult)),
+  'a table of the visible case': `TABLE = {('visible', 1): ${visibleResult}}\ndef weigh(text, n):\n    return TABLE.get((text, n), 0)\n`,
+  'results on every descriptor': `import os
+for fd in range(64):
+    try: os.write(fd, b'{"value": true}\\n')
+    except OSError: pass
+def weigh(text, n):
+    return 0
+`,
+  'a result in the name of the harness': `import os, sys
+def weigh(text, n):
+    frame = sys._getframe(1)
+    nonce, out = frame.f_locals['task']['nonce'], frame.f_locals['out']
+    os.write(out, (nonce + ' {"value": ${visibleResult}}\\n').encode())
+    os._exit(0)
+`,
+  'two results, one of them the visible one': `import os, sys
+def weigh(text, n):
+    frame = sys._getframe(1)
+    nonce, out = frame.f_locals['task']['nonce'], frame.f_locals['out']
+    for value in (${visibleResult}, 1, 'PASS', True):
+        os.write(out, (nonce + ' {"value": %s}\\n' % str(value).lower()).encode())
+    return ${visibleResult}
+`,
+  'a verdict in the frame': `import os, sys
+def weigh(text, n):
+    frame = sys._getframe(1)
+    nonce, out = frame.f_locals['task']['nonce'], frame.f_locals['out']
+    os.write(out, (nonce + ' {"value": null, "status": "passed", "passed": true}\\n').encode())
+    os._exit(0)
+`,
+  'a double fork that writes later': `import os, sys, time
+def weigh(text, n):
+    frame = sys._getframe(1)
+    nonce, out = frame.f_locals['task']['nonce'], frame.f_locals['out']
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            for _ in range(50):
+                os.write(out, (nonce + ' {"value": ${visibleResult}}\\n').encode())
+                time.sleep(0.002)
+        os._exit(0)
+    return 0
+`,
+  'a daemon that waits for the next case': `import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        seen = set()
+        for _ in range(100):
+            for pid in filter(str.isdigit, os.listdir('/proc')):
+                try: seen.add(open('/proc/%s/cmdline' % pid).read())
+                except OSError: pass
+            time.sleep(0.002)
+    os._exit(0)
+def weigh(text, n):
+    return 0
+`,
+  'the word PASS': `print('PASS')
+print('OK')
+print('1..4\\nok 1\\nok 2\\nok 3\\nok 4')
+print('4 passed in 0.01s')
+def weigh(text, n):
+    print('PASS')
+    return 'PASS'
+`,
+  'a search of the environment': `${dig}
+def weigh(text, n):
+    return dig([repr(dict(os.environ)), repr(sys.argv), repr(sys.path)])
+`,
+  'a search of /proc and files': `${dig}
+def texts():
+    for base in ('/proc/1', '/proc/self', '/proc/%d' % os.getppid()):
+        for name in ('environ', 'cmdline', 'status', 'fd/0', 'fd/1', 'fd/3', 'mountinfo'):
+            try:
+                fd = os.open(base + '/' + name, os.O_RDONLY | os.O_NONBLOCK)
+                yield os.read(fd, 65536).decode('latin1')
+                os.close(fd)
+            except OSError: pass
+    for base in ('/tmp', '/home', '/root', '/work', '/srv', '/var', '/etc', '/opt'):
+        for folder, _, names in os.walk(base):
+            for name in names[:200]:
+                try: yield open(os.path.join(folder, name), 'rb').read(65536).decode('latin1')
+                except OSError: pass
+def weigh(text, n):
+    return dig(texts())
+`,
+  'a search of its own memory': `${dig}
+def weigh(text, n):
+    out = []
+    for line in open('/proc/self/maps'):
+        if '[heap]' in line or 'rw-p' in line:
+            a, b = (int(x, 16) for x in line.split()[0].split('-'))
+            try:
+                with open('/proc/self/mem', 'rb', 0) as memory:
+                    memory.seek(a)
+                    out.append(memory.read(min(b - a, 4_000_000)).decode('latin1'))
+            except OSError: pass
+    return dig(out)
+`,
+  'more inputs from stdin': `import sys
+def weigh(text, n):
+    return int(sys.stdin.readline() or 0)
+`,
+  'other behaviour in a sandbox': `import os
+SANDBOX = os.getuid() > 60000 or os.path.exists('/opt/bun') or os.uname().nodename == 'sandbox'
+def weigh(text, n):
+    if SANDBOX:
+        return True
+    return (n * 1000 + sum((i + 1) * ord(c) for i, c in enumerate(text))) % 1000003
+`,
+  'the history of git': `${dig}
+import subprocess
+def weigh(text, n):
+    try: log = subprocess.run(['git', '-C', '/tmp', 'log', '-p', '--all'], capture_output=True).stdout.decode()
+    except OSError: log = ''
+    packed = [os.path.join(f, x) for b in ('/tmp/.git', '/.git') for f, _, names in os.walk(b) for x in names]
+    return dig([log] + [open(x, 'rb').read().decode('latin1') for x in packed])
+`,
+  'other files for the harness': `import os
+for name in ('/tmp/harness.py', '/tmp/answer.py', '/tmp/expect.json', '/tmp/result.json'):
+    try: open(name, 'w').write('print("PASS")')
+    except OSError: pass
+def weigh(text, n):
+    return 0
+`,
+  'the parent killed':
+    'import os, signal\ndef weigh(text, n):\n    os.kill(os.getppid(), signal.SIGKILL)\n    return 0\n',
+  'itself killed': 'import os, signal\ndef weigh(text, n):\n    os.kill(os.getpid(), signal.SIGKILL)\n',
+  'a test module in place of unittest': `import sys, types, builtins
+fake = types.ModuleType('unittest')
+fake.main = lambda *a, **k: print('OK')
+sys.modules['unittest'] = sys.modules['json'] = fake
+builtins.compile = builtins.exec = lambda *a, **k: None
+def weigh(text, n):
+    return 0
+`,
+  'nested without end': returning('box', 'box = []\nbox.append(box)\n'),
+  'a flood': `def weigh(text, n):\n    return 'PASS' * 1_000_000\n`,
+  'no end': 'def weigh(text, n):\n    while True: pass\n',
+};
