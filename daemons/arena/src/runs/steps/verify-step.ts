@@ -1,6 +1,7 @@
 /** Verification of answers (V4, AR4): each distinct one once, its verdicts written before anything follows from them. */
 import type { Aggregate } from '@labmesh/wire/verification/verdict';
 import type { StoredCandidate } from '../../rows/candidate-rows.ts';
+import { bracketVerifiers } from '../../verify/bracket-verifiers.ts';
 import { candidateEvent, charsOf, type LiveRun } from '../live-run.ts';
 
 /** Called as verdicts of an answer stand in their rows. */
@@ -16,6 +17,7 @@ async function check(live: LiveRun, candidate: StoredCandidate): Promise<void> {
   const [aggregate] = await live.parts.verification.verify([live.candidate(answer)], {
     tenant: live.row.tenant,
     names: live.offer.block.verifiers,
+    also: bracketVerifiers[live.offer.block.bracket],
     suite: live.suite,
     signal: live.signal,
     onVerdict: (_, verdict) => live.tell({ event: 'verdict', index, attempt, verdict }),
