@@ -22,7 +22,7 @@ export type DatasetsParts = {
   clock: Clock;
   logger: Logger;
   /** Texts that no version may hold: cases of suites, held-out prompts. Kept nowhere. */
-  protectedTexts?: ((tenant: string) => Promise<readonly string[]>) | undefined;
+  protectedTexts?: ((tenant: string) => AsyncIterable<string>) | undefined;
   log?: DatasetLog | undefined;
 };
 
@@ -43,7 +43,7 @@ export class Datasets {
   /** @throws PairsError DATASET_EMPTY, DATASET_TOO_LARGE, DATASETS_FULL, DATASET_MOVED */
   async create(tenant: string, author: string, { name, filters }: CreateDataset): Promise<Dataset> {
     const { store, clock, logger, protectedTexts } = this.#parts;
-    const contamination = new Contamination((await protectedTexts?.(tenant)) ?? []);
+    const contamination = await Contamination.of(protectedTexts?.(tenant) ?? []);
     const draft = { tenant, name, author, filters, createdAt: clock.wall() };
     const { id, leftOut } = await this.#freeze(draft, contamination);
     if (leftOut.damaged > 0) logger.error('stored pairs are damaged', { tenant, count: leftOut.damaged });

@@ -153,7 +153,10 @@ function suite(name: string, openUrl: () => Promise<string>): void {
 
     test('PD2 rows that share 13 words with what is protected stay out', async () => {
       const secret = 'one two three four five six seven eight nine ten eleven twelve thirteen';
-      const pairs = await open({ protectedTexts: (tenant) => Promise.resolve(tenant === 'acme' ? [secret] : []) });
+      async function* protectedTexts(tenant: string) {
+        if (tenant === 'acme') yield await Promise.resolve(secret);
+      }
+      const pairs = await open({ protectedTexts });
       const messages = [{ role: 'user', content: `Please: ${secret}.` }];
       for (const tenant of ['acme', 'other']) {
         await pairs.onFinished(samplePairRun({ tenant, request: { model: 'm', messages } }), null);

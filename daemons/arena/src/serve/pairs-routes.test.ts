@@ -120,7 +120,9 @@ describe('refusals', () => {
 test('what nobody foresaw is told to the log, not to the caller', async () => {
   const logged: unknown[] = [];
   const logger = { ...silentLogger, error: (_: string, fields?: object) => void logged.push(fields) };
-  const protectedTexts = () => Promise.reject(new Error('secret of the host'));
+  const protectedTexts = (): AsyncIterable<string> => {
+    throw new Error('secret of the host');
+  };
   const faulty = await openPairs({ store, clock: new FakeClock(), logger, mayTrain: () => true, protectedTexts });
   const init = { method: 'POST', headers: { 'x-labmesh-tenant': 'acme' }, body: '{"name":"x"}' };
   const answer = await pairsRoutes(faulty).request('/api/arena/datasets', init);

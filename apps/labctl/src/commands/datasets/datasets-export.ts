@@ -81,7 +81,7 @@ export const datasetsExport = defineCommand({
   async run({ values, positionals, world }) {
     const ref = readDatasetRef(positionals[0]);
     await using arena = new ArenaClient(findApi(values, world), world);
-    const path = `/api/arena/datasets/${encodeURIComponent(ref)}/export?format=${values.format}`;
+    const path = `/api/arena/datasets/${ref}/export?format=${values.format}`;
     const body = await arena.stream({ method: 'GET', path });
     using folder = new ExportFolder(values.out, world.clock.wall());
     const end = await receive(body, folder, world);

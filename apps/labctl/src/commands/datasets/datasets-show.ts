@@ -17,7 +17,7 @@ export const datasetsShow = defineCommand({
   async run({ values, positionals, world }) {
     const ref = readDatasetRef(positionals[0]);
     await using arena = new ArenaClient(findApi(values, world), world);
-    const path = `/api/arena/datasets/${encodeURIComponent(ref)}`;
+    const path = `/api/arena/datasets/${ref}`;
     const one = await arena.ask({ method: 'GET', path }, datasetSchema);
     world.stdout(values.json ? `${JSON.stringify(one)}\n` : renderFields(datasetFields(one)));
   },
