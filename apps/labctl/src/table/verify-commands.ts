@@ -1,8 +1,13 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
-/** Certificates of answers. There is no verb that makes one: only what verified an answer may say so. */
+/** Checks of answers, and certificates of them. There is no verb that makes one: only what verified an answer may say so. */
 export const verifyCommands: readonly CommandEntry[] = [
+  {
+    name: 'verify',
+    summary: 'check an answer of a model',
+    load: async () => any((await import('../commands/verify/verify.ts')).verify),
+  },
   {
     name: 'cert verify',
     summary: 'verify a certificate of an answer',

@@ -10,7 +10,8 @@ const faultOf = (text: string) => {
   try {
     blocksOf(text);
   } catch (error) {
-    return error instanceof CandidateFault ? error.code : error;
+    if (error instanceof CandidateFault) return error.code;
+    throw error;
   }
   return undefined;
 };
@@ -125,7 +126,7 @@ describe('hostile texts end', () => {
     }),
   )('%s', (_name, unit) => {
     const text = unit.repeat(Math.ceil(size / unit.length)).slice(0, size);
-    expect(['ok', 'NESTED_TOO_DEEP', 'TOO_MANY_BLOCKS']).toContain(String(faultOf(text) ?? 'ok'));
+    expect(['ok', 'NESTED_TOO_DEEP', 'TOO_MANY_BLOCKS']).toContain(faultOf(text) ?? 'ok');
   });
   test('a deep quote with lazy lines behind it', () => {
     expect(faultOf(`${'> '.repeat(64)}a\n${'b\n'.repeat(49_000)}`)).toBeUndefined();

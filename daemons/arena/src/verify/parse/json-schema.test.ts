@@ -32,7 +32,7 @@ describe('which JSON is looked at (V7, V9)', () => {
     expect(await verdictOf(sampleCandidate(fence('{"a":')))).toMatchObject({
       status: 'failed',
       code: 'JSON_INVALID',
-      message: 'block 1 (line 1) is no JSON',
+      message: 'block 0 (line 1) is no JSON',
       details: { failures: [{ block_index: 0, line: 1, error: 'is no JSON' }] },
     });
     expect(await verdictOf(sampleCandidate('```\n{"a":\n```'))).toMatchObject({ status: 'skipped' });
@@ -122,7 +122,7 @@ describe('JSON Schema 2020-12', () => {
     expect(await against(schema, '{"a":1}', '{"a":true}')).toMatchObject({
       status: 'failed',
       code: 'SCHEMA_MISMATCH',
-      message: 'block 2 (line 4) does not meet the schema: #/a Instance type "boolean" is invalid. Expected "number".',
+      message: 'block 1 (line 4) does not meet the schema: #/a Instance type "boolean" is invalid. Expected "number".',
       details: { failures: [{ block_index: 1, line: 4 }] },
     });
   });

@@ -38,7 +38,7 @@ function piecesOf(candidate: Candidate, config: Config, hasSchema: boolean): Pie
 }
 
 const place = ({ block, line }: Piece) =>
-  block === null ? `the JSON in line ${line}` : `block ${block + 1} (line ${line})`;
+  block === null ? `the JSON in line ${line}` : `block ${block} (line ${line})`;
 const where = ({ block, line }: Piece) => ({ block_index: block, line });
 
 const skipped = (message: string, code?: string): Finding => ({
