@@ -1,5 +1,6 @@
 /** Every command of labctl, loaded one at a time. The order is the order of help. */
 import type { CommandEntry, CommandGroup } from './command.ts';
+import { arenaCommands } from './table/arena-commands.ts';
 import { datasetCommands } from './table/dataset-commands.ts';
 import { fleetAgentCommands } from './table/fleet-agent-commands.ts';
 import { fleetNodeCommands } from './table/fleet-node-commands.ts';
@@ -23,6 +24,7 @@ export const commandGroups: readonly CommandGroup[] = [
   { title: 'People and access', entries: fleetPeopleCommands },
   { title: 'State, CA, audit and backups', entries: fleetTrustCommands },
   { title: 'Certificates of answers', entries: verifyCommands },
+  { title: 'Verification runs', entries: arenaCommands },
   { title: 'Sandboxes', entries: sandboxCommands },
   { title: 'Preference data', entries: datasetCommands },
   { title: 'Configuration', entries: toolCommands },

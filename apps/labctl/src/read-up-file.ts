@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { arenaTables } from '@labmesh/arena/arena-settings';
 import { gatewayFileKeys } from '@labmesh/gateway/gateway-options';
 import { readConfigFile } from '@labmesh/kit/config-file';
 import { sandboxTables } from '@labmesh/executor/sandbox-settings';
@@ -11,7 +12,15 @@ import { fleetTables } from './up/fleet/fleet-settings.ts';
 import { upOptions } from './up/up-options.ts';
 
 /** Tables that other parts read by schemas of their own. */
-const tablesElsewhere = ['endpoints', 'endpoint', 'labman', ...sandboxTables, ...fleetTables, ...gatewayFileKeys];
+const tablesElsewhere = [
+  'endpoints',
+  'endpoint',
+  'labman',
+  ...sandboxTables,
+  ...arenaTables,
+  ...fleetTables,
+  ...gatewayFileKeys,
+];
 
 /** The settings file: the one named, else labmesh.toml here or in the data folder. @throws OptionsError */
 export async function readUpFile(argv: readonly string[], env: Environment): Promise<OptionsFile | undefined> {

@@ -2,7 +2,8 @@
  * The one place that knows all parts, and their order:
  *
  *     ground (folder, lock, store, registry) → node → gateway listens → look for servers → built-in engine → ready
- *                                                          └─► labd → login, agent of this machine ───────────┘
+ *                                                    │     └─► labd → login, agent of this machine ───────────┤
+ *                                                    └─► executor (a process), arena ─────────────────────────┘
  *
  * Everything is closed in reverse order.
  */
@@ -13,6 +14,7 @@ import type { ComposeInput } from './compose-input.ts';
 import type { OwnFleet } from './fleet/own-fleet.ts';
 import { readFleetSettings } from './fleet/fleet-settings.ts';
 import { type Ground, layGround } from './ground.ts';
+import { isArenaElsewhere, prepareArena } from './own-arena.ts';
 import { openNode, type OwnNode } from './own-node.ts';
 import { openServing, startEarlyEngine } from './serving.ts';
 import { prepareFleet } from './fleet/start-fleet.ts';
@@ -56,6 +58,7 @@ export async function compose(input: ComposeInput): Promise<Running> {
   input.onStep('starting');
   const settings = readFleetSettings(file, world.env);
   const startFleet = parts.has('labd') ? prepareFleet(input, settings) : undefined;
+  const startArena = parts.has('arena') && !isArenaElsewhere(input.values) ? prepareArena(input) : undefined;
   const ground = await layGround({ ...input, databaseUrl: settings.labd.databaseUrl }, stack);
   const { registry, closing } = ground;
   const early = startEarlyEngine(input, stack);
@@ -63,6 +66,7 @@ export async function compose(input: ComposeInput): Promise<Running> {
   const serving = parts.has('gateway') ? await openServing(input, { ground, node, early }, stack) : undefined;
   const starting = startFleet?.(ground, stack);
   if (serving === undefined) void registry.start(closing);
+  const arena = serving && startArena?.(ground, serving.gateway, stack);
   const missing = (await serving?.fill()) ?? [];
   const fleet = starting === undefined ? undefined : await unlessAborted(signal, starting);
   // Only now do other commands find us: an API without its models is not ready.
@@ -74,7 +78,7 @@ export async function compose(input: ComposeInput): Promise<Running> {
     gateway,
     fleet,
     registry,
-    notes: [...missing, ...(fleet?.notes ?? [])],
+    notes: [...missing, ...((await arena?.ready) ?? []), ...(fleet?.notes ?? [])],
     drain: (graceMs) => drainAll({ gateway, fleet, node }, graceMs),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

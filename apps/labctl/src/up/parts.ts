@@ -4,13 +4,14 @@ import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { UpValues } from './up-options.ts';
 
-export const partNames = ['gateway', 'engine', 'node', 'labd', 'agent'] as const;
+export const partNames = ['gateway', 'engine', 'node', 'arena', 'labd', 'agent'] as const;
 export type PartName = (typeof partNames)[number];
 export type Parts = ReadonlySet<PartName>;
 
 /** What makes no sense without another part in the same process. */
 const needs: readonly { part: PartName; needed: PartName; hint: string }[] = [
   { part: 'engine', needed: 'gateway', hint: 'its models are served by the gateway' },
+  { part: 'arena', needed: 'gateway', hint: 'it asks models through it, and is asked through it' },
   { part: 'agent', needed: 'labd', hint: 'a machine that joins a labd elsewhere runs lab-agent' },
 ];
 

@@ -10,6 +10,7 @@ import type { BuiltinEngine } from '@labmesh/portman/builtin-engine';
 import { CommandError } from '../command-error.ts';
 import { startBeside, unlessAborted } from './beside.ts';
 import type { ComposeInput } from './compose-input.ts';
+import { arenaSocketPath, isArenaElsewhere } from './own-arena.ts';
 import { findServers, keepFinding, type FindServersParts } from './find-servers.ts';
 import type { Ground } from './ground.ts';
 import { openGateway } from './open-gateway.ts';
@@ -75,6 +76,13 @@ async function lookAround({ values, world, onStep }: ComposeInput, finding: Find
   await unlessAborted(signal, atMost(firstLookMs, firstPass));
 }
 
+/** The arena of this process, unless another one is named. */
+function withArena({ values, parts, dataDir }: ComposeInput): ComposeInput['values'] {
+  return !parts.has('arena') || isArenaElsewhere(values)
+    ? values
+    : { ...values, arenaSocket: arenaSocketPath(dataDir) };
+}
+
 /** Opens the listener. @throws CommandError, OptionsError */
 export async function openServing(
   input: ComposeInput,
@@ -85,7 +93,7 @@ export async function openServing(
   const { ground, node, early } = parts;
   const { registry, fetch, pool, store, closing } = ground;
   const gateway = stack.use(
-    await openGateway(values, {
+    await openGateway(withArena(input), {
       dataDir,
       store,
       registry,

@@ -18,7 +18,7 @@ export const upOptions = defineOptions({
     type: 'string',
     flag: 'only',
     placeholder: 'PARTS',
-    help: 'start these parts only, by comma: gateway, engine, node, labd, agent',
+    help: 'start these parts only, by comma: gateway, engine, node, arena, labd, agent',
   },
   fleet: {
     type: 'boolean',

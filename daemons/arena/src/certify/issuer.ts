@@ -99,12 +99,6 @@ export class Issuer {
     await setRevoked(this.#parts.store, row.id, now, reason);
   }
 
-  /** Index in the log of a frozen dataset (PD3). */
-  async logDataset(id: string, sha256: string): Promise<number> {
-    const time = new Date(this.#parts.clock.wall()).toISOString();
-    return (await this.#parts.signing.add({ v: 1, kind: 'dataset', id, sha256, time })).index;
-  }
-
   async #logRow(row: CertificateRow): Promise<CertificateRow> {
     const { statement, salt } = parseBundle(utf8(row.bundle));
     const { certificate_id: id, issued_at: time } = statement.predicate.labmesh;

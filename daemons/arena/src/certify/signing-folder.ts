@@ -63,6 +63,11 @@ export class SigningFolder implements AsyncDisposable {
     return { index, tlogProof: await this.#open.log.prove(index) };
   }
 
+  /** Index of an entry that is bytes already. @throws AttestRefused TOO_LARGE, LOG_BUSY, LOG_FAILED */
+  append(entry: Uint8Array): Promise<number> {
+    return this.#writer.add(entry);
+  }
+
   /** The list cuts at once; the log tells of it. @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED */
   async revoke(one: Revocation): Promise<void> {
     await writeRevocations(this.#options.folder, await this.#ring(), this.#options.clock.wall(), [one]);

@@ -34,6 +34,8 @@ export type Verifier<C = unknown> = {
   /** null: runs no candidate code and no parser over it outside this process. */
   minLevel: SandboxLevel | null;
   hard: boolean;
+  /** Runs when a request names none and settings say nothing; absent = yes. */
+  byDefault?: boolean;
   configSchema: z.ZodType<C>;
   /** A throw is `error` under this verifier's name. */
   verify: (candidate: Candidate, context: VerifierContext<C>) => Promise<Finding>;

@@ -15,7 +15,11 @@ export function activateVerifiers(verifiers: readonly Verifier[], settings: Veri
     if (!names.includes(name)) throw new UnknownVerifier(name, names);
   }
   const active = verifiers.map((verifier): ActiveVerifier => {
-    const { enabled = true, hard = verifier.hard, config: raw } = settings.verifiers[verifier.name] ?? {};
+    const {
+      enabled = verifier.byDefault ?? true,
+      hard = verifier.hard,
+      config: raw,
+    } = settings.verifiers[verifier.name] ?? {};
     const parsed = parseConfig(verifier, raw);
     if ('fault' in parsed) {
       const at = ['config', ...parsed.fault.path.map(String)].join('.');
@@ -27,14 +31,16 @@ export function activateVerifiers(verifiers: readonly Verifier[], settings: Veri
   return active.toSorted((a, b) => a.verifier.class - b.verifier.class);
 }
 
-/** Those that are named, or those that are switched on. @throws UnknownVerifier */
+/** Those that are named, or those that are switched on; and those that the bracket asks for. @throws UnknownVerifier */
 export function chooseVerifiers(
   active: readonly ActiveVerifier[],
   names: readonly string[] | undefined,
+  also: readonly string[] = [],
 ): readonly ActiveVerifier[] {
-  if (names === undefined) return active.filter(({ enabled }) => enabled);
+  const isAsked = ({ verifier }: ActiveVerifier) => also.includes(verifier.name);
+  if (names === undefined) return active.filter((one) => one.enabled || isAsked(one));
   const known = active.map(({ verifier }) => verifier.name);
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new UnknownVerifier(unknown, known);
-  return active.filter(({ verifier }) => names.includes(verifier.name));
+  return active.filter((one) => names.includes(one.verifier.name) || isAsked(one));
 }

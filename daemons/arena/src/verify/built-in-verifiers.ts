@@ -1,4 +1,5 @@
 import type { Verifier } from '../contract/verifier.ts';
+import { securityAudit } from './audit/security-audit.ts';
 import { defineVerifier } from './define-verifier.ts';
 import { codeLinter } from './linter/code-linter.ts';
 import { jsonSchema } from './parse/json-schema.ts';
@@ -12,5 +13,6 @@ export const everyVerifier: readonly Verifier[] = [
   toolValidator,
   defineVerifier(codeLinter),
   jsonSchema,
+  defineVerifier(securityAudit),
   defineVerifier(runtimeVerifier),
 ];

@@ -12,6 +12,8 @@ export type VerifyOptions = {
   tenant: string;
   /** Verifiers to run, as the request named them; absent: those that are switched on. */
   names?: readonly string[] | undefined;
+  /** Verifiers that run beside those. */
+  also?: readonly string[] | undefined;
   /** The suite that the request named. */
   suite?: Suite | undefined;
   /** Aborting it rejects `verify` with the signal's reason at once. */

@@ -111,6 +111,8 @@ export const securityAudit: Verifier<Config> = {
   class: 2,
   minLevel: 'SANDBOX_L1_NAMESPACE',
   hard: true,
+  // A bracket asks for it: os.system is no fault of an answer about shells.
+  byDefault: false,
   configSchema: config,
   verify: audit,
 };

@@ -1,0 +1,69 @@
+/** One run as a person reads it: what was asked of each variation, what verifiers said, who won, what was signed. */
+import type { Trajectory } from '@labmesh/wire/verification/arena-views';
+import { safeText } from '../terminal/safe-text.ts';
+import { renderTable } from '../terminal/table.ts';
+
+type Candidate = Trajectory['candidates'][number];
+
+const marks = { passed: '+', failed: 'x', skipped: '-', error: '!' } as const;
+const verdictsOf = ({ verdicts }: Candidate) =>
+  verdicts.map((one) => `${marks[one.status]}${one.pluginName}`).join(' ');
+
+function candidateRow(run: Trajectory, one: Candidate): (string | number)[] {
+  const { temperature, seed } = one.sampling as { temperature?: number | null; seed?: number | null };
+  const place = one.attempt === 0 ? `${one.idx}` : `${one.idx}.${one.attempt}`;
+  return [
+    `${place}${one.idx === run.chosen ? ' *' : ''}`,
+    temperature ?? '-',
+    seed ?? '-',
+    one.sameAs === null ? one.state : `as ${one.sameAs}`,
+    one.outcome ?? '-',
+    one.scoreModifier === null ? '-' : one.scoreModifier.toFixed(2),
+    verdictsOf(one),
+  ];
+}
+
+function failures(run: Trajectory): string[] {
+  return run.candidates.flatMap((one) =>
+    one.verdicts
+      .filter(({ status }) => status === 'failed' || status === 'error')
+      .map(
+        ({ pluginName, status, message }) =>
+          `  ${one.idx}.${one.attempt} ${pluginName} ${status}: ${safeText(message)}`,
+      ),
+  );
+}
+
+/** @param columns of the terminal */
+export function runText(run: Trajectory, columns: number | undefined): string {
+  const { report } = run;
+  const lines = [
+    `run          ${run.id}`,
+    `status       ${run.status}${run.failureReason === undefined ? '' : `: ${safeText(run.failureReason)}`}`,
+    `mode, model  ${run.mode}, ${run.model}`,
+    `created      ${run.createdAt}${run.finishedAt === null ? '' : `, finished ${run.finishedAt}`}`,
+    `tokens       ${run.tokens.input} in, ${run.tokens.output} out, ${run.costUsd.toFixed(6)} USD`,
+    `certificate  ${run.certificateId ?? 'none'}`,
+  ];
+  if (report !== null && report.properties.length > 0) lines.push(`proven       ${report.properties.join(', ')}`);
+  if (report?.isolation != null) lines.push(`isolation    ${report.isolation}`);
+  const headings = ['ANSWER', 'TEMP', 'SEED', 'STATE', 'OUTCOME', 'SCORE', 'VERDICTS'];
+  const table = renderTable(
+    headings,
+    run.candidates.map((one) => candidateRow(run, one)),
+    { columns },
+  );
+  const failed = failures(run);
+  const legs = run.legs.map(
+    ({ round, a, b, leg, scoreA, scoreB, judge }) =>
+      `  round ${round}: ${leg === 'ab' ? `${a}, ${b}` : `${b}, ${a}`}  ${scoreA ?? 'void'} : ${scoreB ?? 'void'}  (${safeText(judge)})`,
+  );
+  return [
+    ...lines,
+    '',
+    table.trimEnd(),
+    ...(failed.length === 0 ? [] : ['', 'what failed:', ...failed]),
+    ...(legs.length === 0 ? [] : ['', `matches (each pair in both orders):`, ...legs]),
+    '',
+  ].join('\n');
+}

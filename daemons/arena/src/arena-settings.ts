@@ -1,0 +1,105 @@
+/** `[arena]`, `[verify]`, `[attest]` and `[training]` of labmesh.toml. */
+import { defineOptions, OptionsError, parseOptions } from '@labmesh/kit/options';
+import type { OptionsFile } from '@labmesh/kit/options/read-tables';
+import type { SigningOptions } from './certify/signing-folder.ts';
+import type { IssuerSettings } from './certify/statement-of-run.ts';
+import type { JudgeSettings } from './judges/judge-of.ts';
+import { arenaRunOptions, readRunSettings } from './runs/arena-options.ts';
+import type { RunSettings } from './runs/run-settings.ts';
+import { everyVerifier } from './verify/built-in-verifiers.ts';
+import { readVerifySettings, type VerifySettings } from './verify/verify-settings.ts';
+
+export type ArenaSettings = {
+  runs: RunSettings;
+  verify: VerifySettings;
+  judge: JudgeSettings;
+  attest: IssuerSettings & Pick<SigningOptions, 'logOrigin' | 'checkpointMs'>;
+  /** Tenants whose pairs may leave as training data; `*` = all. */
+  trainingTenants: readonly string[];
+};
+
+const otherOptions = defineOptions({
+  judge: {
+    type: 'string',
+    default: 'verifiers',
+    choices: ['verifiers', 'llm', 'composite'],
+    file: 'arena.judge.kind',
+    help: 'who compares valid answers: scores of verifiers, a model, or both',
+  },
+  judgeModels: {
+    type: 'string[]',
+    file: 'arena.judge.models',
+    placeholder: 'MODEL',
+    help: 'models that judge; several are a panel',
+  },
+  logOrigin: { type: 'string', file: 'attest.log_origin', placeholder: 'NAME', help: 'name of the log that is made' },
+  verifierId: {
+    type: 'string',
+    default: 'urn:labmesh:arena',
+    file: 'attest.verifier_id',
+    placeholder: 'URI',
+    help: 'who verified, as certificates say it',
+  },
+  checkpointMs: {
+    type: 'integer',
+    default: 1_000,
+    min: 1,
+    max: 60_000,
+    file: 'attest.checkpoint_ms',
+    help: 'time between a certificate and the checkpoint of the log that holds it',
+  },
+  validityHours: {
+    type: 'number',
+    default: 24,
+    min: 0.01,
+    max: 876_000,
+    file: 'attest.validity_h',
+    help: 'how long a certificate is valid, hours',
+  },
+  trainingTenants: {
+    type: 'string[]',
+    file: 'training.tenants',
+    placeholder: 'TENANT',
+    help: 'tenants whose preference data may be exported; * = all',
+  },
+});
+
+/** Tables of labmesh.toml that are read here. */
+const ownTables: readonly string[] = ['arena', 'attest', 'training'];
+export const arenaTables: readonly string[] = [...ownTables, 'verify'];
+
+/** @throws OptionsError (exit 3) with file, line and key; UnknownVerifier for a table of none */
+export function readArenaSettings(
+  file: OptionsFile | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): ArenaSettings {
+  // Tables of others, and `verify`, which has a reader of its own.
+  const known = Object.keys(file?.data ?? {}).filter((table) => !ownTables.includes(table));
+  const { values, sources } = parseOptions(
+    { ...arenaRunOptions, ...otherOptions },
+    { argv: [], env, file: file && { ...file, known }, positionalsMax: 0 },
+  );
+  const { judge, judgeModels, logOrigin, verifierId, checkpointMs, validityHours, trainingTenants } = values;
+  if (judge !== 'verifiers' && judgeModels.length === 0) {
+    throw new OptionsError(
+      { source: sources['judge'] ?? 'labmesh.toml', key: 'arena.judge.models', exitCode: 3 },
+      'a judge that is a model needs its name: models = ["…"]',
+    );
+  }
+  if (!URL.canParse(verifierId)) {
+    throw new OptionsError({
+      source: sources['verifierId'] ?? 'labmesh.toml',
+      key: 'attest.verifier_id',
+      found: JSON.stringify(verifierId),
+      expected: 'a URI such as https://example.org/arena',
+      exitCode: 3,
+    });
+  }
+  return {
+    runs: readRunSettings(values, sources),
+    verify: readVerifySettings(file, everyVerifier),
+    judge: { kind: judge, models: judgeModels },
+    attest: { verifierId, validityHours, logOrigin, checkpointMs },
+    trainingTenants,
+  };
+}

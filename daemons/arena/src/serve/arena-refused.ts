@@ -1,0 +1,106 @@
+/** What the arena's API refuses, as its callers read it: `{error, message, code, field?}` (verification AR23). */
+import { ApiError } from '@labmesh/wire/errors';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { Context } from 'hono';
+import type { z } from 'zod';
+
+const statuses = {
+  VALIDATION_FAILED: [400, 'Bad request'],
+  TENANT_MISSING: [401, 'Unauthorized'],
+  NOT_FOUND: [404, 'Not found'],
+  ROUTE_NOT_FOUND: [404, 'Not found'],
+  CONFLICT: [409, 'Conflict'],
+  BODY_TOO_LARGE: [413, 'Too large'],
+  INTERNAL: [500, 'Internal error'],
+} as const;
+
+export class ArenaRefused extends Error {
+  override readonly name = 'ArenaRefused';
+  readonly code: keyof typeof statuses;
+  readonly field: string | undefined;
+
+  constructor(code: keyof typeof statuses, message: string, field?: string) {
+    super(message);
+    this.code = code;
+    this.field = field;
+  }
+}
+
+type Answer = {
+  status: number;
+  error: string;
+  message: string;
+  code: string;
+  field?: string | undefined;
+  retryAfterS?: number;
+};
+
+/** Errors of the parts that carry a status of their own: suites, pairs, verifiers. */
+type Refusal = Error & { code: string; status: number; field?: string };
+const isRefusal = (error: unknown): error is Refusal =>
+  error instanceof Error &&
+  typeof (error as Refusal).status === 'number' &&
+  typeof (error as Refusal).code === 'string';
+
+function answerOf(error: unknown): Answer | undefined {
+  if (error instanceof ArenaRefused) {
+    const [status, text] = statuses[error.code];
+    return { status, error: text, message: error.message, code: error.code, field: error.field };
+  }
+  if (error instanceof ApiError) {
+    const { status, code, message, param, retryAfterS } = error;
+    return {
+      status,
+      error: code,
+      message,
+      code,
+      field: param ?? undefined,
+      ...(retryAfterS !== undefined && { retryAfterS }),
+    };
+  }
+  if (error instanceof FleetError)
+    return { status: 503, error: 'Unavailable', message: error.message, code: error.code };
+  if (!isRefusal(error)) return undefined;
+  return { status: error.status, error: 'Refused', message: error.message, code: error.code, field: error.field };
+}
+
+/** The answer for what was thrown; what nobody foresaw is told to the log alone. */
+export function refusal(c: Context, error: unknown, onFault: (error: unknown) => void): Response {
+  const answer = answerOf(error);
+  if (answer === undefined) onFault(error);
+  const { status, retryAfterS, ...body } = answer ?? {
+    status: 500,
+    error: 'Internal error',
+    message: 'a fault of the arena; its log has the details',
+    code: 'INTERNAL',
+  };
+  if (retryAfterS !== undefined) c.header('retry-after', String(retryAfterS));
+  return c.json(body, status as 400);
+}
+
+/** Reads by a schema. @throws ArenaRefused VALIDATION_FAILED with the first field at fault */
+export function readBy<S extends z.ZodType>(schema: S, value: unknown, where = 'the body'): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const field = issue?.path.join('.') ?? '';
+  throw new ArenaRefused(
+    'VALIDATION_FAILED',
+    `${field === '' ? where : field}: ${issue?.message ?? 'is not valid'}`,
+    field,
+  );
+}
+
+/** @throws ArenaRefused VALIDATION_FAILED, BODY_TOO_LARGE */
+export async function readJson<S extends z.ZodType>(c: Context, schema: S, bytesMost: number): Promise<z.output<S>> {
+  const text = await c.req.text();
+  if (Buffer.byteLength(text) > bytesMost)
+    throw new ArenaRefused('BODY_TOO_LARGE', `the body has at most ${bytesMost} bytes`);
+  let value: unknown;
+  try {
+    value = text === '' ? {} : JSON.parse(text);
+  } catch {
+    throw new ArenaRefused('VALIDATION_FAILED', 'the body is no JSON');
+  }
+  return readBy(schema, value);
+}

@@ -1,0 +1,112 @@
+/** Certificates as their tenant gets them, and what anyone needs to verify them (verification CT4-CT8, RP6). */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseBundle } from '@labmesh/attest/certificate/bundle';
+import { revocationReasons } from '@labmesh/attest/certificate/revocations';
+import { folderFiles } from '@labmesh/attest/keys/key-folder';
+import { complianceView } from '@labmesh/attest/views/compliance-view';
+import { functionalView } from '@labmesh/attest/views/functional-view';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Store } from '@labmesh/store/store';
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import { type CertificateRow, findCertificate, listCertificates } from '../certify/certificate-rows.ts';
+import type { Issuer } from '../certify/issuer.ts';
+import { keyOf, pageOf, tenantOf } from './arena-caller.ts';
+import { ArenaRefused, readBy, readJson } from './arena-refused.ts';
+
+export type CertificateRouteParts = {
+  store: Store;
+  issuer: Issuer;
+  clock: Clock;
+  /** The issuer's folder: trust file, revocations, log. */
+  folder: string;
+};
+
+const viewField = z.enum(['bundle', 'dsse', 'statement', 'functional', 'compliance', 'summary']).default('bundle');
+const revokeSchema = z.strictObject({ reason: z.enum(revocationReasons) });
+const bodyBytesMost = 4_096;
+/** What of the log anyone may read: checkpoint, tiles and entries (c2sp.org/tlog-tiles). */
+const logPath = /^(?:checkpoint|tile\/(?:\d{1,2}|entries)(?:\/x\d{3})*\/\d{3}(?:\.p\/\d{1,3})?)$/;
+
+/** @throws ArenaRefused NOT_FOUND; another tenant's is not there */
+async function wanted(c: Context, store: Store): Promise<CertificateRow> {
+  const id = c.req.param('id') ?? '';
+  const row = await findCertificate(store, tenantOf(c), id);
+  if (row === undefined) throw new ArenaRefused('NOT_FOUND', 'there is no certificate with this id, or of this run');
+  return row;
+}
+
+function viewOf(row: CertificateRow, view: z.infer<typeof viewField>, now: number): unknown {
+  const { dsse } = JSON.parse(row.bundle) as { dsse: unknown };
+  const { statement } = parseBundle(new TextEncoder().encode(row.bundle));
+  if (view === 'dsse') return dsse;
+  if (view === 'statement') return statement;
+  if (view === 'functional') return functionalView(statement, now);
+  if (view === 'compliance') return complianceView(statement);
+  const { predicate } = statement;
+  return {
+    certificateId: row.id,
+    runId: row.run_id,
+    status:
+      row.revoked_at === null ? (row.expires_at !== null && now >= row.expires_at ? 'expired' : 'valid') : 'revoked',
+    properties: predicate.properties,
+    bracket: predicate.labmesh.bracket,
+    issuedAt: predicate.labmesh.issued_at,
+    expiresAt: predicate.labmesh.expires_at,
+    logStatus: row.log_index === null ? 'pending' : 'logged',
+    logIndex: row.log_index,
+    revokedReason: row.revoked_reason,
+  };
+}
+
+async function file(path: string, type: string): Promise<Response> {
+  try {
+    return new Response(await readFile(path), { headers: { 'content-type': type } });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new ArenaRefused('NOT_FOUND', 'it is not there yet');
+  }
+}
+
+export function certificateRoutes({ store, issuer, clock, folder }: CertificateRouteParts): Hono {
+  const app = new Hono();
+  app.get('/api/arena/certificates/:id', async (c) => {
+    const view = readBy(viewField, c.req.query('view'), 'view');
+    const row = await wanted(c, store);
+    if (view !== 'bundle') return c.json(viewOf(row, view, clock.wall()) as object);
+    return new Response(row.bundle, {
+      headers: {
+        'content-type': 'application/vnd.labmesh.certificate-bundle.v1+json',
+        'content-disposition': `attachment; filename="${row.id}.labcert"`,
+      },
+    });
+  });
+  app.get('/api/arena/certificates', async (c) => {
+    const page = pageOf(c);
+    const rows = await listCertificates(store, tenantOf(c), page.limit, page.offset);
+    const certificates = rows.map((row) => ({
+      certificateId: row.id,
+      runId: row.run_id,
+      issuedAt: new Date(row.created_at).toISOString(),
+      expiresAt: row.expires_at === null ? null : new Date(row.expires_at).toISOString(),
+      logIndex: row.log_index,
+      revokedReason: row.revoked_reason,
+    }));
+    return c.json({ certificates, ...page });
+  });
+  app.post('/api/arena/certificates/:id/revoke', async (c) => {
+    const { reason } = await readJson(c, revokeSchema, bodyBytesMost);
+    const row = await wanted(c, store);
+    await issuer.revoke(row, reason, `key ${keyOf(c)}`);
+    return c.json({ certificateId: row.id, reason });
+  });
+  app.get('/api/arena/trust.json', () => file(join(folder, folderFiles.trust), 'application/json'));
+  app.get('/api/arena/revocations', () => file(join(folder, folderFiles.revocations), 'application/json'));
+  app.get('/api/arena/log/*', (c) => {
+    const path = c.req.path.slice('/api/arena/log/'.length);
+    if (!logPath.test(path)) throw new ArenaRefused('NOT_FOUND', 'the log has no such file');
+    return file(join(folder, folderFiles.log, path), 'application/octet-stream');
+  });
+  return app;
+}

@@ -1,0 +1,165 @@
+/** Runs over HTTP: `arena.run` for the gateway, and the same for holders of a key (verification RP2, AR21, AR22). */
+import type { Clock } from '@labmesh/kit/clock';
+import { chatMessageSchema } from '@labmesh/wire/openai';
+import { errorTable } from '@labmesh/wire/errors';
+import { requestId } from '@labmesh/wire/ids';
+import {
+  type ArenaEvent,
+  arenaLineBytesMost,
+  type ArenaResult,
+  type RunOffer,
+  runOfferSchema,
+} from '@labmesh/wire/verification/arena-run';
+import { verificationBlockSchema, verificationLimits } from '@labmesh/wire/verification/verification-block';
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import { keyOf, tenantOf } from './arena-caller.ts';
+import { readJson } from './arena-refused.ts';
+
+export type SubmitRun = (offer: RunOffer, signal: AbortSignal) => AsyncIterable<ArenaEvent>;
+export type RunRouteParts = {
+  submit: SubmitRun;
+  clock: Clock;
+  /** Lines that go on after their caller left (trajectories), and what became of them. */
+  onFault: (error: unknown) => void;
+};
+
+type Ask = Pick<RunOffer, 'request' | 'answer' | 'block'>;
+
+const trajectorySchema = z.strictObject({
+  /** The last one is the assistant's: it is what is checked. */
+  messages: z.array(chatMessageSchema).min(1),
+  model: z.string().min(1).max(256).default('unknown'),
+  verification: verificationBlockSchema.prefault({}),
+});
+const verifySchema = z.strictObject({
+  messages: z.array(chatMessageSchema).min(1),
+  model: z.string().min(1).max(256),
+  shadowConfig: z
+    .strictObject({
+      variations: z.int().min(1).max(verificationLimits.variationsMost).optional(),
+      temperatures: z.array(z.number().min(0).max(2)).min(1).max(verificationLimits.variationsMost).optional(),
+      enableVerifiers: z.array(z.string().max(64)).min(1).max(32).optional(),
+    })
+    .prefault({}),
+});
+
+function offerOf(c: Context, { request, answer, block }: Ask, now: number): RunOffer {
+  const waitMs = block.max_wait_ms ?? block.deadline_ms ?? verificationLimits.waitMs;
+  return {
+    requestId: c.req.header('x-request-id')?.slice(0, 128) ?? requestId(),
+    tenant: tenantOf(c),
+    key: keyOf(c),
+    mode: answer === undefined ? 'intercept' : 'audit',
+    request,
+    ...(answer !== undefined && { answer }),
+    block,
+    deadlineMs: now + waitMs,
+  };
+}
+
+/** One event a line; the caller going away ends the run. */
+function lines(events: AsyncIterable<ArenaEvent>): ReadableStream<Uint8Array> {
+  const iterator = events[Symbol.asyncIterator]();
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await iterator.next();
+      if (next.done === true) return controller.close();
+      controller.enqueue(encoder.encode(`${JSON.stringify(next.value)}\n`));
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+}
+
+function streamed(c: Context, { submit }: RunRouteParts, offer: RunOffer): Response {
+  const headers = { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' };
+  return new Response(lines(submit(offer, c.req.raw.signal)), { headers });
+}
+
+/** Waits for the first line; the rest goes on by itself. */
+async function detach({ submit, onFault }: RunRouteParts, offer: RunOffer): Promise<ArenaEvent> {
+  const iterator = submit(offer, new AbortController().signal)[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done === true) throw new Error('a run without an event');
+  const rest = async () => {
+    while ((await iterator.next()).done !== true);
+  };
+  void rest().catch(onFault);
+  return first.value;
+}
+
+/** The last line of a run. */
+async function ended(events: AsyncIterable<ArenaEvent>): Promise<{ last: ArenaEvent; seen: ArenaEvent[] }> {
+  const seen: ArenaEvent[] = [];
+  for await (const event of events) seen.push(event);
+  const last = seen.at(-1);
+  if (last === undefined) throw new Error('a run without an event');
+  return { last, seen };
+}
+
+/** The original's answer (AR22). */
+function verifyAnswer(result: ArenaResult, seen: readonly ArenaEvent[], latencyMs: number) {
+  const { report, usage } = result;
+  const verified = report.status === 'valid';
+  const shadowResults = seen.flatMap((event) =>
+    event.event === 'outcome' && event.attempt === 0
+      ? [{ variation: event.index, temperature: temperatureOf(seen, event.index), score: event.score, latencyMs: null }]
+      : [],
+  );
+  return {
+    trajectoryId: report.run_id,
+    status: verified ? 'verified' : report.status === 'invalid' ? 'failed' : 'inconclusive',
+    certificate: report.certificate_id === null ? null : { certificateId: report.certificate_id, status: 'valid' },
+    verification: report,
+    shadowResults,
+    primaryResponse:
+      result.answer === null ? null : { model: result.model, content: result.answer.content ?? null, latencyMs },
+    metadata: {
+      inputTokens: usage.prompt_tokens,
+      outputTokens: usage.completion_tokens ?? 0,
+      totalLatencyMs: latencyMs,
+    },
+  };
+}
+const temperatureOf = (seen: readonly ArenaEvent[], index: number) =>
+  seen.flatMap((one) => (one.event === 'candidate' && one.index === index ? [one.temperature] : [])).at(-1) ?? null;
+
+const brokenOff = { code: 'internal_error' as const, message: 'the run broke off', field: null, retryAfterS: null };
+
+/** The answer for a run that ended without a result. */
+function refusedRun(c: Context, last: ArenaEvent): Response {
+  const { code, message, field, retryAfterS } = last.event === 'error' ? last : brokenOff;
+  if (retryAfterS !== null) c.header('retry-after', String(retryAfterS));
+  return c.json({ error: code, message, code, ...(field !== null && { field }) }, errorTable[code].status as 400);
+}
+
+export function runRoutes(parts: RunRouteParts): Hono {
+  const { submit, clock } = parts;
+  const app = new Hono();
+  app.post('/v1/runs', async (c) => streamed(c, parts, await readJson(c, runOfferSchema, arenaLineBytesMost)));
+  app.post('/api/arena/trajectories', async (c) => {
+    const { messages, model, verification: block } = await readJson(c, trajectorySchema, arenaLineBytesMost);
+    const answer = messages.at(-1);
+    const before = messages.slice(0, -1);
+    const request = { model, messages: before.length === 0 ? [{ role: 'user', content: '' }] : before };
+    const offer = offerOf(c, { request, answer, block }, clock.wall());
+    const first = await detach(parts, offer);
+    if (first.event !== 'accepted') return refusedRun(c, first);
+    const message = 'the answer is being checked; GET /api/arena/trajectories/ID tells what became of it';
+    return c.json({ trajectoryId: first.runId, status: 'pending', message, estimatedCompletionMs: 5_000 }, 202);
+  });
+  app.post('/api/arena/verify', async (c) => {
+    const { messages, model, shadowConfig } = await readJson(c, verifySchema, arenaLineBytesMost);
+    const { variations, temperatures, enableVerifiers: verifiers } = shadowConfig;
+    const block = verificationBlockSchema.parse({ variations, temperatures, verifiers });
+    const from = clock.now();
+    const offer = offerOf(c, { request: { model, messages }, block }, clock.wall());
+    const { last, seen } = await ended(submit(offer, c.req.raw.signal));
+    if (last.event === 'result') return c.json(verifyAnswer(last, seen, Math.round(clock.now() - from)));
+    return refusedRun(c, last);
+  });
+  return app;
+}

@@ -1,0 +1,156 @@
+/** Runs as the API shows them (verification AR20, AR21): read from their rows, each question of one tenant. */
+import { readCandidates, type StoredCandidate } from '../rows/candidate-rows.ts';
+import type { Store } from '@labmesh/store/store';
+import { system } from '@labmesh/wire/fleet/principal';
+import type { ChatMessage } from '@labmesh/wire/openai';
+import type { TrajectoryLine, TrajectoryStatus } from '@labmesh/wire/verification/arena-views';
+import { readLegs, type StoredLeg } from '../rows/match-rows.ts';
+import { type StoredRun, storedRun } from '../rows/run-rows.ts';
+
+const who = system('arena-views');
+
+/** A run that broke off, or checked nothing, is neither good nor bad (P4). */
+export function statusOf({ state, outcome }: Pick<StoredRun, 'state' | 'outcome'>): TrajectoryStatus {
+  if (state === 'failed') return 'inconclusive';
+  if (state !== 'done') return 'pending';
+  if (outcome === 'valid') return 'verified';
+  return outcome === 'invalid' ? 'failed' : 'inconclusive';
+}
+
+function line(run: StoredRun, score: number | null): TrajectoryLine {
+  const reason = run.error?.message ?? (statusOf(run) === 'verified' ? undefined : run.report?.summary);
+  return {
+    id: run.id,
+    status: statusOf(run),
+    model: run.model,
+    createdAt: new Date(run.createdAt).toISOString(),
+    mode: run.mode,
+    score,
+    certificateId: run.certificateId,
+    messageCount: run.offer === null ? null : run.offer.request.messages.length,
+    ...(reason !== undefined && { failureReason: reason }),
+  };
+}
+
+const conditions: Readonly<Record<TrajectoryStatus, { state: string[]; outcome: string[] | null }>> = {
+  verified: { state: ['done'], outcome: ['valid'] },
+  failed: { state: ['done'], outcome: ['invalid'] },
+  inconclusive: { state: ['done', 'failed'], outcome: ['inconclusive', 'unchecked'] },
+  pending: { state: ['queued', 'generating', 'verifying', 'correcting', 'judging', 'certifying'], outcome: null },
+};
+
+/** Newest first. */
+export async function listRuns(
+  store: Store,
+  tenant: string,
+  { limit, offset, status }: { limit: number; offset: number; status: TrajectoryStatus | undefined },
+): Promise<{ trajectories: TrajectoryLine[]; total: number }> {
+  return await store.read(who, async (db) => {
+    let query = db.selectFrom('arena_runs').where('tenant', '=', tenant);
+    if (status !== undefined) {
+      const { state, outcome } = conditions[status];
+      query = query.where('state', 'in', state);
+      if (outcome !== null) {
+        const broken = status === 'inconclusive' ? (['state', '=', 'failed'] as const) : undefined;
+        query = query.where((where) =>
+          where.or([where('outcome', 'in', outcome), ...(broken === undefined ? [] : [where(...broken)])]),
+        );
+      }
+    }
+    const { total } = await query.select((row) => row.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+    const rows = await query.selectAll().orderBy('id', 'desc').limit(limit).offset(offset).execute();
+    const ids = rows.map(({ id }) => id);
+    const scored =
+      ids.length === 0
+        ? []
+        : await db
+            .selectFrom('arena_candidates')
+            .select(['run_id', 'idx', 'attempt', 'aggregate'])
+            .where('run_id', 'in', ids)
+            .where('aggregate', 'is not', null)
+            .orderBy('attempt')
+            .execute();
+    const scoreOf = (id: string, chosen: number | null) => {
+      const found = scored.findLast((one) => one.run_id === id && one.idx === chosen)?.aggregate;
+      return found === undefined || found === null
+        ? null
+        : (JSON.parse(found) as { combinedScoreModifier: number }).combinedScoreModifier;
+    };
+    return { trajectories: rows.map((row) => line(storedRun(row), scoreOf(row.id, row.chosen))), total: Number(total) };
+  });
+}
+
+export type RunDetail = {
+  run: StoredRun;
+  candidates: StoredCandidate[];
+  legs: StoredLeg[];
+};
+
+/** Everything of one run; undefined when the tenant has none with this id. */
+export async function readDetail(store: Store, tenant: string, id: string): Promise<RunDetail | undefined> {
+  return await store.read(who, async (db) => {
+    const row = await db
+      .selectFrom('arena_runs')
+      .selectAll()
+      .where('id', '=', id)
+      .where('tenant', '=', tenant)
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    return { run: storedRun(row), candidates: await readCandidates(db, id), legs: await readLegs(db, id) };
+  });
+}
+
+const textOf = (message: ChatMessage | null) => (typeof message?.content === 'string' ? message.content : null);
+
+/** One run, whole, as JSON. */
+export const detailView = ({ run, candidates, legs }: RunDetail) => ({
+  ...line(run, null),
+  state: run.state,
+  outcome: run.outcome,
+  chosen: run.chosen,
+  report: run.report,
+  error: run.error,
+  plan: run.plan,
+  seed: run.seed,
+  tokens: { input: run.tokensIn, output: run.tokensOut },
+  costUsd: run.costNano / 1e9,
+  finishedAt: run.finishedAt === null ? null : new Date(run.finishedAt).toISOString(),
+  candidates: candidates.map(({ answer, aggregate, ...one }) => ({
+    ...one,
+    answer: textOf(answer),
+    verdicts: aggregate?.results ?? [],
+    scoreModifier: aggregate?.combinedScoreModifier ?? null,
+  })),
+  legs,
+});
+
+/** Figures over all runs of a tenant; unknown = null (AR20). */
+export async function tenantStats(store: Store, tenant: string) {
+  return await store.read(who, async (db) => {
+    const runs = await db
+      .selectFrom('arena_runs')
+      .select(['state', 'outcome', (row) => row.fn.countAll<number>().as('n')])
+      .where('tenant', '=', tenant)
+      .groupBy(['state', 'outcome'])
+      .execute();
+    const countOf = async (table: 'arena_certificates' | 'arena_triplets') => {
+      const counted = await db
+        .selectFrom(table)
+        .select((row) => row.fn.countAll<number>().as('n'))
+        .where('tenant', '=', tenant)
+        .executeTakeFirstOrThrow();
+      return Number(counted.n);
+    };
+    const total = runs.reduce((sum, one) => sum + Number(one.n), 0);
+    const valid = runs.filter((one) => one.outcome === 'valid').reduce((sum, one) => sum + Number(one.n), 0);
+    const checked = runs
+      .filter((one) => one.outcome === 'valid' || one.outcome === 'invalid')
+      .reduce((sum, one) => sum + Number(one.n), 0);
+    return {
+      totalTrajectories: total,
+      certificatesIssued: await countOf('arena_certificates'),
+      verificationRate: checked === 0 ? null : valid / checked,
+      dpoTripletsGenerated: await countOf('arena_triplets'),
+    };
+  });
+}
