@@ -15,19 +15,30 @@ const programs: Readonly<Record<string, (argv: string[]) => Main>> = {
   labd: (argv) => async (life) => (await import('@labmesh/labd/labd-main')).labdMain(argv, life),
   'lab-agent': (argv) => async (life) =>
     (await import('@labmesh/agent/agent-main')).agentMain(argv, life, selfCommand('lab-agent')),
+  'lab-executor': (argv) => async (life) =>
+    (await import('@labmesh/executor/executor-main')).executorMain(argv, life, selfCommand('wasm-child')),
 };
 
-/** Which program runs under a name and first word; `labmesh labmand …` works without a link. */
-function choose(name: string, argv: readonly string[]): Main | undefined {
+/**
+ * Processes that the program starts of itself. Not in a life of their own: they end with their parent, and a Ctrl-C at
+ * the terminal is the parent's to hear.
+ */
+const engineChild = async () => (await import('@labmesh/portman/engine-child')).runEngineChild();
+const children: Readonly<Record<string, () => Promise<number>>> = {
+  'portman-engine': engineChild,
+  'engine-child': engineChild,
+  'wasm-child': async () => (await import('@labmesh/sandbox/wasm/wasm-child')).runWasmChild(),
+};
+
+/** What runs under a name and first word; `labmesh labmand …` works without a link. Gives the exit code, or ends itself. */
+function choose(name: string, argv: readonly string[]): () => Promise<number> {
   const isNamed = Object.hasOwn(programs, name) || name === 'portman-engine';
   const verb = isNamed ? name : (argv[0] ?? '');
+  const child = Object.hasOwn(children, verb) ? children[verb] : undefined;
+  if (child !== undefined) return child;
   const program = Object.hasOwn(programs, verb) ? programs[verb] : undefined;
-  if (program !== undefined) return program([...(isNamed ? argv : argv.slice(1))]);
-  if (verb === 'portman-engine' || verb === 'engine-child') return undefined;
-  return (life) => dispatch(argv, processWorld(life));
+  const main: Main = program?.([...(isNamed ? argv : argv.slice(1))]) ?? ((life) => dispatch(argv, processWorld(life)));
+  return () => runMain(main);
 }
 
-const main = choose(basename(process.argv0), process.argv.slice(2));
-if (main !== undefined) await runMain(main);
-// Not in a life of its own: the engine ends with its parent, and a Ctrl-C at the terminal is the parent's to hear.
-else process.exit(await (await import('@labmesh/portman/engine-child')).runEngineChild());
+process.exit(await choose(basename(process.argv0), process.argv.slice(2))());

@@ -22,7 +22,13 @@ import { failed, refused, type RunAnswer } from './run-answer.ts';
 import { RunPool } from './run-pool.ts';
 import type { SandboxSettings } from './sandbox-settings.ts';
 
-export type ExecutorParts = { sandbox: Sandbox; settings: SandboxSettings; log: Logger };
+export type ExecutorParts = {
+  sandbox: Sandbox;
+  settings: SandboxSettings;
+  log: Logger;
+  /** Ends what a run left that was killed while it was being made. */
+  sweep?: () => void;
+};
 
 /** Given to those whose runs end with the daemon. */
 class ExecutorStopping extends Error {}
@@ -73,6 +79,7 @@ export class Executor implements AsyncDisposable {
       return answer;
     } catch (error) {
       log.info('run ended', { run: id, exit: 'abandoned' });
+      this.#parts.sweep?.();
       if (gone.aborted || !this.#stopping.signal.aborted) throw error;
       return refused({ id, limits, code: 'EXECUTOR_STOPPING', message: 'the executor ends; nothing was learned' });
     } finally {
