@@ -24,4 +24,9 @@ export const modelCommands: readonly CommandEntry[] = [
     load: async () => any((await import('../commands/usage.ts')).usage),
   },
   { name: 'chat', summary: 'ask a model', load: async () => any((await import('../commands/chat.ts')).chat) },
+  {
+    name: 'ask',
+    summary: 'ask a model, with --verify for a checked answer',
+    load: async () => any((await import('../commands/ask.ts')).ask),
+  },
 ];

@@ -1,0 +1,66 @@
+import { defineOptions } from '@labmesh/kit/options';
+import { verificationLimits } from '@labmesh/wire/verification/verification-block';
+import { askVerified } from '../ask/ask-verified.ts';
+import { converse } from '../ask/converse.ts';
+import { apiOptions, asking, findApi, promptOf } from '../ask/find-api.ts';
+import { CommandError } from '../command-error.ts';
+import { defineCommand } from '../command.ts';
+
+const options = defineOptions({
+  verify: {
+    type: 'boolean',
+    flag: 'verify',
+    help: 'let the arena try several answers, check them and choose one that holds',
+  },
+  variations: {
+    type: 'integer',
+    flag: 'variations',
+    min: 1,
+    max: verificationLimits.variationsMost,
+    placeholder: 'N',
+    help: 'answers to try; with --verify',
+  },
+  suite: { type: 'string', flag: 'suite', placeholder: 'S', help: 'cases that the answer must pass; with --verify' },
+  verifier: {
+    type: 'string',
+    flag: 'verifier',
+    placeholder: 'NAMES',
+    help: 'verifiers by comma; default: those that are switched on; with --verify',
+  },
+  cert: {
+    type: 'string',
+    flag: 'cert',
+    placeholder: 'FILE',
+    help: 'keep the certificate in a file, for labctl cert verify; with --verify',
+  },
+  ...apiOptions,
+});
+
+export const ask = defineCommand({
+  name: 'ask',
+  summary:
+    'Asks a model. With --verify the arena tries variations, checks them and shows each verdict as it comes; the exit ' +
+    'code is 0 valid, 1 invalid, 3 inconclusive, 4 unchecked. The prompt - is read from stdin.',
+  usage: 'labctl ask [--verify [--variations N] [--suite S] [--cert FILE]] [-m MODEL] [--json] "PROMPT"',
+  examples: [
+    'labctl ask "write add"',
+    'labctl ask --verify "Write a Python function add(a, b)."',
+    'labctl ask --verify --suite add --variations 8 --cert add.labcert "Write add(a, b) in Python."',
+  ],
+  options,
+  positionalsMax: 1_000,
+  async run({ values, positionals, world }) {
+    const alone = (['variations', 'suite', 'verifier', 'cert'] as const).find((name) => values[name] !== undefined);
+    if (values.verify !== true && alone !== undefined) {
+      const hint = `labctl ask --verify --${alone} …`;
+      throw new CommandError(`--${alone} goes with --verify`, { hint, exitCode: 2 });
+    }
+    const prompt = await promptOf(positionals, world, 'labctl ask --verify "write add"');
+    const api = findApi(values, world);
+    return asking(api, values.json || values.verify === true, world, async () => {
+      if (values.verify === true) return askVerified(api, prompt, values, world);
+      await converse(api, prompt, values, world);
+      return 0;
+    });
+  },
+});
