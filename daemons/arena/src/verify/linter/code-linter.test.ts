@@ -1,9 +1,11 @@
-import { describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, test } from 'bun:test';
 import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import { makeCandidate } from '../make-candidate.ts';
 import { fakeRunner, stdinOf } from '../runtime/testing/fake-runner.ts';
-import { sandboxMissing, testRunner } from '../runtime/testing/test-runner.ts';
+import { closeTestRunner, sandboxMissing, testRunner } from '../runtime/testing/test-runner.ts';
 import { codeLinter } from './code-linter.ts';
+
+afterAll(closeTestRunner);
 
 const signal = new AbortController().signal;
 const candidate = (answer: string, metadata = {}) => makeCandidate({ messages: [], answer, metadata });

@@ -197,6 +197,9 @@ def weigh(text, n):
     return 0
 `,
   'nested without end': returning('box', 'box = []\nbox.append(box)\n'),
+  'memory without end': returning('len(bytearray(10 ** 10))'),
+  'forks without end': 'import os\ndef weigh(text, n):\n    while True:\n        os.fork()\n',
+  'a full disk': returning('0', "with open('/tmp/full', 'wb') as file:\n    while True: file.write(bytes(1 << 20))\n"),
   'a flood': `def weigh(text, n):\n    return 'PASS' * 1_000_000\n`,
   'no end': 'def weigh(text, n):\n    while True: pass\n',
 };
