@@ -2,6 +2,7 @@ import { attestBench } from './attest.ts';
 import { fleetBench } from './fleet.ts';
 import { relayBench } from './relay.ts';
 import { tunnelBench } from './tunnel.ts';
+import { verifyBench } from './verify.ts';
 
 /** `npm run bench [-- NAME FLAGS]`: every bench by name; relay when none is named. Each gives an exit code. */
 const benches: Record<string, (argv: readonly string[], owned: AsyncDisposableStack) => Promise<number>> = {
@@ -9,6 +10,7 @@ const benches: Record<string, (argv: readonly string[], owned: AsyncDisposableSt
   fleet: fleetBench,
   tunnel: tunnelBench,
   attest: attestBench,
+  verify: verifyBench,
 };
 
 const [first = '', ...rest] = Bun.argv.slice(2);

@@ -121,6 +121,21 @@ describe('the levels', () => {
   });
 });
 
+const hasNetworks = process.getuid?.() === 0 && ['unshare', 'ip'].every((name) => Bun.which(name) !== null);
+test.skipIf(!hasNetworks)(
+  'it does not start on a node of the network plane (needs root, util-linux, iproute2)',
+  async () => {
+    // An interface of a network of its own: nobody else sees it.
+    const words = `ip link set lo name labman0 && exec "$0" --no-install "$1" lab-executor --socket "$2"`;
+    const argv = ['unshare', '-n', 'sh', '-c', words, process.execPath, program, join(root, 'node/x.sock')];
+    const child = Bun.spawn(argv, { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
+    const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    expect([code, out, err]).toEqual([8, '', expect.stringContaining('EXECUTOR_ON_NETWORK_NODE')]);
+    expect(err).toContain('interface labman0');
+    expect(existsSync(join(root, 'node'))).toBe(false);
+  },
+);
+
 describe.skipIf(!isReady('SANDBOX_L1_NAMESPACE'))(`runs at L1 (needs bubblewrap) ${missing}`, () => {
   test('SB2 come back with what they printed, their code and what applied', async () => {
     await using executor = await start();

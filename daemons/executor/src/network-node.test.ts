@@ -44,6 +44,13 @@ test('an interface tells by its name or its mark', async () => {
   expect(await networkNodeSign(signs)).toBe('interface site');
 });
 
+test('an interface of the network we are in counts, whatever /sys was mounted in', async () => {
+  mkdirSync(join(signs.procDir, 'self/net'));
+  const head = 'Inter-|   Receive |  Transmit\n face |bytes    packets|bytes\n';
+  writeFileSync(join(signs.procDir, 'self/net/dev'), `${head}    lo:       0       0\nlabman0:       0       0\n`);
+  expect(await networkNodeSign(signs)).toBe('interface labman0');
+});
+
 test('a hub is no node: its interface has another mark', async () => {
   addInterface('labhub0', 'labmesh:labd\n');
   expect(await networkNodeSign(signs)).toBeUndefined();

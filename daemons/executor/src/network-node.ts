@@ -63,8 +63,10 @@ const link = (path: string): string => {
   }
 };
 
-function interfaceSign(netDir: string): string | undefined {
-  const found = list(netDir).find(
+/** Marks stand in /sys, which shows the network it was mounted in; /proc has the names of the one we are in. */
+function interfaceSign({ netDir, procDir }: NodeSigns): string | undefined {
+  const here = [...read(join(procDir, 'self/net/dev')).matchAll(/^\s*([^\s:]+):/gm)].map(([, name = '']) => name);
+  const found = [...list(netDir), ...here].find(
     (name) => name === interfaceName || read(join(netDir, name, 'ifalias')).trim() === interfaceMark,
   );
   return found === undefined ? undefined : `interface ${found}`;
@@ -104,5 +106,5 @@ async function socketSign(path: string): Promise<string | undefined> {
 
 /** What shows that this machine is a node of the network plane; undefined when nothing does. */
 export async function networkNodeSign(signs: NodeSigns = usualSigns): Promise<string | undefined> {
-  return interfaceSign(signs.netDir) ?? processSign(signs.procDir) ?? (await socketSign(signs.socketPath));
+  return interfaceSign(signs) ?? processSign(signs.procDir) ?? (await socketSign(signs.socketPath));
 }

@@ -33,7 +33,7 @@ test('inits of sandboxes that lost their bwrap, and nothing else', () => {
   expect(findOrphans(base, procDir)).toEqual([201]);
   // Its executor is the init of a container, which orphans fall to: they still have another uid above them.
   add(501, 50, u, '501\t1');
-  expect(findOrphans(base, procDir).toSorted()).toEqual([201, 501]);
+  expect(findOrphans(base, procDir).toSorted((a, b) => a - b)).toEqual([201, 501]);
 });
 
 test('of this machine none is ours by chance', () => {
