@@ -11,7 +11,12 @@ export const candidateLimits = {
   nesting: 64,
 } as const;
 
-export type CandidateFaultCode = 'ANSWER_TOO_LONG' | 'TOO_MANY_BLOCKS' | 'TOO_MANY_TOOL_CALLS' | 'NESTED_TOO_DEEP';
+export type CandidateFaultCode =
+  | 'ANSWER_TOO_LONG'
+  | 'TOO_MANY_BLOCKS'
+  | 'TOO_MANY_TOOL_CALLS'
+  | 'NESTED_TOO_DEEP'
+  | 'TOO_MANY_BRACKETS';
 
 /** The candidate passes a limit: thrown by whoever parses it, and a `failed` verdict of whichever verifier asked. */
 export class CandidateFault extends Error {

@@ -64,17 +64,25 @@ function parse(text: string, unnamed: string | null): CodeBlock[] {
   return blocks;
 }
 
-/** Several verifiers ask for the blocks of one candidate. */
-const parsed = new WeakMap<Candidate, readonly CodeBlock[]>();
+/** Several verifiers ask for the blocks of one candidate; also that it passes a limit is found once. */
+const parsed = new WeakMap<Candidate, readonly CodeBlock[] | CandidateFault>();
+
+function parseOnce(candidate: Candidate): readonly CodeBlock[] | CandidateFault {
+  try {
+    return parse(answerText(candidate), untagged(candidate));
+  } catch (error) {
+    if (error instanceof CandidateFault) return error;
+    throw error;
+  }
+}
 
 /**
  * The code blocks of a candidate's answer, in order; parsed once for each candidate object.
  * @throws CandidateFault ANSWER_TOO_LONG, TOO_MANY_BLOCKS, NESTED_TOO_DEEP: `failed`, and the pipeline says so
  */
 export function codeBlocks(candidate: Candidate): readonly CodeBlock[] {
-  const before = parsed.get(candidate);
-  if (before !== undefined) return before;
-  const blocks = parse(answerText(candidate), untagged(candidate));
+  const blocks = parsed.get(candidate) ?? parseOnce(candidate);
   parsed.set(candidate, blocks);
+  if (blocks instanceof CandidateFault) throw blocks;
   return blocks;
 }

@@ -7,6 +7,7 @@ import { Executor } from '@labmesh/executor/executor';
 import { readSandboxSettings } from '@labmesh/executor/sandbox-settings';
 import { serveExecutor } from '@labmesh/executor/serve-executor';
 import { silentLogger } from '@labmesh/kit/log';
+import type { SandboxJob } from '@labmesh/wire/verification/sandbox';
 import type { Aggregate } from '@labmesh/wire/verification/verdict';
 import { dispatch } from '../../dispatch.ts';
 import { expectGolden } from '../../testing/golden.ts';
@@ -23,11 +24,15 @@ const away = at('none.sock');
 const schema = write('schema.json', { type: 'object', properties: { a: { type: 'number' } } });
 const tools = write('tools.json', [{ type: 'function', function: { name: 'add' } }]);
 
-let stop: () => Promise<void>;
+let stop: () => PromiseLike<void>;
 beforeAll(async () => {
   const { run, levels } = wasmRunner();
   const reports = await levels();
-  const sandbox = { levels: () => reports, run, [Symbol.asyncDispose]: async () => {} };
+  const sandbox = {
+    levels: () => reports,
+    run: (job: SandboxJob, _id: string, signal?: AbortSignal) => run(job, signal),
+    [Symbol.asyncDispose]: async () => {},
+  };
   const settings = { ...readSandboxSettings(undefined), minLevel: 'L0' as const };
   const server = await serveExecutor(socket, new Executor({ sandbox, settings, log: silentLogger }), silentLogger);
   stop = () => server[Symbol.asyncDispose]();

@@ -1,8 +1,9 @@
 /** Objects and arrays that stand in running text (extract_inline). */
-import { candidateLimits } from '../candidate-fault.ts';
+import { CandidateFault, candidateLimits } from '../candidate-fault.ts';
+import { readJson } from './json-text.ts';
 
 /** Characters that are looked at altogether: each opening bracket may be tried to the end of the text. */
-const scanMost = 1_000_000;
+const scanMost = 5_000_000;
 
 type Scan = { left: number };
 
@@ -26,7 +27,11 @@ function closing(text: string, start: number, scan: Scan): number | undefined {
 
 export type InlineJson = { value: unknown; line: number };
 
-/** The outermost objects and arrays of a text that are JSON, at most as many as blocks; other brackets are prose. */
+/**
+ * The outermost objects and arrays of a text that are JSON; other brackets are prose. Nothing is left out silently:
+ * what could hide JSON behind it is a fault.
+ * @throws CandidateFault TOO_MANY_BLOCKS, TOO_MANY_BRACKETS (brackets that never close, over and over)
+ */
 export function inlineJson(text: string): InlineJson[] {
   const found: InlineJson[] = [];
   const scan: Scan = { left: scanMost };
@@ -34,13 +39,14 @@ export function inlineJson(text: string): InlineJson[] {
     if (text[at] !== '{' && text[at] !== '[') continue;
     const end = closing(text, at, scan);
     if (end === undefined) continue;
-    try {
-      found.push({ value: JSON.parse(text.slice(at, end)), line: text.slice(0, at).split('\n').length });
-    } catch {
-      continue;
+    const json = readJson(text.slice(at, end));
+    if (!('value' in json)) continue;
+    if (found.length === candidateLimits.codeBlocks) {
+      throw new CandidateFault('TOO_MANY_BLOCKS', `the answer has more than ${candidateLimits.codeBlocks} JSON values`);
     }
-    if (found.length === candidateLimits.codeBlocks) break;
+    found.push({ value: json.value, line: text.slice(0, at).split('\n').length });
     at = end - 1;
   }
+  if (scan.left <= 0) throw new CandidateFault('TOO_MANY_BRACKETS', 'too many brackets of the answer never close');
   return found;
 }

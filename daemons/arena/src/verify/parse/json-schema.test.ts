@@ -32,8 +32,8 @@ describe('which JSON is looked at (V7, V9)', () => {
     expect(await verdictOf(sampleCandidate(fence('{"a":')))).toMatchObject({
       status: 'failed',
       code: 'JSON_INVALID',
-      message: 'block 0 (line 1) is no JSON',
-      details: { failures: [{ block_index: 0, line: 1, error: 'is no JSON' }] },
+      message: 'block 0 (line 1) is no JSON: not JSON',
+      details: { failures: [{ block_index: 0, line: 1, error: 'not JSON' }] },
     });
     expect(await verdictOf(sampleCandidate('```\n{"a":\n```'))).toMatchObject({ status: 'skipped' });
     const expectedSchema = { type: 'object' };
@@ -55,8 +55,13 @@ describe('which JSON is looked at (V7, V9)', () => {
     });
     expect(await inline('see [1] there')).toMatchObject({ status: 'failed' });
     expect(await inline('{"a":1} and more')).toMatchObject({ status: 'passed' });
-    expect(await inline(`x ${'{"'.repeat(40_000)}`)).toMatchObject({ status: 'skipped' });
+    expect(await inline(`x ${'{"'.repeat(49_000)}`)).toMatchObject({ code: 'TOO_MANY_BRACKETS' });
     expect(await inline('{'.repeat(90_000))).toMatchObject({ code: 'NESTED_TOO_DEEP' });
+  });
+  test('what parsers read differently is no JSON', async () => {
+    for (const text of ['{"a":1,"a":"x"}', '{"a":1,"\\u0061":2}', '["\\ud800"]', '[1e999]']) {
+      expect(await against({}, text)).toMatchObject({ status: 'failed', code: 'JSON_INVALID' });
+    }
   });
   test('schemas.default is used when the request has none', async () => {
     const config = { schemas: { default: { type: 'array' } } };

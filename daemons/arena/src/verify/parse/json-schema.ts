@@ -96,7 +96,7 @@ export const jsonSchema = defineVerifier<Config>({
     if (first !== undefined) {
       return {
         status: 'failed',
-        message: `${place(first.piece)} ${first.error}`,
+        message: `${place(first.piece)} is no JSON: ${first.error}`,
         details: { failures: broken.map(({ piece, error }) => ({ ...where(piece), error })) },
         code: 'JSON_INVALID',
       };

@@ -1,4 +1,6 @@
-/** JSON as a model wrote it. Parsed by the runtime's own parser; only bounds are added. */
+/** JSON as a model wrote it. The runtime's own parser reads it; what other parsers read differently is refused. */
+import { AttestRefused } from '@labmesh/attest/attest-refused';
+import { parseJson } from '@labmesh/attest/json/parse-json';
 import { CandidateFault, candidateLimits } from '../candidate-fault.ts';
 
 /** Deepest nesting of arrays and objects, brackets in strings left out; one pass, whatever the text is. */
@@ -21,16 +23,19 @@ export function jsonDepth(text: string): number {
 export type JsonText = { value: unknown } | { problem: string };
 
 /**
- * The value of a JSON text, or why it is none, without a word of the text.
+ * The value of a JSON text, or why it is none, without a word of the text. A key that stands twice is no JSON here: the
+ * client's parser may take the one that was not checked.
  * @throws CandidateFault NESTED_TOO_DEEP
  */
 export function readJson(text: string): JsonText {
   if (jsonDepth(text) > candidateLimits.nesting) {
     throw new CandidateFault('NESTED_TOO_DEEP', `JSON is nested deeper than ${candidateLimits.nesting}`);
   }
+  if (text.trim() === '') return { problem: 'it is empty' };
   try {
-    return { value: JSON.parse(text) };
-  } catch {
-    return { problem: text.trim() === '' ? 'is empty' : 'is no JSON' };
+    return { value: parseJson(new TextEncoder().encode(text)) };
+  } catch (error) {
+    if (error instanceof AttestRefused) return { problem: error.message };
+    throw error;
   }
 }

@@ -24,6 +24,7 @@ function reading({ exit, stdout, level, error }: SandboxResult): SchemaMeeting {
   const timeout = failed('SCHEMA_TIMEOUT', `the schema's check took too long (a pattern may take ${patternMs} ms)`);
   if (outOfTime.includes(exit)) return timeout;
   if (exit !== 'ok') return failed(error?.code ?? 'SANDBOX_ERROR', `the check could not run (${exit})`);
+  if (level === null) return failed('SANDBOX_ERROR', 'the check ran at no level');
   let parsed: unknown;
   try {
     parsed = JSON.parse(Buffer.from(stdout, 'base64').toString());

@@ -1,7 +1,7 @@
 /** From what a verifier found to the verdict: who said it, bounded, fit to be hashed and signed (V1, V2). */
 import { canonicalBytes, canonicalJson } from '@labmesh/attest/json/canonical-json';
 import { sha256Hex } from '@labmesh/attest/sha256';
-import type { Verdict } from '@labmesh/wire/verification/verdict';
+import { type Verdict, verdictStatuses } from '@labmesh/wire/verification/verdict';
 import type { Finding, Verifier } from '../../contract/verifier.ts';
 
 export const verdictLimits = { messageChars: 2000, detailsBytes: 32 * 1024, grants: 16 } as const;
@@ -42,9 +42,10 @@ function modifierOf({ status, scoreModifier = 1 }: Finding): number {
   return Math.min(1, Math.max(0, scoreModifier));
 }
 
-/** @throws RangeError for a score that is no number */
+/** @throws RangeError, TypeError for a finding that is none: a score that is no number, another status */
 export function verdictOf(active: ActiveVerifier, finding: Finding, durationMs: number): Verdict {
   const { verifier, digest, hard } = active;
+  if (!verdictStatuses.includes(finding.status)) throw new RangeError('the status is none');
   const grants = finding.status === 'passed' ? (finding.grants ?? []).slice(0, verdictLimits.grants) : [];
   return {
     status: finding.status,

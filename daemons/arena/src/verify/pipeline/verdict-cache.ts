@@ -26,12 +26,13 @@ export function createVerdictCache(clock: Clock, keepMs: number, most: number = 
       if (entry.until <= clock.now()) return undefined;
       // Last again in the order of use.
       entries.set(key, entry);
-      return entry.verdict;
+      return structuredClone(entry.verdict);
     },
     put: (key, verdict) => {
       if (verdict.status === 'error' || keepMs <= 0) return;
       entries.delete(key);
-      entries.set(key, { verdict, until: clock.now() + keepMs });
+      // A copy on both ways: who holds a verdict may change it, and must not change that of another run.
+      entries.set(key, { verdict: structuredClone(verdict), until: clock.now() + keepMs });
       const oldest = entries.keys().next();
       if (entries.size > most && oldest.done === false) entries.delete(oldest.value);
     },

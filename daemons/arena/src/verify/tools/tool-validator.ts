@@ -25,6 +25,8 @@ type Config = z.infer<typeof configSchema>;
 type Checked = { index: number; name: string; args: Readonly<Record<string, unknown>>; tool: KnownTool | undefined };
 type Fault = { index: number; name: string; code: string; error: string };
 
+/** Tools that an unknown name is compared with. */
+const hintsMost = 64;
 const nameCharsMost = 64;
 const shownName = (name: string) => name.slice(0, nameCharsMost).toWellFormed();
 
@@ -38,10 +40,10 @@ function checkCall(
   if (name === '') return fault('TOOL_NAME_MISSING', 'has no name');
   const tool = tools.get(name);
   if (tool === undefined && !config.allow_unknown_tools) {
-    return fault('TOOL_UNKNOWN', `names an unknown tool${didYouMean(name, tools.keys())}`);
+    return fault('TOOL_UNKNOWN', `names an unknown tool${didYouMean(name, tools.keys().take(hintsMost))}`);
   }
   const json = readJson(text);
-  if ('problem' in json) return fault('TOOL_ARGUMENTS_BAD', `has arguments that are no JSON`);
+  if ('problem' in json) return fault('TOOL_ARGUMENTS_BAD', `has arguments that are no JSON: ${json.problem}`);
   const { value } = json;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return fault('TOOL_ARGUMENTS_BAD', 'has arguments that are no JSON object');
