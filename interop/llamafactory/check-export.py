@@ -58,7 +58,7 @@ def check_tools(row):
     return len(calls)
 
 
-for name in sorted(os.listdir(folder)):
+for name in sorted(one for one in os.listdir(folder) if not one.startswith(".")):
     place = os.path.join(folder, name)
     manifest = json.load(open(os.path.join(place, "manifest.json")))
     rows_of = {one["name"]: one["rows"] for one in manifest["files"]}

@@ -1,7 +1,7 @@
 /** Every command of labctl, loaded one at a time. The order is the order of help. */
 import type { CommandEntry, CommandGroup } from './command.ts';
 import { arenaCommands } from './table/arena-commands.ts';
-import { datasetCommands } from './table/dataset-commands.ts';
+import { datasetCommands } from './table/verification/dataset-commands.ts';
 import { fleetAgentCommands } from './table/fleet-agent-commands.ts';
 import { fleetNodeCommands } from './table/fleet-node-commands.ts';
 import { fleetPeopleCommands } from './table/fleet-people-commands.ts';

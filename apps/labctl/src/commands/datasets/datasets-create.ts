@@ -16,6 +16,10 @@ const someOf = <T>(given: T[]): T[] | undefined => (given.length === 0 ? undefin
 
 type Wanted = z.input<typeof createDatasetSchema>;
 
+/**
+ * PD3. The arena chooses: filters go over as they were given, and what was left out of them is its default. Exit code 8
+ * when no pair fits, or as many versions are kept as may be.
+ */
 export const datasetsCreate = defineCommand({
   name: 'datasets create',
   summary:

@@ -4,7 +4,7 @@ import { exportFormats } from '@labmesh/wire/verification/preference';
 import { apiOptions, findApi } from '../../client/api-access.ts';
 import { parseJson } from '../../client/api-error.ts';
 import { ArenaClient } from '../../client/arena-client.ts';
-import { readLines } from '../../client/read-lines.ts';
+import { readLines } from '../../datasets/read-lines.ts';
 import { defineCommand, type World } from '../../command.ts';
 import { CommandError } from '../../command-error.ts';
 import { jsonOption } from '../../common-options.ts';
@@ -46,6 +46,10 @@ async function receive(body: AsyncIterable<Uint8Array>, folder: ExportFolder, wo
   throw new CommandError('the export broke off', { hint: 'nothing was written; run the command again' });
 }
 
+/**
+ * PD4, PD5. The arena writes rows, this writes files: it sees to count and checksums before the folder takes its name. Exit
+ * codes: 4 without the tenant's consent, 8 when the folder is there already or the version is tainted.
+ */
 export const datasetsExport = defineCommand({
   name: 'datasets export',
   summary:

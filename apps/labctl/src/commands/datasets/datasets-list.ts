@@ -6,6 +6,7 @@ import { jsonOption } from '../../common-options.ts';
 import { moreText, pageOptions, queryOf } from '../../datasets/page-options.ts';
 import { renderTable } from '../../terminal/table.ts';
 
+/** Newest first, a page at a time: a script follows `nextCursor`. What is tainted stays listed, so that nobody wonders. */
 export const datasetsList = defineCommand({
   name: 'datasets list',
   summary: 'Lists the versions of preference data of the tenant that the API key belongs to, newest first.',

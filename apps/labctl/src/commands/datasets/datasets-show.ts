@@ -7,6 +7,7 @@ import { datasetFields } from '../../datasets/dataset-fields.ts';
 import { readDatasetRef } from '../../datasets/dataset-ref.ts';
 import { renderFields } from '../../output/result.ts';
 
+/** The digest and the place in the log are what others compare an export with. */
 export const datasetsShow = defineCommand({
   name: 'datasets show',
   summary: 'Shows one version of preference data: what it was made from, its digest, and whether it is still whole.',

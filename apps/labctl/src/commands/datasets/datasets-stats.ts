@@ -5,6 +5,7 @@ import { defineCommand } from '../../command.ts';
 import { jsonOption } from '../../common-options.ts';
 import { renderFields } from '../../output/result.ts';
 
+/** Figures of the tenant alone; what is not known is shown as a dash, never as 0. */
 export const datasetsStats = defineCommand({
   name: 'datasets stats',
   summary: 'Counts the preference pairs of the tenant by quality and source.',

@@ -7,6 +7,7 @@ import { jsonOption } from '../../common-options.ts';
 import { moreText, pageOptions, queryOf } from '../../datasets/page-options.ts';
 import { renderTable } from '../../terminal/table.ts';
 
+/** Which pairs there are, not what is in them: a terminal's history is no place for prompts. */
 export const datasetsTriplets = defineCommand({
   name: 'datasets triplets',
   summary: 'Lists the preference pairs of the tenant, without their texts.',

@@ -6,6 +6,7 @@ export class LinesError extends Error {
 /** The lines of a stream of UTF-8, without their ends; empty ones are left out. @throws LinesError above `bytesMost` */
 export async function* readLines(body: AsyncIterable<Uint8Array>, bytesMost: number): AsyncGenerator<string> {
   const decoder = new TextDecoder();
+  // Bytes, not text: a character may be cut in two.
   let open: Uint8Array[] = [];
   let size = 0;
   const take = () => {

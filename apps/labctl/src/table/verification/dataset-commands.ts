@@ -1,0 +1,36 @@
+import type { CommandEntry } from '../../command.ts';
+import { anyCommand as any } from '../any-command.ts';
+
+/** What runs of the arena taught, as data to train with. Pairs are made by runs alone: no verb adds one. */
+export const datasetCommands: readonly CommandEntry[] = [
+  {
+    name: 'datasets list',
+    summary: 'list versions of preference data',
+    load: async () => any((await import('../../commands/datasets/datasets-list.ts')).datasetsList),
+  },
+  {
+    name: 'datasets show',
+    summary: 'show a version',
+    load: async () => any((await import('../../commands/datasets/datasets-show.ts')).datasetsShow),
+  },
+  {
+    name: 'datasets create',
+    summary: 'freeze pairs into a version',
+    load: async () => any((await import('../../commands/datasets/datasets-create.ts')).datasetsCreate),
+  },
+  {
+    name: 'datasets export',
+    summary: 'write a version for a trainer',
+    load: async () => any((await import('../../commands/datasets/datasets-export.ts')).datasetsExport),
+  },
+  {
+    name: 'datasets stats',
+    summary: 'count the preference pairs',
+    load: async () => any((await import('../../commands/datasets/datasets-stats.ts')).datasetsStats),
+  },
+  {
+    name: 'datasets triplets',
+    summary: 'list the preference pairs',
+    load: async () => any((await import('../../commands/datasets/datasets-triplets.ts')).datasetsTriplets),
+  },
+];
