@@ -26,7 +26,8 @@ export function readJob(bytes: Uint8Array): SandboxJob | { fault: RunAnswer } {
   const parsed = sandboxJobSchema.safeParse(parseJson(new TextDecoder().decode(bytes)));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    const path = issue?.path.join('.').slice(0, 100) ?? '';
+    // Names of variables are the job's own; all other names are of the contract.
+    const path = issue?.path[0] === 'env' ? 'env' : (issue?.path.join('.') ?? '');
     const what = issue?.code === 'unrecognized_keys' ? 'has a key that is not known' : (issue?.message ?? 'is wrong');
     const message = `${path === '' ? 'the job' : path}: ${what}`;
     return { fault: refused({ code: 'JOB_INVALID', message }) };

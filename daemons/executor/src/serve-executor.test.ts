@@ -135,6 +135,7 @@ describe('what comes in', () => {
       ['[]', 'the job'],
       [JSON.stringify({ ...job(), [secret]: 1 }), 'the job: has a key that is not known'],
       [JSON.stringify(none), 'argv'],
+      [JSON.stringify(job({ env: { [`${secret}!`]: '' } })), 'env: '],
       [JSON.stringify(job({ files: [{ path: `../${secret}`, content: '' }] })), 'files.0.path'],
       [JSON.stringify(job({ limits: { wallMs: 10_000_000 } })), 'limits.wallMs'],
     ] as const) {
