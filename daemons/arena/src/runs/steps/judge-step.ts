@@ -20,6 +20,8 @@ import { keepsTexts } from '../run-settings.ts';
 /** More rounds than any method has for 16 entrants. */
 const roundsMost = 256;
 const compositeFloor = -10;
+/** Of one run; each is one call of a judge at a time. */
+const matchesAtOnce = 4;
 
 /** One of each distinct answer, as it stands at the end. */
 export type Player = { original: StoredCandidate; final: StoredCandidate };
@@ -153,6 +155,25 @@ class Tournament {
   }
 }
 
+/** So many workers take items in turn; none begins another after the first error, which is thrown when all have ended. */
+async function sideBySide<T>(items: readonly T[], most: number, work: (item: T) => Promise<void>): Promise<void> {
+  const line = [...items];
+  let failed = false;
+  const worker = async () => {
+    for (let item = line.shift(); item !== undefined && !failed; item = line.shift()) {
+      try {
+        await work(item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: most }, worker));
+  const first = results.find((result) => result.status === 'rejected');
+  if (first !== undefined) throw first.reason;
+}
+
 type Played = { ranking: Ranking; matches: FinishedMatch[] } | { warning: string };
 
 async function playAll(live: LiveRun, input: Omit<TournamentInput, 'played'>, field: Tournament): Promise<Played> {
@@ -162,18 +183,12 @@ async function playAll(live: LiveRun, input: Omit<TournamentInput, 'played'>, fi
     const matches = () => played.map((one) => ({ ...one, a: field.indexOf(one.a), b: field.indexOf(one.b) }));
     if (step.state === 'done') return { ranking: step.ranking, matches: matches() };
     if (step.state === 'inconclusive') return { warning: `${step.voided} of ${step.of} matches were void` };
-    const results = await Promise.allSettled(
-      step.next.map(async (match) => {
-        const result = await field.play(match);
-        const { scoreA, scoreB, winner } = result;
-        live.tell({ event: 'match', a: field.indexOf(match.a), b: field.indexOf(match.b), scoreA, scoreB, winner });
-        return result;
-      }),
-    );
-    for (const result of results) {
-      if (result.status === 'rejected') throw result.reason;
-      played.push(result.value);
-    }
+    await sideBySide(step.next, matchesAtOnce, async (match) => {
+      const result = await field.play(match);
+      played.push(result);
+      const { scoreA, scoreB, winner } = result;
+      live.tell({ event: 'match', a: field.indexOf(match.a), b: field.indexOf(match.b), scoreA, scoreB, winner });
+    });
   }
   throw new BoundPassed('arena.tournament.rounds', roundsMost);
 }
