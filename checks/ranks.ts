@@ -52,6 +52,7 @@ export const folderOrder: Readonly<Record<string, readonly string[]>> = {
     'pairs',
     'tournament',
     'judges',
+    'ratings',
     'generate',
     'verify',
     'suites',
