@@ -120,6 +120,18 @@ describe('hostile answers', () => {
   });
 });
 
+test('of a long conversation the end is shown', () => {
+  const a = judged('one');
+  const messages = [
+    { role: 'user', content: 'x'.repeat(90_000) },
+    { role: 'user', content: 'Which one?' },
+  ];
+  const long = { ...a, candidate: { ...a.candidate, messages } };
+  const { task } = readShown({ messages: judgeMessages('', nonceOf(secret, long, a), long, a) });
+  expect(task).toHaveLength(shownCharsMost);
+  expect(task).toEndWith('x\n\n[user]\nWhich one?');
+});
+
 test('parts, null and tool calls are text', () => {
   const call = { type: 'function', function: { name: 'f', arguments: '{}' } };
   expect(messageText({ role: 'assistant', content: null })).toBe('');

@@ -64,8 +64,12 @@ const quoted = (tag: string, nonce: string, text: string) => {
   return `<${tag}-${nonce}${length}>\n${shown}\n</${tag}-${nonce}>`;
 };
 
+/** The end of a long conversation: what was asked stands there. */
 const taskText = (messages: readonly ChatMessage[]) =>
-  messages.map((message) => `[${message.role}]\n${messageText(message)}`).join('\n\n');
+  messages
+    .map((message) => `[${message.role}]\n${messageText(message)}`)
+    .join('\n\n')
+    .slice(-shownCharsMost);
 
 /** The conversation of one comparison; `first` is Agent_A. */
 export function judgeMessages(instructions: string, nonce: string, first: Judged, second: Judged): ChatMessage[] {

@@ -1,4 +1,4 @@
-/** Sums of one pair of players, by number. Counts may be parts: human votes carry a weight (AR17). */
+/** Sums of one pair of players, by number. */
 export type Battle = { a: number; b: number; winsA: number; winsB: number; ties: number };
 
 export type Fit = {
@@ -8,29 +8,81 @@ export type Fit = {
 };
 
 const turnsMost = 10_000;
-const closeEnough = 1e-10;
+const closeEnough = 1e-9;
+
+/** Wins per player and games per pair (players x players), with the virtual draw. */
+export type Sums = { wins: Float64Array; games: Float64Array };
+
+export function sumsOf(players: number, battles: Iterable<Battle>): Sums {
+  const wins = new Float64Array(players).fill(0.5);
+  const games = new Float64Array(players * players);
+  for (const { a, b, winsA, winsB, ties } of battles) {
+    addGames({ wins, games }, a, b, winsA + ties / 2, winsB + ties / 2);
+  }
+  return { wins, games };
+}
+
+/** Adds what two players won against each other, draws as halves. */
+export function addGames({ wins, games }: Sums, a: number, b: number, wonA: number, wonB: number): void {
+  const players = wins.length;
+  wins[a] = (wins[a] as number) + wonA;
+  wins[b] = (wins[b] as number) + wonB;
+  games[a * players + b] = (games[a * players + b] as number) + wonA + wonB;
+  games[b * players + a] = (games[b * players + a] as number) + wonA + wonB;
+}
 
 /**
  * Bradley-Terry strengths by minorize-maximize (Hunter 2004) over sums: its cost depends on the players, not on how often
  * they met. Ties are half a win each, and one virtual draw with a player of strength 1 keeps who won all, or never met
- * the others, at a finite place (AR15).
+ * the others, at a finite place (AR15). `from`: logits to start at.
  */
-export function bradleyTerry(players: number, battles: readonly Battle[], from?: readonly number[]): Fit {
-  const wins = new Float64Array(players).fill(0.5);
-  const games = new Float64Array(players * players);
-  for (const { a, b, winsA, winsB, ties } of battles) {
-    const met = winsA + winsB + ties;
-    wins[a] = (wins[a] ?? 0) + winsA + ties / 2;
-    wins[b] = (wins[b] ?? 0) + winsB + ties / 2;
-    games[a * players + b] = (games[a * players + b] ?? 0) + met;
-    games[b * players + a] = (games[b * players + a] ?? 0) + met;
-  }
+export function bradleyTerry(players: number, battles: Iterable<Battle>, from?: readonly number[]): Fit {
+  return fitSums(sumsOf(players, battles), from);
+}
+
+/** The same over sums; `close`: largest relative change of a strength at which it ends. */
+export function fitSums({ wins, games }: Sums, from?: readonly number[], close = closeEnough): Fit {
+  const players = wins.length;
   const strengths = Float64Array.from({ length: players }, (_, player) => Math.exp(from?.[player] ?? 0));
+  const groups = groupsOf(games, players);
   let converged = players === 0;
   for (let turn = 0; turn < turnsMost && !converged; turn++) {
-    converged = improve(strengths, wins, games) < closeEnough;
+    converged = improve(strengths, wins, games) < close;
+    for (const group of groups) level(strengths, group);
   }
   return { logits: centred(strengths), converged };
+}
+
+/** Players that met each other, directly or by others. */
+function groupsOf(games: Float64Array, players: number): number[][] {
+  const free = new Set(Array.from({ length: players }, (_, player) => player));
+  return [...free].flatMap((first) => {
+    if (!free.delete(first)) return [];
+    const group = [first];
+    for (const player of group) {
+      for (const other of free) {
+        if ((games[player * players + other] as number) === 0) continue;
+        free.delete(other);
+        group.push(other);
+      }
+    }
+    return [group];
+  });
+}
+
+/**
+ * Only the virtual draws say where a group as a whole stands, and many games make that a matter of many turns. But it is
+ * known: what the group wins of them is half of them. A Newton step goes there, and changes nothing inside.
+ */
+function level(strengths: Float64Array, group: readonly number[]): void {
+  let [surplus, slope] = [0, 0];
+  for (const player of group) {
+    const p = 1 / (1 + 1 / (strengths[player] as number));
+    surplus += 0.5 - p;
+    slope += p * (1 - p);
+  }
+  const by = Math.exp(Math.max(-1, Math.min(1, surplus / slope)));
+  for (const player of group) strengths[player] = (strengths[player] as number) * by;
 }
 
 /** One turn, each player in the light of the newest of the others; gives the largest relative change. */
