@@ -1,7 +1,7 @@
 /** The suites of the tiny model's tasks: its right answers pass, every other task's answer does not. */
 import { afterAll, describe, expect, test } from 'bun:test';
-import { checkAnswer } from '@labmesh/arena/verify/runtime/testing/check-code';
-import { closeTestRunner, sandboxMissing } from '@labmesh/arena/verify/runtime/testing/test-runner';
+import { checkAnswer } from '@labmesh/arena/verify/testing/check-code';
+import { closeTestRunner, sandboxMissing } from '@labmesh/arena/verify/testing/test-runner';
 import { parseSuite, suiteBytes, hiddenCases } from '@labmesh/arena/suites/parse-suite';
 import { tinyAnswer, tinyPrompts, tinySuite, tinyTasks } from './tiny-tasks.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import { makeCandidate } from '../make-candidate.ts';
-import { fakeRunner, stdinOf } from '../runtime/testing/fake-runner.ts';
-import { closeTestRunner, sandboxMissing, testRunner } from '../runtime/testing/test-runner.ts';
+import { fakeRunner, stdinOf } from '../testing/fake-runner.ts';
+import { closeTestRunner, sandboxMissing, testRunner } from '../testing/test-runner.ts';
 import { codeLinter } from './code-linter.ts';
 
 afterAll(closeTestRunner);

@@ -9,8 +9,8 @@ import { z } from 'zod';
 import type { Candidate } from '../../contract/candidate.ts';
 import type { Finding, Verifier, VerifierContext } from '../../contract/verifier.ts';
 import { CandidateFault } from '../candidate-fault.ts';
-import { answerCode, type CodePiece } from '../runtime/answer-code.ts';
-import { lowest } from '../runtime/lowest.ts';
+import { answerCode, type CodePiece } from '../programs/answer-code.ts';
+import { lowest } from '../programs/lowest.ts';
 import { lintBlocks, type LintResult, type LintTask } from './lint-blocks.ts';
 import { lintMinLevel, lintToolOf, lintTools } from './lint-tools.ts';
 

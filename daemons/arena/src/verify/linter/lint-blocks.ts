@@ -3,8 +3,8 @@
  * alone: when it does so again it is to blame, and the others go on without it.
  */
 import type { SandboxLevel, SandboxRunner } from '@labmesh/wire/verification/sandbox';
-import { jobExit } from '../runtime/job-exit.ts';
-import { lowest } from '../runtime/lowest.ts';
+import { jobExit } from '../programs/job-exit.ts';
+import { lowest } from '../programs/lowest.ts';
 import { type LintBlock, lintMinLevel, type LintRecord, type LintTool } from './lint-tools.ts';
 
 export type LintTask = LintBlock & { candidate: number };

@@ -1,7 +1,7 @@
 /** Which parser reads which language, how its job looks and what came back. */
 import type { SandboxJobInput, SandboxLevel } from '@labmesh/wire/verification/sandbox';
 import { z } from 'zod';
-import { base64, jobFiles, startBash, startBun, startPython } from '../runtime/interpreters.ts';
+import { base64, jobFiles, startBash, startBun, startPython } from '../programs/interpreters.ts';
 import { bashLint, bunLint, pythonLint } from './lint-scripts.ts';
 
 export type LintBlock = { language: string; code: string };

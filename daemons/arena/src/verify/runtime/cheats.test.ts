@@ -1,11 +1,11 @@
 /** Verification AC3, SB20: nothing of the cheat corpus is accepted; each fails, by its own fault. */
 import { afterAll, describe, expect, test } from 'bun:test';
 import type { Suite } from '@labmesh/wire/verification/suite';
-import { bashCheats, javascriptCheats } from './testing/other-cheats.ts';
-import { cheatSuite, honestWeigh } from './testing/cheat-task.ts';
-import { pythonCheats } from './testing/python-cheats.ts';
-import { checkCode } from './testing/check-code.ts';
-import { closeTestRunner, sandboxMissing } from './testing/test-runner.ts';
+import { bashCheats, javascriptCheats } from '../testing/other-cheats.ts';
+import { cheatSuite, honestWeigh } from '../testing/cheat-task.ts';
+import { pythonCheats } from '../testing/python-cheats.ts';
+import { checkCode } from '../testing/check-code.ts';
+import { closeTestRunner, sandboxMissing } from '../testing/test-runner.ts';
 
 afterAll(closeTestRunner);
 

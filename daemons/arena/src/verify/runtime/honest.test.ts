@@ -2,10 +2,10 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import type { Suite } from '@labmesh/wire/verification/suite';
 import { asSuite } from '../../suites/parse-suite.ts';
-import { checkAnswer } from './testing/check-code.ts';
-import { honestBash, honestJavascript, honestTypescript } from './testing/honest-others.ts';
-import { honestPython, type HonestTask } from './testing/honest-python.ts';
-import { closeTestRunner, sandboxMissing } from './testing/test-runner.ts';
+import { checkAnswer } from '../testing/check-code.ts';
+import { honestBash, honestJavascript, honestTypescript } from '../testing/honest-others.ts';
+import { honestPython, type HonestTask } from '../testing/honest-python.ts';
+import { closeTestRunner, sandboxMissing } from '../testing/test-runner.ts';
 
 afterAll(closeTestRunner);
 

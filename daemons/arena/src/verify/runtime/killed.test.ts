@@ -1,9 +1,9 @@
 /** Verification AC3: whoever kills a sandbox on the way gets an error, neither failed nor passed. */
 import { afterAll, describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
-import { checkCode } from './testing/check-code.ts';
-import { cheatSuite } from './testing/cheat-task.ts';
-import { closeTestRunner, sandboxMissing } from './testing/test-runner.ts';
+import { checkCode } from '../testing/check-code.ts';
+import { cheatSuite } from '../testing/cheat-task.ts';
+import { closeTestRunner, sandboxMissing } from '../testing/test-runner.ts';
 
 afterAll(closeTestRunner);
 

@@ -5,15 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import type { SandboxJobInput, SandboxLevel, SandboxResult } from '@labmesh/wire/verification/sandbox';
 import { z } from 'zod';
-import { base64, jobFiles, startBunTest, startPython } from './interpreters.ts';
-import { jobExit } from './job-exit.ts';
+import { base64, jobFiles, junitReport, startBunTest, startPython } from '../programs/interpreters.ts';
+import { jobExit } from '../programs/job-exit.ts';
 import { pythonTests } from './python-tests.ts';
-import type { Program } from './program.ts';
-import { readAnswer } from './read-answer.ts';
-import { jobLimits, runtimeMinLevel } from './runtime-config.ts';
-import type { RunAsk } from './run-program.ts';
-
-export const junitReport = 'junit.xml';
+import type { Program } from '../programs/program.ts';
+import { readAnswer } from '../cases/read-answer.ts';
+import { jobLimits, runtimeMinLevel, type RunAsk } from '../programs/runtime-config.ts';
 
 export type TestCounts = { tool: string; passed: number; total: number };
 export type OwnTests =
@@ -55,7 +52,7 @@ function testJob(program: Program, code: string, nonce: string): Omit<SandboxJob
   }
   const file = program.file.replace(/^answer\./, 'answer.test.');
   return {
-    ...startBunTest(file, junitReport),
+    ...startBunTest(file),
     files: jobFiles([{ path: file, content: code }]),
     collect: [junitReport],
   };

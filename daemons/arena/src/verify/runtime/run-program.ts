@@ -1,11 +1,10 @@
 /** The `run` grade: the program by itself, without input, ends with exit code 0. */
 import { sha256Hex } from '@labmesh/attest/sha256';
-import type { SandboxJobInput, SandboxLevel, SandboxResult, SandboxRunner } from '@labmesh/wire/verification/sandbox';
-import { jobFiles, startBash, startBun, startBunTest, startPython } from './interpreters.ts';
-import { endText, jobExit } from './job-exit.ts';
-import { junitReport } from './own-tests.ts';
-import type { Program } from './program.ts';
-import { jobLimits, type RuntimeConfig, runtimeMinLevel } from './runtime-config.ts';
+import type { SandboxJobInput, SandboxLevel, SandboxResult } from '@labmesh/wire/verification/sandbox';
+import { jobFiles, startBash, startBun, startBunTest, startPython } from '../programs/interpreters.ts';
+import { endText, jobExit } from '../programs/job-exit.ts';
+import type { Program } from '../programs/program.ts';
+import { jobLimits, type RunAsk, type RuntimeConfig, runtimeMinLevel } from '../programs/runtime-config.ts';
 
 /** As certificates show it (BR3); hashes are SHA-256 in hex. */
 export type Execution = {
@@ -33,12 +32,10 @@ export type ProgramRun =
     }
   | { kind: 'error'; code: string; message: string };
 
-export type RunAsk = { config: RuntimeConfig; runner: SandboxRunner; signal: AbortSignal };
-
 const start = ({ runtime, file, onlyTests }: Program) => {
   if (runtime === 'python') return startPython(file);
   if (runtime === 'bash') return startBash(file);
-  return onlyTests ? startBunTest(file, junitReport) : startBun(file);
+  return onlyTests ? startBunTest(file) : startBun(file);
 };
 
 /** Bun finds tests by the name of their file. */

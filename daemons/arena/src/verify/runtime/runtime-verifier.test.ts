@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'bun:test';
 import { type SandboxJobInput, sandboxExits } from '@labmesh/wire/verification/sandbox';
 import { asSuite, suiteBytes } from '../../suites/parse-suite.ts';
-import { denyListNotes } from './deny-list.ts';
-import { shuffled } from './hidden-cases.ts';
+import { denyListNotes } from '../programs/deny-list.ts';
+import { shuffled } from '../cases/hidden-cases.ts';
 import { junitCounts } from './own-tests.ts';
-import { checkAnswer, checkCode, fenced } from './testing/check-code.ts';
-import { answering, fakeRunner, stdinOf } from './testing/fake-runner.ts';
-import { honestPython } from './testing/honest-python.ts';
+import { checkAnswer, checkCode, fenced } from '../testing/check-code.ts';
+import { answering, fakeRunner, stdinOf } from '../testing/fake-runner.ts';
+import { honestPython } from '../testing/honest-python.ts';
 
 const python = 'def f(x):\n    return x\n';
 const suiteOf = (cases: readonly { args: unknown[]; expect: unknown; visible?: boolean }[], language = 'python') =>

@@ -9,14 +9,14 @@ import type { SandboxLevel } from '@labmesh/wire/verification/sandbox';
 import type { Candidate } from '../../contract/candidate.ts';
 import type { Finding, Verifier, VerifierContext } from '../../contract/verifier.ts';
 import { hiddenCases } from '../../suites/parse-suite.ts';
-import { casesFinding } from './cases-finding.ts';
-import { denyListNotes } from './deny-list.ts';
-import { runCases } from './hidden-cases.ts';
-import { lowest } from './lowest.ts';
+import { casesFinding } from '../cases/cases-finding.ts';
+import { denyListNotes } from '../programs/deny-list.ts';
+import { runCases } from '../cases/hidden-cases.ts';
+import { lowest } from '../programs/lowest.ts';
 import { type OwnTests, runOwnTests } from './own-tests.ts';
-import { type Program, programsOf } from './program.ts';
+import { type Program, programsOf } from '../programs/program.ts';
 import { codeHash, type Execution, type ProgramRun, runProgram } from './run-program.ts';
-import { type RuntimeConfig, runtimeConfigSchema, runtimeMinLevel, shownLimits } from './runtime-config.ts';
+import { type RuntimeConfig, runtimeConfigSchema, runtimeMinLevel, shownLimits } from '../programs/runtime-config.ts';
 
 type Context = VerifierContext<RuntimeConfig>;
 

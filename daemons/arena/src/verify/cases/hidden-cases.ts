@@ -11,10 +11,10 @@ import type { SandboxLevel, SandboxResult, SandboxRunner } from '@labmesh/wire/v
 import type { Suite } from '@labmesh/wire/verification/suite';
 import { caseJob, inputOf } from './case-job.ts';
 import { compareValues } from './compare-values.ts';
-import { jobExit } from './job-exit.ts';
-import type { Program } from './program.ts';
+import { jobExit } from '../programs/job-exit.ts';
+import type { Program } from '../programs/program.ts';
 import { type CaseFault, readAnswer, readOutput } from './read-answer.ts';
-import { type RuntimeConfig, runtimeMinLevel } from './runtime-config.ts';
+import { type RuntimeConfig, runtimeMinLevel } from '../programs/runtime-config.ts';
 
 export type CaseReport =
   | { kind: 'held'; index: number; level: SandboxLevel | null }

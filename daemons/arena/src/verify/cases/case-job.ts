@@ -2,11 +2,11 @@
 import type { Json } from '@labmesh/attest/json/canonical-json';
 import type { SandboxJobInput } from '@labmesh/wire/verification/sandbox';
 import type { Suite } from '@labmesh/wire/verification/suite';
-import { base64, jobFiles, startBash, startBunApart, startPython } from './interpreters.ts';
+import { base64, jobFiles, startBash, startBunApart, startPython } from '../programs/interpreters.ts';
 import { javascriptHarness, withEntry } from './javascript-harness.ts';
-import type { Program } from './program.ts';
+import type { Program } from '../programs/program.ts';
 import { pythonHarness } from './python-harness.ts';
-import { jobLimits, type RuntimeConfig, runtimeMinLevel } from './runtime-config.ts';
+import { jobLimits, type RuntimeConfig, runtimeMinLevel } from '../programs/runtime-config.ts';
 
 export type CaseInput = { entry: string; args: readonly Json[]; nonce: string };
 

@@ -1,6 +1,6 @@
 /** The task that cheats are tried on: its results can be computed and not guessed. */
 import type { Suite } from '@labmesh/wire/verification/suite';
-import { asSuite } from '../../../suites/parse-suite.ts';
+import { asSuite } from '../../suites/parse-suite.ts';
 
 /** Sum of code points, each times its place from 1, plus a thousand times `n`, modulo 1,000,003. */
 export function weigh(text: string, n: number): number {

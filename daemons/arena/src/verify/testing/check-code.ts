@@ -1,9 +1,9 @@
 /** Asks runtime_verifier about one program, as a run would. */
 import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import type { Suite } from '@labmesh/wire/verification/suite';
-import type { Finding } from '../../../contract/verifier.ts';
-import { makeCandidate } from '../../make-candidate.ts';
-import { runtimeVerifier } from '../runtime-verifier.ts';
+import type { Finding } from '../../contract/verifier.ts';
+import { makeCandidate } from '../make-candidate.ts';
+import { runtimeVerifier } from '../runtime/runtime-verifier.ts';
 import { testRunner } from './test-runner.ts';
 
 export type CheckOptions = {

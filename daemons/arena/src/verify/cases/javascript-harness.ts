@@ -1,5 +1,5 @@
 /** The same as python-harness.ts for JavaScript and TypeScript: the answer goes to file 3, which the shell before it made. */
-import type { Runtime } from './interpreters.ts';
+import type { Runtime } from '../programs/interpreters.ts';
 
 export const javascriptHarness = String.raw`
 import { readFileSync, writeSync } from 'node:fs';

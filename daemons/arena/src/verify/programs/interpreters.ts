@@ -28,9 +28,10 @@ export const startBunApart = (file: string): Start => ({
   argv: ['/bin/sh', '-c', `exec ${bun} ${bunFlags.join(' ')} /tmp/${file} 3>&1 1>&2`],
   env: bunEnv,
 });
-/** Runs its tests; a report in JUnit's form lands in `report`. */
-export const startBunTest = (file: string, report: string): Start => ({
-  argv: [bun, 'test', '--timeout=20000', '--reporter=junit', `--reporter-outfile=/tmp/${report}`, `/tmp/${file}`],
+/** Where Bun's tests leave their report, in JUnit's form. */
+export const junitReport = 'junit.xml';
+export const startBunTest = (file: string): Start => ({
+  argv: [bun, 'test', '--timeout=20000', '--reporter=junit', `--reporter-outfile=/tmp/${junitReport}`, `/tmp/${file}`],
   env: bunEnv,
 });
 

@@ -6,7 +6,7 @@ import type { Suite } from '@labmesh/wire/verification/suite';
 import type { Finding } from '../../contract/verifier.ts';
 import { hiddenCases } from '../../suites/parse-suite.ts';
 import type { CaseReport } from './hidden-cases.ts';
-import { lowest } from './lowest.ts';
+import { lowest } from '../programs/lowest.ts';
 
 const textCharsMost = 200;
 

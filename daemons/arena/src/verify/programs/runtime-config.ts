@@ -1,4 +1,4 @@
-import { sandboxCeilings, type SandboxLevel } from '@labmesh/wire/verification/sandbox';
+import { sandboxCeilings, type SandboxLevel, type SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import { z } from 'zod';
 
 const mib = 1024 * 1024;
@@ -45,3 +45,6 @@ export const shownLimits = (config: RuntimeConfig) => ({
   memory_mb: config.memory_mb,
   output_bytes: config.output_bytes,
 });
+
+/** What running anything takes. */
+export type RunAsk = { config: RuntimeConfig; runner: SandboxRunner; signal: AbortSignal };
