@@ -6,6 +6,7 @@
  *
  * Each step does what its rows lack, so after a crash all are gone through again and only the missing is done (AR16).
  */
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { RunOffer } from '@labmesh/wire/verification/arena-run';
 import type { StoredCandidate } from '../rows/candidate-rows.ts';
 import { putCandidate } from '../rows/candidate-rows.ts';
@@ -101,14 +102,15 @@ async function goThrough(live: LiveRun): Promise<void> {
 }
 
 /**
- * Drives a run to its end or until `live.ended`. Never rejects but for a store that is away: then the run stays as it
- * is, and whoever holds it next goes on.
+ * Drives a run to its end or until `live.ended`.
+ * @throws LeaseLost, FleetError of a store that is away, the reason of `ended`: the run stays as it is then
  */
 export async function driveRun(live: LiveRun): Promise<void> {
   try {
     await goThrough(live);
   } catch (error) {
-    if (live.ended.aborted || error instanceof LeaseLost) throw error;
+    // What the store could not take is no fault of the run: whoever holds it next goes on.
+    if (live.ended.aborted || error instanceof LeaseLost || error instanceof FleetError) throw error;
     const fault = asFault(error);
     if (fault.code === 'internal_error') live.parts.log.error('a run failed', { run: live.row.id, error: fault.cause });
     await failRun(live, fault, keepsTexts(live.parts.settings, live.row.tenant));

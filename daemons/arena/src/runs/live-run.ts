@@ -23,7 +23,7 @@ export const runsPrincipal = system('arena-runs');
 export type LiveRunInput = {
   parts: RunParts;
   owner: string;
-  run: StoredRun;
+  run: Omit<StoredRun, 'offer'>;
   offer: RunOffer;
   feed: RunFeed;
   /** Aborted when this process lets go of the run: it ends, or lost the lease. */
@@ -34,7 +34,7 @@ const placeKey = (idx: number, attempt: number) => `${idx}/${attempt}`;
 
 export class LiveRun {
   readonly parts: RunParts;
-  readonly row: StoredRun;
+  readonly row: Omit<StoredRun, 'offer'>;
   readonly offer: RunOffer;
   readonly ended: AbortSignal;
   readonly feed: RunFeed;
@@ -46,6 +46,7 @@ export class LiveRun {
   readonly #owner: string;
   readonly #candidates = new Map<string, StoredCandidate>();
   readonly #halt = new AbortController();
+  #written: Promise<unknown> = Promise.resolve();
   #plan: RunPlan | undefined;
   #budget: Budget | undefined;
 
@@ -117,9 +118,12 @@ export class LiveRun {
     this.feed.push(event);
   }
 
-  /** One transaction as the run's holder. @throws LeaseLost */
+  /** One transaction as the run's holder, after those before it: they all touch the run's row. @throws LeaseLost */
   hold<T>(work: (tx: Writer) => Promise<T>): Promise<T> {
-    return holdRun(runsPrincipal, this.parts.store, { id: this.row.id, owner: this.#owner }, work);
+    const hold = { id: this.row.id, owner: this.#owner };
+    const written = this.#written.then(() => holdRun(runsPrincipal, this.parts.store, hold, work));
+    this.#written = written.catch(() => {});
+    return written;
   }
 
   async enter(state: RunState): Promise<void> {

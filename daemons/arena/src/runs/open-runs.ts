@@ -4,6 +4,7 @@
  */
 import { BoundPassed } from '@labmesh/kit/bounded-queue';
 import { ApiError } from '@labmesh/wire/errors';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { ArenaEvent, RunOffer } from '@labmesh/wire/verification/arena-run';
 import { seedOf } from '../generate/sampling-plan.ts';
@@ -41,8 +42,8 @@ export type Runs = AsyncDisposable & {
 };
 
 type Entry = Waiting & {
-  run: rows.StoredRun;
-  offer: RunOffer;
+  /** Without the offer, which may be large: it is read when the run begins. */
+  run: Pick<rows.StoredRun, 'tenant' | 'mode' | 'deadlineAt'>;
   feed: RunFeed;
   ended: AbortController;
   /** Since nobody listens; undefined while somebody does, or nobody ever did. */
@@ -50,6 +51,8 @@ type Entry = Waiting & {
   live: LiveRun | undefined;
   cancelled: boolean;
 };
+
+const shuttingDown = () => new RunFault('verification_unavailable', 'the arena is shutting down');
 
 function fieldsOf(offer: RunOffer, deadlineAt: number, now: number): RunFields {
   const id = uuidv7();
@@ -109,15 +112,22 @@ class RunHouse implements Runs {
       const { run, added } = await this.#add(offer);
       id = run.id;
       const position = added ? this.#queue.size : 0;
-      if (added) this.#enter(run, offer);
+      if (added) this.#enter(run);
       yield { event: 'accepted', runId: run.id, cached: !added, position };
-      yield* this.#follow(run, signal);
+      yield* this.#follow(run.id, signal);
     } catch (error) {
       if (signal.aborted) return;
-      const fault = error instanceof BoundPassed ? new RunFault('arena_busy') : asFault(error);
+      const fault = this.#faultOf(error);
       if (fault.code === 'internal_error') this.#parts.log.error('an offer could not be taken', { error });
       yield errorEvent(fault, id);
     }
+  }
+
+  #faultOf(error: unknown): RunFault {
+    if (this.#closing.signal.aborted) return shuttingDown();
+    if (error instanceof BoundPassed) return new RunFault('arena_busy');
+    // The database is away, or too much is written at once: the same offer may come again.
+    return error instanceof FleetError ? new RunFault('verification_unavailable') : asFault(error);
   }
 
   cancel(tenant: string, runId: string): boolean {
@@ -129,7 +139,7 @@ class RunHouse implements Runs {
 
   async #add(offer: RunOffer): Promise<{ run: rows.StoredRun; added: boolean }> {
     const { clock, settings, store, verification } = this.#parts;
-    if (this.#closing.signal.aborted) throw new RunFault('verification_unavailable', 'the arena is shutting down');
+    if (this.#closing.signal.aborted) throw shuttingDown();
     const now = clock.wall();
     const { max_wait_ms, deadline_ms, verifiers } = offer.block;
     const wait = Math.min(settings.limits.runMs, max_wait_ms ?? Infinity, deadline_ms ?? Infinity);
@@ -147,30 +157,31 @@ class RunHouse implements Runs {
   }
 
   /** Puts a run that this process holds into the line. */
-  #enter(run: rows.StoredRun, offer: RunOffer): void {
+  #enter({ id, priority, tenant, mode, deadlineAt }: rows.StoredRun): void {
     const { clock } = this.#parts;
     const feed = new RunFeed((readers) => {
       entry.deserted = readers === 0 ? clock.now() : undefined;
     });
     const ended = new AbortController();
-    const place = { id: run.id, priority: run.priority, since: clock.now() };
-    const entry: Entry = { ...place, run, offer, feed, ended, deserted: undefined, live: undefined, cancelled: false };
+    const place = { id, priority, since: clock.now(), run: { tenant, mode, deadlineAt } };
+    const entry: Entry = { ...place, feed, ended, deserted: undefined, live: undefined, cancelled: false };
     this.#queue.push(entry);
-    this.#entries.set(run.id, entry);
+    this.#entries.set(id, entry);
     this.#pump();
   }
 
   /** Events of a run wherever it is: here, ended, or at another replica. */
-  async *#follow(run: rows.StoredRun, signal: AbortSignal): AsyncGenerator<ArenaEvent, void> {
+  async *#follow(id: string, signal: AbortSignal): AsyncGenerator<ArenaEvent, void> {
     const { store, clock } = this.#parts;
-    for (let now: rows.StoredRun | undefined = run; now !== undefined && !signal.aborted;) {
-      const feed = this.#entries.get(run.id)?.feed;
+    while (!signal.aborted) {
+      const feed = this.#entries.get(id)?.feed;
       if (feed !== undefined) return yield* feed.read(signal);
-      const kept = this.#finished.get(run.id, clock.now());
+      const kept = this.#finished.get(id, clock.now());
       if (kept !== undefined) return yield kept;
-      if (now.finishedAt !== null) return yield await storedResult(store, now);
+      const run = await rows.readRun(runsPrincipal, store, id);
+      if (run === undefined) throw new RunFault('verification_unavailable');
+      if (run.finishedAt !== null) return yield await storedResult(store, run);
       await clock.sleep(pollMs, AbortSignal.any([signal, this.#closing.signal]));
-      now = await rows.readRun(runsPrincipal, store, run.id);
     }
   }
 
@@ -194,11 +205,14 @@ class RunHouse implements Runs {
   }
 
   async #drive(entry: Entry): Promise<void> {
-    const { run, offer, feed, ended } = entry;
-    const { clock, log } = this.#parts;
+    const { id, feed, ended } = entry;
+    const { clock, log, store } = this.#parts;
     const over = new AbortController();
     try {
-      const live = new LiveRun({ parts: this.#parts, owner: this.#owner, run, offer, feed, ended: ended.signal });
+      const run = await rows.readRun(runsPrincipal, store, id);
+      if (run === undefined || run.offer === null) throw new rows.LeaseLost();
+      const { offer, ...row } = run;
+      const live = new LiveRun({ parts: this.#parts, owner: this.#owner, run: row, offer, feed, ended: ended.signal });
       entry.live = live;
       if (entry.cancelled) live.halt('user_requested');
       const wait = Math.max(0, run.deadlineAt - clock.wall());
@@ -208,10 +222,10 @@ class RunHouse implements Runs {
         () => {},
       );
       await driveRun(live);
-      if (feed.last !== undefined) this.#finished.put(run.id, feed.last, clock.now());
+      if (feed.last !== undefined) this.#finished.put(id, feed.last, clock.now());
     } catch (error) {
-      if (!ended.signal.aborted) log.warn('a run was let go of; it goes on later', { run: run.id, error });
-      feed.push(errorEvent(new RunFault('verification_unavailable', 'the run goes on later; ask again'), run.id));
+      if (!ended.signal.aborted) log.warn('a run was let go of; it goes on later', { run: id, error });
+      feed.push(errorEvent(new RunFault('verification_unavailable', 'the run goes on later; ask again'), id));
     } finally {
       over.abort();
     }
@@ -232,8 +246,8 @@ class RunHouse implements Runs {
       // A run that this process let go of is still in its books until its last write has failed.
       if (this.#entries.has(id) || !(await rows.claimRun(runsPrincipal, store, id, this.#owner))) continue;
       const run = await rows.readRun(runsPrincipal, store, id);
-      if (run === undefined || run.offer === null) continue;
-      this.#enter(run, run.offer);
+      if (run === undefined) continue;
+      this.#enter(run);
       adopted += 1;
     }
     return adopted;
@@ -294,7 +308,7 @@ class RunHouse implements Runs {
     this.#closing.abort(new ApiError('draining'));
     const waiting = this.#queue.take(() => true);
     for (const { id, feed } of waiting) {
-      feed.push(errorEvent(new RunFault('verification_unavailable', 'the arena is shutting down'), id));
+      feed.push(errorEvent(shuttingDown(), id));
       this.#entries.delete(id);
     }
     for (const { ended } of this.#entries.values()) ended.abort(new ApiError('draining'));
