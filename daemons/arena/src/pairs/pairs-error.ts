@@ -10,6 +10,7 @@ const table = {
   DATASET_EMPTY: { status: 409, error: 'Conflict' },
   DATASET_TOO_LARGE: { status: 409, error: 'Conflict' },
   DATASET_TAINTED: { status: 409, error: 'Conflict' },
+  PAIRS_BUSY: { status: 429, error: 'Too many requests' },
   DATASETS_FULL: { status: 409, error: 'Conflict' },
   DATASET_MOVED: { status: 409, error: 'Conflict' },
   DATASET_DAMAGED: { status: 500, error: 'Damaged' },

@@ -9,7 +9,7 @@ import { createDatasetSchema, type ExportEvent } from '@labmesh/wire/verificatio
 import fc from 'fast-check';
 import { type Postgres, postgresAvailable, startPostgres } from '../../../../tests/harness/start-postgres.ts';
 import { partOf } from './choose-rows.ts';
-import { openPairs, type Pairs, type PairsParts } from './pairs.ts';
+import { exportsMost, freezesMost, openPairs, type Pairs, type PairsParts } from './pairs.ts';
 import { sampleAnswer, sampleCandidate, samplePairRun, sampleRun } from './testing/sample-run.ts';
 
 const tester = system('pairs test');
@@ -207,6 +207,25 @@ function deleting(ground: Ground): void {
     expect(await pairs.remove('acme', { id: first!.id })).toEqual({ removed: 1, taintedDatasets: 1 });
     expect(await pairs.remove('acme', { all: true })).toMatchObject({ removed: 2 });
     expect((await pairs.stats('acme')).total).toBe(0);
+  });
+
+  test('so many at once, and one more is refused', async () => {
+    const pairs = await ground.add(1);
+    const made = await Promise.all(
+      Array.from({ length: freezesMost + 1 }, (_, at) =>
+        codeOf(pairs.createDataset('acme', 'k', wanted({}, `v${at}`))),
+      ),
+    );
+    expect(made.filter((code) => code === 'PAIRS_BUSY')).toHaveLength(1);
+    const held = Promise.withResolvers<void>();
+    const slow = Array.from({ length: exportsMost }, () =>
+      pairs.exportDataset('acme', 'v0', 'dpo', () => held.promise),
+    );
+    await Bun.sleep(50);
+    expect(await codeOf(exported(pairs, 'acme', 'v0'))).toBe('PAIRS_BUSY');
+    held.resolve();
+    await Promise.all(slow);
+    expect((await exported(pairs, 'acme', 'v0')).lines).toHaveLength(1);
   });
 
   test('PD3 a tenant that has not opted in exports nothing; asked at each export', async () => {

@@ -15,6 +15,7 @@ import type {
 } from '@labmesh/wire/verification/datasets';
 import type { ExportFormat, Triplet } from '@labmesh/wire/verification/preference';
 import type { FinishedRun } from '../contract/finished-run.ts';
+import { AtMost } from './at-most.ts';
 import { countDatasets, getDataset, listDatasets } from './dataset-rows.ts';
 import { Datasets, type DatasetsParts } from './datasets.ts';
 import { type ExportSink, writeExport } from './export/export-dataset.ts';
@@ -36,12 +37,17 @@ export type PairsParts = DatasetsParts & {
 };
 
 const worker = system('pairs');
+/** Of all tenants together. */
+export const freezesMost = 4;
+export const exportsMost = 16;
 
 export class Pairs {
   /** For faults that callers may not read. */
   readonly logger: Logger;
   readonly #parts: PairsParts;
   readonly #datasets: Datasets;
+  readonly #freezing = new AtMost(freezesMost, 'versions are made');
+  readonly #exporting = new AtMost(exportsMost, 'exports run');
 
   constructor(parts: PairsParts) {
     this.logger = parts.logger;
@@ -81,9 +87,9 @@ export class Pairs {
     return this.#parts.store.write(worker, (tx) => removeTriplets(tx, tenant, what));
   }
 
-  /** `author`: id of the key that asks. @throws PairsError DATASET_EMPTY, DATASET_TOO_LARGE, DATASETS_FULL, DATASET_MOVED */
+  /** `author`: id of the key that asks. @throws PairsError DATASET_EMPTY, DATASET_TOO_LARGE, DATASETS_FULL, DATASET_MOVED, PAIRS_BUSY */
   createDataset(tenant: string, author: string, wanted: CreateDataset): Promise<Dataset> {
-    return this.#datasets.create(tenant, author, wanted);
+    return this.#freezing.run(() => this.#datasets.create(tenant, author, wanted));
   }
 
   /** @throws FleetError VALIDATION_FAILED (cursor) */
@@ -108,7 +114,7 @@ export class Pairs {
 
   /**
    * Gives the events of wire's exportEventSchema to the sink, one at a time.
-   * @throws PairsError DATASET_NOT_FOUND, TRAINING_NOT_ALLOWED, DATASET_TAINTED, DATASET_DAMAGED; what the sink throws
+   * @throws PairsError DATASET_NOT_FOUND, TRAINING_NOT_ALLOWED, DATASET_TAINTED, DATASET_DAMAGED, PAIRS_BUSY; what the sink throws
    */
   async exportDataset(
     tenant: string,
@@ -118,7 +124,8 @@ export class Pairs {
     signal: AbortSignal = new AbortController().signal,
   ): Promise<ExportEnd> {
     const dataset = await this.exportable(tenant, ref);
-    return writeExport({ store: this.#parts.store, tenant, dataset, format, sink, signal });
+    const { store } = this.#parts;
+    return this.#exporting.run(() => writeExport({ store, tenant, dataset, format, sink, signal }));
   }
 
   /** Logs versions that a crash or a busy log left. Never rejects. */

@@ -192,6 +192,11 @@ describe('export', () => {
     const reader = (await exported('slow')).body!.getReader();
     await reader.read();
     await reader.cancel();
+    const asleep = await pairsRoutes(pairs, 20).request('/api/arena/datasets/code/export?format=jsonl', {
+      headers: { 'x-labmesh-tenant': 'slow' },
+    });
+    await Bun.sleep(300);
+    expect(await asleep.text().catch(() => 'ended')).toBe('ended');
     expect((await exported('slow')).status).toBe(200);
   });
 

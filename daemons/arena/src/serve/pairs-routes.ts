@@ -92,20 +92,31 @@ function publicError(error: unknown, { logger }: Pairs): PairsError {
   return new PairsError('INTERNAL', 'a fault of the arena; its log has the details');
 }
 
-/** Events as lines, at the reader's pace. A reader that goes away ends the export. */
+/** How long an export waits for a reader that takes nothing. */
+const readerWaitMs = 60_000;
+
 type WriteExport = (sink: (event: ExportEvent) => Promise<void>, signal: AbortSignal) => Promise<unknown>;
 
-function exportResponse(pairs: Pairs, write: WriteExport): Response {
+/** Events as lines, at the reader's pace. One that goes away, or takes nothing for too long, ends the export. */
+function exportResponse(pairs: Pairs, waitMs: number, write: WriteExport): Response {
   const gone = new AbortController();
   let wake = () => {};
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
         const put = (event: ExportEvent) => controller.enqueue(Buffer.from(`${JSON.stringify(event)}\n`));
+        const stalled = () => {
+          gone.abort();
+          controller.error(new Error('the reader takes nothing'));
+          wake();
+        };
         const sink = async (event: ExportEvent) => {
           gone.signal.throwIfAborted();
           put(event);
-          if ((controller.desiredSize ?? 0) <= 0) await new Promise<void>((resolve) => (wake = resolve));
+          if ((controller.desiredSize ?? 0) > 0) return;
+          const timer = setTimeout(stalled, waitMs);
+          await new Promise<void>((resolve) => (wake = resolve));
+          clearTimeout(timer);
         };
         const failed = (error: unknown) => {
           if (gone.signal.aborted) return;
@@ -114,7 +125,7 @@ function exportResponse(pairs: Pairs, write: WriteExport): Response {
           controller.close();
         };
         // Not awaited: start has to end before the first pull.
-        void write(sink, gone.signal).then(() => controller.close(), failed);
+        void write(sink, gone.signal).then(() => gone.signal.aborted || controller.close(), failed);
       },
       pull: () => wake(),
       cancel() {
@@ -148,7 +159,7 @@ function tripletRoutes(app: Hono, pairs: Pairs): void {
   });
 }
 
-function datasetRoutes(app: Hono, pairs: Pairs): void {
+function datasetRoutes(app: Hono, pairs: Pairs, waitMs: number): void {
   const root = '/api/arena/datasets';
   app.get(root, async (context) => {
     const { items, nextCursor } = await pairs.listDatasets(whose(context), parse(datasetQuery, context.req.query()));
@@ -167,15 +178,15 @@ function datasetRoutes(app: Hono, pairs: Pairs): void {
     const { format } = parse(exportQuery, context.req.query());
     // Refusals have a status as long as nothing was sent.
     const { id } = await pairs.exportable(tenant, inPath(context, 'ref', 'DATASET_NOT_FOUND'));
-    return exportResponse(pairs, (sink, signal) => pairs.exportDataset(tenant, id, format, sink, signal));
+    return exportResponse(pairs, waitMs, (sink, signal) => pairs.exportDataset(tenant, id, format, sink, signal));
   });
 }
 
 /** Mounted beside the arena's other routes: it answers 404 for nothing but its own two roots. */
-export function pairsRoutes(pairs: Pairs): Hono {
+export function pairsRoutes(pairs: Pairs, waitMs: number = readerWaitMs): Hono {
   const app = new Hono();
   tripletRoutes(app, pairs);
-  datasetRoutes(app, pairs);
+  datasetRoutes(app, pairs, waitMs);
   app.onError((error) => {
     const known = publicError(error, pairs);
     return Response.json(known.body, { status: known.status, headers: { 'cache-control': 'no-store' } });
