@@ -1,6 +1,6 @@
 import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
-import { verificationOptions } from './verification/verification-options.ts';
+import { verificationOptions } from './verification-options.ts';
 
 // Each default is a decision; the README and `labctl up --help` show those that a user meets.
 const mebibyte = 1024 * 1024;

@@ -87,7 +87,7 @@ export class Gateway implements AsyncDisposable {
       clock,
       inFlight: () => this.inFlight,
       queued: () => admission.queued,
-      verification,
+      verification: verification.watched,
     });
     verification.onResult = (mode, result) => metrics.verified(mode, result);
     const isDraining = () => this.#draining;

@@ -7,7 +7,7 @@ import { type AdminParts, serveAdmin } from './admin-routes.ts';
 import { authenticate, refuseBrowserPages, requireScope } from './access/authenticate.ts';
 import { type InferenceParts, inferenceRoutes, serveInference } from './inference-route.ts';
 import { replyError, replyJson } from './reply.ts';
-import { type ArenaRouteParts, isArenaPath, serveArena } from './verification/arena-routes.ts';
+import { type ArenaRouteParts, isArenaPath, serveArena } from './arena-routes.ts';
 import { type ModelRow, openaiModel, openaiModelList } from './served-models.ts';
 
 /** Built once by the gateway; nothing here changes while it runs but the answers of the two functions. */

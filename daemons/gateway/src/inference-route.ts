@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { scanBody } from '@labmesh/inference/relay/scan-body';
 import type { Relay } from '@labmesh/inference/relay/relay';
-import type { RelayOutcome, RelayRequest } from '@labmesh/inference/relay/relay-request';
+import type { RelayRequest } from '@labmesh/inference/relay/relay-request';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import type { Logger } from '@labmesh/kit/log';
 import { ApiError } from '@labmesh/wire/errors';
@@ -10,8 +10,7 @@ import type { GatewayMetrics } from './usage/gateway-metrics.ts';
 import type { Meter } from './usage/meter.ts';
 import { replyError } from './reply.ts';
 import type { ModelResolver } from './resolve.ts';
-import type { Decided } from './verification/decide-verification.ts';
-import type { Asked, Verification } from './verification/verification.ts';
+import type { Verification } from './verification/verification.ts';
 
 /** What a relayed request needs; built once by the gateway. */
 export type InferenceParts = {
@@ -66,7 +65,9 @@ export async function serveInference(
     const outcome =
       decided === undefined
         ? await parts.relay.handle(request)
-        : await answerVerified(parts, request, { exchange, requestId, identity, body, name }, decided);
+        : await parts.verification.answer({ exchange, requestId, identity, body, name }, decided, (to) =>
+            parts.relay.handle({ ...request, exchange: to }),
+          );
     // Sinks only from here on: the client has its answer.
     const seconds = (performance.now() - startedAt) / 1000;
     parts.meter.book(keyIdOf(identity), name, outcome);
@@ -87,21 +88,4 @@ export async function serveInference(
     parts.metrics.refused(error.code);
     replyError(exchange, requestId, error);
   }
-}
-
-/** With verification before the answer, or after it. */
-async function answerVerified(
-  parts: InferenceParts,
-  request: RelayRequest,
-  asked: Asked,
-  decided: Decided,
-): Promise<RelayOutcome> {
-  const relay = (exchange: Exchange) => parts.relay.handle({ ...request, exchange });
-  if (decided.mode !== 'intercept') return parts.verification.watch(asked, decided, relay);
-  const end = await parts.verification.intercept(asked, decided);
-  if (end.type === 'pass') return relay(end.exchange);
-  const { status, error } = end;
-  // What variations took was booked as the arena asked for them: this request itself took nothing.
-  const none = { endpoint: undefined, attempts: 0, queueMs: 0, ttftMs: undefined, usage: undefined };
-  return { status, code: error?.code, detail: error?.log, ...none };
 }

@@ -7,7 +7,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { ApiError } from '@labmesh/wire/errors';
 import type { RunOffer } from '@labmesh/wire/verification/arena-run';
-import type { ArenaClient } from './arena-client.ts';
+import type { ArenaClient } from '../arena/arena-client.ts';
 
 /** Runs that are open towards the arena; it has a queue of its own for what it cannot do at once. */
 const openMost = 64;

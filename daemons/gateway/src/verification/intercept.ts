@@ -8,8 +8,11 @@ import { ApiError } from '@labmesh/wire/errors';
 import type { ChatCompletionRequest } from '@labmesh/wire/openai';
 import type { ArenaResult, RunOffer } from '@labmesh/wire/verification/arena-run';
 import type { VerificationBlock, VerificationReport } from '@labmesh/wire/verification/verification-block';
-import type { ArenaClient } from './arena-client.ts';
+import { keyIdOf, tenantOf } from '../access/authenticate.ts';
+import type { ArenaClient } from '../arena/arena-client.ts';
+import type { Asked } from './asked.ts';
 import { HeldExchange } from './held-exchange.ts';
+import { readChatRequest } from './read-chat-request.ts';
 import { cacheId, type CacheOwner, type ResultCache } from './result-cache.ts';
 import { chatEvents, wholeChat } from './verified-chat.ts';
 import { verifiedHeaders } from './verified-headers.ts';
@@ -23,7 +26,8 @@ export type InterceptParts = {
   running: Set<AbortController>;
 };
 
-export type Intercepted = {
+/** A request as the arena gets it, and for whom. */
+type Intercepted = {
   exchange: Exchange;
   requestId: string;
   owner: CacheOwner;
@@ -54,9 +58,18 @@ class Unfit extends ApiError {
   }
 }
 
-/** Answers the exchange, or says that a plain answer is to be given. Rejects only on a fault of ours. */
-export async function intercept(parts: InterceptParts, asked: Intercepted): Promise<InterceptEnd> {
-  const { exchange, requestId, request } = asked;
+/**
+ * Answers the exchange, or says that a plain answer is to be given.
+ * @throws ApiError for a request that is no chat, before anything is sent; else only for a fault of ours
+ */
+export async function intercept(
+  parts: InterceptParts,
+  { exchange, requestId, identity, body, name }: Asked,
+  block: VerificationBlock,
+): Promise<InterceptEnd> {
+  const request = readChatRequest(body, name);
+  const owner = { tenant: tenantOf(identity), scopes: identity.type === 'key' ? identity.key.scopes : [] };
+  const asked: Intercepted = { exchange, requestId, owner, key: keyIdOf(identity), request, block };
   const stream = request.stream === true;
   const { commentMs } = parts.settings;
   using held = new HeldExchange(exchange, { requestId, stream, commentMs, model: request.model });
@@ -68,7 +81,7 @@ export async function intercept(parts: InterceptParts, asked: Intercepted): Prom
     if (error === left || exchange.aborted)
       return { type: 'answered', status: 499, error: undefined, result: undefined, cached: false };
     if (!(error instanceof ApiError)) throw error;
-    if (mayPass(error, asked.block)) return { type: 'pass', exchange: held.passOn(), error };
+    if (mayPass(error, block)) return { type: 'pass', exchange: held.passOn(), error };
     held.replyError(error, error instanceof Unfit ? error.report : undefined);
     return { type: 'answered', status: error.status, error, result: undefined, cached: false };
   }

@@ -2,9 +2,9 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { HttpPool } from '@labmesh/kit/http/client';
 import type { Logger } from '@labmesh/kit/log';
 import { openInternalToken } from '../access/internal-key.ts';
-import { openArenaClient } from './open-arena-client.ts';
+import { openArenaClient } from '../arena/open-arena-client.ts';
 import { Verification } from './verification.ts';
-import type { VerificationOptions } from './verification-options.ts';
+import type { VerificationOptions } from '../verification-options.ts';
 
 export type OpenVerification = {
   verification: Verification;

@@ -16,13 +16,13 @@ import {
   mayUseSlugs,
   requireScope,
   tenantOf,
-} from '../access/authenticate.ts';
-import type { ModelResolver } from '../resolve.ts';
-import type { ArenaRequest } from './arena-client.ts';
-import { plainBlock, readBlock } from './decide-verification.ts';
-import { readChatRequest } from './read-chat-request.ts';
-import { relayArena } from './relay-arena.ts';
-import type { Verification } from './verification.ts';
+} from './access/authenticate.ts';
+import type { ModelResolver } from './resolve.ts';
+import type { ArenaRequest } from './arena/arena-client.ts';
+import { plainBlock, readBlock } from './verification/decide-verification.ts';
+import { readChatRequest } from './verification/read-chat-request.ts';
+import { relayArena } from './arena/relay-arena.ts';
+import type { Verification } from './verification/verification.ts';
 
 export type ArenaRouteParts = {
   access: Access;

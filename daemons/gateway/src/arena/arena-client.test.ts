@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { FakeArena, sampleResult } from '../testing/fake-arena.ts';
 import type { ArenaClient } from './arena-client.ts';
 import { openArenaClient } from './open-arena-client.ts';
-import { verificationOptions } from './verification-options.ts';
+import { verificationOptions } from '../verification-options.ts';
 
 const opened: AsyncDisposable[] = [];
 afterEach(async () => {

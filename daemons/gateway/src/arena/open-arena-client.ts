@@ -3,7 +3,7 @@ import type { HttpPool } from '@labmesh/kit/http/client';
 import { isLoopback } from '@labmesh/kit/http/listen-address';
 import { OptionsError } from '@labmesh/kit/options';
 import { ArenaClient } from './arena-client.ts';
-import type { VerificationOptions } from './verification-options.ts';
+import type { VerificationOptions } from '../verification-options.ts';
 
 const refuse = (key: string, message: string) =>
   new OptionsError({ source: 'labmesh.toml', key, exitCode: 3 }, message);

@@ -1,0 +1,114 @@
+/** Audit and shadow: answers are relayed as ever, copied on their way, and offered to the arena when they are out. */
+import type { RelayOutcome } from '@labmesh/inference/relay/relay-request';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Exchange } from '@labmesh/kit/http/exchange';
+import type { Logger } from '@labmesh/kit/log';
+import { cleanRequestId } from '@labmesh/wire/ids';
+import { keyIdOf, tenantOf } from '../access/authenticate.ts';
+import type { ArenaClient } from '../arena/arena-client.ts';
+import { AfterAnswers, type CountResult } from './after-answers.ts';
+import { AnswerCopy, CopyBudget } from './answer-copy.ts';
+import type { Asked } from './asked.ts';
+import type { Decided } from './decide-verification.ts';
+import { readAnswer } from './read-answer.ts';
+import { readChatRequest } from './read-chat-request.ts';
+import type { VerificationOptions } from '../verification-options.ts';
+
+/** Gives a plain answer to an exchange. */
+export type RelayTo = (exchange: Exchange) => Promise<RelayOutcome>;
+
+export class WatchedAnswers implements Disposable {
+  readonly #arena: ArenaClient | undefined;
+  readonly #options: VerificationOptions;
+  readonly #count: CountResult;
+  readonly #after: AfterAnswers;
+  readonly #budget: CopyBudget;
+
+  constructor(parts: {
+    arena: ArenaClient | undefined;
+    options: VerificationOptions;
+    clock: Clock;
+    log: Logger;
+    count: CountResult;
+  }) {
+    const { arena, options, clock, log, count } = parts;
+    this.#arena = arena;
+    this.#options = options;
+    this.#count = count;
+    this.#budget = new CopyBudget(options.verificationHeldBytesMax);
+    const waitingMax = options.verificationWaitingMax;
+    this.#after = new AfterAnswers({ arena, waitingMax, clock, log, count });
+  }
+
+  /** Answers that wait to be offered. */
+  get waiting(): number {
+    return this.#after.waiting;
+  }
+  /** Bytes kept for them and for answers on their way. */
+  get heldBytes(): number {
+    return this.#budget.held;
+  }
+
+  /** What is given to `relay` leaves the answer's bytes and their time alone. */
+  async relay(asked: Asked, mode: 'audit' | 'shadow', decided: Decided, relay: RelayTo): Promise<RelayOutcome> {
+    const { block } = decided;
+    const sample = block.sample ?? this.#options.verificationSample;
+    if (this.#arena === undefined || Math.random() >= sample) {
+      this.#count(mode, this.#arena === undefined ? 'unavailable' : 'skipped');
+      return relay(asked.exchange);
+    }
+    // Never the client's own: the arena answers an id that it knows with the run it knows.
+    const requestId = cleanRequestId(undefined);
+    const copy = new AnswerCopy(asked.exchange, this.#budget, requestId);
+    const outcome = await relay(copy).catch((error: unknown) => {
+      copy[Symbol.dispose]();
+      throw error;
+    });
+    // A refused or broken answer is none.
+    if (outcome.status !== 200 || outcome.code !== undefined) copy[Symbol.dispose]();
+    else this.#keep(asked, { mode, block }, copy, { requestId, usage: outcome.usage });
+    return outcome;
+  }
+
+  #keep(asked: Asked, decided: Decided & { mode: 'audit' | 'shadow' }, copy: AnswerCopy, more: OfferExtras): void {
+    const { mode, block } = decided;
+    const taken = asked.body.bytes.length;
+    if (copy.cut || !this.#budget.take(taken)) {
+      copy[Symbol.dispose]();
+      return this.#count(mode, copy.cut ? 'skipped' : 'dropped');
+    }
+    this.#after.add({
+      mode,
+      waitMs: block.max_wait_ms ?? block.deadline_ms ?? this.#options.verificationWaitMs,
+      offer: () => offerOf(asked, decided, copy, more),
+      release: () => {
+        copy[Symbol.dispose]();
+        this.#budget.give(taken);
+      },
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#after[Symbol.dispose]();
+  }
+}
+
+/** `usage` is the relay's: it may have taken it out of a stream that nobody asked for it in. */
+type OfferExtras = { requestId: string; usage: RelayOutcome['usage'] };
+
+/** What the arena is offered; undefined for an answer that cannot be judged. */
+function offerOf({ identity, body, name }: Asked, { mode, block }: Decided, copy: AnswerCopy, more: OfferExtras) {
+  const { requestId, usage } = more;
+  const answer = readAnswer(copy.bytes, copy.isStream);
+  if (answer === undefined) return undefined;
+  const [tenant, key] = [tenantOf(identity), keyIdOf(identity)];
+  const request = readChatRequest(body, name);
+  const counted = usage !== undefined && { usage: openaiUsage(usage) };
+  return { requestId, tenant, key, mode, request, answer, ...counted, block };
+}
+
+const openaiUsage = ({ promptTokens, completionTokens }: NonNullable<RelayOutcome['usage']>) => ({
+  prompt_tokens: promptTokens,
+  completion_tokens: completionTokens,
+  total_tokens: promptTokens + completionTokens,
+});
