@@ -1,36 +1,18 @@
 import { everyVerifier } from '@labmesh/arena/verify/built-in-verifiers';
-import { CandidateFault } from '@labmesh/arena/verify/candidate-fault';
-import { type CodeBlock, codeBlocks } from '@labmesh/arena/verify/code-blocks';
-import { makeCandidate } from '@labmesh/arena/verify/make-candidate';
-import { openVerification } from '@labmesh/arena/verify/open-verification';
 import { UnknownVerifier } from '@labmesh/arena/verify/unknown-verifier';
-import { verifyDefaults } from '@labmesh/arena/verify/verify-settings';
-import { silentLogger } from '@labmesh/kit/log';
-import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import type { Outcome } from '@labmesh/wire/verification/verdict';
 import { defineCommand } from '../../command.ts';
 import { CommandError } from '../../command-error.ts';
 import { jsonOption } from '../../common-options.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { socketOption } from '../../sandbox/with-executor.ts';
+import { checkAnswer } from '../../verify/check-answer.ts';
 import { readInputs } from '../../verify/verify-inputs.ts';
 import { verdictText } from '../../verify/verdict-text.ts';
 import { withRunner } from '../../verify/with-runner.ts';
 
 /** V23: they tell an outcome, as the codes of `cert verify` tell a verdict. */
 const codes: Readonly<Record<Outcome, number>> = { valid: 0, invalid: 1, inconclusive: 3, unchecked: 4 };
-
-type Candidate = ReturnType<typeof makeCandidate>;
-
-/** For the lines of places; an answer beyond the limits has none, and its verdicts say so. */
-function blocksOf(candidate: Candidate): readonly CodeBlock[] {
-  try {
-    return codeBlocks(candidate);
-  } catch (error) {
-    if (error instanceof CandidateFault) return [];
-    throw error;
-  }
-}
 
 /** @throws CommandError (exit 2) */
 function chosen(names: readonly string[]): readonly string[] | undefined {
@@ -78,27 +60,13 @@ export const verify = defineCommand({
   positionalsMax: 1,
   async run({ values, positionals: [path], world }) {
     const names = chosen(values.verifier);
-    const { candidate: input, suite } = await readInputs(path, values, world);
-    const candidate = makeCandidate(input);
+    const { candidate, suite } = await readInputs(path, values, world);
     const using = everyVerifier.filter(({ name }) => names === undefined || names.includes(name));
-    const check = async (runner: SandboxRunner) => {
-      const parts = {
-        verifiers: everyVerifier,
-        settings: verifyDefaults,
-        runner,
-        clock: world.clock,
-        log: silentLogger,
-      };
-      const options = { tenant: 'local', names, suite, signal: world.life.signal };
-      const [aggregate] = await openVerification(parts).verify([candidate], options);
-      if (aggregate === undefined) throw new RangeError('one candidate has one aggregate');
-      return aggregate;
-    };
     const wanted = using.some(({ minLevel }) => minLevel !== null);
-    const aggregate = await withRunner({ socket: values.socket, wanted, world }, check);
-    world.stdout(
-      values.json ? `${JSON.stringify(aggregate)}\n` : verdictText(aggregate, blocksOf(candidate), world.columns),
+    const { aggregate, blocks } = await withRunner({ socket: values.socket, wanted, world }, (runner) =>
+      checkAnswer(candidate, { names, suite, runner, world }),
     );
+    world.stdout(values.json ? `${JSON.stringify(aggregate)}\n` : verdictText(aggregate, blocks, world.columns));
     return codes[aggregate.outcome];
   },
 });

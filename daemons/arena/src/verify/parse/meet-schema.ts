@@ -1,7 +1,7 @@
 /** Values against a schema, inside the sandbox (V9). */
 import type { SandboxLevel, SandboxResult, SandboxRunner } from '@labmesh/wire/verification/sandbox';
-import { type GuestJob, guestAnswerSchema, type SchemaProblem } from './guest/guest-messages.ts';
-import { guestProgram } from './guest/guest-program.ts';
+import { type GuestJob, guestAnswerSchema, type SchemaProblem } from '../guest/guest-messages.ts';
+import { guestProgram } from '../guest/guest-program.ts';
 import { schemaDocument, SchemaRefused } from './schema-document.ts';
 
 /**

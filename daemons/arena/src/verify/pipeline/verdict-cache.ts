@@ -5,6 +5,7 @@
 import { canonicalBytes } from '@labmesh/attest/json/canonical-json';
 import { sha256Hex } from '@labmesh/attest/sha256';
 import type { Clock } from '@labmesh/kit/clock';
+import type { Suite } from '@labmesh/wire/verification/suite';
 import type { Verdict } from '@labmesh/wire/verification/verdict';
 import type { Candidate } from '../../contract/candidate.ts';
 
@@ -49,5 +50,17 @@ export function candidateKey(candidate: Candidate): string | undefined {
     return sha256Hex(canonicalBytes({ digest, tools, expectedSchema, metadata }));
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * What beside verifier and candidate makes a verdict another. A suite that cannot be hashed (nested too deep) shares its
+ * verdicts with no other run.
+ */
+export function scopeOf(tenant: string, suite: Suite | undefined): string {
+  try {
+    return sha256Hex(canonicalBytes({ tenant, suite }));
+  } catch {
+    return crypto.randomUUID();
   }
 }

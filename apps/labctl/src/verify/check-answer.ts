@@ -1,0 +1,47 @@
+/** One answer through all verifiers, in this process, as the arena does it with its defaults. */
+import { everyVerifier } from '@labmesh/arena/verify/built-in-verifiers';
+import { CandidateFault } from '@labmesh/arena/verify/candidate-fault';
+import { type CodeBlock, codeBlocks } from '@labmesh/arena/verify/code-blocks';
+import { type CandidateInput, makeCandidate } from '@labmesh/arena/verify/make-candidate';
+import { openVerification } from '@labmesh/arena/verify/open-verification';
+import { verifyDefaults } from '@labmesh/arena/verify/verify-settings';
+import { silentLogger } from '@labmesh/kit/log';
+import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
+import type { Suite } from '@labmesh/wire/verification/suite';
+import type { Aggregate } from '@labmesh/wire/verification/verdict';
+import type { World } from '../command.ts';
+
+export type CheckedAnswer = {
+  aggregate: Aggregate;
+  /** None for an answer beyond the limits: its verdicts say so. */
+  blocks: readonly CodeBlock[];
+};
+
+export type CheckParts = {
+  names: readonly string[] | undefined;
+  suite: Suite | undefined;
+  runner: SandboxRunner;
+  world: Pick<World, 'clock' | 'life'>;
+};
+
+function blocksOf(candidate: Parameters<typeof codeBlocks>[0]): readonly CodeBlock[] {
+  try {
+    return codeBlocks(candidate);
+  } catch (error) {
+    if (error instanceof CandidateFault) return [];
+    throw error;
+  }
+}
+
+/** @throws the signal's reason */
+export async function checkAnswer(
+  input: CandidateInput,
+  { names, suite, runner, world }: CheckParts,
+): Promise<CheckedAnswer> {
+  const candidate = makeCandidate(input);
+  const parts = { verifiers: everyVerifier, settings: verifyDefaults, runner, clock: world.clock, log: silentLogger };
+  const options = { tenant: 'local', names, suite, signal: world.life.signal };
+  const [aggregate] = await openVerification(parts).verify([candidate], options);
+  if (aggregate === undefined) throw new RangeError('one candidate has one aggregate');
+  return { aggregate, blocks: blocksOf(candidate) };
+}

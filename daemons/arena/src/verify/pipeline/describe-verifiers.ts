@@ -1,0 +1,61 @@
+/** Verifiers as `/verifiers` shows them: what they are, how they did, and whether their level is ready. */
+import type { Clock } from '@labmesh/kit/clock';
+import { compareLevels, type LevelReport, type SandboxRunner } from '@labmesh/wire/verification/sandbox';
+import type { VerifierView } from '../verification.ts';
+import type { ActiveVerifier } from './finding-verdict.ts';
+import type { VerifierStats } from './verifier-stats.ts';
+
+/** The levels are asked for a page: it shall not wait for an executor that hangs. */
+const levelsWaitMs = 2000;
+
+async function levelsOf(runner: SandboxRunner, clock: Clock): Promise<readonly LevelReport[] | undefined> {
+  const waiting = new AbortController();
+  const late = clock.sleep(levelsWaitMs, waiting.signal).then(() => undefined);
+  // Ended below when the levels came first.
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([runner.levels(), late]);
+  } catch {
+    return undefined;
+  } finally {
+    waiting.abort();
+  }
+}
+
+type Standing = Pick<VerifierView, 'status' | 'reason'>;
+
+function standingOf(
+  active: ActiveVerifier,
+  levels: readonly LevelReport[] | undefined,
+  lastError: string | null,
+): Standing {
+  const { minLevel } = active.verifier;
+  if (minLevel !== null && levels === undefined) return { status: 'offline', reason: 'the executor does not answer' };
+  if (minLevel !== null && levels?.some(({ level, ready }) => ready && compareLevels(level, minLevel) >= 0) !== true) {
+    const reason = levels?.find(({ level }) => level === minLevel)?.reason;
+    return { status: 'offline', reason: reason ?? `${minLevel} is not ready, nor is a higher level` };
+  }
+  return lastError === null
+    ? { status: 'online', reason: null }
+    : { status: 'degraded', reason: `the last check gave ${lastError}` };
+}
+
+function viewOf(
+  active: ActiveVerifier,
+  levels: readonly LevelReport[] | undefined,
+  stats: VerifierStats,
+): VerifierView {
+  const { verifier, digest, hard, enabled } = active;
+  const { name, description, version, minLevel } = verifier;
+  const { lastError, ...did } = stats.of(active);
+  const standing = standingOf(active, levels, lastError);
+  return { name, description, version, digest, class: verifier.class, minLevel, hard, enabled, ...standing, ...did };
+}
+
+export async function describeVerifiers(
+  active: readonly ActiveVerifier[],
+  { runner, clock, stats }: { runner: SandboxRunner; clock: Clock; stats: VerifierStats },
+): Promise<VerifierView[]> {
+  const levels = await levelsOf(runner, clock);
+  return active.map((one) => viewOf(one, levels, stats));
+}
