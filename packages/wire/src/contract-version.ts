@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: '6a79a63eeb8dd368ce9e4f479ee65179c9af709f2306ea92f9199107c566feba',
+    hash: 'bf213c7d68d9a54feb879e3544206d9dd8230594fc26ab9aac0dd5b79196a395',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];
