@@ -1,11 +1,12 @@
 import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { labmeshVersion, machineFacts, markdownTable, missedGoals, tidyMetrics, writeReport } from './report.ts';
+import { ratings } from './verify/ratings.ts';
 import { sandboxStarts } from './verify/sandbox-starts.ts';
 import type { PartFigures, VerifyPart } from './verify/verify-part.ts';
 
 /** In the order of the report; each knows its own goals. */
-const parts: Readonly<Record<string, VerifyPart>> = { starts: sandboxStarts };
+const parts: Readonly<Record<string, VerifyPart>> = { starts: sandboxStarts, ratings };
 
 function wanted(only: string | undefined): [string, VerifyPart][] {
   const names = only?.split(',') ?? Object.keys(parts);
