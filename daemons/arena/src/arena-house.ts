@@ -46,7 +46,7 @@ export async function openArenaHouse(parts: HouseParts, stack: AsyncDisposableSt
   const suites = new SuiteShelf(store, openSuiteSealer(join(dataDir, 'arena')));
   const verification = openVerification({ verifiers: everyVerifier, settings: settings.verify, runner, clock, log });
   const signing = stack.use(await SigningFolder.open({ folder, clock, ...settings.attest }));
-  const issuer = new Issuer({ signing, settings: settings.attest, store, clock, log });
+  const issuer = stack.use(new Issuer({ signing, settings: settings.attest, store, clock, log }));
   await issuer.settle();
   const pairs = new Pairs({
     store,

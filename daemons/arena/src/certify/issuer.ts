@@ -1,7 +1,7 @@
 /**
- * Certificates of valid runs (verification CT3-CT7). A run has one certificate, however often it is asked for. The row is
- * written before the log and completed after it: what a crash leaves between the two is logged at the next start, and
- * until then the certificate says that it is pending by having no proof.
+ * Certificates of valid runs (verification CT3-CT7). A run has one certificate, however often it is asked for. It is given
+ * out once it is signed and written; the log's next checkpoint holds it, within 2 s. Until then it says that it is pending
+ * by having no proof; what a crash leaves in between is logged at the next start.
  */
 import { bundleBytes, parseBundle } from '@labmesh/attest/certificate/bundle';
 import { certificateFile } from '@labmesh/attest/certificate/issue-certificate';
@@ -51,8 +51,10 @@ function certifiedOf({ id, bundle }: CertificateRow): Certified {
   };
 }
 
-export class Issuer {
+export class Issuer implements AsyncDisposable {
   readonly #parts: IssuerParts;
+  /** On their way into the log, by id of the run. */
+  readonly #logging = new Map<string, Promise<void>>();
 
   constructor(parts: IssuerParts) {
     this.#parts = parts;
@@ -66,13 +68,13 @@ export class Issuer {
   }
 
   /**
-   * One certificate a run, logged. `reason` when none is given: the run is not valid, or its bracket asks for more.
-   * @throws AttestRefused LOG_BUSY, LOG_FAILED: signed, and logged at the next start
+   * One certificate a run. `reason` when none is given: the run is not valid, or its bracket asks for more.
+   * @throws AttestRefused CLAIM_UNSUPPORTED, STATEMENT_BAD, KEY_NOT_FOUND
    */
   async certify(run: FinishedRun): Promise<Certified | { reason: string }> {
     const { store, clock, settings, signing } = this.#parts;
     const before = await certificateOfRun(store, run.id);
-    if (before !== undefined) return certifiedOf(before.log_index === null ? await this.#logRow(before) : before);
+    if (before !== undefined) return this.#given(before);
     const input = statementOfRun(run, settings, clock.wall());
     if ('reason' in input) return input;
     const issued = await signing.sign(input);
@@ -89,7 +91,25 @@ export class Issuer {
       revoked_at: null,
       revoked_reason: null,
     });
-    return certifiedOf(await this.#logRow(row));
+    return this.#given(row);
+  }
+
+  /** Resolves when the certificate of a run is not on its way into the log any more. */
+  async logged(runId: string): Promise<void> {
+    await this.#logging.get(runId);
+  }
+
+  #given(row: CertificateRow): Certified {
+    if (row.log_index === null && !this.#logging.has(row.run_id)) {
+      const logging = this.#logRow(row)
+        .then(() => undefined)
+        .catch((error: unknown) => {
+          this.#parts.log.error('a certificate is not logged yet: the next start tries again', { id: row.id, error });
+        })
+        .finally(() => this.#logging.delete(row.run_id));
+      this.#logging.set(row.run_id, logging);
+    }
+    return certifiedOf(row);
   }
 
   /** @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED */
@@ -113,5 +133,9 @@ export class Issuer {
     const bundle = textOf(bundleBytes({ dsse, tlogProof, salt, statement: statement as Json }));
     await setLogged(this.#parts.store, row.id, index, bundle);
     return { ...row, log_index: index, bundle };
+  }
+  /** Waits for what is on its way into the log. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#logging.values());
   }
 }

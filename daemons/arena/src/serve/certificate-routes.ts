@@ -29,10 +29,15 @@ const bodyBytesMost = 4_096;
 /** What of the log anyone may read: checkpoint, tiles and entries (c2sp.org/tlog-tiles). */
 const logPath = /^(?:checkpoint|tile\/(?:\d{1,2}|entries)(?:\/x\d{3})*\/\d{3}(?:\.p\/\d{1,3})?)$/;
 
-/** @throws ArenaRefused NOT_FOUND; another tenant's is not there */
-async function wanted(c: Context, store: Store): Promise<CertificateRow> {
+/** Without its proof nobody can verify it: a checkpoint is near. @throws ArenaRefused NOT_FOUND; another tenant's is not there */
+async function wanted(c: Context, { store, issuer }: CertificateRouteParts): Promise<CertificateRow> {
   const id = c.req.param('id') ?? '';
-  const row = await findCertificate(store, tenantOf(c), id);
+  const tenant = tenantOf(c);
+  let row = await findCertificate(store, tenant, id);
+  if (row?.log_index === null) {
+    await issuer.logged(row.run_id);
+    row = await findCertificate(store, tenant, id);
+  }
   if (row === undefined) throw new ArenaRefused('NOT_FOUND', 'there is no certificate with this id, or of this run');
   return row;
 }
@@ -69,11 +74,12 @@ async function file(path: string, type: string): Promise<Response> {
   }
 }
 
-export function certificateRoutes({ store, issuer, clock, folder }: CertificateRouteParts): Hono {
+export function certificateRoutes(parts: CertificateRouteParts): Hono {
+  const { store, issuer, clock, folder } = parts;
   const app = new Hono();
   app.get('/api/arena/certificates/:id', async (c) => {
     const view = readBy(viewField, c.req.query('view'), 'view');
-    const row = await wanted(c, store);
+    const row = await wanted(c, parts);
     if (view !== 'bundle') return c.json(viewOf(row, view, clock.wall()) as object);
     return new Response(row.bundle, {
       headers: {
@@ -97,7 +103,7 @@ export function certificateRoutes({ store, issuer, clock, folder }: CertificateR
   });
   app.post('/api/arena/certificates/:id/revoke', async (c) => {
     const { reason } = await readJson(c, revokeSchema, bodyBytesMost);
-    const row = await wanted(c, store);
+    const row = await wanted(c, parts);
     await issuer.revoke(row, reason, `key ${keyOf(c)}`);
     return c.json({ certificateId: row.id, reason });
   });
