@@ -164,3 +164,12 @@ test('the user’s words before the answer never fail it', async () => {
   ]);
   expect((await labctl([conversation, ...only('safety_filter')])).exitCode).toBe(0);
 });
+
+test('without --socket an executor is started for the call, and ends with it', async () => {
+  const { exitCode, stdout } = await labctl(['-', '--schema', schema, '--json', ...only('json_schema')], {
+    readStdin: async () => '{"a":1}',
+  });
+  const [verdict] = (JSON.parse(stdout) as Aggregate).results;
+  expect([exitCode, verdict?.status]).toEqual([0, 'passed']);
+  expect(verdict?.level).toMatch(/^SANDBOX_L[01]/);
+});
