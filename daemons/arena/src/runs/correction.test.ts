@@ -3,8 +3,10 @@ import type { Verdict } from '@labmesh/wire/verification/verdict';
 import fc from 'fast-check';
 import { FakeGateway } from '../generate/testing/fake-gateway.ts';
 import { runDefaults } from './run-settings.ts';
+import { textOf } from './steps/report.ts';
 import { answerTurn, failuresOf, feedbackMessage } from './steps/feedback.ts';
-import { eventsOf, offerOf, only, openRig } from './testing/run-rig.ts';
+import { eventsOf, offerOf, only } from './testing/offers.ts';
+import { openRig } from './testing/run-rig.ts';
 
 const always = { correction: { ...runDefaults.correction, when: 'always' as const } };
 
@@ -23,7 +25,7 @@ test('AR7: an invalid answer is told what failed, in a user message, at 0.3, and
   const asked = gateway.heard[1]?.request;
   expect(asked?.temperature).toBe(0.3);
   expect(asked?.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user']);
-  expect(String(asked?.messages[2]?.content)).toContain('[code_linter]\n- no good: BAD idea');
+  expect(asked?.messages[2]?.content).toContain('[code_linter]\n- no good: BAD idea');
   const [candidate] = rig.finished[0]?.candidates ?? [];
   expect(candidate?.original?.aggregate.outcome).toBe('invalid');
   expect(candidate?.corrections).toMatchObject([{ attempt: 1, failures: ['code_linter'], success: true }]);
@@ -100,7 +102,7 @@ test('V20: of a verifier that runs hidden cases nothing but its message is told'
   const hidden = { errors: ['HIDDEN 41'], cases: [{ args: ['HIDDEN'], expect: 'HIDDEN' }], stderr: 'HIDDEN' };
   const failures = failuresOf(aggregate([verdict('runtime_verifier', '2 of 5 hidden cases hold', hidden)]));
   for (const format of ['structured', 'natural', 'minimal'] as const) {
-    const text = String(feedbackMessage(failures, format).content);
+    const text = textOf(feedbackMessage(failures, format));
     expect([text.includes('HIDDEN'), text.includes('2 of 5')]).toEqual([false, true]);
   }
 });

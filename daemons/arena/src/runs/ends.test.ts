@@ -2,7 +2,8 @@
 import { expect, test } from 'bun:test';
 import { FakeGateway } from '../generate/testing/fake-gateway.ts';
 import { runDefaults } from './run-settings.ts';
-import { eventsOf, offerOf, only, openRig } from './testing/run-rig.ts';
+import { eventsOf, offerOf, only } from './testing/offers.ts';
+import { openRig } from './testing/run-rig.ts';
 
 const slow = (text: string, parts = 200) => ({ parts: Array.from({ length: parts }, () => text), delayMs: 10 });
 const temperature = (request: { temperature?: number | null | undefined }) => request.temperature ?? 0;

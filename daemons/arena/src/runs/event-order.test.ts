@@ -5,7 +5,8 @@ import { type ArenaEvent, arenaEventSchema } from '@labmesh/wire/verification/ar
 import fc from 'fast-check';
 import { FakeGateway } from '../generate/testing/fake-gateway.ts';
 import { runDefaults } from './run-settings.ts';
-import { eventsOf, offerOf, only, openRig } from './testing/run-rig.ts';
+import { eventsOf, offerOf, only } from './testing/offers.ts';
+import { openRig } from './testing/run-rig.ts';
 
 const ways = ['good', 'good and longer', 'BAD', 'ERR', 'PLAIN', 'fails', 'cut', 'huge'] as const;
 type Way = (typeof ways)[number];

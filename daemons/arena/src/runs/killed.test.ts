@@ -9,7 +9,7 @@ import { arenaEventSchema, type ArenaEvent, type RunOffer } from '@labmesh/wire/
 import { FakeGateway, type Script } from '../generate/testing/fake-gateway.ts';
 import { readCandidates } from '../rows/candidate-rows.ts';
 import { readLegs } from '../rows/match-rows.ts';
-import { offerOf, only } from './testing/run-rig.ts';
+import { offerOf, only } from './testing/offers.ts';
 
 const main = join(import.meta.dir, 'testing/engine-main.ts');
 /** By model, so that a variation gets the same whenever it is asked: two alike, and one that is mended at the second try. */
@@ -58,7 +58,7 @@ async function run(url: string, gateway: string, offer: RunOffer, until?: Until)
 
 async function rowsOf(url: string) {
   await using store = await openStore({ url });
-  return store.read(system('test'), async (db) => {
+  return await store.read(system('test'), async (db) => {
     const { id } = await db.selectFrom('arena_runs').select('id').executeTakeFirstOrThrow();
     return { candidates: await readCandidates(db, id), legs: await readLegs(db, id) };
   });

@@ -7,8 +7,6 @@ import { ApiError } from '@labmesh/wire/errors';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { ArenaEvent, RunOffer } from '@labmesh/wire/verification/arena-run';
-import { seedOf } from '../generate/sampling-plan.ts';
-import type { RunFields } from '../rows/run-plan.ts';
 import * as rows from '../rows/run-rows.ts';
 import { driveRun } from './drive-run.ts';
 import { FinishedEvents } from './finished-events.ts';
@@ -16,8 +14,9 @@ import { LiveRun, runsPrincipal } from './live-run.ts';
 import { asFault, errorEvent, RunFault } from './run-fault.ts';
 import { RunFeed } from './run-feed.ts';
 import type { RunParts } from './run-parts.ts';
-import { priorities, RunQueue, type Waiting } from './run-queue.ts';
+import { RunQueue, type Waiting } from './run-queue.ts';
 import { storedResult } from './stored-result.ts';
+import { takeOffer } from './take-offer.ts';
 
 const tickMs = 1_000;
 const renewMs = 20_000;
@@ -54,34 +53,6 @@ type Entry = Waiting & {
 
 const shuttingDown = () => new RunFault('verification_unavailable', 'the arena is shutting down');
 
-function fieldsOf(offer: RunOffer, deadlineAt: number, now: number): RunFields {
-  const id = uuidv7();
-  return {
-    id,
-    created_at: now,
-    tenant: offer.tenant,
-    key_id: offer.key,
-    request_id: offer.requestId,
-    mode: offer.mode,
-    state: 'queued',
-    priority: priorities[offer.block.priority ?? 'normal'],
-    model: offer.request.model,
-    offer: JSON.stringify(offer),
-    seed: seedOf(id, 'draw'),
-    plan: null,
-    outcome: null,
-    chosen: null,
-    certificate_id: null,
-    report: null,
-    error: null,
-    tokens_in: 0,
-    tokens_out: 0,
-    cost_nano: 0,
-    deadline_at: deadlineAt,
-    finished_at: null,
-  };
-}
-
 class RunHouse implements Runs {
   readonly #parts: RunParts;
   readonly #owner: string;
@@ -109,7 +80,8 @@ class RunHouse implements Runs {
   async *submit(offer: RunOffer, signal: AbortSignal): AsyncGenerator<ArenaEvent, void> {
     let id: string | null = null;
     try {
-      const { run, added } = await this.#add(offer);
+      if (this.#closing.signal.aborted) throw shuttingDown();
+      const { run, added } = await takeOffer(this.#parts, this.#owner, offer);
       id = run.id;
       const position = added ? this.#queue.size : 0;
       if (added) this.#enter(run);
@@ -135,25 +107,6 @@ class RunHouse implements Runs {
     if (entry === undefined || entry.run.tenant !== tenant) return false;
     this.#giveUp(entry);
     return true;
-  }
-
-  async #add(offer: RunOffer): Promise<{ run: rows.StoredRun; added: boolean }> {
-    const { clock, settings, store, verification } = this.#parts;
-    if (this.#closing.signal.aborted) throw shuttingDown();
-    const now = clock.wall();
-    const { max_wait_ms, deadline_ms, verifiers } = offer.block;
-    const wait = Math.min(settings.limits.runMs, max_wait_ms ?? Infinity, deadline_ms ?? Infinity);
-    const deadlineAt = Math.min(offer.deadlineMs, now + wait);
-    if (deadlineAt <= now) throw new RunFault('verification_deadline');
-    try {
-      if (verifiers !== undefined) verification.checkNames(verifiers);
-    } catch (error) {
-      const text = error instanceof Error ? error.message : undefined;
-      throw new RunFault('verification_bad_option', text, { field: 'verification.verifiers' });
-    }
-    const { tenantRuns, queueRuns } = settings.limits;
-    const fields = fieldsOf(offer, Math.floor(deadlineAt), now);
-    return rows.addRun(runsPrincipal, store, fields, this.#owner, { tenantRuns, queueRuns });
   }
 
   /** Puts a run that this process holds into the line. */

@@ -10,7 +10,8 @@ import { FakeGateway } from '../generate/testing/fake-gateway.ts';
 import { readCandidates } from '../rows/candidate-rows.ts';
 import { readLegs } from '../rows/match-rows.ts';
 import { addRun, claimRun, holdRun, leaseMs, orphanedRuns, readRun, releaseRuns, renewRuns } from '../rows/run-rows.ts';
-import { eventsOf, offerOf, only, openRig } from './testing/run-rig.ts';
+import { eventsOf, offerOf, only } from './testing/offers.ts';
+import { openRig } from './testing/run-rig.ts';
 
 const principal = system('test');
 
@@ -44,7 +45,7 @@ function fields(tenant: string, request: string) {
 
 const wide = { tenantRuns: 10, queueRuns: 100 };
 
-function onStore(open: () => Promise<SqlStore>): void {
+function leases(open: () => Promise<SqlStore>): void {
   test('a lease has one holder; who lost it writes nothing', async () => {
     await using store = await open();
     const { added } = await addRun(principal, store, fields('a', '1'), 'one', wide);
@@ -79,7 +80,9 @@ function onStore(open: () => Promise<SqlStore>): void {
     );
     expect([await add('a', '4'), (await readRun(principal, store, 'a-1'))?.finishedAt]).toEqual(['ok', 1]);
   });
+}
 
+function replicas(open: () => Promise<SqlStore>): void {
   test('two replicas on one store play no match twice and generate no answer twice', async () => {
     await using store = await open();
     await using gateway = new FakeGateway((request) => ({
@@ -100,7 +103,9 @@ function onStore(open: () => Promise<SqlStore>): void {
     });
     expect(one.counts.judged + two.counts.judged).toBe(legs.length);
   }, 60_000);
+}
 
+function handover(open: () => Promise<SqlStore>): void {
   test('a run that a replica lets go of is finished by the other, which asks only for what is missing', async () => {
     await using store = await open();
     await using gateway = new FakeGateway((request) =>
@@ -146,6 +151,12 @@ function onStore(open: () => Promise<SqlStore>): void {
     }
     expect([last, one.finished.length, one.certified.length]).toEqual(['verification_unavailable', 0, 0]);
   }, 60_000);
+}
+
+function onStore(open: () => Promise<SqlStore>): void {
+  leases(open);
+  replicas(open);
+  handover(open);
 }
 
 describe('on SQLite', () => {

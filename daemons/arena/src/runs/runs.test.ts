@@ -2,7 +2,8 @@ import { expect, test } from 'bun:test';
 import { system } from '@labmesh/wire/fleet/principal';
 import { FakeGateway } from '../generate/testing/fake-gateway.ts';
 import { runDefaults } from './run-settings.ts';
-import { eventsOf, offerOf, only, openRig } from './testing/run-rig.ts';
+import { eventsOf, offerOf, only } from './testing/offers.ts';
+import { openRig } from './testing/run-rig.ts';
 
 const words = (...texts: string[]) => new FakeGateway((_, call) => ({ parts: [texts[call % texts.length] ?? ''] }));
 

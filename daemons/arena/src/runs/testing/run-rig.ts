@@ -3,13 +3,8 @@ import { systemClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import { openStore } from '@labmesh/store/open-store';
 import type { SqlStore } from '@labmesh/store/sql-store';
-import type { ArenaEvent, RunOffer } from '@labmesh/wire/verification/arena-run';
 import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
-import { verificationBlockSchema } from '@labmesh/wire/verification/verification-block';
-import { z } from 'zod';
 import type { FinishedRun } from '../../contract/finished-run.ts';
-import type { Judge } from '../../contract/judge.ts';
-import type { Verifier } from '../../contract/verifier.ts';
 import { gatewayGenerate } from '../../generate/gateway-generate.ts';
 import type { FakeGateway } from '../../generate/testing/fake-gateway.ts';
 import { openVerification } from '../../verify/open-verification.ts';
@@ -17,40 +12,7 @@ import { verifyDefaults } from '../../verify/verify-settings.ts';
 import { openRuns, type Runs } from '../open-runs.ts';
 import type { RunParts } from '../run-parts.ts';
 import { runDefaults, type RunSettings } from '../run-settings.ts';
-import { textOf } from '../steps/report.ts';
-
-/** What an answer says of itself decides: `BAD` fails, `ERR` cannot be checked, `PLAIN` has nothing to check. */
-export const wordVerifier = (onCheck: () => void = () => {}): Verifier => ({
-  name: 'code_linter',
-  version: '1.0.0',
-  description: 'reads the word in the answer',
-  class: 1,
-  minLevel: null,
-  hard: true,
-  configSchema: z.object({}),
-  verify: async ({ answer }) => {
-    onCheck();
-    const text = textOf(answer);
-    const details = { code_preview: text.slice(0, 100) };
-    if (text.includes('ERR')) return { status: 'error', message: 'executor away', details, code: 'EXECUTOR_AWAY' };
-    if (text.includes('BAD')) return { status: 'failed', message: `no good: ${text.slice(0, 40)}`, details };
-    if (text.includes('PLAIN')) return { status: 'skipped', message: 'nothing to check', details };
-    return { status: 'passed', message: 'ok', details, grants: ['SYNTAX_OK'] };
-  },
-});
-
-/** Longer is better; `onCall` counts. */
-export const longerJudge = (onCall: () => void | Promise<void> = () => {}): Judge => ({
-  name: 'longer',
-  kind: 'llm',
-  promptSha256: 'ab'.repeat(32),
-  models: [],
-  compare: async (a, b) => {
-    await onCall();
-    const [scoreA, scoreB] = [a, b].map(({ candidate }) => Math.min(10, textOf(candidate.answer).length / 10));
-    return { scoreA: scoreA ?? 0, scoreB: scoreB ?? 0, rationale: 'the longer one', usd: 0.001 };
-  },
-});
+import { longerJudge, wordVerifier } from './word-verifier.ts';
 
 const nowhere: SandboxRunner = {
   run: () => Promise.reject(new Error('no executor here')),
@@ -112,35 +74,4 @@ export async function openRig(options: RigOptions): Promise<Rig> {
     if (options.store === undefined) await store[Symbol.asyncDispose]();
   };
   return { runs, store, finished, certified, counts, [Symbol.asyncDispose]: end };
-}
-
-let offers = 0;
-export type OfferInput = Partial<Omit<RunOffer, 'block'>> & { block?: z.input<typeof verificationBlockSchema> };
-
-export function offerOf({ block, ...rest }: OfferInput = {}): RunOffer {
-  return {
-    requestId: `req_${++offers}_${Date.now()}`,
-    tenant: 'acme',
-    key: 'key-1',
-    mode: 'intercept',
-    request: { model: 'tiny', messages: [{ role: 'user', content: 'SECRETPROMPT write add' }] },
-    block: verificationBlockSchema.parse(block ?? {}),
-    deadlineMs: Date.now() + 60_000,
-    ...rest,
-  };
-}
-
-/** All events of a run. */
-export async function eventsOf(
-  runs: Runs,
-  offer: RunOffer,
-  signal = new AbortController().signal,
-): Promise<ArenaEvent[]> {
-  const events: ArenaEvent[] = [];
-  for await (const event of runs.submit(offer, signal)) events.push(event);
-  return events;
-}
-
-export function only<E extends ArenaEvent['event']>(events: readonly ArenaEvent[], name: E) {
-  return events.filter((event): event is Extract<ArenaEvent, { event: E }> => event.event === name);
 }
