@@ -5,7 +5,7 @@
  *
  * While it is held it has made its mounts, or is about to; no instruction of the job runs before `release`.
  */
-import { fchownSync, writeSync } from 'node:fs';
+import { constants, fchownSync, writeSync } from 'node:fs';
 import { capture, type Capture } from './capture.ts';
 import { OwnedFds } from './owned-fds.ts';
 
@@ -22,8 +22,8 @@ export type ChainInput = {
 
 export type Chain = AsyncDisposable & {
   readonly fds: OwnedFds;
-  /** The first process of the sandbox, as the host numbers it; undefined when bwrap ended before it made one. */
-  readonly initPid: Promise<number | undefined>;
+  /** The first process of the sandbox, as the host numbers it; undefined when bwrap made none within `timeoutMs`. */
+  initPid: (timeoutMs: number) => Promise<number | undefined>;
   /** Resolves when bwrap is gone. */
   readonly exited: Promise<unknown>;
   release: () => void;
@@ -93,7 +93,10 @@ function start(fds: OwnedFds, input: ChainInput): Chain {
     fds.pipe(),
     fds.pipe(),
   ];
-  const theirs = [into.readFd, out.writeFd, err.writeFd, seccompFd, info.writeFd, block.readFd, status.writeFd];
+  // Open both ways: were it closed by our death, the end of the pipe would read like the word to go.
+  const heldFd = fds.open(`/proc/self/fd/${block.readFd}`, constants.O_RDWR);
+  fds.close(block.readFd);
+  const theirs = [into.readFd, out.writeFd, err.writeFd, seccompFd, info.writeFd, heldFd, status.writeFd];
   if (owner !== undefined) for (const fd of theirs.slice(0, 3)) fchownSync(fd, owner, owner);
   // In the order of `chainFds`.
   const stdio = theirs as unknown as ['ignore', 'ignore', 'ignore'];
@@ -106,7 +109,10 @@ function start(fds: OwnedFds, input: ChainInput): Chain {
   return {
     fds,
     exited: child.exited,
-    initPid: facts.done.then(({ bytes }) => number(/"child-pid": (\d+)/, bytes)),
+    initPid: async (timeoutMs) => {
+      const { bytes } = await within(facts.done, timeoutMs, () => facts.stop());
+      return number(/"child-pid": (\d+)/, bytes);
+    },
     release: () => {
       try {
         writeSync(block.writeFd, '1');

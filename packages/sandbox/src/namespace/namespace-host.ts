@@ -24,6 +24,8 @@ export type NamespaceHost = {
   /** What the chain said when it last failed before the job began. */
   setupFault?: string;
   log: Logger;
+  /** For the chain to make its namespaces, on a machine that is busy. */
+  setupMs: number;
   /** Work that goes on after a result: removing cgroups, folders. */
   leftovers: Set<Promise<void>>;
   /** For tests alone. */

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '@labmesh/kit/log';
 import type { LevelReport } from '@labmesh/wire/verification/sandbox';
-import { type Cgroups, openCgroups } from '../cgroup/open-cgroups.ts';
+import { openCgroups } from '../cgroup/open-cgroups.ts';
 import { seccompProgram } from '../seccomp/seccomp-program.ts';
 import { findPrograms, type NamespaceHost } from './namespace-host.ts';
 import { probeNamespace } from './probe-namespace.ts';
+import { sweepInits } from './sandbox-init.ts';
 import type { UidPool } from './uid-pool.ts';
 
 export type NamespaceOptions = {
@@ -17,9 +18,6 @@ export type NamespaceOptions = {
   tempDir?: string;
   log: Logger;
 };
-/** For tests: a machine without cgroups, a recipe with a flag left out, a chain started with an environment. */
-export type NamespaceVariation = Pick<NamespaceHost, 'omitted' | 'spawnEnv'> & { cgroups?: Cgroups };
-
 export type Namespace = AsyncDisposable & {
   report: LevelReport;
   /** Undefined when the level is not ready. */
@@ -97,7 +95,7 @@ const alternatives = { source: '/etc/alternatives', target: '/etc/alternatives' 
 const isThere = (path: string) => statSync(path, { throwIfNoEntry: false }) !== undefined;
 
 /** Never throws: what goes wrong is the report's reason. */
-export async function openNamespace(options: NamespaceOptions, variation: NamespaceVariation = {}): Promise<Namespace> {
+export async function openNamespace(options: NamespaceOptions): Promise<Namespace> {
   const absent = (reason: string, facts?: Facts): Namespace => ({
     report: notReady(reason, facts),
     host: undefined,
@@ -110,11 +108,13 @@ export async function openNamespace(options: NamespaceOptions, variation: Namesp
   if ('missing' in found) return absent(found.missing);
   const version = await bwrapVersion(found.programs.bwrap);
   if (version === undefined || !isNewEnough(version)) return absent(`bubblewrap is too old; ${packagesOf}`);
-  const cgroups = variation.cgroups ?? (await openCgroups());
+  const cgroups = await openCgroups();
+  const { uids } = options;
+  if (uids !== undefined) sweepInits((uid) => uids.holds(uid));
   const { folder, seccompPath } = makeFolder(options.tempDir ?? tmpdir());
   const host: NamespaceHost = {
     programs: found.programs,
-    uids: options.uids,
+    uids,
     cgroups,
     folder,
     seccompPath,
@@ -123,15 +123,14 @@ export async function openNamespace(options: NamespaceOptions, variation: Namesp
     bunPath: undefined,
     tools: {},
     log: options.log,
+    setupMs: 20_000,
     leftovers: new Set(),
-    ...(variation.omitted && { omitted: variation.omitted }),
-    ...(variation.spawnEnv && { spawnEnv: variation.spawnEnv }),
   };
   const close = async () => {
     await Promise.allSettled(host.leftovers);
     rmSync(folder, { recursive: true, force: true });
   };
-  const facts = { version, uidIsolated: options.uids !== undefined, cgroup: cgroups.version };
+  const facts = { version, uidIsolated: uids !== undefined, cgroup: cgroups.version };
   const reason = await probeNamespace(host, options.bunPath);
   if (reason !== undefined) {
     await close();

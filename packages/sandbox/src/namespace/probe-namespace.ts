@@ -48,7 +48,7 @@ async function findBun(host: NamespaceHost, bunPath: string): Promise<string | u
 /** What the chain said, with the way out of the usual cause. */
 function setupReason(host: NamespaceHost): string {
   const said = host.setupFault ?? 'no sandbox could be made';
-  const isBlocked = /namespace|uid map|Operation not permitted|Permission denied/i.test(said);
+  const isBlocked = /namespace|uid map/i.test(said);
   return isBlocked ? `${said}; allow user namespaces (sysctl user.max_user_namespaces, or an AppArmor profile)` : said;
 }
 

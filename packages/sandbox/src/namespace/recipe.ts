@@ -31,11 +31,13 @@ export type Part = { flag: string; words: readonly string[] };
 
 const part = (flag: string, ...words: (string | number)[]): Part => ({ flag, words: words.map(String) });
 
+const cpuSeconds = ({ cpuMs }: SandboxLimits) => Math.ceil(cpuMs / 1000);
 const prlimitParts = ({ limits }: RecipeInput): Part[] => [
   part('--core', '--core=0'),
   part('--nofile', `--nofile=${limits.openFiles}`),
   part('--fsize', `--fsize=${limits.fileBytes}`),
-  part('--cpu', `--cpu=${Math.ceil(limits.cpuMs / 1000)}`),
+  // SIGXCPU first, which tells why; a program that ignores it is killed a second later.
+  part('--cpu', `--cpu=${cpuSeconds(limits)}:${cpuSeconds(limits) + 1}`),
 ];
 
 const setprivParts = ({ uid }: RecipeInput): Part[] => [

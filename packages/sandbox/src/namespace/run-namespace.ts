@@ -4,7 +4,6 @@
  *     uid, files ─▶ chain started ─▶ init known ─▶ into its cgroup ─▶ released ─▶ ends, or is ended
  *                                                     ─▶ output, usage, files ─▶ result; cgroup, folder, uid given back
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   sandboxCeilings,
@@ -19,17 +18,17 @@ import { bunInside, jobCommand, type JobCommand } from './job-command.ts';
 import { mapExit } from './map-exit.ts';
 import type { NamespaceHost } from './namespace-host.ts';
 import { recipe } from './recipe.ts';
+import { isInit, killInit, sweepInits } from './sandbox-init.ts';
 import { RunWatch } from './run-watch.ts';
 import { clashingPath, nothingStaged, type StagedFiles, stageFiles } from './staged-files.ts';
 import { collectFiles, isFull, takeWorkFolder } from './work-folder.ts';
 
-/** For the chain to make its namespaces, on a machine that is busy. */
-const setupMs = 20_000;
 /** For output after bwrap's end: the last processes die within that. */
 const outputGraceMs = 2_000;
 /** bwrap, libc and the loader need some descriptors themselves. */
 const openFilesMin = 16;
 const goneTries = 500;
+const goneWaitMs = 4;
 const setupFaultChars = 500;
 const wordsBytesMax = 1024 * 1024;
 
@@ -79,16 +78,6 @@ function chainWords(host: NamespaceHost, job: SandboxJob, argv: readonly string[
   return recipe(input, omitted);
 }
 
-/** The pid once the chain has an init; undefined when it ended before, or took too long. */
-async function awaitInit(chain: Chain): Promise<number | undefined> {
-  const timer = setTimeout(() => chain.kill(), setupMs);
-  try {
-    return await chain.initPid;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 function makeCgroup({ cgroups }: NamespaceHost, { memoryBytes, pids }: SandboxLimits): Cgroup | undefined {
   if (cgroups.version === 'none') return undefined;
   // bwrap's init is one of them.
@@ -110,7 +99,7 @@ type Run = {
 
 /** Waits until bwrap has made the /tmp, when files of it are wanted: a short program would be gone before we look. */
 async function holdWorkFolder(run: Run, pid: number): Promise<void> {
-  const end = performance.now() + setupMs;
+  const end = performance.now() + run.host.setupMs;
   while (run.workFolder === undefined && performance.now() < end) {
     run.workFolder = takeWorkFolder(run.chain.fds, pid);
     if (run.workFolder !== undefined) return;
@@ -156,10 +145,19 @@ async function report(run: Run, wallMs: number): Promise<SandboxResult> {
   };
 }
 
+/** @throws the system's error, unless the process is gone: how it ended is told by the chain. */
+function joinCgroup(cgroup: Cgroup | undefined, pid: number): void {
+  try {
+    cgroup?.add(pid);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** From the held chain to its result. */
 async function drive(run: Run, pid: number): Promise<SandboxResult> {
   const { chain, cgroup, watch, job } = run;
-  cgroup?.add(pid);
+  joinCgroup(cgroup, pid);
   if (job.collect.length > 0) await holdWorkFolder(run, pid);
   watch.start(cgroup && (() => cgroup.usage()), () => (run.workFolder ??= takeWorkFolder(chain.fds, pid)));
   chain.release();
@@ -168,15 +166,21 @@ async function drive(run: Run, pid: number): Promise<SandboxResult> {
 }
 
 /** Resolves when the sandbox's init is gone, and with it all that was in the sandbox. */
-async function awaitGone(pid: number): Promise<void> {
-  for (let tries = 0; tries < goneTries && existsSync(`/proc/${pid}`); tries++) await Bun.sleep(2);
+async function awaitGone(pid: number, uid: number): Promise<void> {
+  for (let tries = 0; tries < goneTries && isInit(pid, uid); tries++) {
+    killInit(pid, uid);
+    await Bun.sleep(goneWaitMs);
+  }
 }
 
 async function inPlace(host: NamespaceHost, job: SandboxJob, id: string, place: Place, signal?: AbortSignal) {
   const limits = appliedLimits(job.limits);
+  const uid = place.uid ?? process.getuid?.() ?? 0;
+  let pid: number | undefined;
   const kill = () => {
-    run?.chain.kill();
-    run?.cgroup?.kill();
+    chain.kill();
+    if (pid !== undefined) killInit(pid, uid);
+    run.cgroup?.kill();
   };
   const watch = new RunWatch({ limits, kill });
   const chain = startChain({
@@ -188,23 +192,28 @@ async function inPlace(host: NamespaceHost, job: SandboxJob, id: string, place: 
     outputBytes: limits.outputBytes,
     onFull: () => watch.end('output'),
   });
-  const run: Run | undefined = { host, job, id, limits, chain, watch, cgroup: undefined, workFolder: undefined };
+  const run: Run = { host, job, id, limits, chain, watch, cgroup: undefined, workFolder: undefined };
   signal?.addEventListener('abort', kill, { once: true });
-  if (signal?.aborted === true) kill();
-  let pid: number | undefined;
   try {
-    pid = await awaitInit(chain);
+    pid = await chain.initPid(host.setupMs);
     if (pid === undefined) {
+      chain.kill();
+      await chain.exited;
+      if (place.uid !== undefined) sweepInits((other) => other === place.uid);
       const { stderr } = await chain.output(outputGraceMs);
       return fault(run, 'SETUP_FAILED', 'the sandbox could not be made', stderr);
     }
     run.cgroup = makeCgroup(host, limits);
+    // An abort until now may have come before there was anybody to end.
+    if (signal?.aborted === true) kill();
     return await drive(run, pid);
   } finally {
     watch.stop();
     signal?.removeEventListener('abort', kill);
+    if (pid !== undefined) place.afterwards.push(awaitGone(pid, uid));
+    // The word to go is never given by accident: the init is ended before our end of its pipe is closed.
+    if (pid !== undefined) killInit(pid, uid);
     await chain[Symbol.asyncDispose]();
-    if (pid !== undefined) place.afterwards.push(awaitGone(pid));
     if (run.cgroup !== undefined) place.afterwards.push(removeCgroup(host, run.cgroup));
   }
 }

@@ -31,6 +31,11 @@ export class UidPool {
     return undefined;
   }
 
+  /** True for every uid of the range, in use or not. */
+  holds(uid: number): boolean {
+    return uid >= this.#base && uid < this.#base + uidsOfSandboxes;
+  }
+
   give(uid: number): void {
     this.#inUse.delete(uid);
   }
