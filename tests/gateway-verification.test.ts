@@ -184,6 +184,16 @@ describe('what a client gets when there is no good answer', () => {
     expect(text).not.toContain('[DONE]');
   });
 
+  test('no more wait for a verdict than may', async () => {
+    await using ground = await VerificationGround.start('[verification]\nwaiting_max = 1');
+    ground.arena.script = () => [500, sampleResult()];
+    const first = ground.verified();
+    await wait(() => ground.arena.offers.length === 1);
+    const second = await ground.verified({}, { temperature: 1 });
+    expect([second.status, (await errorOf(second)).code]).toEqual([429, 'arena_busy']);
+    expect((await first).status).toBe(200);
+  });
+
   test('a stop tells those who wait', async () => {
     await using ground = await VerificationGround.start();
     ground.arena.script = () => [5_000];

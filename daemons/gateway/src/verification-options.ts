@@ -73,7 +73,7 @@ export const verificationOptions = defineOptions({
     min: 0,
     max: 100_000,
     file: 'verification.waiting_max',
-    help: 'answers that wait to be offered to the arena; more are not looked at',
+    help: 'answers that wait for the arena; more are not looked at, or refused when the verdict comes first',
   },
   verificationHeldBytesMax: {
     type: 'integer',

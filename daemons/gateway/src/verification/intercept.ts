@@ -21,7 +21,7 @@ export type InterceptParts = {
   arena: ArenaClient | undefined;
   cache: ResultCache;
   clock: Clock;
-  settings: { waitMs: number; commentMs: number; withShadowArena: boolean };
+  settings: { waitMs: number; commentMs: number; withShadowArena: boolean; runsMax: number };
   /** Runs that wait for their verdict: aborted when the gateway stops. */
   running: Set<AbortController>;
 };
@@ -134,6 +134,8 @@ async function runOffer(parts: InterceptParts, asked: Intercepted): Promise<Aren
   const { arena, settings, clock, running } = parts;
   const { exchange, owner, key, request, block } = asked;
   if (arena === undefined) throw new ApiError('verification_unavailable', { log: 'no arena is set' });
+  // The arena has a limit of its own; this one holds when it only seems to be there.
+  if (running.size >= settings.runsMax) throw new ApiError('arena_busy');
   const waitMs = block.max_wait_ms ?? block.deadline_ms ?? settings.waitMs;
   const offer: RunOffer = {
     requestId: offerId(asked),

@@ -52,7 +52,7 @@ export class Verification implements Disposable {
   async answer(asked: Asked, decided: Decided, relay: RelayTo): Promise<RelayOutcome> {
     const { mode, block } = decided;
     if (mode !== 'intercept') return this.watched.relay(asked, mode, decided, relay);
-    const { verificationWaitMs, verificationCommentS, compatVaas } = this.#options;
+    const { verificationWaitMs, verificationCommentS, verificationWaitingMax, compatVaas } = this.#options;
     const end = await intercept(
       {
         arena: this.arena,
@@ -63,6 +63,7 @@ export class Verification implements Disposable {
           waitMs: verificationWaitMs,
           commentMs: verificationCommentS * 1000,
           withShadowArena: compatVaas,
+          runsMax: verificationWaitingMax,
         },
       },
       asked,
