@@ -1,16 +1,28 @@
 import { describe, expect, test } from 'bun:test';
+import type { Judge } from '../contract/judge.ts';
 import { gatewayGenerate } from '../generate/gateway-generate.ts';
 import { checkInjection } from './check-injection.ts';
 import { injectionCases } from './injection-corpus.ts';
 import { judgeWarnings } from './judge-warnings.ts';
 import { llmJudge } from './llm-judge.ts';
-import { judgeLeg } from './play-match.ts';
-import { countPosition, noPositions, positionBias } from './position-bias.ts';
+import { judgeLeg, legs } from './play-match.ts';
+import { positionBias, positionsOf } from './position-bias.ts';
 import { fakeJudgeServer, type Shown, verdictOf } from './testing/fake-judge-server.ts';
 import { judged, scores, scriptedJudge, textOf } from './testing/scripted-judge.ts';
 
 const { signal } = new AbortController();
 const rights = new Set(injectionCases.map(({ task }) => task.right));
+
+async function legsOf(judge: Judge, matches: number) {
+  const played = [];
+  for (let match = 0; match < matches; match++) {
+    for (const leg of legs) {
+      const said = await judgeLeg(judge, judged('a'), judged('b'), leg, signal);
+      played.push({ leg, scoreA: said?.scoreA ?? null, scoreB: said?.scoreB ?? null });
+    }
+  }
+  return played;
+}
 
 describe('position bias', () => {
   test('a biased judge is flagged, a fair one is not', async () => {
@@ -19,13 +31,7 @@ describe('position bias', () => {
     const random = () => (++turn * 0.618_033_988_75) % 1;
     const measured = async (firstWins: number) => {
       const judge = scriptedJudge(() => (random() < firstWins ? scores(7, 3) : scores(3, 7)));
-      let counts = noPositions;
-      for (let match = 0; match < 500; match++) {
-        for (const leg of ['ab', 'ba'] as const) {
-          counts = countPosition(counts, leg, await judgeLeg(judge, judged('a'), judged('b'), leg, signal));
-        }
-      }
-      return positionBias(counts);
+      return positionBias(positionsOf(await legsOf(judge, 500)));
     };
     expect((await measured(0.5)).state).toBe('fair');
     const biased = await measured(0.67);
@@ -36,15 +42,16 @@ describe('position bias', () => {
 
   test('quality is no bias, ties and void legs count for nothing', async () => {
     const judge = scriptedJudge((first) => (textOf(first) === 'a' ? scores(9, 1) : scores(1, 9)));
-    let counts = noPositions;
-    for (const leg of ['ab', 'ba'] as const) {
-      counts = countPosition(counts, leg, await judgeLeg(judge, judged('a'), judged('b'), leg, signal));
-      counts = countPosition(counts, leg, scores(5, 5));
-      counts = countPosition(counts, leg, null);
-    }
+    const more = [
+      { leg: 'ab' as const, ...scores(5, 5) },
+      { leg: 'ba' as const, ...scores(5, 5) },
+      { leg: 'ab' as const, scoreA: null, scoreB: null },
+    ];
+    const counts = positionsOf([...(await legsOf(judge, 1)), ...more]);
     expect(counts).toEqual({ first: 1, second: 1, ties: 2 });
     expect(positionBias(counts)).toMatchObject({ rate: 0.5, decided: 2, state: 'fair' });
-    expect(positionBias(noPositions)).toEqual({ rate: null, low: 0, high: 1, decided: 0, state: 'unknown' });
+    const none = positionBias(positionsOf([]));
+    expect(none).toEqual({ rate: null, low: 0, high: 1, decided: 0, state: 'unknown' });
   });
 
   test('few legs prove nothing; Wilson bounds as published', () => {

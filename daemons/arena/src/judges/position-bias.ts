@@ -1,6 +1,5 @@
 /** How often a judge prefers what it sees first (AR14). Both orders are always played, so a fair one is at a half. */
-import type { Comparison } from '../contract/judge.ts';
-import type { Leg } from './play-match.ts';
+import type { FinishedLeg } from '../contract/finished-run.ts';
 
 /** Legs by who won: the answer shown first, or second. */
 export type PositionCounts = { first: number; second: number; ties: number };
@@ -20,14 +19,15 @@ const fairFrom = 0.45;
 const fairTo = 0.55;
 const z95 = 1.959964;
 
-export const noPositions: PositionCounts = { first: 0, second: 0, ties: 0 };
-
-/** Counts with one leg more; scores are those of `a` and `b`, as `judgeLeg` gives them. Void legs count for nothing. */
-export function countPosition(counts: PositionCounts, leg: Leg, said: Comparison): PositionCounts {
-  if (said === null) return counts;
-  const margin = leg === 'ab' ? said.scoreA - said.scoreB : said.scoreB - said.scoreA;
-  if (margin === 0) return { ...counts, ties: counts.ties + 1 };
-  return margin > 0 ? { ...counts, first: counts.first + 1 } : { ...counts, second: counts.second + 1 };
+/** Of the calls of one judge; void ones count for nothing. */
+export function positionsOf(legs: Iterable<Pick<FinishedLeg, 'leg' | 'scoreA' | 'scoreB'>>): PositionCounts {
+  const counts = { first: 0, second: 0, ties: 0 };
+  for (const { leg, scoreA, scoreB } of legs) {
+    if (scoreA === null || scoreB === null) continue;
+    const margin = leg === 'ab' ? scoreA - scoreB : scoreB - scoreA;
+    counts[margin === 0 ? 'ties' : margin > 0 ? 'first' : 'second']++;
+  }
+  return counts;
 }
 
 export function positionBias({ first, second }: PositionCounts): PositionBias {

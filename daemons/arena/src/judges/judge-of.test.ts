@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
+import { systemClock } from '@labmesh/kit/clock';
 import type { Judged } from '../contract/judge.ts';
 import { compositeJudge } from './composite-judge.ts';
-import { judgeSettingsSchema, openJudge } from './open-judge.ts';
+import { judgeOf, type JudgeSettings } from './judge-of.ts';
 import { panelJudge } from './panel-judge.ts';
 import { playMatch } from './play-match.ts';
 import { judged, scores, scriptedJudge } from './testing/scripted-judge.ts';
@@ -83,11 +84,10 @@ describe('composite', () => {
 
 test('settings choose the judge', () => {
   const generate = () => Promise.reject(new Error('not asked'));
-  const open = (settings: object) =>
-    openJudge(judgeSettingsSchema.parse(settings), { generate, tenant: 't', key: 'k' });
-  expect(open({}).kind).toBe('deterministic');
-  expect(open({ models: ['m'] })).toMatchObject({ kind: 'composite', name: 'composite:llm:m', models: ['m'] });
-  expect(open({ models: ['m'], composite: false }).kind).toBe('llm');
-  expect(open({ models: ['m', 'n'], composite: false })).toMatchObject({ kind: 'panel', name: 'panel:llm:m+llm:n' });
-  expect(judgeSettingsSchema.safeParse({ model: 'm' }).success).toBe(false);
+  const payer = { generate, clock: systemClock, tenant: 't', key: 'k' };
+  const open = (kind: JudgeSettings['kind'], ...models: string[]) => judgeOf({ kind, models }, payer);
+  expect(open('verifiers', 'm').kind).toBe('deterministic');
+  expect(open('llm', 'm')).toMatchObject({ kind: 'llm', models: ['m'] });
+  expect(open('composite', 'm')).toMatchObject({ kind: 'composite', name: 'composite:llm:m', models: ['m'] });
+  expect(open('llm', 'm', 'n')).toMatchObject({ kind: 'panel', name: 'panel:llm:m+llm:n', models: ['m', 'n'] });
 });
