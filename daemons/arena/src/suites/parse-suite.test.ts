@@ -73,6 +73,12 @@ describe('a suite', () => {
       'SUITE_INVALID',
       'cases.0.args',
     ],
+    [
+      'a word too long for a command line',
+      withCase({ args: ['x'.repeat(60_001)], expect: '' }, { language: 'bash' }),
+      'SUITE_INVALID',
+      'cases.0.args',
+    ],
     ['too large', ' '.repeat(suiteLimits.textBytes + 1), 'SUITE_TOO_LARGE', undefined],
   ];
   test.each(refused)('is refused: %s', (_, value, code, field) => {
@@ -139,5 +145,7 @@ describe('forms', () => {
     expect(nestsDeeper(JSON.stringify('['.repeat(100)))).toBe(false);
     expect(nestsDeeper(JSON.stringify(`\\"${'{'.repeat(100)}`))).toBe(false);
     expect(nestsDeeper('[{},[]]'.repeat(1000))).toBe(false);
+    // Linear: with a search from every quote this would not end.
+    expect(nestsDeeper(`"${'\\"'.repeat(4_000_000)}`)).toBe(false);
   });
 });

@@ -39,8 +39,10 @@ export function formOf(value: { readonly [key: string]: Json | undefined }): Tag
   return bad('unknown form; double the $ of a key that is data');
 }
 
-/** Path of the first value that claims a form and is none, with the reason; undefined when all is well. */
+/** Path of the first value that claims a form and is none, or is beyond a double, with the reason; undefined when all is well. */
 export function taggedFault(value: Json, path: string): { path: string; why: string } | undefined {
+  // JSON.parse makes Infinity of 1e999.
+  if (typeof value === 'number' && !Number.isFinite(value)) return { path, why: 'is no number that a double can hold' };
   if (typeof value !== 'object' || value === null) return undefined;
   const inside = (entries: Iterable<readonly [string | number, Json | undefined]>, at: string) => {
     for (const [key, one] of entries) {
@@ -57,13 +59,22 @@ export function taggedFault(value: Json, path: string): { path: string; why: str
   return inside(form.form === 'set' ? form.items.entries() : Object.entries(object), path);
 }
 
-/** Nesting is asked before a text is parsed or walked: it comes from a sandbox. */
+const [quote, backslash] = [0x22, 0x5c];
+/** Opening and closing of lists and objects. */
+const steps: Readonly<Record<number, number>> = { 0x5b: 1, 0x7b: 1, 0x5d: -1, 0x7d: -1 };
+
+/**
+ * Whether a JSON text nests deeper; asked before it is parsed or walked, since it comes from a sandbox. One pass over the
+ * characters: a pattern would look for the end of a string again from each quote of one that has none.
+ */
 export function nestsDeeper(text: string, most: number = jsonDepthMax): boolean {
   let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
-    if (token === '[' || token === '{') {
-      if (++depth > most) return true;
-    } else if (token === ']' || token === '}') depth--;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit === quote) inString = !inString;
+    else if (inString) at += unit === backslash ? 1 : 0;
+    else if ((depth += steps[unit] ?? 0) > most) return true;
   }
   return false;
 }

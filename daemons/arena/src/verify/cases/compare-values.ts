@@ -7,17 +7,19 @@ import type { Suite } from '@labmesh/wire/verification/suite';
 import { formOf } from '../../suites/tagged-value.ts';
 
 type Members = { readonly [key: string]: Json | undefined };
-type Same = (a: number, b: number) => boolean;
+type Same = (expected: Numeric, got: Numeric) => boolean;
 
 const isMembers = (value: Json): value is Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The double nearest to a number in either form; undefined for anything else. */
-function numberOf(value: Json): number | undefined {
-  if (typeof value === 'number') return value;
+type Numeric = { value: number; digits: string | undefined };
+
+/** A number in either form; undefined for anything else. */
+function numericOf(value: Json): Numeric | undefined {
+  if (typeof value === 'number') return { value, digits: undefined };
   if (!isMembers(value)) return undefined;
   const form = formOf(value);
-  return form.form === 'integer' ? Number(form.digits) : undefined;
+  return form.form === 'integer' ? { value: Number(form.digits), digits: form.digits } : undefined;
 }
 
 /** Ordered by canonical text; undefined when an item has none (a lone surrogate). */
@@ -41,7 +43,6 @@ function sameForms(a: Members, b: Members, same: Same): boolean {
   const [one, other] = [formOf(a), formOf(b)];
   if (one.form !== other.form) return false;
   if (one.form === 'float' && other.form === 'float') return one.name === other.name;
-  if (one.form === 'integer' && other.form === 'integer') return one.digits === other.digits;
   if (one.form === 'set' && other.form === 'set') return sameItems(ordered(one.items), ordered(other.items), same);
   if (one.form !== 'plain') return false;
   const keys = Object.keys(a);
@@ -50,10 +51,8 @@ function sameForms(a: Members, b: Members, same: Same): boolean {
 }
 
 function equal(a: Json, b: Json, same: Same): boolean {
-  const [x, y] = [numberOf(a), numberOf(b)];
-  // Two whole numbers in digits are compared as such; a JSON number can only be compared as the double it is.
-  const digits = isMembers(a) && isMembers(b);
-  if (x !== undefined && y !== undefined && !digits) return same(x, y);
+  const [x, y] = [numericOf(a), numericOf(b)];
+  if (x !== undefined && y !== undefined) return same(x, y);
   if (Array.isArray(a) || Array.isArray(b)) {
     return Array.isArray(a) && Array.isArray(b) && sameItems(a as Json[], b as Json[], same);
   }
@@ -61,11 +60,23 @@ function equal(a: Json, b: Json, same: Same): boolean {
   return a === b;
 }
 
-const exactly: Same = (a, b) => a === b;
+/**
+ * Digits that are expected are compared as such. A JSON number that is expected is a double, and so is what it is
+ * compared with. Nothing that overflows a double equals anything: 1e999 is JSON too, and would be near to all.
+ */
+const exactly: Same = (expected, got) => {
+  const digits = got.digits ?? (Number.isSafeInteger(got.value) ? String(got.value) : undefined);
+  if (expected.digits !== undefined) return expected.digits === digits;
+  return Number.isFinite(got.value) && expected.value === got.value;
+};
 const within =
   (tolerance: number): Same =>
-  (a, b) =>
-    a === b || Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(a), Math.abs(b));
+  (expected, got) => {
+    if (exactly(expected, got)) return true;
+    const [a, b] = [expected.value, got.value];
+    if (!Number.isFinite(a) || !Number.isFinite(b)) return false;
+    return Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(a), Math.abs(b));
+  };
 
 /** The items of a list or a set, in an order of their own. */
 function unordered(value: Json): Json[] | undefined {

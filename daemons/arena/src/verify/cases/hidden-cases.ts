@@ -52,6 +52,11 @@ function judge(suite: Suite, index: number, nonce: string, result: SandboxResult
     : failed('WRONG_RESULT', 'the result is wrong');
 }
 
+const tooLong = ({ index, level }: Extract<CaseReport, { kind: 'held' }>): CaseReport => {
+  const why = 'all cases together take longer than they may';
+  return { kind: 'failed', index, level, code: 'TIME_LIMIT', why, text: '' };
+};
+
 /** Fisher-Yates with numbers nobody can foresee. */
 export function shuffled(count: number): number[] {
   const order = Array.from({ length: count }, (_, index) => index);
@@ -77,14 +82,17 @@ export type CasesAsk = {
 export async function runCases({ program, suite, config, runner, signal }: CasesAsk): Promise<CaseReport[]> {
   const order = shuffled(suite.cases.length);
   const reports: CaseReport[] = [];
+  // What the answer took, not what it waited for.
+  let spentMs = 0;
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
   const runOne = async (index: number) => {
     const nonce = randomBytes(16).toString('hex');
     const result = await runner.run(caseJob(program, inputOf(suite, index, nonce), config), both);
+    spentMs += result.usage.wallMs;
     const report = judge(suite, index, nonce, result);
-    reports.push(report);
-    if (report.kind !== 'held') stop.abort();
+    reports.push(report.kind === 'held' && spentMs > config.cases_timeout_s * 1000 ? tooLong(report) : report);
+    if (reports.at(-1)?.kind !== 'held') stop.abort();
   };
   const lane = async () => {
     for (let index = order.pop(); index !== undefined && !both.aborted; index = order.pop()) await runOne(index);

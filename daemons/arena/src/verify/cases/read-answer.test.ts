@@ -27,6 +27,7 @@ describe('an answer', () => {
     ['both', `${nonce} {"value":1,"fault":"raised","text":""}\n`],
     ['a fault that is none', `${nonce} {"fault":"passed","text":""}\n`],
     ['a form that is none', `${nonce} {"value":{"$f":"zero"}}\n`],
+    ['a number beyond a double', `${nonce} {"value":[1e999]}\n`],
     ['a value nested too deep', `${nonce} {"value":${'['.repeat(80)}${']'.repeat(80)}}\n`],
     ['brackets without end', `${nonce} ${'['.repeat(900_000)}\n`],
   ];

@@ -19,6 +19,8 @@ export const runtimeConfigSchema = z
       .default(512),
     /** Of stdout and of stderr each. */
     output_bytes: z.int().min(1).max(sandboxCeilings.outputBytes).default(mib),
+    /** Of all cases of one answer, their wall clocks added up. */
+    cases_timeout_s: z.number().min(0.1).max(3_600).default(120),
     /** Cases of one answer that run side by side. */
     parallel_cases: z.int().min(1).max(16).default(4),
     /** An answer without tests of its own fails. */

@@ -38,6 +38,22 @@ describe.skipIf(sandboxMissing !== undefined)(`cheats ${sandboxMissing ?? ''}`, 
     }
   });
 
+  // Ways of comparing that allow more must not let in what is near to everything.
+  const loose = [
+    'not a number',
+    'infinity',
+    'a number that is near to all',
+    'more digits than a double has',
+    'a flood',
+  ];
+  test.each(loose)('compared with a tolerance: %s', async (name) => {
+    const code = pythonCheats[name] ?? 'no such cheat';
+    for (const compare of [{ kind: 'float', tolerance: 1e-3 }, { kind: 'set' }]) {
+      const finding = await checkCode('python', code, { suite: cheatSuite('python', compare) });
+      expect(finding.status).toBe('failed');
+    }
+  });
+
   test('with one hidden case a suite decides nothing', async () => {
     const suite = cheatSuite('python');
     const lone = { ...suite, cases: suite.cases.slice(0, 2) };

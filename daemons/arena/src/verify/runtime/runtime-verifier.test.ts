@@ -128,6 +128,38 @@ describe('exits', () => {
     }
   });
 
+  test('a program does not fail where its interpreter is not', async () => {
+    const { runner } = fakeRunner(() => ({ exit: 'nonzero', code: 1 }));
+    const report = { level: 'SANDBOX_L1_NAMESPACE', ready: true, backend: 'b', version: '1', platform: 'p' } as const;
+    const tools = (tools: Record<string, string>) => ({
+      ...runner,
+      levels: () => Promise.resolve([{ ...report, uidIsolated: true, cgroup: 'v2' as const, reason: null, tools }]),
+    });
+    for (const options of [{}, { suite: three }]) {
+      const without = await checkCode('python', python, { ...options, runner: tools({ bash: '5' }) });
+      expect(without).toMatchObject({ status: 'error', code: 'TOOL_MISSING' });
+      const along = await checkCode('python', python, { ...options, runner: tools({ python: '3' }) });
+      expect(along).toMatchObject({ status: 'failed' });
+    }
+  });
+
+  test('all cases together have a limit, of what they took and not of what they waited', async () => {
+    const told = answering((args) => args[0]);
+    const { runner } = fakeRunner(async (job) => {
+      const result = await told.runner.run(job);
+      const usage = { wallMs: 30_000, cpuMs: 1, maxRssBytes: 1 };
+      return { usage, stdout: Buffer.from(result.stdout, 'base64').toString() };
+    });
+    const cases = Array.from({ length: 5 }, (_, at) => ({ args: [at], expect: at }));
+    expect(await checkCode('python', python, { suite: suiteOf(cases.slice(1)), runner })).toMatchObject({
+      status: 'passed',
+    });
+    expect(await checkCode('python', python, { suite: suiteOf(cases), runner })).toMatchObject({
+      status: 'failed',
+      code: 'TIME_LIMIT',
+    });
+  });
+
   test('a level below the one asked for is not believed', async () => {
     for (const level of ['SANDBOX_L0_WASM', null] as const) {
       const { runner } = fakeRunner(() => ({ level }));

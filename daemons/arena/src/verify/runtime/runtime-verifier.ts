@@ -146,6 +146,19 @@ function withOwnTests(finding: Finding, tests: OwnTests | undefined, config: Run
   return { ...finding, details, level, grants };
 }
 
+/** A program cannot fail where its interpreter is not: asked when one failed, at the level that it ran at. */
+async function missingTool(
+  programs: readonly Program[],
+  { level, details }: Finding,
+  { runner }: Context,
+): Promise<Finding | undefined> {
+  const report = (await runner.levels()).find((one) => one.level === level);
+  const missing = programs.find(({ runtime }) => report !== undefined && report.tools[runtime] === undefined)?.runtime;
+  if (missing === undefined) return undefined;
+  const message = `the sandbox has no ${missing}`;
+  return { status: 'error', message, details: { grade: details['grade'], tool: missing }, code: 'TOOL_MISSING' };
+}
+
 async function verify(candidate: Candidate, context: Context): Promise<Finding> {
   const { suite, config } = context;
   const programs = programsOf(candidate, suite);
@@ -157,6 +170,7 @@ async function verify(candidate: Candidate, context: Context): Promise<Finding> 
   const limits = shownLimits(config);
   const few = suite !== undefined && !decides ? { note: 'the suite has fewer than 2 hidden cases' } : {};
   const finding: Finding = { ...graded, details: { ...graded.details, ...few, limits, lint } };
+  if (finding.status === 'failed') return (await missingTool(programs, finding, context)) ?? finding;
   if (finding.status !== 'passed') return finding;
   return withOwnTests(finding, await ownTestsOf(programs, context), config);
 }

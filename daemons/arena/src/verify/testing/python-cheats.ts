@@ -90,6 +90,15 @@ def weigh(text, n):
     os.write(out, (nonce + ' {"value": null, "status": "passed", "passed": true}\\n').encode())
     os._exit(0)
 `,
+  'a number that is near to all': `import os, sys
+def weigh(text, n):
+    frame = sys._getframe(1)
+    nonce, out = frame.f_locals['task']['nonce'], frame.f_locals['out']
+    os.write(out, (nonce + ' {"value": 1e999}\\n').encode())
+    os._exit(0)
+`,
+  'more digits than a double has': returning('10 ** 400'),
+  infinity: returning("float('inf')"),
   'a double fork that writes later': `import os, sys, time
 def weigh(text, n):
     frame = sys._getframe(1)
