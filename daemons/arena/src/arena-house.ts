@@ -7,6 +7,7 @@ import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import type { ArenaSettings } from './arena-settings.ts';
 import { Issuer } from './certify/issuer.ts';
 import { SigningFolder } from './certify/signing-folder.ts';
+import { hiddenCaseTexts } from './pairs/suite-texts.ts';
 import { Pairs } from './pairs/pairs.ts';
 import { openSuiteSealer } from './suites/suite-sealer.ts';
 import { SuiteShelf } from './suites/suite-shelf.ts';
@@ -52,6 +53,7 @@ export async function openArenaHouse(parts: HouseParts, stack: AsyncDisposableSt
     store,
     clock,
     logger: log,
+    protectedTexts: (tenant) => hiddenCaseTexts(suites, tenant),
     log: { add: (entry) => signing.append(entry) },
     mayTrain: (tenant) => settings.trainingTenants.some((one) => one === '*' || one === tenant),
   });

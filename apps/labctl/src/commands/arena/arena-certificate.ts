@@ -5,6 +5,7 @@ import { oneId } from '../../arena/one-id.ts';
 import { apiOptions, findApi } from '../../client/api-access.ts';
 import { ArenaClient } from '../../client/arena-client.ts';
 import { defineCommand } from '../../command.ts';
+import { jsonOption } from '../../common-options.ts';
 
 const options = defineOptions({
   out: { type: 'string', flag: 'out', short: 'o', placeholder: 'FOLDER', help: 'write the files of a verifier there' },
@@ -15,6 +16,7 @@ const options = defineOptions({
     help: 'another form than the bundle',
   },
   ...apiOptions,
+  ...jsonOption,
 });
 
 /** What a stranger needs to verify it: the file, whom to trust, and what was revoked. */
@@ -28,7 +30,7 @@ export const arenaCertificate = defineCommand({
   summary:
     'Fetches the certificate of a run, by the id of either. With --out it writes the .labcert file beside the trust file ' +
     'and the revocation list: all that `labctl cert verify` needs.',
-  usage: 'labctl arena certificate RUN|ID [--view FORM] [--out FOLDER]',
+  usage: 'labctl arena certificate RUN|ID [--view FORM] [--out FOLDER] [--json]',
   examples: [
     'labctl arena certificate 01963a… --out proof',
     'labctl cert verify proof/cert-01963a….labcert --trust proof/trust.json --revocations proof/revocations.json',
@@ -45,6 +47,7 @@ export const arenaCertificate = defineCommand({
     await writeFile(join(values.out, name), text);
     for (const [file, path] of beside)
       await writeFile(join(values.out, file), await arena.text({ method: 'GET', path }));
-    world.stdout(`${join(values.out, name)}\n`);
+    const file = join(values.out, name);
+    world.stdout(values.json ? `${JSON.stringify({ file, beside: beside.map(([one]) => one) })}\n` : `${file}\n`);
   },
 });
