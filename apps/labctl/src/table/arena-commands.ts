@@ -35,16 +35,16 @@ export const arenaCommands: readonly CommandEntry[] = [
   {
     name: 'arena suites list',
     summary: 'list suites of hidden cases',
-    load: async () => any((await import('../commands/arena/arena-suites.ts')).arenaSuitesList),
+    load: async () => any((await import('../commands/arena/arena-suites-list.ts')).arenaSuitesList),
   },
   {
     name: 'arena suites put',
     summary: 'upload a suite',
-    load: async () => any((await import('../commands/arena/arena-suites.ts')).arenaSuitesPut),
+    load: async () => any((await import('../commands/arena/arena-suites-put.ts')).arenaSuitesPut),
   },
   {
     name: 'arena suites remove',
     summary: 'remove a suite',
-    load: async () => any((await import('../commands/arena/arena-suites.ts')).arenaSuitesRemove),
+    load: async () => any((await import('../commands/arena/arena-suites-remove.ts')).arenaSuitesRemove),
   },
 ];
