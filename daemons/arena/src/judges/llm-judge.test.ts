@@ -105,10 +105,15 @@ test('the same secret shows the same comparison to the letter; without one no tw
   expect(prompts[2]).not.toBe(prompts[0] ?? '');
 });
 
-test('engines that know no JSON mode are not asked for it; other instructions are another digest', async () => {
-  using set = setUp(fair, { jsonMode: false, instructions: 'Prefer short answers.' });
+test('JSON mode is asked for once: an engine that refuses it answers the second time', async () => {
+  using set = setUp((shown) => (shown.body.response_format === undefined ? fair(shown) : 400));
+  expect(await set.compare()).toMatchObject({ scoreA: 9, details: { calls: 2 } });
+  expect(set.spent).toHaveLength(1);
+});
+
+test('other instructions are another digest', async () => {
+  using set = setUp(fair, { instructions: 'Prefer short answers.' });
   await set.compare();
-  expect(set.server.seen[0]?.body.response_format).toBeUndefined();
   expect(set.server.seen[0]?.system).toStartWith('Prefer short answers.\n');
   using usual = setUp(fair);
   expect(set.judge.promptSha256).not.toBe(usual.judge.promptSha256);

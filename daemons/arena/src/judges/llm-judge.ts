@@ -8,7 +8,8 @@ import { type JudgeAnswer, parseJudgeAnswer } from './judge-answer.ts';
 import { instructionsSha256, judgeMessages, messageText, nonceOf, usualInstructions } from './judge-prompt.ts';
 
 const callsMost = 3;
-const answerTokensMost = 1024;
+/** Thoughts count too. */
+const answerTokensMost = 2048;
 const callMs = 60_000;
 /** CO1. */
 const usualPrice = { inputUsd: 0.000003, outputUsd: 0.000015 };
@@ -26,8 +27,6 @@ export type LlmJudgeOptions = {
   price?: { inputUsd: number; outputUsd: number };
   /** Of the nonces; 32 random bytes unless given. The same one shows the same comparison again, to the letter. */
   secret?: Uint8Array;
-  /** Asks engines for JSON alone; some refuse the field. Default true. */
-  jsonMode?: boolean;
   clock?: Clock;
   /** Before the first retry. Default 250. */
   pauseMs?: number;
@@ -66,7 +65,8 @@ async function compare(
   for (let call = 1; call <= callsMost; call++) {
     if (call > 1) await (options.clock ?? systemClock).sleep(pauses.next().value ?? 0, signal);
     signal.throwIfAborted();
-    const generation = await ask(options, messages, signal);
+    // Engines that refuse JSON mode answer without; and at temperature 0 the same request would fail the same way.
+    const generation = await ask(options, messages, call === 1, signal);
     if (generation === null) continue;
     const spent = spentOf(options, generation);
     usd += spent.usd;
@@ -81,9 +81,10 @@ async function compare(
 async function ask(
   options: Kept,
   messages: ReturnType<typeof judgeMessages>,
+  jsonMode: boolean,
   signal: AbortSignal,
 ): Promise<Generation | null> {
-  const { generate, tenant, key, model, jsonMode = true } = options;
+  const { generate, tenant, key, model } = options;
   const form = jsonMode ? { response_format: { type: 'json_object' } } : {};
   const request = { model, messages, temperature: 0, max_tokens: answerTokensMost, ...form };
   try {
