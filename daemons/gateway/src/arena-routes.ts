@@ -7,7 +7,6 @@ import { scanBody } from '@labmesh/inference/relay/scan-body';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
 import { cleanRequestId } from '@labmesh/wire/ids';
-import { arenaLineBytesMost, type RunOffer } from '@labmesh/wire/verification/arena-run';
 import {
   type Access,
   authenticate,
@@ -21,6 +20,7 @@ import type { ModelResolver } from './resolve.ts';
 import type { ArenaRequest } from './arena/arena-client.ts';
 import { plainBlock, readBlock } from './verification/decide-verification.ts';
 import { readChatRequest } from './verification/read-chat-request.ts';
+import { type OfferHead, offerBytes } from './arena/offer-bytes.ts';
 import { relayArena } from './arena/relay-arena.ts';
 import type { Verification } from './verification/verification.ts';
 
@@ -103,16 +103,15 @@ async function runRequest(
   if (name === undefined || name === '') throw new ApiError('model_required', { param: 'model' });
   await parts.resolver.resolve(name, mayUseSlugs(identity));
   const block = readBlock(identity, body, true) ?? plainBlock;
-  const offer: RunOffer = {
+  readChatRequest(body, name);
+  const head: OfferHead = {
     requestId: cleanRequestId(undefined),
     tenant: tenantOf(identity),
     key: keyIdOf(identity),
     mode: 'intercept',
-    request: readChatRequest(body, name),
     block,
     deadlineMs: Date.now() + (block.max_wait_ms ?? block.deadline_ms ?? parts.waitMs),
   };
-  const bytes = Buffer.from(JSON.stringify(offer));
-  if (bytes.length > arenaLineBytesMost) throw new ApiError('request_too_large');
+  const bytes = offerBytes(head, body, name);
   return { method: 'POST', path: '/v1/runs', accept: 'application/x-ndjson', body: bytes };
 }

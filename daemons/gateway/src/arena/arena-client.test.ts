@@ -1,12 +1,14 @@
 import { afterEach, describe, expect, test } from 'bun:test';
+import { scanBody } from '@labmesh/inference/relay/scan-body';
 import { HttpPool } from '@labmesh/kit/http/client';
 import { parseOptions } from '@labmesh/kit/options';
 import { ApiError } from '@labmesh/wire/errors';
-import { type ArenaEvent, type RunOffer, runOfferSchema } from '@labmesh/wire/verification/arena-run';
+import { type ArenaEvent, runOfferSchema } from '@labmesh/wire/verification/arena-run';
 import fc from 'fast-check';
 import { FakeArena, sampleResult } from '../testing/fake-arena.ts';
 import type { ArenaClient } from './arena-client.ts';
 import { openArenaClient } from './open-arena-client.ts';
+import { offerBytes } from './offer-bytes.ts';
 import { verificationOptions } from '../verification-options.ts';
 
 const opened: AsyncDisposable[] = [];
@@ -31,15 +33,15 @@ function newArena(): FakeArena {
   return arena;
 }
 
-const offer: RunOffer = runOfferSchema.parse({
-  requestId: 'r',
-  tenant: 't',
-  key: 'k',
+const whose = { requestId: 'r', tenant: 't', key: 'k' };
+const { request, ...head } = runOfferSchema.parse({
+  ...whose,
   mode: 'intercept',
   request: { model: 'm', messages: [{ role: 'user', content: 'x' }] },
   block: {},
   deadlineMs: 1,
 });
+const offer = offerBytes(head, scanBody(Buffer.from(JSON.stringify(request))), 'm');
 const never = new AbortController().signal;
 const codeOf = (run: Promise<unknown>) =>
   run.then(
@@ -53,7 +55,7 @@ describe('a run', () => {
     arena.script = () => [{ event: 'accepted', runId: 'run-1', cached: false, position: 3 }, '\n', sampleResult()];
     const client = clientOf(how === 'socket' ? { arena_socket: arena.socketPath } : { arena_url: `${arena.url}/` });
     const events: ArenaEvent[] = [];
-    const result = await client.run(offer, never, (event) => events.push(event));
+    const result = await client.run(whose, offer, never, (event) => events.push(event));
     expect(result).toEqual(sampleResult());
     expect(events.map(({ event }) => event)).toEqual(['accepted', 'result']);
     expect(arena.offers[0]?.headers).toMatchObject({
@@ -66,7 +68,7 @@ describe('a run', () => {
   test('the last line may lack its end', async () => {
     const arena = newArena();
     arena.script = () => [JSON.stringify(sampleResult())];
-    expect((await clientOf({ arena_socket: arena.socketPath }).run(offer, never)).runId).toBe('run-1');
+    expect((await clientOf({ arena_socket: arena.socketPath }).run(whose, offer, never)).runId).toBe('run-1');
   });
 
   test('an aborted signal ends it with its reason, before and during', async () => {
@@ -75,10 +77,10 @@ describe('a run', () => {
     const client = clientOf({ arena_socket: arena.socketPath });
     const reason = new Error('enough');
     const ending = new AbortController();
-    const run = client.run(offer, ending.signal);
+    const run = client.run(whose, offer, ending.signal);
     setTimeout(() => ending.abort(reason), 50);
     expect(await codeOf(run)).toBe('Error: enough');
-    expect(() => client.run(offer, AbortSignal.abort(reason))).toThrow('enough');
+    expect(() => client.run(whose, offer, AbortSignal.abort(reason))).toThrow('enough');
   });
 });
 
@@ -94,7 +96,7 @@ async function codeOfBytes(bytes: string): Promise<string> {
       },
     },
   });
-  return await codeOf(clientOf({ arena_url: `http://127.0.0.1:${listener.port}` }).run(offer, never));
+  return await codeOf(clientOf({ arena_url: `http://127.0.0.1:${listener.port}` }).run(whose, offer, never));
 }
 const whole = (status: string, body: string) => `HTTP/1.1 ${status}\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 const error = (code: string) => JSON.stringify({ error: { code, message: 'm', param: 'verification.suite' } });
@@ -121,7 +123,7 @@ describe('an arena that is none, or refuses', () => {
   ])('%s', async (_, bytes, code) => expect(await codeOfBytes(bytes)).toBe(code));
 
   test('nobody there', async () => {
-    expect(await codeOf(clientOf({ arena_socket: '/nonexistent/arena.sock' }).run(offer, never))).toBe(
+    expect(await codeOf(clientOf({ arena_socket: '/nonexistent/arena.sock' }).run(whose, offer, never))).toBe(
       'verification_unavailable',
     );
   });
@@ -142,10 +144,40 @@ describe('an arena that is none, or refuses', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(line, { maxLength: 4 }), async (lines) => {
         arena.script = () => [lines.join('\n')];
-        expect(await codeOf(client.run(offer, never))).toMatch(/^(ok|verification_unavailable)$/);
+        expect(await codeOf(client.run(whose, offer, never))).toMatch(/^(ok|verification_unavailable)$/);
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('the bytes of an offer', () => {
+  const bytesOf = (body: string) => offerBytes(head, scanBody(Buffer.from(body)), 'm').toString();
+
+  test('the request stands in them as it was written, without its block, with the model that was meant', () => {
+    const text = bytesOf(
+      '{"x_big":9007199254740993,"verification":{"mode":"audit"}, "x":1.0,"messages":[{"role":"user"}]}',
+    );
+    expect(text).toContain('"request":{"x_big":9007199254740993, "x":1.0,"messages":[{"role":"user"}],"model":"m"}}');
+    expect(runOfferSchema.parse(JSON.parse(text))).toMatchObject({ tenant: 't', request: { model: 'm' } });
+  });
+
+  test('no request reaches out of its place', () => {
+    const value = fc.dictionary(
+      fc.constantFrom('tenant', 'key', 'model"', 'messages', '__proto__', '}'),
+      fc.jsonValue(),
+    );
+    fc.assert(
+      fc.property(value, (body) => {
+        const read = JSON.parse(bytesOf(JSON.stringify(body))) as Record<string, unknown>;
+        expect(Object.keys(read).toSorted()).toEqual([...Object.keys(head), 'request'].toSorted());
+        expect([read['tenant'], read['key']]).toEqual(['t', 'k']);
+      }),
+    );
+  });
+
+  test('more than a line may hold is refused', () => {
+    expect(() => bytesOf(JSON.stringify({ messages: 'x'.repeat(5_000_000) }))).toThrow('at most 4194304 bytes');
   });
 });
 

@@ -16,7 +16,6 @@ import {
   arenaLineBytesMost,
   type ArenaResult,
   keyHeader,
-  type RunOffer,
   tenantHeader,
 } from '@labmesh/wire/verification/arena-run';
 import { z } from 'zod';
@@ -25,6 +24,8 @@ import { z } from 'zod';
 const arenaEventsMost = 20_000;
 /** Bytes of an answer that is no run: an error. */
 const refusalBytesMost = 64 * 1024;
+/** After its result an arena ends the answer; one that does not has its connection closed. */
+const lingerMs = 1_000;
 /** What of an arena's message a client may read. */
 const messageCharsMost = 500;
 
@@ -78,30 +79,29 @@ export class ArenaClient {
   }
 
   /**
-   * Runs an offer to its end; `onEvent` sees each event before it. Aborting closes the connection, which ends the run.
-   * @throws ApiError verification_unavailable, request_too_large, what the arena's error names, or the signal's reason
+   * Runs an offer (`offerBytes`) to its end; `onEvent` sees each event before it. Aborting closes the connection, which
+   * ends the run. @throws ApiError verification_unavailable, what the arena's error names, or the signal's reason
    */
-  run(offer: RunOffer, signal: AbortSignal, onEvent: (event: ArenaEvent) => void = () => {}): Promise<ArenaResult> {
+  run(
+    whose: Pick<ArenaRequest, 'tenant' | 'key' | 'requestId'>,
+    offer: Uint8Array,
+    signal: AbortSignal,
+    onEvent: (event: ArenaEvent) => void = () => {},
+  ): Promise<ArenaResult> {
     signal.throwIfAborted();
-    const body = Buffer.from(JSON.stringify(offer));
-    if (body.length > arenaLineBytesMost) {
-      const message = `a request that is verified has at most ${arenaLineBytesMost} bytes`;
-      throw new ApiError('request_too_large', { message });
-    }
-    const { tenant, key, requestId } = offer;
     return new Promise((resolve, reject) => {
       const settle = (end: ArenaResult | Error) => {
         signal.removeEventListener('abort', onAbort);
+        if (!(end instanceof Error)) return resolve(end);
         sink.call?.abort();
-        if (end instanceof Error) reject(end);
-        else resolve(end);
+        reject(end);
       };
       const sink = new RunSink(onEvent, settle);
       const onAbort = () => settle(signal.reason as Error);
       signal.addEventListener('abort', onAbort, { once: true });
-      const accept = 'application/x-ndjson';
-      const request = { method: 'POST', path: '/v1/runs', tenant, key, requestId, accept, body };
-      sink.call = this.send(request, sink);
+      const { tenant, key, requestId } = whose;
+      const how = { method: 'POST', path: '/v1/runs', accept: 'application/x-ndjson', body: offer };
+      sink.call = this.send({ tenant, key, requestId, ...how }, sink);
     });
   }
 }
@@ -116,6 +116,7 @@ class RunSink implements ResponseSink {
   #events = 0;
   #refusal: Buffer[] = [];
   #refusalBytes = 0;
+  #linger: NodeJS.Timeout | undefined;
   #over = false;
 
   constructor(onEvent: (event: ArenaEvent) => void, settle: (end: ArenaResult | Error) => void) {
@@ -128,7 +129,8 @@ class RunSink implements ResponseSink {
   }
 
   onData(bytes: Buffer): void {
-    if (this.#over) return;
+    // Nothing comes after a result.
+    if (this.#over) return this.call?.abort();
     if (this.#status !== 200) return this.#keepRefusal(bytes);
     try {
       for (const line of this.#lines.push(bytes)) this.#line(line);
@@ -139,6 +141,7 @@ class RunSink implements ResponseSink {
   }
 
   onEnd(): void {
+    clearTimeout(this.#linger);
     if (this.#over) return;
     if (this.#status === 200) {
       this.#line(this.#lines.end());
@@ -148,6 +151,7 @@ class RunSink implements ResponseSink {
   }
 
   onFailure(failure: ClientFailure): void {
+    clearTimeout(this.#linger);
     this.#end(unavailable(`${failure.reason}: ${failure.detail}`));
   }
 
@@ -164,8 +168,10 @@ class RunSink implements ResponseSink {
       return this.#end(unavailable(read.success ? 'too many events of one run' : 'an event that is none of ours'));
     }
     this.#onEvent(read.data);
-    if (read.data.event === 'result') this.#end(read.data);
-    else if (read.data.event === 'error') this.#end(errorOf(read.data));
+    if (read.data.event === 'result') {
+      this.#linger = setTimeout(() => this.call?.abort(), lingerMs);
+      this.#end(read.data);
+    } else if (read.data.event === 'error') this.#end(errorOf(read.data));
   }
 
   #end(end: ArenaResult | Error): void {

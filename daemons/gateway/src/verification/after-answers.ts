@@ -6,7 +6,6 @@ import { BoundedQueue, BoundPassed } from '@labmesh/kit/bounded-queue';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { ApiError } from '@labmesh/wire/errors';
-import type { RunOffer } from '@labmesh/wire/verification/arena-run';
 import type { ArenaClient } from '../arena/arena-client.ts';
 
 /** Runs that are open towards the arena; it has a queue of its own for what it cannot do at once. */
@@ -17,8 +16,11 @@ export type Waiting = {
   mode: 'audit' | 'shadow';
   /** Longest run, ms. */
   waitMs: number;
-  /** Undefined when the answer cannot be judged. */
-  offer: () => Omit<RunOffer, 'deadlineMs'> | undefined;
+  tenant: string;
+  key: string;
+  requestId: string;
+  /** Its JSON; undefined when the answer cannot be judged. */
+  offer: (deadlineMs: number) => Uint8Array | undefined;
   /** Gives back what is held for it; called once, whatever becomes of it. */
   release: () => void;
 };
@@ -27,9 +29,9 @@ export type Waiting = {
 export type CountResult = (mode: string, result: string) => void;
 
 /** The offer's own copy is all that is kept from here on. */
-function takeOffer(item: Waiting) {
+function takeOffer(item: Waiting, deadlineMs: number) {
   try {
-    return item.offer();
+    return item.offer(deadlineMs);
   } finally {
     item.release();
   }
@@ -97,8 +99,8 @@ export class AfterAnswers implements Disposable {
   async #run(item: Waiting): Promise<void> {
     let result = 'skipped';
     try {
-      const offer = takeOffer(item);
-      if (offer !== undefined) result = await this.#send(offer, item.waitMs);
+      const offer = takeOffer(item, this.#clock.wall() + item.waitMs);
+      if (offer !== undefined) result = await this.#send(item, offer);
     } catch (error) {
       result = error instanceof ApiError ? error.code : 'fault';
       const detail = error instanceof ApiError ? error.log : undefined;
@@ -108,14 +110,13 @@ export class AfterAnswers implements Disposable {
     this.#count(item.mode, result);
   }
 
-  async #send(offer: Omit<RunOffer, 'deadlineMs'>, waitMs: number): Promise<string> {
+  async #send(item: Waiting, offer: Uint8Array): Promise<string> {
     const arena = this.#arena as ArenaClient;
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new ApiError('verification_deadline')), waitMs * 2);
+    const timer = setTimeout(() => late.abort(new ApiError('verification_deadline')), item.waitMs * 2);
     try {
-      const deadlineMs = this.#clock.wall() + waitMs;
       const signal = AbortSignal.any([late.signal, this.#ending.signal]);
-      return (await arena.run({ ...offer, deadlineMs }, signal)).report.status;
+      return (await arena.run(item, offer, signal)).report.status;
     } finally {
       clearTimeout(timer);
     }

@@ -2,14 +2,16 @@
  * Intercept (verification RP3): the first byte of an answer follows its verdict. What the arena chose goes out as if an
  * engine had written it; without a good answer an error says why. Nothing that was not checked looks as if it had been.
  */
+import type { ScannedBody } from '@labmesh/inference/relay/scan-body';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
 import type { ChatCompletionRequest } from '@labmesh/wire/openai';
-import type { ArenaResult, RunOffer } from '@labmesh/wire/verification/arena-run';
+import type { ArenaResult } from '@labmesh/wire/verification/arena-run';
 import type { VerificationBlock, VerificationReport } from '@labmesh/wire/verification/verification-block';
 import { keyIdOf, tenantOf } from '../access/authenticate.ts';
 import type { ArenaClient } from '../arena/arena-client.ts';
+import { offerBytes } from '../arena/offer-bytes.ts';
 import type { Asked } from './asked.ts';
 import { HeldExchange } from './held-exchange.ts';
 import { readChatRequest } from './read-chat-request.ts';
@@ -34,6 +36,7 @@ type Intercepted = {
   /** Id of the key that pays. */
   key: string;
   request: ChatCompletionRequest;
+  body: ScannedBody;
   block: VerificationBlock;
 };
 
@@ -69,7 +72,7 @@ export async function intercept(
 ): Promise<InterceptEnd> {
   const request = readChatRequest(body, name);
   const owner = { tenant: tenantOf(identity), scopes: identity.type === 'key' ? identity.key.scopes : [] };
-  const asked: Intercepted = { exchange, requestId, owner, key: keyIdOf(identity), request, block };
+  const asked: Intercepted = { exchange, requestId, owner, key: keyIdOf(identity), request, body, block };
   const stream = request.stream === true;
   const { commentMs } = parts.settings;
   using held = new HeldExchange(exchange, { requestId, stream, commentMs, model: request.model });
@@ -132,26 +135,20 @@ function offerId({ exchange, requestId, key, request, block }: Intercepted): str
 
 async function runOffer(parts: InterceptParts, asked: Intercepted): Promise<ArenaResult> {
   const { arena, settings, clock, running } = parts;
-  const { exchange, owner, key, request, block } = asked;
+  const { exchange, owner, key, request, body, block } = asked;
   if (arena === undefined) throw new ApiError('verification_unavailable', { log: 'no arena is set' });
   // The arena has a limit of its own; this one holds when it only seems to be there.
   if (running.size >= settings.runsMax) throw new ApiError('arena_busy');
   const waitMs = block.max_wait_ms ?? block.deadline_ms ?? settings.waitMs;
-  const offer: RunOffer = {
-    requestId: offerId(asked),
-    tenant: owner.tenant,
-    key,
-    mode: 'intercept',
-    request,
-    block,
-    deadlineMs: clock.wall() + waitMs,
-  };
+  const whose = { requestId: offerId(asked), tenant: owner.tenant, key };
+  const deadlineMs = clock.wall() + waitMs;
+  const offer = offerBytes({ ...whose, mode: 'intercept', block, deadlineMs }, body, request.model);
   const ending = new AbortController();
   const timer = setTimeout(() => ending.abort(new ApiError('verification_deadline')), waitMs + graceMs);
   running.add(ending);
   exchange.onAbort(() => ending.abort(left));
   try {
-    return await arena.run(offer, ending.signal);
+    return await arena.run(whose, offer, ending.signal);
   } finally {
     clearTimeout(timer);
     running.delete(ending);

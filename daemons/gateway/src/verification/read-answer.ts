@@ -1,12 +1,6 @@
 /** What a client got, put together for the arena: from one JSON object or from the events of a stream. Hostile text. */
 import { parseJson } from '@labmesh/kit/parse-json';
-import {
-  type ChatMessage,
-  chatCompletionChunkSchema,
-  chatCompletionSchema,
-  chatMessageSchema,
-  type ToolCall,
-} from '@labmesh/wire/openai';
+import { type ChatMessage, chatMessageSchema } from '@labmesh/wire/openai';
 import { verificationLimits } from '@labmesh/wire/verification/verification-block';
 
 /** Calls of one answer; engines give a few. */
@@ -24,50 +18,59 @@ function charsOf(message: ChatMessage): number {
   return (message.tool_calls ?? []).reduce((sum, call) => sum + (call.function?.arguments?.length ?? 0), content);
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+const fieldsOf = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+const messageOf = (value: unknown): ChatMessage | undefined => chatMessageSchema.safeParse(value).data;
+
 function readWhole(text: string): ChatMessage | undefined {
-  const [choice, second] = chatCompletionSchema.safeParse(parseJson(text)).data?.choices ?? [];
-  return second === undefined ? choice?.message : undefined;
+  const [choice, second] = listOf(fieldsOf(parseJson(text))['choices']);
+  return second === undefined ? messageOf(fieldsOf(choice)['message']) : undefined;
 }
 
-/** The text, the calls and the end of a stream so far. */
+/**
+ * The text, the calls and the end of a stream so far. Events are looked at field by field and the message they make is
+ * checked once: a schema for each of them would cost more than all the rest of the relay.
+ */
 class StreamAnswer {
   #content = '';
-  #calls: ToolCall[] = [];
+  #calls: { id: string; name: string; arguments: string }[] = [];
   #finished = false;
   #several = false;
 
   add(data: string): void {
-    const chunk = chatCompletionChunkSchema.safeParse(parseJson(data)).data;
-    for (const { index, delta, finish_reason: reason } of chunk?.choices ?? []) {
-      if (index > 0) this.#several = true;
-      if (typeof delta.content === 'string') this.#content += delta.content;
-      for (const call of delta.tool_calls ?? []) this.#addCall(call);
-      if (typeof reason === 'string') this.#finished = true;
+    for (const one of listOf(fieldsOf(parseJson(data))['choices'])) {
+      const choice = fieldsOf(one);
+      const delta = fieldsOf(choice['delta']);
+      if (choice['index'] !== 0 && choice['index'] !== undefined) this.#several = true;
+      this.#content += textOf(delta['content']);
+      for (const call of listOf(delta['tool_calls'])) this.#addCall(fieldsOf(call));
+      if (typeof choice['finish_reason'] === 'string') this.#finished = true;
     }
   }
 
   /** Pieces of a call have its index; an engine that leaves the index out means the last one. */
-  #addCall(piece: ToolCall): void {
-    const at = piece.index ?? Math.max(0, this.#calls.length - 1);
-    if (at > this.#calls.length || at >= toolCallsMost) return void (this.#several = true);
-    const before = this.#calls[at];
-    if (before === undefined) {
-      this.#calls[at] = { ...piece, function: { ...piece.function } };
-      return;
-    }
-    const known = before.function;
-    before.function = {
-      ...known,
-      name: `${known?.name ?? ''}${piece.function?.name ?? ''}`,
-      arguments: `${known?.arguments ?? ''}${piece.function?.arguments ?? ''}`,
-    };
+  #addCall(piece: Fields): void {
+    const at = piece['index'] ?? Math.max(0, this.#calls.length - 1);
+    if (typeof at !== 'number' || !Number.isInteger(at) || at < 0 || at > this.#calls.length || at >= toolCallsMost)
+      return void (this.#several = true);
+    const call = (this.#calls[at] ??= { id: '', name: '', arguments: '' });
+    const made = fieldsOf(piece['function']);
+    call.id ||= textOf(piece['id']);
+    call.name += textOf(made['name']);
+    call.arguments += textOf(made['arguments']);
   }
 
   /** Undefined when it broke off, or is no single answer. */
   message(): ChatMessage | undefined {
     if (!this.#finished || this.#several) return undefined;
-    const calls = this.#calls.length > 0 ? { tool_calls: this.#calls } : {};
-    return chatMessageSchema.safeParse({ role: 'assistant', content: this.#content, ...calls }).data;
+    const calls = this.#calls.map(({ id, name, arguments: given }) => ({
+      id,
+      type: 'function',
+      function: { name, arguments: given },
+    }));
+    return messageOf({ role: 'assistant', content: this.#content, ...(calls.length > 0 && { tool_calls: calls }) });
   }
 }
 
@@ -76,7 +79,7 @@ function readStream(text: string): ChatMessage | undefined {
   for (let from = 0; from < text.length;) {
     const found = text.indexOf('\n', from);
     const end = found < 0 ? text.length : found;
-    if (text.startsWith('data:', from)) answer.add(text.slice(from + 5, end).trim());
+    if (text.startsWith('data:', from)) answer.add(text.slice(from + 5, end));
     from = end + 1;
   }
   return answer.message();

@@ -6,12 +6,12 @@ import type { Logger } from '@labmesh/kit/log';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { keyIdOf, tenantOf } from '../access/authenticate.ts';
 import type { ArenaClient } from '../arena/arena-client.ts';
+import { offerBytes } from '../arena/offer-bytes.ts';
 import { AfterAnswers, type CountResult } from './after-answers.ts';
 import { AnswerCopy, CopyBudget } from './answer-copy.ts';
 import type { Asked } from './asked.ts';
 import type { Decided } from './decide-verification.ts';
 import { readAnswer } from './read-answer.ts';
-import { readChatRequest } from './read-chat-request.ts';
 import type { VerificationOptions } from '../verification-options.ts';
 
 /** Gives a plain answer to an exchange. */
@@ -77,10 +77,18 @@ export class WatchedAnswers implements Disposable {
       copy[Symbol.dispose]();
       return this.#count(mode, copy.cut ? 'skipped' : 'dropped');
     }
+    const { identity } = asked;
+    const whose = { tenant: tenantOf(identity), key: keyIdOf(identity), requestId: more.requestId };
     this.#after.add({
+      ...whose,
       mode,
       waitMs: block.max_wait_ms ?? block.deadline_ms ?? this.#options.verificationWaitMs,
-      offer: () => offerOf(asked, decided, copy, more),
+      offer: (deadlineMs) => {
+        const answer = readAnswer(copy.bytes, copy.isStream);
+        if (answer === undefined) return undefined;
+        const usage = more.usage !== undefined && { usage: openaiUsage(more.usage) };
+        return offerBytes({ ...whose, mode, answer, ...usage, block, deadlineMs }, asked.body, asked.name);
+      },
       release: () => {
         copy[Symbol.dispose]();
         this.#budget.give(taken);
@@ -95,17 +103,6 @@ export class WatchedAnswers implements Disposable {
 
 /** `usage` is the relay's: it may have taken it out of a stream that nobody asked for it in. */
 type OfferExtras = { requestId: string; usage: RelayOutcome['usage'] };
-
-/** What the arena is offered; undefined for an answer that cannot be judged. */
-function offerOf({ identity, body, name }: Asked, { mode, block }: Decided, copy: AnswerCopy, more: OfferExtras) {
-  const { requestId, usage } = more;
-  const answer = readAnswer(copy.bytes, copy.isStream);
-  if (answer === undefined) return undefined;
-  const [tenant, key] = [tenantOf(identity), keyIdOf(identity)];
-  const request = readChatRequest(body, name);
-  const counted = usage !== undefined && { usage: openaiUsage(usage) };
-  return { requestId, tenant, key, mode, request, answer, ...counted, block };
-}
 
 const openaiUsage = ({ promptTokens, completionTokens }: NonNullable<RelayOutcome['usage']>) => ({
   prompt_tokens: promptTokens,
