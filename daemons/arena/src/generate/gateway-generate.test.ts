@@ -95,6 +95,21 @@ test('refusals keep their code and their pause; texts of engines stay in the log
   expect((cut as ApiError).code).toBe('upstream_broken');
 });
 
+test('a proxy of the environment sees neither key nor prompt', async () => {
+  let seen = 0;
+  const proxy = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response(String(++seen)) });
+  const before = process.env['HTTP_PROXY'];
+  process.env['HTTP_PROXY'] = `http://127.0.0.1:${proxy.port}`;
+  try {
+    const { answer } = await ask({ parts: ['ok'] });
+    expect([(answer as Generation).answer.content, seen]).toEqual(['ok', 0]);
+  } finally {
+    if (before === undefined) delete process.env['HTTP_PROXY'];
+    else process.env['HTTP_PROXY'] = before;
+    await proxy.stop(true);
+  }
+});
+
 test('events are the same however the bytes are cut', () => {
   const data = ['{"a":1}', '[DONE]', 'x y', 'two\nlines'];
   const stream = data

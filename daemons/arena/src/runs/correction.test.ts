@@ -107,6 +107,12 @@ test('V20: of a verifier that runs hidden cases nothing but its message is told'
   }
 });
 
+test('a program that failed with no case at hand is told its last words', () => {
+  const stderr = "Traceback:\n  File x\nNameError: name 'y' is not defined\n\n";
+  const [failure] = failuresOf(aggregate([verdict('runtime_verifier', 'it ended with 1', { grade: 'run', stderr })]));
+  expect(failure?.errors).toEqual(['it ended with 1', "NameError: name 'y' is not defined"]);
+});
+
 test('three errors a verifier, each on one line and short, whatever an answer put into them', () => {
   const errors = fc.array(fc.oneof(fc.string(), fc.record({ message: fc.string(), line: fc.nat() }), fc.anything()));
   fc.assert(

@@ -18,9 +18,19 @@ const plain = (text: string) =>
     .slice(0, errorCharsMost)
     .toWellFormed();
 
+/** The end of what a program wrote before it failed: where interpreters say why. */
+function lastLine(text: unknown): string[] {
+  const lines = typeof text === 'string' ? text.split('\n').map(plain) : [];
+  return lines.filter((line) => line !== '').slice(-1);
+}
+
 /** Details of a verdict whose verifier runs hidden cases are never shown, whatever they are named. */
 function errorsOf({ pluginName, message, details }: Verdict): string[] {
-  const listed = pluginName === 'runtime_verifier' ? undefined : details['errors'];
+  if (pluginName === 'runtime_verifier') {
+    // Grade `run` starts the program as it is, with no case: what it wrote there is its own.
+    return [plain(message), ...(details['grade'] === 'run' ? lastLine(details['stderr']) : [])];
+  }
+  const listed = details['errors'];
   const errors = Array.isArray(listed) ? listed.map(errorText).filter((text) => text !== '') : [];
   return (errors.length > 0 ? errors : [plain(message)]).slice(0, errorsMost);
 }
