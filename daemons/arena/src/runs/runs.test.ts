@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test';
+import { TempFolder } from '@labmesh/store/testing/temp-store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { FakeGateway } from '../generate/testing/fake-gateway.ts';
 import { runDefaults } from './run-settings.ts';
@@ -97,4 +98,49 @@ test('audit looks at the answer given and generates nothing; shadow takes it as 
   expect(rig.finished.at(-1)?.candidates[0]?.final?.answer.content).toBe('good');
   const [refused] = only(await eventsOf(rig.runs, offerOf({ mode: 'audit' })), 'error');
   expect([refused?.code, refused?.field]).toEqual(['verification_bad_option', 'answer']);
+});
+
+test('a request that was answered before this start: from its rows where texts are kept, else told that they are not', async () => {
+  using folder = new TempFolder();
+  await using gateway = words('BAD', 'good');
+  for (const capture of [['acme'], []]) {
+    const url = await folder.nextUrl();
+    const offer = offerOf({ block: { variations: 2 } });
+    const settings = { capture };
+    let first: ReturnType<typeof only<'result'>>[number] | undefined;
+    {
+      await using rig = await openRig({ gateway, url, settings });
+      [first] = only(await eventsOf(rig.runs, offer), 'result');
+    }
+    await using rig = await openRig({ gateway, url, settings });
+    const before = gateway.heard.length;
+    const events = await eventsOf(rig.runs, offer);
+    expect(only(events, 'accepted')).toMatchObject([{ runId: first?.runId, cached: true }]);
+    expect(gateway.heard.length).toBe(before);
+    const [result] = only(events, 'result');
+    expect(result?.answer?.content).toBe(capture.length > 0 ? 'good' : undefined);
+    expect(result?.report).toEqual(capture.length > 0 ? first?.report : undefined);
+    if (capture.length === 0) expect(only(events, 'error')[0]?.code).toBe('verification_unavailable');
+  }
+});
+
+test('a failure of what follows a run changes nothing; a certificate that is refused is no failure of the run', async () => {
+  await using gateway = words('good');
+  await using rig = await openRig({
+    gateway,
+    parts: {
+      certify: () => Promise.resolve({ reason: 'the bracket asks for more' }),
+      onFinished: () => Promise.reject(new Error('disk full')),
+    },
+  });
+  const [result] = only(await eventsOf(rig.runs, offerOf({ block: { variations: 1 } })), 'result');
+  expect(result?.report).toMatchObject({ status: 'valid', certificate_id: null, properties: [] });
+  expect(result?.report.summary).toContain('the bracket asks for more');
+});
+
+test('a caller that wants no certificate gets none', async () => {
+  await using gateway = words('good');
+  await using rig = await openRig({ gateway });
+  await eventsOf(rig.runs, offerOf({ block: { certificate: false } }));
+  expect(rig.certified).toEqual([]);
 });
