@@ -2,9 +2,7 @@
  * Intercept (verification RP3): the first byte of an answer follows its verdict. What the arena chose goes out as if an
  * engine had written it; without a good answer an error says why. Nothing that was not checked looks as if it had been.
  */
-import type { ScannedBody } from '@labmesh/inference/relay/scan-body';
 import type { Clock } from '@labmesh/kit/clock';
-import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
 import type { ChatCompletionRequest } from '@labmesh/wire/openai';
 import type { ArenaResult } from '@labmesh/wire/verification/arena-run';
@@ -29,14 +27,11 @@ export type InterceptParts = {
 };
 
 /** A request as the arena gets it, and for whom. */
-type Intercepted = {
-  exchange: Exchange;
-  requestId: string;
+type Intercepted = Pick<Asked, 'exchange' | 'requestId' | 'body'> & {
   owner: CacheOwner;
   /** Id of the key that pays. */
   key: string;
   request: ChatCompletionRequest;
-  body: ScannedBody;
   block: VerificationBlock;
 };
 
