@@ -39,7 +39,7 @@ export type InterceptEnd =
   /** `status` as the client saw it, 499 when it left. */
   | { type: 'answered'; status: number; error: ApiError | undefined; result: ArenaResult | undefined; cached: boolean }
   /** The client gets a plain answer through this exchange, which claims nothing. */
-  | { type: 'pass'; exchange: Exchange; error: ApiError };
+  | { type: 'pass'; exchange: Asked['exchange']; error: ApiError };
 
 /** The arena ends a run at its deadline itself; after this long more it is thought to be gone. */
 const graceMs = 2_000;
