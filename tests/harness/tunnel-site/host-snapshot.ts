@@ -7,7 +7,7 @@ const moving =
 
 export type HostSnapshot = Record<'routes' | 'rules' | 'tables' | 'settings' | 'addresses' | 'resolver', string>;
 
-/** @param own lines that name this interface or this nf_tables table are left out. */
+/** @param own lines that name this interface or this nf_tables table (or the one kept for it) are left out. */
 export async function takeSnapshot(host: TunnelHost, own?: { name: string; table: string }): Promise<HostSnapshot> {
   const namesOwn = (line: string) => own !== undefined && new RegExp(`\\b${own.name}\\b`).test(line);
   const lines = (text: string) =>
@@ -29,5 +29,5 @@ export async function takeSnapshot(host: TunnelHost, own?: { name: string; table
 }
 
 function withoutTable(ruleset: string, table: string): string {
-  return ruleset.replace(new RegExp(`table inet ${table} \\{[^]*?\\n\\}\\n`), '');
+  return ruleset.replace(new RegExp(`table inet ${table}(?:-kept)? \\{[^]*?\\n\\}\\n`, 'g'), '');
 }

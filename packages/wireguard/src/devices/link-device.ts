@@ -29,7 +29,7 @@ export class LinkDevice implements TunnelDevice {
     this.backend = backend.name;
     this.config = config;
     this.#backend = backend;
-    this.#options = { ...options, innerFilter: backend.innerFilter };
+    this.#options = { ...options, innerFilter: backend.innerFilter, outlives: backend.bornOutside };
   }
 
   plan(): readonly DeviceStep[] {

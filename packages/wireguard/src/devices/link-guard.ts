@@ -113,7 +113,11 @@ export class LinkGuard implements Disposable {
 
   #lookAtTable(): void {
     const broken = this.#brokenIsolation();
-    if (broken === undefined && !this.#suspended) return;
+    if (broken === undefined && !this.#suspended) {
+      const mended = this.#isolation.mend();
+      if (mended !== undefined) this.#emit({ kind: 'changed', what: 'table', detail: mended, restored: true });
+      return;
+    }
     if (!this.#suspended) {
       this.#suspended = true;
       setLinkDown(this.#requests, this.#link.index);

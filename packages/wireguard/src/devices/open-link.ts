@@ -7,6 +7,7 @@ import { closeInterface, checkInterfaceName, interfaceSettings } from '../isolat
 import { type Isolation, isolationPlan, openIsolation, type IsolationOptions } from '../isolation/isolation.ts';
 import { deleteLink, findLink, moveLink, setLinkAlias, setLinkDown, setLinkMtu, setLinkUp } from '../netlink/links.ts';
 import { NetlinkSocket } from '../netlink/netlink-socket.ts';
+import { removeKeptTable } from '../nftables/kept-table.ts';
 import { type DeviceConfig, type DeviceStep, TunnelError } from '../tunnel-device.ts';
 import { type WireguardControl, wipeReading } from '../wireguard-control.ts';
 import { claimName, type ClaimedName } from './claim-name.ts';
@@ -98,7 +99,15 @@ function takeInterface(opening: Opening): void {
   let isRemoved = false;
   // What is not marked as ours goes on without us, and what somebody else has deleted may be there anew by now.
   if (backend.attached) stack.defer(() => (isRemoved ? release() : undefined));
-  stack.defer(() => void (isRemoved = removeInterface(opening)));
+  stack.defer(() => {
+    try {
+      isRemoved = removeInterface(opening);
+    } catch (error) {
+      // It stands without us now.
+      opening.isolation.keep();
+      throw error;
+    }
+  });
   // Live sessions end when an interface goes down.
   if (claimed.kind === 'take' && claimed.keepPeers) return;
   setLinkDown(opening.socket, opening.index);
@@ -112,6 +121,17 @@ function move(opening: Opening): void {
   opening.socket = inner;
   // It has another number there when its own is taken.
   opening.index = indexOf(inner, config.name);
+}
+
+/** Closes it to the kernel's own ways; a table that a killed process left for a filter guards nothing any more. */
+function settle({ config, isolation }: Opening): void {
+  isolation.inside(() => closeInterface(config.name, isV6(config)));
+  if (isolation.kind === 'filter') return;
+  try {
+    removeKeptTable(config.name);
+  } catch {
+    // No nf_tables, or no right to it: then there is none of ours.
+  }
 }
 
 async function setKeys(opening: Opening): Promise<void> {
@@ -165,7 +185,7 @@ export function linkSteps(config: DeviceConfig, backend: LinkBackend, options: I
     {
       step: 'settings',
       detail: interfaceSettings(name, isV6(config)).join(', '),
-      run: ({ isolation }) => isolation.inside(() => closeInterface(name, isV6(config))),
+      run: settle,
     },
     { step: 'keys', detail: `private key, ${port}`, run: setKeys },
     // The kernel forgets now and then to make the route of an IPv6 peer when the interface comes up after its address.

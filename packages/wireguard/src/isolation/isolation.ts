@@ -2,7 +2,7 @@
  * What keeps a peer to the proxy alone (spec tunnel.md I3-I5). `netns`: the interface is by itself in a network
  * namespace. `filter`: it is in the host's, behind a table of ours. `none`: written by the operator, warned about for ever.
  */
-import { keepTable, removeKeptTable } from '../nftables/kept-table.ts';
+import { KeptTable, removeKeptTable } from '../nftables/kept-table.ts';
 import { TunnelTable } from '../nftables/tunnel-table.ts';
 import { tableName } from '../nftables/tunnel-rules.ts';
 import { type DeviceConfig, type IsolationKind, TunnelError } from '../tunnel-device.ts';
@@ -20,7 +20,9 @@ export interface Isolation extends Disposable {
   broken(): string | undefined;
   /** Puts it right. @throws TunnelError when it cannot. */
   restore(): void;
-  /** Stays in force after the end of this process, until the next one opens the same interface. @throws NetlinkError */
+  /** Puts back what guards the interface after our end alone, and says what that was. @throws NetlinkError */
+  mend(): string | undefined;
+  /** What guards the interface stays after this is disposed, until the next one opens the same interface. */
   keep(): void;
 }
 
@@ -29,6 +31,8 @@ export type IsolationOptions = {
   innerFilter?: boolean;
   /** False: as on a kernel before 5.12. */
   tableOwner?: boolean;
+  /** The interface stays when this process is killed, and so must something that guards it. */
+  outlives?: boolean;
 };
 
 /** One line for the plan. */
@@ -43,6 +47,7 @@ const unguarded = {
   inside: <T>(work: () => T): T => work(),
   broken: () => undefined,
   restore: () => {},
+  mend: () => undefined,
   keep: () => {},
   [Symbol.dispose]: () => {},
 };
@@ -59,27 +64,51 @@ function openNamespace(): Isolation {
   };
 }
 
-function openFilter(config: DeviceConfig, { innerFilter = false, tableOwner = true }: IsolationOptions): Isolation {
-  let table: TunnelTable;
+type Tables = { live: TunnelTable; kept: KeptTable | undefined; owned: DisposableStack };
+
+/** The live one comes first: one that was kept from before holds until then. */
+function openTables(config: DeviceConfig, { tableOwner = true, outlives = false }: IsolationOptions): Tables {
+  using opening = new DisposableStack();
+  const kept = outlives ? opening.use(new KeptTable(config)) : undefined;
+  const live = opening.use(new TunnelTable(config, tableOwner, config.role.kind === 'node' ? kept?.sign : undefined));
+  if (kept === undefined) removeKeptTable(config.name);
+  else kept.restore();
+  return { live, kept, owned: opening.move() };
+}
+
+function openFilter(config: DeviceConfig, options: IsolationOptions): Isolation {
+  let tables: Tables;
   try {
-    table = new TunnelTable(config, tableOwner);
+    tables = openTables(config, options);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : 'refused';
-    if (innerFilter) return { ...unguarded, kind: 'filter', detail: `by the data plane alone (${reason})` };
+    if (options.innerFilter === true)
+      return { ...unguarded, kind: 'filter', detail: `by the data plane alone (${reason})` };
     throw new TunnelError('TUNNEL_ISOLATION_UNAVAILABLE', `isolation filter: ${reason}`, { cause });
   }
-  using opened = new DisposableStack();
-  opened.use(table);
-  removeKeptTable(config.name);
-  opened.move();
+  const { live, kept, owned } = tables;
+  let isKept = false;
   return {
     ...unguarded,
     kind: 'filter',
-    detail: `nf_tables inet ${table.name}, ${table.owned ? 'owned by this process' : 'watched'}`,
-    broken: () => (table.intact() ? undefined : `nf_tables table inet ${table.name} was removed or changed`),
-    restore: () => table.restore(),
-    keep: () => keepTable(config),
-    [Symbol.dispose]: () => table[Symbol.dispose](),
+    detail: `nf_tables inet ${live.name}, ${live.owned ? 'owned by this process' : 'watched'}`,
+    broken: () => (live.intact() ? undefined : `nf_tables table inet ${live.name} was removed or changed`),
+    restore: () => {
+      live.restore();
+      kept?.restore();
+    },
+    mend: () => {
+      if (kept?.intact() !== false) return undefined;
+      kept.restore();
+      return `nf_tables table inet ${kept.name} was removed or changed`;
+    },
+    keep: () => {
+      isKept = true;
+    },
+    [Symbol.dispose]: () => {
+      owned.dispose();
+      if (!isKept) removeKeptTable(config.name);
+    },
   };
 }
 

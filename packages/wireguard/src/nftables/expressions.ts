@@ -3,14 +3,17 @@ import type { MessageWriter } from '../netlink/message-writer.ts';
 
 /** What is compared: a fact of the packet, or bytes of its headers (base 1: network, 2: transport). */
 export type Source =
-  | { meta: 'iifname' | 'oifname' | 'nfproto' | 'l4proto' }
+  | { meta: 'iifname' | 'oifname' | 'nfproto' | 'l4proto' | 'priority' }
   | { payload: { base: 1 | 2; offset: number; length: number } };
 
 export type Expression =
   /** Loads the source and compares it; a rule ends where it does not hold. */
-  { match: Source; mask?: number; op: 'equal' | 'unequal'; value: Uint8Array } | { verdict: 'accept' | 'drop' };
+  | { match: Source; mask?: number; op: 'equal' | 'unequal'; value: Uint8Array }
+  /** Writes the packet's priority (4 bytes), which nothing of a delivered packet depends on. */
+  | { setPriority: Uint8Array }
+  | { verdict: 'accept' | 'drop' };
 
-const metaKeys = { iifname: 6, oifname: 7, nfproto: 15, l4proto: 16 };
+const metaKeys = { priority: 2, iifname: 6, oifname: 7, nfproto: 15, l4proto: 16 };
 const operators = { equal: 0, unequal: 1 };
 const verdicts = { drop: 0, accept: 1 };
 const register = 1;
@@ -50,6 +53,12 @@ function writeMask(writer: MessageWriter, mask: number): void {
   );
 }
 
+/** The value into a register, the register into the packet. */
+function writeSetPriority(writer: MessageWriter, value: Uint8Array): void {
+  element(writer, 'immediate', () => writer.attributeU32Be(1, register).nest(2, () => writer.attribute(1, value)));
+  element(writer, 'meta', () => writer.attributeU32Be(2, metaKeys.priority).attributeU32Be(3, register));
+}
+
 export function writeExpression(writer: MessageWriter, expression: Expression): void {
   if ('verdict' in expression) {
     element(writer, 'immediate', () =>
@@ -57,6 +66,10 @@ export function writeExpression(writer: MessageWriter, expression: Expression): 
         .attributeU32Be(1, verdictRegister)
         .nest(2, () => writer.nest(2, () => writer.attributeU32Be(1, verdicts[expression.verdict]))),
     );
+    return;
+  }
+  if ('setPriority' in expression) {
+    writeSetPriority(writer, expression.setPriority);
     return;
   }
   const { match, mask, op, value } = expression;

@@ -4,7 +4,7 @@ import type { MessageWriter } from '../netlink/message-writer.ts';
 import { NetlinkError } from '../netlink/netlink-error.ts';
 import { type NetlinkExchange, requestFlags } from '../netlink/netlink-socket.ts';
 import { attributeOf, readAttributes } from '../netlink/read-messages.ts';
-import { writeExpression } from './expressions.ts';
+import { type Expression, writeExpression } from './expressions.ts';
 import type { Rule } from './tunnel-rules.ts';
 
 const subsystem = 0xa00;
@@ -17,6 +17,8 @@ const policyAccept = 1;
 const hooks = { input: 1, forward: 2 };
 /** Before the usual filter chains (0), so that a foreign accept decides nothing for us; -10 as u32. */
 const priority = 0xffff_fff6;
+/** What comes before even that: -11. */
+const earlier = 0xffff_fff5;
 const { request, ack, dump, create, append } = requestFlags;
 const netfilterHeaderBytes = 4;
 
@@ -34,16 +36,23 @@ function writeBatch(writer: MessageWriter, first: number, steps: readonly ((seq:
   return seq - 1;
 }
 
-function chainMessage(writer: MessageWriter, seq: number, table: string, chain: keyof typeof hooks): void {
+type Chain = { name: string; hook: keyof typeof hooks; priority: number };
+
+function chainMessage(writer: MessageWriter, seq: number, table: string, chain: Chain): void {
   writer.message(subsystem | messages.newChain, request | ack | create, seq, () => {
     header(writer, inet);
-    writer.attributeText(1, table).attributeText(3, chain);
-    writer.nest(4, () => writer.attributeU32Be(1, hooks[chain]).attributeU32Be(2, priority));
+    writer.attributeText(1, table).attributeText(3, chain.name);
+    writer.nest(4, () => writer.attributeU32Be(1, hooks[chain.hook]).attributeU32Be(2, chain.priority));
     writer.attributeU32Be(5, policyAccept).attributeText(7, 'filter');
   });
 }
 
-function ruleMessage(writer: MessageWriter, seq: number, table: string, rule: Rule): void {
+function ruleMessage(
+  writer: MessageWriter,
+  seq: number,
+  table: string,
+  rule: { chain: string; expressions: readonly Expression[] },
+): void {
   writer.message(subsystem | messages.newRule, request | ack | create | append, seq, () => {
     header(writer, inet);
     writer.attributeText(1, table).attributeText(2, rule.chain);
@@ -53,6 +62,26 @@ function ruleMessage(writer: MessageWriter, seq: number, table: string, rule: Ru
   });
 }
 
+function tableMessage(writer: MessageWriter, seq: number, type: number, table: string, flags?: number): void {
+  const created = type === messages.newTable ? create : 0;
+  writer.message(subsystem | type, request | ack | created, seq, () => {
+    header(writer, inet);
+    writer.attributeText(1, table);
+    if (flags !== undefined) writer.attributeU32Be(2, flags);
+  });
+}
+
+const usualChains = (['input', 'forward'] as const).map((hook): Chain => ({ name: hook, hook, priority }));
+
+/** The steps of a batch that make a table. */
+function tableSteps(writer: MessageWriter, table: string, rules: readonly Rule[], owned: boolean) {
+  return [
+    (seq: number) => tableMessage(writer, seq, messages.newTable, table, owned ? ownerFlag : 0),
+    ...usualChains.map((chain) => (seq: number) => chainMessage(writer, seq, table, chain)),
+    ...rules.map((rule) => (seq: number) => ruleMessage(writer, seq, table, rule)),
+  ];
+}
+
 /**
  * Makes the table with its chains and rules.
  * @param owned by this socket: nobody else can change it, and it goes when the socket closes (since Linux 5.12).
@@ -60,15 +89,34 @@ function ruleMessage(writer: MessageWriter, seq: number, table: string, rule: Ru
  */
 export function createTable(socket: NetlinkExchange, table: string, rules: readonly Rule[], owned: boolean): void {
   socket.exchange(`make the nf_tables table inet ${table}`, (writer, first) =>
+    writeBatch(writer, first, tableSteps(writer, table, rules, owned)),
+  );
+}
+
+/**
+ * The table as if it had been made just now, in place of one that may be there; no packet meets neither.
+ * @throws NetlinkError; then all is as before.
+ */
+export function replaceTable(socket: NetlinkExchange, table: string, rules: readonly Rule[]): void {
+  const isThere = readTable(socket, table) !== undefined;
+  socket.exchange(`make the nf_tables table inet ${table} anew`, (writer, first) => {
+    const removal = (seq: number) => tableMessage(writer, seq, messages.deleteTable, table);
+    const steps = tableSteps(writer, table, rules, false);
+    return writeBatch(writer, first, isThere ? [removal, ...steps] : steps);
+  });
+}
+
+/** One more chain that sees what comes in before the table's own does. @throws NetlinkError; then nothing was made. */
+export function addEarlyChain(
+  socket: NetlinkExchange,
+  table: string,
+  name: string,
+  expressions: readonly Expression[],
+): void {
+  socket.exchange(`make the chain ${name} of inet ${table}`, (writer, first) =>
     writeBatch(writer, first, [
-      (seq) =>
-        writer.message(subsystem | messages.newTable, request | ack | create, seq, () => {
-          header(writer, inet);
-          writer.attributeText(1, table).attributeU32Be(2, owned ? ownerFlag : 0);
-        }),
-      (seq) => chainMessage(writer, seq, table, 'input'),
-      (seq) => chainMessage(writer, seq, table, 'forward'),
-      ...rules.map((rule) => (seq: number) => ruleMessage(writer, seq, table, rule)),
+      (seq) => chainMessage(writer, seq, table, { name, hook: 'input', priority: earlier }),
+      (seq) => ruleMessage(writer, seq, table, { chain: name, expressions }),
     ]),
   );
 }
@@ -76,13 +124,7 @@ export function createTable(socket: NetlinkExchange, table: string, rules: reado
 /** @throws NetlinkError ENOENT: there is none; EPERM: it belongs to another socket. */
 export function deleteTable(socket: NetlinkExchange, table: string): void {
   socket.exchange(`remove the nf_tables table inet ${table}`, (writer, first) =>
-    writeBatch(writer, first, [
-      (seq) =>
-        writer.message(subsystem | messages.deleteTable, request | ack, seq, () => {
-          header(writer, inet);
-          writer.attributeText(1, table);
-        }),
-    ]),
+    writeBatch(writer, first, [(seq) => tableMessage(writer, seq, messages.deleteTable, table)]),
   );
 }
 

@@ -64,6 +64,26 @@ export function tunnelRules(guarded: Guarded): Rule[] {
   ];
 }
 
+/** Marks what comes by our interface while the table with this rule is there. */
+export function aliveRule({ name }: Guarded, sign: Uint8Array): Expression[] {
+  return [cameBy(name), { setPriority: sign }];
+}
+
+/**
+ * What guards an interface whose process may be gone. A hub's are its usual rules: its sessions go on for whoever uses
+ * them, and the next process takes them over. A node's drop everything that lacks the sign of a living process.
+ */
+export function keptRules(guarded: Guarded, sign: Uint8Array): Rule[] {
+  const { name, role } = guarded;
+  if (role.kind === 'hub') return tunnelRules(guarded);
+  const unsigned: Expression = { match: { meta: 'priority' }, op: 'unequal', value: sign };
+  return [
+    { chain: 'input', expressions: [cameBy(name), unsigned, drop] },
+    { chain: 'forward', expressions: [cameBy(name), drop] },
+    { chain: 'forward', expressions: [goesBy(name), drop] },
+  ];
+}
+
 const defaultTables = new Map([
   ['labman0', 'labman'],
   ['labhub0', 'labhub'],

@@ -6,8 +6,8 @@ import { errnos } from '../ffi/libc.ts';
 import { NetlinkError } from '../netlink/netlink-error.ts';
 import { NetlinkSocket } from '../netlink/netlink-socket.ts';
 import { TunnelError } from '../tunnel-device.ts';
-import { createTable, deleteTable, readRules, readTable } from './table-requests.ts';
-import { type Guarded, type Rule, tableName, tunnelRules } from './tunnel-rules.ts';
+import { addEarlyChain, createTable, deleteTable, readRules, readTable } from './table-requests.ts';
+import { aliveRule, type Guarded, type Rule, tableName, tunnelRules } from './tunnel-rules.ts';
 
 function isErrno(error: unknown, ...errnos: number[]): error is NetlinkError {
   return error instanceof NetlinkError && errnos.includes(error.errno);
@@ -22,17 +22,22 @@ function taken(table: string, cause: unknown): TunnelError {
 export class TunnelTable implements Disposable {
   readonly name: string;
   readonly #socket: NetlinkSocket;
+  readonly #guarded: Guarded;
   readonly #rules: readonly Rule[];
+  readonly #sign: Uint8Array | undefined;
   #owned = false;
   #made = '';
 
   /**
    * Makes the table in the caller's network namespace.
    * @param owner false: as on a kernel that knows no owners.
+   * @param sign given to what comes in while the table is there, for the kept table of a node.
    * @throws TunnelError TUNNEL_ISOLATION_UNAVAILABLE: a table of that name is somebody else's. NetlinkError: no
    * nf_tables, or no right.
    */
-  constructor(guarded: Guarded, owner = true) {
+  constructor(guarded: Guarded, owner = true, sign?: Uint8Array) {
+    this.#guarded = guarded;
+    this.#sign = sign;
     this.name = tableName(guarded.name);
     this.#rules = tunnelRules(guarded);
     this.#socket = new NetlinkSocket('netfilter');
@@ -54,12 +59,23 @@ export class TunnelTable implements Disposable {
       if (readTable(this.#socket, this.name) !== undefined) throw taken(this.name, undefined);
       createTable(this.#socket, this.name, this.#rules, owner);
       this.#owned = owner;
+      this.#addSign();
     } catch (error) {
       if (isErrno(error, errnos.EEXIST, errnos.EPERM) && this.#exists()) throw taken(this.name, error);
       if (!owner || !isErrno(error, errnos.EOPNOTSUPP, errnos.EINVAL)) throw error;
       this.#create(false);
     }
     this.#made = readRules(this.#socket, this.name);
+  }
+
+  #addSign(): void {
+    if (this.#sign === undefined) return;
+    try {
+      addEarlyChain(this.#socket, this.name, 'alive', aliveRule(this.#guarded, this.#sign));
+    } catch (error) {
+      this.#remove();
+      throw error;
+    }
   }
 
   #exists(): boolean {
