@@ -33,16 +33,18 @@ async function versionOf(host: NamespaceHost, argv: readonly string[]): Promise<
   return exit === 'ok' ? /\d+(?:\.\d+)+/.exec(text(stdout))?.[0] : undefined;
 }
 
+const bunWords = [bunInside, '-e', 'console.log(Bun.version)'];
+
 /** Bun as it lies, or a copy: sandboxes cannot read what is in a closed home folder. */
 async function findBun(host: NamespaceHost, bunPath: string): Promise<string | undefined> {
   host.bunPath = bunPath;
-  const asItLies = await versionOf(host, [bunInside, '--version']);
+  const asItLies = await versionOf(host, bunWords);
   if (asItLies !== undefined || host.uids === undefined) return asItLies;
   const copy = join(host.folder, 'bun');
   await copyFile(bunPath, copy);
   await chmod(copy, 0o755);
   host.bunPath = copy;
-  return versionOf(host, [bunInside, '--version']);
+  return versionOf(host, bunWords);
 }
 
 /** What the chain said, with the way out of the usual cause. */

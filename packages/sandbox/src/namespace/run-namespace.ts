@@ -117,6 +117,12 @@ function fault({ id, limits, host }: Run, code: FaultCode, message: string, stde
   return nothingLearned(id, limits, 'sandbox_error', { code, message });
 }
 
+/** Without input files: they are read-only, and where they were bound an empty file is left once the mounts are gone. */
+const wantedFiles = ({ collect, files }: SandboxJob) => {
+  const given = new Set(files.map(({ path }) => path));
+  return collect.filter((path) => !given.has(path));
+};
+
 async function report(run: Run, wallMs: number): Promise<SandboxResult> {
   const { host, job, id, chain, cgroup, limits, workFolder, watch } = run;
   const [{ stdout, stderr, isCut }, status] = await Promise.all([chain.output(outputGraceMs), chain.status()]);
@@ -127,7 +133,7 @@ async function report(run: Run, wallMs: number): Promise<SandboxResult> {
   const collected =
     workFolder === undefined
       ? { files: [], isCut: false }
-      : collectFiles(workFolder, job.collect, sandboxCeilings.filesBytes);
+      : collectFiles(workFolder, wantedFiles(job), sandboxCeilings.filesBytes);
   return {
     id,
     ...mapped,

@@ -1,5 +1,7 @@
 /** Uids that belong to sandboxes alone: each running one has its own, so that the kernel keeps them apart too. */
 export const uidsOfSandboxes = 1024;
+/** Programs on the way, bwrap among them, keep uids in an int. */
+const uidMax = 0x7fffffff;
 
 /**
  * Starts anywhere in the range: two executors of one machine, though that is a mistake, seldom meet. A freed uid is used
@@ -12,8 +14,8 @@ export class UidPool {
 
   /** @throws RangeError for a base that would hand out root's uid, or a number that is no uid. */
   constructor(base: number, random: () => number = Math.random) {
-    if (!Number.isSafeInteger(base) || base < 1 || base + uidsOfSandboxes > 0xfffffffe) {
-      throw new RangeError(`sandbox.uid_base must be 1 to ${0xfffffffe - uidsOfSandboxes}`);
+    if (!Number.isSafeInteger(base) || base < 1 || base + uidsOfSandboxes > uidMax) {
+      throw new RangeError(`sandbox.uid_base must be 1 to ${uidMax - uidsOfSandboxes}`);
     }
     this.#base = base;
     this.#next = Math.floor(random() * uidsOfSandboxes);

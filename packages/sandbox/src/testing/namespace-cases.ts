@@ -98,7 +98,9 @@ told['there'] = [place for place in ['/root', '/home', '/var', '/sys', '/run', '
       const root = (seen.told?.['root'] as string[] | undefined)?.filter((name) => !['etc', 'opt'].includes(name));
       const fault = mustTell(seen, { etc: [], there: [], cwd: '/tmp' });
       if (fault !== undefined) return fault;
-      return Bun.deepEquals(root, ['bin', 'dev', 'lib', 'lib64', 'proc', 'tmp', 'usr']) ? undefined : `/ holds ${root}`;
+      return Bun.deepEquals(root, ['bin', 'dev', 'lib', 'lib64', 'proc', 'tmp', 'usr'])
+        ? undefined
+        : `/ holds ${String(root)}`;
     },
   },
   {
