@@ -5,6 +5,7 @@
  *     kek.key                            with `withKey`: the key file
  *     tables/secret_keys.000001.jsonl    first, so that a restore knows its keys before it writes anything
  *     tables/….000001.jsonl …            a row a line, parents before children, at most 1 MiB or one row a file
+ *     keys/<sha256>.pk                   Rosenpass public keys of the tunnel's peers
  *     recordings/2025-11-21/….labrec     with `recordings`: sealed files as they are
  *     counts.json                        rows of each table, and recordings
  */

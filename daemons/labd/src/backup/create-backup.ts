@@ -9,6 +9,7 @@ import type { Principal } from '@labmesh/wire/fleet/principal';
 import type { RecordingFolder } from '../recordings/recording-folder.ts';
 import { readKeyRows } from '../secrets/key-rows.ts';
 import { sealBackup } from './backup-file.ts';
+import { publicKeyFiles, type PublicKeySource } from './backup-public-keys.ts';
 import { rowLine, tableFile, type Counts, type Manifest } from './backup-content.ts';
 import { tarEnd, tarFile, tarHeader, tarPadding } from './tar.ts';
 
@@ -23,6 +24,8 @@ export type BackupOptions = {
   withKey?: string;
   /** Recordings of this replica go into it; those of others are counted as missing. */
   recordings?: RecordingFolder;
+  /** Public keys of the tunnel's peers go into it. */
+  publicKeys?: PublicKeySource;
   /** labd's version. */
   release: string;
 };
@@ -42,8 +45,11 @@ async function keyIdsOf(store: Store, principal: Principal): Promise<string[]> {
   return used.toSorted((a, b) => Number(b.state === 'active') - Number(a.state === 'active')).map(({ id }) => id);
 }
 
-/** Files of the tables. Counts rows, and notes the urls of recordings. */
-async function* tableFiles(options: BackupOptions, at: number, counts: Counts, urls: string[]) {
+/** What rows name that lies outside of the store: urls of recordings, fingerprints of public keys. */
+type Named = { urls: string[]; fingerprints: Set<string> };
+
+/** Files of the tables. Counts rows, and notes what they name. */
+async function* tableFiles(options: BackupOptions, at: number, counts: Counts, named: Named) {
   let table: DataTable | undefined;
   let number = 0;
   let lines: string[] = [];
@@ -61,7 +67,9 @@ async function* tableFiles(options: BackupOptions, at: number, counts: Counts, u
     lines.push(line);
     length += line.length;
     counts.tables[table] = (counts.tables[table] ?? 0) + 1;
-    if (table === 'recordings' && one.row['ended_at'] !== null) urls.push(String(one.row['url']));
+    if (table === 'recordings' && one.row['ended_at'] !== null) named.urls.push(String(one.row['url']));
+    if (table === 'tunnel_peers' && one.row['rosenpass_sha256'] !== null)
+      named.fingerprints.add(String(one.row['rosenpass_sha256']));
   }
   yield* file();
 }
@@ -89,7 +97,7 @@ async function* recordingFiles(folder: RecordingFolder, urls: readonly string[],
 }
 
 async function* content(options: BackupOptions, summary: BackupSummary): AsyncGenerator<Uint8Array> {
-  const { store, withKey, recordings, release } = options;
+  const { store, withKey, recordings, publicKeys, release } = options;
   const { createdAt: at, keyIds } = summary;
   const manifest: Manifest = {
     version: 1,
@@ -103,9 +111,10 @@ async function* content(options: BackupOptions, summary: BackupSummary): AsyncGe
   const json = (name: string, value: unknown) => tarFile(name, Buffer.from(`${JSON.stringify(value)}\n`), at);
   yield json('manifest.json', manifest);
   if (withKey !== undefined) yield tarFile('kek.key', Buffer.from(withKey), at);
-  const urls: string[] = [];
-  yield* tableFiles(options, at, summary, urls);
-  if (recordings !== undefined) yield* recordingFiles(recordings, urls, at, summary);
+  const named: Named = { urls: [], fingerprints: new Set() };
+  yield* tableFiles(options, at, summary, named);
+  if (publicKeys !== undefined) yield* publicKeyFiles(publicKeys, named.fingerprints, at);
+  if (recordings !== undefined) yield* recordingFiles(recordings, named.urls, at, summary);
   const { tables, recordings: kept, recordingsMissing } = summary;
   yield json('counts.json', { tables, recordings: kept, recordingsMissing } satisfies Counts);
   yield tarEnd;

@@ -14,6 +14,7 @@ import {
   type Counts,
   type Manifest,
 } from './backup-content.ts';
+import { isPublicKeyFile, publicKeyOf } from './backup-public-keys.ts';
 import { readTar, TarError, type TarEntry } from './tar.ts';
 
 const refuse = (what: string, cause?: unknown) =>
@@ -30,6 +31,8 @@ export type TableRow = { table: string; row: unknown };
 
 /** Called for each recording's file; the body may be left alone. `path`: `2025-11-21/<id>.labrec`. */
 export type OnRecording = (path: string, entry: TarEntry) => Promise<void>;
+/** Called for each public key of a tunnel's peer, 524,160 bytes. */
+export type OnPublicKey = (key: Uint8Array) => Promise<unknown>;
 
 /** A backup that was read once from start to end, so that it is known to be whole and ours. */
 export class BackupReader {
@@ -58,12 +61,13 @@ export class BackupReader {
     }
   }
 
-  /** All rows in the order of the file; recordings go to `onRecording` as they come. */
-  async *rows(onRecording?: OnRecording): AsyncGenerator<TableRow> {
+  /** All rows in the order of the file; what is no row goes elsewhere as it comes. */
+  async *rows(onRecording?: OnRecording, onPublicKey?: OnPublicKey): AsyncGenerator<TableRow> {
     try {
       for await (const entry of readTar(this.#opened.content())) {
         const table = tableOfFile(entry.name);
         if (table !== undefined) for await (const row of rowsOfBody(entry)) yield { table, row };
+        else if (isPublicKeyFile(entry.name)) await onPublicKey?.(await publicKeyOf(entry));
         else if (entry.name.startsWith('recordings/'))
           await onRecording?.(entry.name.slice('recordings/'.length), entry);
       }
@@ -94,6 +98,7 @@ async function survey(opened: OpenedBackup): Promise<Seen> {
     if (entry.name === 'manifest.json') manifest = manifestSchema.parse(JSON.parse(await wholeBody(entry)));
     else if (entry.name === 'kek.key') keyText = await wholeBody(entry);
     else if (entry.name === 'counts.json') counts = countsSchema.parse(JSON.parse(await wholeBody(entry)));
+    else if (isPublicKeyFile(entry.name)) await publicKeyOf(entry);
     else if (tableOfFile(entry.name) === 'secret_keys') keyRows.push(...(await Array.fromAsync(rowsOfBody(entry))));
   }
   if (manifest === undefined || counts === undefined) throw refuse('it is not complete');

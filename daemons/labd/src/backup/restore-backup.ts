@@ -15,6 +15,7 @@ import type { RecordingFolder } from '../recordings/recording-folder.ts';
 import { openSecrets } from '../secrets/open-secrets.ts';
 import type { Counts, Manifest } from './backup-content.ts';
 import type { OpenedBackup } from './backup-file.ts';
+import type { PublicKeySink } from './backup-public-keys.ts';
 import { checkKeys, installKeys, type KeyPlace } from './backup-keys.ts';
 import { BackupReader, checkCounts, type OnRecording } from './read-backup.ts';
 import { writeRestoredRow, type RestoredRow } from './restored-row.ts';
@@ -37,6 +38,8 @@ export type RestoreOptions = {
   keys: KeyPlace;
   /** Where recordings of the backup go; without it they stay in the backup. */
   recordings?: RecordingFolder;
+  /** Where public keys of the tunnel's peers go; without it they stay in the backup. */
+  publicKeys?: PublicKeySink;
   /** Begins the new audit chain; unless given, by its row `restored-from`. */
   begin?: (restored: RestoredRow) => Promise<void>;
   clock: World['clock'];
@@ -78,13 +81,14 @@ const writeRecordings =
  *   A store that was half restored says so at the next start and the next restore.
  */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
-  const { store, principal, keys, recordings, clock, log } = options;
+  const { store, principal, keys, recordings, publicKeys, clock, log } = options;
   const backup = await BackupReader.open(options.backup);
   const { manifest, counts } = backup;
   const keysAdded = await installKeys(backup, keys);
   await checkKeys(backup, keys, clock, log);
   const onRecording = recordings === undefined ? undefined : writeRecordings(recordings);
-  checkCounts(await loadTables(store, principal, backup.rows(onRecording)), counts);
+  const rows = backup.rows(onRecording, publicKeys && ((key) => publicKeys.write(key)));
+  checkCounts(await loadTables(store, principal, rows), counts);
   await endWhatRan(store, principal, clock.wall());
   const restored = { manifest, counts, chain: uuidv7(), keysAdded };
   await using secrets = await openSecrets({ store, clock, log, ...keys });

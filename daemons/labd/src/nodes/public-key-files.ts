@@ -41,6 +41,16 @@ export class PublicKeyFiles {
     }
   }
 
+  /** The raw key; undefined when it is not here. */
+  async read(fingerprint: string): Promise<Uint8Array | undefined> {
+    try {
+      return new Uint8Array(await readFile(this.#path(fingerprint)));
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
   /** Keeps a key; gives its fingerprint. A crash leaves it whole or not at all. */
   async write(key: Uint8Array): Promise<string> {
     const fingerprint = fingerprintOf(key);

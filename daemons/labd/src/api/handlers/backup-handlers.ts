@@ -1,16 +1,17 @@
 /** `POST /api/backups`: one sealed snapshot as a stream (BK-1). */
 import { readFileSync } from 'node:fs';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { PublicKeySource } from '../../backup/backup-public-keys.ts';
 import { backupStream } from '../../backup/create-backup.ts';
 import type { Store } from '@labmesh/store/store';
 import type { Recorder } from '../../recordings/recorder.ts';
 import type { HandlersOf } from '../handler.ts';
 
 export function backupHandlers(
-  core: { store: Store; recorder: Recorder },
+  core: { store: Store; recorder: Recorder; nodes: { keyFiles: PublicKeySource } },
   parts: { version: string; keyFile: string | undefined },
 ): HandlersOf<'create-backup'> {
-  const { store, recorder } = core;
+  const { store, recorder, nodes } = core;
   const keyText = (): string => {
     if (parts.keyFile === undefined)
       throw new FleetError('CONFLICT', {
@@ -26,6 +27,7 @@ export function backupHandlers(
         store,
         principal: call.caller.principal,
         passphrase,
+        publicKeys: nodes.keyFiles,
         release: parts.version,
         ...(withKey && { withKey: keyText() }),
         ...(recordings && { recordings: recorder.folder }),
