@@ -62,6 +62,9 @@ async function hubKeysChange(lab: TunnelLab, site: SiteNode, address: string): P
   const { rosenpassSha256, wireguardPublicKey } = await lab.view();
   expect([rosenpassSha256, wireguardPublicKey]).not.toContain(before.rosenpassSha256);
   await site.daemon.says('state=pin_mismatch', letInMs);
+  expect((await site.labman('tunnel', 'status')).stdout).toMatch(
+    /WARNING +not registered: pin_mismatch, the hub shows/,
+  );
   expect(await lab.reach(address, 0)).toBe(-1);
   for (const key of [rosenpassSha256, wireguardPublicKey]) {
     await waitFor(() => site.daemon.said.includes(`labman tunnel trust ${key}`), letInMs);

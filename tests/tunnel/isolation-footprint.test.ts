@@ -123,7 +123,9 @@ for (const { title, backend, isolation, missing } of isolationCases) {
         expect(await hasLink()).toBe(isLeft);
         const mark = { name: 'labman0', alias: 'labmesh:labman' };
         expect(await sweeper.ask('removeLeftovers', { ...mark, alias: 'labmesh:labd' })).toEqual([]);
-        expect(await sweeper.ask('removeLeftovers', mark)).toEqual(isLeft ? ['interface labman0'] : []);
+        expect(await sweeper.ask('removeLeftovers', mark)).toEqual(
+          isLeft ? ['interface labman0', 'nf_tables table inet labman-kept'] : [],
+        );
         expect(await sweeper.ask('removeLeftovers', mark)).toEqual([]);
         expect(await takeSnapshot(site.node)).toEqual(before);
       },

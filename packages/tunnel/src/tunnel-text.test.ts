@@ -70,7 +70,12 @@ describe('the tunnel in words (V7)', () => {
     expect(text).toContain('not kernel: Unknown device type');
     expect(text).toContain('Rosenpass sha256:01234567 89abcdef');
     expect(text).not.toContain('WARNING');
-    expect(tunnelText({ ...view, listenPort: 51_820 }, now)).toContain('UDP 51820');
+    const port = (change: object) => tunnelText({ ...view, listenPort: 51_820, ...change }, now).split('\n')[0];
+    expect(port({})).toEndWith('UDP 51820');
+    expect(port({ role: 'hub' })).toEndWith('UDP 51820');
+    // The list of addresses to listen on has no effect with these.
+    for (const backend of ['kernel', 'wireguard-go'] as const)
+      expect(port({ role: 'hub', backend })).toEndWith(`UDP 51820 on every address (${backend} knows no listen list)`);
   });
 
   test('no isolation is told each time', () => {

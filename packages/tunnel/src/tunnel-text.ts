@@ -38,11 +38,18 @@ export function peerLine(peer: TunnelPeer, now: number): string {
   return `${peer.name} ${peer.endpoint ?? peer.address}${mode} ${pqText(peer, now)} ${handshake}${next} ${traffic}${fault}`;
 }
 
+/** Only our own data plane can be bound to some addresses; a hub's port is open on all of the host's else. */
+function portText({ listenPort, backend, role }: TunnelView): string {
+  if (listenPort === 0) return '';
+  const everywhere = role === 'hub' && (backend === 'kernel' || backend === 'wireguard-go');
+  return `, UDP ${listenPort}${everywhere ? ` on every address (${backend} knows no listen list)` : ''}`;
+}
+
 /** The whole end: device, keys, peers. */
 export function tunnelText(view: TunnelView, now: number): string {
   const rejected = view.backendRejected.map(({ backend, reason }) => `${backend}: ${reason}`);
   const lines = [
-    `device     ${view.interface} ${view.address}, ${view.backend}${view.aead === null ? '' : ` (${view.aead})`}, MTU ${view.mtu}${view.listenPort === 0 ? '' : `, UDP ${view.listenPort}`}`,
+    `device     ${view.interface} ${view.address}, ${view.backend}${view.aead === null ? '' : ` (${view.aead})`}, MTU ${view.mtu}${portText(view)}`,
     ...rejected.map((reason) => `           not ${reason}`),
     `isolation  ${view.isolation}: ${view.isolationDetail}`,
     `keys       WireGuard ${view.wireguardPublicKey}`,

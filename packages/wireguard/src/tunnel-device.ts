@@ -58,7 +58,12 @@ export type PeerState = {
 
 export type DeviceEvent =
   | { kind: 'gone' }
-  | { kind: 'changed'; what: 'link' | 'mtu' | 'address' | 'route' | 'forwarding' | 'table'; detail: string; restored: boolean }
+  | {
+      kind: 'changed';
+      what: 'link' | 'mtu' | 'address' | 'route' | 'forwarding' | 'table';
+      detail: string;
+      restored: boolean;
+    }
   | { kind: 'isolation_lost'; detail: string }
   | { kind: 'isolation_restored' };
 

@@ -44,6 +44,11 @@ export type DeviceReading = {
 
 export interface WireguardControl extends Disposable {
   read(): Promise<DeviceReading>;
+  /**
+   * A copy of one peer's PSK, undefined when the peer is not there. Absent where the device lists all peers or none
+   * (netlink, UAPI).
+   */
+  presharedKeyOf?(publicKey: Uint8Array): Uint8Array | undefined;
   /** @throws TunnelError NETLINK_FAILED or UAPI_FAILED; the message holds no key. */
   write(change: DeviceChange): Promise<void>;
 }

@@ -56,8 +56,11 @@ export class SiteNode implements AsyncDisposable {
     });
     if (joined.exitCode !== 0) throw new Error(`labman join: ${joined.stderr}`);
     const lines = [`backend = "${backend}"`, `interface_name = "${interfaceName}"`, ...(settings.wireguard ?? [])];
-    const written = readFileSync(config, 'utf8').replace('[wireguard]\n', `[wireguard]\n${lines.join('\n')}\n`);
-    writeFileSync(config, `${written}\n[[endpoints]]\nname = "vllm"\nbase_url = "${url}/v1"\n`);
+    const written = readFileSync(config, 'utf8').replace(
+      '[labman.wireguard]\n',
+      (table) => `${table}${lines.join('\n')}\n`,
+    );
+    writeFileSync(config, `${written}\n[[labman.endpoints]]\nname = "vllm"\nbase_url = "${url}/v1"\n`);
     if (backend === 'wireguard-go') await owned.use(new KeptWireguardGo(interfaceName, place)).ready();
     return new SiteNode(settings, config, owned.move());
   }

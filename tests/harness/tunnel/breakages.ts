@@ -29,7 +29,7 @@ function settings(site: SiteNode, change: (toml: string) => string): () => void 
   return () => writeFileSync(site.config, toml);
 }
 const inTable = (line: string) => (site: SiteNode) =>
-  settings(site, (toml) => toml.replace('[wireguard]\n', `[wireguard]\n${line}\n`));
+  settings(site, (toml) => toml.replace('[labman.wireguard]\n', (table) => `${table}${line}\n`));
 /** Keeps a copy of a key file until it is put back. */
 function keyBroken(name: string, change: (path: string) => void) {
   return (site: SiteNode) => {

@@ -69,6 +69,12 @@ async function openTunnel(parts: OpenHubParts, keys: TunnelKeys, listen: readonl
     timestampPath: join(ground.dataDir, 'tunnel', 'tai64n'),
     log,
   });
+  const { backend } = chosen.device;
+  const isNarrow = !listen.some((address) => address === '0.0.0.0' || address === '::');
+  if (backend !== 'native' && isNarrow) {
+    const port = options.tunnelListenPort;
+    log.warn(`conplane.tunnel.listen holds for Rosenpass alone: ${backend} opens its port on every address`, { port });
+  }
   const sockets = { addresses: listen, port: options.tunnelRosenpassPort };
   const { tunnelCookie: cookie } = options;
   return OpenTunnel.open({ keys, chosen, listen: sockets, cookie, clock, log, onEvent: tellPeers(parts) });

@@ -111,7 +111,12 @@ describe('nodes', () => {
     await join();
     const { id } = await desk.cut(localRoot, 'site-1');
     expect(world.cuts).toEqual([id]);
-    expect((await desk.exchange(localRoot, 'site-1')).ok).toBe(true);
+    const laptop = { name: 'laptop', wireguardPublicKey: key('L'), rosenpassPublicKey: rosenpass(1) };
+    await desk.add(localRoot, { ...laptop, endpoint: '192.0.2.7:9999' });
+    expect((await desk.exchange(localRoot, 'laptop')).ok).toBe(true);
+    // A node may be behind a NAT: who wants one is told where to begin it.
+    const refused: unknown = await desk.exchange(localRoot, 'site-1').catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'CONFLICT', hint: expect.stringContaining('labman tunnel exchange') });
   });
 
   test('the device follows the rows, whoever wrote them', async () => {

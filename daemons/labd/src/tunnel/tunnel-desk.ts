@@ -168,8 +168,14 @@ export class TunnelDesk {
     return row;
   }
 
+  /** With a peer that the hub dials. @throws FleetError CONFLICT for a node */
   async exchange(caller: Caller, ref: string): Promise<ExchangeResult> {
     const row = await this.row(caller, ref);
+    if (row.kind === 'node') {
+      // It may be anywhere behind a NAT; what we would send to it goes nowhere (N4).
+      const hint = `on the machine of ${row.name}: labman tunnel exchange; its result here: labctl tunnel show ${row.name}`;
+      throw new FleetError('CONFLICT', { message: 'a node begins its exchanges itself', hint });
+    }
     const result = await this.#hub.exchangeNow(row.id);
     if (result === undefined) throw elsewhere(row);
     return result;

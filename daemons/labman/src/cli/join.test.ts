@@ -29,6 +29,7 @@ describe('labman join', () => {
     const warnings: string[] = [];
     const config = readLabmanConfig(await readConfigFile(file()), { warn: (line) => void warnings.push(line) });
     expect(warnings).toEqual([]);
+    expect(config).toMatchObject({ classic: false, slugScheme: 'sealed' });
     expect(config.controlPlane).toMatchObject({
       url: 'https://hub.example:3102/api/v1',
       token: { path: tokenFile },
@@ -51,6 +52,23 @@ describe('labman join', () => {
     expect(() => joinConplane(onboarding(), file())).toThrow('has [control_plane] already');
     expect(readFileSync(file(), 'utf8')).toBe(after);
     expect(existsSync(join(folder, 'node.token'))).toBe(false);
+  });
+
+  test('a fresh file takes endpoints as its first lines show them', async () => {
+    joinConplane(onboarding(), file());
+    const text = readFileSync(file(), 'utf8').replaceAll(/^# (?=\[\[|name|base_url)/gm, '');
+    writeFileSync(file(), text);
+    const config = readLabmanConfig(await readConfigFile(file()), { warn: () => {} });
+    expect(config.endpoints.map(({ name }) => name)).toEqual(['ollama']);
+    expect(() => joinConplane(onboarding(), file())).toThrow('has [labman.control_plane] already');
+  });
+
+  test('tables go below [labman] where that is how the file is written', async () => {
+    writeFileSync(file(), '[labman.proxy]\nlisten_port = 8081\n');
+    joinConplane(onboarding(), file());
+    const config = readLabmanConfig(await readConfigFile(file()), { warn: () => {} });
+    expect(config.proxy.tunnelPort).toBe(8_081);
+    expect(config.tunnel?.peer.publicKey).toBe(key);
   });
 
   test('a text that could write settings of its own is refused', () => {

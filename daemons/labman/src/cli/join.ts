@@ -33,37 +33,41 @@ export function parseOnboarding(text: string): Onboarding {
   );
 }
 
-/** The tables that join a Conplane, TOML. */
-export function joinTables({ url, ca_sha256, wg_public_key, rp_sha256 }: Onboarding, tokenFile: string): string {
+/** The tables that join a Conplane, TOML; `under` is '' in a classic file, else `labman.` */
+export function joinTables(
+  { url, ca_sha256, wg_public_key, rp_sha256 }: Onboarding,
+  tokenFile: string,
+  under: '' | 'labman.',
+): string {
   const base = new URL(url);
   if (base.pathname === '/') base.pathname = '/api/v1';
   const line = (key: string, value: string | undefined) =>
     value === undefined ? [] : [`${key} = ${JSON.stringify(value)}`];
   const hub = [...line('peer_public_key', wg_public_key)];
   const lines = [
-    '[control_plane]',
+    `[${under}control_plane]`,
     ...line('base_url', base.href),
     ...line('node_token_file', tokenFile),
     ...line('ca_sha256', ca_sha256?.replace('sha256:', '')),
     '',
-    '[wireguard]',
+    `[${under}wireguard]`,
     ...hub,
-    ...(rp_sha256 === undefined ? [] : ['', '[wireguard.rosenpass]', ...line('peer_sha256', rp_sha256)]),
+    ...(rp_sha256 === undefined ? [] : ['', `[${under}wireguard.rosenpass]`, ...line('peer_sha256', rp_sha256)]),
   ];
   return `${lines.join('\n')}\n`;
 }
 
 /** What every new file begins with. */
-const head = `# Settings of labmand. Endpoints that this site offers:
-# [[endpoints]]
+const head = `# Settings of labmand. Name the servers that this site offers, each with such an entry:
+#
+# [[labman.endpoints]]
 # name = "ollama"
 # base_url = "http://127.0.0.1:11434/v1"
-slug_scheme = "sealed"
-
-[portman]
-require_key = true
 
 `;
+
+/** Whether settings of a node stand below `[labman]`; those of the earlier program stand at the top. */
+const hasOwnTable = (text: string) => /^\s*\[{1,2}\s*labman\b/m.test(text);
 
 export type Joined = { config: string; tokenFile: string; onboarding: Onboarding };
 
@@ -72,12 +76,12 @@ export function joinConplane(text: string, config: string): Joined {
   const onboarding = parseOnboarding(text);
   const tokenFile = joinPath(dirname(config), 'node.token');
   const old = existsSync(config) ? readFileSync(config, 'utf8') : undefined;
-  const taken = /^\s*\[\s*(control_plane|wireguard)\b/m.exec(old ?? '')?.[1];
+  const taken = /^\s*\[\s*((?:labman\.)?(?:control_plane|wireguard))\b/m.exec(old ?? '')?.[1];
   if (taken !== undefined) {
     throw new LabmandError(`${config} has [${taken}] already; remove its tables first, then join again`, 8);
   }
   writePrivateFile(tokenFile, `${onboarding.token}\n`);
-  const tables = joinTables(onboarding, tokenFile);
+  const tables = joinTables(onboarding, tokenFile, old === undefined || hasOwnTable(old) ? 'labman.' : '');
   // Keys of endpoints may stand in it: what was closed stays closed.
   const mode = old === undefined ? 0o644 : statSync(config).mode & 0o777;
   writeWholeFile(config, old === undefined ? head + tables : `${old.trimEnd()}\n\n${tables}`, mode);
@@ -91,6 +95,6 @@ export const join: Verb = async ({ flags: { tokenFile, config }, print }) => {
   print(`${path} and ${kept} written\n`);
   print(`Conplane   ${onboarding.url}${onboarding.ca_sha256 === undefined ? '' : `, CA ${onboarding.ca_sha256}`}\n`);
   if (onboarding.rp_sha256 !== undefined) print(`hub        Rosenpass ${groupedFingerprint(onboarding.rp_sha256)}\n`);
-  print('next: name your servers below [[endpoints]], then start labmand\n');
+  print('next: name your servers (the file shows how), then start labmand\n');
   return 0;
 };

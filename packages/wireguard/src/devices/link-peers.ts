@@ -89,7 +89,9 @@ export class LinkPeers {
 
   async setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<Uint8Array | undefined> {
     const change = { publicKey, presharedKey, updateOnly: true };
-    await this.#inTurn(() => this.#opening.control.write({ peers: [change] }));
+    const { control } = this.#opening;
+    await this.#inTurn(() => control.write({ peers: [change] }));
+    if (control.presharedKeyOf !== undefined) return control.presharedKeyOf(publicKey);
     return this.#readBack(publicKey);
   }
 

@@ -14,12 +14,15 @@ const ourKinds = ['wireguard', 'tun'];
  * @throws NetlinkError without the right.
  */
 export function removeLeftovers({ name, alias }: Pick<DeviceConfig, 'name' | 'alias'>): string[] {
-  return [...removeLink(name, alias), ...removeTables(name)];
+  const removed = removeLink(name, alias);
+  // Its tables guard it.
+  return removed === 'of the other end' ? [] : [...removed, ...removeTables(name)];
 }
 
-function removeLink(name: string, alias: string): string[] {
+function removeLink(name: string, alias: string): string[] | 'of the other end' {
   using socket = new NetlinkSocket('route');
   const found = findLink(socket, name);
+  if (found?.alias.startsWith('labmesh:') === true && found.alias !== alias) return 'of the other end';
   if (found === undefined || found.alias !== alias || !ourKinds.includes(found.kind)) return [];
   deleteLink(socket, found.index);
   return [`interface ${name}`];

@@ -5,8 +5,8 @@ import { errnoName, libc } from './libc.ts';
 
 const setInterface = 0x400454ca;
 const requestBytes = 40;
-/** IFF_TUN, IFF_NO_PI: packets as they are. */
-const flags = 0x1001;
+/** IFF_TUN, IFF_NO_PI: packets as they are. IFF_TUN_EXCL: one that is there already is somebody else's, never attached to. */
+const flags = 0x9001;
 export const interfaceNameBytesMax = 15;
 
 function refused(what: string, reason: string): TunnelError {

@@ -23,6 +23,10 @@ export class NativeControl implements WireguardControl {
     return Promise.resolve({ privateKey: this.#engine.privateKey(), listenPort: this.#engine.port, peers });
   }
 
+  presharedKeyOf(publicKey: Uint8Array): Uint8Array | undefined {
+    return this.#engine.presharedKeyOf(publicKey);
+  }
+
   /** Key and port of the device are those it was opened with. @throws RangeError for a peer that cannot be. */
   async write({ replacePeers, peers = [] }: DeviceChange): Promise<void> {
     if (replacePeers === true) for (const { publicKey } of this.#engine.peers()) this.#engine.removePeer(publicKey);

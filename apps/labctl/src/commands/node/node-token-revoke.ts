@@ -5,8 +5,8 @@ import { nodeTokenView } from '../../output/node-views.ts';
 export const nodeTokenRevoke = defineFleetCommand({
   name: 'node token revoke',
   summary:
-    'Ends a token of a node at once: it neither registers nor is heard with it any more. labctl delete node/NAME takes its ' +
-    'tunnel away too.',
+    'Ends a token of a node at once: it neither registers nor is heard with it any more. The tunnel that it has stays up ' +
+    'until labctl delete node/NAME (or ban node/NAME) takes it away.',
   usage: 'labctl node token revoke TOKEN… [--yes]',
   examples: ['labctl node token revoke lmn_0aB1cD2eF3'],
   options: {},

@@ -2,6 +2,7 @@
 import { peerLine, tunnelText } from '@labmesh/tunnel/tunnel-text';
 import { exchangeResultSchema, tunnelViewSchema } from '@labmesh/wire/tunnel';
 import { z } from 'zod';
+import { type NodeStatus, nodeStatusSchema } from '../../admin/node-status.ts';
 import { rotationSchema } from '../../tunnel/key-rotation.ts';
 import { askLabmand, LabmandError } from '../ask-labmand.ts';
 import { json, type Verb } from '../verb.ts';
@@ -10,9 +11,18 @@ const okSchema = z.object({ ok: z.literal(true) });
 /** A new pair, up to three calls to the Conplane, an exchange. */
 const rotateWaitMs = 115_000;
 
+/** A tunnel goes on while its Conplane refuses this node, or shows another hub than the pinned one; that must not be missed. */
+function registrationText(registration: NodeStatus['registration']): string {
+  if (registration === null || registration.phase === 'registered') return '';
+  const { phase, detail } = registration;
+  return `WARNING    not registered: ${phase}${detail === null ? '' : `, ${detail}`}; what stands is the tunnel from before\n`;
+}
+
 export const status: Verb = async ({ flags, print }) => {
   const view = await askLabmand(flags.socket, { path: '/tunnel', output: tunnelViewSchema });
-  print(flags.json ? json(view) : tunnelText(view, Date.now()));
+  const { registration } = await askLabmand(flags.socket, { path: '/node', output: nodeStatusSchema });
+  if (flags.json) print(json({ ...view, registration }));
+  else print(tunnelText(view, Date.now()) + registrationText(registration));
   return flags.check && !view.peers.every(({ pq }) => pq === 'active') ? 1 : 0;
 };
 
