@@ -6,6 +6,7 @@ import type { Pairs } from '../pairs/pairs.ts';
 import { ArenaRefused, refusal } from './arena-refused.ts';
 import { catalogueRoutes, type CatalogueParts } from './catalogue-routes.ts';
 import { certificateRoutes, type CertificateRouteParts } from './certificate-routes.ts';
+import { leaderboardRoute } from './leaderboard-route.ts';
 import { pairsRoutes } from './pairs-routes.ts';
 import { runRoutes, type RunRouteParts } from './run-routes.ts';
 
@@ -41,6 +42,7 @@ export function arenaApp(parts: ArenaAppParts): Hono {
   app.route('/', runRoutes({ ...parts, onFault }));
   app.route('/', certificateRoutes(parts));
   app.route('/', catalogueRoutes(parts));
+  app.route('/', leaderboardRoute(parts.store));
   app.route('/', pairsRoutes(parts.pairs));
   app.onError((error, c) => refusal(c, error, onFault));
   app.notFound((c) =>

@@ -9,6 +9,7 @@ import type { SuiteShelf } from '../suites/suite-shelf.ts';
 import type { Verification } from '../verify/verification.ts';
 import { keyOf, pageOf, tenantOf } from './arena-caller.ts';
 import { ArenaRefused, readBy } from './arena-refused.ts';
+import { replayRun } from './replay-run.ts';
 import { detailView, listRuns, readDetail, tenantStats } from './run-views.ts';
 
 export type CatalogueParts = {
@@ -59,6 +60,11 @@ export function catalogueRoutes({ store, verification, suites, variations }: Cat
     const detail = await readDetail(store, tenantOf(c), c.req.param('id'));
     if (detail === undefined) throw new ArenaRefused('NOT_FOUND', 'there is no run with this id');
     return c.json(detailView(detail));
+  });
+  app.get('/api/arena/trajectories/:id/replay', async (c) => {
+    const detail = await readDetail(store, tenantOf(c), c.req.param('id'));
+    if (detail === undefined) throw new ArenaRefused('NOT_FOUND', 'there is no run with this id');
+    return c.json(replayRun(detail));
   });
   app.get('/api/arena/suites', async (c) => c.json({ suites: await suites.list(tenantOf(c)) }));
   app.post('/api/arena/suites', async (c) => {

@@ -1,0 +1,33 @@
+/** Ratings of models from their battles (verification AR15, AR17). */
+import type { Store } from '@labmesh/store/store';
+import { system } from '@labmesh/wire/fleet/principal';
+import type { Leaderboard } from '@labmesh/wire/verification/arena-views';
+import { brackets } from '@labmesh/wire/verification/verification-block';
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { readBattles } from '../ratings/battle-counts.ts';
+import { battlesLeast, leaderboard } from '../ratings/leaderboard.ts';
+import { tenantOf } from './arena-caller.ts';
+import { readBy } from './arena-refused.ts';
+
+const who = system('arena-leaderboard');
+/** Recorded beside the ratings: the same counts give the same intervals. */
+const seed = 42;
+const querySchema = z.object({
+  bracket: z.enum(brackets).default('none'),
+  task: z.string().min(1).max(64).default('any'),
+});
+
+export function leaderboardRoute(store: Store): Hono {
+  const app = new Hono();
+  app.get('/api/arena/leaderboard', async (c) => {
+    const { bracket, task } = readBy(querySchema, c.req.query(), 'the query');
+    const counts = await store.read(who, (db) => readBattles(db, { tenant: tenantOf(c), bracket, task }));
+    const found = await leaderboard(counts, seed);
+    const rows =
+      found.state === 'few' ? [] : found.rows.map(({ low, high, ...one }) => ({ ...one, lower: low, upper: high }));
+    const view: Leaderboard = { bracket, task, battles: found.battles, battlesNeeded: battlesLeast, rows };
+    return c.json(view);
+  });
+  return app;
+}

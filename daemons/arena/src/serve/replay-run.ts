@@ -1,0 +1,117 @@
+/**
+ * A run worked out a second time from its rows (verification P5): sampling seeds from its id, outcomes from verdicts, the
+ * bracket from the judges' calls. Nothing is asked of a model or run again.
+ */
+import type { Replay } from '@labmesh/wire/verification/arena-views';
+import type { PlayedMatch, TournamentInput } from '../contract/tournament.ts';
+import { seedOf } from '../generate/sampling-plan.ts';
+import { combineLegs, type Leg } from '../judges/play-match.ts';
+import type { StoredCandidate } from '../rows/candidate-rows.ts';
+import type { StoredLeg } from '../rows/match-rows.ts';
+import { entrantOf } from '../tournament/entrant-of.ts';
+import { resolveMethod } from '../tournament/methods.ts';
+import { tournamentStep } from '../tournament/tournament-step.ts';
+import { aggregate } from '../verify/aggregate.ts';
+import type { RunDetail } from './run-views.ts';
+
+const at = ({ idx, attempt }: StoredCandidate) => (attempt === 0 ? `answer ${idx}` : `correction ${attempt} of ${idx}`);
+
+/** An answer that was there already was not sampled by us: its seed is its client's. */
+function wrongSeeds({ run, candidates }: RunDetail): string[] {
+  const sampled = candidates.filter(({ attempt }) => attempt === 0);
+  if (sampled.length === 1 && run.mode !== 'intercept') return [];
+  return sampled
+    .filter(({ idx, sampling }) => sampling.seed !== null && sampling.seed !== seedOf(run.id, idx))
+    .filter(({ idx }) => !(idx === 0 && run.mode === 'shadow'))
+    .map((one) => `${at(one)}: its seed does not follow from the run's id`);
+}
+
+function wrongOutcomes({ candidates }: RunDetail): string[] {
+  return candidates.flatMap((one) => {
+    if (one.aggregate === null) return [];
+    const { outcome } = aggregate(one.aggregate.results);
+    return outcome === one.outcome ? [] : [`${at(one)}: its verdicts make it ${outcome}, recorded is ${one.outcome}`];
+  });
+}
+
+type Player = { idx: number; final: StoredCandidate };
+
+/** Distinct answers that took part, as the run chose them. */
+function playersOf({ candidates }: RunDetail): Player[] {
+  const seen = new Set<string>();
+  return candidates
+    .filter(({ attempt, state, sameAs }) => attempt === 0 && state === 'generated' && sameAs === null)
+    .map((original) => {
+      const corrected = candidates.filter(({ idx, attempt }) => idx === original.idx && attempt > 0);
+      return { idx: original.idx, final: corrected.findLast(({ outcome }) => outcome === 'valid') ?? original };
+    })
+    .filter(({ final: { outcome, digest } }) => {
+      if ((outcome !== 'valid' && outcome !== 'invalid') || seen.has(digest ?? '')) return false;
+      seen.add(digest ?? '');
+      return true;
+    });
+}
+
+const comparison = (leg: StoredLeg | undefined) =>
+  leg === undefined || leg.scoreA === null || leg.scoreB === null
+    ? null
+    : { scoreA: leg.scoreA, scoreB: leg.scoreB, rationale: leg.rationale, usd: 0 };
+
+/** Matches by their legs; places are those of the players. */
+function playedOf(legs: readonly StoredLeg[], players: readonly Player[]): PlayedMatch[] {
+  const placeOf = (idx: number) => players.findIndex((one) => one.idx === idx);
+  const keys = new Set(legs.map(({ round, a, b }) => `${round} ${a} ${b}`));
+  return [...keys].flatMap((key) => {
+    const own = legs.filter(({ round, a, b }) => `${round} ${a} ${b}` === key);
+    const [first] = own;
+    const legOf = (name: Leg) => comparison(own.find(({ leg }) => leg === name));
+    if (first === undefined) return [];
+    const match = { round: first.round, a: placeOf(first.a), b: placeOf(first.b) };
+    return match.a < 0 || match.b < 0 ? [] : [{ ...match, ...combineLegs(legOf('ab'), legOf('ba')) }];
+  });
+}
+
+/** First of the bracket; undefined when its matches do not lead to an end. */
+function winnerOf(input: TournamentInput, players: readonly Player[]): number | undefined {
+  const step = tournamentStep(input);
+  const first = step.state === 'done' ? step.ranking.order[0] : undefined;
+  return first === undefined ? undefined : players[first]?.idx;
+}
+
+function wrongWinner(detail: RunDetail, players: readonly Player[]): string[] {
+  const { run, candidates, legs } = detail;
+  if (run.plan === null || legs.length === 0 || run.state !== 'done') return [];
+  const entrants = players.flatMap(({ idx, final }) => {
+    const calls = candidates.filter((one) => one.idx === idx);
+    const costUsd = calls.reduce((sum, { costNano }) => sum + costNano, 0) / 1e9;
+    return final.aggregate === null ? [] : [entrantOf(final.aggregate, final.aggregate.combinedScoreModifier, costUsd)];
+  });
+  const valid = entrants.filter((one) => one.valid).length;
+  const base = { entrants, played: playedOf(legs, players), seed: run.seed };
+  const floor = run.plan.judge.kind === 'composite' ? { floor: -10 } : {};
+  // Whether only the winner counted was a setting of that time.
+  const methods = [true, false].map(
+    (winnerOnly) => resolveMethod(run.plan?.method ?? 'auto', valid, winnerOnly).method,
+  );
+  const winners = methods.map((method) => winnerOf({ ...base, method, ...floor }, players));
+  if (winners.includes(run.chosen ?? -1)) return [];
+  return [`the matches make answer ${winners[0] ?? 'none'} the first, recorded is ${run.chosen ?? 'none'}`];
+}
+
+export function replayRun(detail: RunDetail): Replay {
+  const { run, candidates, legs } = detail;
+  const players = playersOf(detail);
+  const differences = [...wrongSeeds(detail), ...wrongOutcomes(detail), ...wrongWinner(detail, players)];
+  const checked = candidates.filter((one) => one.aggregate !== null);
+  return {
+    runId: run.id,
+    same: differences.length === 0,
+    checked: {
+      verdicts: checked.reduce((sum, one) => sum + (one.aggregate?.results.length ?? 0), 0),
+      outcomes: checked.length,
+      seeds: candidates.filter(({ attempt, sampling }) => attempt === 0 && sampling.seed !== null).length,
+      matches: playedOf(legs, players).length,
+    },
+    differences,
+  };
+}
