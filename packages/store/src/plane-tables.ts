@@ -61,9 +61,12 @@ export type NodeTokensTable = Row & {
   used_at: Ms | null;
   created_by: string;
 };
-/** Peers that the hub's tunnel should have (H2): nodes, and clients that an operator added (X7). */
+/**
+ * Peers that the hub's tunnel should have (H2): nodes, and clients that an operator added (X7). A `hub` is no peer: it holds
+ * the address of a replica's hub (H6), and `removed_at` is when it last said so.
+ */
 export type TunnelPeersTable = Row & {
-  kind: 'node' | 'foreign';
+  kind: 'node' | 'foreign' | 'hub';
   node_id: string | null;
   name: string;
   /** IPv4 without prefix length. Unique, removed ones included: an address rests 24 h before its next use (H5). */

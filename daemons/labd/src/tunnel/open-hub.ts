@@ -8,9 +8,10 @@ import type { HubAddress } from '../nodes/node-tunnel.ts';
 import type { Ground } from '../settings/ground.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import type { World } from '../settings/world.ts';
+import { claimHubAddress } from './hub-address.ts';
 import { type PeerTellerParts, tellPeers } from './tell-peers.ts';
 
-export type OpenHubParts = PeerTellerParts & Pick<World, 'clock'> & { options: LabdOptions; ground: Ground };
+export type OpenHubParts = PeerTellerParts & World & { options: LabdOptions; ground: Ground };
 
 /** What stays when the device has to be opened again. */
 export type HubGround = AsyncDisposable & {
@@ -19,6 +20,8 @@ export type HubGround = AsyncDisposable & {
   rosenpassPublicKey: Uint8Array;
   /** The nodes know another hub. */
   hasNewKeys: boolean;
+  /** Says that the tunnel address is still ours. @throws Error when another hub has it; what the store says */
+  keepAddress: () => Promise<void>;
   /** @throws TunnelError; the bind's error of the two UDP ports */
   open: () => Promise<OpenTunnel>;
 };
@@ -51,13 +54,18 @@ function openKeys({ options, ground, log }: OpenHubParts): Promise<TunnelKeys> {
   });
 }
 
-async function openTunnel(parts: OpenHubParts, keys: TunnelKeys, listen: readonly string[]): Promise<OpenTunnel> {
+async function openTunnel(
+  parts: OpenHubParts,
+  keys: TunnelKeys,
+  address: string,
+  listen: readonly string[],
+): Promise<OpenTunnel> {
   const { options, ground, clock, log } = parts;
   const chosen = await chooseDevice({
     name: options.tunnelInterfaceName,
     alias: deviceAlias,
     role: { kind: 'hub' },
-    address: ground.range.hub,
+    address,
     range: options.conplaneRange,
     mtu: options.tunnelMtu,
     // The device may zero its own.
@@ -80,15 +88,17 @@ async function openTunnel(parts: OpenHubParts, keys: TunnelKeys, listen: readonl
   return OpenTunnel.open({ keys, chosen, listen: sockets, cookie, clock, log, onEvent: tellPeers(parts) });
 }
 
-/** Reads or makes the keys; nothing listens yet. @throws OptionsError, TunnelKeyError */
+/** Takes the hub's address and reads or makes the keys; nothing listens yet. @throws OptionsError, TunnelKeyError, FleetError */
 export async function layHub(parts: OpenHubParts): Promise<HubGround> {
   const { options, ground } = parts;
   const { listen, endpoint } = reach(options);
   const { tunnelListenPort: port, tunnelRosenpassPort: rosenpass } = options;
   const host = endpoint.includes(':') ? `[${endpoint}]` : endpoint;
+  const claim = () => claimHubAddress({ ...parts, range: ground.range, replicaId: ground.replicaId });
+  const tunnelAddress = await claim();
   const keys = await openKeys(parts);
   const address = {
-    tunnelAddress: ground.range.hub,
+    tunnelAddress,
     wireguardEndpoint: `${host}:${port}`,
     rosenpassEndpoint: `${host}:${rosenpass}`,
     wireguardPublicKey: Buffer.from(keys.wireguard.publicKey).toString('base64'),
@@ -98,7 +108,15 @@ export async function layHub(parts: OpenHubParts): Promise<HubGround> {
     address,
     rosenpassPublicKey: keys.rosenpassPublicKey,
     hasNewKeys: keys.isNew,
-    open: () => openTunnel(parts, keys, listen),
+    keepAddress: async () => {
+      const now = await claim();
+      if (now !== tunnelAddress) {
+        throw new Error(
+          `the hub's address ${tunnelAddress} was given away while it was not heard; restart labd: ${now}`,
+        );
+      }
+    },
+    open: () => openTunnel(parts, keys, tunnelAddress, listen),
     [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose](),
   };
 }

@@ -12,13 +12,14 @@ import type { TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
 import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 import type { HubAddress, NodeTunnel, TunnelPeerRow } from '../nodes/node-tunnel.ts';
 import type { Secrets } from '../secrets/open-secrets.ts';
+import { renewEveryMs } from './hub-address.ts';
 import type { HubGround } from './open-hub.ts';
 import { peerSettings } from './peer-settings.ts';
 
 export type TunnelHubParts = {
   store: Store;
   secrets: Pick<Secrets, 'open'>;
-  ground: Pick<HubGround, 'address' | 'rosenpassPublicKey' | 'hasNewKeys' | 'open'>;
+  ground: Pick<HubGround, 'address' | 'rosenpassPublicKey' | 'hasNewKeys' | 'keepAddress' | 'open'>;
   replicaId: string;
   /** Told what happens to the interface. */
   onDevice: (event: DeviceEvent) => void;
@@ -194,12 +195,17 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     const { clock, log } = this.#parts;
     const { signal } = this.#ending;
     let failed = false;
+    let keptAt = clock.now();
     while (!signal.aborted) {
       await clock.sleep(lookEveryMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       try {
         if (this.#open === undefined) await this.#inTurn(() => this.#openDevice());
         await this.#reconcile();
+        if (clock.now() - keptAt >= renewEveryMs) {
+          await this.#parts.ground.keepAddress();
+          keptAt = clock.now();
+        }
         failed = false;
       } catch (error) {
         // Without the database peers stay as they are.

@@ -85,6 +85,7 @@ export function rememberingOpen() {
     cuts,
     /** How often the device was opened, and freed from what an earlier run left there. */
     opened: 0,
+    kept: 0,
     sweeps: 0,
     /** Peers that an earlier run left in it. */
     adopted: 0,
@@ -96,6 +97,7 @@ export function rememberingOpen() {
       address: hubAddress,
       rosenpassPublicKey: new Uint8Array([1, 2, 3]),
       hasNewKeys: false,
+      keepAddress: () => Promise.resolve(void world.kept++),
       open: () => {
         world.opened++;
         return Promise.resolve(open());
