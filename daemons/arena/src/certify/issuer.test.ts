@@ -75,9 +75,9 @@ test('a valid run: signed, logged, and verified from file and trust alone', asyn
   });
   expect(await verify(id)).toMatchObject({ verdict: 'invalid', code: 'LOG_PROOF_MISSING' });
   await issuer.logged(sampleRun().id);
-  const report = await verify(id, { role: 'assistant', content: sampleAnswer });
+  const report = await verify(id, sampleAnswer);
   expect(report).toMatchObject({ verdict: 'valid' });
-  expect(await verify(id, { role: 'assistant', content: 'another' })).toMatchObject({ verdict: 'invalid' });
+  expect(await verify(id, 'another')).toMatchObject({ verdict: 'invalid' });
   expect(await findCertificate(store, 'default', sampleRun().id)).toMatchObject({ id, log_index: 0 });
 });
 

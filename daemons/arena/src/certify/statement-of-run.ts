@@ -6,12 +6,19 @@ import type { CertificateInput } from '@labmesh/attest/certificate/issue-certifi
 import { canonicalBytes, type Json } from '@labmesh/attest/json/canonical-json';
 import { sha256Hex } from '@labmesh/attest/sha256';
 import { isolationProperty, lowestLevel, properties } from '@labmesh/attest/statement/properties';
+import type { ChatMessage } from '@labmesh/wire/openai';
 import type { SandboxLevel } from '@labmesh/wire/verification/sandbox';
 import type { Verdict } from '@labmesh/wire/verification/verdict';
 import { z } from 'zod';
 import type { FinishedAnswer, FinishedRun } from '../contract/finished-run.ts';
 
 type Labmesh = CertificateInput['labmesh'];
+
+/** Text is certified as text, so that `labctl cert verify --response FILE` compares a file; anything else as a message. */
+function responseOf(answer: ChatMessage): Json {
+  const { content, tool_calls: calls } = answer;
+  return typeof content === 'string' && (calls ?? []).length === 0 ? content : plain(answer);
+}
 
 /** Why a run that is valid gets no certificate; `reason` is shown to who asked. */
 export type Uncertified = { reason: string };
@@ -127,7 +134,7 @@ export function statementOfRun(
   };
   return {
     subjects: {
-      response: plain(answer.answer),
+      response: responseOf(answer.answer),
       request: plain(run.request),
       trajectory: plain({ run: run.id, candidates: run.candidates.map((one) => one.final?.digest ?? null) }),
     },
