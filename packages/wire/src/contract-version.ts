@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: 'bf213c7d68d9a54feb879e3544206d9dd8230594fc26ab9aac0dd5b79196a395',
+    hash: '000182c79dc45af91532f489302b08663cf012bd785c801e2b8e8ceb2faf29ae',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

@@ -234,6 +234,8 @@ export const samples: Samples = {
   'export-audit': none,
   'list-checkpoints': none,
   'verify-audit': refusedBody,
+  'stream-server-log': ({ server }) => ({ ...id(server.name), query: '?file=/var/log/labmesh-none' }),
+  'stream-audit-log': () => ({ ...id('all'), query: '?tail=1' }),
   'list-sessions': none,
   'get-session': ({ session }) => id(session),
   'kill-session': ({ session }) => id(session, {}),

@@ -157,24 +157,79 @@ export async function tailAudit(
   limit = auditPageRows,
 ): Promise<{ items: AuditRecord[]; cursor: string }> {
   const seen = cursor === undefined ? undefined : readTailCursor(cursor);
-  const items: AuditRecord[] = [];
+  const chains: AuditRecord[][] = [];
+  let count = 0;
   const next: [string, number][] = [];
   for (const chain of await readChains(store)) {
     const head: Head | undefined = await store.read(tailWho, (db) => readHead(db, chain));
     // A chain that came up meanwhile is read from its start.
     const from = seen === undefined ? (head?.seq ?? 0) : (seen.get(chain) ?? 0);
-    const rows =
-      (head?.seq ?? 0) > from ? await readChain(store, chain, from + 1, Math.max(1, limit - items.length)) : [];
-    items.push(...rows);
+    const rows = (head?.seq ?? 0) > from ? await readChain(store, chain, from + 1, Math.max(1, limit - count)) : [];
+    chains.push(rows);
+    count += rows.length;
     next.push([chain, rows.at(-1)?.seq ?? from]);
   }
-  const sorted = items.toSorted(
-    (a, b) => a.at - b.at || (a.chain === b.chain ? a.seq - b.seq : a.chain < b.chain ? -1 : 1),
-  );
-  return { items: sorted, cursor: Buffer.from(JSON.stringify(next)).toString('base64url') };
+  return { items: byTime(chains), cursor: tailCursor(next) };
 }
 
-function readTailCursor(cursor: string): Map<string, number> {
+/** Chains as one list by time. The rows of a chain keep their order, also where a clock was set back. */
+function byTime(chains: readonly (readonly AuditRecord[])[]): AuditRecord[] {
+  const left = chains.filter((rows) => rows.length > 0).map((rows) => ({ rows, at: 0 }));
+  const items: AuditRecord[] = [];
+  for (;;) {
+    let first: { rows: readonly AuditRecord[]; at: number } | undefined;
+    for (const one of left) {
+      const row = one.rows[one.at];
+      const best = first?.rows[first.at];
+      if (row !== undefined && (best === undefined || row.at < best.at)) first = one;
+    }
+    const row = first?.rows[first.at];
+    if (first === undefined || row === undefined) return items;
+    items.push(row);
+    first.at++;
+  }
+}
+
+/** The cursor of a tail that has seen each chain up to this seq. */
+export const tailCursor = (seen: Iterable<readonly [chain: string, seq: number]>): string =>
+  Buffer.from(JSON.stringify([...seen])).toString('base64url');
+
+/**
+ * Where a tail begins that is to show the last `tail` rows, or all since a time (Unix ms); with both, the fewer.
+ * `heads` is the last seq of each chain now.
+ */
+export async function tailStart(
+  store: Store,
+  { tail, since }: { tail: number | undefined; since: number | undefined },
+): Promise<{ start: Map<string, number>; heads: Map<string, number> }> {
+  const heads = new Map<string, number>();
+  for (const chain of await readChains(store)) {
+    const head = await store.read(tailWho, (db) => readHead(db, chain));
+    heads.set(chain, head?.seq ?? 0);
+  }
+  const start = new Map(heads);
+  const begin = ({ chain, seq }: { chain: string; seq: number }) => {
+    start.set(chain, Math.min(start.get(chain) ?? 0, seq - 1));
+  };
+  if (tail !== undefined) {
+    const newest = tail === 0 ? [] : (await listAudit(store, tailWho, { since, limit: tail })).items;
+    newest.forEach(begin);
+    return { start, heads };
+  }
+  const firsts = await store.read(tailWho, (db) =>
+    db
+      .selectFrom('audit_log')
+      .select((eb) => ['chain', eb.fn.min('seq').as('seq')])
+      .where('at', '>=', since ?? 0)
+      .groupBy('chain')
+      .execute(),
+  );
+  for (const { chain, seq } of firsts) begin({ chain, seq });
+  return { start, heads };
+}
+
+/** What a tail has seen, by chain. @throws FleetError VALIDATION_FAILED for a cursor that is none. */
+export function readTailCursor(cursor: string): Map<string, number> {
   const bad = () =>
     new FleetError('VALIDATION_FAILED', { field: 'cursor', message: 'this cursor is not of this list' });
   let parsed: unknown;

@@ -5,10 +5,10 @@
 import type { Clock } from '@labmesh/kit/clock';
 import { ChannelClosed, type ChannelEnding } from '@labmesh/link/channel';
 import type { CloseReason } from '@labmesh/wire/frame/frame-types';
+import { LogLineError, LogLineReader } from '@labmesh/wire/frame/log-line-reader';
 import type { LogLine, Open, OpenOf } from '@labmesh/wire/frame/open';
 import type { KeptChannel } from '../kept-channel.ts';
 import { OutputGone } from '../session-io.ts';
-import { LogLineError, LogLineReader } from './log-lines.ts';
 
 export type LogsParts = {
   open: (open: Open, signal: AbortSignal) => Promise<KeptChannel>;

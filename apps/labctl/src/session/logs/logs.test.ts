@@ -3,6 +3,7 @@ import { FakeClock } from '@labmesh/kit/clock';
 import type { ChannelEnd } from '@labmesh/link/channel-end';
 import type { ChannelClosed } from '@labmesh/link/channel';
 import type { AuditRow } from '@labmesh/wire/fleet/resources/records';
+import { LogLineError, LogLineReader } from '@labmesh/wire/frame/log-line-reader';
 import { type LogLine, type Open, openLogsSchema } from '@labmesh/wire/frame/open';
 import fc from 'fast-check';
 import { paint } from '../../terminal/paint.ts';
@@ -11,7 +12,7 @@ import { MemoryLabd, pass, passUntil, settle } from '../testing/memory-labd.ts';
 import { auditText } from './audit-text.ts';
 import { followAudit } from './follow-audit.ts';
 import { followLogs } from './follow-logs.ts';
-import { LogLineError, LogLineReader, logText } from './log-lines.ts';
+import { logText } from './log-lines.ts';
 import { readLogWords, timeOf } from './log-words.ts';
 
 const wanted = openLogsSchema.parse({ kind: 'logs', server: 'web-1', follow: true, tail: 10, since: 5, grep: 'x' });

@@ -1,4 +1,5 @@
 /** The log of a server on our stdout, to its end or until Ctrl-C (LG-1). */
+import { LogLineError } from '@labmesh/wire/frame/log-line-reader';
 import type { LogLine, OpenOf } from '@labmesh/wire/frame/open';
 import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
@@ -8,7 +9,6 @@ import { dialProblem } from '../dial-problem.ts';
 import type { SessionCall } from '../session-call.ts';
 import { OutputGone } from '../session-io.ts';
 import { followLogs } from './follow-logs.ts';
-import { LogLineError } from './log-lines.ts';
 
 /** `text`: a line as it is shown. @throws CommandError (CT-8), OutputGone, the reason of the life's signal */
 export async function showServerLog(

@@ -7,12 +7,14 @@ import { verifyAudit } from '../../audit/verify/verify-chain.ts';
 import type { Store } from '@labmesh/store/store';
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { HandlersOf } from '../handler.ts';
+import { AuditStreams } from '../streams/audit-stream.ts';
 
-type Names = 'list-audit' | 'export-audit' | 'list-checkpoints' | 'verify-audit';
+type Names = 'list-audit' | 'export-audit' | 'list-checkpoints' | 'verify-audit' | 'stream-audit-log';
 
 const ms = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
 
 export function auditHandlers({ store, audit }: { store: Store; audit: AuditLog }): HandlersOf<Names> {
+  const streams = new AuditStreams(store);
   return {
     'list-audit': async (call) => {
       const { since, until, ...query } = call.query;
@@ -36,6 +38,7 @@ export function auditHandlers({ store, audit }: { store: Store; audit: AuditLog 
       });
       return new Response(body, { headers: { 'Content-Type': 'application/x-ndjson' } });
     },
+    'stream-audit-log': (call) => streams.open(call),
     'list-checkpoints': async (call) => {
       const { limit, cursor } = call.query;
       const by = [

@@ -9,12 +9,21 @@ import type { FleetView } from '../../hub/fleet-view.ts';
 import type { Recorder } from '../../recordings/recorder.ts';
 import type { Sealer } from '../../secrets/sealer.ts';
 import { findPart, readRecording, sealedPart } from '../../recordings/read-recording.ts';
+import type { ClientSockets } from '../../relay/client-sockets.ts';
 import type { PeerParts } from '../../relay/peer-parts.ts';
 import { findSession, type SessionRow } from '../../relay/session-rows.ts';
 import type { HandlersOf } from '../handler.ts';
-import type { AnyCall } from './server-handlers.ts';
+import { InnerChannel } from '../streams/inner-channel.ts';
+import { logStream, openOfQuery } from '../streams/log-stream.ts';
+import { type AnyCall, serverFor } from './server-handlers.ts';
 
-type Names = 'list-sessions' | 'get-session' | 'kill-session' | 'get-recording' | 'get-recording-part';
+type Names =
+  | 'list-sessions'
+  | 'get-session'
+  | 'kill-session'
+  | 'get-recording'
+  | 'get-recording-part'
+  | 'stream-server-log';
 
 export type SessionHandlerParts = {
   store: Store;
@@ -26,6 +35,7 @@ export type SessionHandlerParts = {
   audit: { chain: string };
   killSession(session: string, agentId: string): Promise<void>;
   parts: Pick<PeerParts, 'fetch'>;
+  clients: Pick<ClientSockets, 'accept'>;
 };
 
 const shown = (row: SessionRow, hostname: string | null) => ({
@@ -109,6 +119,11 @@ export function sessionHandlers(core: SessionHandlerParts): HandlersOf<Names> {
         row.id,
       );
       return streamed(bytes, 'application/x-asciicast');
+    },
+    'stream-server-log': async (call) => {
+      const server = await serverFor(call, core.view, 'logs');
+      const open = openOfQuery(server.row.id, call.query, call.headers);
+      return logStream(await InnerChannel.open(core.clients, call.caller, open), call.signal);
     },
     'get-recording-part': async (call) => {
       const id = call.params['id'] ?? '';

@@ -10,7 +10,7 @@ import type { AgentHub } from '../../hub/agent-hub.ts';
 import type { Replicas } from '../../hub/replicas.ts';
 import type { LoopDelay } from '../loop-delay.ts';
 import { openapiDocument } from '../openapi.ts';
-import { type EventStreamParts, eventStream } from '../event-stream.ts';
+import { type EventStreamParts, eventStream } from '../streams/event-stream.ts';
 import type { HandlersOf } from '../handler.ts';
 
 type Names =

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { may, mayEach, operation } from '../operation.ts';
 import { doneSchema, pageOf, pageQuerySchema } from '../resources/fields.ts';
+import { auditLogQuerySchema, serverLogQuerySchema } from '../resources/logs.ts';
 import {
   auditExportQuerySchema,
   auditQuerySchema,
@@ -17,7 +18,7 @@ import {
   verifyAuditSchema,
 } from '../resources/records.ts';
 
-/** The CA, certificates, audit, sessions and their recordings. */
+/** The CA, certificates, audit, logs, sessions and their recordings. */
 export const recordOperations = [
   operation({
     name: 'get-ca',
@@ -107,6 +108,28 @@ export const recordOperations = [
     summary: 'Recomputes the chains and names the first bad row',
     body: verifyAuditSchema,
     output: verifiedAuditSchema,
+  }),
+  operation({
+    name: 'stream-server-log',
+    method: 'GET',
+    path: '/api/logs/server/:id',
+    access: mayEach('logs', 'servers'),
+    audit: 'F',
+    summary:
+      'Lines of a server’s journal or of a file there as server-sent events; Last-Event-ID goes on behind a line',
+    query: serverLogQuerySchema,
+    output: null,
+  }),
+  operation({
+    name: 'stream-audit-log',
+    method: 'GET',
+    path: '/api/logs/audit/:id',
+    access: may('list', 'audit'),
+    audit: 'F',
+    summary:
+      'Audit rows, oldest first, of one chain or of `all` as server-sent events; Last-Event-ID goes on behind a row',
+    query: auditLogQuerySchema,
+    output: null,
   }),
   operation({
     name: 'list-sessions',

@@ -6,13 +6,13 @@
 import type { FleetEvent } from '@labmesh/wire/fleet/resources/records';
 import type { OperationOf } from '@labmesh/wire/fleet/operations';
 import { uuidv7 } from '@labmesh/wire/ids';
-import type { EventLog } from '../events/event-log.ts';
-import type { Policies } from '../access/policies.ts';
-import type { FleetView } from '../hub/fleet-view.ts';
-import type { Call } from './handler.ts';
+import type { EventLog } from '../../events/event-log.ts';
+import type { Policies } from '../../access/policies.ts';
+import type { FleetView } from '../../hub/fleet-view.ts';
+import type { Call } from '../handler.ts';
+import { commentEveryMs, eventStreamOf, sseEvent, stillHere } from './server-sent.ts';
 
 const pollMs = 1_000;
-const commentEveryMs = 15_000;
 
 export type EventStreamParts = { events: EventLog; policies: Policies; view: FleetView };
 
@@ -36,7 +36,7 @@ async function visible(
   return shown;
 }
 
-const frame = (event: FleetEvent) => `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+const frame = (event: FleetEvent) => sseEvent({ id: event.id, event: event.type, data: event });
 
 export function eventStream(call: Call<OperationOf<'stream-events'>>, parts: EventStreamParts): Response {
   let cursor = call.headers.get('last-event-id') ?? call.query.since ?? uuidv7();
@@ -56,20 +56,10 @@ export function eventStream(call: Call<OperationOf<'stream-events'>>, parts: Eve
       if (!call.query.follow || signal.aborted) return;
       if (performance.now() - quietSince > commentEveryMs) {
         quietSince = performance.now();
-        yield ': still here\n\n';
+        yield stillHere;
       }
       await Bun.sleep(pollMs);
     }
   }
-  const source = lines();
-  const encoder = new TextEncoder();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const next = await source.next().catch(() => ({ done: true, value: undefined }) as const);
-      if (next.done === true) return controller.close();
-      controller.enqueue(encoder.encode(next.value));
-    },
-    cancel: () => ended.abort(),
-  });
-  return new Response(body, { headers: { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' } });
+  return eventStreamOf(lines(), () => ended.abort());
 }

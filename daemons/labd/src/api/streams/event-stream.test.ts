@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
-import { knownPeer, type LabdApp, openLabdApp, type From } from '../../../../tests/harness/labd-app.ts';
+import { knownPeer, type LabdApp, openLabdApp, type From } from '../../../../../tests/harness/labd-app.ts';
 
 let app: LabdApp;
 const servers: Record<string, string> = {};
