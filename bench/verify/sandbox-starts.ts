@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startOwnExecutor } from '@labmesh/labctl/up/own-executor';
+import { startOwnExecutor } from '@labmesh/labctl/up/arena/own-executor';
 import { readSandboxSettings } from '@labmesh/executor/sandbox-settings';
 import { silentLogger } from '@labmesh/kit/log';
 import { type ExecutorClient, executorClient } from '@labmesh/link/calls/executor-client';
