@@ -9,9 +9,7 @@ export type FaultCode =
   | 'UIDS_EXHAUSTED'
   | 'PROGRAM_MISSING'
   | 'SETUP_FAILED'
-  | 'SETUP_TIMEOUT'
-  | 'WORKER_DIED'
-  | 'KILL_FAILED';
+  | 'WORKER_DIED';
 
 /** The job can not be run here at all: `refused`. */
 export class JobRefused extends Error {

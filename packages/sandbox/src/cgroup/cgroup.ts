@@ -39,6 +39,15 @@ export const readOr = (path: string): string => {
 export const counter = (text: string, name: string): number =>
   Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
 
+/** Ends each process that the group of that folder lists. */
+export function killMembers(folder: string): void {
+  for (const pid of readOr(`${folder}/cgroup.procs`).split('\n').filter(Boolean)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {}
+  }
+}
+
 export class Cgroup {
   readonly #layout: CgroupLayout;
   readonly #name: string;
@@ -84,11 +93,7 @@ export class Cgroup {
     } catch {
       // Linux before 5.14 has no such file.
     }
-    for (const pid of readOr(`${folder}/cgroup.procs`).split('\n').filter(Boolean)) {
-      try {
-        process.kill(Number(pid), 'SIGKILL');
-      } catch {}
-    }
+    killMembers(folder);
   }
 
   /** Kills and removes; false when something still holds it (the kernel answers EBUSY for a while after the last end). */

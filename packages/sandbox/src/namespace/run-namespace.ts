@@ -161,14 +161,17 @@ function joinCgroup(cgroup: Cgroup | undefined, pid: number): void {
 }
 
 /** From the held chain to its result. */
-async function drive(run: Run, pid: number): Promise<SandboxResult> {
+async function drive(run: Run, pid: number, uid: number): Promise<SandboxResult> {
   const { chain, cgroup, watch, job } = run;
   joinCgroup(cgroup, pid);
   if (job.collect.length > 0) await holdWorkFolder(run, pid);
   watch.start(cgroup && (() => cgroup.usage()), () => (run.workFolder ??= takeWorkFolder(chain.fds, pid)));
   chain.release();
   await chain.exited;
-  return report(run, watch.stop());
+  const wallMs = watch.stop();
+  // It ends with its bwrap, unless that was ended in the moment before the two were tied.
+  killInit(pid, uid);
+  return report(run, wallMs);
 }
 
 /** Resolves when the sandbox's init is gone, and with it all that was in the sandbox. */
@@ -198,6 +201,7 @@ async function inPlace(host: NamespaceHost, job: SandboxJob, id: string, place: 
     outputBytes: limits.outputBytes,
     onFull: () => watch.end('output'),
   });
+  host.cgroups.warm();
   const run: Run = { host, job, id, limits, chain, watch, cgroup: undefined, workFolder: undefined };
   signal?.addEventListener('abort', kill, { once: true });
   try {
@@ -212,7 +216,7 @@ async function inPlace(host: NamespaceHost, job: SandboxJob, id: string, place: 
     run.cgroup = makeCgroup(host, limits);
     // An abort until now may have come before there was anybody to end.
     if (signal?.aborted === true) kill();
-    return await drive(run, pid);
+    return await drive(run, pid, uid);
   } finally {
     watch.stop();
     signal?.removeEventListener('abort', kill);

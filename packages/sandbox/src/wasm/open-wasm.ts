@@ -27,7 +27,10 @@ const utf8 = (base64: string) => Buffer.from(base64, 'base64').toString('utf8');
 /** What of a job this level cannot do. */
 export function wasmRefusal(job: SandboxJob): string | undefined {
   if (job.language !== 'javascript' || job.code === undefined) return 'level L0 runs JavaScript code only';
-  return job.collect.length > 0 ? 'level L0 has no files to hand back' : undefined;
+  if (job.collect.length > 0) return 'level L0 has no files to hand back';
+  const base64Chars = job.files.reduce((sum, { content }) => sum + content.length, job.stdin.length);
+  const size = Buffer.byteLength(job.code) + (base64Chars * 3) / 4;
+  return size > wasmLimits.inputBytesMax ? `level L0 takes at most ${wasmLimits.inputBytesMax} bytes` : undefined;
 }
 
 function appliedLimits({ limits }: SandboxJob): SandboxJob['limits'] {

@@ -8,6 +8,8 @@ import { type WasmAnswer, type WasmJob, wasmLimits } from './wasm-messages.ts';
 
 /** Promise jobs run between two looks at the clock. */
 const jobsAtOnce = 256;
+/** Memory grows in steps: this close to its end, the next step did not fit. */
+const nearlyBytes = 8 * 1024 * 1024;
 
 /**
  * Makes `console` of one function of the host, inside, so that the host is only ever given strings. The functions it
@@ -73,33 +75,46 @@ function openContext(runtime: QuickJSRuntime, job: WasmJob, output: Output): Qui
   return context;
 }
 
-/** What an uncaught error shows, as a runtime would print it. */
+/** What an uncaught error shows, as a runtime would print it. Of an object's parts only texts: all else may be a trap. */
 function describe(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return `Uncaught ${String(thrown)}\n`;
   const { name, message, stack } = thrown as { name?: unknown; message?: unknown; stack?: unknown };
-  return `${String(name)}: ${String(message)}\n${typeof stack === 'string' ? stack : ''}`;
+  const text = (part: unknown, other: string) => (typeof part === 'string' ? part : other);
+  return `${text(name, 'Uncaught object')}: ${text(message, '')}\n${text(stack, '')}`;
 }
 
-const isOom = (thrown: unknown) =>
-  typeof thrown === 'object' && thrown !== null && 'message' in thrown && thrown.message === 'out of memory';
+/** Where not even an error could be made any more, null or a text is thrown. */
+function isOom(thrown: unknown, { buffer }: WebAssembly.Memory, { memoryBytes }: WasmJob): boolean {
+  if (typeof thrown !== 'object') return thrown === 'InternalError: out of memory';
+  if (thrown === null) return buffer.byteLength > memoryBytes - nearlyBytes;
+  return 'message' in thrown && thrown.message === 'out of memory';
+}
+
+type Evaluation = {
+  runtime: QuickJSRuntime;
+  context: QuickJSContext;
+  memory: WebAssembly.Memory;
+  job: WasmJob;
+  stop: Stop;
+  output: Output;
+};
 
 /** The job itself, then what it promised. */
-function evaluate(runtime: QuickJSRuntime, context: QuickJSContext, job: WasmJob, stop: Stop, output: Output): Ended {
+function evaluate({ runtime, context, memory, job, stop, output }: Evaluation): Ended {
   let result = context.evalCode(job.code, 'main.js') as {
     error?: { dispose: () => void };
     value?: { dispose: () => void };
   };
-  while (result.error === undefined && runtime.hasPendingJob() && !stop.isStopped) {
-    if (performance.now() > stop.at) stop.isStopped = true;
-    else result = runtime.executePendingJobs(jobsAtOnce) as typeof result;
+  // A built-in function may have gone on past the deadline: whatever it made of that comes too late.
+  const isOver = () => stop.isStopped || performance.now() > stop.at;
+  while (result.error === undefined && runtime.hasPendingJob() && !isOver()) {
+    result = runtime.executePendingJobs(jobsAtOnce) as typeof result;
   }
-  if (stop.isStopped) return { end: output.isCut ? 'output' : 'interrupted', isSound: true };
+  if (isOver()) return { end: output.isCut ? 'output' : 'interrupted', isSound: true };
   if (result.error === undefined) return { end: output.isCut ? 'output' : 'ok', isSound: true };
   const thrown: unknown = context.dump(result.error as never);
   output.write(2, describe(thrown));
-  // An error that could not even be made for want of memory is shown as null or a text.
-  if (isOom(thrown) || thrown === null || thrown === 'InternalError: out of memory')
-    return { end: 'oom', isSound: true };
+  if (isOom(thrown, memory, job)) return { end: 'oom', isSound: true };
   return { end: 'threw', isSound: true };
 }
 
@@ -128,7 +143,8 @@ export function runQuickjs({ quickjs, memory }: FreshModule, job: WasmJob): Wasm
       if (output.isCut || performance.now() > stop.at) stop.isStopped = true;
       return stop.isStopped;
     });
-    ended = evaluate(runtime, openContext(runtime, job, output), job, stop, output);
+    const context = openContext(runtime, job, output);
+    ended = evaluate({ runtime, context, memory, job, stop, output });
   } catch (error) {
     ended = afterHostException(error, output);
   }

@@ -11,7 +11,9 @@ export const wasmLimits = {
   /** Time beyond a job's deadline until the child itself is ended: some built-in functions cannot be interrupted. */
   graceMs: 250,
   /** A job or an answer as a line. */
-  lineBytesMax: 32 * mib,
+  lineBytesMax: 64 * mib,
+  /** Of code, stdin and files together; they stand in the job's memory as well. */
+  inputBytesMax: 8 * mib,
   startMs: 20_000,
 } as const;
 

@@ -58,7 +58,16 @@ describe('a job at L0', () => {
     expect([exit, code]).toEqual(['nonzero', 1]);
     expect(stderr).toContain('TypeError: bad');
     expect((await run('throw "text"')).stderr).toContain('Uncaught text');
-    expect((await run('throw null')).exit).not.toBe('ok');
+    expect(await run('throw null')).toMatchObject({ exit: 'nonzero', stderr: 'Uncaught null\n' });
+    const traps = [
+      '{ name: { toString: 1 } }',
+      '{ get name() { throw 1; } }',
+      '[]',
+      'Symbol("x")',
+      'new Proxy({}, {})',
+      '() => 1',
+    ];
+    for (const trap of traps) expect((await run(`throw ${trap}`)).exit, trap).toBe('nonzero');
     expect((await run('syntax error')).stderr).toContain('SyntaxError');
   });
 
@@ -168,6 +177,7 @@ describe('a job at L0', () => {
   test('what this level cannot do is refused', async () => {
     expect(run('1', { collect: ['a'] })).rejects.toThrow('no files');
     expect(run('1', { language: 'python' })).rejects.toThrow('JavaScript code only');
+    expect(run('1', { stdin: btoa('x'.repeat(9 * mib)) })).rejects.toThrow('at most');
   });
 
   test('many at once keep apart', async () => {
