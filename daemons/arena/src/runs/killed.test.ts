@@ -7,6 +7,7 @@ import { TempFolder } from '@labmesh/store/testing/temp-store';
 import type { ChatCompletionRequest } from '@labmesh/wire/openai';
 import { arenaEventSchema, type ArenaEvent, type RunOffer } from '@labmesh/wire/verification/arena-run';
 import { FakeGateway, type Script } from '../generate/testing/fake-gateway.ts';
+import { readBattles } from '../ratings/battle-counts.ts';
 import { readCandidates } from '../rows/candidate-rows.ts';
 import { readLegs } from '../rows/match-rows.ts';
 import { offerOf, only } from './testing/offers.ts';
@@ -60,7 +61,12 @@ async function rowsOf(url: string) {
   await using store = await openStore({ url });
   return await store.read(system('test'), async (db) => {
     const { id } = await db.selectFrom('arena_runs').select('id').executeTakeFirstOrThrow();
-    return { candidates: await readCandidates(db, id), legs: await readLegs(db, id) };
+    const board = { tenant: 'acme', bracket: 'none', task: 'any' };
+    return {
+      candidates: await readCandidates(db, id),
+      legs: await readLegs(db, id),
+      battles: await readBattles(db, board),
+    };
   });
 }
 
@@ -119,6 +125,13 @@ describe('SIGKILL', () => {
       // The bracket of a run that nobody killed: four distinct answers in the end, all valid, each pair in both orders.
       expect(keys.toSorted()).toEqual(bracket);
       expect(after.candidates.find(({ idx }) => idx === 3)?.sameAs).toBe(1);
+      // Each match counts once for its two models, and only when the run has ended.
+      const counted = ({ battles }: typeof after) =>
+        battles.map(({ playerA, playerB, winsA, winsB, ties }) => [playerA, playerB, winsA + winsB + ties]);
+      expect(counted(before)).toEqual([]);
+      expect(counted(after)).toEqual(
+        players.flatMap((a) => players.filter((b) => b > a).map((b) => [`m${a}-engine`, `m${b}-engine`, 1])),
+      );
     });
   }
 });

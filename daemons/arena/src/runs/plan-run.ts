@@ -3,6 +3,7 @@ import type { RunOffer } from '@labmesh/wire/verification/arena-run';
 import { verificationLimits, type VerificationBlock } from '@labmesh/wire/verification/verification-block';
 import type { Sampling } from '../contract/finished-run.ts';
 import type { Judge } from '../contract/judge.ts';
+import { judgeWarnings } from '../judges/judge-warnings.ts';
 import { readTemperatures } from '../generate/read-temperatures.ts';
 import { samplingPlan } from '../generate/sampling-plan.ts';
 import { answerTokens } from '../generate/variation-request.ts';
@@ -83,8 +84,8 @@ export function planRun(offer: RunOffer, settings: RunSettings, known: Known): R
     throw new RunFault('verification_bad_option', 'audit looks at an answer, and none was given', { field: 'answer' });
   }
   const samplings = samplingsOf(offer, settings, known.runId);
-  const { name, kind, promptSha256, models } = known.judge;
-  const own = samplings.some(({ model }) => models.includes(model));
+  const { name, kind, promptSha256 } = known.judge;
+  const models = samplings.map(({ model }) => model);
   return {
     strategy: block.strategy ?? settings.shadow.strategy,
     samplings,
@@ -101,6 +102,6 @@ export function planRun(offer: RunOffer, settings: RunSettings, known: Known): R
           : nanoOfUsd(least(block.budget?.usd, block.max_cost_usd) ?? 0),
       judgeCalls: block.budget?.judge_calls ?? null,
     },
-    warnings: own ? ['the judge is a model that wrote answers itself'] : [],
+    warnings: judgeWarnings(known.judge, models),
   };
 }

@@ -1,6 +1,8 @@
 /** The end of a run: a certificate where one may be, pairs, the report, and the texts out of its rows (P7). */
 import type { ArenaEvent } from '@labmesh/wire/verification/arena-run';
 import type { Certified, FinishedRun } from '../../contract/finished-run.ts';
+import { addBattles, battlesOfRun } from '../../ratings/battle-counts.ts';
+import { boardOfRun } from '../../ratings/board-of-run.ts';
 import { dropTexts } from '../../rows/drop-texts.ts';
 import type { LiveRun } from '../live-run.ts';
 import { isGiven } from '../plan-run.ts';
@@ -40,10 +42,16 @@ async function tellFinished(live: LiveRun, run: FinishedRun, certificateId: stri
   }
 }
 
-type End = { event: ArenaEvent; fields: Record<string, string | number | null>; keepsTexts: boolean };
+type End = {
+  event: ArenaEvent;
+  fields: Record<string, string | number | null>;
+  keepsTexts: boolean;
+  /** Whose matches are counted; absent for a run that failed. */
+  run?: FinishedRun;
+};
 
-/** The row's last write and its texts' end in one transaction, then the last event. */
-async function close(live: LiveRun, { event, fields, keepsTexts }: End): Promise<void> {
+/** The row's last write, its battles and its texts' end in one transaction, so that each is done once; then the event. */
+async function close(live: LiveRun, { event, fields, keepsTexts, run }: End): Promise<void> {
   const calls = live.all;
   const sum = (of: (call: (typeof calls)[number]) => number) => calls.reduce((all, one) => all + of(one), 0);
   const legs = live.legs.reduce((all, { costNano }) => all + costNano, 0);
@@ -61,6 +69,7 @@ async function close(live: LiveRun, { event, fields, keepsTexts }: End): Promise
       })
       .where('id', '=', live.row.id)
       .execute();
+    if (run !== undefined) await addBattles(tx, boardOfRun(run), battlesOfRun(run));
     if (!keepsTexts) await dropTexts(tx, live.row.id);
   });
   live.tell(event);
@@ -91,5 +100,5 @@ export async function finishStep(live: LiveRun, judgement: Judgement | undefined
     certificate_id: certificate?.certificateId ?? null,
     report: JSON.stringify(run.keepsTexts ? report : wordlessReport(report)),
   };
-  await close(live, { event, fields, keepsTexts: run.keepsTexts });
+  await close(live, { event, fields, keepsTexts: run.keepsTexts, run });
 }
