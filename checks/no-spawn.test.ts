@@ -57,6 +57,15 @@ describe('no process starts', () => {
     expect(files).toBeGreaterThan(40);
   });
 
+  test('and no sandbox, executor or arena is within labman’s reach (verification AC13)', () => {
+    const ways = closure(filesOf(['daemons/labman']), edges());
+    const verification = ['packages/sandbox/', 'daemons/executor/', 'daemons/arena/'];
+    expect([...ways.keys()].filter((path) => verification.some((one) => path.startsWith(one)))).toEqual([]);
+    // The rule sees: the arena does reach its own.
+    const own = closure(filesOf(['daemons/arena']), edges());
+    expect([...own.keys()].some((path) => path.startsWith('daemons/arena/'))).toBe(true);
+  });
+
   test('each exception is used, and the threads themselves were looked at', () => {
     const found = reach(cannotStart).starts.map((one) => one.replace(/ \(by .*$/, ''));
     const pairs = Object.entries(granted).flatMap(([path, list]) => list.map((what) => [path, what] as const));
