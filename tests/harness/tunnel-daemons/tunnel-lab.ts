@@ -38,6 +38,17 @@ export const dropNothing = 'delete table inet lost';
 
 export type JoinOptions = { engine?: EngineSettings; wireguard?: readonly string[]; token?: readonly string[] };
 
+/** What the hub is dialled by, Conplane and tunnel alike. */
+export type Outer = 'v4' | 'v6';
+const v6Net = 'fd99::';
+
+/** Beside its 10.99.0.N each host has fd99::N. */
+async function addV6(net: NetworkLab, host: string): Promise<void> {
+  const address = `${v6Net}${net.address(host).split('.').at(-1)}/64`;
+  const argv = ['ip', 'address', 'add', address, 'dev', 'eth0', 'nodad'];
+  if ((await Bun.spawn(net.command(host, argv)).exited) !== 0) throw new Error(`${host} got no IPv6 address`);
+}
+
 export class TunnelLab implements AsyncDisposable {
   readonly backend: TunnelBackend;
   readonly net: NetworkLab;
@@ -48,6 +59,7 @@ export class TunnelLab implements AsyncDisposable {
   readonly #owned: AsyncDisposableStack;
   #labd: RunningLabd | undefined;
   #conplane: readonly string[] = [];
+  #outer: Outer = 'v4';
   #sites = 0;
 
   private constructor(backend: TunnelBackend, net: NetworkLab, owned: AsyncDisposableStack) {
@@ -64,11 +76,14 @@ export class TunnelLab implements AsyncDisposable {
     backend: TunnelBackend,
     hosts: readonly string[],
     conplane: readonly string[] = [],
+    outer: Outer = 'v4',
   ): Promise<TunnelLab> {
     const owned = new AsyncDisposableStack();
     try {
       const lab = new TunnelLab(backend, owned.use(await openNetworkLab([hubHost, ...hosts])), owned);
       lab.#conplane = conplane;
+      lab.#outer = outer;
+      if (outer === 'v6') for (const host of [hubHost, ...hosts]) await addV6(lab.net, host);
       if (backend === 'wireguard-go') await owned.use(new KeptWireguardGo(lab.interfaceName, lab.#hubPlace)).ready();
       await lab.startHub();
       return lab;
@@ -88,11 +103,12 @@ export class TunnelLab implements AsyncDisposable {
 
   /** Starts labd, on what an earlier run left. */
   async startHub(): Promise<void> {
-    const address = this.net.address(hubHost);
+    const address = this.#outer === 'v4' ? this.net.address(hubHost) : `${v6Net}1`;
+    const host = this.#outer === 'v4' ? address : `[${address}]`;
     const toml = [
       '[conplane]',
-      `listen = "${address}:3102"`,
-      `url = "https://${address}:3102"`,
+      `listen = "${host}:3102"`,
+      `url = "https://${host}:3102"`,
       ...this.#conplane,
       '[conplane.tunnel]',
       'enabled = true',
