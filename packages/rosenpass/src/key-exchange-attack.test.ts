@@ -97,7 +97,8 @@ class Attack {
   #source(to: Party): Endpoint {
     const n = this.sent;
     const kind = this.#roll(10);
-    if (kind < 3) return to === this.pair.a ? this.pair.atB : this.pair.atA;
+    // A node's socket is connected: the kernel lets nobody else through (N3). Who overtakes a message could else move the hub.
+    if (to === this.pair.a || kind < 3) return to === this.pair.a ? this.pair.atB : this.pair.atA;
     if (kind < 5) return { address: '203.0.113.9', port: 9 };
     return { address: `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`, port: 1024 + (n % 60_000) };
   }

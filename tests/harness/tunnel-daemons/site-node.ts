@@ -1,7 +1,7 @@
 /** One site on a host of its own: an engine, the settings that `labman join` wrote, and labmand, started and ended by a test. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TunnelView } from '@labmesh/wire/tunnel';
+import type { ExchangeResult, TunnelView } from '@labmesh/wire/tunnel';
 import { waitFor } from '../fleet/look.ts';
 import { Daemon, environment, type Finished, labctlMain, type Place, placed, run } from '../start-labd.ts';
 import type { EngineSettings } from './engine-process.ts';
@@ -91,9 +91,9 @@ export class SiteNode implements AsyncDisposable {
   }
 
   /** Runs labmand; resolves when it says that it is ready. */
-  async start(): Promise<void> {
+  async start(withinMs?: number): Promise<void> {
     this.#daemon = new Daemon(this.command(), this.options);
-    await this.#daemon.says('labmand is ready');
+    await this.#daemon.says('labmand is ready', withinMs);
   }
 
   /** `SIGTERM` as systemd ends it, `SIGKILL` as a crash does. */
@@ -115,6 +115,11 @@ export class SiteNode implements AsyncDisposable {
   async status(): Promise<TunnelView | undefined> {
     const response = await fetch('http://labman/tunnel', { unix: this.socket }).catch(() => undefined);
     return response?.ok === true ? ((await response.json()) as TunnelView) : undefined;
+  }
+  /** One exchange now, as `labman tunnel exchange` asks for it. */
+  async exchange(): Promise<ExchangeResult> {
+    const call = { unix: this.socket, method: 'POST' };
+    return (await (await fetch('http://labman/tunnel/exchange', call)).json()) as ExchangeResult;
   }
   async hub() {
     return (await this.status())?.peers[0];
