@@ -8,7 +8,7 @@ const input: RecipeInput = {
   ownUid: 0,
   limits: sandboxLimitsSchema.parse({}),
   hasCgroup: true,
-  binds: [{ source: '/work/in', target: '/tmp/in' }],
+  binds: [{ source: '/srv/in', target: '/tmp/in' }],
   env: {},
   argv: ['/usr/bin/true', '--x'],
 };
@@ -21,7 +21,7 @@ describe('the recipe', () => {
       --hostname sandbox --clearenv --setenv PATH /usr/bin:/bin --setenv HOME /tmp --setenv LANG C.UTF-8
       --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/bin /bin
       --proc /proc --ro-bind /proc/sys /proc/sys --dev /dev --size 8388608 --tmpfs /dev/shm --remount-ro /dev
-      --size 67108864 --tmpfs /tmp --chdir /tmp --ro-bind /work/in /tmp/in --remount-ro /
+      --size 67108864 --tmpfs /tmp --chdir /tmp --ro-bind /srv/in /tmp/in --remount-ro /
       --seccomp 3 --info-fd 4 --block-fd 5 --json-status-fd 6 -- /usr/bin/true --x`;
     expect(recipe(input)).toEqual(expected.trim().split(/\s+/));
   });
