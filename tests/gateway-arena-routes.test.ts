@@ -45,6 +45,18 @@ for (const engine of ['raw', 'serve'] as const) {
       for (const name of ['x-labmesh-verify', 'cookie']) expect(call?.headers).not.toHaveProperty(name);
     });
 
+    test('what makes the arena generate asks for the scope chat too', async () => {
+      await using ground = await VerificationGround.start('', { engine });
+      const { key } = await ground.newKey({ scopes: ['verify'] });
+      const post = (path: string) => ground.get(path, { method: 'POST', body: '{}', ...bearer(key) });
+      for (const path of ['/api/arena/verify', '/api/arena/runs']) {
+        const refused = await post(path);
+        expect([refused.status, (await errorOf(refused)).code]).toEqual([403, 'insufficient_scope']);
+      }
+      expect(ground.arena.calls).toHaveLength(0);
+      expect((await post('/api/arena/trajectories')).status).not.toBe(403);
+    });
+
     test('a certificate by its id or its run, for its tenant', async () => {
       await using ground = await VerificationGround.start('', { engine });
       ground.arena.answer = () => new Response(null, { status: 404 });

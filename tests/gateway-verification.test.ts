@@ -309,6 +309,17 @@ describe('answers that are given again', () => {
     expect(await certificate({}, {}, bearer(other.key))).toBe('cert-2');
   });
 
+  test('never one that was checked before a change, though it came after', async () => {
+    await using ground = await VerificationGround.start();
+    const change = () => ground.get('/api/arena/suites', { method: 'POST', body: '{}', ...bearer(ground.mesh.key) });
+    ground.arena.script = async function* () {
+      await change();
+      yield sampleResult();
+    };
+    for (const _ of [1, 2]) expect((await ground.verified()).status).toBe(200);
+    expect(ground.arena.offers.length).toBe(2);
+  });
+
   test('never one that was not valid', async () => {
     await using ground = await VerificationGround.start();
     for (const status of ['unchecked', 'invalid', 'inconclusive'] as const) {

@@ -48,6 +48,8 @@ export const isArenaPath = (path: string): boolean =>
 export async function serveArena(parts: ArenaRouteParts, exchange: Exchange, requestId: string): Promise<void> {
   const identity = authenticate(exchange, parts.access);
   requireScope(identity, 'verify');
+  // The arena generates for it.
+  if (exchange.path === '/api/arena/verify') requireScope(identity, 'chat');
   if (parts.isDraining()) throw new ApiError('draining');
   const { arena, cache } = parts.verification;
   const path = arenaPath(exchange);
@@ -59,8 +61,11 @@ export async function serveArena(parts: ArenaRouteParts, exchange: Exchange, req
     ? { ...whose, ...(await runRequest(parts, identity, exchange)) }
     : { ...whose, ...(await plainRequest(exchange, path)) };
   // Suites and settings decide what is valid: what was found valid before is not taken for granted after a change.
-  if (!isRun && exchange.method !== 'GET' && exchange.method !== 'HEAD') cache.forget(tenant);
+  if (isRun || exchange.method === 'GET' || exchange.method === 'HEAD') return relayArena(arena, request, exchange);
+  cache.forget(tenant);
   await relayArena(arena, request, exchange);
+  // What was found between the first time and the change.
+  cache.forget(tenant);
 }
 
 /** The path below the arena's address. @throws ApiError unknown_route, method_not_allowed, bad_request */

@@ -1,4 +1,5 @@
 /** Runs over HTTP: `arena.run` for the gateway, and the same for holders of a key (verification RP2, AR21, AR22). */
+import { sha256Hex } from '@labmesh/attest/sha256';
 import type { Clock } from '@labmesh/kit/clock';
 import { chatMessageSchema } from '@labmesh/wire/openai';
 import { errorTable } from '@labmesh/wire/errors';
@@ -32,6 +33,7 @@ const trajectorySchema = z.strictObject({
   model: z.string().min(1).max(256).default('unknown'),
   verification: verificationBlockSchema.prefault({}),
 });
+const claimed = (model: string) => (model === 'unknown' ? model : `claimed:${model}`).slice(0, 256);
 const verifySchema = z.strictObject({
   messages: z.array(chatMessageSchema).min(1),
   model: z.string().min(1).max(256),
@@ -44,10 +46,18 @@ const verifySchema = z.strictObject({
     .prefault({}),
 });
 
-function offerOf(c: Context, { request, answer, block }: Ask, now: number): RunOffer {
+/**
+ * An id that is known is answered with its run, and the caller chooses it: it is bound to who asks for what, so that no
+ * other answer or prompt ever finds a run and its certificate under it.
+ */
+const boundId = (c: Context, ask: Ask) =>
+  `ask.${sha256Hex(new TextEncoder().encode(JSON.stringify([keyOf(c), c.req.header('x-request-id') ?? requestId(), ask])))}`;
+
+function offerOf(c: Context, ask: Ask, now: number): RunOffer {
+  const { request, answer, block } = ask;
   const waitMs = block.max_wait_ms ?? block.deadline_ms ?? verificationLimits.waitMs;
   return {
-    requestId: c.req.header('x-request-id')?.slice(0, 128) ?? requestId(),
+    requestId: boundId(c, ask),
     tenant: tenantOf(c),
     key: keyOf(c),
     mode: answer === undefined ? 'intercept' : 'audit',
@@ -144,7 +154,8 @@ export function runRoutes(parts: RunRouteParts): Hono {
     const { messages, model, verification: block } = await readJson(c, trajectorySchema, arenaLineBytesMost);
     const answer = messages.at(-1);
     const before = messages.slice(0, -1);
-    const request = { model, messages: before.length === 0 ? [{ role: 'user', content: '' }] : before };
+    // Nobody saw a model write it: what is said of its origin is the caller's word, and reads so in a certificate too.
+    const request = { model: claimed(model), messages: before.length === 0 ? [{ role: 'user', content: '' }] : before };
     const offer = offerOf(c, { request, answer, block }, clock.wall());
     const first = await detach(parts, offer);
     if (first.event !== 'accepted') return refusedRun(c, first);

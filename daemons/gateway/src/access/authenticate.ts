@@ -67,13 +67,14 @@ export function refuseBrowserPages(exchange: Exchange): void {
   if (refusal !== undefined) throw refusal;
 }
 
-/** What the arena asks for on its own: it generates, and goes through no door of its tenants. */
+/** What the arena may ask for: it generates, within the rights of the key it calls for, and goes through no door of its tenants. */
 const internalScopes = new Set(['chat', 'completions', 'embeddings', 'models']);
 
 /** Throws insufficient_scope. */
 export function requireScope(identity: Identity, scope: string): void {
   if (identity.type === 'open') return;
-  if (identity.type === 'internal' ? internalScopes.has(scope) : identity.key.scopes.includes(scope)) return;
+  const own = identity.key?.scopes.includes(scope) ?? true;
+  if (own && (identity.type === 'key' || internalScopes.has(scope))) return;
   throw new ApiError('insufficient_scope', { message: `this API key lacks the scope '${scope}'` });
 }
 

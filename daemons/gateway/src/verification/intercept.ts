@@ -94,12 +94,13 @@ async function findResult(
   const id = exchange.header('x-labmesh-cache') === 'no-store' ? undefined : cacheId(owner, request, block);
   const kept = id === undefined ? undefined : parts.cache.get(id);
   if (kept !== undefined) return { result: asHit(kept), cached: true };
+  const age = parts.cache.age(owner.tenant);
   const result = await runOffer(parts, asked);
   const { report, answer: message } = result;
   if (message === null || !isFit(report.status, block)) {
     throw new Unfit(report.status === 'invalid' ? 'verification_failed' : 'verification_inconclusive', report);
   }
-  if (id !== undefined && report.status === 'valid') parts.cache.put(id, owner.tenant, result);
+  if (id !== undefined && report.status === 'valid') parts.cache.put(id, owner.tenant, result, age);
   return { result, cached: false };
 }
 

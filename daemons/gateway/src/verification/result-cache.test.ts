@@ -14,7 +14,7 @@ describe('verified answers that are kept', () => {
   test('come as copies, until their time is over', async () => {
     const clock = new FakeClock();
     const cache = new ResultCache(limits, clock);
-    cache.put('a', 't', sampleResult());
+    cache.put('a', 't', sampleResult(), 0);
     const got = cache.get('a');
     expect(got).toEqual(sampleResult());
     if (got?.answer) got.answer.content = 'changed';
@@ -26,15 +26,26 @@ describe('verified answers that are kept', () => {
 
   test('the least used goes first; one that is too large is not kept', () => {
     const cache = new ResultCache(limits, new FakeClock());
-    for (const id of ['a', 'b', 'c']) cache.put(id, 't', sampleResult());
+    for (const id of ['a', 'b', 'c']) cache.put(id, 't', sampleResult(), 0);
     cache.get('a');
-    cache.put('d', 't', sampleResult());
+    cache.put('d', 't', sampleResult(), 0);
     expect(['a', 'b', 'c', 'd'].filter((id) => cache.get(id) !== undefined)).toEqual(['a', 'c', 'd']);
-    cache.put('e', 't', sampleResult({ model: 'x'.repeat(60_000) }));
+    cache.put('e', 't', sampleResult({ model: 'x'.repeat(60_000) }), 0);
     expect(cache.get('e')).toBeUndefined();
     const none = new ResultCache({ ...limits, entriesMax: 0 }, new FakeClock());
-    none.put('a', 't', sampleResult());
+    none.put('a', 't', sampleResult(), 0);
     expect(none.size).toBe(0);
+  });
+
+  test('what was checked before its tenant was forgotten is not kept', () => {
+    const cache = new ResultCache(limits, new FakeClock());
+    const [before, other] = [cache.age('t'), cache.age('other')];
+    cache.forget('t');
+    cache.put('a', 't', sampleResult(), before);
+    cache.put('b', 'other', sampleResult(), other);
+    expect([cache.get('a'), cache.get('b')]).toEqual([undefined, sampleResult()]);
+    cache.put('a', 't', sampleResult(), cache.age('t'));
+    expect(cache.get('a')).toEqual(sampleResult());
   });
 
   test('whatever is put and taken, the bounds hold and the count is right', () => {
@@ -44,7 +55,7 @@ describe('verified answers that are kept', () => {
         const cache = new ResultCache(limits, new FakeClock());
         for (const { id, size, get } of steps) {
           if (get) cache.get(id);
-          else cache.put(id, id, sampleResult({ model: 'x'.repeat(size) }));
+          else cache.put(id, id, sampleResult({ model: 'x'.repeat(size) }), 0);
           expect(cache.size).toBeLessThanOrEqual(3);
           expect(cache.bytes).toBeLessThanOrEqual(100_000);
         }

@@ -20,6 +20,8 @@ export class ResultCache {
   readonly #limits: CacheLimits;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
+  /** How often a tenant's answers were forgotten; tenants are the operator's, and few. */
+  readonly #ages = new Map<string, number>();
   #bytes = 0;
 
   constructor(limits: CacheLimits, clock: Clock) {
@@ -45,8 +47,14 @@ export class ResultCache {
     return parseJson(entry.text) as ArenaResult;
   }
 
-  /** Keeps a valid result; what is too large is not kept. */
-  put(id: string, tenant: string, result: ArenaResult): void {
+  /** Asked before a run begins and handed back with its result. */
+  age(tenant: string): number {
+    return this.#ages.get(tenant) ?? 0;
+  }
+
+  /** Keeps a valid result. What is too large is not kept, nor what was checked before `forget` was called. */
+  put(id: string, tenant: string, result: ArenaResult, age: number): void {
+    if (age !== this.age(tenant)) return;
     const { entriesMax, bytesMax, ttlMs } = this.#limits;
     const text = JSON.stringify(result);
     // Two bytes a UTF-16 unit: what it may take in memory.
@@ -64,6 +72,7 @@ export class ResultCache {
 
   /** Forgets a tenant's answers: what they were checked by has changed. */
   forget(tenant: string): void {
+    this.#ages.set(tenant, this.age(tenant) + 1);
     for (const [id, entry] of this.#entries) if (entry.tenant === tenant) this.#delete(id, entry);
   }
 

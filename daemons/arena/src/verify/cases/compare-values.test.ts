@@ -63,6 +63,12 @@ test('float: tolerance anywhere, absolute up to 1 and relative beyond; the rest 
   expect(compareValues(1, true, float)).toBe(false);
 });
 
+test('the tolerance is a share of what is expected, so that no large result is near to all', () => {
+  const loose = { kind: 'float', tolerance: 1 } as const;
+  expect(compareValues(3, 6, loose)).toBe(true);
+  for (const got of [6.1, 1e308, -1e308, { $i: '9'.repeat(300) }]) expect(compareValues(3, got, loose)).toBe(false);
+});
+
 test('nothing beyond a double is near to anything', () => {
   const loose = { kind: 'float', tolerance: 1 } as const;
   const beyond: Json[] = [Infinity, -Infinity, { $i: '9'.repeat(400) }, { $f: 'inf' }];

@@ -75,7 +75,8 @@ const within =
     if (exactly(expected, got)) return true;
     const [a, b] = [expected.value, got.value];
     if (!Number.isFinite(a) || !Number.isFinite(b)) return false;
-    return Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(a), Math.abs(b));
+    // Of what is expected: a share of the result would let a large one be near to all.
+    return Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(a));
   };
 
 /** The items of a list or a set, in an order of their own. */
