@@ -15,3 +15,13 @@ export const dataOption = defineOptions({
     help: 'data folder; default ~/.labmesh',
   },
 });
+
+/** For commands that run code: a lab-executor that runs already spares its start, and shows what a daemon would do. */
+export const socketOption = defineOptions({
+  socket: {
+    type: 'string',
+    flag: 'socket',
+    placeholder: 'PATH',
+    help: 'ask the executor at this socket; default one that is started for this call',
+  },
+});

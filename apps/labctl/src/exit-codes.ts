@@ -3,6 +3,7 @@
  * the remote code, and its own failures as EX-6 says.
  */
 import { fleetErrors, type FleetErrorCode } from '@labmesh/wire/fleet/fleet-errors';
+import type { Outcome } from '@labmesh/wire/verification/verdict';
 
 export const exitCodes = {
   ok: 0,
@@ -26,6 +27,12 @@ export const exitCodes = {
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/**
+ * What a script learns of an answer that was checked (verification V23): the outcome, as `cert verify` tells a verdict. 2
+ * stays free for a command that was typed wrong.
+ */
+export const outcomeExits: Readonly<Record<Outcome, number>> = { valid: 0, invalid: 1, inconclusive: 3, unchecked: 4 };
 
 /** For `labctl --help`. */
 export const exitCodesHelp =

@@ -1,15 +1,16 @@
 import { HttpPool } from '@labmesh/kit/http/client';
+import type { Api } from '../client/api-access.ts';
 import { errorOfAnswer } from '../client/api-error.ts';
-import { ChatAnswer } from '../client/chat-answer.ts';
+import { ChatAnswer } from './chat-answer.ts';
 import { askApi, readText } from '../client/http-answer.ts';
 import { readSse } from '../client/read-sse.ts';
 import { CommandError } from '../command-error.ts';
 import type { World } from '../command.ts';
 import { paint } from '../terminal/paint.ts';
-import { type Api, type ApiValues, firstModel, messagesOf, samplingOf } from './find-api.ts';
+import { firstModel, messagesOf, type QuestionValues, samplingOf } from './question.ts';
 
 /** Asks, shows the answer as it comes, and gives it whole. @throws CommandError, AnswerError */
-export async function converse(api: Api, prompt: string, values: ApiValues, world: World): Promise<ChatAnswer> {
+export async function converse(api: Api, prompt: string, values: QuestionValues, world: World): Promise<ChatAnswer> {
   await using pool = new HttpPool();
   const { signal } = world.life;
   const model = values.model ?? (await firstModel(pool, api, signal));

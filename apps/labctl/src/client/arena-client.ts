@@ -57,7 +57,7 @@ export class ArenaClient implements AsyncDisposable {
     }
   }
 
-  /** The whole body, at most 64 MiB. */
+  /** The whole body, as long as `readText` takes. */
   async text(call: ArenaCall): Promise<string> {
     return await readText({ status: 200, body: await this.stream(call) });
   }

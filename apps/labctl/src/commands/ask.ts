@@ -2,7 +2,8 @@ import { defineOptions } from '@labmesh/kit/options';
 import { verificationLimits } from '@labmesh/wire/verification/verification-block';
 import { askVerified } from '../ask/ask-verified.ts';
 import { converse } from '../ask/converse.ts';
-import { apiOptions, asking, findApi, promptOf } from '../ask/find-api.ts';
+import { asking, promptOf, questionOptions } from '../ask/question.ts';
+import { findApi } from '../client/api-access.ts';
 import { CommandError } from '../command-error.ts';
 import { defineCommand } from '../command.ts';
 
@@ -33,7 +34,7 @@ const options = defineOptions({
     placeholder: 'FILE',
     help: 'keep the certificate in a file, for labctl cert verify; with --verify',
   },
-  ...apiOptions,
+  ...questionOptions,
 });
 
 export const ask = defineCommand({

@@ -1,5 +1,6 @@
 import { converse } from '../ask/converse.ts';
-import { apiOptions, asking, findApi, promptOf } from '../ask/find-api.ts';
+import { asking, promptOf, questionOptions } from '../ask/question.ts';
+import { findApi } from '../client/api-access.ts';
 import { defineCommand } from '../command.ts';
 
 export const chat = defineCommand({
@@ -7,7 +8,7 @@ export const chat = defineCommand({
   summary: 'Asks a model and shows its answer as it comes. The prompt - is read from stdin.',
   usage: 'labctl chat [-m MODEL] "PROMPT"',
   examples: ['labctl chat "write add"', 'labctl chat -m llama3 "Why is the sky blue?"', 'git diff | labctl chat -'],
-  options: apiOptions,
+  options: questionOptions,
   positionalsMax: 1_000,
   async run({ values, positionals, world }) {
     const prompt = await promptOf(positionals, world, 'labctl chat "write add"');

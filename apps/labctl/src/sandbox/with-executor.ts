@@ -4,21 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LevelName } from '@labmesh/executor/sandbox-settings';
 import { createLogger } from '@labmesh/kit/log';
-import { defineOptions } from '@labmesh/kit/options';
 import { type ExecutorClient, executorClient, ExecutorError } from '@labmesh/link/calls/executor-client';
 import type { World } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { startOwnExecutor } from '../up/own-executor.ts';
-
-export const socketOption = defineOptions({
-  socket: {
-    type: 'string',
-    flag: 'socket',
-    placeholder: 'PATH',
-    help: 'ask the executor at this socket; default one that is started for this call',
-  },
-});
+import { startOwnExecutor } from '../up/arena/own-executor.ts';
 
 /** Behind the range of the daemon that may run here too: two sandboxes must not share a user. */
 const uidBase = 900_000 + 1_024;

@@ -14,7 +14,7 @@ import type { ComposeInput } from './compose-input.ts';
 import type { OwnFleet } from './fleet/own-fleet.ts';
 import { readFleetSettings } from './fleet/fleet-settings.ts';
 import { type Ground, layGround } from './ground.ts';
-import { isArenaElsewhere, prepareArena } from './own-arena.ts';
+import { isArenaElsewhere, prepareArena } from './arena/own-arena.ts';
 import { openNode, type OwnNode } from './own-node.ts';
 import { openServing, startEarlyEngine } from './serving.ts';
 import { prepareFleet } from './fleet/start-fleet.ts';

@@ -10,7 +10,7 @@ import type { BuiltinEngine } from '@labmesh/portman/builtin-engine';
 import { CommandError } from '../command-error.ts';
 import { startBeside, unlessAborted } from './beside.ts';
 import type { ComposeInput } from './compose-input.ts';
-import { arenaSocketPath, isArenaElsewhere } from './own-arena.ts';
+import { arenaSocketPath, isArenaElsewhere } from './arena/own-arena.ts';
 import { findServers, keepFinding, type FindServersParts } from './find-servers.ts';
 import type { Ground } from './ground.ts';
 import { openGateway } from './open-gateway.ts';

@@ -1,13 +1,12 @@
-import { type createDatasetSchema, datasetNameField, datasetSchema } from '@labmesh/wire/verification/datasets';
+import { type createDatasetSchema, datasetSchema } from '@labmesh/wire/verification/datasets';
 import { tripletQualities, tripletSources } from '@labmesh/wire/verification/preference';
 import type { z } from 'zod';
 import { apiOptions, findApi } from '../../client/api-access.ts';
 import { ArenaClient } from '../../client/arena-client.ts';
 import { defineCommand } from '../../command.ts';
-import { CommandError } from '../../command-error.ts';
 import { jsonOption } from '../../common-options.ts';
+import { readDatasetName } from '../../datasets/dataset-ref.ts';
 import { datasetFields } from '../../datasets/dataset-fields.ts';
-import { exitCodes } from '../../exit-codes.ts';
 import { parseInstant } from '../../grammar/instant.ts';
 import { renderFields } from '../../output/result.ts';
 
@@ -45,16 +44,12 @@ export const datasetsCreate = defineCommand({
   },
   positionalsMax: 1,
   async run({ values, positionals, world }) {
-    const name = datasetNameField.safeParse(positionals[0]);
-    if (!name.success) {
-      const message = 'the name of a version is lower case letters, digits, dashes and underscores, at most 63';
-      throw new CommandError(message, { hint: 'labctl datasets create code', exitCode: exitCodes.usage });
-    }
+    const name = readDatasetName(positionals[0]);
     const now = world.clock.wall();
     const moment = (flag: string, text: string | undefined) =>
       text === undefined ? undefined : parseInstant(text, { flag, spans: 'ago', now });
     const wanted: Wanted = {
-      name: name.data,
+      name,
       filters: {
         minConfidence: values.minConfidence,
         qualities: someOf(values.quality),

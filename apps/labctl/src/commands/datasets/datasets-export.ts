@@ -1,50 +1,11 @@
-import { arenaLineBytesMost } from '@labmesh/wire/verification/arena-run';
-import { type ExportEnd, type ExportEvent, exportEventSchema } from '@labmesh/wire/verification/datasets';
 import { exportFormats } from '@labmesh/wire/verification/preference';
 import { apiOptions, findApi } from '../../client/api-access.ts';
-import { parseJson } from '../../client/api-error.ts';
 import { ArenaClient } from '../../client/arena-client.ts';
-import { readLines } from '../../datasets/read-lines.ts';
-import { defineCommand, type World } from '../../command.ts';
-import { CommandError } from '../../command-error.ts';
+import { defineCommand } from '../../command.ts';
 import { jsonOption } from '../../common-options.ts';
 import { readDatasetRef } from '../../datasets/dataset-ref.ts';
 import { ExportFolder } from '../../datasets/export-folder.ts';
-import { startProgress } from '../../terminal/progress.ts';
-
-/** The events of the answer. @throws CommandError for a line that is none */
-async function* eventsOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<ExportEvent> {
-  try {
-    for await (const line of readLines(body, arenaLineBytesMost)) {
-      const read = exportEventSchema.safeParse(parseJson(line));
-      if (!read.success)
-        throw new CommandError('the export is not understood', { hint: 'it may be of another version' });
-      yield read.data;
-    }
-  } catch (error) {
-    if (error instanceof CommandError) throw error;
-    throw new CommandError('the export broke off', {
-      hint: 'nothing was written; run the command again',
-      cause: error,
-    });
-  }
-}
-
-/** Writes what comes, to the end of the export. */
-async function receive(body: AsyncIterable<Uint8Array>, folder: ExportFolder, world: World): Promise<ExportEnd> {
-  const progress = startProgress(world);
-  try {
-    for await (const event of eventsOf(body)) {
-      if (event.event === 'end') return event;
-      folder.take(event);
-      const share = Math.floor((100 * folder.rows) / Math.max(1, folder.expected ?? 1));
-      progress.step(`rows of the version: ${share} %`);
-    }
-  } finally {
-    progress.end();
-  }
-  throw new CommandError('the export broke off', { hint: 'nothing was written; run the command again' });
-}
+import { receiveExport } from '../../datasets/receive-export.ts';
 
 /**
  * PD4, PD5. The arena writes rows, this writes files: it sees to count and checksums before the folder takes its name. Exit
@@ -88,7 +49,7 @@ export const datasetsExport = defineCommand({
     const path = `/api/arena/datasets/${ref}/export?format=${values.format}`;
     const body = await arena.stream({ method: 'GET', path });
     using folder = new ExportFolder(values.out, world.clock.wall());
-    const end = await receive(body, folder, world);
+    const end = await receiveExport(body, folder, world);
     const { folder: place, manifest } = folder.finish(end);
     if (values.json) return world.stdout(`${JSON.stringify({ folder: place, ...manifest })}\n`);
     for (const { name, rows } of manifest.files) world.stderr(`${name}: ${rows} rows\n`);

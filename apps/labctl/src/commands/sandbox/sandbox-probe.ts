@@ -1,8 +1,8 @@
 import { defineCommand } from '../../command.ts';
-import { jsonOption } from '../../common-options.ts';
+import { jsonOption, socketOption } from '../../common-options.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { levelText } from '../../sandbox/level-text.ts';
-import { socketOption, withExecutor } from '../../sandbox/with-executor.ts';
+import { withExecutor } from '../../sandbox/with-executor.ts';
 
 export const sandboxProbe = defineCommand({
   name: 'sandbox probe',

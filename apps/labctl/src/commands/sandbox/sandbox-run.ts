@@ -7,11 +7,11 @@ import {
 } from '@labmesh/wire/verification/sandbox';
 import { defineCommand, type World } from '../../command.ts';
 import { CommandError } from '../../command-error.ts';
-import { jsonOption } from '../../common-options.ts';
+import { jsonOption, socketOption } from '../../common-options.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { programJob, readProgram } from '../../sandbox/read-program.ts';
 import { runEndText, runExitCode } from '../../sandbox/run-outcome.ts';
-import { socketOption, withExecutor } from '../../sandbox/with-executor.ts';
+import { withExecutor } from '../../sandbox/with-executor.ts';
 import { safeText } from '../../terminal/safe-text.ts';
 
 /** A stranger's program may not move the cursor of this terminal; in a pipe its bytes stay as they are. */

@@ -1,28 +1,11 @@
-import { everyVerifier } from '@labmesh/arena/verify/built-in-verifiers';
-import { UnknownVerifier } from '@labmesh/arena/verify/unknown-verifier';
-import type { Outcome } from '@labmesh/wire/verification/verdict';
 import { defineCommand } from '../../command.ts';
-import { CommandError } from '../../command-error.ts';
-import { jsonOption } from '../../common-options.ts';
-import { exitCodes } from '../../exit-codes.ts';
-import { socketOption } from '../../sandbox/with-executor.ts';
+import { jsonOption, socketOption } from '../../common-options.ts';
+import { outcomeExits } from '../../exit-codes.ts';
 import { checkAnswer } from '../../verify/check-answer.ts';
+import { chosenVerifiers, verifierNames } from '../../verify/chosen-verifiers.ts';
 import { readInputs } from '../../verify/verify-inputs.ts';
 import { verdictText } from '../../verify/verdict-text.ts';
 import { withRunner } from '../../verify/with-runner.ts';
-
-/** V23: they tell an outcome, as the codes of `cert verify` tell a verdict. */
-const codes: Readonly<Record<Outcome, number>> = { valid: 0, invalid: 1, inconclusive: 3, unchecked: 4 };
-
-/** @throws CommandError (exit 2) */
-function chosen(names: readonly string[]): readonly string[] | undefined {
-  if (names.length === 0) return undefined;
-  const known = everyVerifier.map(({ name }) => name);
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown === undefined) return names;
-  const { message } = new UnknownVerifier(unknown, known);
-  throw new CommandError(`--verifier: ${message}`, { exitCode: exitCodes.usage });
-}
 
 /** V23. Generates nothing and asks nobody: the checks run here, code of the answer in a sandbox of its own. */
 export const verify = defineCommand({
@@ -43,7 +26,7 @@ export const verify = defineCommand({
       type: 'string[]',
       flag: 'verifier',
       placeholder: 'NAME',
-      help: `only this one, may be repeated: ${everyVerifier.map(({ name }) => name).join(', ')}`,
+      help: `only this one, may be repeated: ${verifierNames.join(', ')}`,
     },
     suite: { type: 'string', flag: 'suite', placeholder: 'FILE', help: 'cases that the code must meet (JSON)' },
     tools: { type: 'string', flag: 'tools', placeholder: 'FILE', help: 'tools that the answer may call (JSON list)' },
@@ -59,14 +42,12 @@ export const verify = defineCommand({
   },
   positionalsMax: 1,
   async run({ values, positionals: [path], world }) {
-    const names = chosen(values.verifier);
+    const { names, needSandbox } = chosenVerifiers(values.verifier);
     const { candidate, suite } = await readInputs(path, values, world);
-    const using = everyVerifier.filter(({ name }) => names === undefined || names.includes(name));
-    const wanted = using.some(({ minLevel }) => minLevel !== null);
-    const { aggregate, blocks } = await withRunner({ socket: values.socket, wanted, world }, (runner) =>
+    const { aggregate, blocks } = await withRunner({ socket: values.socket, wanted: needSandbox, world }, (runner) =>
       checkAnswer(candidate, { names, suite, runner, world }),
     );
     world.stdout(values.json ? `${JSON.stringify(aggregate)}\n` : verdictText(aggregate, blocks, world.columns));
-    return codes[aggregate.outcome];
+    return outcomeExits[aggregate.outcome];
   },
 });

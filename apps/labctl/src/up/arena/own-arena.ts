@@ -9,9 +9,9 @@ import { readSandboxSettings } from '@labmesh/executor/sandbox-settings';
 import type { Gateway } from '@labmesh/gateway/gateway';
 import { systemClock } from '@labmesh/kit/clock';
 import { executorClient } from '@labmesh/link/calls/executor-client';
-import { startBeside } from './beside.ts';
-import type { ComposeInput } from './compose-input.ts';
-import type { Ground } from './ground.ts';
+import { startBeside } from '../beside.ts';
+import type { ComposeInput } from '../compose-input.ts';
+import type { Ground } from '../ground.ts';
 import { executorSocketPath, startOwnExecutor } from './own-executor.ts';
 
 export const arenaSocketPath = (dataDir: string): string => join(dataDir, 'arena', 'arena.sock');

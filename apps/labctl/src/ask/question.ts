@@ -1,18 +1,17 @@
-/** The API that a prompt goes to: one that was named, or the labmesh on the data folder with its first key. */
-import { readFileSync } from 'node:fs';
+/** A question to a model, as every command that asks one takes it: what to ask, whom, and what keeps it from an answer. */
 import type { HttpPool } from '@labmesh/kit/http/client';
 import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
 import { z } from 'zod';
+import { type Api, apiOptions } from '../client/api-access.ts';
 import { errorOfAnswer, parseJson } from '../client/api-error.ts';
 import { AnswerError, askApi, readText } from '../client/http-answer.ts';
-import { originOfApi, runningState } from '../client/running-gateway.ts';
 import { CommandError } from '../command-error.ts';
 import type { World } from '../command.ts';
-import { dataOption, jsonOption } from '../common-options.ts';
+import { jsonOption } from '../common-options.ts';
 
 /** What every command that asks a model takes. */
-export const apiOptions = defineOptions({
+export const questionOptions = defineOptions({
   model: {
     type: 'string',
     flag: 'model',
@@ -23,45 +22,15 @@ export const apiOptions = defineOptions({
   system: { type: 'string', flag: 'system', help: 'system prompt' },
   maxTokens: { type: 'integer', flag: 'max-tokens', min: 1, help: 'longest answer, tokens' },
   temperature: { type: 'number', flag: 'temperature', min: 0, max: 2, help: '0 = always the likeliest word' },
-  api: {
-    type: 'string',
-    flag: 'api',
-    env: 'LABMESH_API',
-    placeholder: 'URL',
-    help: 'base URL of an API; default: the labmesh on the data folder',
-  },
-  key: {
-    type: 'string',
-    flag: 'key',
-    env: 'LABMESH_API_KEY',
-    envFile: true,
-    secret: true,
-    placeholder: 'KEY',
-    help: 'API key; default without --api: the first key of the data folder',
-  },
-  ...dataOption,
+  ...apiOptions,
   ...jsonOption,
 });
-export type ApiValues = OptionValues<typeof apiOptions>;
-export type Api = ReturnType<typeof originOfApi> & { url: string; key: string | undefined };
+export type QuestionValues = OptionValues<typeof questionOptions>;
 
 /** Only what is used: other servers' lists hold more, and labmesh's too. */
 const modelListSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 /** Exit code of a program ended by Ctrl-C: 128 + SIGINT. */
 const interrupted = 130;
-
-/** Where to ask and with which key: what was given, else what the data folder tells. */
-export function findApi(values: ApiValues, world: World): Api {
-  if (values.api !== undefined) return { ...originOfApi(values.api), url: values.api, key: values.key };
-  const state = runningState(values.data, world.env);
-  let key = values.key;
-  try {
-    if (key === undefined && state.keyFile !== undefined) key = readFileSync(state.keyFile, 'utf8').trim() || undefined;
-  } catch {
-    // Taken away by the operator: the API says what it needs.
-  }
-  return { ...originOfApi(state.api), url: state.api, key };
-}
 
 /** The model to ask when none was named. @throws CommandError when none is served */
 export async function firstModel(pool: HttpPool, api: Api, signal: AbortSignal): Promise<string> {
@@ -83,13 +52,13 @@ export async function promptOf(positionals: readonly string[], world: World, exa
 }
 
 /** The messages of a question. */
-export const messagesOf = (prompt: string, values: ApiValues) => [
+export const messagesOf = (prompt: string, values: QuestionValues) => [
   ...(values.system === undefined ? [] : [{ role: 'system', content: values.system }]),
   { role: 'user', content: prompt },
 ];
 
 /** What limits the answer, where it was said. */
-export const samplingOf = (values: ApiValues) => ({
+export const samplingOf = (values: QuestionValues) => ({
   ...(values.maxTokens !== undefined && { max_tokens: values.maxTokens }),
   ...(values.temperature !== undefined && { temperature: values.temperature }),
 });

@@ -11,8 +11,8 @@ import { type SandboxSettings, settingsFlags } from '@labmesh/executor/sandbox-s
 import { type Clock, systemClock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { backoff } from '@labmesh/kit/retry';
-import { CommandError } from '../command-error.ts';
-import { selfCommand } from '../self-command.ts';
+import { CommandError } from '../../command-error.ts';
+import { selfCommand } from '../../self-command.ts';
 import { type ExecutorExit, type ExecutorProcess, startExecutorProcess } from './executor-process.ts';
 
 /** Waits before a restart; a run of this length that ends starts them anew. */
