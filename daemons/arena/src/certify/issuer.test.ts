@@ -170,6 +170,15 @@ test('revoked: the list cuts, the row tells', async () => {
   expect(await findCertificate(store, 'default', id)).toMatchObject({ revoked_reason: 'cheat_found' });
 });
 
+test('in brief: a JWS that its key set checks', async () => {
+  await issuer.certify(sampleRun());
+  const row = await findCertificate(store, 'default', id);
+  if (row === undefined) throw new Error('it is not there');
+  const [, claims = ''] = (await issuer.summary(row)).split('.');
+  expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({ cid: id, iso: 'L1' });
+  expect((await issuer.jwks()).keys).toHaveLength(1);
+});
+
 test('another tenant finds nothing', async () => {
   await issuer.certify(sampleRun());
   expect(await findCertificate(store, 'other', id)).toBeUndefined();

@@ -112,6 +112,16 @@ export class Issuer implements AsyncDisposable {
     return certifiedOf(row);
   }
 
+  /** The certificate as a JWS of at most 1 KiB. @throws AttestRefused TOO_LARGE, KEY_NOT_FOUND */
+  summary({ bundle, log_index: index }: CertificateRow): Promise<string> {
+    return this.#parts.signing.summary(parseBundle(utf8(bundle)).statement, index ?? undefined);
+  }
+
+  /** The keys that sign it, as a JWK set. */
+  jwks(): ReturnType<SigningFolder['jwks']> {
+    return this.#parts.signing.jwks();
+  }
+
   /** @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED */
   async revoke(row: CertificateRow, reason: RevocationReason, by: string): Promise<void> {
     const now = this.#parts.clock.wall();

@@ -7,8 +7,10 @@ import {
 } from '@labmesh/attest/certificate/issue-certificate';
 import { writeRevocations } from '@labmesh/attest/certificate/revocation-file';
 import { type Revocation, revocationEntry } from '@labmesh/attest/certificate/revocations';
+import { jwksOf, summaryJws } from '@labmesh/attest/certificate/summary-jws';
 import { folderFiles, openKeyRing } from '@labmesh/attest/keys/key-folder';
-import { keyInForce } from '@labmesh/attest/keys/key-ring';
+import { keyInForce, trustOf } from '@labmesh/attest/keys/key-ring';
+import type { Statement } from '@labmesh/attest/statement/statement-schema';
 import { LogWriter } from '@labmesh/attest/log/log-writer';
 import { type OpenLog, openLogFolder } from '@labmesh/attest/log/open-log-folder';
 import { entryBytes, type LogEntry } from '@labmesh/attest/merkle/log-entry';
@@ -55,6 +57,17 @@ export class SigningFolder implements AsyncDisposable {
   /** @throws AttestRefused CLAIM_UNSUPPORTED, STATEMENT_BAD, KEY_NOT_FOUND */
   async sign(input: CertificateInput): Promise<IssuedCertificate> {
     return await issueCertificate(input, [keyInForce(await this.#ring(), 'certificate', input.issuedAt).signer]);
+  }
+
+  /** In brief, signed by the key in force now. @throws AttestRefused TOO_LARGE, KEY_NOT_FOUND */
+  async summary(statement: Statement, logIndex: number | undefined): Promise<string> {
+    const { signer } = keyInForce(await this.#ring(), 'certificate', this.#options.clock.wall());
+    return await summaryJws(statement, signer, logIndex);
+  }
+
+  /** The keys that sign summaries. */
+  async jwks(): Promise<ReturnType<typeof jwksOf>> {
+    return jwksOf(trustOf(await this.#ring()));
   }
 
   /** Where the entry stands, and the proof of it. @throws AttestRefused LOG_BUSY, LOG_FAILED */

@@ -23,7 +23,9 @@ export type CertificateRouteParts = {
   folder: string;
 };
 
-const viewField = z.enum(['bundle', 'dsse', 'statement', 'functional', 'compliance', 'summary']).default('bundle');
+const viewField = z
+  .enum(['bundle', 'dsse', 'statement', 'functional', 'compliance', 'summary', 'jws'])
+  .default('bundle');
 const revokeSchema = z.strictObject({ reason: z.enum(revocationReasons) });
 const bodyBytesMost = 4_096;
 /** What of the log anyone may read: checkpoint, tiles and entries (c2sp.org/tlog-tiles). */
@@ -80,6 +82,7 @@ export function certificateRoutes(parts: CertificateRouteParts): Hono {
   app.get('/api/arena/certificates/:id', async (c) => {
     const view = readBy(viewField, c.req.query('view'), 'view');
     const row = await wanted(c, parts);
+    if (view === 'jws') return c.body(await issuer.summary(row), 200, { 'content-type': 'application/jose' });
     if (view !== 'bundle') return c.json(viewOf(row, view, clock.wall()) as object);
     return new Response(row.bundle, {
       headers: {
@@ -108,6 +111,7 @@ export function certificateRoutes(parts: CertificateRouteParts): Hono {
     return c.json({ certificateId: row.id, reason });
   });
   app.get('/api/arena/trust.json', () => file(join(folder, folderFiles.trust), 'application/json'));
+  app.get('/api/arena/jwks.json', async (c) => c.json(await issuer.jwks()));
   app.get('/api/arena/revocations', () => file(join(folder, folderFiles.revocations), 'application/json'));
   app.get('/api/arena/log/*', (c) => {
     const path = c.req.path.slice('/api/arena/log/'.length);

@@ -12,7 +12,7 @@ const options = defineOptions({
   view: {
     type: 'string',
     flag: 'view',
-    choices: ['dsse', 'statement', 'functional', 'compliance', 'summary'],
+    choices: ['dsse', 'statement', 'functional', 'compliance', 'summary', 'jws'],
     help: 'another form than the bundle',
   },
   ...apiOptions,
