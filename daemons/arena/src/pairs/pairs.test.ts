@@ -218,10 +218,14 @@ function deleting(ground: Ground): void {
     );
     expect(made.filter((code) => code === 'PAIRS_BUSY')).toHaveLength(1);
     const held = Promise.withResolvers<void>();
-    const slow = Array.from({ length: exportsMost }, () =>
-      pairs.exportDataset('acme', 'v0', 'dpo', () => held.promise),
+    const begun = new Set<number>();
+    const slow = Array.from({ length: exportsMost }, (_, at) =>
+      pairs.exportDataset('acme', 'v0', 'dpo', () => {
+        begun.add(at);
+        return held.promise;
+      }),
     );
-    await Bun.sleep(50);
+    while (begun.size < exportsMost) await Bun.sleep(5);
     expect(await codeOf(exported(pairs, 'acme', 'v0'))).toBe('PAIRS_BUSY');
     held.resolve();
     await Promise.all(slow);
