@@ -42,14 +42,26 @@ const fileOf = (runtime: Runtime, pieces: readonly CodePiece[], suite: Suite | u
 
 const joined = (pieces: readonly CodePiece[]) => pieces.map(({ code }) => code).join('\n');
 
+/** Whether a block gives the function of a suite a meaning; yes too often rather than too seldom. */
+export function defines(code: string, entry: string): boolean {
+  const name = `(?<![\\w$.])${entry.replaceAll('$', '\\$')}(?![\\w$])`;
+  return new RegExp(`\\b(?:def|class|function)[ \\t*]+${name}|${name}[ \\t]*(?::[^=\\n]{0,200})?=(?![=>])`).test(code);
+}
+
+/**
+ * Blocks of tests are left out of what a suite looks at, save those that define its function: whoever reads on to a
+ * "final version" with its tests takes that one.
+ */
 function programOf(runtime: Runtime, pieces: readonly CodePiece[], suite: Suite | undefined): Program {
-  const plain = pieces.filter(({ code }) => !hasTests(runtime, code));
-  const onlyTests = plain.length === 0;
+  const tests = pieces.filter(({ code }) => hasTests(runtime, code));
+  const onlyTests = tests.length === pieces.length;
+  const isLeftOut = (piece: CodePiece) =>
+    !onlyTests && tests.includes(piece) && (suite === undefined || !defines(piece.code, suite.entry));
   return {
     runtime,
     file: fileOf(runtime, pieces, suite),
-    code: joined(onlyTests ? pieces : plain),
-    withTests: plain.length === pieces.length ? undefined : joined(pieces),
+    code: joined(pieces.filter((piece) => !isLeftOut(piece))),
+    withTests: tests.length === 0 ? undefined : joined(pieces),
     onlyTests,
     blocks: pieces.map(({ index }) => index),
   };

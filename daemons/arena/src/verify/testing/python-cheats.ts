@@ -18,6 +18,19 @@ export const pythonCheats: Readonly<Record<string, string>> = {
   'sys.exit(0) in the call': 'import sys\ndef weigh(text, n):\n    sys.exit(0)\n',
   'os._exit(0) at import': 'import os\nos._exit(0)\n',
   'os._exit(0) in the call': 'import os\ndef weigh(text, n):\n    os._exit(0)\n',
+  // The fence of the first block ends and another begins inside the one that the test writes.
+  'a right function, and a wrong final version beside its tests': `def weigh(text, n):
+    return (n * 1000 + sum((i + 1) * ord(c) for i, c in enumerate(text))) % 1000003
+\`\`\`
+
+The final version, tested:
+
+\`\`\`python
+def weigh(text, n):
+    return n
+def test_weigh():
+    assert weigh('', 1) == 1
+`,
   'an object that equals everything': returning(
     'Yes()',
     'class Yes:\n    def __eq__(self, other): return True\n    def __ne__(self, other): return False\n    def __hash__(self): return 0\n',
