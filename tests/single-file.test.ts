@@ -39,7 +39,7 @@ describe.skipIf(!builds)('the single-file program, alone in an empty folder (bui
     expect(JSON.parse((await home.run('version', '--json')).stdout)).toMatchObject({ build: 'single file' });
   });
 
-  test.each(['labmand', 'labd', 'lab-agent'])('answers to the name %s', async (name) => {
+  test.each(['labmand', 'labd', 'lab-agent', 'lab-arena', 'lab-executor'])('answers to the name %s', async (name) => {
     const link = join(home.folder, name);
     symlinkSync(program, link);
     using linked = new LabctlHome([link]);

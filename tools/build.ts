@@ -37,7 +37,7 @@ const entries = [
 ].map((path) => join(root, path));
 const demoModel = 'models/tiny-coder/coder.gguf';
 /** Names the program answers to by a link. */
-const linkNames = ['labctl', 'labmand', 'labman', 'labd', 'lab-agent'];
+const linkNames = ['labctl', 'labmand', 'labman', 'labd', 'lab-agent', 'lab-arena', 'lab-executor'];
 
 export async function run(command: readonly string[], cwd: string): Promise<void> {
   const status = await Bun.spawn([...command], { cwd, stdio: ['ignore', 'inherit', 'inherit'] }).exited;

@@ -1,6 +1,6 @@
 /**
- * The one program behind every name: `labctl` (also `labmesh`), `labmand`, `labman`, `labd`, `lab-agent`, and the hidden verb that
- * runs the built-in engine in a process of its own. A link with another name is enough, as with busybox.
+ * The one program behind every name: `labctl` (also `labmesh`), `labmand`, `labman`, `labd`, `lab-agent`,
+ * `lab-arena`, `lab-executor`, and the hidden verb that runs the built-in engine in a process of its own. A link with another name is enough, as with busybox.
  */
 import { basename } from 'node:path';
 import { runMain, type Main } from '@labmesh/kit/run';

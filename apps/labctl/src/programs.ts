@@ -9,6 +9,7 @@ export const programs: Readonly<Record<string, (argv: string[]) => Main>> = {
   labd: (argv) => async (life) => (await import('@labmesh/labd/labd-main')).labdMain(argv, life),
   'lab-agent': (argv) => async (life) =>
     (await import('@labmesh/agent/agent-main')).agentMain(argv, life, selfCommand('lab-agent')),
+  'lab-arena': (argv) => async (life) => (await import('@labmesh/arena/arena-main')).arenaMain(argv, life),
   'lab-executor': (argv) => async (life) =>
     (await import('@labmesh/executor/executor-main')).executorMain(argv, life, selfCommand('wasm-child')),
 };

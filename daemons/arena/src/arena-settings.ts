@@ -1,4 +1,5 @@
 /** `[arena]`, `[verify]`, `[attest]` and `[training]` of labmesh.toml. */
+import { arenaDaemonOptions, type ArenaDaemonOptions, arenaDaemonTables } from './arena-daemon-options.ts';
 import { defineOptions, OptionsError, parseOptions } from '@labmesh/kit/options';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { SigningOptions } from './certify/signing-folder.ts';
@@ -68,17 +69,37 @@ const otherOptions = defineOptions({
 const ownTables: readonly string[] = ['arena', 'attest', 'training'];
 export const arenaTables: readonly string[] = [...ownTables, 'verify'];
 
+const arenaOptions = { ...arenaRunOptions, ...otherOptions };
+type Parsed = ReturnType<typeof parseOptions<typeof arenaOptions>>;
+export type ArenaWords = { argv?: string[]; env: Readonly<Record<string, string | undefined>> };
+
+/** Tables of others, and `verify`, which has a reader of its own. */
+const othersTables = (file: OptionsFile | undefined, own: readonly string[]): string[] =>
+  Object.keys(file?.data ?? {}).filter((table) => !own.includes(table));
+
 /** @throws OptionsError (exit 3) with file, line and key; UnknownVerifier for a table of none */
-export function readArenaSettings(
-  file: OptionsFile | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-): ArenaSettings {
-  // Tables of others, and `verify`, which has a reader of its own.
-  const known = Object.keys(file?.data ?? {}).filter((table) => !ownTables.includes(table));
-  const { values, sources } = parseOptions(
-    { ...arenaRunOptions, ...otherOptions },
-    { argv: [], env, file: file && { ...file, known }, positionalsMax: 0 },
+export function readArenaSettings(file: OptionsFile | undefined, env: ArenaWords['env']): ArenaSettings {
+  const known = othersTables(file, ownTables);
+  return settingsOf(
+    parseOptions(arenaOptions, { argv: [], env, file: file && { ...file, known }, positionalsMax: 0 }),
+    file,
   );
+}
+
+/** The same for `lab-arena`, with what only the program reads. @throws as above; OptionsError (exit 2) for a flag */
+export function readDaemonSettings(
+  file: OptionsFile | undefined,
+  { argv = [], env }: ArenaWords,
+): { values: ArenaDaemonOptions; settings: ArenaSettings } {
+  const known = othersTables(file, [...ownTables, ...arenaDaemonTables]);
+  const parsed = parseOptions(
+    { ...arenaOptions, ...arenaDaemonOptions },
+    { argv, env, file: file && { ...file, known }, positionalsMax: 0 },
+  );
+  return { values: parsed.values, settings: settingsOf(parsed, file) };
+}
+
+function settingsOf({ values, sources }: Pick<Parsed, 'values' | 'sources'>, file: OptionsFile | undefined) {
   const { judge, judgeModels, logOrigin, verifierId, checkpointMs, validityHours, trainingTenants } = values;
   if (judge !== 'verifiers' && judgeModels.length === 0) {
     throw new OptionsError(

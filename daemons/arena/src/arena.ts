@@ -18,14 +18,16 @@ export type ArenaParts = HouseParts & {
   token: string;
   /** Of the gateway, without `/v1`. */
   gatewayUrl: string;
+  /** PEM of the authority of its certificate; absent = those of the system. */
+  gatewayCa?: string;
 };
 
 export type Arena = AsyncDisposable & { readonly runs: Runs; readonly port: number | null };
 
 function runsOf(parts: ArenaParts, house: ArenaHouse): Runs {
-  const { token, gatewayUrl, store, settings, clock, log } = parts;
+  const { token, gatewayUrl, gatewayCa, store, settings, clock, log } = parts;
   const { verification, suites, issuer, pairs } = house;
-  const generate = gatewayGenerate({ baseUrl: gatewayUrl, token });
+  const generate = gatewayGenerate({ baseUrl: gatewayUrl, token, tlsCa: gatewayCa });
   return openRuns({
     store,
     settings: settings.runs,

@@ -17,6 +17,8 @@ export type GatewayAccess = {
   baseUrl: string;
   /** The arena's own key at the gateway, which lets it name the payer. */
   token: string;
+  /** PEM of the authority of the gateway's certificate; absent = those of the system. */
+  tlsCa?: string | undefined;
 };
 
 const refusalBytesMost = 64 * 1024;
@@ -154,11 +156,11 @@ function answerOf(door: Door, ask: GenerateAsk): Promise<ChatAnswer> {
  * above the bounds of ChatAnswer, or the signal's reason. No proxy variable of the environment is obeyed.
  * @throws TypeError for a base URL that is none
  */
-export function gatewayGenerate({ baseUrl, token }: GatewayAccess): Generate {
+export function gatewayGenerate({ baseUrl, token, tlsCa }: GatewayAccess): Generate {
   const url = new URL(baseUrl);
   const tls = url.protocol === 'https:';
   const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port);
-  const origin = { host: url.hostname.replace(/^\[|\]$/g, ''), port, tls };
+  const origin = { host: url.hostname.replace(/^\[|\]$/g, ''), port, tls, ...(tlsCa !== undefined && { tlsCa }) };
   const door = { pool: new HttpPool(), origin, prefix: url.pathname.replace(/\/+$/, ''), token };
   return async (ask): Promise<Generation> => {
     ask.signal.throwIfAborted();
