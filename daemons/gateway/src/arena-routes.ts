@@ -3,34 +3,17 @@
  * of ours. `POST /api/arena/runs` takes a chat request with its verification block and gives the run's events as they
  * come; a run's offer is made here, so that nobody can name another tenant in it.
  */
-import { scanBody } from '@labmesh/inference/relay/scan-body';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
-import { cleanRequestId } from '@labmesh/wire/ids';
-import {
-  type Access,
-  authenticate,
-  type Identity,
-  keyIdOf,
-  mayUseSlugs,
-  requireScope,
-  tenantOf,
-} from './access/authenticate.ts';
-import type { ModelResolver } from './resolve.ts';
+import { type Access, authenticate, keyIdOf, requireScope, tenantOf } from './access/authenticate.ts';
 import type { ArenaRequest } from './arena/arena-client.ts';
-import { plainBlock, readBlock } from './verification/decide-verification.ts';
-import { readChatRequest } from './verification/read-chat-request.ts';
-import { type OfferHead, offerBytes } from './arena/offer-bytes.ts';
 import { relayArena } from './arena/relay-arena.ts';
+import { runRequest, type RunRequestParts } from './verification/run-request.ts';
 import type { Verification } from './verification/verification.ts';
 
-export type ArenaRouteParts = {
+export type ArenaRouteParts = RunRequestParts & {
   access: Access;
   verification: Verification;
-  resolver: ModelResolver;
-  defaultModel: string | undefined;
-  /** Longest run when its request does not say, ms. */
-  waitMs: number;
   isDraining: () => boolean;
 };
 
@@ -94,29 +77,4 @@ async function plainRequest(
     accept: exchange.header('accept'),
     ...(hasBody && { body: await exchange.body(), contentType: exchange.header('content-type') }),
   };
-}
-
-/** The offer of a run that is watched: by itself it is an intercept whose answer comes in the last event. */
-async function runRequest(
-  parts: ArenaRouteParts,
-  identity: Identity,
-  exchange: Exchange,
-): Promise<Pick<ArenaRequest, 'method' | 'path' | 'contentType' | 'accept' | 'body'>> {
-  requireScope(identity, 'chat');
-  const body = scanBody(await exchange.body());
-  const name = body.model ?? parts.defaultModel;
-  if (name === undefined || name === '') throw new ApiError('model_required', { param: 'model' });
-  await parts.resolver.resolve(name, mayUseSlugs(identity));
-  const block = readBlock(identity, body, true) ?? plainBlock;
-  readChatRequest(body, name);
-  const head: OfferHead = {
-    requestId: cleanRequestId(undefined),
-    tenant: tenantOf(identity),
-    key: keyIdOf(identity),
-    mode: 'intercept',
-    block,
-    deadlineMs: Date.now() + (block.max_wait_ms ?? block.deadline_ms ?? parts.waitMs),
-  };
-  const bytes = offerBytes(head, body, name);
-  return { method: 'POST', path: '/v1/runs', accept: 'application/x-ndjson', body: bytes };
 }

@@ -1,6 +1,8 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
+import { suiteCommands } from './verification/suite-commands.ts';
 
+/** Runs of the arena. They go through the gateway with an API key, which says whose runs are seen. */
 export const arenaCommands: readonly CommandEntry[] = [
   {
     name: 'arena runs',
@@ -32,19 +34,5 @@ export const arenaCommands: readonly CommandEntry[] = [
     summary: 'list the verifiers',
     load: async () => any((await import('../commands/arena/arena-verifiers.ts')).arenaVerifiers),
   },
-  {
-    name: 'arena suites list',
-    summary: 'list suites of hidden cases',
-    load: async () => any((await import('../commands/arena/arena-suites-list.ts')).arenaSuitesList),
-  },
-  {
-    name: 'arena suites put',
-    summary: 'upload a suite',
-    load: async () => any((await import('../commands/arena/arena-suites-put.ts')).arenaSuitesPut),
-  },
-  {
-    name: 'arena suites remove',
-    summary: 'remove a suite',
-    load: async () => any((await import('../commands/arena/arena-suites-remove.ts')).arenaSuitesRemove),
-  },
+  ...suiteCommands,
 ];

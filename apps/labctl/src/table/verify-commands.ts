@@ -1,5 +1,6 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
+import { certKeyCommands } from './verification/cert-key-commands.ts';
 
 /** Checks of answers, and certificates of them. There is no verb that makes one: only what verified an answer may say so. */
 export const verifyCommands: readonly CommandEntry[] = [
@@ -23,26 +24,7 @@ export const verifyCommands: readonly CommandEntry[] = [
     summary: 'revoke a certificate',
     load: async () => any((await import('../commands/verify/cert-revoke.ts')).certRevoke),
   },
-  {
-    name: 'cert keys list',
-    summary: 'list the keys that sign certificates',
-    load: async () => any((await import('../commands/verify/cert-keys-list.ts')).certKeysList),
-  },
-  {
-    name: 'cert keys rotate',
-    summary: 'announce the next key, or make the first',
-    load: async () => any((await import('../commands/verify/cert-keys-rotate.ts')).certKeysRotate),
-  },
-  {
-    name: 'cert keys revoke',
-    summary: 'end a key at once',
-    load: async () => any((await import('../commands/verify/cert-keys-revoke.ts')).certKeysRevoke),
-  },
-  {
-    name: 'cert keys export',
-    summary: 'print what verifiers need',
-    load: async () => any((await import('../commands/verify/cert-keys-export.ts')).certKeysExport),
-  },
+  ...certKeyCommands,
   {
     name: 'cert log verify',
     summary: 'compute the transparency log anew',

@@ -17,7 +17,7 @@ function refusal(changes: Partial<Parameters<typeof wantedParts>[0]>): CommandEr
 describe('the parts of labctl up', () => {
   test('all of them, or all but the fleet', () => {
     expect(parts({})).toEqual([...partNames]);
-    expect(parts({ fleet: false })).toEqual(['gateway', 'engine', 'node']);
+    expect(parts({ fleet: false })).toEqual(['gateway', 'engine', 'node', 'arena']);
   });
 
   test.each<[string, PartName[]]>([

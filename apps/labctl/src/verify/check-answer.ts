@@ -3,10 +3,9 @@ import { everyVerifier } from '@labmesh/arena/verify/built-in-verifiers';
 import { CandidateFault } from '@labmesh/arena/verify/candidate-fault';
 import { type CodeBlock, codeBlocks } from '@labmesh/arena/verify/code-blocks';
 import { type CandidateInput, makeCandidate } from '@labmesh/arena/verify/make-candidate';
-import { openVerification } from '@labmesh/arena/verify/open-verification';
+import { openVerification, type VerificationParts } from '@labmesh/arena/verify/open-verification';
 import { verifyDefaults } from '@labmesh/arena/verify/verify-settings';
 import { silentLogger } from '@labmesh/kit/log';
-import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import type { Suite } from '@labmesh/wire/verification/suite';
 import type { Aggregate } from '@labmesh/wire/verification/verdict';
 import type { World } from '../command.ts';
@@ -20,7 +19,7 @@ export type CheckedAnswer = {
 export type CheckParts = {
   names: readonly string[] | undefined;
   suite: Suite | undefined;
-  runner: SandboxRunner;
+  runner: VerificationParts['runner'];
   world: Pick<World, 'clock' | 'life'>;
 };
 

@@ -43,6 +43,8 @@ export const createDatasetSchema = z.strictObject({
   filters: datasetFiltersSchema.prefault({}),
 });
 export type CreateDataset = z.infer<typeof createDatasetSchema>;
+/** As it is sent: filters that are left out take their defaults where they arrive. */
+export type CreateDatasetInput = z.input<typeof createDatasetSchema>;
 
 /** `tainted`: rows of it were deleted since; it is no longer exported. */
 export const datasetStates = ['frozen', 'tainted'] as const;

@@ -1,6 +1,5 @@
-import { type createDatasetSchema, datasetSchema } from '@labmesh/wire/verification/datasets';
+import { type CreateDatasetInput, datasetSchema } from '@labmesh/wire/verification/datasets';
 import { tripletQualities, tripletSources } from '@labmesh/wire/verification/preference';
-import type { z } from 'zod';
 import { apiOptions, findApi } from '../../client/api-access.ts';
 import { ArenaClient } from '../../client/arena-client.ts';
 import { defineCommand } from '../../command.ts';
@@ -12,8 +11,6 @@ import { renderFields } from '../../output/result.ts';
 
 /** A flag that was not given is an empty list. */
 const someOf = <T>(given: T[]): T[] | undefined => (given.length === 0 ? undefined : [...new Set(given)]);
-
-type Wanted = z.input<typeof createDatasetSchema>;
 
 /**
  * PD3. The arena chooses: filters go over as they were given, and what was left out of them is its default. Exit code 8
@@ -48,7 +45,7 @@ export const datasetsCreate = defineCommand({
     const now = world.clock.wall();
     const moment = (flag: string, text: string | undefined) =>
       text === undefined ? undefined : parseInstant(text, { flag, spans: 'ago', now });
-    const wanted: Wanted = {
+    const wanted: CreateDatasetInput = {
       name,
       filters: {
         minConfidence: values.minConfidence,
