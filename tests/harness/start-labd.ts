@@ -108,6 +108,8 @@ export type LabdOptions = {
   toml?: string;
   /** Lines for [labd]. */
   labd?: string;
+  /** More of its environment. */
+  variables?: Record<string, string>;
   databaseUrl?: string;
   redisUrl?: string;
   place?: Place;
@@ -175,7 +177,7 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
     placed([bun, labdMain, 'run', '--config', config, '--log-level', options.logLevel ?? 'debug'], place),
     {
       cwd: folder,
-      env: environment(folder),
+      env: { ...environment(folder), ...options.variables },
     },
   );
   const ready = JSON.parse(await saysOrEnds(daemon, options.early === true ? '"labd listens"' : '"labd is ready"')) as {

@@ -19,6 +19,8 @@ import { RateLimiter } from './limits/rate-limiter.ts';
 import { type LoginServices, loginServices } from './login/login-services.ts';
 import type { TlsIdentity } from './own-certificate.ts';
 import { AgentUpdates } from './reconcile/agent-updates.ts';
+import { RecordingArchive } from './recordings/archive/recording-archive.ts';
+import { S3Bucket } from './recordings/archive/s3-bucket.ts';
 import { openRecorder, type Recorder } from './recordings/recorder.ts';
 import type { World } from './settings/world.ts';
 
@@ -45,6 +47,8 @@ export type Core = AsyncDisposable &
     events: EventLog;
     limiter: RateLimiter;
     recorder: Recorder;
+    /** Undefined: recordings stay in their folder. */
+    archive: RecordingArchive | undefined;
     updates: AgentUpdates;
     people: LoginServices & EnrolServices;
   };
@@ -54,10 +58,11 @@ function recorderOf(
   secrets: Trust['secrets'],
   events: EventLog,
 ): Recorder {
+  const localUrl = `file:${ground.dataDir}/recordings`;
   return openRecorder({
     store,
     secrets,
-    url: options.recordingsUrl ?? `file:${ground.dataDir}/recordings`,
+    url: isBucket(options) ? localUrl : (options.recordingsUrl ?? localUrl),
     clock,
     log,
     metrics,
@@ -70,6 +75,23 @@ function recorderOf(
   });
 }
 
+const isBucket = ({ recordingsUrl }: LabdOptions) => recordingsUrl?.startsWith('s3:') === true;
+
+/** The bucket of recordings, where the settings name one. @throws FleetError VALIDATION_FAILED for settings that cannot work */
+function archiveOf(
+  { options, ground, store, metrics, clock, log }: CoreParts,
+  { folder }: Recorder,
+  events: EventLog,
+): RecordingArchive | undefined {
+  if (!isBucket(options)) return undefined;
+  const { recordingsUrl: url = '', s3Endpoint: endpoint, s3Region: region } = options;
+  const { s3AccessKeyId: accessKeyId, s3SecretAccessKey: secretAccessKey, s3SessionToken: sessionToken } = options;
+  const bucket = new S3Bucket({ url, endpoint, region, accessKeyId, secretAccessKey, sessionToken });
+  const onChange = (change: { state: string; why: string }) =>
+    events.emit('recording-archive', 'replica', ground.replicaId, change);
+  return new RecordingArchive({ bucket, folder, store, clock, log, metrics, onChange });
+}
+
 /** Opens everything over an open store. @throws errors with an exit code when it can never work (wrong key). */
 export async function openCore(parts: CoreParts): Promise<Core> {
   const { options, ground, urls, store, metrics, clock, log } = parts;
@@ -79,6 +101,7 @@ export async function openCore(parts: CoreParts): Promise<Core> {
   const events = opening.use(new EventLog({ store, clock, log }));
   const limiter = opening.use(new RateLimiter({ limits: options, redisUrl: options.redisUrl, clock, log, metrics }));
   const recorder = opening.use(recorderOf(parts, trust.secrets, events));
+  const archive = archiveOf(parts, recorder, events);
   const hub = await composeHub({ ...parts, ...trust, events }, opening);
   const joining = { agentUrl: urls.agent, agentUrls: hub.agentUrls };
   const people = {
@@ -92,6 +115,6 @@ export async function openCore(parts: CoreParts): Promise<Core> {
   );
   const relay = await composeRelay({ ...parts, ...trust, ...hub, replicaId, recorder, limiter }, opening);
   const opened = opening.move();
-  const own = { store, clock, events, limiter, recorder, people, nodes, tunnel, updates };
+  const own = { store, clock, events, limiter, recorder, archive, people, nodes, tunnel, updates };
   return { ...own, ...trust, ...hub, ...relay, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

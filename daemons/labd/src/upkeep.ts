@@ -10,7 +10,7 @@ import type { Ground } from './settings/ground.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
 import { pruneRecordings, settleParts } from './recordings/settle-parts.ts';
 
-type Job = { name: string; everyMs: number; run: () => Promise<unknown> };
+type Job = { name: string; everyMs: number; run: (signal: AbortSignal) => Promise<unknown> };
 
 export type UpkeepParts = {
   core: Core;
@@ -22,9 +22,10 @@ export type UpkeepParts = {
 
 const hourMs = 3_600_000;
 const leaseMs = 30_000;
+const archiveEveryMs = 10_000;
 
 function jobs({ core, options, ground, clock, log }: UpkeepParts): Job[] {
-  const { store, secrets, recorder, people, nodes, events, authority, audit } = core;
+  const { store, secrets, recorder, archive, people, nodes, events, authority, audit } = core;
   const holds = (name: string) => takeLease(store, name, ground.replicaId, leaseMs);
   const told = new Map<string, number>();
   return [
@@ -45,12 +46,14 @@ function jobs({ core, options, ground, clock, log }: UpkeepParts): Job[] {
         await pruneRecordings({
           store,
           folder,
+          archive,
           clock,
           rows: await holds('prune-recordings'),
           retentionMs: options.recordRetentionMs,
         });
       },
     },
+    { name: 'recording-archive', everyMs: archiveEveryMs, run: async (signal) => archive?.move(signal) },
     { name: 'node-keys', everyMs: hourMs, run: () => nodes.sweepKeys() },
     {
       name: 'prune',
@@ -87,7 +90,7 @@ export function startUpkeep(parts: UpkeepParts, stack: AsyncDisposableStack): vo
   const ending = new AbortController();
   const loop = async ({ name, everyMs, run }: Job) => {
     while (!ending.signal.aborted) {
-      await run().catch((error: unknown) => log.warn('a job failed; tried again', { job: name, error }));
+      await run(ending.signal).catch((error: unknown) => log.warn('a job failed; tried again', { job: name, error }));
       await clock.sleep(everyMs, ending.signal).catch(() => undefined);
     }
   };

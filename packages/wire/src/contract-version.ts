@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: '000182c79dc45af91532f489302b08663cf012bd785c801e2b8e8ceb2faf29ae',
+    hash: 'c720e5b0e0c0df8ba43240d9fa7e30bc00d5b128617e277fb3a724cab25bb49e',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

@@ -15,7 +15,7 @@ const parse = (text: string): Sent | undefined => {
 
 export class SseReader {
   readonly status: number;
-  readonly #body: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly #body: AsyncIterator<Uint8Array> | undefined;
   readonly #stop: AbortController;
   readonly #decoder = new TextDecoder();
   #text = '';
@@ -23,7 +23,7 @@ export class SseReader {
 
   private constructor(answer: Response, stop: AbortController) {
     this.status = answer.status;
-    this.#body = answer.body?.getReader();
+    this.#body = answer.body?.[Symbol.asyncIterator]();
     this.#stop = stop;
   }
 
@@ -51,8 +51,8 @@ export class SseReader {
   }
 
   async #more(): Promise<void> {
-    const part = await this.#body?.read();
-    if (part === undefined || part.done) this.#isOver = true;
+    const part = await this.#body?.next();
+    if (part === undefined || part.done === true) this.#isOver = true;
     else this.#text += this.#decoder.decode(part.value, { stream: true });
   }
 

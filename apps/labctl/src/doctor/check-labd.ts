@@ -107,6 +107,25 @@ async function checkCa(client: LabdClient): Promise<Finding[]> {
   }
 }
 
+/** Whether sessions are recorded and the recordings get to their bucket, for those who may ask. */
+async function checkRecordings(client: LabdClient): Promise<Finding[]> {
+  try {
+    const { recordings } = await client.call('get-detailed-health');
+    const found: Finding[] = [];
+    if (recordings?.failing === true)
+      found.push(failing('recordings', 'labd cannot write recordings', 'is its disk full? see the log of labd'));
+    const { archive = null } = recordings ?? {};
+    if (archive?.state === 'away') {
+      const text = `the bucket is away (${archive.why ?? '?'}); ${archive.waiting} parts wait on the disk of labd`;
+      found.push(warning('recordings', text, 'recordings.url, recordings.endpoint, and the keys of the bucket'));
+    }
+    return found;
+  } catch (error) {
+    if (error instanceof CommandError) return [];
+    throw error;
+  }
+}
+
 /** @throws what nobody foresaw */
 export async function checkLabd({ world, url, trust, proof, timeoutMs }: LabdInput): Promise<Finding[]> {
   const { clock, life } = world;
@@ -132,5 +151,5 @@ export async function checkLabd({ world, url, trust, proof, timeoutMs }: LabdInp
     signal: life.signal,
     clock,
   });
-  return [...findings, await checkWho(client), ...(await checkCa(client))];
+  return [...findings, await checkWho(client), ...(await checkCa(client)), ...(await checkRecordings(client))];
 }

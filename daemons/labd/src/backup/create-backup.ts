@@ -67,12 +67,16 @@ async function* tableFiles(options: BackupOptions, at: number, counts: Counts, n
     lines.push(line);
     length += line.length;
     counts.tables[table] = (counts.tables[table] ?? 0) + 1;
-    if (table === 'recordings' && one.row['ended_at'] !== null) named.urls.push(String(one.row['url']));
+    if (table === 'recordings' && one.row['ended_at'] !== null && isInFolder(one.row['url']))
+      named.urls.push(String(one.row['url']));
     if (table === 'tunnel_peers' && one.row['rosenpass_sha256'] !== null)
       named.fingerprints.add(String(one.row['rosenpass_sha256']));
   }
   yield* file();
 }
+
+/** Those in a bucket stay there: their rows find them after a restore, too. */
+const isInFolder = (url: unknown) => String(url).startsWith('file:');
 
 /** Sealed recordings, as they are. One that retention takes away meanwhile is counted as missing. */
 async function* recordingFiles(folder: RecordingFolder, urls: readonly string[], at: number, counts: Counts) {

@@ -21,6 +21,7 @@ export type EventType =
   | 'agent-update-bad'
   | 'cert-expiring'
   | 'recording-failed'
+  | 'recording-archive'
   | 'audit-sink-late'
   | 'rotation-step'
   | 'bastion-progress'

@@ -13,10 +13,14 @@ import { CastReader, eventLine, type CastEvent, type CastHead } from '@labmesh/w
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Principal } from '@labmesh/wire/fleet/principal';
 import type { Sealer } from '../secrets/sealer.ts';
+import { isInBucket, type RecordingArchive } from './archive/recording-archive.ts';
+import { BucketError } from './archive/s3-bucket.ts';
 import { damagedRecording, openPart, wholeLines } from './open-part.ts';
 import { Overlap } from './overlap.ts';
 import type { RecordingFolder } from './recording-folder.ts';
 import { ChunkError } from './sealed-chunks.ts';
+
+export type PartSource = Pick<RecordingArchive, 'read'>;
 
 export type ReadOptions = {
   store: Store;
@@ -24,6 +28,8 @@ export type ReadOptions = {
   folder: RecordingFolder;
   /** This replica: parts of others are not in our folder. */
   replicaId: string;
+  /** The bucket, where there is one. */
+  archive?: PartSource | undefined;
   /** Sealed bytes of a part that another replica keeps; undefined when that one is away. */
   fetchPart?: (row: RecordingsTable) => Promise<AsyncIterable<Uint8Array> | undefined>;
 };
@@ -50,14 +56,24 @@ export async function partsOf(store: Store, principal: Principal, session: strin
 export const findPart = (store: Store, principal: Principal, id: string): Promise<RecordingsTable | undefined> =>
   store.read(principal, (db) => db.selectFrom('recordings').selectAll().where('id', '=', id).executeTakeFirst());
 
-/** The sealed bytes of a part that this replica keeps: what `fetchPart` of another replica gets. undefined: not here. */
+/**
+ * The sealed bytes of a part that is in our folder, or in the bucket: what `fetchPart` of another replica gets. undefined:
+ * not here. @throws BucketError, also while they are read
+ */
 export async function sealedPart(
   folder: RecordingFolder,
   row: RecordingsTable,
+  archive?: PartSource,
 ): Promise<AsyncIterable<Uint8Array> | undefined> {
   const path = folder.find(row.url);
-  if (path === undefined || (await folder.size(path)) === undefined) return undefined;
-  return folder.read(path);
+  if (path !== undefined && (await folder.size(path)) !== undefined) return folder.read(path);
+  return isInBucket(row) ? archive?.read(row) : undefined;
+}
+
+/** The same from wherever it is; one may have been moved since its row was read. */
+async function findSealed(row: RecordingsTable, { folder, archive, fetchPart }: ReadOptions) {
+  const found = (await sealedPart(folder, row, archive)) ?? (await fetchPart?.(row));
+  return found ?? (isInBucket(row) ? undefined : archive?.read(row));
 }
 
 const brace = 0x7b;
@@ -66,11 +82,13 @@ const markLine = (text: string) => encoder.encode(eventLine({ interval: 0, code:
 
 /** Lines of one part, the `at`-th from 1; what is missing is told by a marker. @throws FleetError when it was changed. */
 async function* partLines(row: RecordingsTable, at: number, options: ReadOptions): AsyncGenerator<Uint8Array> {
-  const sealed = (await sealedPart(options.folder, row)) ?? (await options.fetchPart?.(row));
-  if (sealed === undefined) return yield markLine(`part ${at} is on replica ${row.replica_id}, which is away`);
   try {
+    const sealed = await findSealed(row, options);
+    const place = isInBucket(row) ? 'the bucket, which lacks it' : `replica ${row.replica_id}, which is away`;
+    if (sealed === undefined) return yield markLine(`part ${at} is on ${place}`);
     yield* wholeLines(openPart(row, sealed, options.secrets));
   } catch (error) {
+    if (error instanceof BucketError) return yield markLine(`part ${at} is in the bucket, which is away`);
     if (!(error instanceof ChunkError)) throw error;
     // A part that ended well and now lacks its end was shortened.
     if (error.kind === 'damaged' || row.sha256 !== null) throw damagedRecording(error, row.id);

@@ -1,13 +1,13 @@
 /**
  * Where the sealed files of this replica are: `<folder>/2025-11-21/<recording id>.labrec`. A row's url is `file:` and
- * the path below the folder, so that a folder may move, or come back out of a backup.
+ * the path below the folder, so that a folder may move, or come back out of a backup; `s3:` once it is in the bucket.
  */
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 
-const urlPattern = /^file:(\d{4}-\d{2}-\d{2})\/([0-9a-f-]{36}\.labrec)$/;
+const urlPattern = /^(?:file|s3):(\d{4}-\d{2}-\d{2})\/([0-9a-f-]{36}\.labrec)$/;
 const dayPattern = /^\d{4}-\d{2}-\d{2}$/;
 const dayMs = 86_400_000;
 const readBytes = 256 * 1024;
@@ -18,7 +18,7 @@ export function folderOfUrl(url: string): string {
   if (url.startsWith('file:') && path !== '') return isAbsolute(path) ? path : resolve(path);
   throw new FleetError('VALIDATION_FAILED', {
     field: 'recordings.url',
-    message: `recordings.url is file:<folder>${url.startsWith('s3:') ? '; s3: is not part of this version' : ''}`,
+    message: 'recordings.url is file:<folder> or s3://<bucket>/<prefix>',
     hint: 'recordings.url = "file:/var/lib/labmesh/labd/recordings"',
   });
 }
@@ -26,6 +26,10 @@ export function folderOfUrl(url: string): string {
 /** The url of a new file, by the day it is made. */
 export const urlOf = (id: string, wallMs: number): string =>
   `file:${new Date(wallMs).toISOString().slice(0, 10)}/${id}.labrec`;
+
+/** The url that a part has, or had, in a folder; undefined for one that is not ours. */
+export const fileUrlOf = (url: string): string | undefined =>
+  urlPattern.test(url) ? `file:${url.slice(url.indexOf(':') + 1)}` : undefined;
 
 export class RecordingFolder {
   readonly path: string;

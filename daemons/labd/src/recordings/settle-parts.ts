@@ -3,6 +3,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
 import type { RecordingsTable } from '@labmesh/store/tables';
 import { system } from '@labmesh/wire/fleet/principal';
+import type { RecordingArchive } from './archive/recording-archive.ts';
 import type { Sealer } from '../secrets/sealer.ts';
 import { openPart } from './open-part.ts';
 import { sealedPart } from './read-recording.ts';
@@ -79,24 +80,36 @@ export async function settleParts(options: SettleOptions): Promise<number> {
 
 /**
  * Removes recordings older than `retentionMs` (90 d): rows of all replicas (one replica at a time: the caller holds a
- * lease), and the files of this one, which every replica does for itself.
+ * lease), with their parts in the bucket, and the files of this one, which every replica does for itself.
+ * @throws BucketError; the rows of what could not be removed there stay
  */
 export async function pruneRecordings(
-  options: Pick<SettleOptions, 'store' | 'folder' | 'clock'> & { retentionMs?: number; rows: boolean },
+  options: Pick<SettleOptions, 'store' | 'folder' | 'clock'> & {
+    retentionMs?: number;
+    rows: boolean;
+    /** Without one, rows whose part is in a bucket stay: nobody could remove it later. */
+    archive?: Pick<RecordingArchive, 'remove'> | undefined;
+  },
 ): Promise<{ rows: number; folders: number }> {
-  const { store, folder, clock, retentionMs = retentionDefaultMs } = options;
+  const { store, folder, clock, archive, retentionMs = retentionDefaultMs } = options;
   const before = clock.wall() - retentionMs;
+  const folders = await folder.sweep(before);
+  const principal = system('prune-recordings');
   let rows = 0;
   while (options.rows) {
-    const gone = await store.write(system('prune-recordings'), async (tx) => {
-      const old = tx.selectFrom('recordings').select('id').where('created_at', '<', before);
-      const page = await old.orderBy('created_at').limit(pageRows).execute();
-      const ids = page.map(({ id }) => id);
-      if (ids.length > 0) await tx.deleteFrom('recordings').where('id', 'in', ids).execute();
-      return ids.length;
+    const old = await store.read(principal, (db) => {
+      const page = db.selectFrom('recordings').select(['id', 'url']).where('created_at', '<', before);
+      const ours = archive === undefined ? page.where('url', 'like', 'file:%') : page;
+      return ours.orderBy('created_at').limit(pageRows).execute();
     });
+    // First there: a row without its part is nothing, a part without its row stays for ever.
+    await archive?.remove(old.map(({ url }) => url));
+    const ids = old.map(({ id }) => id);
+    if (ids.length > 0)
+      await store.write(principal, (tx) => tx.deleteFrom('recordings').where('id', 'in', ids).execute());
+    const gone = ids.length;
     rows += gone;
     if (gone < pageRows) break;
   }
-  return { rows, folders: await folder.sweep(before) };
+  return { rows, folders };
 }

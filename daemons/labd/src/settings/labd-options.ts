@@ -1,6 +1,7 @@
 import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
 import { conplaneOptions } from './conplane-options.ts';
+import { recordingOptions } from './recording-options.ts';
 
 const home = '/var/lib/labmesh/labd';
 
@@ -213,26 +214,7 @@ export const labdOptions = defineOptions({
     file: 'exec.per_replica_max',
     help: 'sessions through one replica',
   },
-  recordingsUrl: { type: 'string', file: 'recordings.url', help: 'file:<dir>; default the data folder' },
-  recordInput: { type: 'boolean', default: false, file: 'recordings.input', help: 'record what is typed, too' },
-  recordTtyBytesMax: {
-    type: 'bytes',
-    default: '256MiB',
-    file: 'recordings.tty_bytes_max',
-    help: 'a terminal session ends there',
-  },
-  recordPipeBytesMax: {
-    type: 'bytes',
-    default: '8MiB',
-    file: 'recordings.pipe_bytes_max',
-    help: 'kept of a session without terminal',
-  },
-  recordRetentionMs: {
-    type: 'duration',
-    default: '90d',
-    file: 'recordings.retention',
-    help: 'age at which recordings are removed',
-  },
+  ...recordingOptions,
   heartbeatMs: { type: 'duration', default: '10s', file: 'hub.heartbeat', help: 'between heartbeats' },
   agentsMax: { type: 'integer', default: 10_000, min: 1, file: 'hub.agents_max', help: 'agents of one replica' },
   channelsMax: { type: 'integer', default: 256, min: 1, file: 'hub.channels_max', help: 'channels of one link' },

@@ -6,6 +6,7 @@ import { parseJson } from '@labmesh/kit/parse-json';
 import type { Store } from '@labmesh/store/store';
 import type { Policies } from '../../access/policies.ts';
 import type { FleetView } from '../../hub/fleet-view.ts';
+import type { RecordingArchive } from '../../recordings/archive/recording-archive.ts';
 import type { Recorder } from '../../recordings/recorder.ts';
 import type { Sealer } from '../../secrets/sealer.ts';
 import { findPart, readRecording, sealedPart } from '../../recordings/read-recording.ts';
@@ -31,6 +32,7 @@ export type SessionHandlerParts = {
   view: FleetView;
   secrets: Sealer;
   recorder: Recorder;
+  archive: RecordingArchive | undefined;
   /** This replica. */
   audit: { chain: string };
   killSession(session: string, agentId: string): Promise<void>;
@@ -98,7 +100,7 @@ async function sessionFor(call: AnyCall, { store, view }: SessionHandlerParts, v
 }
 
 export function sessionHandlers(core: SessionHandlerParts): HandlersOf<Names> {
-  const { store, secrets, recorder } = core;
+  const { store, secrets, recorder, archive } = core;
   return {
     'list-sessions': (call) => listSessions(call, core),
     'get-session': async (call) => {
@@ -114,7 +116,7 @@ export function sessionHandlers(core: SessionHandlerParts): HandlersOf<Names> {
     'get-recording': async (call) => {
       const { row } = await sessionFor(call, core, 'play');
       const bytes = readRecording(
-        { store, secrets, folder: recorder.folder, replicaId: core.audit.chain, fetchPart: core.parts.fetch },
+        { store, secrets, folder: recorder.folder, archive, replicaId: core.audit.chain, fetchPart: core.parts.fetch },
         call.caller.principal,
         row.id,
       );
@@ -128,7 +130,7 @@ export function sessionHandlers(core: SessionHandlerParts): HandlersOf<Names> {
     'get-recording-part': async (call) => {
       const id = call.params['id'] ?? '';
       const row = await findPart(store, call.caller.principal, id);
-      const sealed = row === undefined ? undefined : await sealedPart(recorder.folder, row);
+      const sealed = row === undefined ? undefined : await sealedPart(recorder.folder, row, archive);
       if (sealed === undefined) throw new FleetError('NOT_FOUND', { message: 'that part is not here' });
       call.note({ resource: `recording/${id}`, ...(row !== undefined && { session: row.session_id }) });
       return streamed(sealed, 'application/octet-stream');

@@ -6,6 +6,7 @@ import { system } from '@labmesh/wire/fleet/principal';
 import type { Store } from '@labmesh/store/store';
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { Authority } from '../../ca/authority.ts';
+import type { RecordingArchive } from '../../recordings/archive/recording-archive.ts';
 import type { AgentHub } from '../../hub/agent-hub.ts';
 import type { Replicas } from '../../hub/replicas.ts';
 import type { LoopDelay } from '../loop-delay.ts';
@@ -33,6 +34,8 @@ export type SystemHandlerParts = {
     hub: AgentHub;
     replicas: Replicas;
     limiter: { shared: boolean };
+    recorder: { health: { failing: boolean } };
+    archive: Pick<RecordingArchive, 'state'> | undefined;
   };
   version: string;
   startedAt: number;
@@ -110,6 +113,7 @@ async function detailed(parts: SystemHandlerParts) {
     replicas: replicaRows(parts),
     audit: { headSeq: core.audit.head().seq, lagMs: core.audit.lagMs() },
     ca: { phase: core.authority.phase(), notAfter: timeTextOrNull(root?.not_after ?? null) },
+    recordings: { failing: core.recorder.health.failing, archive: core.archive?.state ?? null },
     loopDelayP99Ms: loopDelay.p99Ms(),
   };
 }

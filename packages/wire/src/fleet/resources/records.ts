@@ -168,6 +168,14 @@ export const detailedHealthSchema = z.object({
   replicas: z.array(replicaSchema),
   audit: z.object({ headSeq: z.int(), lagMs: z.number() }),
   ca: z.object({ phase: z.string(), notAfter: timeField.nullable() }),
+  recordings: z
+    .object({
+      /** They cannot be written: sessions that must be recorded do not begin. */
+      failing: z.boolean(),
+      /** The bucket, and the parts that wait for it; null where there is none. */
+      archive: z.object({ state: z.enum(['ok', 'away']), why: z.string().nullable(), waiting: z.int() }).nullable(),
+    })
+    .optional(),
   loopDelayP99Ms: z.number(),
 });
 export const secretKeySchema = z.object({
