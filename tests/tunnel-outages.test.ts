@@ -6,10 +6,12 @@
  */
 import { expect, test } from 'bun:test';
 import { waitFor } from './harness/fleet/look.ts';
+import type { EngineSettings } from './harness/tunnel-daemons/engine-process.ts';
 import type { SiteNode } from './harness/tunnel-daemons/site-node.ts';
 import {
   dropAt,
   dropNothing,
+  proxyPort,
   tunnelBackends,
   TunnelLab,
   tunnelLabMissing,
@@ -24,6 +26,8 @@ const healMs = 12_000;
 const moveMs = 25_000 + healMs;
 /** A heartbeat, a registration, an exchange and a handshake. */
 const lostHubMs = 20_000;
+/** A session that was lost would take longer; less is the load of this machine. */
+const breakMs = 1_500;
 const quick = ['heartbeat_s = 1'];
 
 async function backWithin(lab: TunnelLab, address: string, what: string, withinMs: number): Promise<void> {
@@ -32,8 +36,8 @@ async function backWithin(lab: TunnelLab, address: string, what: string, withinM
   expect(ms).toBeGreaterThanOrEqual(0);
 }
 
-async function openOne(lab: TunnelLab): Promise<{ site: SiteNode; address: string }> {
-  const site = await lab.join('site-a');
+async function openOne(lab: TunnelLab, engine?: EngineSettings): Promise<{ site: SiteNode; address: string }> {
+  const site = await lab.join('site-a', { ...(engine && { engine }) });
   await site.start();
   await site.untilActive();
   return { site, address: (await lab.peer('site-a'))?.address ?? '' };
@@ -48,6 +52,23 @@ async function labmandIsKilled(lab: TunnelLab, site: SiteNode, address: string):
   await site.untilActive();
   await lab.run('conplane', 'nft', dropNothing);
   expect(await lab.peer('site-a')).toMatchObject({ address });
+}
+
+/** I4: its own table goes with the process, the interface may stay; nothing is reached by it, and the next labmand clears up. */
+async function filteredLabmandIsKilled(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
+  const stays = lab.backend === 'wireguard-go';
+  const { interfaceName } = site.settings;
+  const tables = async () => (await lab.run(site.name, 'nft', 'list', 'tables')).trim();
+  const live = `table inet labmesh-${interfaceName}`;
+  expect(await tables()).toBe(stays ? `${live}\n${live}-kept` : live);
+  await site.end('SIGKILL');
+  expect((await lab.run(site.name, 'ip', '-br', 'link')).includes(interfaceName)).toBe(stays);
+  expect(await tables()).toBe(stays ? `${live}-kept` : '');
+  // Whatever takes the proxy's port now is not the proxy.
+  await lab.serve(site.name, proxyPort);
+  await lab.serve(site.name, 2_222);
+  expect(await lab.openPorts(address, [proxyPort, 2_222])).toEqual([]);
+  expect(await lab.openPorts(lab.net.address(site.name), [2_222])).toEqual([2_222]);
 }
 
 /** N3. */
@@ -74,6 +95,46 @@ async function hostGetsAnotherAddress(lab: TunnelLab, site: SiteNode, address: s
   await waitFor(async () => ((await site.hub())?.exchanges ?? 0) > exchanges);
   expect(await lab.reach(address, 0)).toBeGreaterThanOrEqual(0);
   expect(cuts()).toBe(before);
+}
+
+/** H2: the kernel's or wireguard-go's sessions outlive labd, whoever uses them meanwhile; our own end with it. */
+async function labdRestartsInOrder(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
+  const handshakeAt = async () => {
+    const { handshakeAgeS } = (await lab.peer(site.name)) ?? {};
+    return Date.now() / 1_000 - (handshakeAgeS ?? Number.NaN);
+  };
+  const before = await handshakeAt();
+  const reading = lab.chat(address);
+  await Bun.sleep(1_000);
+  await lab.endHub('SIGTERM');
+  const stays = lab.backend === 'wireguard-go';
+  const links = await lab.run('conplane', 'ip', '-br', 'link');
+  expect(links.includes(lab.interfaceName)).toBe(stays);
+  if (stays) {
+    expect(await lab.reach(address, 0)).toBeGreaterThanOrEqual(0);
+    expect((await lab.run('conplane', 'nft', 'list', 'tables')).trim()).toEndWith('-kept');
+  }
+  await lab.startHub();
+  if (stays) {
+    // The device is looked at every second for a while.
+    await waitFor(async () => Number.isFinite(await handshakeAt()), healMs);
+    expect(Math.abs((await handshakeAt()) - before)).toBeLessThan(1.5);
+  }
+  const seen = await reading;
+  console.log(`${lab.backend}: a stream while labd restarts in order:`, seen);
+  if (stays) expect(seen).toMatchObject({ status: 200, isWhole: true });
+  if (stays) expect(seen.gapMs).toBeLessThan(breakMs);
+  await backWithin(lab, address, 'labd ended and started', lostHubMs);
+  await site.untilActive(lostHubMs);
+  expect((await site.labman('tunnel', 'exchange')).exitCode).toBe(0);
+  // V1: this labd has seen no handshake with its key yet, where the session is older than it; and says so.
+  const verdict = async () => {
+    const { pq, pqReason } = (await lab.peer(site.name)) ?? {};
+    return `${pq}: ${pqReason}`;
+  };
+  // A moment after the site has its key the hub has it.
+  await waitFor(async () => (await verdict()) !== 'stale: no_exchange', lostHubMs);
+  expect(await verdict()).toBe(stays ? 'stale: session_predates_key' : 'active: ok');
 }
 
 async function labmandIsFrozen(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
@@ -120,6 +181,31 @@ for (const backend of tunnelBackends) {
     await backWithin(lab, address, 'labd killed and started', lostHubMs);
     expect(site.daemon.pid).toBe(pid);
     await labmandIsFrozen(lab, site, address);
+  });
+
+  story('labmand is killed behind its filter: nothing passes', ['site-a', 'site-b'], async (lab) => {
+    const sites = [];
+    for (const name of ['site-a', 'site-b']) {
+      const site = await lab.join(name, { wireguard: ['isolation = "filter"'] });
+      await site.start();
+      await site.untilActive();
+      sites.push({ site, address: (await lab.peer(name))?.address ?? '' });
+    }
+    const [first, second] = sites;
+    if (first === undefined || second === undefined) throw new Error('two sites were joined');
+    await filteredLabmandIsKilled(lab, first.site, first.address);
+    await second.site.end('SIGKILL');
+    await second.site.start();
+    await backWithin(lab, second.address, 'labmand killed behind its filter and started', healMs);
+    await second.site.end('SIGTERM');
+    expect((await lab.run('site-b', 'nft', 'list', 'tables')).trim()).toBe('');
+    // wireguard-go's service has a fresh one ready, which bears no mark of ours.
+    expect(await lab.run('site-b', 'ip', '-details', 'link')).not.toContain('labmesh:labman');
+  });
+
+  story('labd is ended and started in order: sessions stay where they can', ['site-a'], async (lab) => {
+    const { site, address } = await openOne(lab, { tokens: 150, tokenDelayMs: 100 });
+    await labdRestartsInOrder(lab, site, address);
   });
 
   story(
