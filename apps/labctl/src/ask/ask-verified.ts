@@ -56,7 +56,8 @@ function show(result: ArenaResult, values: VerifyValues, world: World): void {
   if (answer !== null && (report.status === 'valid' || report.status === 'unchecked')) {
     const text =
       typeof answer.content === 'string' ? answer.content : JSON.stringify(answer.content ?? answer.tool_calls);
-    world.stdout(`${world.colourOut ? answerForEyes(text) : text}\n`);
+    // By the terminal and not by its colours: NO_COLOR is no wish for what moves the cursor.
+    world.stdout(`${world.columns === undefined ? text : answerForEyes(text)}\n`);
   }
   for (const line of reportLines(result, paint(world.colourErr), values.cert)) world.stderr(`${line}\n`);
 }

@@ -8,6 +8,7 @@ import { CommandError } from '../command-error.ts';
 import type { World } from '../command.ts';
 import { paint } from '../terminal/paint.ts';
 import { firstModel, messagesOf, type QuestionValues, samplingOf } from './question.ts';
+import { answerForEyes } from './run-lines.ts';
 
 /** Asks, shows the answer as it comes, and gives it whole. @throws CommandError, AnswerError */
 export async function converse(api: Api, prompt: string, values: QuestionValues, world: World): Promise<ChatAnswer> {
@@ -23,6 +24,8 @@ export async function converse(api: Api, prompt: string, values: QuestionValues,
   const { dim } = paint(world.colourOut);
   const whole = new ChatAnswer(model);
   let shown = '';
+  // A model may not move the cursor of this terminal; in a pipe its answer stays as it is.
+  const forReader = world.columns === undefined ? (text: string) => text : answerForEyes;
   const show = (text: string) => {
     world.stdout(text);
     shown = text;
@@ -31,8 +34,8 @@ export async function converse(api: Api, prompt: string, values: QuestionValues,
     const { reasoning, content } = whole.add(data);
     if (values.json) continue;
     // In a pipe only the answer counts; thoughts are for eyes.
-    if (reasoning !== '' && world.colourOut) show(dim(reasoning));
-    if (content !== '') show(content);
+    if (reasoning !== '' && world.colourOut) show(dim(forReader(reasoning)));
+    if (content !== '') show(forReader(content));
   }
   if (!values.json && !shown.endsWith('\n')) world.stdout('\n');
   if (!whole.complete)
