@@ -11,9 +11,11 @@ import { type LabmandFlags, logLevelOf } from './labmand-options.ts';
 type ServeParts = { flags: LabmandFlags; life: Life; warnings: readonly string[]; version: string };
 
 /** Where the proxy listens, or why it cannot. @throws OptionsError */
-function checkListeners({ path, proxy, tunnel }: LabmanConfig): void {
+function checkListeners({ path, classic, proxy, tunnel }: LabmanConfig): void {
   if (proxy.local !== undefined || tunnel !== undefined) return;
-  const hint = 'write local_addr = "127.0.0.1:8080" below [proxy], or name a Conplane below [control_plane]';
+  const table = (name: string) => (classic ? `[${name}]` : `[labman.${name}]`);
+  const conplane = table('control_plane');
+  const hint = `write local_addr = "127.0.0.1:8080" below ${table('proxy')}, or name a Conplane below ${conplane}`;
   throw new OptionsError(
     { source: path, key: 'proxy.local_addr', exitCode: 3, hint },
     'is missing, and without a tunnel there is nothing else to serve on',

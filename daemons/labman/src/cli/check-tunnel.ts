@@ -1,5 +1,5 @@
 /** `labman tunnel check` and `labman pre`: what keeps this node from its hub, each with what mends it (A17). */
-import { checkGround } from './check/check-ground.ts';
+import { type CheckGround, checkGround } from './check/check-ground.ts';
 import { farChecks } from './check/far-checks.ts';
 import { type Finding, findingsText, isFine } from './check/finding.ts';
 import { folderCheck, portChecks } from './check/folder-checks.ts';
@@ -11,7 +11,18 @@ import { json, type Verb } from './verb.ts';
 /** A right, a device or a setting is missing: systemd does not start labmand then. */
 const preFailed = 5;
 
-function told(findings: readonly Finding[], flags: LabmanFlags, print: (text: string) => void): boolean {
+/** Fixes name tables as a file of the earlier program has them; in others they stand below `[labman]`. */
+export function inFile({ fix, ...rest }: Finding, classic: boolean): Finding {
+  return {
+    ...rest,
+    fix: classic || fix === null ? fix : fix.replace(/ below \[(?=wireguard|control_plane)/, ' below [labman.'),
+  };
+}
+
+type Told = { flags: LabmanFlags; ground: CheckGround | undefined; print: (text: string) => void };
+
+function told(found: readonly Finding[], { flags, ground, print }: Told): boolean {
+  const findings = found.map((finding) => inFile(finding, ground?.config.classic !== false));
   const ok = isFine(findings);
   print(flags.json ? json({ ok, checks: findings }) : findingsText(findings));
   return ok;
@@ -24,7 +35,7 @@ export const check: Verb = async ({ flags, print }) => {
     const [local, far] = await Promise.all([localChecks(ground, node), farChecks(ground, node)]);
     findings.push(...local, ...far);
   }
-  return told(findings, flags, print) ? 0 : 1;
+  return told(findings, { flags, ground, print }) ? 0 : 1;
 };
 
 /** ExecStartPre: the same, without the network, which may come up later. A labmand that runs has its ports itself. */
@@ -35,5 +46,5 @@ export const pre: Verb = async ({ flags, print }) => {
     const ports = node === undefined ? portChecks(ground.config) : [];
     findings.push(folderCheck(ground.stateDir), ...ports, ...(await localChecks(ground, node)));
   }
-  return told(findings, flags, print) ? 0 : preFailed;
+  return told(findings, { flags, ground, print }) ? 0 : preFailed;
 };
