@@ -3,6 +3,7 @@ import { accessOf } from '../client/labd-access.ts';
 import type { World } from '../command.ts';
 import { checkLabd } from './check-labd.ts';
 import { checkReach } from './check-reach.ts';
+import { checkTunnel } from './check-tunnel.ts';
 import type { Finding } from './finding.ts';
 import { isFleetConfigured, readFleetGround } from './fleet-ground.ts';
 
@@ -25,5 +26,9 @@ export async function checkFleet(world: World, context: string | undefined): Pro
   const isLive = credentials !== undefined && credentials.certificate.notAfter > now;
   const trust = { by: 'bundle', bundlePem, pins, trustDomain: credentials?.trustDomain } as const;
   const proof = isLive ? accessOf(url, pins, credentials).proof : ({ by: 'nothing' } as const);
-  return [...findings, ...(await checkLabd({ world, url, trust, proof, timeoutMs }))];
+  const labd = { world, url, trust, proof, timeoutMs };
+  findings.push(...(await checkLabd(labd)));
+  // A labd that does not do well is not asked for more.
+  if (findings.some(({ state }) => state === 'fail')) return findings;
+  return [...findings, ...(await checkTunnel(labd))];
 }

@@ -1,0 +1,47 @@
+/** The hub of the tunnel as labd tells it, for those who may ask; nothing where there is none. */
+import type { TunnelView } from '@labmesh/wire/tunnel';
+import { LabdClient } from '../client/labd-client.ts';
+import { httpsTransport } from '../client/labd-transport.ts';
+import { CommandError } from '../command-error.ts';
+import type { LabdInput } from './check-labd.ts';
+import { type Finding, okay, warning } from './finding.ts';
+
+/** What of a hub its operator should know. */
+export function tunnelFindings({ backend, isolation, listenPort, peers, interface: name }: TunnelView): Finding[] {
+  const findings: Finding[] = [];
+  const weak = peers.filter(({ pq }) => pq !== 'active').map((peer) => peer.name);
+  if (weak.length === 0)
+    findings.push(okay('tunnel', `${name} on ${backend}, ${peers.length} peers, all post-quantum`));
+  else {
+    const shown = weak.length > 5 ? `${weak.slice(0, 5).join(', ')} and ${weak.length - 5} more` : weak.join(', ');
+    findings.push(warning('tunnel', `not post-quantum at this moment: ${shown}`, 'labctl tunnel status says why'));
+  }
+  if (backend === 'kernel' || backend === 'wireguard-go') {
+    const text = `UDP ${listenPort} is open on every address of the hub: ${backend} knows no listen list`;
+    findings.push(warning('tunnel port', text, 'close it elsewhere by a firewall, or set backend = "native"'));
+  }
+  if (isolation === 'none') {
+    const text = 'without isolation nodes reach every service of the hub';
+    findings.push(warning('tunnel isolation', text, 'isolation = "auto" below [conplane.tunnel]'));
+  }
+  return findings;
+}
+
+/** @throws what nobody foresaw */
+export async function checkTunnel({ world, url, trust, proof, timeoutMs }: LabdInput): Promise<Finding[]> {
+  if (proof.by === 'nothing') return [];
+  const { clock, life } = world;
+  using client = new LabdClient({
+    transport: httpsTransport(url, trust, proof),
+    timeoutMs,
+    signal: life.signal,
+    clock,
+  });
+  try {
+    return tunnelFindings(await client.call('get-tunnel'));
+  } catch (error) {
+    // There is none, or who asks may not see it.
+    if (error instanceof CommandError) return [];
+    throw error;
+  }
+}
