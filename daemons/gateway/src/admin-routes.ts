@@ -57,8 +57,8 @@ function endpointRow(endpoint: Endpoint, now: number): EndpointRow {
 const time = (ms: number) => new Date(ms).toISOString();
 
 /** Keys with what each has used so far; never with a hash. */
-function keyRows(parts: AdminParts): KeyRow[] {
-  const usage = new Map(parts.meter.by('key').map((row) => [row.id, row]));
+async function keyRows(parts: AdminParts): Promise<KeyRow[]> {
+  const usage = new Map((await parts.meter.by('key')).map((row) => [row.id, row]));
   return parts.keys.list().map((key) => ({
     id: key.id,
     name: key.name,
@@ -75,11 +75,11 @@ function keyRows(parts: AdminParts): KeyRow[] {
 }
 
 /** @throws ApiError invalid_type for another grouping. */
-function usageRows(parts: AdminParts, query: string): UsageRow[] {
+async function usageRows(parts: AdminParts, query: string): Promise<UsageRow[]> {
   const by = new URLSearchParams(query).get('by') ?? 'key';
   if (by !== 'key' && by !== 'model')
     throw new ApiError('invalid_type', { param: 'by', message: "'by' must be key or model" });
-  return parts.meter.by(by).map((row) => ({ by, ...row }));
+  return (await parts.meter.by(by)).map((row) => ({ by, ...row }));
 }
 
 /** The one answer that holds a key's text. @throws ApiError invalid_json, invalid_type. */
@@ -121,16 +121,16 @@ export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestI
         models: servedModels(parts.registry, parts.resolver).map(servedModel),
       });
     case 'GET /admin/keys':
-      return reply({ keys: keyRows(parts) });
+      return reply({ keys: await keyRows(parts) });
     case 'POST /admin/keys':
       return reply(await createKey(parts, exchange), 201);
     case 'DELETE /admin/keys/{id}': {
       const key = await parts.keys.revoke(revoked ?? '');
       parts.log.info('a key was revoked', { key_id: key.id, name: key.name });
-      return reply(keyRows(parts).find((row) => row.id === key.id));
+      return reply((await keyRows(parts)).find((row) => row.id === key.id));
     }
     case 'GET /admin/usage':
-      return reply({ usage: usageRows(parts, exchange.query) });
+      return reply({ usage: await usageRows(parts, exchange.query) });
     case 'POST /admin/drain':
       return reply({ state: 'draining', ...parts.drain() }, 202);
     default:

@@ -15,9 +15,9 @@ import { type OpenVerification, openVerification } from './verification/open-ver
 import { type FindSlug, ModelResolver } from './resolve.ts';
 
 export type ServiceParts = {
-  /** Pepper, usage and the first key live here. */
+  /** Pepper and the first key live here. */
   dataDir: string;
-  /** Keys live here. */
+  /** Keys and usage live here. */
   store: Store;
   registry: Registry;
   pool: HttpPool;
@@ -48,7 +48,7 @@ export async function openService(options: GatewayOptions, parts: ServiceParts):
   const onError = (error: unknown) =>
     parts.log.error('a file of the data folder cannot be written; tried again', { error });
   const keys = opening.use(await KeyStore.open(parts.store, folder, onError));
-  const meter = opening.use(new Meter(folder, onError));
+  const meter = opening.use(await Meter.open({ store: parts.store, folder, clock, onError }));
   // Seconds in the file, milliseconds inside.
   const waits = {
     queueMs: options.queueTimeoutS * 1000,

@@ -110,6 +110,9 @@ export type KeyUsageTable = {
   prompt_tokens: number;
   completion_tokens: number;
   updated_at: Ms;
+  cached_tokens: number;
+  /** Requests whose tokens were estimated. */
+  estimated: number;
 };
 export type ClustersTable = Row & { name: string; api_url: string | null; kubeconfig_enc: string | null; labels: Json };
 export type AppReleasesTable = Row & {

@@ -1,83 +1,126 @@
-/** Usage per key and model: sums in memory, kept in the data folder, and the same event as log line and metric. */
+/**
+ * Usage per key and model. Counts are gathered here and added to the store a few seconds later, many at a time, so that
+ * no request waits for it and the sums of several replicas are one.
+ */
 import { join } from 'node:path';
 import type { RelayOutcome } from '@labmesh/inference/relay/relay-request';
-import { z } from 'zod';
-import { parseJson } from '@labmesh/kit/parse-json';
-import { readPrivateFile, SavedFile } from '@labmesh/kit/saved-file';
-
-/** Counts of one key and one model since the file began. */
-const sums = z.object({
-  key: z.string(),
-  model: z.string(),
-  requests: z.number(),
-  errors: z.number(),
-  promptTokens: z.number(),
-  completionTokens: z.number(),
-  cachedTokens: z.number(),
-  /** Requests whose tokens we estimated. */
-  estimated: z.number(),
-});
-export type UsageSums = z.infer<typeof sums>;
-const stored = z.object({ version: z.literal(1), rows: z.array(sums) });
+import type { Clock } from '@labmesh/kit/clock';
+import type { Store } from '@labmesh/store/store';
+import { system } from '@labmesh/wire/fleet/principal';
+import { importUsageFile } from './import-usage-file.ts';
+import { addUsage, usageBy, type UsageCounts, type UsageSums } from './usage-rows.ts';
 
 const saveDelayMs = 5_000;
-/** Rows of (key, model) kept one by one; the rest is summed under `_other`. */
+/** Rows of (key, model) that wait for the store one by one; the rest is summed under `_other`. */
 export const rowsMax = 10_000;
+const who = system('usage');
 
-export class Meter {
-  #file: SavedFile;
-  #rows = new Map<string, UsageSums>();
+export type MeterParts = {
+  store: Store;
+  /** Where older versions kept `usage.json`. */
+  folder: string;
+  clock: Clock;
+  /** The store did not take them: they wait here, and are tried again. */
+  onError: (error: unknown) => void;
+};
 
-  constructor(folder: string, onError: (error: unknown) => void) {
-    const path = join(folder, 'usage.json');
-    const render = () => `${JSON.stringify({ version: 1, rows: [...this.#rows.values()] })}\n`;
-    this.#file = new SavedFile({ path, render, delayMs: saveDelayMs, onError });
-    const text = readPrivateFile(path);
-    if (text === undefined) return;
-    const read = stored.safeParse(parseJson(text));
-    if (!read.success) throw new Error(`${path} is damaged; move it away to begin with empty sums`);
-    for (const row of read.data.rows) this.#rows.set(`${row.key}\n${row.model}`, row);
+const none = (): UsageCounts => ({
+  requests: 0,
+  errors: 0,
+  promptTokens: 0,
+  completionTokens: 0,
+  cachedTokens: 0,
+  estimated: 0,
+});
+
+export class Meter implements AsyncDisposable {
+  readonly #parts: MeterParts;
+  /** What the store does not have yet. */
+  #waiting = new Map<string, UsageSums>();
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  private constructor(parts: MeterParts) {
+    this.#parts = parts;
+  }
+
+  /** Brings the sums of an older version along. @throws Error for a damaged file; StoreUnavailable */
+  static async open(parts: MeterParts): Promise<Meter> {
+    await importUsageFile(parts.store, join(parts.folder, 'usage.json'), parts.clock.wall());
+    return new Meter(parts);
   }
 
   /** Books one request. */
   book(key: string, model: string, outcome: RelayOutcome): void {
-    const row = this.#row(key, model);
-    row.requests++;
-    if (outcome.status >= 400 || outcome.code !== undefined) row.errors++;
     const { usage } = outcome;
-    if (usage !== undefined) {
-      row.promptTokens += usage.promptTokens;
-      row.completionTokens += usage.completionTokens;
-      row.cachedTokens += usage.cachedTokens;
-      if (usage.estimated) row.estimated++;
-    }
-    this.#file.saveSoon();
+    this.#add({
+      key,
+      model,
+      requests: 1,
+      errors: outcome.status >= 400 || outcome.code !== undefined ? 1 : 0,
+      promptTokens: usage?.promptTokens ?? 0,
+      completionTokens: usage?.completionTokens ?? 0,
+      cachedTokens: usage?.cachedTokens ?? 0,
+      estimated: usage?.estimated === true ? 1 : 0,
+    });
+    this.#saveSoon();
+  }
+
+  #add({ key, model, ...counts }: UsageSums): void {
+    const row = this.#row(key, model);
+    for (const name of Object.keys(counts) as (keyof UsageCounts)[]) row[name] += counts[name];
   }
 
   /** A model's name is known here only after it was resolved, so the rows are bounded by keys × known models. */
   #row(key: string, model: string): UsageSums {
     const id = `${key}\n${model}`;
-    let row = this.#rows.get(id);
+    let row = this.#waiting.get(id);
     if (row !== undefined) return row;
-    if (this.#rows.size >= rowsMax && model !== '_other') return this.#row(key, '_other');
-    row = { key, model, requests: 0, errors: 0, promptTokens: 0, completionTokens: 0, cachedTokens: 0, estimated: 0 };
-    this.#rows.set(id, row);
+    if (this.#waiting.size >= rowsMax && model !== '_other') return this.#row(key, '_other');
+    row = { key, model, ...none() };
+    this.#waiting.set(id, row);
     return row;
   }
 
-  /** Sums by key id or by model. */
-  by(what: 'key' | 'model'): Array<Omit<UsageSums, 'key' | 'model'> & { id: string }> {
-    const out = new Map<string, Omit<UsageSums, 'key' | 'model'> & { id: string }>();
-    for (const { key, model, ...counts } of this.#rows.values()) {
-      const id = what === 'key' ? key : model;
-      const sum = out.get(id);
-      if (sum === undefined) out.set(id, { id, ...counts });
-      else for (const name of Object.keys(counts) as Array<keyof typeof counts>) sum[name] += counts[name];
-    }
-    return [...out.values()];
+  #saveSoon(): void {
+    if (this.#isClosed) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#flush().catch((error: unknown) => {
+        this.#parts.onError(error);
+        this.#saveSoon();
+      });
+    }, saveDelayMs).unref();
   }
 
-  [Symbol.dispose](): void {
-    this.#file[Symbol.dispose]();
+  /** Adds what waits, after what is being added. @throws what the store says; nothing is lost then. */
+  #flush(): Promise<void> {
+    const before = this.#flushing.catch(() => undefined);
+    this.#flushing = before.then(async () => {
+      const rows = [...this.#waiting.values()];
+      if (rows.length === 0) return;
+      this.#waiting = new Map();
+      const { store, clock } = this.#parts;
+      try {
+        await store.write(who, (tx) => addUsage(tx, rows, clock.wall()));
+      } catch (error) {
+        for (const row of rows) this.#add(row);
+        throw error;
+      }
+    });
+    return this.#flushing;
+  }
+
+  /** Sums of all replicas by key id or by model; of this one up to now. @throws what the store says */
+  async by(what: 'key' | 'model'): Promise<(UsageCounts & { id: string })[]> {
+    await this.#flush();
+    return usageBy(this.#parts.store, what);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#flush().catch(this.#parts.onError);
   }
 }

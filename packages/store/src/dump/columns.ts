@@ -294,6 +294,8 @@ export const columns: Columns = {
     prompt_tokens: 'integer',
     completion_tokens: 'integer',
     updated_at: 'integer',
+    cached_tokens: 'integer',
+    estimated: 'integer',
   },
   ...arenaColumns,
   clusters: { ...row, name: 'text', api_url: 'text?', kubeconfig_enc: 'text?', labels: 'text' },

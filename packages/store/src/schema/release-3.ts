@@ -1,9 +1,11 @@
-/** The third release: the arena's runs, suites, certificates and preference data; keys know their tenant. */
+/** The third release: the arena's runs, suites, certificates and preference data; keys know their tenant, and their sums all that is counted. */
 const row = 'id text not null primary key, created_at bigint not null, revision bigint not null default 1';
 
 const keys: readonly string[] = [
   `alter table keys add column tenant text not null default 'default'`,
   'alter table keys add column verification text',
+  'alter table key_usage add column cached_tokens bigint not null default 0',
+  'alter table key_usage add column estimated bigint not null default 0',
 ];
 
 const runs: readonly string[] = [
