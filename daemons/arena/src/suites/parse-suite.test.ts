@@ -28,6 +28,8 @@ function refusal(value: unknown): SuiteRefused {
   throw new Error('was taken');
 }
 
+const setsDeep = (levels: number): Json => (levels === 0 ? 1 : { $set: [setsDeep(levels - 1)] });
+
 describe('a suite', () => {
   test('is parsed with its defaults', () => {
     const suite = parseSuite(bytesOf(sample));
@@ -61,6 +63,12 @@ describe('a suite', () => {
     ['a form with two keys', withCase({ args: [], expect: { $i: '1', a: 1 } }), 'SUITE_INVALID', 'cases.0.expect'],
     ['leading zeros', withCase({ args: [], expect: { $i: '007' } }), 'SUITE_INVALID', 'cases.0.expect'],
     ['a form deep inside', withCase({ args: [[{ a: { $x: 1 } }]], expect: 1 }), 'SUITE_INVALID', 'cases.0.args.0.0'],
+    [
+      'sets in sets without end',
+      withCase({ args: [1], expect: setsDeep(5) }),
+      'SUITE_INVALID',
+      'cases.0.expect.0.0.0.0',
+    ],
     [
       'a list for a script',
       withCase({ args: [[1]], expect: '' }, { language: 'bash' }),
@@ -125,6 +133,12 @@ describe('a suite', () => {
       { numRuns: 200 },
     );
   });
+});
+
+test('sets stand in sets, but not so deep that putting them in order costs much', () => {
+  expect(taggedFault(setsDeep(4), '')).toBeUndefined();
+  expect(taggedFault([setsDeep(4)], '')).toBeUndefined();
+  expect(taggedFault({ a: setsDeep(5) }, '')?.why).toBe('stands in more than 4 sets');
 });
 
 describe('forms', () => {

@@ -39,15 +39,22 @@ export function formOf(value: { readonly [key: string]: Json | undefined }): Tag
   return bad('unknown form; double the $ of a key that is data');
 }
 
-/** Path of the first value that claims a form and is none, or is beyond a double, with the reason; undefined when all is well. */
-export function taggedFault(value: Json, path: string): { path: string; why: string } | undefined {
+/** Sets in sets: each level is put in order by the text of all below it, on the loop that serves everybody. */
+export const setsDeepMost = 4;
+
+/**
+ * Path of the first value that claims a form and is none, is beyond a double, or a set too deep inside others, with the
+ * reason; undefined when all is well. `sets`: how many it stands in.
+ */
+export function taggedFault(value: Json, path: string, sets = 0): { path: string; why: string } | undefined {
   // JSON.parse makes Infinity of 1e999.
   if (typeof value === 'number' && !Number.isFinite(value)) return { path, why: 'is no number that a double can hold' };
   if (typeof value !== 'object' || value === null) return undefined;
-  const inside = (entries: Iterable<readonly [string | number, Json | undefined]>, at: string) => {
+  const inside = (entries: Iterable<readonly [string | number, Json | undefined]>, at: string, within = sets) => {
     for (const [key, one] of entries) {
       // Names of keys are data of the suite: the path shows places in lists only.
-      const fault = one === undefined ? undefined : taggedFault(one, typeof key === 'number' ? `${at}.${key}` : at);
+      const fault =
+        one === undefined ? undefined : taggedFault(one, typeof key === 'number' ? `${at}.${key}` : at, within);
       if (fault !== undefined) return fault;
     }
     return undefined;
@@ -56,7 +63,9 @@ export function taggedFault(value: Json, path: string): { path: string; why: str
   const object = value as { readonly [key: string]: Json | undefined };
   const form = formOf(object);
   if (form.form === 'bad') return { path, why: form.why };
-  return inside(form.form === 'set' ? form.items.entries() : Object.entries(object), path);
+  if (form.form !== 'set') return inside(Object.entries(object), path);
+  if (sets === setsDeepMost) return { path, why: `stands in more than ${setsDeepMost} sets` };
+  return inside(form.items.entries(), path, sets + 1);
 }
 
 const [quote, backslash] = [0x22, 0x5c];
