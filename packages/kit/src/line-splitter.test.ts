@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { BoundPassed } from './bounded-queue.ts';
-import { LineSplitter } from './line-splitter.ts';
+import { LineSplitter, readLines } from './line-splitter.ts';
 
 /** All lines of `bytes`, which come in pieces of the given sizes. */
 function linesOf(bytes: Uint8Array, sizes: readonly number[], bytesMost = 1_000): string[] {
@@ -46,5 +46,35 @@ describe('lines of a stream', () => {
     expect(splitter.push(Buffer.from('12345678\n1234'))).toEqual(['12345678']);
     expect(() => splitter.push(Buffer.from('56789'))).toThrow('test.line');
     expect(() => new LineSplitter('test.line', 8).push(Buffer.from('123456789\n'))).toThrow('test.line');
+  });
+});
+
+describe('lines of a body', () => {
+  async function* inParts(bytes: Uint8Array, cuts: readonly number[]) {
+    let from = 0;
+    for (const cut of cuts.map((at) => at % (bytes.length + 1)).toSorted((a, b) => a - b)) {
+      yield bytes.subarray(from, cut);
+      from = cut;
+    }
+    yield bytes.subarray(from);
+  }
+
+  test('are the same however the bytes are cut, and empty ones are none', async () => {
+    const line = fc.string({ unit: 'grapheme' }).map((text) => text.replaceAll(/[\r\n]/g, ''));
+    await fc.assert(
+      fc.asyncProperty(fc.array(line), fc.array(fc.nat()), fc.boolean(), async (lines, cuts, ended) => {
+        const bytes = new TextEncoder().encode(lines.join('\n') + (ended ? '\n' : ''));
+        const read = Array.fromAsync(readLines(inParts(bytes, cuts), 'test.line', 10_000));
+        expect(await read).toEqual(lines.filter(Boolean));
+      }),
+    );
+  });
+
+  test('one that does not end is refused, not held', async () => {
+    async function* endless() {
+      for (;;) yield await Promise.resolve(new Uint8Array(100).fill(97));
+    }
+    const read = Array.fromAsync(readLines(endless(), 'test.line', 1_000));
+    expect(await read.catch((error: unknown) => error)).toBeInstanceOf(BoundPassed);
   });
 });

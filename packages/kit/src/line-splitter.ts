@@ -59,4 +59,19 @@ export class LineSplitter {
   }
 }
 
+/**
+ * The lines of a body as they come; empty ones, which some senders put in to keep a connection alive, are left out.
+ * @throws BoundPassed of that name when one is too long, and whatever the body throws
+ */
+export async function* readLines(
+  body: AsyncIterable<Uint8Array>,
+  name: string,
+  bytesMost: number,
+): AsyncGenerator<string> {
+  const lines = new LineSplitter(name, bytesMost);
+  for await (const bytes of body) for (const line of lines.push(bytes)) if (line !== '') yield line;
+  const last = lines.end();
+  if (last !== '') yield last;
+}
+
 const withoutCr = (line: string) => (line.endsWith('\r') ? line.slice(0, -1) : line);

@@ -1,6 +1,7 @@
+import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
-import { errorOfAnswer, parseJson } from '../client/api-error.ts';
+import { errorOfAnswer } from '../client/api-error.ts';
 
 /** Loose on purpose: other servers leave fields out or set them null, and name thoughts either way. */
 const chunkSchema = z.object({

@@ -7,22 +7,22 @@ import { readSse } from '../client/read-sse.ts';
 import { CommandError } from '../command-error.ts';
 import type { World } from '../command.ts';
 import { paint } from '../terminal/paint.ts';
-import { firstModel, messagesOf, type QuestionValues, samplingOf } from './question.ts';
+import { chatRequest, type QuestionValues } from './question.ts';
 import { answerForEyes } from './run-lines.ts';
 
 /** Asks, shows the answer as it comes, and gives it whole. @throws CommandError, AnswerError */
 export async function converse(api: Api, prompt: string, values: QuestionValues, world: World): Promise<ChatAnswer> {
   await using pool = new HttpPool();
   const { signal } = world.life;
-  const model = values.model ?? (await firstModel(pool, api, signal));
+  const question = await chatRequest(pool, api, prompt, values, signal);
   // Usage too: `--json` shows it, and some servers tell it only when asked.
   const asked = { stream: true, stream_options: { include_usage: true } };
-  const json = { model, messages: messagesOf(prompt, values), ...asked, ...samplingOf(values) };
+  const json = { ...question, ...asked };
   const request = { method: 'POST', path: `${api.prefix}/chat/completions`, key: api.key, json };
   const answer = await askApi(pool, api, request, signal);
   if (answer.status >= 400) throw errorOfAnswer(answer.status, await readText(answer));
   const { dim } = paint(world.colourOut);
-  const whole = new ChatAnswer(model);
+  const whole = new ChatAnswer(question.model);
   let shown = '';
   // A model may not move the cursor of this terminal; in a pipe its answer stays as it is.
   const forReader = world.columns === undefined ? (text: string) => text : answerForEyes;

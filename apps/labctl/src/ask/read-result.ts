@@ -1,13 +1,14 @@
 /** The events of a run, as the arena sends them: a line of JSON each, the result or an error last. */
-import { LineSplitter } from '@labmesh/kit/line-splitter';
+import { readLines } from '@labmesh/kit/line-splitter';
+import { parseJson } from '@labmesh/kit/parse-json';
 import {
   type ArenaEvent,
   arenaEventSchema,
   arenaLineBytesMost,
   type ArenaResult,
 } from '@labmesh/wire/verification/arena-run';
-import { parseJson } from '../client/api-error.ts';
-import type { Answer } from '../client/http-answer.ts';
+import { errorOfAnswer } from '../client/api-error.ts';
+import { type Answer, readText } from '../client/http-answer.ts';
 import { CommandError } from '../command-error.ts';
 import { outcomeExits } from '../exit-codes.ts';
 import { safeText } from '../terminal/safe-text.ts';
@@ -20,12 +21,11 @@ const errorExits: Readonly<Record<string, number>> = {
   verification_deadline: 7,
 };
 
-/** The result of a run; each event before it goes to `onEvent`. @throws CommandError for an error, or no result */
+/** The result of a run; each event before it goes to `onEvent`. @throws CommandError for a refusal, an error, or no result */
 export async function readResult(answer: Answer, onEvent: (event: ArenaEvent) => void): Promise<ArenaResult> {
-  const lines = new LineSplitter('arena.line_bytes', arenaLineBytesMost);
+  if (answer.status >= 400) throw errorOfAnswer(answer.status, await readText(answer));
   let result: ArenaResult | undefined;
-  const take = (line: string) => {
-    if (line.trim() === '') return;
+  for await (const line of readLines(answer.body, 'arena.line_bytes', arenaLineBytesMost)) {
     const event = arenaEventSchema.safeParse(parseJson(line)).data;
     if (event === undefined)
       throw new CommandError('the arena sent an event that is not understood', {
@@ -35,9 +35,7 @@ export async function readResult(answer: Answer, onEvent: (event: ArenaEvent) =>
       throw new CommandError(`${safeText(event.message)} (${event.code})`, { exitCode: errorExits[event.code] ?? 1 });
     if (event.event === 'result') result = event;
     onEvent(event);
-  };
-  for await (const bytes of answer.body) for (const line of lines.push(bytes)) take(line);
-  take(lines.end());
+  }
   if (result !== undefined) return result;
   throw new CommandError('the run broke off before its result', { hint: 'labctl status tells whether the arena runs' });
 }

@@ -40,3 +40,6 @@ export function findApi(values: OptionValues<typeof apiOptions>, world: World): 
   }
   return { ...originOfApi(state.api), url: state.api, key };
 }
+
+/** The arena's routes stand beside the API, not below it. */
+export const besideApi = (api: Api, path: string) => `${api.prefix.replace(/\/v1$/, '')}${path}`;

@@ -1,3 +1,4 @@
+import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 
@@ -15,15 +16,6 @@ const hints: Readonly<Record<string, string>> = {
   no_endpoint_available: 'labctl endpoints tells why',
   key_not_found: 'labctl keys list shows the ids',
 };
-
-/** JSON of outside text, undefined when it is none. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
 
 /** What an answer with an error status says, for a person; any text is taken. */
 export function errorOfAnswer(status: number, text: string): CommandError {

@@ -1,11 +1,12 @@
 /** The arena through the gateway: `/api/arena/…`, with the API key that says which tenant asks. */
 import { HttpPool } from '@labmesh/kit/http/client';
+import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';
 import type { World } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Api } from './api-access.ts';
-import { errorOfAnswer, parseJson } from './api-error.ts';
+import { errorOfAnswer } from './api-error.ts';
 import { AnswerError, askApi, readText } from './http-answer.ts';
 
 /** As the arena refuses: `{error, message, code, field?}`. */

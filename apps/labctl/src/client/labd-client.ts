@@ -3,13 +3,13 @@
  * person can act on, and a labd that asks for patience gets it (RL-2).
  */
 import { systemClock, type Clock } from '@labmesh/kit/clock';
+import { parseJson } from '@labmesh/kit/parse-json';
 import { fleetOperation, type OperationName, type OperationOf } from '@labmesh/wire/fleet/operations';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 import type { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { limitText, span } from '../terminal/span.ts';
-import { parseJson } from './api-error.ts';
 import { labdError, LabdError, unreachable } from './labd-error.ts';
 import type { Transport, TransportAnswer } from './labd-transport.ts';
 

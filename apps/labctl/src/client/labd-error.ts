@@ -1,9 +1,9 @@
 /** What labd says and what keeps it from being heard, as errors for people (CT-8, CT-9). */
+import { parseJson } from '@labmesh/kit/parse-json';
 import { PeerRefused } from '@labmesh/pki/peer-refused';
 import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 import { exitCodeOf, exitCodes, type ExitCode } from '../exit-codes.ts';
-import { parseJson } from './api-error.ts';
 
 /** AP-5. Read loosely: a newer labd may say more. */
 const bodySchema = z.object({

@@ -1,11 +1,12 @@
 /** The labmesh that runs on a data folder, asked through its admin routes. */
 import { HttpPool, type Origin } from '@labmesh/kit/http/client';
+import { parseJson } from '@labmesh/kit/parse-json';
 import type { z } from 'zod';
 import type { Environment } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { dataFolderPath } from '../data-folder.ts';
 import { readRunState, type RunState } from '../run-file.ts';
-import { errorOfAnswer, parseJson } from './api-error.ts';
+import { errorOfAnswer } from './api-error.ts';
 import { AnswerError, askApi, readText } from './http-answer.ts';
 
 /** An answer on loopback that takes longer than this means that something is wrong. */

@@ -1,17 +1,17 @@
 /** An export as it comes in: events, a line each, into the folder. What breaks off on the way leaves nothing behind. */
+import { readLines } from '@labmesh/kit/line-splitter';
+import { parseJson } from '@labmesh/kit/parse-json';
 import { arenaLineBytesMost } from '@labmesh/wire/verification/arena-run';
 import { type ExportEnd, type ExportEvent, exportEventSchema } from '@labmesh/wire/verification/datasets';
-import { parseJson } from '../client/api-error.ts';
 import { CommandError } from '../command-error.ts';
 import type { World } from '../command.ts';
 import { startProgress } from '../terminal/progress.ts';
 import type { ExportFolder } from './export-folder.ts';
-import { readLines } from './read-lines.ts';
 
 /** The events of the answer. @throws CommandError for a line that is none */
 async function* eventsOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<ExportEvent> {
   try {
-    for await (const line of readLines(body, arenaLineBytesMost)) {
+    for await (const line of readLines(body, 'arena.line_bytes', arenaLineBytesMost)) {
       const read = exportEventSchema.safeParse(parseJson(line));
       if (!read.success)
         throw new CommandError('the export is not understood', { hint: 'it may be of another version' });

@@ -1,9 +1,9 @@
 /** What labd says once it is reached: clock, version, readiness, who we are to it, and what of its CA ends soon. */
+import { parseJson } from '@labmesh/kit/parse-json';
 import { contractVersion } from '@labmesh/wire/contract-version';
 import { fleetOperation } from '@labmesh/wire/fleet/operations';
 import { principalText } from '@labmesh/wire/fleet/principal';
 import { fleetReadySchema } from '@labmesh/wire/fleet/resources/records';
-import { parseJson } from '../client/api-error.ts';
 import { LabdClient } from '../client/labd-client.ts';
 import { httpsTransport, type LabdProof, type LabdTrust, type Transport } from '../client/labd-transport.ts';
 import { CommandError } from '../command-error.ts';

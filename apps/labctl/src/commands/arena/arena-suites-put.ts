@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { defineOptions } from '@labmesh/kit/options';
+import { parseJson } from '@labmesh/kit/parse-json';
 import { suiteSummarySchema } from '@labmesh/wire/verification/arena-views';
 import { suiteLimits } from '@labmesh/wire/verification/suite';
 import { apiOptions, findApi } from '../../client/api-access.ts';
-import { parseJson } from '../../client/api-error.ts';
 import { ArenaClient } from '../../client/arena-client.ts';
 import { defineCommand, type World } from '../../command.ts';
 import { CommandError } from '../../command-error.ts';

@@ -1,5 +1,5 @@
+import { parseJson } from '@labmesh/kit/parse-json';
 import { eventSchema, type FleetEvent } from '@labmesh/wire/fleet/resources/records';
-import { parseJson } from '../../client/api-error.ts';
 import { readSse } from '../../client/read-sse.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { type EventStream, followEvents, pastEvents } from '../../fleet/read-events.ts';

@@ -2,6 +2,7 @@
  * The security audit of the OpenCoder bracket (verification BR2): built-in rules on the syntax tree. Python is parsed
  * inside the sandbox; JavaScript and TypeScript are read here, character by character.
  */
+import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';
 import type { Candidate } from '../../contract/candidate.ts';
 import type { Finding, Verifier, VerifierContext } from '../../contract/verifier.ts';
@@ -59,21 +60,13 @@ async function readPython(
     return { unread: { status: 'error', message: 'the audit could not run', details: {}, code } };
   }
   const text = Buffer.from(result.stdout, 'base64').toString();
-  const parsed = exit === 'ok' ? answerSchema.safeParse(safeJson(text)) : undefined;
+  const parsed = exit === 'ok' ? answerSchema.safeParse(parseJson(text)) : undefined;
   if (parsed?.success !== true) {
     // Code that the parser refuses, or that is too deep or large for it, is the candidate's doing.
     return { unread: { status: 'failed', message: `the code could not be read (${exit})`, details: { exit }, level } };
   }
   const findings = parsed.data.findings.flatMap(([at, rule, line]) => finding(blocks[at]?.index ?? 0, rule, line));
   return { findings, level };
-}
-
-function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 function judge(findings: readonly AuditFinding[], level: Finding['level'], { severity_threshold }: Config): Finding {
