@@ -53,7 +53,8 @@ export async function openArena(parts: ArenaParts): Promise<Arena> {
   const house = await openArenaHouse(parts, stack);
   const runs = stack.use(runsOf(parts, house));
   const variations = parts.settings.runs.shadow.variations;
-  const app = arenaApp({ ...parts, ...house, submit: (offer, signal) => runs.submit(offer, signal), variations });
+  const submit: Runs['submit'] = (offer, signal) => runs.submit(offer, signal);
+  const app = arenaApp({ ...parts, ...house, runs, submit, variations });
   const { port } = stack.use(await serveArena(app, parts.address));
   const open = stack.move();
   return { runs, port, [Symbol.asyncDispose]: () => open.disposeAsync() };

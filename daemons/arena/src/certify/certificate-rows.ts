@@ -78,3 +78,16 @@ export const setRevoked = (store: Store, id: string, at: number, reason: string)
       .where('revoked_at', 'is', null)
       .execute(),
   );
+
+/** How many a tenant has revoked. */
+export const countRevoked = async (store: Store, tenant: string): Promise<number> => {
+  const { n } = await store.read(who, (db) =>
+    db
+      .selectFrom('arena_certificates')
+      .select((row) => row.fn.countAll<number>().as('n'))
+      .where('tenant', '=', tenant)
+      .where('revoked_at', 'is not', null)
+      .executeTakeFirstOrThrow(),
+  );
+  return n;
+};

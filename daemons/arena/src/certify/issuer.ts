@@ -35,6 +35,8 @@ export type IssuerParts = {
 
 /** Certificates that one start logs after a crash. */
 const unloggedMost = 10_000;
+/** Of them side by side: one checkpoint each group, and no more in memory. */
+const settleAtOnce = 500;
 const isolationHead = 'LABMESH_ISOLATION_L';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -64,7 +66,18 @@ export class Issuer implements AsyncDisposable {
   async settle(): Promise<void> {
     const rows = await unloggedCertificates(this.#parts.store, unloggedMost);
     if (rows.length > 0) this.#parts.log.info('certificates that a crash left are logged now', { count: rows.length });
-    await Promise.all(rows.map((row) => this.#logRow(row)));
+    for (let at = 0; at < rows.length; at += settleAtOnce) {
+      await Promise.all(rows.slice(at, at + settleAtOnce).map((row) => this.#settleRow(row)));
+    }
+  }
+
+  /** A row that cannot be logged is told of, and keeps nobody from starting. */
+  async #settleRow(row: CertificateRow): Promise<void> {
+    try {
+      await this.#logRow(row);
+    } catch (error) {
+      this.#parts.log.error('a certificate that a crash left cannot be logged', { id: row.id, error });
+    }
   }
 
   /**
@@ -122,11 +135,18 @@ export class Issuer implements AsyncDisposable {
     return this.#parts.signing.jwks();
   }
 
-  /** @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED */
-  async revoke(row: CertificateRow, reason: RevocationReason, by: string): Promise<void> {
-    const now = this.#parts.clock.wall();
-    await this.#parts.signing.revoke({ certificate_id: row.id, reason, time: new Date(now).toISOString(), by });
-    await setRevoked(this.#parts.store, row.id, now, reason);
+  /**
+   * The list is everybody's to read: who revoked is told to our own log alone.
+   * @param key id of the key that asked
+   * @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED
+   */
+  async revoke(row: CertificateRow, reason: RevocationReason, key: string): Promise<void> {
+    const { clock, log, signing, store } = this.#parts;
+    const now = clock.wall();
+    const time = new Date(now).toISOString();
+    await signing.revoke({ certificate_id: row.id, reason, time, by: 'its tenant' });
+    await setRevoked(store, row.id, now, reason);
+    log.info('a certificate was revoked', { id: row.id, reason, tenant: row.tenant, key });
   }
 
   async #logRow(row: CertificateRow): Promise<CertificateRow> {

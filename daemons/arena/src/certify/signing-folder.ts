@@ -30,6 +30,8 @@ export class SigningFolder implements AsyncDisposable {
   readonly #options: SigningOptions;
   readonly #open: OpenLog;
   readonly #writer: LogWriter;
+  /** The last write of the list. */
+  #listed: Promise<void> = Promise.resolve();
 
   private constructor(options: SigningOptions, open: OpenLog) {
     this.#options = options;
@@ -48,7 +50,17 @@ export class SigningFolder implements AsyncDisposable {
 
   /** A list is good for 24 h: without a fresh one nobody can tell whether a certificate still stands. */
   async renewRevocations(): Promise<void> {
-    await writeRevocations(this.#options.folder, await this.#ring(), this.#options.clock.wall());
+    await this.#writeList([]);
+  }
+
+  /** The list is read, added to and written anew: two at once would lose what one of them added. */
+  #writeList(added: readonly Revocation[]): Promise<void> {
+    const { folder, clock } = this.#options;
+    const written = this.#listed.then(async () => {
+      await writeRevocations(folder, await this.#ring(), clock.wall(), added);
+    });
+    this.#listed = written.catch(() => {});
+    return written;
   }
 
   // Read each time: a rotation from the command line counts at once.
@@ -83,7 +95,7 @@ export class SigningFolder implements AsyncDisposable {
 
   /** The list cuts at once; the log tells of it. @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED */
   async revoke(one: Revocation): Promise<void> {
-    await writeRevocations(this.#options.folder, await this.#ring(), this.#options.clock.wall(), [one]);
+    await this.#writeList([one]);
     await this.#writer.add(revocationEntry(one));
   }
 

@@ -3,15 +3,18 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Logger } from '@labmesh/kit/log';
 import { Hono } from 'hono';
 import type { Pairs } from '../pairs/pairs.ts';
+import { tenantOf } from './arena-caller.ts';
 import { ArenaRefused, refusal } from './arena-refused.ts';
 import { catalogueRoutes, type CatalogueParts } from './catalogue-routes.ts';
 import { certificateRoutes, type CertificateRouteParts } from './certificate-routes.ts';
 import { leaderboardRoute } from './leaderboard-route.ts';
 import { pairsRoutes } from './pairs-routes.ts';
 import { runRoutes, type RunRouteParts } from './run-routes.ts';
+import { type TournamentParts, tournamentRoutes } from './tournament-routes.ts';
 
 export type ArenaAppParts = CatalogueParts &
   CertificateRouteParts &
+  TournamentParts &
   Omit<RunRouteParts, 'onFault'> & {
     pairs: Pairs;
     /** The secret that gateway and arena share. */
@@ -37,11 +40,20 @@ export function arenaApp(parts: ArenaAppParts): Hono {
         401,
       );
     }
+    tenantOf(c);
+    // Prompts and what models wrote: nobody on the way keeps it, or takes it for a page.
+    c.header('cache-control', 'no-store');
+    c.header('x-content-type-options', 'nosniff');
     return await next();
+  });
+  app.get('/api/arena', (c) => {
+    const routes = app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`);
+    return c.json({ status: 'ok', endpoint: 'self', routes: [...new Set(routes)] });
   });
   app.route('/', runRoutes({ ...parts, onFault }));
   app.route('/', certificateRoutes(parts));
   app.route('/', catalogueRoutes(parts));
+  app.route('/', tournamentRoutes(parts));
   app.route('/', leaderboardRoute(parts.store));
   app.route('/', pairsRoutes(parts.pairs));
   app.onError((error, c) => refusal(c, error, onFault));

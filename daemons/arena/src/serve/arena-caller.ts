@@ -17,6 +17,13 @@ export function tenantOf(c: Context): string {
   return tenant;
 }
 
+/** An id in a path: what cannot be one is not there (PostgreSQL takes no NUL). @throws ArenaRefused NOT_FOUND */
+export function idOf(c: Context, what: string): string {
+  const id = c.req.param('id');
+  if (id === undefined || !named.test(id)) throw new ArenaRefused('NOT_FOUND', `there is no ${what} with this id`);
+  return id;
+}
+
 /** Id of the key that asks. */
 export function keyOf(c: Context): string {
   const key = c.req.header(keyHeader);

@@ -1,4 +1,5 @@
 /** What the arena's API refuses, as its callers read it: `{error, message, code, field?}` (verification AR23). */
+import { type AttestCode, AttestRefused } from '@labmesh/attest/attest-refused';
 import { ApiError } from '@labmesh/wire/errors';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Context } from 'hono';
@@ -42,6 +43,12 @@ const isRefusal = (error: unknown): error is Refusal =>
   typeof (error as Refusal).status === 'number' &&
   typeof (error as Refusal).code === 'string';
 
+/** Of the issuer's log: any other refusal of it is a fault of ours. */
+const passedRefusals: Partial<Record<AttestCode, string>> = {
+  LOG_BUSY: 'too much waits to be logged; try again',
+  REVOCATIONS_BAD: 'the list of revocations takes no more; its issuer has to be asked',
+};
+
 function answerOf(error: unknown): Answer | undefined {
   if (error instanceof ArenaRefused) {
     const [status, text] = statuses[error.code];
@@ -57,6 +64,12 @@ function answerOf(error: unknown): Answer | undefined {
       field: param ?? undefined,
       ...(retryAfterS !== undefined && { retryAfterS }),
     };
+  }
+  if (error instanceof AttestRefused) {
+    const message = passedRefusals[error.code];
+    return message === undefined
+      ? undefined
+      : { status: 503, error: 'Unavailable', message, code: error.code, retryAfterS: 5 };
   }
   if (error instanceof FleetError)
     return { status: 503, error: 'Unavailable', message: error.message, code: error.code };
@@ -78,17 +91,26 @@ export function refusal(c: Context, error: unknown, onFault: (error: unknown) =>
   return c.json(body, status as 400);
 }
 
-/** Reads by a schema. @throws ArenaRefused VALIDATION_FAILED with the first field at fault */
-export function readBy<S extends z.ZodType>(schema: S, value: unknown, where = 'the body'): z.output<S> {
-  const parsed = schema.safeParse(value);
+/** What is nested deeper than the stack reaches is refused, and no fault of ours. */
+function parsedBy<S extends z.ZodType>(schema: S, value: unknown): z.ZodSafeParseResult<z.output<S>> {
+  try {
+    return schema.safeParse(value);
+  } catch (error) {
+    if (error instanceof RangeError) throw new ArenaRefused('VALIDATION_FAILED', 'the body is nested too deep');
+    throw error;
+  }
+}
+
+/**
+ * Reads by a schema; `name` is that of a field that stands alone.
+ * @throws ArenaRefused VALIDATION_FAILED with the first field at fault
+ */
+export function readBy<S extends z.ZodType>(schema: S, value: unknown, name?: string): z.output<S> {
+  const parsed = parsedBy(schema, value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const field = issue?.path.join('.') ?? '';
-  throw new ArenaRefused(
-    'VALIDATION_FAILED',
-    `${field === '' ? where : field}: ${issue?.message ?? 'is not valid'}`,
-    field,
-  );
+  const field = issue?.path.map(String).join('.') || name;
+  throw new ArenaRefused('VALIDATION_FAILED', `${field ?? 'the body'}: ${issue?.message ?? 'is not valid'}`, field);
 }
 
 /** @throws ArenaRefused VALIDATION_FAILED, BODY_TOO_LARGE */

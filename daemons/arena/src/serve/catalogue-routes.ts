@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { parseSuite } from '../suites/parse-suite.ts';
 import type { SuiteShelf } from '../suites/suite-shelf.ts';
 import type { Verification } from '../verify/verification.ts';
-import { keyOf, pageOf, tenantOf } from './arena-caller.ts';
+import { idOf, keyOf, pageOf, tenantOf } from './arena-caller.ts';
 import { ArenaRefused, readBy } from './arena-refused.ts';
 import { replayRun } from './replay-run.ts';
 import { detailView, listRuns, readDetail, tenantStats } from './run-views.ts';
@@ -24,10 +24,6 @@ const statusField = z.enum(trajectoryStatuses).optional();
 
 export function catalogueRoutes({ store, verification, suites, variations }: CatalogueParts): Hono {
   const app = new Hono();
-  app.get('/api/arena', (c) => {
-    const routes = app.routes.map(({ method, path }) => `${method} ${path}`);
-    return c.json({ status: 'ok', endpoint: 'self', routes: [...new Set(routes)] });
-  });
   app.get('/api/arena/stats', async (c) => {
     const stats = await tenantStats(store, tenantOf(c));
     const views = await verification.describe();
@@ -44,7 +40,6 @@ export function catalogueRoutes({ store, verification, suites, variations }: Cat
     });
   });
   app.get('/api/arena/verifiers', async (c) => {
-    tenantOf(c);
     const verifiers = (await verification.describe()).map(({ lastCheck, ...one }) => ({
       ...one,
       lastCheck: lastCheck === null ? null : new Date(lastCheck).toISOString(),
@@ -57,12 +52,12 @@ export function catalogueRoutes({ store, verification, suites, variations }: Cat
     return c.json({ ...(await listRuns(store, tenantOf(c), { ...page, status })), ...page });
   });
   app.get('/api/arena/trajectories/:id', async (c) => {
-    const detail = await readDetail(store, tenantOf(c), c.req.param('id'));
+    const detail = await readDetail(store, tenantOf(c), idOf(c, 'run'));
     if (detail === undefined) throw new ArenaRefused('NOT_FOUND', 'there is no run with this id');
     return c.json(detailView(detail));
   });
   app.get('/api/arena/trajectories/:id/replay', async (c) => {
-    const detail = await readDetail(store, tenantOf(c), c.req.param('id'));
+    const detail = await readDetail(store, tenantOf(c), idOf(c, 'run'));
     if (detail === undefined) throw new ArenaRefused('NOT_FOUND', 'there is no run with this id');
     return c.json(replayRun(detail));
   });
@@ -76,7 +71,7 @@ export function catalogueRoutes({ store, verification, suites, variations }: Cat
     return c.json(await suites.put(tenant, parseSuite(bytes), keyOf(c)), 201);
   });
   app.delete('/api/arena/suites/:id', async (c) => {
-    if (await suites.remove(tenantOf(c), c.req.param('id'))) return c.body(null, 204);
+    if (await suites.remove(tenantOf(c), idOf(c, 'suite'))) return c.body(null, 204);
     throw new ArenaRefused('NOT_FOUND', 'there is no suite with this id');
   });
   return app;

@@ -10,9 +10,9 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { type CertificateRow, findCertificate, listCertificates } from '../certify/certificate-rows.ts';
+import { type CertificateRow, countRevoked, findCertificate, listCertificates } from '../certify/certificate-rows.ts';
 import type { Issuer } from '../certify/issuer.ts';
-import { keyOf, pageOf, tenantOf } from './arena-caller.ts';
+import { idOf, keyOf, pageOf, tenantOf } from './arena-caller.ts';
 import { ArenaRefused, readBy, readJson } from './arena-refused.ts';
 
 export type CertificateRouteParts = {
@@ -28,12 +28,14 @@ const viewField = z
   .default('bundle');
 const revokeSchema = z.strictObject({ reason: z.enum(revocationReasons) });
 const bodyBytesMost = 4_096;
+/** Of one tenant: the list, which holds 4096, is everybody's. */
+const revokedMost = 500;
 /** What of the log anyone may read: checkpoint, tiles and entries (c2sp.org/tlog-tiles). */
 const logPath = /^(?:checkpoint|tile\/(?:\d{1,2}|entries)(?:\/x\d{3})*\/\d{3}(?:\.p\/\d{1,3})?)$/;
 
 /** Without its proof nobody can verify it: a checkpoint is near. @throws ArenaRefused NOT_FOUND; another tenant's is not there */
 async function wanted(c: Context, { store, issuer }: CertificateRouteParts): Promise<CertificateRow> {
-  const id = c.req.param('id') ?? '';
+  const id = idOf(c, 'certificate');
   const tenant = tenantOf(c);
   let row = await findCertificate(store, tenant, id);
   if (row?.log_index === null) {
@@ -49,7 +51,11 @@ function viewOf(row: CertificateRow, view: z.infer<typeof viewField>, now: numbe
   const { statement } = parseBundle(new TextEncoder().encode(row.bundle));
   if (view === 'dsse') return dsse;
   if (view === 'statement') return statement;
-  if (view === 'functional') return functionalView(statement, now);
+  // What was signed cannot tell of its own revocation.
+  if (view === 'functional') {
+    const found = functionalView(statement, now);
+    return row.revoked_at === null ? found : { ...found, status: 'invalid' };
+  }
   if (view === 'compliance') return complianceView(statement);
   const { predicate } = statement;
   return {
@@ -107,7 +113,12 @@ export function certificateRoutes(parts: CertificateRouteParts): Hono {
   app.post('/api/arena/certificates/:id/revoke', async (c) => {
     const { reason } = await readJson(c, revokeSchema, bodyBytesMost);
     const row = await wanted(c, parts);
-    await issuer.revoke(row, reason, `key ${keyOf(c)}`);
+    // Asked again it is as it was: each revocation stays on the list, and in the log, for good.
+    if (row.revoked_at !== null) return c.json({ certificateId: row.id, reason: row.revoked_reason });
+    if ((await countRevoked(store, row.tenant)) >= revokedMost) {
+      throw new ArenaRefused('CONFLICT', `a tenant revokes at most ${revokedMost} certificates itself`);
+    }
+    await issuer.revoke(row, reason, keyOf(c));
     return c.json({ certificateId: row.id, reason });
   });
   app.get('/api/arena/trust.json', () => file(join(folder, folderFiles.trust), 'application/json'));

@@ -5,25 +5,38 @@ import type { Leaderboard } from '@labmesh/wire/verification/arena-views';
 import { brackets } from '@labmesh/wire/verification/verification-block';
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { readBattles } from '../ratings/battle-counts.ts';
+import { type BattleCount, readBattles } from '../ratings/battle-counts.ts';
 import { battlesLeast, leaderboard } from '../ratings/leaderboard.ts';
 import { tenantOf } from './arena-caller.ts';
-import { readBy } from './arena-refused.ts';
+import { ArenaRefused, readBy } from './arena-refused.ts';
 
 const who = system('arena-leaderboard');
 /** Recorded beside the ratings: the same counts give the same intervals. */
 const seed = 42;
-const querySchema = z.object({
+const querySchema = z.strictObject({
   bracket: z.enum(brackets).default('none'),
-  task: z.string().min(1).max(64).default('any'),
+  task: z
+    .string()
+    .regex(/^[a-z_]{1,64}$/, 'is not the name of a task class')
+    .default('any'),
 });
+
+/** @throws ArenaRefused CONFLICT for more models than a board ranks */
+async function ranked(counts: readonly BattleCount[]): ReturnType<typeof leaderboard> {
+  try {
+    return await leaderboard(counts, seed);
+  } catch (error) {
+    if (error instanceof RangeError) throw new ArenaRefused('CONFLICT', `no board for this: ${error.message}`);
+    throw error;
+  }
+}
 
 export function leaderboardRoute(store: Store): Hono {
   const app = new Hono();
   app.get('/api/arena/leaderboard', async (c) => {
-    const { bracket, task } = readBy(querySchema, c.req.query(), 'the query');
+    const { bracket, task } = readBy(querySchema, c.req.query());
     const counts = await store.read(who, (db) => readBattles(db, { tenant: tenantOf(c), bracket, task }));
-    const found = await leaderboard(counts, seed);
+    const found = await ranked(counts);
     const rows =
       found.state === 'few' ? [] : found.rows.map(({ low, high, ...one }) => ({ ...one, lower: low, upper: high }));
     const view: Leaderboard = { bracket, task, battles: found.battles, battlesNeeded: battlesLeast, rows };

@@ -8,6 +8,8 @@ import { seedOf } from '../generate/sampling-plan.ts';
 import { combineLegs, type Leg } from '../judges/play-match.ts';
 import type { StoredCandidate } from '../rows/candidate-rows.ts';
 import type { StoredLeg } from '../rows/match-rows.ts';
+import { outcomeOf } from '../runs/steps/finished.ts';
+import { rankByVerifiers } from '../runs/steps/judge-step.ts';
 import { entrantOf } from '../tournament/entrant-of.ts';
 import { resolveMethod } from '../tournament/methods.ts';
 import { tournamentStep } from '../tournament/tournament-step.ts';
@@ -36,15 +38,18 @@ function wrongOutcomes({ candidates }: RunDetail): string[] {
 
 type Player = { idx: number; final: StoredCandidate };
 
+/** What takes part in the end: the valid correction, else the answer itself. */
+const finalOf = ({ candidates }: RunDetail, original: StoredCandidate): StoredCandidate =>
+  candidates.findLast(({ idx, attempt, outcome }) => idx === original.idx && attempt > 0 && outcome === 'valid') ??
+  original;
+
 /** Distinct answers that took part, as the run chose them. */
-function playersOf({ candidates }: RunDetail): Player[] {
+function playersOf(detail: RunDetail): Player[] {
+  const { candidates } = detail;
   const seen = new Set<string>();
   return candidates
     .filter(({ attempt, state, sameAs }) => attempt === 0 && state === 'generated' && sameAs === null)
-    .map((original) => {
-      const corrected = candidates.filter(({ idx, attempt }) => idx === original.idx && attempt > 0);
-      return { idx: original.idx, final: corrected.findLast(({ outcome }) => outcome === 'valid') ?? original };
-    })
+    .map((original) => ({ idx: original.idx, final: finalOf(detail, original) }))
     .filter(({ final: { outcome, digest } }) => {
       if ((outcome !== 'valid' && outcome !== 'invalid') || seen.has(digest ?? '')) return false;
       seen.add(digest ?? '');
@@ -72,30 +77,42 @@ function playedOf(legs: readonly StoredLeg[], players: readonly Player[]): Playe
 }
 
 /** First of the bracket; undefined when its matches do not lead to an end. */
-function winnerOf(input: TournamentInput, players: readonly Player[]): number | undefined {
+function winnerOf(input: TournamentInput): number | undefined {
   const step = tournamentStep(input);
-  const first = step.state === 'done' ? step.ranking.order[0] : undefined;
-  return first === undefined ? undefined : players[first]?.idx;
+  return step.state === 'done' ? step.ranking.order[0] : undefined;
+}
+
+/**
+ * Places that may have won: by the matches, under whichever method was meant (whether only the winner counted was a
+ * setting of that time); by what verifiers said where judges did not decide.
+ */
+function winnersOf({ run, candidates, legs }: RunDetail, players: readonly Player[]): (number | undefined)[] {
+  const entrants = players.flatMap(({ idx, final }) => {
+    const costUsd = candidates.filter((one) => one.idx === idx).reduce((sum, { costNano }) => sum + costNano, 0) / 1e9;
+    return final.aggregate === null ? [] : [entrantOf(final.aggregate, final.aggregate.combinedScoreModifier, costUsd)];
+  });
+  if (run.plan === null || entrants.length === 0) return [];
+  const { method: asked, judge } = run.plan;
+  const valid = entrants.filter((one) => one.valid).length;
+  const base = { entrants, seed: run.seed, ...(judge.kind === 'composite' && { floor: -10 }) };
+  const methods = [true, false].map((winnerOnly) => resolveMethod(asked, valid, winnerOnly).method);
+  const played = legs.length === 0 ? [] : playedOf(legs, players);
+  const judged = valid < 2 ? [] : methods.map((method) => winnerOf({ ...base, method, played }));
+  const found = judged.filter((winner) => winner !== undefined);
+  return found.length > 0 ? found : [rankByVerifiers({ ...base, method: 'round_robin' }).order[0]];
 }
 
 function wrongWinner(detail: RunDetail, players: readonly Player[]): string[] {
-  const { run, candidates, legs } = detail;
-  if (run.plan === null || legs.length === 0 || run.state !== 'done') return [];
-  const entrants = players.flatMap(({ idx, final }) => {
-    const calls = candidates.filter((one) => one.idx === idx);
-    const costUsd = calls.reduce((sum, { costNano }) => sum + costNano, 0) / 1e9;
-    return final.aggregate === null ? [] : [entrantOf(final.aggregate, final.aggregate.combinedScoreModifier, costUsd)];
-  });
-  const valid = entrants.filter((one) => one.valid).length;
-  const base = { entrants, played: playedOf(legs, players), seed: run.seed };
-  const floor = run.plan.judge.kind === 'composite' ? { floor: -10 } : {};
-  // Whether only the winner counted was a setting of that time.
-  const methods = [true, false].map(
-    (winnerOnly) => resolveMethod(run.plan?.method ?? 'auto', valid, winnerOnly).method,
+  const { run, candidates } = detail;
+  if (run.state !== 'done') return [];
+  const originals = candidates.filter(
+    ({ attempt, state, sameAs }) => attempt === 0 && state === 'generated' && sameAs === null,
   );
-  const winners = methods.map((method) => winnerOf({ ...base, method, ...floor }, players));
-  if (winners.includes(run.chosen ?? -1)) return [];
-  return [`the matches make answer ${winners[0] ?? 'none'} the first, recorded is ${run.chosen ?? 'none'}`];
+  const outcome = outcomeOf(originals.map((one) => finalOf(detail, one).outcome ?? 'inconclusive'));
+  if (outcome !== run.outcome) return [`its answers make the run ${outcome}, recorded is ${run.outcome}`];
+  const winners = outcome === 'valid' ? winnersOf(detail, players).map((at) => players[at ?? -1]?.idx ?? null) : [null];
+  if (winners.includes(run.chosen)) return [];
+  return [`its matches make answer ${winners[0] ?? 'none'} the first, recorded is ${run.chosen ?? 'none'}`];
 }
 
 export function replayRun(detail: RunDetail): Replay {

@@ -15,7 +15,7 @@ import { verificationBlockSchema, verificationLimits } from '@labmesh/wire/verif
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { keyOf, tenantOf } from './arena-caller.ts';
-import { readJson } from './arena-refused.ts';
+import { ArenaRefused, readJson } from './arena-refused.ts';
 
 export type SubmitRun = (offer: RunOffer, signal: AbortSignal) => AsyncIterable<ArenaEvent>;
 export type RunRouteParts = {
@@ -28,8 +28,11 @@ export type RunRouteParts = {
 type Ask = Pick<RunOffer, 'request' | 'answer' | 'block'>;
 
 const trajectorySchema = z.strictObject({
-  /** The last one is the assistant's: it is what is checked. */
-  messages: z.array(chatMessageSchema).min(1),
+  /** The last one is what is checked. */
+  messages: z
+    .array(chatMessageSchema)
+    .min(1)
+    .refine((messages) => messages.at(-1)?.role === 'assistant', "the last one has to be the assistant's"),
   model: z.string().min(1).max(256).default('unknown'),
   verification: verificationBlockSchema.prefault({}),
 });
@@ -66,6 +69,13 @@ function offerOf(c: Context, ask: Ask, now: number): RunOffer {
     block,
     deadlineMs: now + waitMs,
   };
+}
+
+/** An offer of the gateway. Its tenant is that of the header, which all else is read by. @throws ArenaRefused */
+async function readOffer(c: Context): Promise<RunOffer> {
+  const offer = await readJson(c, runOfferSchema, arenaLineBytesMost);
+  if (offer.tenant === tenantOf(c)) return offer;
+  throw new ArenaRefused('VALIDATION_FAILED', 'tenant: is not the one that asks', 'tenant');
 }
 
 /** One event a line; the caller going away ends the run. */
@@ -116,7 +126,7 @@ function verifyAnswer(result: ArenaResult, seen: readonly ArenaEvent[], latencyM
   const verified = report.status === 'valid';
   const shadowResults = seen.flatMap((event) =>
     event.event === 'outcome' && event.attempt === 0
-      ? [{ variation: event.index, temperature: temperatureOf(seen, event.index), score: event.score, latencyMs: null }]
+      ? [{ variation: event.index, ...callOf(seen, event.index), score: event.score }]
       : [],
   );
   return {
@@ -134,8 +144,12 @@ function verifyAnswer(result: ArenaResult, seen: readonly ArenaEvent[], latencyM
     },
   };
 }
-const temperatureOf = (seen: readonly ArenaEvent[], index: number) =>
-  seen.flatMap((one) => (one.event === 'candidate' && one.index === index ? [one.temperature] : [])).at(-1) ?? null;
+function callOf(seen: readonly ArenaEvent[], index: number) {
+  const last = seen.findLast((one) => one.event === 'candidate' && one.index === index);
+  return last?.event === 'candidate'
+    ? { temperature: last.temperature, latencyMs: last.latencyMs }
+    : { temperature: null, latencyMs: null };
+}
 
 const brokenOff = { code: 'internal_error' as const, message: 'the run broke off', field: null, retryAfterS: null };
 
@@ -149,7 +163,7 @@ function refusedRun(c: Context, last: ArenaEvent): Response {
 export function runRoutes(parts: RunRouteParts): Hono {
   const { submit, clock } = parts;
   const app = new Hono();
-  app.post('/v1/runs', async (c) => streamed(c, parts, await readJson(c, runOfferSchema, arenaLineBytesMost)));
+  app.post('/v1/runs', async (c) => streamed(c, parts, await readOffer(c)));
   app.post('/api/arena/trajectories', async (c) => {
     const { messages, model, verification: block } = await readJson(c, trajectorySchema, arenaLineBytesMost);
     const answer = messages.at(-1);

@@ -6,6 +6,7 @@ import type { ChatMessage } from '@labmesh/wire/openai';
 import type { TrajectoryLine, TrajectoryStatus } from '@labmesh/wire/verification/arena-views';
 import { readLegs, type StoredLeg } from '../rows/match-rows.ts';
 import { type StoredRun, storedRun } from '../rows/run-rows.ts';
+import { sql } from 'kysely';
 
 const who = system('arena-views');
 
@@ -17,18 +18,43 @@ export function statusOf({ state, outcome }: Pick<StoredRun, 'state' | 'outcome'
   return outcome === 'invalid' ? 'failed' : 'inconclusive';
 }
 
-function line(run: StoredRun, score: number | null): TrajectoryLine {
-  const reason = run.error?.message ?? (statusOf(run) === 'verified' ? undefined : run.report?.summary);
+type LineRun = Pick<StoredRun, 'id' | 'state' | 'outcome' | 'model' | 'mode' | 'createdAt' | 'certificateId'> & {
+  messageCount: number | null;
+  /** Of its error, or its report. */
+  reason: string | null;
+};
+
+function line(run: LineRun, score: number | null): TrajectoryLine {
+  const status = statusOf(run);
   return {
     id: run.id,
-    status: statusOf(run),
+    status,
     model: run.model,
     createdAt: new Date(run.createdAt).toISOString(),
     mode: run.mode,
     score,
     certificateId: run.certificateId,
-    messageCount: run.offer === null ? null : run.offer.request.messages.length,
-    ...(reason !== undefined && { failureReason: reason }),
+    messageCount: run.messageCount,
+    ...(status !== 'verified' && run.reason !== null && { failureReason: run.reason }),
+  };
+}
+
+const lineOf = (run: StoredRun): LineRun => ({
+  ...run,
+  messageCount: run.offer?.request.messages.length ?? null,
+  reason: run.error?.message ?? run.report?.summary ?? null,
+});
+
+/** Read inside the database: offers and reports hold megabytes, and a page has 200 of them. */
+function lineColumns({ engine }: Store) {
+  const isPostgres = engine === 'postgres';
+  return {
+    messageCount: isPostgres
+      ? sql<number | null>`json_array_length(offer::json -> 'request' -> 'messages')`
+      : sql<number | null>`json_array_length(offer, '$.request.messages')`,
+    reason: isPostgres
+      ? sql<string | null>`coalesce(error::json ->> 'message', report::json ->> 'summary')`
+      : sql<string | null>`coalesce(json_extract(error, '$.message'), json_extract(report, '$.summary'))`,
   };
 }
 
@@ -58,7 +84,15 @@ export async function listRuns(
       }
     }
     const { total } = await query.select((row) => row.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
-    const rows = await query.selectAll().orderBy('id', 'desc').limit(limit).offset(offset).execute();
+    const { messageCount, reason } = lineColumns(store);
+    const rows = await query
+      .select(['id', 'state', 'outcome', 'model', 'mode', 'chosen'])
+      .select(['created_at as createdAt', 'certificate_id as certificateId'])
+      .select([messageCount.as('messageCount'), reason.as('reason')])
+      .orderBy('id', 'desc')
+      .limit(limit)
+      .offset(offset)
+      .execute();
     const ids = rows.map(({ id }) => id);
     const scored =
       ids.length === 0
@@ -76,7 +110,8 @@ export async function listRuns(
         ? null
         : (JSON.parse(found) as { combinedScoreModifier: number }).combinedScoreModifier;
     };
-    return { trajectories: rows.map((row) => line(storedRun(row), scoreOf(row.id, row.chosen))), total: Number(total) };
+    const trajectories = rows.map((row) => line(row as LineRun, scoreOf(row.id, row.chosen)));
+    return { trajectories, total };
   });
 }
 
@@ -102,9 +137,14 @@ export async function readDetail(store: Store, tenant: string, id: string): Prom
 
 const textOf = (message: ChatMessage | null) => (typeof message?.content === 'string' ? message.content : null);
 
+function chosenScore({ run, candidates }: Pick<RunDetail, 'run' | 'candidates'>): number | null {
+  const own = candidates.findLast(({ idx, aggregate }) => idx === run.chosen && aggregate !== null);
+  return own?.aggregate?.combinedScoreModifier ?? null;
+}
+
 /** One run, whole, as JSON. */
 export const detailView = ({ run, candidates, legs }: RunDetail) => ({
-  ...line(run, null),
+  ...line(lineOf(run), chosenScore({ run, candidates })),
   state: run.state,
   outcome: run.outcome,
   chosen: run.chosen,
@@ -139,17 +179,24 @@ export async function tenantStats(store: Store, tenant: string) {
         .select((row) => row.fn.countAll<number>().as('n'))
         .where('tenant', '=', tenant)
         .executeTakeFirstOrThrow();
-      return Number(counted.n);
+      return counted.n;
     };
-    const total = runs.reduce((sum, one) => sum + Number(one.n), 0);
-    const valid = runs.filter((one) => one.outcome === 'valid').reduce((sum, one) => sum + Number(one.n), 0);
+    const { latency } = await db
+      .selectFrom('arena_runs')
+      .select(sql<number | null>`cast(avg(finished_at - created_at) as double precision)`.as('latency'))
+      .where('tenant', '=', tenant)
+      .where('state', '=', 'done')
+      .executeTakeFirstOrThrow();
+    const total = runs.reduce((sum, one) => sum + one.n, 0);
+    const valid = runs.filter((one) => one.outcome === 'valid').reduce((sum, one) => sum + one.n, 0);
     const checked = runs
       .filter((one) => one.outcome === 'valid' || one.outcome === 'invalid')
-      .reduce((sum, one) => sum + Number(one.n), 0);
+      .reduce((sum, one) => sum + one.n, 0);
     return {
       totalTrajectories: total,
       certificatesIssued: await countOf('arena_certificates'),
       verificationRate: checked === 0 ? null : valid / checked,
+      averageLatencyMs: latency === null ? null : Math.round(latency),
       dpoTripletsGenerated: await countOf('arena_triplets'),
     };
   });

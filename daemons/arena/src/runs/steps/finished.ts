@@ -86,8 +86,7 @@ function finishedCandidate(
 }
 
 /** Valid if any answer is; else whatever keeps most open: inconclusive, unchecked, invalid. */
-export function outcomeOf(live: LiveRun): Outcome {
-  const found = live.distinct.map((original) => live.final(original).outcome ?? 'inconclusive');
+export function outcomeOf(found: readonly Outcome[]): Outcome {
   const order = ['valid', 'inconclusive', 'unchecked', 'invalid'] as const;
   return order.find((outcome) => found.includes(outcome)) ?? 'inconclusive';
 }
@@ -109,7 +108,7 @@ function tournamentOf(live: LiveRun, judgement: Judgement | undefined): Finished
 
 export function finishedRun(live: LiveRun, judgement: Judgement | undefined, finishedAt: number): FinishedRun {
   const { row, offer, plan } = live;
-  const outcome = outcomeOf(live);
+  const outcome = outcomeOf(live.distinct.map((original) => live.final(original).outcome ?? 'inconclusive'));
   const first = judgement?.ranking.order[0];
   const winner = first === undefined ? undefined : judgement?.players[first];
   const places = standings(judgement);

@@ -65,7 +65,7 @@ function inputOf(live: LiveRun, players: readonly Player[], judge: Judge): Omit<
 }
 
 /** What decides where judges do not: the verifiers' scores, then cost, then place. */
-function rankByVerifiers(input: Omit<TournamentInput, 'played'>): Ranking {
+export function rankByVerifiers(input: Omit<TournamentInput, 'played'>): Ranking {
   const played: PlayedMatch[] = [];
   for (let round = 0; round < roundsMost; round++) {
     const step = tournamentStep({ ...input, method: 'round_robin', played });
