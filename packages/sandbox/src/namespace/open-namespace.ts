@@ -1,5 +1,5 @@
 /** Makes level L1 ready, or says what is missing. */
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '@labmesh/kit/log';
@@ -75,7 +75,8 @@ function sweepFolders(tempDir: string): void {
     if (pid === undefined || !isGone(Number(pid))) continue;
     try {
       const path = join(tempDir, name);
-      if (statSync(path).uid === process.getuid?.()) rmSync(path, { recursive: true, force: true });
+      // Not where a link leads: anybody may lay one here, and nobody but us a folder of ours.
+      if (lstatSync(path).uid === process.getuid?.()) rmSync(path, { recursive: true, force: true });
     } catch {}
   }
 }
