@@ -103,6 +103,7 @@ async function labdRestartsInOrder(lab: TunnelLab, site: SiteNode, address: stri
     const { handshakeAgeS } = (await lab.peer(site.name)) ?? {};
     return Date.now() / 1_000 - (handshakeAgeS ?? Number.NaN);
   };
+  await waitFor(async () => (await lab.peer(site.name))?.pq === 'active', lostHubMs);
   const before = await handshakeAt();
   const reading = lab.chat(address);
   await Bun.sleep(1_000);

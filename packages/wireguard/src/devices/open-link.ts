@@ -177,7 +177,7 @@ export function linkSteps(config: DeviceConfig, backend: LinkBackend, options: I
     { step: 'check', detail: `${name} is free or marked ${alias}; addresses and MTU are allowed`, run: check },
     {
       step: 'isolation',
-      detail: isolationPlan(config),
+      detail: isolationPlan(config, options),
       run: (opening) => isolate(opening, options),
     },
     { step: 'interface', detail: `${backend.describe(name)}, mark ${alias}, down, MTU ${mtu}`, run: takeInterface },

@@ -2,7 +2,7 @@
  * What keeps a peer to the proxy alone (spec tunnel.md I3-I5). `netns`: the interface is by itself in a network
  * namespace. `filter`: it is in the host's, behind a table of ours. `none`: written by the operator, warned about for ever.
  */
-import { KeptTable, removeKeptTable } from '../nftables/kept-table.ts';
+import { keptName, KeptTable, removeKeptTable } from '../nftables/kept-table.ts';
 import { TunnelTable } from '../nftables/tunnel-table.ts';
 import { tableName } from '../nftables/tunnel-rules.ts';
 import { type DeviceConfig, type IsolationKind, TunnelError } from '../tunnel-device.ts';
@@ -22,7 +22,7 @@ export interface Isolation extends Disposable {
   restore(): void;
   /** Puts back what guards the interface after our end alone, and says what that was. @throws NetlinkError */
   mend(): string | undefined;
-  /** What guards the interface stays after this is disposed, until the next one opens the same interface. */
+  /** What guards the interface stays after this is disposed, until the next one opens the same interface. @throws NetlinkError */
   keep(): void;
 }
 
@@ -36,9 +36,10 @@ export type IsolationOptions = {
 };
 
 /** One line for the plan. */
-export function isolationPlan({ isolation, name }: DeviceConfig): string {
+export function isolationPlan({ isolation, name }: DeviceConfig, { outlives = false }: IsolationOptions = {}): string {
   if (isolation === 'netns') return 'a network namespace without a name, held by this process';
-  if (isolation === 'filter') return `nf_tables table inet ${tableName(name)}, owned by this process`;
+  const kept = outlives ? `, and inet ${keptName(name)} for when it was killed` : '';
+  if (isolation === 'filter') return `nf_tables table inet ${tableName(name)}, owned by this process${kept}`;
   return 'none: peers reach every socket that listens beyond loopback';
 }
 
@@ -104,6 +105,7 @@ function openFilter(config: DeviceConfig, options: IsolationOptions): Isolation 
     },
     keep: () => {
       isKept = true;
+      if (kept?.intact() === false) kept.restore();
     },
     [Symbol.dispose]: () => {
       owned.dispose();

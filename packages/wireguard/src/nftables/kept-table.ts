@@ -10,7 +10,7 @@ import { NetlinkSocket } from '../netlink/netlink-socket.ts';
 import { deleteTable, readRules, readTable, replaceTable } from './table-requests.ts';
 import { type Guarded, keptRules, tableName } from './tunnel-rules.ts';
 
-const keptName = (interfaceName: string) => `${tableName(interfaceName)}-kept`;
+export const keptName = (interfaceName: string) => `${tableName(interfaceName)}-kept`;
 const signBytes = 4;
 
 export class KeptTable implements Disposable {
