@@ -1,3 +1,4 @@
+/** Ids stand in paths of requests: what is no id never gets there. */
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 

@@ -5,12 +5,15 @@ import { renderTable } from '../terminal/table.ts';
 
 type Candidate = Trajectory['candidates'][number];
 
+/** A sign for each verdict: a row holds those of all verifiers. */
 const marks = { passed: '+', failed: 'x', skipped: '-', error: '!' } as const;
 const verdictsOf = ({ verdicts }: Candidate) =>
   verdicts.map((one) => `${marks[one.status]}${one.pluginName}`).join(' ');
 
 function candidateRow(run: Trajectory, one: Candidate): (string | number)[] {
+  // Sampling is kept as it was planned, and an older run may know less of it.
   const { temperature, seed } = one.sampling as { temperature?: number | null; seed?: number | null };
+  // 2.1 is the first correction of answer 2; the star marks the one that was chosen.
   const place = one.attempt === 0 ? `${one.idx}` : `${one.idx}.${one.attempt}`;
   return [
     `${place}${one.idx === run.chosen ? ' *' : ''}`,
@@ -23,6 +26,7 @@ function candidateRow(run: Trajectory, one: Candidate): (string | number)[] {
   ];
 }
 
+/** Why answers are not valid: the first thing that is looked for in a run that went wrong. */
 function failures(run: Trajectory): string[] {
   return run.candidates.flatMap((one) =>
     one.verdicts
@@ -46,7 +50,7 @@ export function runText(run: Trajectory, columns: number | undefined): string {
     `certificate  ${run.certificateId ?? 'none'}`,
   ];
   if (report !== null && report.properties.length > 0) lines.push(`proven       ${report.properties.join(', ')}`);
-  if (report?.isolation != null) lines.push(`isolation    ${report.isolation}`);
+  if (report?.isolation !== null && report?.isolation !== undefined) lines.push(`isolation    ${report.isolation}`);
   const headings = ['ANSWER', 'TEMP', 'SEED', 'STATE', 'OUTCOME', 'SCORE', 'VERDICTS'];
   const table = renderTable(
     headings,
@@ -54,6 +58,7 @@ export function runText(run: Trajectory, columns: number | undefined): string {
     { columns },
   );
   const failed = failures(run);
+  // Each in the order in which the judge read them: that is where position bias shows.
   const legs = run.legs.map(
     ({ round, a, b, leg, scoreA, scoreB, judge }) =>
       `  round ${round}: ${leg === 'ab' ? `${a}, ${b}` : `${b}, ${a}`}  ${scoreA ?? 'void'} : ${scoreB ?? 'void'}  (${safeText(judge)})`,

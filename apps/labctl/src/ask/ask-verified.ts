@@ -23,6 +23,7 @@ export async function askVerified(api: Api, prompt: string, values: VerifyValues
   await using pool = new HttpPool();
   const { signal } = world.life;
   const { suite, variations, verifier } = values;
+  // Only what was said: the gateway and the key have defaults of their own.
   const verification = {
     ...(suite !== undefined && { suite }),
     ...(variations !== undefined && { variations }),
@@ -37,6 +38,7 @@ export async function askVerified(api: Api, prompt: string, values: VerifyValues
     if (line !== undefined) world.stderr(`${line}\n`);
   });
   const { report } = result;
+  // No certificate is no fault of the command: only some outcomes have one, and the last lines say so.
   if (values.cert !== undefined && report.certificate_id !== null)
     await saveCertificate(pool, api, report.certificate_id, values.cert, signal);
   if (values.json) world.stdout(`${JSON.stringify(result)}\n`);

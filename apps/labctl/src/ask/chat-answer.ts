@@ -53,6 +53,7 @@ export class ChatAnswer {
     if (typeof json === 'object' && json !== null && 'error' in json) throw errorOfAnswer(200, data);
     const chunk = chunkSchema.safeParse(json).data;
     if (chunk === undefined) throw new CommandError('the API sent an event that is no chat completion');
+    // The first event names the answer. Usage may come after the last choice, in an event without one.
     this.#id ||= chunk.id ?? '';
     this.#created ||= chunk.created ?? 0;
     this.#model = chunk.model ?? this.#model;

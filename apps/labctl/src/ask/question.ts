@@ -31,6 +31,7 @@ const interrupted = 130;
 
 /** The prompt in the words of a command; `-` is stdin. @throws CommandError without one */
 export async function promptOf(positionals: readonly string[], world: World, example: string): Promise<string> {
+  // A prompt without quotes comes as many words.
   const given = positionals.join(' ');
   const prompt = given === '-' ? (await world.readStdin()).trim() : given;
   if (prompt === '') throw new CommandError('the prompt is missing', { hint: example, exitCode: 2 });

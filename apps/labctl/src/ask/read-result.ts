@@ -13,7 +13,7 @@ import { CommandError } from '../command-error.ts';
 import { outcomeExits } from '../exit-codes.ts';
 import { safeText } from '../terminal/safe-text.ts';
 
-/** Exit codes of a run without a result. */
+/** Exit codes of a run without a result: the outcome's where an error stands for one, else as commands end. */
 const errorExits: Readonly<Record<string, number>> = {
   verification_bad_option: 2,
   verification_inconclusive: outcomeExits.inconclusive,
@@ -28,6 +28,7 @@ export async function readResult(answer: Answer, onEvent: (event: ArenaEvent) =>
   for await (const line of readLines(answer.body, 'arena.line_bytes', arenaLineBytesMost)) {
     const event = arenaEventSchema.safeParse(parseJson(line)).data;
     if (event === undefined)
+      // Skipped, it might be the one that says the answer is invalid.
       throw new CommandError('the arena sent an event that is not understood', {
         hint: 'gateway, arena and labctl must be of one version; labctl version tells',
       });

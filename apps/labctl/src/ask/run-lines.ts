@@ -3,10 +3,13 @@ import type { ArenaEvent, ArenaResult } from '@labmesh/wire/verification/arena-r
 import type { Paint } from '../terminal/paint.ts';
 import { safeText } from '../terminal/safe-text.ts';
 
+/** A line or two of a terminal. The record of the run, and --json, have the whole message. */
 const messageCharsMost = 200;
 const short = (text: string) => safeText(text.length > messageCharsMost ? `${text.slice(0, messageCharsMost)}…` : text);
+/** People count variations from 1; indices of the arena begin at 0. */
 const who = (index: number, attempt = 0) =>
   `variation ${index + 1}${attempt > 0 ? `, correction ${attempt}` : ''}`.padEnd(14);
+/** Tenths only where they say something: below ten seconds. */
 const seconds = (ms: number) => `${(ms / 1000).toFixed(ms < 9_950 ? 1 : 0)} s`;
 
 type Of<E extends ArenaEvent['event']> = Extract<ArenaEvent, { event: E }>;
@@ -15,6 +18,7 @@ function candidateLine(event: Of<'candidate'>): string | undefined {
   const { index, state, temperature, model, sameAs, chars, tokens, latencyMs, reason } = event;
   const how = temperature === null ? '' : `, temperature ${temperature}`;
   if (state === 'generating') return `${who(index)} asked of ${short(model)}${how}`;
+  // A place in the plan: nobody was asked yet.
   if (state === 'pending') return undefined;
   if (state !== 'generated') return `${who(index)} ${state}${reason === null ? '' : `: ${short(reason)}`}`;
   if (sameAs !== null) return `${who(index)} the same answer as variation ${sameAs + 1}`;
@@ -24,7 +28,9 @@ function candidateLine(event: Of<'candidate'>): string | undefined {
 
 function verdictLine({ index, attempt, verdict }: Of<'verdict'>, { green, red, yellow, dim }: Paint): string {
   const colour = { passed: green, failed: red, error: yellow, skipped: dim }[verdict.status];
+  // `SANDBOX_L1_…` as L1. Null for a check that ran no code.
   const level = verdict.level === null ? '' : dim(` ${verdict.level.replace('SANDBOX_', '').slice(0, 2)}`);
+  // What passed has nothing to mend: its message would only push the others off the screen.
   const message = verdict.status === 'passed' || verdict.message === '' ? '' : `: ${short(verdict.message)}`;
   return `${who(index, attempt)} ${short(verdict.pluginName)} ${colour(verdict.status)}${level}${message}`;
 }
@@ -70,6 +76,7 @@ export function reportLines({ report, usage }: ArenaResult, paint: Paint, savedA
   const id = report.certificate_id;
   if (id === null) return lines;
   const what = report.properties.length === 0 ? '' : ` (${short(report.properties.join(', '))})`;
+  // Whoever has an answer from here must be able to check it without trust in this program.
   const check =
     savedAs === undefined
       ? `to check it: labctl ask --verify --cert answer.labcert …, or GET /v1/certificates/${short(id)} into a file; then labctl cert verify FILE`

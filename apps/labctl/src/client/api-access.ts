@@ -6,6 +6,7 @@ import type { World } from '../command.ts';
 import { dataOption } from '../common-options.ts';
 import { originOfApi, runningState } from './running-gateway.ts';
 
+/** A key of the data folder is for the labmesh on it: an API that is named gets the key that is named with it, or none. */
 export const apiOptions = defineOptions({
   api: {
     type: 'string',
@@ -26,6 +27,7 @@ export const apiOptions = defineOptions({
   ...dataOption,
 });
 
+/** `url` is for error texts: as it was given, or as run.json has it. */
 export type Api = ReturnType<typeof originOfApi> & { url: string; key: string | undefined };
 
 /** @throws CommandError when nothing runs on the data folder and no API was named */

@@ -12,6 +12,7 @@ import { AnswerError, askApi, readText } from './http-answer.ts';
 /** As the arena refuses: `{error, message, code, field?}`. */
 const refusalSchema = z.object({ message: z.string(), code: z.string(), field: z.string().optional() });
 
+/** The same as of labd's answers, so that a script has one table to know. */
 const exitOf: Readonly<Record<number, number>> = {
   400: exitCodes.usage,
   403: exitCodes.denied,
@@ -28,8 +29,10 @@ function refused(status: number, text: string): Error {
   return new CommandError(message, { code, exitCode: exitOf[status] ?? exitCodes.failed });
 }
 
+/** One request. The tenant is not part of it: the gateway reads it off the key. */
 export type ArenaCall = { method: 'GET' | 'POST' | 'PUT' | 'DELETE'; path: string; json?: unknown };
 
+/** Opened by a command for its few questions. What the arena or the way to it refuses is thrown: answers are good ones. */
 export class ArenaClient implements AsyncDisposable {
   readonly #api: Api;
   readonly #world: World;

@@ -37,6 +37,10 @@ const options = defineOptions({
   ...questionOptions,
 });
 
+/**
+ * V23. One command for a plain answer and a verified one, so that a script changes a flag and no more. Flags that mean
+ * something with --verify alone are refused without it: dropped in silence, `--suite` would look as if it had held.
+ */
 export const ask = defineCommand({
   name: 'ask',
   summary:
@@ -58,6 +62,7 @@ export const ask = defineCommand({
     }
     const prompt = await promptOf(positionals, world, 'labctl ask --verify "write add"');
     const api = findApi(values, world);
+    // With --verify what happens goes to stderr: at a Ctrl-C stdout has no half line that a line end would close.
     return asking(api, values.json || values.verify === true, world, async () => {
       if (values.verify === true) return askVerified(api, prompt, values, world);
       await converse(api, prompt, values, world);

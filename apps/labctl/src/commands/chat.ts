@@ -3,6 +3,7 @@ import { asking, promptOf, questionOptions } from '../ask/question.ts';
 import { findApi } from '../client/api-access.ts';
 import { defineCommand } from '../command.ts';
 
+/** The shortest way to see a model answer. In a pipe thoughts are left out: what reads there wants the answer. */
 export const chat = defineCommand({
   name: 'chat',
   summary: 'Asks a model and shows its answer as it comes. The prompt - is read from stdin.',

@@ -6,6 +6,10 @@ import { defineCommand } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
 
+/**
+ * A key belongs to one tenant for good: what it is answered, and what is kept of that, is seen by keys of that tenant
+ * alone. What it may do is checked before the gateway is asked.
+ */
 export const keysCreate = defineCommand({
   name: 'keys create',
   summary: 'Makes an API key. It is shown this once, and kept as a hash only.',

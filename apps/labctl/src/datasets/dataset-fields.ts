@@ -1,6 +1,6 @@
 import type { Dataset } from '@labmesh/wire/verification/datasets';
 
-/** A version for a person, a line a field. */
+/** A version for a person, a line a field. Digest and log index are what others compare theirs with. */
 export const datasetFields = (one: Dataset): (readonly [string, unknown])[] => [
   ['Version', `${one.name}@${one.number}`],
   ['Id', one.id],

@@ -1,3 +1,4 @@
+/** Lists of the arena come a page at a time: how long a page is, and where the next one begins. */
 import { defineOptions } from '@labmesh/kit/options';
 import { datasetLimits } from '@labmesh/wire/verification/datasets';
 

@@ -37,6 +37,7 @@ export async function receiveExport(
     for await (const event of eventsOf(body)) {
       if (event.event === 'end') return event;
       folder.take(event);
+      // Rows that the format cannot hold are counted as expected too: the share may end below 100.
       const share = Math.floor((100 * folder.rows) / Math.max(1, folder.expected ?? 1));
       progress.step(`rows of the version: ${share} %`);
     }

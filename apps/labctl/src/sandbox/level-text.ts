@@ -16,6 +16,7 @@ export function levelText(reports: readonly LevelReport[], columns: number | und
     ready ? (uidIsolated ? 'yes' : 'no') : '-',
     ready ? cgroup : '-',
   ]);
+  // Versions of the tools inside: an answer may need a newer one than runs here.
   const notes = reports.map(({ level, ready, reason, tools }) => {
     const seen = Object.entries(tools).map(([name, version]) => `${name} ${version}`);
     return `${levelName(level)}  ${safeText(ready ? `runs ${seen.join(', ') || 'nothing'}` : (reason ?? 'not ready'))}\n`;

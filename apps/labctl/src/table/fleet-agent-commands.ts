@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** Versions of agents: labd rolls one out a few machines at a time, and takes it back. */
 export const fleetAgentCommands: readonly CommandEntry[] = [
   {
     name: 'agents update',

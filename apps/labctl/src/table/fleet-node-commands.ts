@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** Tokens with which nodes join. The nodes themselves are resources, as servers are: get, describe, delete. */
 export const fleetNodeCommands: readonly CommandEntry[] = [
   {
     name: 'node token create',

@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** Who one is to labd, and what one may do there. */
 export const fleetPeopleCommands: readonly CommandEntry[] = [
   {
     name: 'login',

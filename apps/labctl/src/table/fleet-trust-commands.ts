@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** What trust in labd rests on, and what brings it back when its machine is lost. */
 export const fleetTrustCommands: readonly CommandEntry[] = [
   {
     name: 'system status',

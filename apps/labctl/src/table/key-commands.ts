@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** Keys of the API. The gateway that runs on the data folder is asked for them, so `labctl up` must run. */
 export const keyCommands: readonly CommandEntry[] = [
   {
     name: 'keys create',

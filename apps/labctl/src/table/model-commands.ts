@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** What one machine needs, without a fleet: its gateway, the models behind it, and questions to them. */
 export const modelCommands: readonly CommandEntry[] = [
   {
     name: 'up',

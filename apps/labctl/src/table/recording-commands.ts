@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** Sessions, live and past, and what was recorded of them. */
 export const recordingCommands: readonly CommandEntry[] = [
   {
     name: 'play',

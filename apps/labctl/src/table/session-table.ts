@@ -2,6 +2,7 @@ import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 import { recordingCommands } from './recording-commands.ts';
 
+/** Work on servers by way of labd, which decides who may and keeps who did. */
 export const sessionCommands: readonly CommandEntry[] = [
   {
     name: 'exec',

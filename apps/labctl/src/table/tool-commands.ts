@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** labctl itself: its settings, its shell, its own health. */
 export const toolCommands: readonly CommandEntry[] = [
   {
     name: 'config list',

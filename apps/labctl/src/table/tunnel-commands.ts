@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** The tunnel between sites as labd and its hub see it, and the keys of its peers. */
 export const tunnelCommands: readonly CommandEntry[] = [
   {
     name: 'tunnel status',

@@ -3,6 +3,7 @@ import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
 import { dataOption, jsonOption } from '../common-options.ts';
 
+/** Flags of `labctl up`, each with its place in labmesh.toml (`file`). Those of the gateway are defined with it. */
 export const upOptions = defineOptions({
   ...jsonOption,
   ...dataOption,
@@ -91,4 +92,5 @@ export const upOptions = defineOptions({
   ...gatewayOptions,
 });
 
+/** After flags, environment, file and defaults were put together. */
 export type UpValues = OptionValues<typeof upOptions>;

@@ -38,6 +38,7 @@ export async function checkAnswer(
   { names, suite, runner, world }: CheckParts,
 ): Promise<CheckedAnswer> {
   const candidate = makeCandidate(input);
+  // Verdicts say what went wrong, a log beside them would say it twice. The tenant is nobody's: all ends with this process.
   const parts = { verifiers: everyVerifier, settings: verifyDefaults, runner, clock: world.clock, log: silentLogger };
   const options = { tenant: 'local', names, suite, signal: world.life.signal };
   const [aggregate] = await openVerification(parts).verify([candidate], options);

@@ -18,6 +18,7 @@ const meanings: Readonly<Record<Outcome, string>> = {
 
 const headings = ['VERIFIER', 'STATUS', 'LEVEL', 'TIME', 'MESSAGE'];
 
+/** A check that was skipped took no time, and a soft one decides nothing: both are seen at once. */
 const row = ({ pluginName, status, hard, level, durationMs, message, code }: Verdict) => [
   pluginName,
   hard ? status : `${status} (soft)`,

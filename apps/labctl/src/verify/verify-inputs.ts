@@ -35,6 +35,7 @@ async function readTools(path: string): Promise<readonly unknown[]> {
   throw usage(`--tools: ${path} is no list of tools`);
 }
 
+/** Cases beyond the limits are refused here as the arena refuses them. */
 async function readSuite(path: string): Promise<Suite> {
   const bytes = await readNamed(path, '--suite');
   try {
@@ -54,6 +55,7 @@ export async function readInputs(
   const text = path === '-' ? await world.readStdin() : new TextDecoder().decode(await readNamed(path, 'the answer'));
   const file = readAnswerFile(text);
   const metadata = language === undefined ? {} : { language };
+  // Flags win over what the file says: they are about this call.
   const candidate: CandidateInput = {
     ...file,
     metadata,

@@ -6,7 +6,7 @@ import { CommandError } from '../command-error.ts';
 import { withExecutor } from '../sandbox/with-executor.ts';
 import { safeText } from '../terminal/safe-text.ts';
 
-/** Refuses each job. */
+/** Refuses each job, in the words of an executor that lacks the level: verifiers know what that means for a verdict. */
 const noRunner: SandboxRunner = {
   levels: async () => [],
   run: async (job) => ({

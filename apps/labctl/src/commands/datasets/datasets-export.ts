@@ -48,10 +48,12 @@ export const datasetsExport = defineCommand({
     await using arena = new ArenaClient(findApi(values, world), world);
     const path = `/api/arena/datasets/${ref}/export?format=${values.format}`;
     const body = await arena.stream({ method: 'GET', path });
+    // Left before `finish`, by an error or a Ctrl-C, it takes away what it wrote.
     using folder = new ExportFolder(values.out, world.clock.wall());
     const end = await receiveExport(body, folder, world);
     const { folder: place, manifest } = folder.finish(end);
     if (values.json) return world.stdout(`${JSON.stringify({ folder: place, ...manifest })}\n`);
+    // Counts on stderr, the place alone on stdout: cd "$(labctl datasets export …)".
     for (const { name, rows } of manifest.files) world.stderr(`${name}: ${rows} rows\n`);
     for (const [code, count] of Object.entries(manifest.refused)) {
       world.stderr(`left out, the format cannot hold them: ${count} ${code}\n`);

@@ -27,12 +27,14 @@ export const datasetsList = defineCommand({
       one.test,
       one.createdAt,
       one.logIndex ?? '-',
+      // Enough to tell versions apart by eye; --json has all of it.
       one.sha256.slice(0, 12),
     ]);
     const headings = ['VERSION', 'STATE', 'PAIRS', 'TRAIN', 'TEST', 'CREATED', 'LOG', 'SHA256'];
     world.stdout(
       renderTable(headings, rows, { columns: world.columns }) || 'no versions; labctl datasets create makes one\n',
     );
+    // Not on stdout: a pipe gets rows and nothing else.
     world.stderr(moreText(found.nextCursor));
   },
 });

@@ -24,6 +24,7 @@ export const datasetsStats = defineCommand({
       ['Mean confidence', stats.meanConfidence === null ? null : Number(stats.meanConfidence.toFixed(3))],
       ['Newest', stats.newestAt],
       ['Versions', stats.datasets],
+      // Told before anyone makes a version for nothing; the export asks again.
       ['Export', stats.trainingAllowed ? 'allowed' : 'not allowed: the tenant is not in training.tenants'],
     ];
     world.stdout(renderFields(fields));

@@ -29,6 +29,7 @@ export const datasetsTriplets = defineCommand({
     const found = await arena.ask({ method: 'GET', path }, tripletPageSchema);
     if (values.json) return world.stdout(`${JSON.stringify(found)}\n`);
     const rows = found.triplets.map((one) => [
+      // Digests, whose first characters tell them apart by eye; --json has them whole.
       one.id.slice(0, 16),
       one.quality,
       one.source,

@@ -4,6 +4,10 @@ import { exitCodes } from '../../exit-codes.ts';
 import { levelText } from '../../sandbox/level-text.ts';
 import { withExecutor } from '../../sandbox/with-executor.ts';
 
+/**
+ * A level counts as ready when a program ran in it: a tool may be installed and the kernel refuse it all the same. Exit
+ * code 1 when none is ready, so that a script need not read the table.
+ */
 export const sandboxProbe = defineCommand({
   name: 'sandbox probe',
   summary:

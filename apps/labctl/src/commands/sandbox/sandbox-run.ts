@@ -35,6 +35,10 @@ function checked(job: SandboxJobInput): SandboxJobInput {
   throw new CommandError(`${issue.path.join('.')}: ${issue.message}`, { exitCode: exitCodes.usage });
 }
 
+/**
+ * The same executor and the same job as the arena's verifiers have: what is seen here is what they see. The job is checked
+ * before an executor is started for it, so that a mistyped limit costs no start.
+ */
 export const sandboxRun = defineCommand({
   name: 'sandbox run',
   summary:
@@ -92,6 +96,7 @@ export const sandboxRun = defineCommand({
       ...programJob(program, rest),
       minLevel: levelOf(values.level),
       stdin: values.stdin ? Buffer.from(await world.readStdin()).toString('base64') : '',
+      // One limit for both clocks: a program that sleeps ends when one that computes does.
       limits: { wallMs: values.timeout, cpuMs: values.timeout, memoryBytes: values.memory },
     });
     const { socket, level, json } = values;

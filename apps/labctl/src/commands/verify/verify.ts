@@ -43,6 +43,7 @@ export const verify = defineCommand({
   positionalsMax: 1,
   async run({ values, positionals: [path], world }) {
     const { names, needSandbox } = chosenVerifiers(values.verifier);
+    // Before an executor starts: a file that cannot be read is told at once.
     const { candidate, suite } = await readInputs(path, values, world);
     const { aggregate, blocks } = await withRunner({ socket: values.socket, wanted: needSandbox, world }, (runner) =>
       checkAnswer(candidate, { names, suite, runner, world }),

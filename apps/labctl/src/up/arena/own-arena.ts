@@ -39,6 +39,7 @@ export function prepareArena({ file, world, dataDir, log }: ComposeInput) {
         dataDir,
         address: { socketPath: arenaSocketPath(dataDir) },
         token: gateway.internalToken,
+        // Through the front door, as a client: queue, limits and books of the gateway hold for its calls as well.
         gatewayUrl: gateway.api.replace(/\/v1$/, ''),
         runner: executorClient({ socketPath }),
         store: ground.store,
