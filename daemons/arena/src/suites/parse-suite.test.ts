@@ -64,6 +64,12 @@ describe('a suite', () => {
     ['leading zeros', withCase({ args: [], expect: { $i: '007' } }), 'SUITE_INVALID', 'cases.0.expect'],
     ['a form deep inside', withCase({ args: [[{ a: { $x: 1 } }]], expect: 1 }), 'SUITE_INVALID', 'cases.0.args.0.0'],
     [
+      'a member that nothing would be left of',
+      withCase({ args: [], expect: JSON.parse('{"a":[{"__proto__":1}]}') }),
+      'SUITE_INVALID',
+      undefined,
+    ],
+    [
       'sets in sets without end',
       withCase({ args: [1], expect: setsDeep(5) }),
       'SUITE_INVALID',

@@ -1,4 +1,5 @@
 /** A suite as it is uploaded (verification V20): parsed once, here, and of one digest whatever order its keys had. */
+import { holdsProto } from '@labmesh/kit/parse-json';
 import { AttestRefused } from '@labmesh/attest/attest-refused';
 import { canonicalBytes, type Json } from '@labmesh/attest/json/canonical-json';
 import { parseJson } from '@labmesh/attest/json/parse-json';
@@ -34,6 +35,8 @@ function refuseArgs(suite: Suite): void {
 
 /** What a value is, checked: for a suite that was parsed as JSON elsewhere. @throws SuiteRefused SUITE_INVALID */
 export function asSuite(value: unknown): Suite {
+  // An empty result would hold for one that is not.
+  if (holdsProto(value)) throw invalid('a member cannot be called __proto__');
   const parsed = suiteSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

@@ -35,6 +35,12 @@ describe('which answers are verified', () => {
     expect(() => modeOf(keyWith(), '{}', 'audit', false)).toThrow('/v1/chat/completions');
   });
 
+  test('a block that would lose a member on its way is refused', () => {
+    for (const block of ['{"expected_schema":{"properties":{"__proto__":{"type":"string"}}}}', '{"__proto__":{}}']) {
+      expect(() => modeOf(keyWith(), block, 'audit')).toThrow('__proto__');
+    }
+  });
+
   test('any block gives a mode or names the field', () => {
     const known = fc.dictionary(
       fc.constantFrom('mode', 'variations', 'budget', 'verifiers', 'sample', 'x', '__proto__'),

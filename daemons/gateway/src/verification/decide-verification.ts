@@ -1,6 +1,6 @@
 /** Whether and how an answer is verified (gateway G-30): the request says, else its key, else its alias, else the gateway. */
 import type { ScannedBody } from '@labmesh/inference/relay/scan-body';
-import { parseJson } from '@labmesh/kit/parse-json';
+import { holdsProto, parseJson } from '@labmesh/kit/parse-json';
 import { ApiError } from '@labmesh/wire/errors';
 import {
   type VerificationBlock,
@@ -47,7 +47,10 @@ export function readBlock(identity: Identity, body: ScannedBody, verifiable: boo
   requireScope(identity, 'verify');
   const bad = (param: string, message: string) => new ApiError('verification_bad_option', { param, message });
   if (!verifiable) throw bad('verification', 'only answers of /v1/chat/completions can be verified');
-  const read = verificationBlockSchema.safeParse(parseJson(text));
+  const json = parseJson(text);
+  // With it a part of what is asked for would be gone, such as a rule of the schema for answers.
+  if (holdsProto(json)) throw bad('verification', "'verification': a member cannot be called __proto__");
+  const read = verificationBlockSchema.safeParse(json);
   if (read.success) return read.data;
   const issue = read.error.issues[0];
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
