@@ -1,6 +1,5 @@
 /** The rooms behind the doors once the core stands: routes and sockets. */
 import { makeApp } from './api/app.ts';
-import { FirstRefusals } from './api/call-record.ts';
 import { allHandlers } from './api/handlers/all-handlers.ts';
 import { IdempotentAnswers } from './api/idempotency.ts';
 import type { IdentifyParts } from './api/identify.ts';
@@ -10,6 +9,7 @@ import { makeNodeApp } from './api/nodes/node-app.ts';
 import { nodeWork } from './api/nodes/node-work.ts';
 import type { Core } from './core.ts';
 import type { House } from './doors.ts';
+import { FirstRefusals } from './limits/first-refusals.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
 import { upgrade } from './upgrades.ts';
 import type { World } from './settings/world.ts';

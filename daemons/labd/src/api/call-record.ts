@@ -3,6 +3,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
+import type { FirstRefusals } from '../limits/first-refusals.ts';
 import type { Caller } from '../login/caller.ts';
 import type { AuditNote } from './handler.ts';
 
@@ -10,27 +11,6 @@ import type { AuditNote } from './handler.ts';
 export type Acting = Pick<Caller, 'principal' | 'sourceIp' | 'requestId'>;
 
 export type CallRecordParts = { audit: AuditLog; clock: Clock; refusals: FirstRefusals };
-
-const keptMs = 60_000;
-const keptMax = 10_000;
-
-/** Calls above a limit are one row a minute and caller: a flood must not write the log full. */
-export class FirstRefusals {
-  readonly #clock: Clock;
-  readonly #at = new Map<string, number>();
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  isFirst(key: string): boolean {
-    const now = this.#clock.now();
-    const last = this.#at.get(key);
-    if (last !== undefined && now - last < keptMs) return false;
-    if (this.#at.size >= keptMax) this.#at.clear();
-    this.#at.set(key, now);
-    return true;
-  }
-}
 
 const deniedCodes = new Set<FleetError['code']>(['NOT_FOUND', 'WRONG_LISTENER']);
 const isDenial = ({ status, code }: FleetError) => status === 401 || status === 403 || deniedCodes.has(code);

@@ -137,6 +137,19 @@ export class LoginSessions {
     return this.#one((db, now) => liveRows(db, now).where('login.id', '=', id).where('login.prefix', '!=', 'ticket'));
   }
 
+  /** Groups that the newest of a user's logins told, as long as it stands; none when nobody is logged in. */
+  async groupsOf(userId: string): Promise<readonly string[]> {
+    const newest = await this.#one((db, now) =>
+      liveRows(db, now)
+        .where('login.user_id', '=', userId)
+        .where('login.prefix', '!=', 'ticket')
+        .orderBy('login.created_at', 'desc')
+        .orderBy('login.id', 'desc')
+        .limit(1),
+    );
+    return newest?.groups ?? [];
+  }
+
   /** Ends one login. Its bearers fail at once; open channels are cut by RevokedLogins. @throws FleetError NOT_FOUND. */
   async revoke(caller: Caller, id: string): Promise<void> {
     const done = await this.#store.write(caller.principal, (tx) =>

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import type { RawChannel } from '@labmesh/link/raw-channel';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { openSchema } from '@labmesh/wire/frame/open';
 import type { Caller } from '../login/caller.ts';
 import type { SessionServiceParts } from './session-parts.ts';
@@ -17,6 +18,7 @@ const callerOf = (id: string): Caller => ({
 test('AU-4 one identity cannot fill the audit queue with OPENs; others go on', async () => {
   const gate = Promise.withResolvers<undefined>();
   const rows: unknown[] = [];
+  const noted: unknown[] = [];
   const parts = {
     clock: new FakeClock(),
     log: silentLogger,
@@ -24,7 +26,10 @@ test('AU-4 one identity cannot fill the audit queue with OPENs; others go on', a
     policies: { onChange: () => () => undefined, mayAny: () => true },
     // Nothing is found, but slowly.
     view: { find: () => gate.promise },
-    audit: { append: async (entry: unknown) => ({ seq: rows.push(entry) }) },
+    audit: {
+      append: async (entry: unknown) => ({ seq: rows.push(entry) }),
+      note: (entry: unknown) => noted.push(entry),
+    },
   };
   await using sessions = new SessionService(parts as unknown as SessionServiceParts);
   const closed: string[] = [];
@@ -41,6 +46,10 @@ test('AU-4 one identity cannot fill the audit queue with OPENs; others go on', a
   ask('bob');
   expect(closed.length).toBe(5_000 - 1_024);
   expect(new Set(closed)).toEqual(new Set(['ann limit']));
+  // That it was too many is a row, once.
+  expect(noted).toMatchObject([
+    { action: 'logs.open', resource: 'server/web-1', result: 'error', code: 'RATE_LIMITED' },
+  ]);
   gate.resolve(undefined);
   await Bun.sleep(20);
   expect(rows).toHaveLength(1_025);
@@ -70,4 +79,31 @@ test('LD-4 a proof that has run out opens nothing, and that is a row', async () 
     ['denied: this login has expired: labctl login'],
     ['denied'],
   ]);
+});
+
+test('AU-4 a deny list that is too old opens nothing, and that is a row, once a minute', async () => {
+  const rows: { code?: string }[] = [];
+  const clock = new FakeClock();
+  const stale = () => {
+    throw new FleetError('REVOCATION_STALE');
+  };
+  const parts = {
+    clock,
+    log: silentLogger,
+    denyList: { assertFresh: stale, onChange: () => () => undefined },
+    policies: { onChange: () => () => undefined },
+    audit: { note: (entry: { code?: string }) => rows.push(entry) },
+  };
+  await using sessions = new SessionService(parts as unknown as SessionServiceParts);
+  const raw = { close: () => undefined } as unknown as RawChannel;
+  const ask = async () => {
+    sessions.first(callerOf('ann'), raw, { type: 'open', open });
+    await Bun.sleep(2);
+  };
+  await ask();
+  await ask();
+  expect(rows.map(({ code }) => code)).toEqual(['REVOCATION_STALE']);
+  await clock.advance(61_000);
+  await ask();
+  expect(rows).toHaveLength(2);
 });

@@ -25,17 +25,17 @@ export type PeopleHandlerParts = {
   clock: Clock;
   policies: Policies;
   view: FleetView;
-  people: Pick<LoginServices, 'users' | 'access'>;
+  people: Pick<LoginServices, 'users' | 'access' | 'logins'>;
 };
 
 type CanI = Parameters<HandlersOf<'can-i'>['can-i']>[0];
 
-/** Somebody else's rights: their bindings as they stand, without groups, which only a login tells. */
-async function subjectOf(call: CanI, { store, clock }: PeopleHandlerParts): Promise<Subject> {
+/** Somebody else's rights: their bindings as they stand, and the groups that their newest login told. */
+async function subjectOf(call: CanI, { store, clock, people }: PeopleHandlerParts): Promise<Subject> {
   const { as } = call.body;
   if (as === undefined) return call.subject;
   const { id, name } = await getUser(call.caller, store, as, clock.wall());
-  return { principal: { kind: 'user', id, name } };
+  return { principal: { kind: 'user', id, name }, groups: await people.logins.groupsOf(id) };
 }
 
 async function canI(call: CanI, core: PeopleHandlerParts) {
