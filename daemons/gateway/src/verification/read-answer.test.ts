@@ -45,6 +45,10 @@ describe('what a client got', () => {
   });
 
   test.each([
+    ['a call in the old form', [delta({ content: 'a', function_call: { name: 'f', arguments: '{}' } }), stop]],
+    ['a refusal beside the text', [delta({ content: 'a' }), delta({ refusal: 'no' }), stop]],
+    ['an event over two lines', [`data: {"choices":[{"index":0,"delta":\ndata: {"content":"b"}}]}\n\n`, stop]],
+    ['a line that ends in CR alone', [`: x\r${delta({ content: 'b' })}`, delta({ content: 'a' }), stop]],
     ['a stream that broke off', [delta({ content: 'a' })]],
     ['several choices', [delta({ content: 'a' }), delta({ content: 'b' }, 'stop', 1), stop]],
     ['a call out of its place', [delta({ tool_calls: [{ index: 5, function: { name: 'f' } }] }), stop]],

@@ -29,6 +29,9 @@ function readWhole(text: string): ChatMessage | undefined {
   return second === undefined ? messageOf(fieldsOf(choice)['message']) : undefined;
 }
 
+/** Members of a delta that clients act on or show. */
+const unread = ['function_call', 'refusal', 'audio'] as const;
+
 /**
  * The text, the calls and the end of a stream so far. Events are looked at field by field and the message they make is
  * checked once: a schema for each of them would cost more than all the rest of the relay.
@@ -37,13 +40,21 @@ class StreamAnswer {
   #content = '';
   #calls: { id: string; name: string; arguments: string }[] = [];
   #finished = false;
-  #several = false;
+  #strange = false;
 
+  /**
+   * What a client may have read and this does not look at makes it no answer: the certificate would be for less than
+   * what went out.
+   */
   add(data: string): void {
-    for (const one of listOf(fieldsOf(parseJson(data))['choices'])) {
+    if (/^\s*(?:\[DONE\]\s*)?$/.test(data)) return;
+    const event = parseJson(data);
+    if (event === undefined) this.#strange = true;
+    for (const one of listOf(fieldsOf(event)['choices'])) {
       const choice = fieldsOf(one);
       const delta = fieldsOf(choice['delta']);
-      if (choice['index'] !== 0 && choice['index'] !== undefined) this.#several = true;
+      if (choice['index'] !== 0 && choice['index'] !== undefined) this.#strange = true;
+      if (unread.some((name) => Boolean(delta[name]))) this.#strange = true;
       this.#content += textOf(delta['content']);
       for (const call of listOf(delta['tool_calls'])) this.#addCall(fieldsOf(call));
       if (typeof choice['finish_reason'] === 'string') this.#finished = true;
@@ -54,7 +65,7 @@ class StreamAnswer {
   #addCall(piece: Fields): void {
     const at = piece['index'] ?? Math.max(0, this.#calls.length - 1);
     if (typeof at !== 'number' || !Number.isInteger(at) || at < 0 || at > this.#calls.length || at >= toolCallsMost)
-      return void (this.#several = true);
+      return void (this.#strange = true);
     const call = (this.#calls[at] ??= { id: '', name: '', arguments: '' });
     const made = fieldsOf(piece['function']);
     call.id ||= textOf(piece['id']);
@@ -64,7 +75,7 @@ class StreamAnswer {
 
   /** Undefined when it broke off, or is no single answer. */
   message(): ChatMessage | undefined {
-    if (!this.#finished || this.#several) return undefined;
+    if (!this.#finished || this.#strange) return undefined;
     const calls = this.#calls.map(({ id, name, arguments: given }) => ({
       id,
       type: 'function',
@@ -75,6 +86,8 @@ class StreamAnswer {
 }
 
 function readStream(text: string): ChatMessage | undefined {
+  // A line may end in CR alone, too: some clients would read other lines than this.
+  if (/\r(?!\n)/.test(text)) return undefined;
   const answer = new StreamAnswer();
   for (let from = 0; from < text.length;) {
     const found = text.indexOf('\n', from);
