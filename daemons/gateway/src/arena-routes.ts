@@ -8,7 +8,7 @@ import { ApiError } from '@labmesh/wire/errors';
 import { type Access, authenticate, keyIdOf, requireScope, tenantOf } from './access/authenticate.ts';
 import type { ArenaRequest } from './arena/arena-client.ts';
 import { relayArena } from './arena/relay-arena.ts';
-import { runRequest, type RunRequestParts } from './verification/run-request.ts';
+import { runRequest, type RunRequestParts } from './arena/run-request.ts';
 import type { Verification } from './verification/verification.ts';
 
 export type ArenaRouteParts = RunRequestParts & {

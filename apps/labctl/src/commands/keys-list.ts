@@ -5,6 +5,7 @@ import { dataOption, jsonOption } from '../common-options.ts';
 import { ago } from '../terminal/span.ts';
 import { renderTable } from '../terminal/table.ts';
 
+/** Revoked keys stay in the list: what was used with them is on the books. */
 export const keysList = defineCommand({
   name: 'keys list',
   summary: 'Lists the API keys by id, with what was used with them.',

@@ -5,6 +5,7 @@ import { defineCommand } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
 
+/** The key itself is taken as well: whoever found one in a log has no id of it. Only its id is sent. */
 export const keysRevoke = defineCommand({
   name: 'keys revoke',
   summary: 'Ends an API key at once. Takes its id, as labctl keys list shows it, or the key itself.',

@@ -4,6 +4,7 @@ import { defineCommand } from '../command.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
 import { renderTable } from '../terminal/table.ts';
 
+/** Models that nothing serves now are listed too: a client asks for them by name and wants to know why it fails. */
 export const models = defineCommand({
   name: 'models',
   summary: 'Lists the models behind the API, with the endpoints that can serve them now.',

@@ -11,7 +11,7 @@ import { wantedParts } from '../up/parts.ts';
 import { announce } from '../up/ready/announce.ts';
 import { readyFacts, readyLine } from '../up/ready/ready-facts.ts';
 import { readyScreen } from '../up/ready/ready-screen.ts';
-import { readUpFile } from '../read-up-file.ts';
+import { readUpFile } from '../up/read-up-file.ts';
 import { upOptions, type UpValues } from '../up/up-options.ts';
 
 /**

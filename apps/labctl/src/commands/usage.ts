@@ -4,6 +4,7 @@ import { defineCommand } from '../command.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
 import { renderTable } from '../terminal/table.ts';
 
+/** Since the data folder was made: the gateway keeps its books there, and a restart begins none anew. */
 export const usage = defineCommand({
   name: 'usage',
   summary: 'Shows requests, errors and tokens by API key or by model, since the data folder was made.',
@@ -20,8 +21,10 @@ export const usage = defineCommand({
     const found = await gateway.ask('GET', `/usage?by=${values.by}`, usageListSchema);
     if (values.json) return world.stdout(`${JSON.stringify(found)}\n`);
     const keys = values.by === 'key' ? (await gateway.ask('GET', '/keys', keyListSchema)).keys : [];
+    // A key that was revoked keeps its name in the list; one that is not in it is shown by id.
     const names = new Map(keys.map((key) => [key.id, `${key.id} ${key.name}`]));
     const rows = found.usage
+      // What costs most is what is looked for.
       .toSorted((a, b) => b.promptTokens + b.completionTokens - a.promptTokens - a.completionTokens)
       .map((row) => [
         names.get(row.id) ?? row.id,

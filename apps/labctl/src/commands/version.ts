@@ -5,6 +5,7 @@ import { productVersion } from '../product-version.ts';
 import { isSingleFile } from '../self-command.ts';
 import { safeText } from '../terminal/safe-text.ts';
 
+/** What this program is needs no labd: a labd that is away is a line on stderr, and the exit code stays 0. */
 export const version = defineCommand({
   name: 'version',
   summary:
@@ -23,6 +24,7 @@ export const version = defineCommand({
       platform: `${process.platform}-${process.arch}`,
       build: isSingleFile ? 'single file' : 'source',
     };
+    // At once: labd may take its time to answer, or not to.
     if (!values.json) world.stdout(`labmesh ${facts.version} (Bun ${facts.bun}, ${facts.platform}, ${facts.build})\n`);
     const labd = values.client ? undefined : await askConfigured(world, (client) => client.call('get-version'));
     if (labd !== undefined && 'problem' in labd) world.stderr(`labd: ${safeText(labd.problem.message)}\n`);

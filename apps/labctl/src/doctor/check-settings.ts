@@ -2,7 +2,7 @@ import { readAliases } from '@labmesh/gateway/aliases';
 import { readEndpoints } from '@labmesh/inference/registry/endpoint-config';
 import { OptionsError, parseOptions } from '@labmesh/kit/options';
 import type { Environment } from '../command.ts';
-import { readUpFile } from '../read-up-file.ts';
+import { readUpFile } from '../up/read-up-file.ts';
 import { upOptions } from '../up/up-options.ts';
 import { failing, okay, type Finding } from './finding.ts';
 

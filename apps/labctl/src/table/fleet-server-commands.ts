@@ -1,6 +1,7 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 
+/** Things that labd keeps. Most verbs take any type of them, as TYPE or TYPE/NAME, so a new type needs no new verb. */
 export const fleetServerCommands: readonly CommandEntry[] = [
   {
     name: 'get',

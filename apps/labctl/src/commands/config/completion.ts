@@ -8,6 +8,7 @@ const shells = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof shells)[number];
 const isShell = (text: string | undefined): text is Shell => shells.some((shell) => shell === text);
 
+/** Made of the table of commands at hand, so that a script of this version never offers what this version has not. */
 export const completion = defineCommand({
   name: 'completion',
   summary: 'Prints what a shell needs to complete commands, flags and types.',

@@ -49,6 +49,7 @@ const options = defineOptions({
 
 type Values = OptionValues<typeof options>;
 
+/** What was asked, whether of one server or of many: only then is it planned for a terminal or a pipe. */
 const wishOf = (values: Values, rest: readonly string[] | undefined): ExecWish => ({
   argv: rest,
   shell: values.shell,
@@ -63,6 +64,7 @@ const wishOf = (values: Values, rest: readonly string[] | undefined): ExecWish =
   noRecord: values.noRecord,
 });
 
+/** A form of output is for many, even where only one is named: a script gets the same lines from one as from ten. */
 const isMany = ({ selector, file, all, output, json, fold }: Values & { json: boolean }) =>
   selector !== undefined || file !== undefined || all || output !== undefined || json || fold;
 
@@ -83,6 +85,7 @@ export const exec = defineFleetCommand({
   takesRest: true,
   async run(call) {
     const { values, positionals, rest } = call;
+    // Both would be a command, and none could be the other's arguments.
     if (rest !== undefined && values.shell !== undefined) {
       throw new CommandError('give --shell or a command behind --, not both', { exitCode: exitCodes.usage });
     }
@@ -125,6 +128,7 @@ async function runOnOne(call: ExecCall, name: string): Promise<number> {
   return beginSession(session, { open, target, sendsInput, tty: open.tty !== null });
 }
 
+/** Loaded when it is needed: most calls are for one server. */
 async function runOnMany(call: ExecCall, refs: ReturnType<typeof parseRefs>): Promise<number> {
   const { values, rest, world, labd, note, confirm } = call;
   const { runMany } = await import('../../session/fan/run-many.ts');

@@ -2,6 +2,7 @@ import { defineFleetCommand } from '../../fleet-command.ts';
 import { formatRef } from '../../grammar/resource-ref.ts';
 import { sessionRefs } from '../../session/session-ref.ts';
 
+/** One request a session: those that are ended are told, also when a later one cannot be. */
 export const kill = defineFleetCommand({
   name: 'kill',
   summary: 'Ends sessions: their commands are hung up, then killed.',

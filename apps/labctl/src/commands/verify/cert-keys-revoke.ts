@@ -5,7 +5,7 @@ import { dataOption, jsonOption } from '../../common-options.ts';
 import { parseInstant } from '../../grammar/instant.ts';
 import { confirm } from '../../output/confirm.ts';
 import { issuerFolder } from '../../verify/attest-files.ts';
-import { publishRevocation, withKeys } from '../../verify/issuer.ts';
+import { openIssuerLog, publishRevocation, withKeys } from '../../verify/issuer.ts';
 import { readId, readReason, reasonOption, revoker, yesOption } from '../../verify/revoke-options.ts';
 
 /**
@@ -45,9 +45,11 @@ export const certKeysRevoke = defineCommand({
       yes: values.yes,
     });
     const ring = await withKeys(folder, now, async (before) => {
+      using open = await openIssuerLog(folder, before);
       const ended = await endKey(before, keyid, now);
       await writeKeyRing(folder, ended);
-      await publishRevocation(folder, ended, { keyid, reason, time: since, by: revoker(world.env) }, now);
+      const one = { keyid, reason, time: since, by: revoker(world.env) };
+      await publishRevocation({ folder, ring: ended, open }, one, now);
       return ended;
     });
     // One that had ended long ago is followed by nobody: it had its successor.

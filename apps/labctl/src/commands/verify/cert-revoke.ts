@@ -1,45 +1,93 @@
-import { defineCommand } from '../../command.ts';
-import { dataOption, jsonOption } from '../../common-options.ts';
+import { defineOptions } from '@labmesh/kit/options';
+import { z } from 'zod';
+import { apiOptions, findApi } from '../../client/api-access.ts';
+import { ArenaClient } from '../../client/arena-client.ts';
+import { defineCommand, type World } from '../../command.ts';
+import { CommandError } from '../../command-error.ts';
+import { jsonOption } from '../../common-options.ts';
+import { exitCodes } from '../../exit-codes.ts';
 import { confirm } from '../../output/confirm.ts';
 import { issuerFolder } from '../../verify/attest-files.ts';
-import { publishRevocation, withKeys } from '../../verify/issuer.ts';
+import { openIssuerLog, publishRevocation, withKeys } from '../../verify/issuer.ts';
 import { readId, readReason, reasonOption, revoker, yesOption } from '../../verify/revoke-options.ts';
+
+type Asked = { id: string; reason: ReturnType<typeof readReason>; verifier: boolean };
+type Place = Parameters<typeof findApi>[0];
+
+/** Through the gateway: the arena revokes what the key's tenant has. @throws CommandError, exit 5 for another's */
+async function askArena({ id, reason }: Asked, place: Place, world: World): Promise<void> {
+  await using arena = new ArenaClient(findApi(place, world), world);
+  const path = `/api/arena/certificates/${encodeURIComponent(id)}/revoke`;
+  await arena.ask({ method: 'POST', path, json: { reason } }, z.object({ certificateId: z.string() }));
+}
+
+async function revokeHere({ id, reason, verifier }: Asked, folder: string, world: World): Promise<void> {
+  const now = world.clock.wall();
+  const target = verifier ? { verifier_digest: id } : { certificate_id: id };
+  const one = { ...target, reason, time: new Date(now).toISOString(), by: revoker(world.env) };
+  await withKeys(folder, now, async (ring) => {
+    using open = await openIssuerLog(folder, ring);
+    await publishRevocation({ folder, ring, open }, one, now);
+  });
+}
+
+/** Here, or by the arena that has the log: nothing is changed before it is known who may. */
+async function revoke(asked: Asked, place: Place, world: World): Promise<void> {
+  if (place.api !== undefined) return await askArena(asked, place, world);
+  try {
+    await revokeHere(asked, issuerFolder(place.data, world.env), world);
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.code !== 'LOG_LOCKED') throw error;
+    const locked = (hint: string) =>
+      new CommandError(error.message, { code: 'LOG_LOCKED', hint, exitCode: exitCodes.conflict, cause: error });
+    // What a verifier's digest revokes is of all tenants, so no tenant's key may ask for it.
+    if (asked.verifier) throw locked('stop labctl up or lab-arena, then run this again');
+    try {
+      findApi(place, world);
+    } catch {
+      throw locked(`ask its gateway: labctl cert revoke ${asked.id} --reason ${asked.reason} --api URL --key KEY`);
+    }
+    await askArena(asked, place, world);
+  }
+}
 
 /** CT7. By its id a certificate need not be here; by a verifier's digest nobody needs to know which ones it signed. */
 export const certRevoke = defineCommand({
   name: 'cert revoke',
   summary:
     'Revokes a certificate of this issuer by its id, or, with --verifier, every certificate that names the digest of a ' +
-    'verifier that had a fault. The list is signed, and the log has an entry of it.',
-  usage: 'labctl cert revoke ID --reason WORD [--verifier] [--yes] [--data DIR] [--json]',
+    'verifier that had a fault. The list is signed, and the log has an entry of it. While an arena has the log, or with ' +
+    '--api, the arena is asked to do it, with an API key of the tenant.',
+  usage: 'labctl cert revoke ID --reason WORD [--verifier] [--yes] [--data DIR | --api URL --key KEY] [--json]',
   examples: [
     'labctl cert revoke cert-7f2 --reason cheat_found',
     'labctl cert revoke 5b1e… --verifier --reason verifier_bug',
   ],
-  options: {
+  options: defineOptions({
     ...reasonOption,
     verifier: { type: 'boolean', flag: 'verifier', default: false, help: 'ID is the digest of a verifier' },
     ...yesOption,
-    ...dataOption,
+    ...apiOptions,
     ...jsonOption,
-  },
+  }),
   positionalsMax: 1,
   async run({ values, positionals, world }) {
+    const { verifier, api } = values;
     // The id goes into a public log: a line of plain characters, whatever was typed.
-    const [pattern, what] = values.verifier
+    const [pattern, what] = verifier
       ? [/^[0-9a-f]{64}$/, 'the digest of a verifier']
       : [/^[\x21-\x7e]{1,200}$/, 'the id of a certificate'];
     const id = readId(positionals[0], pattern, what, 'labctl cert show FILE tells it');
     const reason = readReason(values.reason);
-    const folder = issuerFolder(values.data, world.env);
-    const now = world.clock.wall();
-    const action = values.verifier ? `revoke every certificate of verifier ${id}` : `revoke certificate ${id}`;
+    if (verifier && api !== undefined) {
+      throw new CommandError('--verifier and --api exclude each other: it is the issuer who says that', {
+        exitCode: exitCodes.usage,
+      });
+    }
+    const action = verifier ? `revoke every certificate of verifier ${id}` : `revoke certificate ${id}`;
     await confirm(world, { action, name: id.slice(0, 12), yes: values.yes });
-    const time = new Date(now).toISOString();
-    const target = values.verifier ? { verifier_digest: id } : { certificate_id: id };
-    await withKeys(folder, now, (ring) =>
-      publishRevocation(folder, ring, { ...target, reason, time, by: revoker(world.env) }, now),
-    );
+    await revoke({ id, reason, verifier }, values, world);
+    const time = new Date(world.clock.wall()).toISOString();
     world.stdout(values.json ? `${JSON.stringify({ id, reason, time })}\n` : `revoked: ${id}\n`);
   },
 });

@@ -6,10 +6,10 @@ import { readConfigFile } from '@labmesh/kit/config-file';
 import { sandboxTables } from '@labmesh/executor/sandbox-settings';
 import { parseOptions } from '@labmesh/kit/options';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
-import type { Environment } from './command.ts';
-import { dataFolderPath } from './data-folder.ts';
-import { fleetTables } from './up/fleet/fleet-settings.ts';
-import { upOptions } from './up/up-options.ts';
+import type { Environment } from '../command.ts';
+import { dataFolderPath } from '../data-folder.ts';
+import { fleetTables } from './fleet/fleet-settings.ts';
+import { upOptions } from './up-options.ts';
 
 /** Tables that other parts read by schemas of their own. */
 const tablesElsewhere = [

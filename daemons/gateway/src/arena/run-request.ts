@@ -4,11 +4,11 @@ import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { type Identity, keyIdOf, mayUseSlugs, requireScope, tenantOf } from '../access/authenticate.ts';
-import type { ArenaRequest } from '../arena/arena-client.ts';
-import { type OfferHead, offerBytes } from '../arena/offer-bytes.ts';
+import type { ArenaRequest } from './arena-client.ts';
+import { type OfferHead, offerBytes } from './offer-bytes.ts';
 import type { ModelResolver } from '../resolve.ts';
-import { plainBlock, readBlock } from './decide-verification.ts';
-import { readChatRequest } from './read-chat-request.ts';
+import { plainBlock, readBlock } from '../verification/decide-verification.ts';
+import { readChatRequest } from '../verification/read-chat-request.ts';
 
 export type RunRequestParts = {
   resolver: ModelResolver;
