@@ -8,6 +8,7 @@
  */
 import type { Metrics } from '@labmesh/kit/metrics';
 import { composeHub, type Hub } from './compose/compose-hub.ts';
+import { composeRecordings, type Recordings } from './compose/compose-recordings.ts';
 import { composeRelay, type Relay } from './compose/compose-relay.ts';
 import { composeTrust, type Trust } from './compose/compose-trust.ts';
 import { composeNodes, type NodePlane } from './compose/compose-nodes.ts';
@@ -19,9 +20,6 @@ import { RateLimiter } from './limits/rate-limiter.ts';
 import { type LoginServices, loginServices } from './login/login-services.ts';
 import type { TlsIdentity } from './own-certificate.ts';
 import { AgentUpdates } from './reconcile/agent-updates.ts';
-import { RecordingArchive } from './recordings/archive/recording-archive.ts';
-import { S3Bucket } from './recordings/archive/s3-bucket.ts';
-import { openRecorder, type Recorder } from './recordings/recorder.ts';
 import type { World } from './settings/world.ts';
 
 export type CoreParts = {
@@ -41,56 +39,15 @@ export type Core = AsyncDisposable &
   Trust &
   Hub &
   Relay &
-  NodePlane & {
+  NodePlane &
+  Recordings & {
     store: World['store'];
     clock: World['clock'];
     events: EventLog;
     limiter: RateLimiter;
-    recorder: Recorder;
-    /** Undefined: recordings stay in their folder. */
-    archive: RecordingArchive | undefined;
     updates: AgentUpdates;
     people: LoginServices & EnrolServices;
   };
-
-function recorderOf(
-  { options, ground, store, metrics, clock, log }: CoreParts,
-  secrets: Trust['secrets'],
-  events: EventLog,
-): Recorder {
-  const localUrl = `file:${ground.dataDir}/recordings`;
-  return openRecorder({
-    store,
-    secrets,
-    url: isBucket(options) ? localUrl : (options.recordingsUrl ?? localUrl),
-    clock,
-    log,
-    metrics,
-    options: {
-      input: options.recordInput,
-      ttyBytesMax: options.recordTtyBytesMax,
-      pipeBytesMax: options.recordPipeBytesMax,
-    },
-    onAlarm: ({ type, why }) => events.emit('recording-failed', 'replica', ground.replicaId, { type, why }),
-  });
-}
-
-const isBucket = ({ recordingsUrl }: LabdOptions) => recordingsUrl?.startsWith('s3:') === true;
-
-/** The bucket of recordings, where the settings name one. @throws FleetError VALIDATION_FAILED for settings that cannot work */
-function archiveOf(
-  { options, ground, store, metrics, clock, log }: CoreParts,
-  { folder }: Recorder,
-  events: EventLog,
-): RecordingArchive | undefined {
-  if (!isBucket(options)) return undefined;
-  const { recordingsUrl: url = '', s3Endpoint: endpoint, s3Region: region } = options;
-  const { s3AccessKeyId: accessKeyId, s3SecretAccessKey: secretAccessKey, s3SessionToken: sessionToken } = options;
-  const bucket = new S3Bucket({ url, endpoint, region, accessKeyId, secretAccessKey, sessionToken });
-  const onChange = (change: { state: string; why: string }) =>
-    events.emit('recording-archive', 'replica', ground.replicaId, change);
-  return new RecordingArchive({ bucket, folder, store, clock, log, metrics, onChange });
-}
 
 /** Opens everything over an open store. @throws errors with an exit code when it can never work (wrong key). */
 export async function openCore(parts: CoreParts): Promise<Core> {
@@ -100,8 +57,7 @@ export async function openCore(parts: CoreParts): Promise<Core> {
   const trust = await composeTrust({ store, options, dataDir, replicaId, clock, log }, opening);
   const events = opening.use(new EventLog({ store, clock, log }));
   const limiter = opening.use(new RateLimiter({ limits: options, redisUrl: options.redisUrl, clock, log, metrics }));
-  const recorder = opening.use(recorderOf(parts, trust.secrets, events));
-  const archive = archiveOf(parts, recorder, events);
+  const { recorder, archive } = composeRecordings({ ...parts, ...trust, dataDir, replicaId, events }, opening);
   const hub = await composeHub({ ...parts, ...trust, events }, opening);
   const joining = { agentUrl: urls.agent, agentUrls: hub.agentUrls };
   const people = {

@@ -10,7 +10,7 @@ import { configPath } from '../config/config-paths.ts';
 import { removeCredentials, saveCredentials } from '../credentials/credentials.ts';
 import { startFakeLabd } from '../testing/fake-labd.ts';
 import { failed, type FleetGround, openFleetGround, quickClock } from '../testing/fleet-ground.ts';
-import { at, caStatus, id } from '../testing/fleet-samples.ts';
+import { at, caStatus, health, id } from '../testing/fleet-samples.ts';
 import { testWorld } from '../testing/test-world.ts';
 import { checkFleet } from './check-fleet.ts';
 
@@ -231,6 +231,19 @@ describe('acceptance 14: doctor names the cause in broken set-ups', () => {
     ground.on('GET /api/ca', caStatus({ warnings: ['root x ends soon'] }));
     expect(await faults()).toEqual([expect.stringContaining('warn CA: root x ends soon → labctl ca status')]);
     ground.on('GET /api/ca', () => failed('PERMISSION_DENIED', 403));
+    expect(await faults()).toEqual([]);
+  });
+
+  test('recordings that cannot be written, and a bucket that is away', async () => {
+    const recordings = (failing: boolean, archive: object | null) =>
+      ground.on('GET /health/detailed', health({ recordings: { failing, archive } }));
+    recordings(false, { state: 'ok', why: null, waiting: 1 });
+    expect(await faults()).toEqual([]);
+    recordings(true, null);
+    expect(await faults()).toEqual([expect.stringContaining('fail recordings: labd cannot write recordings')]);
+    recordings(false, { state: 'away', why: 'HTTP_503', waiting: 7 });
+    expect(await faults()).toEqual([expect.stringContaining('the bucket is away (HTTP_503); 7 parts wait')]);
+    ground.on('GET /health/detailed', () => failed('PERMISSION_DENIED', 403));
     expect(await faults()).toEqual([]);
   });
 

@@ -1,9 +1,12 @@
 /** What audit and store keep of a session: how it began, and how it ended (EX-11, P1). */
 import type { RelayReport } from '@labmesh/link/channel-relay';
+import type { First } from '@labmesh/link/first-frame';
 import type { Store, Writer } from '@labmesh/store/store';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
 import type { FleetServer } from '../hub/fleet-view.ts';
+import { FirstRefusals } from '../limits/first-refusals.ts';
 import type { Caller } from '../login/caller.ts';
 import { type BegunRecording, endRecordingRow, insertRecordingRow } from '../recordings/recorder.ts';
 import type { RecordingEnd, SessionRecording } from '../recordings/session-recording.ts';
@@ -41,6 +44,28 @@ export function sessionEntry({ caller, open, server }: Subject): Omit<AuditEntry
     ...(server !== undefined && { resourceId: server.row.id }),
     details: detailsOf(open),
   };
+}
+
+/** Refusals that come before an OPEN is judged, and so before any other row of it. */
+const unjudged = new Set<FleetError['code']>(['RATE_LIMITED', 'REVOCATION_STALE']);
+
+/** Rows of OPENs that were turned away before they were judged; one a minute, so that a flood does not fill the log (AU-4). */
+export class RefusedOpens {
+  readonly #audit: AuditLog;
+  readonly #refusals: FirstRefusals;
+  constructor({ audit, clock }: Pick<BeginParts, 'audit' | 'clock'>) {
+    this.#audit = audit;
+    this.#refusals = new FirstRefusals(clock);
+  }
+
+  note(caller: Caller, first: First, error: unknown): void {
+    if (first.type !== 'open' || !(error instanceof FleetError) || !unjudged.has(error.code)) return;
+    const { kind, id } = caller.principal;
+    const { code } = error;
+    if (!this.#refusals.isFirst(`${kind}:${id}:${caller.sourceIp} ${code}`)) return;
+    const entry = sessionEntry({ caller, open: first.open, server: undefined });
+    this.#audit.note({ ...entry, phase: 'single', result: 'error', code });
+  }
 }
 
 export type BeginParts = { store: Store; audit: AuditLog; clock: World['clock']; log: World['log'] };

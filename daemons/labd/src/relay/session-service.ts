@@ -12,14 +12,13 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { principalText, system } from '@labmesh/wire/fleet/principal';
 import type { OpenOk, Resume } from '@labmesh/wire/frame/messages';
 import { uuidv7 } from '@labmesh/wire/ids';
-import { FirstRefusals } from '../limits/first-refusals.ts';
 import type { Caller } from '../login/caller.ts';
 import { ComeBack } from './come-back.ts';
 import { lastSeen, refusalOf, subjectOf } from './decide-open.ts';
 import { failureReason } from './failure-reason.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { Route } from './routes.ts';
-import { recordBegin, sessionEntry } from './session-record.ts';
+import { recordBegin, RefusedOpens, sessionEntry } from './session-record.ts';
 import {
   commandText,
   endingOf,
@@ -37,9 +36,6 @@ const worker = system('sessions');
 /** OPEN and RESUME of one identity under way: a flood of them must not fill the audit queue for everybody (AU-4). */
 const judgingMax = 1_024;
 
-/** Refusals that `#open` has no row for. */
-const unjudged = new Set<FleetError['code']>(['RATE_LIMITED', 'REVOCATION_STALE']);
-
 const expired = { reason: 'denied', text: 'this login has expired: labctl login' } as const;
 
 export class SessionService implements AsyncDisposable {
@@ -48,13 +44,13 @@ export class SessionService implements AsyncDisposable {
   readonly comeBack: ComeBack;
   /** OPEN and RESUME that are being judged, by who asks. */
   readonly #judging = new Map<string, number>();
-  readonly #refusals: FirstRefusals;
+  readonly #refused: RefusedOpens;
   /** Sessions begun here. */
   opened = 0;
 
   constructor(parts: SessionServiceParts) {
     this.#parts = parts;
-    this.#refusals = new FirstRefusals(parts.clock);
+    this.#refused = new RefusedOpens(parts);
     this.live = new LiveSessions(parts);
     this.comeBack = new ComeBack(parts, this.live);
   }
@@ -64,7 +60,7 @@ export class SessionService implements AsyncDisposable {
     const who = `${caller.principal.kind}:${caller.principal.id}`;
     const judging = this.#judging.get(who) ?? 0;
     if (judging >= judgingMax) {
-      this.#noteRefused(caller, first, new FleetError('RATE_LIMITED'));
+      this.#refused.note(caller, first, new FleetError('RATE_LIMITED'));
       return raw.close('limit', 'too many sessions begin at once');
     }
     this.#judging.set(who, judging + 1);
@@ -76,20 +72,10 @@ export class SessionService implements AsyncDisposable {
     });
     void judged.catch((error: unknown) => {
       const { reason, text, known } = failureReason(error);
-      this.#noteRefused(caller, first, error);
+      this.#refused.note(caller, first, error);
       if (!known) this.#parts.log.error('a session could not be begun', { requestId: caller.requestId, error });
       raw.close(reason, text);
     });
-  }
-
-  /** An OPEN that was turned away before it was judged; one row a minute, so that a flood does not fill the log (AU-4). */
-  #noteRefused(caller: Caller, first: First, error: unknown): void {
-    if (first.type !== 'open' || !(error instanceof FleetError) || !unjudged.has(error.code)) return;
-    const { kind, id } = caller.principal;
-    const { code } = error;
-    if (!this.#refusals.isFirst(`${kind}:${id}:${caller.sourceIp} ${code}`)) return;
-    const entry = sessionEntry({ caller, open: first.open, server: undefined });
-    this.#parts.audit.note({ ...entry, phase: 'single', result: 'error', code });
   }
 
   async #open(caller: Caller, raw: RawChannel, asked: Aim['open']): Promise<void> {

@@ -6,17 +6,14 @@ import { parseJson } from '@labmesh/kit/parse-json';
 import type { Store } from '@labmesh/store/store';
 import type { Policies } from '../../access/policies.ts';
 import type { FleetView } from '../../hub/fleet-view.ts';
-import type { RecordingArchive } from '../../recordings/archive/recording-archive.ts';
 import type { Recorder } from '../../recordings/recorder.ts';
 import type { Sealer } from '../../secrets/sealer.ts';
-import { findPart, readRecording, sealedPart } from '../../recordings/read-recording.ts';
-import type { ClientSockets } from '../../relay/client-sockets.ts';
+import { findPart, type ReadOptions, readRecording, sealedPart } from '../../recordings/read-recording.ts';
 import type { PeerParts } from '../../relay/peer-parts.ts';
 import { findSession, type SessionRow } from '../../relay/session-rows.ts';
 import type { HandlersOf } from '../handler.ts';
-import { InnerChannel } from '../streams/inner-channel.ts';
-import { logStream, openOfQuery } from '../streams/log-stream.ts';
-import { type AnyCall, serverFor } from './server-handlers.ts';
+import { serverLog, type ServerLogParts } from '../streams/server-log.ts';
+import type { AnyCall } from './server-handlers.ts';
 
 type Names =
   | 'list-sessions'
@@ -26,18 +23,17 @@ type Names =
   | 'get-recording-part'
   | 'stream-server-log';
 
-export type SessionHandlerParts = {
+export type SessionHandlerParts = ServerLogParts & {
   store: Store;
   policies: Policies;
   view: FleetView;
   secrets: Sealer;
   recorder: Recorder;
-  archive: RecordingArchive | undefined;
+  archive: ReadOptions['archive'];
   /** This replica. */
   audit: { chain: string };
   killSession(session: string, agentId: string): Promise<void>;
   parts: Pick<PeerParts, 'fetch'>;
-  clients: Pick<ClientSockets, 'accept'>;
 };
 
 const shown = (row: SessionRow, hostname: string | null) => ({
@@ -122,11 +118,7 @@ export function sessionHandlers(core: SessionHandlerParts): HandlersOf<Names> {
       );
       return streamed(bytes, 'application/x-asciicast');
     },
-    'stream-server-log': async (call) => {
-      const server = await serverFor(call, core.view, 'logs');
-      const open = openOfQuery(server.row.id, call.query, call.headers);
-      return logStream(await InnerChannel.open(core.clients, call.caller, open), call.signal);
-    },
+    'stream-server-log': (call) => serverLog(call, core),
     'get-recording-part': async (call) => {
       const id = call.params['id'] ?? '';
       const row = await findPart(store, call.caller.principal, id);
