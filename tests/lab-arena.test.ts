@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { sampleCa } from '@labmesh/pki/testing/sample-ca';
 import { llamaInstalled } from '@labmesh/portman/testing/needs-llama';
 import { tinyPrompts, tinySuite, tinyTasks } from './arena/tiny-tasks.ts';
-import { LabctlHome, type LabctlProcess, type Ready } from './harness/labctl-process.ts';
+import { type Finished, LabctlHome, type LabctlProcess, type Ready } from './harness/labctl-process.ts';
 import { verificationMissing } from './harness/verification-missing.ts';
 
 const needs = llamaInstalled ? verificationMissing : 'node-llama-cpp';
@@ -42,7 +42,10 @@ class Site implements AsyncDisposable {
   async gateway(settings: readonly string[]): Promise<Ready> {
     const lines = ['[gateway]', `internal_key_file = "${this.secret}"`, ...settings, ''];
     const config = this.write('gateway.toml', lines.join('\n'));
-    const words = ['--only', 'gateway,engine', '--demo', '--no-discovery', '--config', config];
+    return await this.up('--only', 'gateway,engine', '--demo', '--no-discovery', '--config', config);
+  }
+
+  async up(...words: string[]): Promise<Ready> {
     const { labctl, ready } = await this.home.up(...words);
     this.#started.push(labctl);
     return ready;
@@ -90,12 +93,14 @@ async function ask({ api, key, models }: Ready) {
 }
 
 /** The certificate of a run, verified with nothing but what the API gives to anybody with a key. */
-async function certified({ home }: Site, run: string): Promise<void> {
-  const fetched = await home.run('arena', 'certificate', run, '--out', home.folder, '--data', home.data);
-  expect(fetched).toMatchObject({ exitCode: 0 });
-  const given = ['--trust', 'trust.json', '--revocations', 'revocations.json'];
-  expect(await home.run('cert', 'verify', fetched.stdout.trim(), ...given)).toMatchObject({ exitCode: 0 });
+async function fetched({ home }: Site, run: string): Promise<Finished> {
+  const file = await home.run('arena', 'certificate', run, '--out', home.folder, '--data', home.data);
+  expect(file).toMatchObject({ exitCode: 0 });
+  return await home.run(
+    ...['cert', 'verify', file.stdout.trim(), '--trust', 'trust.json', '--revocations', 'revocations.json'],
+  );
 }
+const certified = async (site: Site, run: string) => expect(await fetched(site, run)).toMatchObject({ exitCode: 0 });
 
 describe.skipIf(needs !== undefined)(`an arena of its own process (needs ${needs ?? 'nothing more'})`, () => {
   const sites: Site[] = [];
@@ -125,6 +130,13 @@ describe.skipIf(needs !== undefined)(`an arena of its own process (needs ${needs
     const answer = await ask(ready);
     expect(answer).toMatchObject({ status: 200, verification: { status: 'valid', isolation: 'SANDBOX_L1_NAMESPACE' } });
     await certified(site, answer.verification?.run_id ?? '');
+    // The arena has the log: whoever has a key of the tenant asks it.
+    const run = answer.verification?.run_id ?? '';
+    const api = ['--api', ready.api, '--key', ready.key];
+    const revoked = await site.home.run('cert', 'revoke', run, '--reason', 'cheat_found', '--yes', ...api);
+    expect(revoked).toMatchObject({ exitCode: 0 });
+    expect(await fetched(site, run)).toMatchObject({ exitCode: 5 });
+    expect((await site.home.run('arena', 'resume', run, ...api)).exitCode).toBe(8);
     expect(await fetch(`http://127.0.0.1:${site.port}/api/arena/stats`)).toMatchObject({ status: 401 });
     // Nobody else may have its folder meanwhile, and it leaves nothing of prompts and secrets in its log.
     const words = ['--token-file', site.secret, '--listen', '127.0.0.1:0', '--data', site.path('arena data')];
@@ -177,5 +189,19 @@ describe.skipIf(needs !== undefined)(`an arena of its own process (needs ${needs
     expect(await knock({ cert: stranger.certificatePem + other.chainPem, key: stranger.key.privatePem })).toBe(
       'refused',
     );
+  }, 120_000);
+
+  test('beside its gateway in labctl up: cert revoke asks it, since it has the log', async () => {
+    const site = newSite();
+    const words = ['--only', 'gateway,engine,arena', '--demo', '--no-discovery'];
+    const ready = await site.up(...words);
+    await put(site);
+    const run = (await ask(ready)).verification?.run_id ?? '';
+    await certified(site, run);
+    const revoke = ['cert', 'revoke', run, '--reason', 'cheat_found', '--yes', '--data', site.home.data];
+    expect(await site.home.run(...revoke)).toMatchObject({ exitCode: 0, stdout: `revoked: ${run}\n` });
+    expect(await fetched(site, run)).toMatchObject({ exitCode: 5 });
+    const none = revoke.map((word) => (word === run ? 'cert-none' : word));
+    expect((await site.home.run(...none)).exitCode).toBe(5);
   }, 120_000);
 });

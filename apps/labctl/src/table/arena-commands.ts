@@ -20,6 +20,11 @@ export const arenaCommands: readonly CommandEntry[] = [
     load: async () => any((await import('../commands/arena/arena-replay.ts')).arenaReplay),
   },
   {
+    name: 'arena resume',
+    summary: 'have a run go on that nobody holds',
+    load: async () => any((await import('../commands/arena/arena-resume.ts')).arenaResume),
+  },
+  {
     name: 'arena leaderboard',
     summary: 'rank models by their matches',
     load: async () => any((await import('../commands/arena/arena-leaderboard.ts')).arenaLeaderboard),

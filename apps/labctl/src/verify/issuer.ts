@@ -8,7 +8,7 @@ import { writeRevocations } from '@labmesh/attest/certificate/revocation-file';
 import { type Revocation, revocationEntry } from '@labmesh/attest/certificate/revocations';
 import { folderFiles, openKeyRing } from '@labmesh/attest/keys/key-folder';
 import type { KeyRing } from '@labmesh/attest/keys/key-ring';
-import { lockFolder, openLogFolder } from '@labmesh/attest/log/open-log-folder';
+import { lockFolder, type OpenLog, openLogFolder } from '@labmesh/attest/log/open-log-folder';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { refusedError } from './attest-files.ts';
@@ -36,13 +36,23 @@ export async function withKeys<T>(folder: string, now: number, run: (ring: KeyRi
 }
 
 /**
+ * The issuer's log, alone. Opened before anything is changed: while an arena holds it, its list of revocations is
+ * written by the arena too. @throws AttestRefused LOG_LOCKED, LOG_DAMAGED
+ */
+export const openIssuerLog = (folder: string, { log }: KeyRing): Promise<OpenLog> =>
+  openLogFolder(join(folder, folderFiles.log), log.origin, log.signer);
+
+/**
  * Puts a revocation on the list, for verifiers, and into the log, for everybody.
  * @param now Unix milliseconds
- * @throws AttestRefused REVOCATIONS_BAD when the list is full, LOG_LOCKED while another process writes to the log
+ * @throws AttestRefused REVOCATIONS_BAD when the list is full
  */
-export async function publishRevocation(folder: string, ring: KeyRing, one: Revocation, now: number): Promise<void> {
+export async function publishRevocation(
+  { folder, ring, open }: { folder: string; ring: KeyRing; open: OpenLog },
+  one: Revocation,
+  now: number,
+): Promise<void> {
   // The list first: it is what cuts. An entry without it would only tell that somebody meant to.
   await writeRevocations(folder, ring, now, [one]);
-  using open = await openLogFolder(join(folder, folderFiles.log), ring.log.origin, ring.log.signer);
   await open.log.append([revocationEntry(one)]);
 }

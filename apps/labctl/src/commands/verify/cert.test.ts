@@ -28,6 +28,7 @@ async function labctl(words: string, now = sampleNow) {
 const json = async (words: string, now = sampleNow) => JSON.parse((await labctl(`${words} --json`, now)).stdout);
 
 const folder = join(data, 'attest');
+const readIfThere = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
 const ringNow = async () => (await readKeyRing(folder)) as KeyRing;
 
 /** Issues by the library, as arena will. */
@@ -252,6 +253,26 @@ describe('revocation', () => {
     expect((await labctl('cert keys revoke abc --reason key_compromise --yes')).exitCode).toBe(2);
     const none = '0'.repeat(64);
     expect((await labctl(`cert keys revoke ${none} --reason key_compromise --yes`)).exitCode).toBe(5);
+  });
+
+  test('while another process has the log nothing is changed, and it is told who may', async () => {
+    const ring = await ringNow();
+    const files = () => ['keys.json', 'revocations.json'].map((name) => readIfThere(join(folder, name)));
+    const before = files();
+    using _open = await openLogFolder(join(folder, 'log'), ring.log.origin, ring.log.signer);
+    const { keyid } = keyInForce(ring, 'certificate', sampleNow);
+    for (const [words, hint] of [
+      ['cert revoke cert-1 --reason cheat_found', '--api URL --key KEY'],
+      [`cert revoke ${'a'.repeat(64)} --verifier --reason verifier_bug`, 'stop labctl up'],
+      [`cert keys revoke ${keyid} --reason key_compromise`, 'stop it'],
+    ] as const) {
+      const { exitCode, stderr } = await labctl(`${words} --yes`);
+      expect([exitCode, stderr]).toEqual([8, expect.stringContaining(hint)]);
+      expect(stderr).toContain('LOG_LOCKED');
+    }
+    expect(files()).toEqual(before);
+    const both = await labctl('cert revoke cert-1 --verifier --reason verifier_bug --api http://127.0.0.1:1/v1 --yes');
+    expect(both.exitCode).toBe(2);
   });
 
   test('of a certificate: 5 from then on, and the others are as they were; the log has it', async () => {
