@@ -1,5 +1,6 @@
 /** Makes a row of an offer, or finds the one that it made before. */
 import { uuidv7 } from '@labmesh/wire/ids';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { RunOffer } from '@labmesh/wire/verification/arena-run';
 import { seedOf } from '../generate/sampling-plan.ts';
 import type { RunFields } from '../rows/run-plan.ts';
@@ -8,6 +9,8 @@ import { runsPrincipal } from './live-run.ts';
 import { RunFault } from './run-fault.ts';
 import type { RunParts } from './run-parts.ts';
 import { priorities } from './run-queue.ts';
+
+const conflictWaitsMs = [20, 80, 300, 1_000];
 
 function fieldsOf(offer: RunOffer, deadlineAt: number, now: number): RunFields {
   const id = uuidv7();
@@ -68,5 +71,20 @@ export function takeOffer(
   if (deadlineAt <= now) throw new RunFault('verification_deadline');
   checkNames(parts, offer);
   const { tenantRuns, queueRuns } = settings.limits;
-  return addRun(runsPrincipal, store, fieldsOf(offer, deadlineAt, now), owner, { tenantRuns, queueRuns });
+  const fields = fieldsOf(offer, deadlineAt, now);
+  const add = () => addRun(runsPrincipal, store, fields, owner, { tenantRuns, queueRuns });
+  return again(parts, add);
+}
+
+/** Offers that come together count the same rows: where the store gave up on one of them, it is brought again. */
+async function again<T>({ clock }: RunParts, add: () => Promise<T>): Promise<T> {
+  for (const waitMs of conflictWaitsMs) {
+    try {
+      return await add();
+    } catch (error) {
+      if (!(error instanceof FleetError) || error.code !== 'STORE_CONFLICT') throw error;
+      await clock.sleep(waitMs * (0.5 + Math.random()));
+    }
+  }
+  return await add();
 }

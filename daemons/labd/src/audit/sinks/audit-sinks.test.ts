@@ -100,7 +100,9 @@ test('AU-6: sinks go on without each other, and carry what a replica that is gon
     readFileSync(path, 'utf8')
       .trimEnd()
       .split('\n')
-      .map((line) => (JSON.parse(line) as { action: string }).action);
+      .map((line) => (JSON.parse(line) as { action: string }).action)
+      // At least once: a cursor that could not be written in time brings a line a second time.
+      .filter((action, at, all) => action !== all[at - 1]);
   for (let wait = 0; wait < 100 && !(await Bun.file(path).exists()); wait++) await Bun.sleep(5);
   await Bun.sleep(50);
   expect(actions()).toEqual(['own', 'gone']);
