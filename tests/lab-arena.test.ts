@@ -96,9 +96,8 @@ async function ask({ api, key, models }: Ready) {
 async function fetched({ home }: Site, run: string): Promise<Finished> {
   const file = await home.run('arena', 'certificate', run, '--out', home.folder, '--data', home.data);
   expect(file).toMatchObject({ exitCode: 0 });
-  return await home.run(
-    ...['cert', 'verify', file.stdout.trim(), '--trust', 'trust.json', '--revocations', 'revocations.json'],
-  );
+  const given = ['--trust', 'trust.json', '--revocations', 'revocations.json'];
+  return await home.run('cert', 'verify', file.stdout.trim(), ...given);
 }
 const certified = async (site: Site, run: string) => expect(await fetched(site, run)).toMatchObject({ exitCode: 0 });
 

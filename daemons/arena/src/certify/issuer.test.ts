@@ -9,15 +9,13 @@ import { parseTrust } from '@labmesh/attest/keys/trust';
 import { systemClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import { openStore } from '@labmesh/store/open-store';
-import { migrate } from '@labmesh/store/schema/migrate';
-import type { SqlStore } from '@labmesh/store/sql-store';
 import { findCertificate, listCertificates, unloggedCertificates } from './certificate-rows.ts';
 import { Issuer } from './issuer.ts';
 import { SigningFolder } from './signing-folder.ts';
 import { answerOf, candidateOf, passedVerdicts, sampleAnswer, sampleRun, verdictOf } from './testing/sample-run.ts';
 
 let folder: string;
-let store: SqlStore;
+let store: Awaited<ReturnType<typeof openStore>>;
 let signing: SigningFolder;
 let issuer: Issuer;
 
@@ -33,7 +31,6 @@ const issuerOf = (log: SigningFolder) =>
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'labmesh-certify-'));
   store = await openStore({ url: `sqlite://${join(folder, 'arena.db')}` });
-  await migrate(store);
   signing = await SigningFolder.open({
     folder: join(folder, 'attest'),
     logOrigin: undefined,

@@ -8,6 +8,7 @@ import type { FinishedRun } from '../../contract/finished-run.ts';
 import { gatewayGenerate } from '../../generate/gateway-generate.ts';
 import type { FakeGateway } from '../../generate/testing/fake-gateway.ts';
 import { openVerification } from '../../verify/open-verification.ts';
+import type { Verification } from '../../verify/verification.ts';
 import { verifyDefaults } from '../../verify/verify-settings.ts';
 import { openRuns, type Runs } from '../open-runs.ts';
 import type { RunParts } from '../run-parts.ts';
@@ -30,6 +31,7 @@ export type RigOptions = {
 
 export type Rig = AsyncDisposable & {
   runs: Runs;
+  verification: Verification;
   store: SqlStore;
   finished: FinishedRun[];
   certified: string[];
@@ -73,5 +75,5 @@ export async function openRig(options: RigOptions): Promise<Rig> {
     await runs[Symbol.asyncDispose]();
     if (options.store === undefined) await store[Symbol.asyncDispose]();
   };
-  return { runs, store, finished, certified, counts, [Symbol.asyncDispose]: end };
+  return { runs, verification, store, finished, certified, counts, [Symbol.asyncDispose]: end };
 }

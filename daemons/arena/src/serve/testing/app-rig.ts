@@ -6,11 +6,13 @@ import { systemClock } from '@labmesh/kit/clock';
 import { createLogger } from '@labmesh/kit/log';
 import { openStore } from '@labmesh/store/open-store';
 import { keyHeader, tenantHeader } from '@labmesh/wire/verification/arena-run';
-import { openArenaHouse } from '../../arena-house.ts';
-import { readArenaSettings } from '../../arena-settings.ts';
+import { Issuer } from '../../certify/issuer.ts';
+import { SigningFolder } from '../../certify/signing-folder.ts';
 import { FakeGateway } from '../../generate/testing/fake-gateway.ts';
-import type { RunSettings } from '../../runs/run-settings.ts';
 import { openRig } from '../../runs/testing/run-rig.ts';
+import { Pairs } from '../../pairs/pairs.ts';
+import { openSuiteSealer } from '../../suites/suite-sealer.ts';
+import { SuiteShelf } from '../../suites/suite-shelf.ts';
 import { arenaApp } from '../arena-app.ts';
 
 export const token = `lmi_${'t'.repeat(43)}`;
@@ -26,7 +28,7 @@ export type Asked = {
 export type AppRig = Awaited<ReturnType<typeof openAppRig>>;
 
 /** @param script what models answer */
-export async function openAppRig(script?: FakeGateway['script'], settings: Partial<RunSettings> = {}) {
+export async function openAppRig(script?: FakeGateway['script']) {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'labmesh-arena-app-'));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -34,13 +36,29 @@ export async function openAppRig(script?: FakeGateway['script'], settings: Parti
   const log = createLogger({ level: 'debug', format: 'json', write: (line) => void logged.push(line) });
   const clock = systemClock;
   const store = stack.use(await openStore({ url: `sqlite://${join(folder, 'arena.db')}` }));
-  const runner = { run: () => Promise.reject(new Error('no executor here')), levels: () => Promise.resolve([]) };
-  const read = readArenaSettings({ path: 'f', data: { attest: { checkpoint_ms: 1 } } }, {});
-  const house = await openArenaHouse({ dataDir: folder, runner, store, settings: read, clock, log }, stack);
+  const attest = join(folder, 'attest');
+  const signing = stack.use(await SigningFolder.open({ folder: attest, clock, logOrigin: undefined, checkpointMs: 1 }));
+  const said = { verifierId: 'urn:labmesh:arena', validityHours: 24 };
+  const issuer = stack.use(new Issuer({ signing, settings: said, store, clock, log }));
+  const suites = new SuiteShelf(store, openSuiteSealer(join(folder, 'arena')));
+  const pairs = new Pairs({ store, clock, logger: log, mayTrain: () => false });
   const gateway = stack.use(new FakeGateway(script));
-  const { runs } = stack.use(await openRig({ gateway, store, settings, parts: { log } }));
+  const { runs, verification } = stack.use(await openRig({ gateway, store, parts: { log } }));
   const submit: typeof runs.submit = (offer, signal) => runs.submit(offer, signal);
-  const app = arenaApp({ ...house, store, clock, log, token, runs, submit, variations: 5 });
+  const app = arenaApp({
+    suites,
+    issuer,
+    pairs,
+    verification,
+    folder: attest,
+    store,
+    clock,
+    log,
+    token,
+    runs,
+    submit,
+    variations: 5,
+  });
   const ask = (method: string, path: string, { tenant = 'acme', auth = bearer, body }: Asked = {}) =>
     app.request(path, {
       method,
@@ -57,7 +75,8 @@ export async function openAppRig(script?: FakeGateway['script'], settings: Parti
   };
   const open = stack.move();
   return {
-    ...house,
+    issuer,
+    suites,
     app,
     ask,
     json,
