@@ -38,6 +38,7 @@ export class SinkRunner implements AsyncDisposable {
   readonly #cursors = new Map<string, number>();
   readonly #loops: Promise<unknown>;
   #nap: AbortController | undefined;
+  #nudged = false;
   /** Unix ms of the oldest row not taken; undefined when there is none. */
   #oldest: number | undefined;
   #failing = false;
@@ -63,7 +64,10 @@ export class SinkRunner implements AsyncDisposable {
 
   /** There is something new. */
   nudge(): void {
-    if (!this.#failing) this.#nap?.abort(new Error('nudged'));
+    if (this.#failing) return;
+    // In the middle of a round, which may have looked already: the next one begins at once.
+    this.#nudged = this.#nap === undefined;
+    this.#nap?.abort(new Error('nudged'));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -86,6 +90,9 @@ export class SinkRunner implements AsyncDisposable {
 
   async #sleep(ms: number): Promise<void> {
     if (this.#ended.signal.aborted) return;
+    const isNudged = this.#nudged && !this.#failing;
+    this.#nudged = false;
+    if (isNudged) return;
     const nap = new AbortController();
     this.#nap = nap;
     await this.#parts.clock.sleep(ms, nap.signal).catch(() => {});
