@@ -71,7 +71,7 @@ export const arenaTables: readonly string[] = [...ownTables, 'verify'];
 
 const arenaOptions = { ...arenaRunOptions, ...otherOptions };
 type Parsed = ReturnType<typeof parseOptions<typeof arenaOptions>>;
-export type ArenaWords = { argv?: string[]; env: Readonly<Record<string, string | undefined>> };
+type ArenaWords = { argv?: string[]; env: Readonly<Record<string, string | undefined>> };
 
 /** Tables of others, and `verify`, which has a reader of its own. */
 const othersTables = (file: OptionsFile | undefined, own: readonly string[]): string[] =>

@@ -18,7 +18,7 @@ import { arenaApp } from '../arena-app.ts';
 export const token = `lmi_${'t'.repeat(43)}`;
 const bearer = `Bearer ${token}`;
 
-export type Asked = {
+type Asked = {
   /** null = the header is left out. */
   tenant?: string | null;
   auth?: string | null;
