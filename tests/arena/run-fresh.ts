@@ -11,7 +11,7 @@ exec(asked["code"], scope)
 print(json.dumps([scope[asked["entry"]](*args) for args in asked["inputs"]]))
 `;
 
-const fenced = /^\`\`\`[a-z]*\n([\s\S]*?)\n\`\`\`/;
+const fenced = /^```[a-z]*\n([\s\S]*?)\n```/;
 
 /** What failed, as words: empty when every answer gives what is expected. */
 export async function runFresh(
