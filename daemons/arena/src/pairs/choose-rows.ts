@@ -92,7 +92,8 @@ export async function chooseRows(
   }
   if (rows.length === 0) {
     const why = `${leftOut.contaminated} were contaminated, ${leftOut.damaged} damaged`;
-    throw new PairsError('DATASET_EMPTY', `no pair fits the filters (${why})`, 'filters');
+    const hint = 'pairs are kept of tenants that arena.capture names, and of no others';
+    throw new PairsError('DATASET_EMPTY', `no pair fits the filters (${why}); ${hint}`, 'filters');
   }
   return { rows, sha256: datasetDigest(texts), leftOut };
 }
