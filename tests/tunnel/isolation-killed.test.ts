@@ -71,7 +71,9 @@ for (const { title, backend, isolation, missing } of isolationCases) {
       caseMs,
     );
 
-    test.skipIf(backend === 'native')(
+    // Our own data plane goes with its process: nothing is left that the table would hold.
+    if (backend === 'native') return;
+    test(
       'the kept table alone is what holds: without it the machine is open; `labman post` removes both',
       async () => {
         const { site, before, call } = await openKilled(backend);
