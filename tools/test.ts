@@ -12,7 +12,7 @@ import { readReport, skippedLines, type Totals } from './test-report.ts';
 
 /** A test may take this long, a suite that. */
 const testTimeoutMs = 30_000;
-const suiteTimeoutMs = 12 * 60_000;
+const suiteTimeoutMs = 16 * 60_000;
 /** Suites at once: most of the stories wait for clocks, not for a core. */
 const lanes = Math.min(2, availableParallelism());
 
