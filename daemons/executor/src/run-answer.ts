@@ -1,5 +1,5 @@
 /** What became of a run that never began: an answer like any other, so that callers have one form to read. */
-import { sandboxLimitsSchema, type SandboxResult } from '@labmesh/wire/verification/sandbox';
+import { sandboxLimitsSchema, type SandboxResult, unlearnedResult } from '@labmesh/wire/verification/sandbox';
 
 /** Codes of the executor itself; those of backends come on top. */
 export const refusals = {
@@ -21,23 +21,7 @@ export type RunAnswer = { status: number; result: SandboxResult };
 type Unlearned = { id?: string; limits?: SandboxResult['limits']; code: string; message: string };
 
 function unlearned(exit: 'refused' | 'sandbox_error', { id = '', limits, code, message }: Unlearned): SandboxResult {
-  return {
-    id,
-    exit,
-    code: null,
-    signal: null,
-    stdout: '',
-    stderr: '',
-    truncated: false,
-    usage: { wallMs: 0, cpuMs: null, maxRssBytes: null },
-    level: null,
-    backend: null,
-    uidIsolated: false,
-    cgroup: false,
-    limits: limits ?? sandboxLimitsSchema.parse({}),
-    files: [],
-    error: { code, message },
-  };
+  return unlearnedResult(exit, { id, limits: limits ?? sandboxLimitsSchema.parse({}), error: { code, message } });
 }
 
 export const refused = (about: Unlearned & { code: RefusalCode }): RunAnswer => ({

@@ -1,5 +1,10 @@
 /** Results of runs from which nothing was learned, and what all results have in common. */
-import type { SandboxJob, SandboxLimits, SandboxResult } from '@labmesh/wire/verification/sandbox';
+import {
+  type SandboxJob,
+  type SandboxLimits,
+  type SandboxResult,
+  unlearnedResult,
+} from '@labmesh/wire/verification/sandbox';
 
 /** Why nothing was learned. */
 export type FaultCode =
@@ -27,23 +32,7 @@ export function nothingLearned(
   exit: 'refused' | 'sandbox_error',
   error: { code: FaultCode; message: string },
 ): SandboxResult {
-  return {
-    id,
-    exit,
-    code: null,
-    signal: null,
-    stdout: '',
-    stderr: '',
-    truncated: false,
-    usage: { wallMs: 0, cpuMs: null, maxRssBytes: null },
-    level: null,
-    backend: null,
-    uidIsolated: false,
-    cgroup: false,
-    limits,
-    files: [],
-    error,
-  };
+  return unlearnedResult(exit, { id, limits, error });
 }
 
 export const refusedResult = (id: string, job: SandboxJob, { code, message }: JobRefused): SandboxResult =>

@@ -1,6 +1,6 @@
 /** The executor of `labctl verify`. Without one, checks that need a sandbox are errors, never verdicts. */
 import { uuidv7 } from '@labmesh/wire/ids';
-import { sandboxLimitsSchema, type SandboxRunner } from '@labmesh/wire/verification/sandbox';
+import { sandboxLimitsSchema, type SandboxRunner, unlearnedResult } from '@labmesh/wire/verification/sandbox';
 import type { World } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { withExecutor } from '../sandbox/with-executor.ts';
@@ -9,23 +9,12 @@ import { safeText } from '../terminal/safe-text.ts';
 /** Refuses each job, in the words of an executor that lacks the level: verifiers know what that means for a verdict. */
 const noRunner: SandboxRunner = {
   levels: async () => [],
-  run: async (job) => ({
-    id: uuidv7(),
-    exit: 'refused',
-    code: null,
-    signal: null,
-    stdout: '',
-    stderr: '',
-    truncated: false,
-    usage: { wallMs: 0, cpuMs: null, maxRssBytes: null },
-    level: null,
-    backend: null,
-    uidIsolated: false,
-    cgroup: false,
-    limits: sandboxLimitsSchema.parse(job.limits ?? {}),
-    files: [],
-    error: { code: 'LEVEL_UNAVAILABLE', message: 'there is no executor' },
-  }),
+  run: async (job) =>
+    unlearnedResult('refused', {
+      id: uuidv7(),
+      limits: sandboxLimitsSchema.parse(job.limits ?? {}),
+      error: { code: 'LEVEL_UNAVAILABLE', message: 'there is no executor' },
+    }),
 };
 
 /**

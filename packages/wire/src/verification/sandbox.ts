@@ -142,6 +142,28 @@ export const sandboxResultSchema = z.object({
 });
 export type SandboxResult = z.infer<typeof sandboxResultSchema>;
 
+/** The result of a job of which nothing was learned: it was not taken, or the sandbox failed (SB3). */
+export const unlearnedResult = (
+  exit: 'refused' | 'sandbox_error',
+  { id, limits, error }: Pick<SandboxResult, 'id' | 'limits'> & { error: NonNullable<SandboxResult['error']> },
+): SandboxResult => ({
+  id,
+  exit,
+  code: null,
+  signal: null,
+  stdout: '',
+  stderr: '',
+  truncated: false,
+  usage: { wallMs: 0, cpuMs: null, maxRssBytes: null },
+  level: null,
+  backend: null,
+  uidIsolated: false,
+  cgroup: false,
+  limits,
+  files: [],
+  error,
+});
+
 export const levelReportSchema = z.object({
   level: sandboxLevelField,
   ready: z.boolean(),
