@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { tightened } from './tighten.ts';
 import { completeLock, type Lock, platformOf } from './complete-lock.ts';
-import { readReport, remedyFor, skippedLines } from './test-report.ts';
+import { failures, readReport, remedyFor, skippedLines } from './test-report.ts';
 
 const xml = `<testsuites name="bun test"><testsuite name="a.test.ts"><testsuite name="g">
   <testcase name="one &amp; two &gt; x" classname="g" time="0" file="a.test.ts" line="1" assertions="1" />
@@ -24,6 +24,14 @@ test('a skipped test names what it needs', () => {
   expect(remedyFor({ file: 'b.test.ts', name: 'x (needs wireguard-tools)' })).toBe('wireguard-tools');
   expect(remedyFor({ file: 'b.test.ts', name: 'x' })).toBeUndefined();
   expect(skippedLines(readReport(xml).skipped)).toEqual(['skipped 1 in b.test.ts: apt-get install nginx-light']);
+});
+
+test('a failed test is told with its error, once', () => {
+  const log =
+    'a.test.ts:\n(pass) one [1ms]\nerror: 1 is not 2\n  at a.test.ts:3\n(fail) two [2ms]\n(pass) three [1ms]\n';
+  const said = ['error: 1 is not 2\n  at a.test.ts:3\n(fail) two [2ms]'];
+  expect(failures(`${log}\n1 tests failed:\n(fail) two [2ms]\n`)).toEqual(said);
+  expect(failures('(pass) one [1ms]\n')).toEqual([]);
 });
 
 test('limits only tighten', () => {

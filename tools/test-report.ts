@@ -1,4 +1,4 @@
-/** Reads the JUnit report of one `bun test` run, and says which package a skipped test waits for. */
+/** Reads what one `bun test` run left: counts, why a test failed, which package a skipped one waits for. */
 
 export type Skipped = { file: string; name: string };
 
@@ -55,4 +55,22 @@ export function skippedLines(skipped: readonly Skipped[]): string[] {
     (one) => `${one.file}: ${remedyFor(one) ?? 'the test does not say what it needs'}`,
   );
   return [...groups].map(([line, list]) => `skipped ${list.length} in ${line}`);
+}
+
+/** Lines of an error that are kept: enough for its message, the place and both values. */
+const errorLines = 40;
+
+/** Each failed test of a log with what stands above it since the case before: what went wrong. */
+export function failures(log: string): string[] {
+  const [cases = ''] = log.split(/^\d+ tests? failed:$/m);
+  const found: string[] = [];
+  let above: string[] = [];
+  for (const line of cases.split('\n')) {
+    if (/^\((?:pass|skip)\) /.test(line)) above = [];
+    else if (line.startsWith('(fail) ')) {
+      found.push([...above.slice(-errorLines), line].join('\n').trim());
+      above = [];
+    } else above.push(line);
+  }
+  return found;
 }

@@ -8,7 +8,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { files, root, workspaceOf } from '../checks/sources.ts';
-import { readReport, skippedLines, type Totals } from './test-report.ts';
+import { failures, readReport, skippedLines, type Totals } from './test-report.ts';
 
 /** A test may take this long, a suite that. */
 const testTimeoutMs = 30_000;
@@ -40,7 +40,9 @@ function suites(words: readonly string[]): Suite[] {
   );
 }
 
-async function runSuite({ name, paths }: Suite, folder: string): Promise<Totals> {
+type Outcome = Totals & { why: string[] };
+
+async function runSuite({ name, paths }: Suite, folder: string): Promise<Outcome> {
   const report = join(folder, `${name.replaceAll('/', '-')}.xml`);
   const reporter = ['--reporter=junit', `--reporter-outfile=${report}`];
   const log = join(folder, `${name.replaceAll('/', '-')}.log`);
@@ -54,10 +56,11 @@ async function runSuite({ name, paths }: Suite, folder: string): Promise<Totals>
   });
   const status = await child.exited;
   // Whole, so that two suites do not speak at once.
-  console.log(`\n== ${name}\n${readFileSync(log, 'utf8')}`);
+  const said = readFileSync(log, 'utf8');
+  console.log(`\n== ${name}\n${said}`);
   console.log(`${name}: ${((performance.now() - from) / 1_000).toFixed(1)} s`);
   const written = (await Bun.file(report).exists()) ? readFileSync(report, 'utf8') : '';
-  const totals = readReport(written);
+  const totals = { ...readReport(written), why: failures(said) };
   // A file that does not load, a crash or a time-out leaves no failed test case behind.
   if (status !== 0 && totals.failed === 0) {
     console.log(`${name}: bun test ended with ${status} and named no failed test`);
@@ -67,9 +70,9 @@ async function runSuite({ name, paths }: Suite, folder: string): Promise<Totals>
 }
 
 /** Runs them in order, `lanes` at a time. */
-async function runAll(wanted: readonly Suite[], folder: string): Promise<[suite: string, totals: Totals][]> {
+async function runAll(wanted: readonly Suite[], folder: string): Promise<[suite: string, outcome: Outcome][]> {
   const waiting = [...wanted];
-  const done: [suite: string, totals: Totals][] = [];
+  const done: [suite: string, outcome: Outcome][] = [];
   const lane = async () => {
     for (let suite = waiting.shift(); suite !== undefined; suite = waiting.shift()) {
       done.push([suite.name, await runSuite(suite, folder)]);
@@ -86,7 +89,7 @@ async function main(): Promise<number> {
   });
   const stepsFailed = values.failed ?? [];
   const folder = mkdtempSync(join(tmpdir(), 'labmesh-tests-'));
-  let all: [suite: string, totals: Totals][] = [];
+  let all: [suite: string, outcome: Outcome][] = [];
   try {
     all = await runAll(suites(positionals), folder);
   } finally {
@@ -97,7 +100,10 @@ async function main(): Promise<number> {
   const passed = sum((one) => one.passed);
   const failed = sum((one) => one.failed) + stepsFailed.length;
   console.log('');
-  for (const [suite, one] of all.filter((each) => each[1].failed > 0)) console.log(`failed ${one.failed} in ${suite}`);
+  for (const [suite, one] of all.filter((each) => each[1].failed > 0)) {
+    // Once more at the end, where whoever reads looks first.
+    console.log([`failed ${one.failed} in ${suite}`, ...one.why].join('\n'));
+  }
   for (const step of stepsFailed) console.log(`failed before the tests: ${step}`);
   for (const line of skippedLines(totals.flatMap((one) => one.skipped))) console.log(line);
   console.log(`${passed} passed, ${failed} failed, ${sum((one) => one.skipped.length)} skipped`);
