@@ -140,7 +140,8 @@ async function secretsOf(lab: TunnelLab, site: SiteNode): Promise<Record<string,
     ...(await psks('later')),
     ...keysIn(join(lab.folder, 'hub/data/tunnel'), 'the hub'),
     ...keysIn(site.stateDir, 'the site'),
-    token: Buffer.from(token.split('_').at(-1) ?? ''),
+    // Its secret alone: 43 characters, `_` may be among them.
+    token: Buffer.from(token.slice(-43)),
   };
 }
 
