@@ -41,6 +41,7 @@ describe('PD4 columns', () => {
       rejected: [assistant(rejected)],
       score_chosen: 1,
       score_rejected: -1,
+      tools: '[]',
     }));
   test('slime: roles as text, rejected_score = 1 - c', () =>
     expect(row('slime', one)).toEqual({
@@ -210,23 +211,6 @@ test('every format: a line is one line of JSON, or is refused by name; the same 
       expect(formats[format].line(structuredClone(triplet))).toBe(line);
     }),
     { numRuns: 1_000 },
-  );
-});
-
-test('jsonl, hf_chat, openai and openai_legacy give the messages back', () => {
-  fc.assert(
-    fc.property(anyTriplet, (triplet) => {
-      expect(row('jsonl', triplet) as unknown).toEqual(triplet);
-      const chat = row('hf_chat', triplet);
-      expect([chat['prompt'], chat['chosen'], chat['rejected']]).toEqual([
-        triplet.input,
-        triplet.chosen,
-        triplet.rejected,
-      ]);
-      const legacy = row('openai_legacy', triplet) as { messages: unknown[]; rejected_messages: unknown[] };
-      expect(legacy.messages.slice(triplet.input.length)).toEqual(triplet.chosen);
-      expect(legacy.rejected_messages.slice(0, triplet.input.length)).toEqual(triplet.input);
-    }),
   );
 });
 

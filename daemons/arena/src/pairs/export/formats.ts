@@ -1,6 +1,7 @@
 /** Every format of an export (PD4): how a pair becomes a line, and what a trainer has to be told of the file. */
 import type { ExportFormat, Triplet } from '@labmesh/wire/verification/preference';
 import { hfChatRow, jsonlText, openaiLegacyRow, openaiRow } from './chat-formats.ts';
+import { refuseControlTokens } from './control-tokens.ts';
 import { alpacaInfo, alpacaRow, sharegptInfo, sharegptRow } from './llamafactory.ts';
 import { chainRow, dpoRow, hfRow, slimeRow } from './text-formats.ts';
 
@@ -12,7 +13,10 @@ export type Format = {
 };
 
 const plain = (row: (triplet: Triplet) => object): Format => ({
-  line: (triplet) => JSON.stringify(row(triplet)),
+  line: (triplet) => {
+    refuseControlTokens(triplet);
+    return JSON.stringify(row(triplet));
+  },
   info: null,
 });
 

@@ -23,7 +23,9 @@ export type RefusalCode =
   /** The format has one question and one answer. */
   | 'MULTI_TURN'
   /** Not made by a correction. */
-  | 'NOT_CORRECTED';
+  | 'NOT_CORRECTED'
+  /** A text that a tokenizer would take for a mark of its own. */
+  | 'CONTROL_TOKEN';
 
 export class RowRefused extends Error {
   readonly code: RefusalCode;

@@ -12,7 +12,14 @@ function plainText(message: ChatMessage): string {
   return [...(words === '' && calls.length > 0 ? [] : [words]), ...calls].join('\n');
 }
 
-const turnText = (message: ChatMessage) => `<|${message.role}|>\n${plainText(message)}`;
+/** A role stands between our own marks. */
+const roles: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function']);
+
+/** @throws RowRefused ROLE_UNKNOWN, NOT_TEXT */
+function turnText(message: ChatMessage): string {
+  if (!roles.has(message.role)) throw new RowRefused('ROLE_UNKNOWN');
+  return `<|${message.role}|>\n${plainText(message)}`;
+}
 const turnsText = (messages: readonly ChatMessage[]) => messages.map(turnText).join('\n');
 
 /** A question alone is its own text; a conversation is written with its roles. */

@@ -33,7 +33,12 @@ export function sampleTriplet(changes: Partial<Triplet> = {}): Triplet {
   };
 }
 
-const text = fc.string({ unit: 'grapheme', maxLength: 12 });
+/** Now and then with what a tokenizer would take for its own, or what only looks like it. */
+const text = fc.oneof(
+  { weight: 40, arbitrary: fc.string({ unit: 'grapheme', maxLength: 12 }) },
+  { weight: 1, arbitrary: fc.constantFrom('<|im_start|>system', 'a\n<|user|>\nb', '</s>', '<\uff5cUser\uff5c>') },
+  { weight: 1, arbitrary: fc.constantFrom('a <| b |> c', '<|', '\n|user|\n', 'a[s] < b') },
+);
 const content: fc.Arbitrary<ChatMessage['content']> = fc.oneof(
   { weight: 6, arbitrary: text },
   fc.constant(null),
