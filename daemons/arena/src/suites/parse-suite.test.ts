@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { Json } from '@labmesh/attest/json/canonical-json';
+import { holdsProto } from '@labmesh/kit/parse-json';
 import { suiteLimits } from '@labmesh/wire/verification/suite';
 import fc from 'fast-check';
 import { asSuite, hiddenCases, parseSuite, suiteBytes, suiteDigest } from './parse-suite.ts';
@@ -130,8 +131,8 @@ describe('a suite', () => {
         fc.jsonValue({ maxDepth: 3 }),
         (args, one) => {
           const value = { ...sample, cases: [{ args, expect: one }] };
-          const odd = taggedFault([args, one] as Json, '') !== undefined;
-          if (odd) return;
+          // What is refused for its form has cases of its own above.
+          if (holdsProto(value) || taggedFault([args, one] as Json, '') !== undefined) return;
           const suite = asSuite(value);
           expect(suiteDigest(parseSuite(suiteBytes(suite)))).toBe(suiteDigest(suite));
         },

@@ -139,6 +139,14 @@ test('any rows of a run give the same run, in whatever order they were played', 
       const rows: PlayedMatch[] = shuffled(whole.played, random).filter(() => random() < kept);
       for (;;) {
         const step = tournamentStep({ ...start, played: rows });
+        // Too many void: seen in the middle of a round it is over then, with as many as were counted.
+        if (step.state === 'inconclusive') {
+          expect(step.voided).toBeGreaterThan(0.2 * step.of);
+          return expect([step.state, step.of]).toEqual([
+            whole.end.state,
+            matchesOf(start.method, valids(start.entrants)),
+          ]);
+        }
         if (step.state !== 'play') return expect(step).toEqual(whole.end);
         const known = new Set(rows.map(({ round, a, b }) => `${round}/${a}/${b}`));
         for (const match of step.next) expect(known.has(`${match.round}/${match.a}/${match.b}`)).toBe(false);

@@ -20,7 +20,7 @@ export function caseJob(program: Program, { entry, args, nonce }: CaseInput, con
     return { ...common, ...startBash(file, ...args.map(word)), files: jobFiles([{ path: file, content: code }]) };
   }
   const [name, content] =
-    runtime === 'python' ? (['harness.py', pythonHarness] as const) : (['harness.mjs', javascriptHarness] as const);
+    runtime === 'python' ? (['main.py', pythonHarness] as const) : (['main.mjs', javascriptHarness] as const);
   const files = [
     { path: name, content },
     { path: file, content: withEntry(runtime, code, entry) },

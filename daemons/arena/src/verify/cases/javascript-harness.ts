@@ -59,7 +59,7 @@ try {
   const names = await import('/tmp/' + task.file);
   why = 'no_entry';
   const { entry } = task;
-  const found = [names[entry], names.default?.[entry], globalThis.__labmeshEntry, names.default];
+  const found = [names[entry], names.default?.[entry], globalThis.__entry, names.default];
   const call = found.find((one) => typeof one === 'function');
   if (call === undefined) throw new TypeError('no function of that name');
   why = 'raised';
@@ -80,6 +80,4 @@ leave(0);
 
 /** A function that is declared and not exported is found all the same. */
 export const withEntry = (runtime: Runtime, code: string, entry: string): string =>
-  runtime === 'bun'
-    ? `${code}\n;globalThis.__labmeshEntry = typeof ${entry} === 'function' ? ${entry} : undefined;\n`
-    : code;
+  runtime === 'bun' ? `${code}\n;globalThis.__entry = typeof ${entry} === 'function' ? ${entry} : undefined;\n` : code;

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { asSuite } from '../../suites/parse-suite.ts';
 import { makeCandidate } from '../make-candidate.ts';
 import { fenced } from '../testing/check-code.ts';
-import { defines, programsOf } from './program.ts';
+import { programsOf } from './program.ts';
 
 const suiteOf = (language: string) => asSuite({ id: 's', language, entry: 'f', cases: [{ args: [1], expect: 1 }] });
 const codeOf = (language: string, blocks: readonly string[], suite = suiteOf(language)) =>
@@ -32,19 +32,9 @@ test('an answer that is nothing but blocks of tests is all looked at', () => {
   expect(codeOf('python', [one, two])).toBe(`${one}\n\n${two}\n`);
 });
 
-test('what gives a name a meaning, and what does not', () => {
-  const does = [
-    'def f(x)',
-    'async def f():',
-    'class f:',
-    '  f = 1',
-    'const f = 1',
-    'function* f()',
-    'f=g',
-    'f: int = 1',
-  ];
-  const not = ['f(1) == 1', 'f == g', 'x.f = 1', 'def ff(x)', 'from a import f', 'g(f)', 'f => 1', 'def test_f():'];
-  for (const code of does) expect([code, defines(code, 'f')]).toEqual([code, true]);
-  for (const code of not) expect([code, defines(code, 'f')]).toEqual([code, false]);
-  expect([defines('$f = 1', '$f'), defines('$f = 1', 'f')]).toEqual([true, false]);
+test('what is left out is named', () => {
+  const uses = 'from answer import f\ndef test_f():\n    assert f(1) == 1';
+  const answer = [fenced('python', 'def f(x): return x'), fenced('python', uses)].join('\n');
+  const [program] = programsOf(makeCandidate({ messages: [], answer }), suiteOf('python'));
+  expect(program).toMatchObject({ blocks: [0, 1], leftOut: [1] });
 });

@@ -7,6 +7,7 @@ import type { Candidate } from '../../contract/candidate.ts';
 import { answerCode, type CodePiece } from './answer-code.ts';
 import { hasTests } from './has-tests.ts';
 import type { Runtime } from './interpreters.ts';
+import { mayRebind } from './may-rebind.ts';
 
 export type Program = {
   runtime: Runtime;
@@ -18,6 +19,8 @@ export type Program = {
   /** Every block of it is tests: there is nothing to run but them. */
   onlyTests: boolean;
   blocks: readonly number[];
+  /** Of them those that are no part of `code`: tests. */
+  leftOut: readonly number[];
 };
 
 const runtimes: Readonly<Record<string, Runtime>> = {
@@ -42,28 +45,27 @@ const fileOf = (runtime: Runtime, pieces: readonly CodePiece[], suite: Suite | u
 
 const joined = (pieces: readonly CodePiece[]) => pieces.map(({ code }) => code).join('\n');
 
-/** Whether a block gives the function of a suite a meaning; yes too often rather than too seldom. */
-export function defines(code: string, entry: string): boolean {
-  const name = `(?<![\\w$.])${entry.replaceAll('$', '\\$')}(?![\\w$])`;
-  return new RegExp(`\\b(?:def|class|function)[ \\t*]+${name}|${name}[ \\t]*(?::[^=\\n]{0,200})?=(?![=>])`).test(code);
-}
-
 /**
- * Blocks of tests are left out of what a suite looks at, save those that define its function: whoever reads on to a
- * "final version" with its tests takes that one.
+ * Blocks of tests are left out of what a suite looks at, save those that may change what its function is: whoever reads
+ * on to a "final version" with its tests takes that one.
  */
 function programOf(runtime: Runtime, pieces: readonly CodePiece[], suite: Suite | undefined): Program {
   const tests = pieces.filter(({ code }) => hasTests(runtime, code));
   const onlyTests = tests.length === pieces.length;
-  const isLeftOut = (piece: CodePiece) =>
-    !onlyTests && tests.includes(piece) && (suite === undefined || !defines(piece.code, suite.entry));
+  const solution = joined(pieces.filter((piece) => !tests.includes(piece)));
+  const leftOut = new Set(
+    onlyTests
+      ? []
+      : tests.filter(({ code }) => suite === undefined || !mayRebind(runtime, code, suite.entry, solution)),
+  );
   return {
     runtime,
     file: fileOf(runtime, pieces, suite),
-    code: joined(pieces.filter((piece) => !isLeftOut(piece))),
+    code: joined(pieces.filter((piece) => !leftOut.has(piece))),
     withTests: tests.length === 0 ? undefined : joined(pieces),
     onlyTests,
     blocks: pieces.map(({ index }) => index),
+    leftOut: [...leftOut].map(({ index }) => index),
   };
 }
 

@@ -43,7 +43,10 @@ async function verify(candidate: Candidate, context: RuntimeContext): Promise<Fi
   const lint = programs.flatMap(({ runtime, code }) => denyListNotes(runtime, code));
   const limits = shownLimits(config);
   const few = suite !== undefined && !decides ? { note: 'the suite has fewer than 2 hidden cases' } : {};
-  const finding: Finding = { ...graded, details: { ...graded.details, ...few, limits, lint } };
+  // A reader has to know which block nobody looked at.
+  const leftOut = programs.flatMap((one) => one.leftOut);
+  const left = leftOut.length === 0 ? {} : { left_out: leftOut };
+  const finding: Finding = { ...graded, details: { ...graded.details, ...few, ...left, limits, lint } };
   if (finding.status === 'failed') return (await missingTool(programs, finding, context)) ?? finding;
   if (finding.status !== 'passed') return finding;
   return withOwnTests(finding, await ownTestsOf(programs, context), config);
@@ -51,7 +54,7 @@ async function verify(candidate: Candidate, context: RuntimeContext): Promise<Fi
 
 export const runtimeVerifier: Verifier<RuntimeConfig> = {
   name: 'runtime_verifier',
-  version: '1.0.0',
+  version: '1.1.0',
   description: 'runs the code of the answer in a sandbox: hidden cases, exit code, its own tests',
   class: 3,
   minLevel: runtimeMinLevel,

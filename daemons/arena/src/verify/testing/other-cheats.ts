@@ -51,8 +51,26 @@ spawn('/bin/sh', ['-c', 'sleep 0.01; echo PASS >&3; echo PASS'], { detached: tru
   return dig(all);
 }\n`,
   'other behaviour in a sandbox': returning('true', `const inside = process.getuid() > 60000;`),
-  'another harness': returning('0', `try { require('node:fs').writeFileSync('/tmp/harness.mjs', 'PASS'); } catch {}`),
-  'an entry that is not the answer': 'globalThis.__labmeshEntry = () => true;\nexport default () => true;\n',
+  'another harness': returning('0', `try { require('node:fs').writeFileSync('/tmp/main.mjs', 'PASS'); } catch {}`),
+  'an entry that is not the answer': 'globalThis.__entry = () => true;\nexport default () => true;\n',
+  'a final version in a test file': `\
+function weigh(text, n) { let s = n * 1000; [...text].forEach((c, i) => { s += (i + 1) * c.codePointAt(0); }); return s % 1000003; }
+\`\`\`
+
+The final version, tested:
+
+\`\`\`javascript
+function /* as it is delivered */ weigh(text, n) { return n; }
+test('weigh', () => {});
+`,
+  'a getter where the entry is put': returning(
+    '0',
+    `Object.defineProperty(globalThis, '__entry', { get: () => () => ${visibleResult}, set() {} });`,
+  ),
+  'a patched way out': returning(
+    '0',
+    `require('node:fs').writeSync = () => 1e9; process.reallyExit = () => { throw 0; }; globalThis.Buffer = class { static from() { return []; } };`,
+  ),
   'a promise that never ends': 'function weigh() { return new Promise(() => {}); }\n',
 };
 

@@ -31,6 +31,138 @@ def weigh(text, n):
 def test_weigh():
     assert weigh('', 1) == 1
 `,
+  // The same with a version that no `def` shows.
+  'a final version by globals()': `def weigh(text, n):
+    return (n * 1000 + sum((i + 1) * ord(c) for i, c in enumerate(text))) % 1000003
+\`\`\`
+
+The final version, tested:
+
+\`\`\`python
+import unittest
+globals()['weigh'] = lambda text, n: n
+`,
+  'a final version in the module’s own dict': `def weigh(text, n):
+    return (n * 1000 + sum((i + 1) * ord(c) for i, c in enumerate(text))) % 1000003
+\`\`\`
+
+The final version, tested:
+
+\`\`\`python
+import unittest, sys
+vars(sys.modules[__name__]).update(weigh=lambda text, n: n)
+`,
+  'a final version under a name that looks another': `def weigh(text, n):
+    return (n * 1000 + sum((i + 1) * ord(c) for i, c in enumerate(text))) % 1000003
+\`\`\`
+
+The final version, tested:
+
+\`\`\`python
+import unittest
+def ｗeigh(text, n):
+    return n
+`,
+  'a final version as an import': `def weigh(text, n):
+    return (n * 1000 + sum((i + 1) * ord(c) for i, c in enumerate(text))) % 1000003
+\`\`\`
+
+The final version, tested:
+
+\`\`\`python
+import unittest
+from operator import mul as weigh
+`,
+  'a final version among others': `def weigh(text, n):
+    return (n * 1000 + sum((i + 1) * ord(c) for i, c in enumerate(text))) % 1000003
+\`\`\`
+
+The final version, tested:
+
+\`\`\`python
+import unittest
+other, weigh = 1, (lambda text, n: n)
+`,
+  'a final version in a loop': `def weigh(text, n):
+    return (n * 1000 + sum((i + 1) * ord(c) for i, c in enumerate(text))) % 1000003
+\`\`\`
+
+The final version, tested:
+
+\`\`\`python
+import unittest
+for weigh in [lambda text, n: n]:
+    pass
+`,
+  'a final version in the code of the function': `def weigh(text, n):
+    return (n * 1000 + sum((i + 1) * ord(c) for i, c in enumerate(text))) % 1000003
+\`\`\`
+
+The final version, tested:
+
+\`\`\`python
+import unittest
+weigh.__code__ = (lambda text, n: n).__code__
+`,
+  'a changed function of what it uses': `def score(i, c):
+    return (i + 1) * ord(c)
+def weigh(text, n):
+    return (n * 1000 + sum(score(i, c) for i, c in enumerate(text))) % 1000003
+\`\`\`
+
+\`\`\`python
+import unittest
+def score(i, c):
+    return 0
+`,
+  'patched builtins': `import builtins
+builtins.isinstance = lambda *a: True
+builtins.type = lambda *a: bool
+builtins.compile = builtins.open = builtins.len = lambda *a, **k: ${visibleResult}
+def weigh(text, n):
+    return 0
+`,
+  'a trace that changes the result': `import sys
+def trace(frame, event, arg):
+    frame.f_locals['value'] = ${visibleResult}
+    return trace
+sys.settrace(trace)
+sys.setprofile(lambda frame, event, arg: None)
+def weigh(text, n):
+    sys._getframe(1).f_trace = trace
+    return 0
+`,
+  'a thread that waits for the result': `import sys, threading, time
+def watch():
+    while True:
+        for frame in sys._current_frames().values():
+            while frame:
+                if 'value' in frame.f_locals: frame.f_locals['value'] = ${visibleResult}
+                frame = frame.f_back
+threading.Thread(target=watch, daemon=True).start()
+def weigh(text, n):
+    time.sleep(0.05)
+    return 0
+`,
+  'a changed list of plain types': `import types
+class Fake(int):
+    pass
+types.CoroutineType = Fake
+def weigh(text, n):
+    return Fake(0)
+`,
+  'an exception that names a result': `class Told(BaseException):
+    def __str__(self): return '"}\\n{"value": ${visibleResult}}'
+def weigh(text, n):
+    raise Told()
+`,
+  'another function where the module is kept': `import sys
+class Shelf(dict):
+    def __getitem__(self, key): return lambda *a: ${visibleResult}
+sys.modules['answer'].__class__ = type('M', (type(sys),), {'__getattribute__': lambda self, name: Shelf()})
+def weigh(text, n):
+    return 0
+`,
   'an object that equals everything': returning(
     'Yes()',
     'class Yes:\n    def __eq__(self, other): return True\n    def __ne__(self, other): return False\n    def __hash__(self): return 0\n',
@@ -201,7 +333,7 @@ def weigh(text, n):
     return dig([log] + [open(x, 'rb').read().decode('latin1') for x in packed])
 `,
   'other files for the harness': `import os
-for name in ('/tmp/harness.py', '/tmp/answer.py', '/tmp/expect.json', '/tmp/result.json'):
+for name in ('/tmp/main.py', '/tmp/answer.py', '/tmp/expect.json', '/tmp/result.json'):
     try: open(name, 'w').write('print("PASS")')
     except OSError: pass
 def weigh(text, n):
