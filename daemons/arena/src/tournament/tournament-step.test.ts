@@ -142,7 +142,7 @@ test('any rows of a run give the same run, in whatever order they were played', 
         // Too many void: seen in the middle of a round it is over then, with as many as were counted.
         if (step.state === 'inconclusive') {
           expect(step.voided).toBeGreaterThan(0.2 * step.of);
-          return expect([step.state, step.of]).toEqual([
+          return expect<unknown[]>([step.state, step.of]).toEqual([
             whole.end.state,
             matchesOf(start.method, valids(start.entrants)),
           ]);
