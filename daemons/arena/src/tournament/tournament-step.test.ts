@@ -142,10 +142,8 @@ test('any rows of a run give the same run, in whatever order they were played', 
         // Too many void: seen in the middle of a round it is over then, with as many as were counted.
         if (step.state === 'inconclusive') {
           expect(step.voided).toBeGreaterThan(0.2 * step.of);
-          return expect<unknown[]>([step.state, step.of]).toEqual([
-            whole.end.state,
-            matchesOf(start.method, valids(start.entrants)),
-          ]);
+          const { state, of } = whole.end as Extract<typeof whole.end, { state: 'inconclusive' }>;
+          return expect([step.state, step.of]).toEqual([state, of]);
         }
         if (step.state !== 'play') return expect(step).toEqual(whole.end);
         const known = new Set(rows.map(({ round, a, b }) => `${round}/${a}/${b}`));
