@@ -8,6 +8,7 @@ import { confirm } from './output/confirm.ts';
 import { ResultWriter } from './output/result.ts';
 import { startTasks, type TaskProgress } from './output/task-progress.ts';
 import { safeText } from './terminal/safe-text.ts';
+import { config as configureSchemas } from 'zod';
 
 /** A command's own options and the shared ones; its own win. */
 type WithShared<D extends OptionDefs> = Omit<FleetOptions, keyof D> & D;
@@ -36,6 +37,8 @@ export type FleetCommand<D extends OptionDefs> = Omit<Command<D>, 'options' | 'r
 };
 
 function fleetCall<D extends OptionDefs>(call: Call<WithShared<D>>, own: D, newContext: boolean): FleetCall<D> {
+  // A command sees each kind of message once or twice; compiling a parser for it would take longer than that.
+  configureSchemas({ jitless: true });
   const { world } = call;
   const given = call.values as unknown as FleetValues;
   // Another meaning of a flag is the command's own business: `config.yaml` knows nothing of it.

@@ -6,12 +6,14 @@ export type Cell = string | number | undefined;
 const width = (text: string) => Bun.stringWidth(text);
 const pad = (text: string, columns: number) => text + ' '.repeat(Math.max(0, columns - width(text)));
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+let graphemes: Intl.Segmenter | undefined;
 
 /** Cuts to `columns`, with an ellipsis; never inside what is shown as one character. */
 export function cutText(text: string, columns: number): string {
   if (width(text) <= columns) return text;
   let short = '';
+  // Made when something is cut: it loads Unicode's tables, for which no command should wait that shows no table.
+  graphemes ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' });
   for (const { segment } of graphemes.segment(text)) {
     if (width(short + segment) > columns - 1) break;
     short += segment;

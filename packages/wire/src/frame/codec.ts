@@ -63,7 +63,8 @@ export type Frame = ControlFrame | ChannelFrame;
 const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 const closeReasons = new Map(Object.entries(closeCodes).map(([name, code]) => [code as number, name as CloseReason]));
-const msgKinds = new Set(messages.msgSchema.options.map((option) => option.shape.kind.value as string));
+/** Made with the first MSG: a short command gets none. */
+let msgKinds: Set<string> | undefined;
 
 /** A frame with its head, whose payload is still to be written. @throws ProtocolError 1009. */
 function frameOf(type: number, channel: number, payloadBytes: number): Buffer {
@@ -225,6 +226,7 @@ function decodeMsg(payload: Uint8Array): ControlFrame {
   const body = decodeJson(payload, 'MSG');
   const kind = typeof body === 'object' && body !== null && 'kind' in body ? body.kind : undefined;
   if (typeof kind !== 'string') return bad('MSG has no kind');
+  msgKinds ??= new Set(messages.msgSchema.unwrap().options.map((option) => option.shape.kind.value));
   if (!msgKinds.has(kind)) return { type: 'msgUnknown', channel: 0, kind: kind.slice(0, 64) };
   const parsed = messages.msgSchema.safeParse(body);
   return parsed.success ? { type: 'msg', channel: 0, body: parsed.data } : bad(`MSG: ${firstFault(parsed.error)}`);

@@ -7,7 +7,7 @@ export const logTailDefault = 100;
 /** Rows of the audit log that a stream may begin with. */
 export const auditTailMax = 10_000;
 
-const { unit, file, grep, level } = openLogsSchema.shape;
+const { unit, file, grep, level } = openLogsSchema.unwrap().shape;
 const span = { since: z.iso.datetime().optional(), until: z.iso.datetime().optional(), grep };
 
 export const serverLogQuerySchema = z.object({
