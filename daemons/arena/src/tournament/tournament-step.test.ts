@@ -82,7 +82,9 @@ describe.each(tournamentMethods)('%s', (method) => {
         // An anchor knows nothing of challengers among each other.
         const shared = method.includes('anchor') || method === 'verification_weighted';
         if (end.state !== 'done') throw new Error(end.state);
-        expect(end.ranking.ranks[strong]).toBe(1);
+        // With an odd number in Swiss rounds two can win all of theirs: those who could still meet would repeat a match.
+        const asGood = method === 'swiss' ? end.ranking.scores.filter((score) => score === 1).length : 1;
+        expect(end.ranking.ranks[strong]).toBeLessThanOrEqual(asGood);
         if (!shared && method !== 'swiss' && method !== 'swiss_bt') expect(end.ranking.order[0]).toBe(strong);
       }),
       { numRuns: 60 },
@@ -145,7 +147,7 @@ test('any rows of a run give the same run, in whatever order they were played', 
           const { state, of } = whole.end as Extract<typeof whole.end, { state: 'inconclusive' }>;
           return expect([step.state, step.of]).toEqual([state, of]);
         }
-        if (step.state !== 'play') return expect(step).toEqual(whole.end);
+        if (step.state !== 'play') return expect<unknown>(step).toEqual(whole.end);
         const known = new Set(rows.map(({ round, a, b }) => `${round}/${a}/${b}`));
         for (const match of step.next) expect(known.has(`${match.round}/${match.a}/${match.b}`)).toBe(false);
         rows.push(play(shuffled(step.next, random)[0] as PlayedMatch));
