@@ -63,6 +63,24 @@ export const agentOptions = defineOptions({
     help: 'identity and state, 0700',
   },
   logPaths: { type: 'string[]', default: ['/var/log/**'], file: 'agent.log_paths', help: 'files that logs may read' },
+  shipEnabled: {
+    type: 'boolean',
+    default: false,
+    file: 'agent.ship.enabled',
+    help: 'send what is written to logs from now on to the collector of labd',
+  },
+  shipUnits: {
+    type: 'string[]',
+    file: 'agent.ship.units',
+    help: 'units of the journal to send; * stands for any part',
+  },
+  shipFiles: { type: 'string[]', file: 'agent.ship.files', help: 'files to send, each under agent.log_paths' },
+  spoolMax: {
+    type: 'bytes',
+    default: '64MiB',
+    file: 'agent.spool_max',
+    help: 'logs kept on disk while labd or its collector is away; the oldest go first; 0 keeps 4 MiB in memory',
+  },
   exec: {
     type: 'boolean',
     default: true,

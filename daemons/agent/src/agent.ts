@@ -16,17 +16,18 @@ import { Connection, type ConnectionEnd } from './connection/connection.ts';
 import { Reconnect } from './connection/reconnect.ts';
 import { FactsTeller } from './facts/facts-teller.ts';
 import { comeBack, keepCertificate } from './identity/keep-certificate.ts';
-import { sessionOpener } from './open-session.ts';
+import { openSessions } from './open-session.ts';
 import { defaultSessionOptions, type SessionOptions } from './session-options.ts';
-import { Sessions } from './sessions.ts';
+import { Shipper } from './ship/shipper.ts';
 import { writeStatus } from './write-status.ts';
 import { openUpdater } from './update/open-updater.ts';
 
 const approvalMs = 30_000;
+const statusMs = 2_000;
 
 export class Agent implements AsyncDisposable {
   readonly #parts: AgentParts;
-  readonly #sessions: Sessions;
+  readonly #sessions: ReturnType<typeof openSessions>;
   /** Read at each use: labd tells times in HELLO_OK. */
   readonly #session: SessionOptions;
   readonly #reconnect: Reconnect;
@@ -34,26 +35,25 @@ export class Agent implements AsyncDisposable {
   readonly #addresses: Addresses;
   readonly #updater: ReturnType<typeof openUpdater>;
   readonly #facts: FactsTeller;
+  readonly #shipper: Shipper;
   #connection: Connection | undefined;
   #running: Promise<void> | undefined;
   #state: AgentState = 'disconnected';
+  /** What was told of it. */
+  #more: Record<string, unknown> = {};
 
   constructor(parts: AgentParts) {
     const { options, identity, clock, log, selfCommand } = parts;
     this.#parts = parts;
     const { exec, logins, logPaths } = options;
     this.#session = { ...defaultSessionOptions, exec, logins, logPaths, selfCommand };
-    this.#sessions = new Sessions({
-      clock,
-      log,
-      options: this.#session,
-      open: sessionOpener({ options: this.#session, clock, log }),
-    });
+    this.#sessions = openSessions({ options: this.#session, clock, log });
     this.#reconnect = new Reconnect({ minMs: options.reconnectMinMs, maxMs: options.reconnectMaxMs });
     this.#addresses = new Addresses({ configured: agentUrls(options), known: identity.urls }, (urls) =>
       this.#keep(urls),
     );
     this.#facts = new FactsTeller({ ...parts, send: (msg) => this.#connection?.send(msg) ?? false });
+    this.#shipper = new Shipper({ ...parts, send: (msg) => this.#connection?.send(msg) ?? false });
     this.#updater = openUpdater({
       ...parts,
       restart: parts.restart,
@@ -90,6 +90,8 @@ export class Agent implements AsyncDisposable {
         signal: this.#ending.signal,
       }),
       this.#facts.watch(this.#ending.signal),
+      this.#shipper.run(this.#ending.signal),
+      this.#tellStatus(),
       this.#updater?.run(this.#ending.signal),
     ]).then(() => undefined);
     return this.#running;
@@ -99,8 +101,24 @@ export class Agent implements AsyncDisposable {
     if (state === this.#state) return;
     this.#state = state;
     this.#parts.log.info(state, more);
+    this.#more = more;
+    this.#writeStatus();
+  }
+
+  #writeStatus(): void {
     const sessions = this.#sessions.list().length;
-    writeStatus(this.#parts, { state, sessions, ...more });
+    const shipping = this.#shipper.status;
+    writeStatus(this.#parts, { state: this.#state, sessions, ...this.#more, ...(shipping && { shipping }) });
+  }
+
+  /** Counts of shipping move while the state stays. */
+  async #tellStatus(): Promise<void> {
+    const { signal } = this.#ending;
+    for (let told = ''; !signal.aborted; await this.#parts.clock.sleep(statusMs, signal).catch(() => undefined)) {
+      const shipping = JSON.stringify(this.#shipper.status ?? {});
+      if (shipping !== told && told !== '') this.#writeStatus();
+      told = shipping;
+    }
   }
 
   async #stayConnected(): Promise<void> {
@@ -141,11 +159,13 @@ export class Agent implements AsyncDisposable {
       },
       onUp: (ok) => this.#onUp(ok, connection, url),
       channels: () => this.#sessions.list().length,
+      shipping: () => this.#shipper.report,
       log,
     });
     this.#connection = connection;
     const end = await connection.run(this.#ending.signal);
     this.#connection = undefined;
+    this.#shipper.unlinked();
     this.#updater?.disconnected();
     return this.#afterEnd(end);
   }
@@ -162,6 +182,7 @@ export class Agent implements AsyncDisposable {
     this.#enter('connected', { url, replica: ok.replicaId });
     this.#addresses.learn(url, ok.urls);
     Object.assign(this.#session, ok.exec);
+    this.#shipper.linked(ok.shipsLogs === true);
     if (ok.bundle !== '' && ok.bundle !== identity.bundleDigest) {
       identity
         .refreshBundle(url)
@@ -182,6 +203,7 @@ export class Agent implements AsyncDisposable {
   }
 
   #onMsg(msg: Msg): void {
+    if (msg.kind === 'log-ack') this.#shipper.answered(msg);
     if (msg.kind === 'end-sessions') for (const session of msg.sessions) this.#sessions.end(session, 'killed');
     if (msg.kind !== 'desired') return;
     this.#addresses.add(toldUrls(msg.desired));

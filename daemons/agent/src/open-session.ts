@@ -7,10 +7,14 @@ import { openAttach, openExec } from './exec/run-exec.ts';
 import { openFacts } from './facts/open-facts.ts';
 import { openForward } from './forward/run-forward.ts';
 import { openLogs } from './logs/run-logs.ts';
-import type { OpenSession } from './sessions.ts';
+import { type OpenSession, Sessions } from './sessions.ts';
+
+/** The sessions of this machine, none yet. */
+export const openSessions = (parts: Pick<ExecWorld, 'options' | 'clock' | 'log'>): Sessions =>
+  new Sessions({ ...parts, open: sessionOpener(parts) });
 
 /** The door to all kinds, over the machine as it is. */
-export function sessionOpener(parts: Pick<ExecWorld, 'options' | 'clock' | 'log'>): OpenSession {
+function sessionOpener(parts: Pick<ExecWorld, 'options' | 'clock' | 'log'>): OpenSession {
   const { options, clock, log } = parts;
   const accounts: Accounts = systemAccounts();
   const root = delegatedRoot();

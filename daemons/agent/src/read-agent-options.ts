@@ -1,5 +1,6 @@
 import { readConfigFile } from '@labmesh/kit/config-file';
 import { parseOptions } from '@labmesh/kit/options';
+import { checkShipFiles, checkShipping } from './ship/check-shipping.ts';
 import { agentOptions, type AgentOptions } from './agent-options.ts';
 
 /** Flags, `--config` and environment of `lab-agent`. @throws OptionsError. */
@@ -13,5 +14,9 @@ export async function readAgentOptions(
   const file =
     read === undefined ? undefined : { ...read, known: Object.keys(read.data).filter((table) => table !== 'agent') };
   const { values, positionals } = parseOptions(agentOptions, { argv: rest, env: process.env, file, positionalsMax: 1 });
-  return { options: values, command: positionals[0], config };
+  checkShipping(values);
+  const [command] = positionals;
+  // Later on a file that may not be read is told in the log: it must not keep the agent from its work.
+  if (command === 'check-config') await checkShipFiles(values);
+  return { options: values, command, config };
 }

@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: 'c720e5b0e0c0df8ba43240d9fa7e30bc00d5b128617e277fb3a724cab25bb49e',
+    hash: '49e226c28610bf43095ec97ee9cb33181be522557829869cd39c96693a608159',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

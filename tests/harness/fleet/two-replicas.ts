@@ -19,7 +19,7 @@ export type TwoReplicasOptions = Pick<LabdOptions, 'toml' | 'labd' | 'publicUrl'
   lab?: NetworkLab;
 };
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   for (const server of servers) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const ports = servers.map((server) => (server.address() as { port: number }).port);

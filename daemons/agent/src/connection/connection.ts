@@ -25,6 +25,8 @@ export type ConnectionParts = {
   /** HELLO_OK came: connected. */
   onUp: (ok: HelloOk, connection: Connection) => void;
   channels: () => number;
+  /** How log shipping goes; undefined where there is none. */
+  shipping: () => Extract<Msg, { kind: 'heartbeat' }>['shipping'];
   log: Logger;
 };
 
@@ -92,7 +94,7 @@ export class Connection implements LinkHandlers {
     const link = this.#link;
     if (link?.ping() !== true) return;
     const memory = { rssBytes: process.memoryUsage.rss() };
-    const { identity, channels } = this.#parts;
+    const { identity, channels, shipping } = this.#parts;
     const load = loadavg();
     link.sendMsg({
       kind: 'heartbeat',
@@ -101,6 +103,7 @@ export class Connection implements LinkHandlers {
       memory,
       channels: channels(),
       bundle: identity.bundleDigest,
+      shipping: shipping(),
     });
   }
 

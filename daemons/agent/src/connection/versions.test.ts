@@ -56,6 +56,7 @@ async function meet(answer: (hello: Hello) => HelloOk | 'version', later: readon
       setTimeout(() => ending.abort(), 200);
     },
     channels: () => 0,
+    shipping: () => undefined,
     log: silentLogger,
   });
   const end = await connection.run(ending.signal).catch((error: unknown) => error);

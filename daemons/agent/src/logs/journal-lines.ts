@@ -78,18 +78,25 @@ export function journalArguments(open: LogsOpen, from: JournalFrom, follow: bool
   return words.map((word) => word.replaceAll('\0', ''));
 }
 
-export type JournalParts = { command: readonly string[]; clock: Clock; signal: AbortSignal };
+export type JournalParts = {
+  command: readonly string[];
+  /** Any of these, in place of the one of the request. */
+  units?: readonly string[];
+  clock: Clock;
+  signal: AbortSignal;
+};
 
 /** What is there, then, when somebody follows, what comes after that. @throws Refused from the generator. */
 export async function* journalLines(open: LogsOpen, parts: JournalParts): LogSource {
   const begunAt = parts.clock.wall();
+  const units = (parts.units ?? []).map((unit) => `--unit=${unit}`);
   let last = open.cursor?.replace(/^journal:/, '');
   if (open.cursor !== undefined && !open.cursor.startsWith('journal:')) {
     throw new Refused('protocol', 'that cursor is not one of the journal');
   }
   const from: JournalFrom =
     last !== undefined ? { cursor: last } : open.tail === undefined ? 'all' : { tail: open.tail };
-  for await (const line of entries(journalArguments(open, from, false), parts)) {
+  for await (const line of entries([...journalArguments(open, from, false), ...units], parts)) {
     last = line.cursor.replace(/^journal:/, '');
     yield line;
   }
@@ -97,7 +104,7 @@ export async function* journalLines(open: LogsOpen, parts: JournalParts): LogSou
   yield caughtUp;
   // Nothing was there: what was written since we began to look still counts.
   const next: JournalFrom = last === undefined ? { since: Math.max(begunAt, open.since ?? 0) } : { cursor: last };
-  yield* entries(journalArguments(open, next, true), parts);
+  yield* entries([...journalArguments(open, next, true), ...units], parts);
 }
 
 /** @throws Refused io with what journalctl says, when it fails. */

@@ -7,9 +7,9 @@ import type { Link } from '@labmesh/link/link';
 import type { RawChannel } from '@labmesh/link/raw-channel';
 import { type LinkPair, linkPair } from '@labmesh/link/testing/link-pair';
 import type { Open } from '@labmesh/wire/frame/open';
-import { sessionOpener } from '../open-session.ts';
+import { openSessions } from '../open-session.ts';
 import { defaultSessionOptions, type SessionOptions } from '../session-options.ts';
-import { Sessions } from '../sessions.ts';
+import type { Sessions } from '../sessions.ts';
 import { TestClient } from './client.ts';
 
 export class CutRig {
@@ -19,8 +19,7 @@ export class CutRig {
 
   constructor(options: Partial<SessionOptions> = {}) {
     const all = { ...defaultSessionOptions, ...options };
-    const open = sessionOpener({ options: all, clock: systemClock, log: silentLogger });
-    this.sessions = new Sessions({ clock: systemClock, log: silentLogger, options: all, open });
+    this.sessions = openSessions({ options: all, clock: systemClock, log: silentLogger });
     this.#pair = this.#dial();
   }
 

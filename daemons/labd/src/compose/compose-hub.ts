@@ -1,12 +1,12 @@
 /** The fleet as this replica knows it: the other replicas, the agents here, and the view over all. */
-import type { EventLog } from '../events/event-log.ts';
 import type { Ground, Urls } from '../settings/ground.ts';
-import { AgentHub } from '../hub/agent-hub.ts';
+import { AgentHub, type HubParts } from '../hub/agent-hub.ts';
 import { BastionHub } from '../hub/bastion-hub.ts';
 import { Directory } from '../hub/directory.ts';
 import { FleetView } from '../hub/fleet-view.ts';
 import { Replicas } from '../hub/replicas.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
+import { composeShipping, type ShippingParts } from './compose-shipping.ts';
 import type { Trust } from './compose-trust.ts';
 import type { World } from '../settings/world.ts';
 
@@ -16,7 +16,8 @@ export type HubComposeParts = Pick<Trust, 'denyList' | 'authority'> & {
   ground: Ground;
   urls: Urls;
   version: string;
-  events: EventLog;
+  events: HubParts['events'];
+  metrics: ShippingParts['metrics'];
   clock: World['clock'];
   log: World['log'];
 };
@@ -31,7 +32,7 @@ export type Hub = {
 };
 
 export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableStack): Promise<Hub> {
-  const { store, options, ground, urls, version, events, denyList, authority, clock, log } = parts;
+  const { store, options, ground, urls, version, events, metrics, denyList, authority, clock, log } = parts;
   const { replicaId } = ground;
   const self = { id: replicaId, version, peerUrl: urls.peer ?? urls.agent, agentUrl: urls.agent };
   const replicas = stack.use(await Replicas.open({ store, clock, log, self }));
@@ -41,6 +42,7 @@ export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableS
   const bundleDigest = () => authority.bundle().digest;
   const { orphanTtlMs, detachedTtlMs, killAfterMs, drainMs } = options;
   const exec = { orphanTtlMs, detachedTtlMs, killAfterMs, drainMs };
+  const logs = composeShipping({ store, clock, log, metrics, collector: ground.collector }, stack);
   const hub = stack.use(
     new AgentHub({
       directory,
@@ -54,6 +56,7 @@ export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableS
       otherUrls,
       isLive,
       exec,
+      logs,
     }),
   );
   const bastions = stack.use(new BastionHub({ store, denyList, events, clock, log, welcome: () => hub.welcome() }));

@@ -41,7 +41,15 @@ export type HubParts = {
   otherUrls: () => readonly string[];
   /** Whether that is another replica, and it lives. */
   isLive: (replicaId: string) => boolean;
+  /** Where logs of agents go (AG-7). */
+  logs: {
+    readonly isOn: boolean;
+    take(agent: ConnectedAgent, batch: MsgOf<'log-batch'>): void;
+    heard(agentId: string, report: MsgOf<'heartbeat'>['shipping']): void;
+    left(agentId: string): void;
+  };
 };
+type MsgOf<K extends Msg['kind']> = Extract<Msg, { kind: K }>;
 
 /** One connected agent. */
 export type ConnectedAgent = {
@@ -67,6 +75,8 @@ type Arriving = { identity: PeerIdentity; address: string; denyVersion: number }
 
 type Gone = { agentId: string; epoch: number };
 
+/** Only a bastion tells of installs, and only labd tells an agent what to do (HB-12). */
+const byOthers: ReadonlySet<Msg['kind']> = new Set(['bastion-progress', 'desired', 'end-sessions', 'log-ack']);
 const tickMs = 1_000;
 /** Agents that are let go in one transaction. */
 const releasesMax = 512;
@@ -239,6 +249,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
       exec: this.#parts.exec,
       limits: { channels: channelsMax, window: windowBytes, windowMax: windowBytesMax },
       urls: [...otherUrls()].slice(0, 64),
+      shipsLogs: this.#parts.logs.isOn,
     };
   }
 
@@ -263,7 +274,9 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     const agent = this.#byLink.get(link);
     if (agent === undefined) return;
     agent.heard = true;
-    const { directory, log } = this.#parts;
+    const { directory, log, logs } = this.#parts;
+    if (msg.kind === 'log-batch') return logs.take(agent, msg);
+    if (msg.kind === 'heartbeat') logs.heard(agent.agentId, msg.shipping);
     const failed = (error: unknown) => log.warn('a report of an agent was not kept', { server: agent.hostname, error });
     if (msg.kind === 'heartbeat' && msg.bundle !== agent.bundle) {
       agent.bundle = msg.bundle;
@@ -278,8 +291,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
       );
     } else if (msg.kind === 'error') {
       log.warn('an agent reports an error', { server: agent.hostname, code: msg.code, text: msg.message });
-    } else if (msg.kind === 'bastion-progress' || msg.kind === 'desired' || msg.kind === 'end-sessions') {
-      // Only a bastion tells of installs, and only labd tells an agent what to do (HB-12).
+    } else if (byOthers.has(msg.kind)) {
       link.close('protocol', `an agent does not send ${msg.kind}`);
     }
   }
@@ -307,6 +319,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     this.#byLink.delete(link);
     if (this.#byAgent.get(agent.agentId) === agent) this.#byAgent.delete(agent.agentId);
     if (this.#byServer.get(agent.serverId) === agent) this.#byServer.delete(agent.serverId);
+    this.#parts.logs.left(agent.agentId);
     for (const listener of this.#listeners) listener(agent, false);
     this.#release(agent.agentId, agent.epoch);
   }

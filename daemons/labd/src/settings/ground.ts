@@ -5,6 +5,7 @@ import { OptionsError } from '@labmesh/kit/options';
 import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { type AddressRange, parseAddressRange } from './address-range.ts';
+import { type CollectorSettings, collectorSettings } from './collector-settings.ts';
 import type { LabdOptions } from './labd-options.ts';
 
 export type Address = { host: string; port: number };
@@ -40,6 +41,8 @@ export type Ground = {
   /** Tunnel addresses. */
   range: AddressRange;
   metrics: Address | undefined;
+  /** Undefined: logs of agents go nowhere. */
+  collector: CollectorSettings | undefined;
 };
 
 function replicaIdOf(options: LabdOptions): string {
@@ -98,6 +101,7 @@ export function layGround(options: LabdOptions): Ground {
   checkUrl('labd.peer_url', options.peerUrl);
   const metrics = options.metricsListen === '' ? undefined : parseAddress(options.metricsListen, 'labd.metrics_listen');
   const databaseUrl = options.databaseUrl ?? `sqlite://${join(options.dataDir, 'labd.db')}`;
-  const nodes = nodeGround(options);
-  return { dataDir: options.dataDir, replicaId: replicaIdOf(options), databaseUrl, api, agent, ...nodes, metrics };
+  const addresses = { api, agent, ...nodeGround(options), metrics };
+  const collector = collectorSettings(options);
+  return { dataDir: options.dataDir, replicaId: replicaIdOf(options), databaseUrl, ...addresses, collector };
 }

@@ -2,6 +2,7 @@ import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
 import { conplaneOptions } from './conplane-options.ts';
 import { recordingOptions } from './recording-options.ts';
+import { telemetryOptions } from './telemetry-options.ts';
 
 const home = '/var/lib/labmesh/labd';
 
@@ -215,6 +216,7 @@ export const labdOptions = defineOptions({
     help: 'sessions through one replica',
   },
   ...recordingOptions,
+  ...telemetryOptions,
   heartbeatMs: { type: 'duration', default: '10s', file: 'hub.heartbeat', help: 'between heartbeats' },
   agentsMax: { type: 'integer', default: 10_000, min: 1, file: 'hub.agents_max', help: 'agents of one replica' },
   channelsMax: { type: 'integer', default: 256, min: 1, file: 'hub.channels_max', help: 'channels of one link' },

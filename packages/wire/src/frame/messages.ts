@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { principalSchema } from '../fleet/principal.ts';
 import { badVersionsMax, releaseVersionField, updateStateField } from '../fleet/releases.ts';
+import { logAckSchema, logBatchSchema, shippingReportSchema } from './log-batch.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 /** What is stored or shown as it is: printable ASCII. A NUL would fail the write of a whole batch of agents. */
@@ -69,6 +70,8 @@ export const helloOkSchema = z.lazy(() =>
     /** What labd's settings say about sessions; the agent's own switches stand above it. */
     exec: execSettingsSchema.unwrap().optional(),
     limits: z.object({ channels: z.int(), window: z.int(), windowMax: z.int() }),
+    /** Whether it forwards logs to a collector (AG-7). */
+    shipsLogs: z.boolean().optional(),
     /** Other replicas' agent URLs. */
     urls: z.array(z.string().max(2048)).max(64).default([]),
   }),
@@ -85,6 +88,8 @@ export const heartbeatSchema = z.lazy(() =>
       .optional(),
     channels: z.int().min(0).default(0),
     bundle: plainText(64).default(''),
+    /** Absent where logs are not shipped. */
+    shipping: shippingReportSchema.optional(),
   }),
 );
 /** How one step of an install goes (HB-12). The same (actionId, attempt, stage, status) again says nothing new. */
@@ -111,7 +116,8 @@ export const msgSchema = z.lazy(() =>
     heartbeatSchema.unwrap(),
     z.object({ kind: z.literal('facts'), digest: z.string().max(64), facts: z.record(z.string(), z.unknown()) }),
     z.object({ kind: z.literal('desired'), desired: z.unknown() }),
-    z.object({ kind: z.literal('log-batch'), id: z.uuid(), lines: z.array(z.unknown()).max(10_000) }),
+    logBatchSchema,
+    logAckSchema,
     bastionProgressSchema.unwrap(),
     z.object({ kind: z.literal('error'), code: z.string().max(64), message: z.string().max(1024) }),
     /** How updates go there, and which versions turned out bad (AG-9): all of them, each time. */

@@ -1,5 +1,8 @@
 /** Where to begin in a file for `--tail` and `--since`, found from its end so that a large one is not read whole. */
 import type { FileHandle } from 'node:fs/promises';
+import { GenerationReader } from './generation-reader.ts';
+import { Generation, placeText } from './generations.ts';
+import type { LogPaths } from './log-paths.ts';
 import { lineTime } from '../line-time.ts';
 import type { LineFilter } from '../log-source.ts';
 
@@ -57,4 +60,12 @@ export async function sinceStart(handle: FileHandle, size: number, since: number
     if (first > 0 && time !== undefined && time < since) return at + first;
   }
   return 0;
+}
+
+/** The cursor of its end now; undefined when there is no such file yet. @throws Refused */
+export async function endPlace(path: string, paths: LogPaths): Promise<string | undefined> {
+  await using file = await Generation.open(path, paths);
+  if (file === undefined) return undefined;
+  const { size } = await file.stat();
+  return placeText((await GenerationReader.at(file, size)).place);
 }

@@ -1,0 +1,93 @@
+/**
+ * Where agents hand in their logs (AG-7). At most one batch an agent is here at a time, and `done` is said only once the
+ * collector has it: whatever happens to labd meanwhile, the agent sends it again, here or to another replica.
+ */
+import type { LogAck, logBatchSchema, ShippingReport } from '@labmesh/wire/frame/log-batch';
+import type { z } from 'zod';
+import type { LogForwarder, Outcome } from './log-forwarder.ts';
+import { readBatch } from './read-batch.ts';
+
+/** What the desk knows of an agent, by its certificate. */
+export type ShippingAgent = {
+  readonly agentId: string;
+  readonly serverId: string;
+  readonly hostname: string;
+  readonly version: string;
+  readonly link: { sendMsg(msg: LogAck): boolean };
+};
+type LogBatch = z.infer<typeof logBatchSchema>;
+type Labels = Readonly<Record<string, string>>;
+
+export type DeskParts = {
+  /** Undefined: there is no collector. */
+  forwarder: LogForwarder | undefined;
+  /** Never rejects. */
+  labels: (serverId: string) => Promise<Labels>;
+  /** Unix ms. */
+  wall: () => number;
+};
+
+/** An agent that sends its next batch before the answer to the last. */
+const busyRetryMs = 1_000;
+
+export class LogDesk {
+  readonly #parts: DeskParts;
+  /** Agents with a batch here. */
+  readonly #busy = new Set<string>();
+  readonly #reports = new Map<string, ShippingReport>();
+  unreadable = 0;
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+  }
+
+  get isOn(): boolean {
+    return this.#parts.forwarder !== undefined;
+  }
+
+  /** A batch came. Answered by `log-ack`, at once or when the collector has answered. */
+  take(agent: ShippingAgent, batch: LogBatch): void {
+    void this.#outcome(agent, batch).then(
+      (outcome) => agent.link.sendMsg({ kind: 'log-ack', id: batch.id, ...outcome }),
+      () => agent.link.sendMsg({ kind: 'log-ack', id: batch.id, status: 'retry', retryAfterMs: busyRetryMs }),
+    );
+  }
+
+  async #outcome(agent: ShippingAgent, { id, lines, readAt }: LogBatch): Promise<Outcome> {
+    const { forwarder, labels, wall } = this.#parts;
+    if (forwarder === undefined) return { status: 'off' };
+    const { agentId, serverId, hostname, version } = agent;
+    if (this.#busy.has(agentId)) return { status: 'retry', retryAfterMs: busyRetryMs };
+    const turnedAway = forwarder.turnAway();
+    if (turnedAway !== undefined) return turnedAway;
+    const read = readBatch(lines);
+    if (read === undefined) {
+      this.unreadable++;
+      return { status: 'refused' };
+    }
+    this.#busy.add(agentId);
+    try {
+      const known = { id, serverId, hostname, version, labels: await labels(serverId) };
+      return await forwarder.forward({ ...known, readAt: readAt ?? wall(), lines: read });
+    } finally {
+      this.#busy.delete(agentId);
+    }
+  }
+
+  /** A heartbeat said how it goes there; nothing where nothing is shipped. */
+  heard(agentId: string, report: ShippingReport | undefined): void {
+    if (report !== undefined) this.#reports.set(agentId, report);
+  }
+  /** The agent is not connected here any more. */
+  left(agentId: string): void {
+    this.#reports.delete(agentId);
+  }
+
+  /** Over the agents connected here. */
+  get reported(): ShippingReport {
+    const sum = { spooledBytes: 0, shippedLines: 0, droppedLines: 0 };
+    for (const report of this.#reports.values())
+      for (const key of Object.keys(sum) as (keyof ShippingReport)[]) sum[key] += report[key];
+    return sum;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Batches of many agents to one collector. What came while a request was under way goes together in the next; nothing
+ * is kept here for later: a collector that is away costs the agents' disks, not our memory.
+ *
+ *     forward(batch) ─▶ queue ≤ 16 MiB ─▶ group ≤ 1 MiB ─▶ POST, 2 at a time
+ *            ◀─────────── done │ refused │ retry ────────────────┘
+ */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { backoff } from '@labmesh/kit/retry';
+import type { LogAck } from '@labmesh/wire/frame/log-batch';
+import type { CollectorAnswer } from './otlp-collector.ts';
+import { otlpLogs, type ServerBatch } from './otlp-logs.ts';
+
+export type ForwarderParts = {
+  post: (body: string, signal: AbortSignal) => Promise<CollectorAnswer>;
+  clock: Clock;
+  log: Logger;
+};
+export type Outcome = Pick<LogAck, 'status' | 'retryAfterMs'>;
+type Waiting = { batch: ServerBatch; bytes: number; resolve: (outcome: Outcome) => void };
+
+/** Bytes of lines that wait or are under way, over all agents. */
+export const queueBytesMax = 16 * 1024 * 1024;
+const groupBytesMax = 1024 * 1024;
+const postsMax = 2;
+/** Told to whoever finds the queue full; the agents spread it. */
+const fullRetryMs = 2_000;
+const waits = { firstMs: 1_000, capMs: 30_000 };
+/** What a line costs besides its text. */
+const lineCostBytes = 256;
+
+const costOf = ({ lines }: ServerBatch) => lines.reduce((sum, { text }) => sum + text.length + lineCostBytes, 0);
+
+export class LogForwarder implements AsyncDisposable {
+  readonly #parts: ForwarderParts;
+  readonly #ending = new AbortController();
+  #queue: Waiting[] = [];
+  #posts = new Set<Promise<void>>();
+  #backoff = backoff(waits);
+  #awayUntil = 0;
+  #isAway = false;
+  queuedBytes = 0;
+  /** Since the start. */
+  readonly counts = { takenLines: 0, refusedLines: 0, rejectedLines: 0, turnedAway: 0, posts: 0 };
+
+  constructor(parts: ForwarderParts) {
+    this.#parts = parts;
+  }
+
+  get isAway(): boolean {
+    return this.#isAway;
+  }
+
+  /** What to answer while nothing is taken; undefined when it is. To be asked before a batch is read. */
+  turnAway(): Outcome | undefined {
+    const isFull = this.queuedBytes >= queueBytesMax || this.#ending.signal.aborted;
+    return this.#whileAway() ?? (isFull ? this.#later(fullRetryMs) : undefined);
+  }
+
+  #whileAway(): Outcome | undefined {
+    const restMs = this.#awayUntil - this.#parts.clock.now();
+    return restMs > 0 ? this.#later(Math.ceil(restMs)) : undefined;
+  }
+
+  #later(retryAfterMs: number): Outcome {
+    this.counts.turnedAway++;
+    return { status: 'retry', retryAfterMs };
+  }
+
+  /** Resolves when it is decided what became of the batch. Never rejects. */
+  forward(batch: ServerBatch): Promise<Outcome> {
+    const bytes = costOf(batch);
+    this.queuedBytes += bytes;
+    return new Promise((resolve) => {
+      this.#queue.push({ batch, bytes, resolve });
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (this.#posts.size < postsMax && this.#queue.length > 0) {
+      const group = this.#nextGroup();
+      const post = this.#send(group).finally(() => {
+        this.#posts.delete(post);
+        for (const { bytes } of group) this.queuedBytes -= bytes;
+        this.#pump();
+      });
+      this.#posts.add(post);
+    }
+  }
+
+  #nextGroup(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#queue.length && (count === 0 || bytes < groupBytesMax))
+      bytes += this.#queue[count++]?.bytes ?? 0;
+    return this.#queue.splice(0, count);
+  }
+
+  async #send(group: readonly Waiting[]): Promise<void> {
+    // Who waited behind the request that failed need not find out for itself.
+    const turnedAway = this.#whileAway();
+    if (turnedAway !== undefined) return settle(group, turnedAway);
+    this.counts.posts++;
+    const answer = await this.#parts.post(otlpLogs(group.map(({ batch }) => batch)), this.#ending.signal);
+    if (answer.status === 'away') return settle(group, this.#wentAway(answer));
+    this.#cameBack();
+    if (answer.status === 'taken') {
+      this.counts.takenLines += linesOf(group);
+      this.counts.rejectedLines += answer.rejectedLines;
+      return settle(group, { status: 'done' });
+    }
+    if (group.length > 1) return this.#sendHalves(group);
+    this.counts.refusedLines += linesOf(group);
+    settle(group, { status: 'refused' });
+  }
+
+  /** One batch that the collector does not like must not cost the others theirs. */
+  async #sendHalves(group: readonly Waiting[]): Promise<void> {
+    const middle = Math.ceil(group.length / 2);
+    await this.#send(group.slice(0, middle));
+    await this.#send(group.slice(middle));
+  }
+
+  #wentAway({ why, retryAfterMs }: Extract<CollectorAnswer, { status: 'away' }>): Outcome {
+    const waitMs = Math.max(this.#backoff.next().value ?? waits.capMs, retryAfterMs ?? 0);
+    this.#awayUntil = this.#parts.clock.now() + waitMs;
+    if (!this.#isAway && !this.#ending.signal.aborted)
+      this.#parts.log.warn('the collector takes no logs; agents keep theirs', { why });
+    this.#isAway = true;
+    return this.#later(waitMs);
+  }
+
+  #cameBack(): void {
+    if (this.#isAway) this.#parts.log.info('the collector takes logs again');
+    this.#isAway = false;
+    this.#awayUntil = 0;
+    this.#backoff = backoff(waits);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort(new Error('labd is stopping'));
+    settle(this.#queue.splice(0), { status: 'retry', retryAfterMs: fullRetryMs });
+    await Promise.all(this.#posts);
+  }
+}
+
+const linesOf = (group: readonly Waiting[]) => group.reduce((sum, { batch }) => sum + batch.lines.length, 0);
+
+function settle(group: readonly Waiting[], outcome: Outcome): void {
+  for (const { resolve } of group) resolve(outcome);
+}
