@@ -196,7 +196,8 @@ describe('what is shown', () => {
     const run = trajectorySchema.parse(body);
     expect([status, run.candidates.map(({ answer }) => answer)]).toEqual([200, [null, null]]);
     expect(JSON.stringify(body)).not.toContain('SECRETPROMPT');
-    expect(run.candidates.every(({ verdicts }) => verdicts.length === 1)).toBe(true);
+    // An answer that another gave before is checked once.
+    for (const { sameAs, verdicts } of run.candidates) expect(verdicts).toHaveLength(sameAs === null ? 1 : 0);
   });
 
   test('what failed says why, in the page and alone', async () => {
