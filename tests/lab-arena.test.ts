@@ -1,9 +1,10 @@
 /** Gateway, arena and executor as three processes (verification RP1): by a secret over loopback, and by mTLS. */
 import { afterAll, describe, expect, test } from 'bun:test';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sampleCa } from '@labmesh/pki/testing/sample-ca';
 import { llamaInstalled } from '@labmesh/portman/testing/needs-llama';
+import { keyHeader, tenantHeader } from '@labmesh/wire/verification/arena-run';
 import { tinyPrompts, tinySuite, tinyTasks } from './arena/tiny-tasks.ts';
 import { type Finished, LabctlHome, type LabctlProcess, type Ready } from './harness/labctl-process.ts';
 import { verificationMissing } from './harness/verification-missing.ts';
@@ -87,9 +88,34 @@ async function ask({ api, key, models }: Ready) {
   });
   const body = (await response.json()) as {
     error?: { code: string };
-    verification?: { status: string; run_id: string; isolation: string };
+    verification?: { status: string; run_id: string; certificate_id: string; isolation: string; cached: boolean };
   };
   return { status: response.status, ...body };
+}
+
+type Report = NonNullable<Awaited<ReturnType<typeof ask>>['verification']>;
+
+/** The first answer that is as wanted. */
+async function given(ready: Ready, wanted: (report: Report) => boolean): Promise<Report> {
+  for (const end = performance.now() + 60_000; performance.now() < end;) {
+    const { verification } = await ask(ready);
+    if (verification !== undefined && wanted(verification)) return verification;
+  }
+  throw new Error('no answer was as wanted');
+}
+
+/** As another gateway of the same arena would ask it. */
+async function revokeAtArena({ port, secret }: Site, id: string): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${port}/api/arena/certificates/${id}/revoke`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${readFileSync(secret, 'utf8').trim()}`,
+      [tenantHeader]: 'default',
+      [keyHeader]: 'another',
+    },
+    body: JSON.stringify({ reason: 'cheat_found' }),
+  });
+  expect(response.status).toBe(200);
 }
 
 /** The certificate of a run, verified with nothing but what the API gives to anybody with a key. */
@@ -136,6 +162,12 @@ describe.skipIf(needs !== undefined)(`an arena of its own process (needs ${needs
     expect(revoked).toMatchObject({ exitCode: 0 });
     expect(await fetched(site, run)).toMatchObject({ exitCode: 5 });
     expect((await site.home.run('arena', 'resume', run, ...api)).exitCode).toBe(8);
+    // It is not given again, and neither is the next one once it was revoked past the gateway.
+    const next = await given(ready, (kept) => kept.cached && kept.status === 'valid');
+    expect(next.run_id).not.toBe(run);
+    await revokeAtArena(site, next.certificate_id);
+    expect((await given(ready, (fresh) => fresh.run_id !== next.run_id)).cached).toBe(false);
+    for (const _ of [1, 2, 3]) expect([run, next.run_id]).not.toContain((await ask(ready)).verification?.run_id);
     expect(await fetch(`http://127.0.0.1:${site.port}/api/arena/stats`)).toMatchObject({ status: 401 });
     // Nobody else may have its folder meanwhile, and it leaves nothing of prompts and secrets in its log.
     const words = ['--token-file', site.secret, '--listen', '127.0.0.1:0', '--data', site.path('arena data')];

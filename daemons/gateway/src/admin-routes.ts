@@ -10,7 +10,9 @@ import {
   type EndpointRow,
   type GatewayStatus,
   type KeyRow,
+  tenantField,
   type UsageRow,
+  type VerificationModeSet,
 } from '@labmesh/wire/admin';
 import { ApiError } from '@labmesh/wire/errors';
 import { requireAdmin } from './access/authenticate.ts';
@@ -31,6 +33,10 @@ export type AdminParts = {
   log: Logger;
   status: () => GatewayStatus;
   drain: () => { inFlight: number; graceS: number };
+  /** How answers are verified that nothing else has a mode for. @throws ApiError */
+  setMode: (word: string) => VerificationModeSet;
+  /** Forgets verified answers, of all tenants or of one; gives how many. */
+  clearCache: (tenant: string | undefined) => number;
 };
 
 /** An endpoint as the operator sees it, address and reason included. */
@@ -105,13 +111,26 @@ async function createKey(parts: AdminParts, exchange: Exchange) {
   return { id: key.id, name: key.name, key: text };
 }
 
+/** @throws ApiError invalid_value for what cannot be a tenant: nothing is forgotten then. */
+function clearCache(parts: AdminParts, query: string): { cleared: number } {
+  const given = new URLSearchParams(query).get('tenant') ?? undefined;
+  const tenant = tenantField.optional().safeParse(given);
+  if (!tenant.success)
+    throw new ApiError('invalid_value', { param: 'tenant', message: "'tenant' is no name of a tenant" });
+  const cleared = parts.clearCache(tenant.data);
+  parts.log.info('verified answers were forgotten', { cleared, ...(given !== undefined && { tenant: given }) });
+  return { cleared };
+}
+
+/** Routes whose last part is a name. */
+const named = /^(\/admin\/(?:keys|mode))\/([0-9A-Za-z_-]{1,64})$/;
+
 /** Answers a route below /admin. Throws ApiError. */
 export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestId: string): Promise<void> {
   requireAdmin(exchange, parts.adminToken);
   const reply = (value: unknown, status = 200) => replyJson(exchange, status, requestId, value);
-  const revoked = /^\/admin\/keys\/([0-9A-Za-z]{1,64})$/.exec(exchange.path)?.[1];
-  const keyPath = revoked === undefined ? exchange.path : '/admin/keys/{id}';
-  switch (`${exchange.method} ${keyPath}`) {
+  const [, folder, name = ''] = named.exec(exchange.path) ?? [];
+  switch (`${exchange.method} ${folder === undefined ? exchange.path : `${folder}/{}`}`) {
     case 'GET /admin/status':
       return reply(parts.status());
     case 'GET /admin/endpoints':
@@ -124,13 +143,20 @@ export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestI
       return reply({ keys: await keyRows(parts) });
     case 'POST /admin/keys':
       return reply(await createKey(parts, exchange), 201);
-    case 'DELETE /admin/keys/{id}': {
-      const key = await parts.keys.revoke(revoked ?? '');
+    case 'DELETE /admin/keys/{}': {
+      const key = await parts.keys.revoke(name);
       parts.log.info('a key was revoked', { key_id: key.id, name: key.name });
       return reply((await keyRows(parts)).find((row) => row.id === key.id));
     }
     case 'GET /admin/usage':
       return reply({ usage: await usageRows(parts, exchange.query) });
+    case 'POST /admin/mode/{}': {
+      const set = parts.setMode(name);
+      parts.log.info('the mode of verification was changed', set);
+      return reply(set);
+    }
+    case 'POST /admin/clear-cache':
+      return reply(clearCache(parts, exchange.query));
     case 'POST /admin/drain':
       return reply({ state: 'draining', ...parts.drain() }, 202);
     default:

@@ -34,7 +34,7 @@ export async function serveArena(parts: ArenaRouteParts, exchange: Exchange, req
   // The arena generates for it.
   if (exchange.path === '/api/arena/verify') requireScope(identity, 'chat');
   if (parts.isDraining()) throw new ApiError('draining');
-  const { arena, cache } = parts.verification;
+  const { arena, kept } = parts.verification;
   const path = arenaPath(exchange);
   if (arena === undefined) throw new ApiError('verification_unavailable', { message: 'this gateway has no arena' });
   const tenant = tenantOf(identity);
@@ -45,10 +45,10 @@ export async function serveArena(parts: ArenaRouteParts, exchange: Exchange, req
     : { ...whose, ...(await plainRequest(exchange, path)) };
   // Suites and settings decide what is valid: what was found valid before is not taken for granted after a change.
   if (isRun || exchange.method === 'GET' || exchange.method === 'HEAD') return relayArena(arena, request, exchange);
-  cache.forget(tenant);
+  kept.forget(tenant);
   await relayArena(arena, request, exchange);
   // What was found between the first time and the change.
-  cache.forget(tenant);
+  kept.forget(tenant);
 }
 
 /** The path below the arena's address. @throws ApiError unknown_route, method_not_allowed, bad_request */

@@ -108,6 +108,8 @@ export class Gateway implements AsyncDisposable {
         log,
         status: () => this.status(),
         drain,
+        setMode: (word) => verification.setMode(word),
+        clearCache: (tenant) => verification.kept.forget(tenant),
       },
       models: () => servedModels(registry, resolver),
       isDraining,
@@ -117,6 +119,7 @@ export class Gateway implements AsyncDisposable {
   /** What `labctl status` shows. */
   status(): GatewayStatus {
     const { registry, clock, version } = this.#parts;
+    const { mode, kept } = this.#service.verification;
     // Counts requests that are relayed, not this call itself.
     return {
       version,
@@ -131,6 +134,7 @@ export class Gateway implements AsyncDisposable {
         healthy: registry.endpoints.filter((endpoint) => registry.usable(endpoint)).length,
       },
       models: this.models().length,
+      verification: { mode, cached: kept.size },
     };
   }
 

@@ -18,6 +18,15 @@ export const gatewayStatusSchema = z.object({
   endpoints: z.object({ total: count, healthy: count }),
   /** Models that can be served now. */
   models: count,
+  /** Absent from gateways that cannot verify. */
+  verification: z
+    .object({
+      /** Of answers that no request, key or alias has a mode for. */
+      mode: verificationModeField,
+      /** Verified answers that would be given again. */
+      cached: count,
+    })
+    .optional(),
 });
 export type GatewayStatus = z.infer<typeof gatewayStatusSchema>;
 
@@ -121,3 +130,10 @@ export const drainStartedSchema = z.object({
   graceS: z.number().min(0),
 });
 export type DrainStarted = z.infer<typeof drainStartedSchema>;
+
+/** The answer to `set-verification-mode`. */
+export const verificationModeSetSchema = z.object({ mode: verificationModeField, before: verificationModeField });
+export type VerificationModeSet = z.infer<typeof verificationModeSetSchema>;
+
+/** The answer to `clear-cache`: answers that were forgotten. */
+export const cacheClearedSchema = z.object({ cleared: count });

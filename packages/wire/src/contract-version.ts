@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: '49e226c28610bf43095ec97ee9cb33181be522557829869cd39c96693a608159',
+    hash: '0b46e7268eb6a742bead16959b9377119ae335ac6b90d1a5f26cebcc57341106',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

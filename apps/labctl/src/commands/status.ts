@@ -33,6 +33,9 @@ async function askFleet({ api, server, adminSocket }: FleetState, { clock, life 
   return { api, ...(server !== undefined && { server }), agents };
 }
 
+const verificationText = ({ mode, cached }: NonNullable<GatewayStatus['verification']>) =>
+  `${mode}, ${cached} answers kept`;
+
 function gatewayRows(found: GatewayStatus, pid: number): string[][] {
   const { endpoints } = found;
   return [
@@ -41,6 +44,7 @@ function gatewayRows(found: GatewayStatus, pid: number): string[][] {
     ['requests', `${found.inFlight} in flight, ${found.queued} queued, ${found.connections} connections`],
     ['endpoints', `${endpoints.healthy} of ${endpoints.total} healthy`],
     ['models', String(found.models)],
+    ...(found.verification === undefined ? [] : [['verify', verificationText(found.verification)]]),
   ];
 }
 

@@ -2,7 +2,7 @@ import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
 import { suiteCommands } from './verification/suite-commands.ts';
 
-/** Runs of the arena. They go through the gateway with an API key, which says whose runs are seen. */
+/** Runs of the arena. They go through the gateway with an API key, which says whose runs are seen; the last two are its operator's. */
 export const arenaCommands: readonly CommandEntry[] = [
   {
     name: 'arena runs',
@@ -38,6 +38,16 @@ export const arenaCommands: readonly CommandEntry[] = [
     name: 'arena verifiers',
     summary: 'list the verifiers',
     load: async () => any((await import('../commands/arena/arena-verifiers.ts')).arenaVerifiers),
+  },
+  {
+    name: 'arena mode',
+    summary: 'show or set how answers are verified',
+    load: async () => any((await import('../commands/arena/arena-mode.ts')).arenaMode),
+  },
+  {
+    name: 'arena clear-cache',
+    summary: 'forget verified answers that are given again',
+    load: async () => any((await import('../commands/arena/arena-clear-cache.ts')).arenaClearCache),
   },
   ...suiteCommands,
 ];

@@ -15,7 +15,7 @@ import { asFault, errorEvent, RunFault } from './run-fault.ts';
 import { RunFeed } from './run-feed.ts';
 import type { RunParts } from './run-parts.ts';
 import { RunQueue, type Waiting } from './run-queue.ts';
-import { storedResult } from './stored-result.ts';
+import { stillStanding, storedResult } from './stored-result.ts';
 import { takeOffer } from './take-offer.ts';
 
 const tickMs = 1_000;
@@ -130,10 +130,10 @@ class RunHouse implements Runs {
       const feed = this.#entries.get(id)?.feed;
       if (feed !== undefined) return yield* feed.read(signal);
       const kept = this.#finished.get(id, clock.now());
-      if (kept !== undefined) return yield kept;
+      if (kept !== undefined) return yield await stillStanding(store, kept);
       const run = await rows.readRun(runsPrincipal, store, id);
       if (run === undefined) throw new RunFault('verification_unavailable');
-      if (run.finishedAt !== null) return yield await storedResult(store, run);
+      if (run.finishedAt !== null) return yield await stillStanding(store, await storedResult(store, run));
       await clock.sleep(pollMs, AbortSignal.any([signal, this.#closing.signal]));
     }
   }

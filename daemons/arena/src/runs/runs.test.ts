@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { TempFolder } from '@labmesh/store/testing/temp-store';
 import { system } from '@labmesh/wire/fleet/principal';
+import { insertCertificate, setRevoked } from '../certify/certificate-rows.ts';
 import { FakeGateway } from '../generate/testing/fake-gateway.ts';
 import { runDefaults } from './run-settings.ts';
 import { eventsOf, offerOf, only } from './testing/offers.ts';
@@ -44,6 +45,34 @@ test('the same request id joins its run and pays nothing again; another tenant h
   expect(gateway.heard.length).toBe(2);
   await eventsOf(rig.runs, { ...offer, tenant: 'other' });
   expect(gateway.heard.length).toBe(4);
+});
+
+test('a run whose certificate was revoked is not told as valid a second time, from memory or from rows', async () => {
+  await using gateway = words('good');
+  await using rig = await openRig({ gateway, settings: { capture: ['*'] } });
+  const offer = offerOf({ block: { variations: 1 } });
+  const [first] = only(await eventsOf(rig.runs, offer), 'result');
+  const id = first?.report.certificate_id ?? '';
+  await insertCertificate(rig.store, {
+    id,
+    created_at: 1,
+    tenant: offer.tenant,
+    run_id: first?.runId ?? '',
+    bundle: '{}',
+    sha256: 'x',
+    log_index: null,
+    expires_at: null,
+    revoked_at: null,
+    revoked_reason: null,
+  });
+  expect(only(await eventsOf(rig.runs, offer), 'result')[0]?.report.certificate_id).toBe(id);
+  await setRevoked(rig.store, id, 2, 'cheat_found');
+  const refused = { code: 'verification_inconclusive', runId: first?.runId };
+  expect((await eventsOf(rig.runs, offer)).at(-1)).toMatchObject(refused);
+  await rig.runs[Symbol.asyncDispose]();
+  await using next = await openRig({ gateway, store: rig.store });
+  expect((await eventsOf(next.runs, offer)).at(-1)).toMatchObject(refused);
+  expect(gateway.heard.length).toBe(1);
 });
 
 test('texts are gone from every row when the run is over, unless the tenant keeps them (P7)', async () => {

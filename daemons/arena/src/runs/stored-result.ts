@@ -1,6 +1,7 @@
 /** What a run that ended before says again: from its rows, where its texts are kept. */
 import type { Store } from '@labmesh/store/store';
 import type { ArenaEvent } from '@labmesh/wire/verification/arena-run';
+import { certificateOfRun } from '../certify/certificate-rows.ts';
 import { type StoredCandidate, readCandidates } from '../rows/candidate-rows.ts';
 import type { StoredRun } from '../rows/run-rows.ts';
 import { runsPrincipal } from './live-run.ts';
@@ -35,4 +36,16 @@ export async function storedResult(store: Store, run: StoredRun): Promise<ArenaE
     report: run.report,
     shadowArena: null,
   };
+}
+
+/**
+ * The same, unless it is a result whose certificate was revoked since: nobody hears a second time that it is valid. Neither
+ * is it invalid, as the reason may lie in a key or a verifier.
+ */
+export async function stillStanding(store: Store, event: ArenaEvent): Promise<ArenaEvent> {
+  if (event.event !== 'result' || event.report.certificate_id === null) return event;
+  const row = await certificateOfRun(store, event.runId);
+  if (row === undefined || row.revoked_at === null) return event;
+  const text = 'the certificate of this run was revoked; send the request again under another id';
+  return errorEvent(new RunFault('verification_inconclusive', text), event.runId);
 }

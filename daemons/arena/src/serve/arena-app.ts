@@ -7,6 +7,7 @@ import { tenantOf } from './arena-caller.ts';
 import { ArenaRefused, refusal } from './arena-refused.ts';
 import { catalogueRoutes, type CatalogueParts } from './catalogue-routes.ts';
 import { certificateRoutes, type CertificateRouteParts } from './certificate-routes.ts';
+import { epochRoute, type EpochParts } from './epoch-route.ts';
 import { leaderboardRoute } from './leaderboard-route.ts';
 import { pairsRoutes } from './pairs-routes.ts';
 import { runRoutes, type RunRouteParts } from './run-routes.ts';
@@ -14,6 +15,7 @@ import { type TournamentParts, tournamentRoutes } from './tournament-routes.ts';
 
 export type ArenaAppParts = CatalogueParts &
   CertificateRouteParts &
+  EpochParts &
   TournamentParts &
   Omit<RunRouteParts, 'onFault'> & {
     pairs: Pairs;
@@ -54,6 +56,7 @@ export function arenaApp(parts: ArenaAppParts): Hono {
   app.route('/', certificateRoutes(parts));
   app.route('/', catalogueRoutes(parts));
   app.route('/', tournamentRoutes(parts));
+  app.route('/', epochRoute(parts));
   app.route('/', leaderboardRoute(parts.store));
   app.route('/', pairsRoutes(parts.pairs));
   app.onError((error, c) => refusal(c, error, onFault));

@@ -29,6 +29,9 @@ const lingerMs = 1_000;
 /** What of an arena's message a client may read. */
 const messageCharsMost = 500;
 
+/** Of whom a call is made, and its id for the arena's log. */
+export type ArenaPayer = Pick<ArenaRequest, 'tenant' | 'key' | 'requestId'>;
+
 export type ArenaRequest = {
   method: string;
   /** With its query, below the arena's address. */
@@ -83,7 +86,7 @@ export class ArenaClient {
    * ends the run. @throws ApiError verification_unavailable, what the arena's error names, or the signal's reason
    */
   run(
-    whose: Pick<ArenaRequest, 'tenant' | 'key' | 'requestId'>,
+    whose: ArenaPayer,
     offer: Uint8Array,
     signal: AbortSignal,
     onEvent: (event: ArenaEvent) => void = () => {},

@@ -49,6 +49,10 @@ export class FakeArena implements AsyncDisposable {
   readonly calls: FakeCall[] = [];
   /** Runs whose gateway went away before their end. */
   aborted = 0;
+  /** Another word says that something changed that answers rest on; undefined = it does not know the route. */
+  epoch: string | undefined = 'epoch-1';
+  /** How often it was asked for. */
+  epochsAsked = 0;
   script: Script = () => [sampleResult()];
   answer: (call: FakeCall) => Response | Promise<Response> = (call) => Response.json({ path: call.path });
   readonly #folder = mkdtempSync(join(tmpdir(), 'labmesh-arena-'));
@@ -66,6 +70,10 @@ export class FakeArena implements AsyncDisposable {
     const url = new URL(request.url);
     const body = await request.text();
     const headers = Object.fromEntries(request.headers);
+    if (url.pathname === '/v1/epoch') {
+      this.epochsAsked++;
+      return this.epoch === undefined ? new Response(null, { status: 404 }) : Response.json({ epoch: this.epoch });
+    }
     if (url.pathname !== '/v1/runs') {
       const call = { method: request.method, path: `${url.pathname}${url.search}`, headers, body };
       this.calls.push(call);

@@ -4,22 +4,21 @@
  */
 import type { Clock } from '@labmesh/kit/clock';
 import { ApiError } from '@labmesh/wire/errors';
-import type { ChatCompletionRequest } from '@labmesh/wire/openai';
 import type { ArenaResult } from '@labmesh/wire/verification/arena-run';
 import type { VerificationBlock, VerificationReport } from '@labmesh/wire/verification/verification-block';
 import { keyIdOf, tenantOf } from '../access/authenticate.ts';
 import type { ArenaClient } from '../arena/arena-client.ts';
 import { offerBytes } from '../arena/offer-bytes.ts';
+import type { KeptResults, WantedResult } from '../cache/kept-results.ts';
 import type { Asked } from './asked.ts';
 import { HeldExchange } from './held-exchange.ts';
 import { readChatRequest } from './read-chat-request.ts';
-import { cacheId, type CacheOwner, type ResultCache } from './result-cache.ts';
 import { chatEvents, wholeChat } from './verified-chat.ts';
 import { verifiedHeaders } from './verified-headers.ts';
 
 export type InterceptParts = {
   arena: ArenaClient | undefined;
-  cache: ResultCache;
+  kept: KeptResults;
   clock: Clock;
   settings: { waitMs: number; commentMs: number; withShadowArena: boolean; runsMax: number };
   /** Runs that wait for their verdict: aborted when the gateway stops. */
@@ -27,13 +26,11 @@ export type InterceptParts = {
 };
 
 /** A request as the arena gets it, and for whom. */
-type Intercepted = Pick<Asked, 'exchange' | 'requestId' | 'body'> & {
-  owner: CacheOwner;
-  /** Id of the key that pays. */
-  key: string;
-  request: ChatCompletionRequest;
-  block: VerificationBlock;
-};
+type Intercepted = Pick<Asked, 'exchange' | 'requestId' | 'body'> &
+  Pick<WantedResult, 'owner' | 'request' | 'block'> & {
+    /** Id of the key that pays. */
+    key: string;
+  };
 
 export type InterceptEnd =
   /** `status` as the client saw it, 499 when it left. */
@@ -90,17 +87,19 @@ async function findResult(
   parts: InterceptParts,
   asked: Intercepted,
 ): Promise<{ result: ArenaResult; cached: boolean }> {
-  const { exchange, owner, request, block } = asked;
-  const id = exchange.header('x-labmesh-cache') === 'no-store' ? undefined : cacheId(owner, request, block);
-  const kept = id === undefined ? undefined : parts.cache.get(id);
+  const { exchange, owner, key, requestId, block } = asked;
+  const anew = exchange.header('x-labmesh-cache') === 'no-store';
+  const payer = { tenant: owner.tenant, key, requestId };
+  const { kept, keep } = await parts.kept.find({ ...asked, payer, anew });
   if (kept !== undefined) return { result: asHit(kept), cached: true };
-  const age = parts.cache.age(owner.tenant);
+  // While the arena was asked nobody listened.
+  if (exchange.aborted) throw left;
   const result = await runOffer(parts, asked);
   const { report, answer: message } = result;
   if (message === null || !isFit(report.status, block)) {
     throw new Unfit(report.status === 'invalid' ? 'verification_failed' : 'verification_inconclusive', report);
   }
-  if (id !== undefined && report.status === 'valid') parts.cache.put(id, owner.tenant, result, age);
+  if (report.status === 'valid') keep(result);
   return { result, cached: false };
 }
 

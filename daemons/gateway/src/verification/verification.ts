@@ -6,25 +6,32 @@ import type { RelayOutcome } from '@labmesh/inference/relay/relay-request';
 import type { ScannedBody } from '@labmesh/inference/relay/scan-body';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
+import type { VerificationModeSet } from '@labmesh/wire/admin';
 import { ApiError } from '@labmesh/wire/errors';
-import type { VerificationMode } from '@labmesh/wire/verification/verification-block';
+import {
+  type VerificationMode,
+  verificationModeField,
+  verificationModes,
+} from '@labmesh/wire/verification/verification-block';
 import type { Identity } from '../access/authenticate.ts';
 import type { ArenaClient } from '../arena/arena-client.ts';
+import { KeptResults } from '../cache/kept-results.ts';
 import type { Asked } from './asked.ts';
 import { type Decided, decideVerification } from './decide-verification.ts';
 import { intercept, type InterceptEnd } from './intercept.ts';
-import { ResultCache } from './result-cache.ts';
 import type { VerificationOptions } from '../verification-options.ts';
 import { type RelayTo, WatchedAnswers } from './watched-answers.ts';
 
 export class Verification implements Disposable {
   readonly arena: ArenaClient | undefined;
-  readonly cache: ResultCache;
+  readonly kept: KeptResults;
   readonly watched: WatchedAnswers;
   /** Told how each verification ended, by mode; the metrics listen here. */
   onResult: (mode: string, result: string) => void = () => {};
   readonly #options: VerificationOptions;
   readonly #clock: Clock;
+  /** Of answers that nothing else has a mode for. */
+  #mode: VerificationMode;
   /** Runs that wait for their verdict. */
   readonly #running = new Set<AbortController>();
 
@@ -33,9 +40,11 @@ export class Verification implements Disposable {
     this.arena = arena;
     this.#options = options;
     this.#clock = clock;
+    this.#mode = options.verificationMode;
     this.watched = new WatchedAnswers({ ...parts, count: (mode, result) => this.onResult(mode, result) });
     const { verificationCacheMax: entriesMax, verificationCacheBytesMax: bytesMax, verificationCacheS } = options;
-    this.cache = new ResultCache({ entriesMax, bytesMax, ttlMs: verificationCacheS * 1000 }, clock);
+    const limits = { entriesMax, bytesMax, ttlMs: verificationCacheS * 1000 };
+    this.kept = new KeptResults({ limits, arena, clock });
   }
 
   /** Undefined = relay only. @throws ApiError insufficient_scope, verification_bad_option */
@@ -45,7 +54,30 @@ export class Verification implements Disposable {
     verifiable: boolean,
     aliasMode: VerificationMode | undefined,
   ): Decided | undefined {
-    return decideVerification(identity, body, verifiable, aliasMode ?? this.#options.verificationMode);
+    return decideVerification(identity, body, verifiable, aliasMode ?? this.#mode);
+  }
+
+  get mode(): VerificationMode {
+    return this.#mode;
+  }
+
+  /**
+   * Holds from the next request on, until the gateway ends: what the settings say is not written over.
+   * @throws ApiError invalid_value for a word that is no mode, verification_unavailable where nobody could verify
+   */
+  setMode(word: string): VerificationModeSet {
+    const read = verificationModeField.safeParse(word);
+    if (!read.success)
+      throw new ApiError('invalid_value', {
+        param: 'mode',
+        message: `'mode' is one of ${verificationModes.join(', ')}`,
+      });
+    // Every answer would be refused from now on.
+    if (read.data !== 'passthrough' && this.arena === undefined)
+      throw new ApiError('verification_unavailable', { message: 'this gateway has no arena' });
+    const before = this.#mode;
+    this.#mode = read.data;
+    return { mode: read.data, before };
   }
 
   /** Answers the exchange: after the verdict, or by `relay` with a look at it afterwards. */
@@ -56,7 +88,7 @@ export class Verification implements Disposable {
     const end = await intercept(
       {
         arena: this.arena,
-        cache: this.cache,
+        kept: this.kept,
         clock: this.#clock,
         running: this.#running,
         settings: {

@@ -38,6 +38,8 @@ const claims: readonly string[] = [
    sha256 text not null, log_index bigint, expires_at bigint, revoked_at bigint, revoked_reason text)`,
   'create unique index if not exists arena_certificates_by_run_id on arena_certificates (run_id)',
   'create index if not exists arena_certificates_by_tenant on arena_certificates (tenant, id)',
+  // Asked for each second that a tenant's kept answers are used, and almost always empty.
+  'create index if not exists arena_certificates_revoked on arena_certificates (tenant) where revoked_at is not null',
   `create table if not exists arena_battles (${row}, tenant text not null, bracket text not null, task text not null,
    player_a text not null, player_b text not null, wins_a bigint not null, wins_b bigint not null, ties bigint not null)`,
   'create unique index if not exists arena_battles_by_pair on arena_battles (tenant, bracket, task, player_a, player_b)',

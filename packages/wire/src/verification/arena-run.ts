@@ -108,6 +108,12 @@ export const arenaEventSchema = z.discriminatedUnion('event', [
 export type ArenaEvent = z.infer<typeof arenaEventSchema>;
 export type ArenaResult = Extract<ArenaEvent, { event: 'result' }>;
 
+/**
+ * GET /v1/epoch, for the tenant of the headers: another word than before says that a certificate of it was revoked, a suite
+ * changed, or the arena began anew. What was found valid under the word before is then no longer taken for granted.
+ */
+export const arenaEpochSchema = z.object({ epoch: z.string().min(1).max(128) });
+
 /** Headers between gateway and arena, and on the way back (RP2, RP5, G-31). */
 export const verifyHeader = 'x-labmesh-verify';
 export const tenantHeader = 'x-labmesh-tenant';

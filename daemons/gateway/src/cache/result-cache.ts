@@ -22,6 +22,8 @@ export class ResultCache {
   readonly #entries = new Map<string, Entry>();
   /** How often a tenant's answers were forgotten; tenants are the operator's, and few. */
   readonly #ages = new Map<string, number>();
+  /** How often everybody's were. */
+  #commonAge = 0;
   #bytes = 0;
 
   constructor(limits: CacheLimits, clock: Clock) {
@@ -49,7 +51,7 @@ export class ResultCache {
 
   /** Asked before a run begins and handed back with its result. */
   age(tenant: string): number {
-    return this.#ages.get(tenant) ?? 0;
+    return this.#commonAge + (this.#ages.get(tenant) ?? 0);
   }
 
   /** Keeps a valid result. What is too large is not kept, nor what was checked before `forget` was called. */
@@ -70,10 +72,15 @@ export class ResultCache {
     this.#bytes += bytes;
   }
 
-  /** Forgets a tenant's answers: what they were checked by has changed. */
-  forget(tenant: string): void {
-    this.#ages.set(tenant, this.age(tenant) + 1);
-    for (const [id, entry] of this.#entries) if (entry.tenant === tenant) this.#delete(id, entry);
+  /** Forgets a tenant's answers, or everybody's: what they were checked by has changed. Gives how many there were. */
+  forget(tenant?: string): number {
+    if (tenant === undefined) this.#commonAge++;
+    else this.#ages.set(tenant, (this.#ages.get(tenant) ?? 0) + 1);
+    const before = this.#entries.size;
+    for (const [id, entry] of this.#entries) {
+      if (tenant === undefined || entry.tenant === tenant) this.#delete(id, entry);
+    }
+    return before - this.#entries.size;
   }
 
   #delete(id: string, entry: Entry): void {

@@ -1,0 +1,30 @@
+/**
+ * Under which word answers that were found valid may be given again (verification RP9, CT7): the gateway keeps answers, and
+ * compares. The word is of one tenant, so that nobody sees or clears what another one keeps.
+ */
+import { sha256Hex } from '@labmesh/attest/sha256';
+import type { Store } from '@labmesh/store/store';
+import { uuidv7 } from '@labmesh/wire/ids';
+import { Hono } from 'hono';
+import { countRevoked } from '../certify/certificate-rows.ts';
+import { CommonRevocations } from '../certify/common-revocations.ts';
+import type { SuiteShelf } from '../suites/suite-shelf.ts';
+import { tenantOf } from './arena-caller.ts';
+
+/** `folder`: the issuer's. */
+export type EpochParts = { store: Store; suites: Pick<SuiteShelf, 'list'>; folder: string };
+
+export function epochRoute({ store, suites, folder }: EpochParts): Hono {
+  // A start may bring other settings and other verifiers.
+  const start = uuidv7();
+  const common = new CommonRevocations(folder);
+  const app = new Hono();
+  app.get('/v1/epoch', async (c) => {
+    const tenant = tenantOf(c);
+    const [revoked, all, list] = await Promise.all([countRevoked(store, tenant), common.digest(), suites.list(tenant)]);
+    const cases = list.map(({ id, sha256 }) => [id, sha256]);
+    const epoch = sha256Hex(new TextEncoder().encode(JSON.stringify([start, revoked, all, cases])));
+    return c.json({ epoch });
+  });
+  return app;
+}
