@@ -33,6 +33,7 @@ export class Sender {
   #wake: () => void = () => {};
   #awaited: { id: string; resolve: (ack: LogAck | undefined) => void } | undefined;
   #doneAt = -Infinity;
+  #wasRefused = false;
 
   constructor(parts: SenderParts) {
     this.#parts = parts;
@@ -83,8 +84,10 @@ export class Sender {
     if (ack === undefined) return;
     if (ack.status === 'off') return onOff();
     if (ack.status === 'retry') return this.#wait(spreadOut(ack.retryAfterMs ?? unsentRetryMs), signal);
-    if (ack.status === 'refused') log.warn('the collector will never take a batch', { lines: lines.length });
-    await spool.done(id, ack.status === 'done' ? 'shipped' : 'dropped');
+    const isRefused = ack.status === 'refused';
+    if (isRefused && !this.#wasRefused) log.warn('the collector will never take these lines', { lines: lines.length });
+    this.#wasRefused = isRefused;
+    await spool.done(id, isRefused ? 'dropped' : 'shipped');
     this.#doneAt = clock.now();
   }
 

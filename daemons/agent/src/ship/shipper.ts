@@ -16,7 +16,7 @@ import type { AgentOptions } from '../agent-options.ts';
 import { Batcher } from './batcher.ts';
 import { Sender, type SenderParts } from './sender.ts';
 import { fileSource, followSource, journalSource, type ShipSource } from './ship-source.ts';
-import { Spool } from './spool/spool.ts';
+import { memoryBytesMax, Spool } from './spool/spool.ts';
 
 export type ShipperParts = {
   options: Pick<AgentOptions, 'shipEnabled' | 'shipFiles' | 'shipUnits' | 'spoolMax' | 'logPaths' | 'stateDir'>;
@@ -28,8 +28,8 @@ export type ShipperParts = {
 
 export type ShippingStatus = ShippingReport & { state: 'on' | 'off' | 'waiting' };
 
-/** More than this waits only when it does not get through. */
-const calmBytes = 4 * 1024 * 1024;
+/** More than this, or half of the spool, waits only when it does not get through. */
+const calmBytesMost = 4 * 1024 * 1024;
 const flowMs = 30_000;
 const calmWaitMs = 100;
 
@@ -45,6 +45,7 @@ export class Shipper {
   #isLinked = false;
   /** labd told that it has no collector. Not known before the first connection: then all is kept. */
   #isOff = false;
+  #isOffTold = false;
   #reading: AbortController | undefined;
   #turned: () => void = () => {};
 
@@ -86,9 +87,12 @@ export class Shipper {
   }
 
   #setOff(isOff: boolean): void {
-    if (isOff && !this.#isOff && this.#spool !== undefined)
-      this.#log.warn('logs are not shipped: labd has no collector (telemetry.otlp_url); they stay where they are');
     this.#isOff = isOff;
+    // Settings that ship nothing have no spool, and need no word.
+    if (this.#spool === undefined) return;
+    if (isOff && !this.#isOffTold)
+      this.#log.warn('logs are not shipped: labd has no collector (telemetry.otlp_url); they stay where they are');
+    this.#isOffTold = isOff;
     this.#sender?.turn(this.#isLinked && !isOff);
     // What was read, and is not in the spool yet, goes there.
     if (isOff) this.#reading?.abort();
@@ -154,6 +158,8 @@ export class Shipper {
   }
 
   #isTooFast(): boolean {
+    const { spoolMax } = this.#parts.options;
+    const calmBytes = Math.min(calmBytesMost, (spoolMax === 0 ? memoryBytesMax : spoolMax) / 2);
     return (this.#spool?.bytes ?? 0) > calmBytes && this.#sender?.hasFlowed(flowMs) === true;
   }
 }

@@ -35,11 +35,19 @@ function declare(desk: LogDesk, forwarder: LogForwarder | undefined, metrics: Me
 export function composeShipping(parts: ShippingParts, stack: AsyncDisposableStack): LogDesk {
   const { collector, store, clock, metrics } = parts;
   const log = parts.log.child({ part: 'log-shipping' });
-  const labels = new ServerLabels(store, () => clock.now());
+  const labels = new ServerLabels(store, clock);
   const otlp = collector && new OtlpCollector(collector);
   const forwarder =
-    otlp && stack.use(new LogForwarder({ post: (body, signal) => otlp.post(body, signal), clock, log }));
-  const desk = new LogDesk({ forwarder, labels: (id) => labels.of(id), wall: () => clock.wall() });
+    otlp &&
+    stack.use(
+      new LogForwarder({
+        post: (body, signal) => otlp.post(body, signal),
+        labels: (id) => labels.of(id),
+        clock,
+        log,
+      }),
+    );
+  const desk = new LogDesk({ forwarder, wall: () => clock.wall() });
   declare(desk, forwarder, metrics);
   return desk;
 }

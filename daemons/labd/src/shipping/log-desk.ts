@@ -16,13 +16,10 @@ export type ShippingAgent = {
   readonly link: { sendMsg(msg: LogAck): boolean };
 };
 type LogBatch = z.infer<typeof logBatchSchema>;
-type Labels = Readonly<Record<string, string>>;
 
 export type DeskParts = {
   /** Undefined: there is no collector. */
   forwarder: LogForwarder | undefined;
-  /** Never rejects. */
-  labels: (serverId: string) => Promise<Labels>;
   /** Unix ms. */
   wall: () => number;
 };
@@ -54,7 +51,7 @@ export class LogDesk {
   }
 
   async #outcome(agent: ShippingAgent, { id, lines, readAt }: LogBatch): Promise<Outcome> {
-    const { forwarder, labels, wall } = this.#parts;
+    const { forwarder, wall } = this.#parts;
     if (forwarder === undefined) return { status: 'off' };
     const { agentId, serverId, hostname, version } = agent;
     if (this.#busy.has(agentId)) return { status: 'retry', retryAfterMs: busyRetryMs };
@@ -67,8 +64,7 @@ export class LogDesk {
     }
     this.#busy.add(agentId);
     try {
-      const known = { id, serverId, hostname, version, labels: await labels(serverId) };
-      return await forwarder.forward({ ...known, readAt: readAt ?? wall(), lines: read });
+      return await forwarder.forward({ id, serverId, hostname, version, readAt: readAt ?? wall(), lines: read });
     } finally {
       this.#busy.delete(agentId);
     }

@@ -10,10 +10,12 @@ import type { Logger } from '@labmesh/kit/log';
 import { backoff } from '@labmesh/kit/retry';
 import type { LogAck } from '@labmesh/wire/frame/log-batch';
 import type { CollectorAnswer } from './otlp-collector.ts';
-import { otlpLogs, type ServerBatch } from './otlp-logs.ts';
+import { type Labels, otlpLogs, type ServerBatch } from './otlp-logs.ts';
 
 export type ForwarderParts = {
   post: (body: string, signal: AbortSignal) => Promise<CollectorAnswer>;
+  /** Never rejects. */
+  labels: (serverId: string) => Promise<Labels>;
   clock: Clock;
   log: Logger;
 };
@@ -103,7 +105,9 @@ export class LogForwarder implements AsyncDisposable {
     const turnedAway = this.#whileAway();
     if (turnedAway !== undefined) return settle(group, turnedAway);
     this.counts.posts++;
-    const answer = await this.#parts.post(otlpLogs(group.map(({ batch }) => batch)), this.#ending.signal);
+    const batches = group.map(({ batch }) => batch);
+    const labels = await Promise.all(batches.map(({ serverId }) => this.#parts.labels(serverId)));
+    const answer = await this.#parts.post(otlpLogs(batches, labels), this.#ending.signal);
     if (answer.status === 'away') return settle(group, this.#wentAway(answer));
     this.#cameBack();
     if (answer.status === 'taken') {
@@ -141,7 +145,9 @@ export class LogForwarder implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort(new Error('labd is stopping'));
-    settle(this.#queue.splice(0), { status: 'retry', retryAfterMs: fullRetryMs });
+    const left = this.#queue.splice(0);
+    for (const { bytes } of left) this.queuedBytes -= bytes;
+    settle(left, { status: 'retry', retryAfterMs: fullRetryMs });
     await Promise.all(this.#posts);
   }
 }

@@ -58,8 +58,9 @@ export class OtlpCollector {
       return { status: 'away', why: `it answered ${answer.status}`, retryAfterMs: retryAfterMs(answer) };
     } catch (error) {
       // A message may hold the address; the name of the error says enough.
-      const { name, code } = error as { name?: string; code?: string };
-      return { status: 'away', why: code ?? name ?? 'unknown', retryAfterMs: undefined };
+      const { name, code } = error as { name?: string; code?: unknown };
+      const why = typeof code === 'string' ? code : (name ?? 'unknown');
+      return { status: 'away', why, retryAfterMs: undefined };
     }
   }
 }

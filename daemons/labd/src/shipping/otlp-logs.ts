@@ -12,11 +12,12 @@ export type ServerBatch = {
   serverId: string;
   hostname: string;
   version: string;
-  labels: Readonly<Record<string, string>>;
   /** Unix ms. */
   readAt: number;
   lines: readonly ShippedLine[];
 };
+
+export type Labels = Readonly<Record<string, string>>;
 
 type Level = (typeof logLevels)[number];
 type Attribute = { key: string; value: { stringValue: string } };
@@ -57,7 +58,7 @@ function record(batch: ServerBatch, line: ShippedLine, index: number) {
   };
 }
 
-function resource({ serverId, hostname, labels }: ServerBatch, service: string) {
+function resource({ serverId, hostname }: ServerBatch, labels: Labels, service: string) {
   const own = Object.entries(labels).map(([key, value]) => attribute(`labmesh.label.${key}`, value));
   return {
     attributes: [
@@ -70,7 +71,7 @@ function resource({ serverId, hostname, labels }: ServerBatch, service: string) 
 }
 
 /** One entry a service: in OTLP that is what a resource is. */
-function resourceLogs(batch: ServerBatch) {
+function resourceLogs(batch: ServerBatch, labels: Labels) {
   const services = new Map<string, ReturnType<typeof record>[]>();
   for (const [index, line] of batch.lines.entries()) {
     const service = serviceOf(line);
@@ -80,11 +81,11 @@ function resourceLogs(batch: ServerBatch) {
   }
   const scope = { name: 'lab-agent', version: batch.version };
   return [...services].map(([service, logRecords]) => ({
-    resource: resource(batch, service),
+    resource: resource(batch, labels, service),
     scopeLogs: [{ scope, logRecords }],
   }));
 }
 
-/** The body of POST /v1/logs. */
-export const otlpLogs = (batches: readonly ServerBatch[]): string =>
-  JSON.stringify({ resourceLogs: batches.flatMap(resourceLogs) });
+/** The body of POST /v1/logs. `labels`: of each batch's server. */
+export const otlpLogs = (batches: readonly ServerBatch[], labels: readonly Labels[]): string =>
+  JSON.stringify({ resourceLogs: batches.flatMap((batch, index) => resourceLogs(batch, labels[index] ?? {})) });

@@ -1,35 +1,50 @@
 /** Labels of servers for what is shipped, remembered for a minute: a batch a second of each agent must not ask the store. */
+import type { Clock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
+import type { Labels } from './otlp-logs.ts';
 
-type Labels = Readonly<Record<string, string>>;
 type Known = { labels: Labels; at: number };
 
 const shipping = system('log-shipping');
 const keptMs = 60_000;
+/** A store that is away must not hold up what is shipped. */
+const readMs = 2_000;
 const serversMax = 10_000;
 
 export class ServerLabels {
   readonly #store: Store;
-  /** Monotonic ms. */
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #known = new Map<string, Known>();
 
-  constructor(store: Store, now: () => number) {
+  constructor(store: Store, clock: Clock) {
     this.#store = store;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** Never rejects: while the store is away, the labels known last, else none. */
   async of(serverId: string): Promise<Labels> {
     const known = this.#known.get(serverId);
-    if (known !== undefined && this.#now() - known.at < keptMs) return known.labels;
-    const labels = await this.#read(serverId).catch(() => known?.labels ?? {});
+    if (known !== undefined && this.#clock.now() - known.at < keptMs) return known.labels;
+    const labels = (await this.#readInTime(serverId)) ?? known?.labels ?? {};
     this.#known.delete(serverId);
-    this.#known.set(serverId, { labels, at: this.#now() });
+    this.#known.set(serverId, { labels, at: this.#clock.now() });
     const oldest = this.#known.keys().next().value;
     if (this.#known.size > serversMax && oldest !== undefined) this.#known.delete(oldest);
     return labels;
+  }
+
+  async #readInTime(serverId: string): Promise<Labels | undefined> {
+    const over = new AbortController();
+    const late = this.#clock.sleep(readMs, over.signal).then(() => undefined);
+    try {
+      return await Promise.race([this.#read(serverId), late]);
+    } catch {
+      return undefined;
+    } finally {
+      late.catch(() => undefined);
+      over.abort();
+    }
   }
 
   async #read(serverId: string): Promise<Labels> {

@@ -1,5 +1,5 @@
 /** One file of the spool: entries that are only appended, and one behind the other read again. */
-import { type FileHandle, open, readFile, rm, truncate } from 'node:fs/promises';
+import { open, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Entry, entryBytesMax, parseEntry } from './entry.ts';
 
@@ -10,7 +10,6 @@ const entryBytesUsual = 96 * 1024;
 
 export class Segment {
   readonly path: string;
-  #handle: FileHandle | undefined;
   bytes = 0;
   /** Of what was found behind the last whole entry. */
   cutBytes = 0;
@@ -47,14 +46,16 @@ export class Segment {
 
   /** On disk when it resolves. @throws what the file system says; then nothing was added. */
   async append(text: Buffer, { seq, lines }: Pick<Entry, 'seq' | 'lines'>): Promise<void> {
-    this.#handle ??= await open(this.path, 'a', 0o600);
+    const handle = await open(this.path, 'a', 0o600);
     try {
-      const { bytesWritten } = await this.#handle.write(text);
+      const { bytesWritten } = await handle.write(text);
       if (bytesWritten < text.length) throw new Error('the disk took only a part');
-      await this.#handle.datasync();
+      await handle.datasync();
     } catch (error) {
-      await this.#handle.truncate(this.bytes).catch(() => undefined);
+      await handle.truncate(this.bytes).catch(() => undefined);
       throw error;
+    } finally {
+      await handle.close();
     }
     this.bytes += text.length;
     this.lastSeq = seq;
@@ -79,14 +80,7 @@ export class Segment {
     }
   }
 
-  /** No more is appended. */
-  async close(): Promise<void> {
-    await this.#handle?.close().catch(() => undefined);
-    this.#handle = undefined;
-  }
-
   async remove(): Promise<void> {
-    await this.close();
     await rm(this.path, { force: true }).catch(() => undefined);
   }
 }

@@ -155,11 +155,9 @@ export class Spool {
       // What stands behind its last whole entry is nobody's: it is not written to again.
       this.#tail = undefined;
       if (isNew) await segment?.remove();
-      else await segment?.close();
       throw error;
     }
     if (!isNew || segment === undefined) return;
-    await this.#tail?.close();
     this.#segments.push(segment);
     this.#tail = segment;
   }
@@ -250,9 +248,6 @@ export class Spool {
 
   /** Writes down how far it is. Never rejects. */
   close(): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#save().catch(() => undefined);
-      await this.#tail?.close();
-    });
+    return this.#inTurn(() => this.#save().catch(() => undefined));
   }
 }
