@@ -7,8 +7,7 @@ import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import type { ArenaSettings } from './arena-settings.ts';
 import { Issuer } from './certify/issuer.ts';
 import { SigningFolder } from './certify/signing-folder.ts';
-import { hiddenCaseTexts } from './pairs/suite-texts.ts';
-import { Pairs } from './pairs/pairs.ts';
+import { openPreferences, type Preferences } from './pairs/open-preferences.ts';
 import { openSuiteSealer } from './suites/suite-sealer.ts';
 import { SuiteShelf } from './suites/suite-shelf.ts';
 import { everyVerifier } from './verify/built-in-verifiers.ts';
@@ -29,7 +28,7 @@ export type ArenaHouse = {
   suites: SuiteShelf;
   verification: Verification;
   issuer: Issuer;
-  pairs: Pairs;
+  pairs: Preferences['pairs'];
   /** The issuer's folder: trust file, revocations, log. */
   folder: string;
 };
@@ -49,15 +48,17 @@ export async function openArenaHouse(parts: HouseParts, stack: AsyncDisposableSt
   const signing = stack.use(await SigningFolder.open({ folder, clock, ...settings.attest }));
   const issuer = stack.use(new Issuer({ signing, settings: settings.attest, store, clock, log }));
   await issuer.settle();
-  const pairs = new Pairs({
-    store,
-    clock,
-    logger: log,
-    protectedTexts: (tenant) => hiddenCaseTexts(suites, tenant),
-    log: { add: (entry) => signing.append(entry) },
-    mayTrain: (tenant) => settings.trainingTenants.some((one) => one === '*' || one === tenant),
-  });
-  await pairs.settle();
+  const { pairs } = stack.use(
+    await openPreferences({
+      store,
+      clock,
+      logger: log,
+      suites,
+      log: { add: (entry) => signing.append(entry) },
+      settings: settings.training,
+      keeps: (tenant) => settings.runs.capture.some((one) => one === '*' || one === tenant),
+    }),
+  );
   const renewing = setInterval(() => {
     signing.renewRevocations().catch((error: unknown) => log.error('the revocation list was not renewed', { error }));
   }, renewEveryMs);

@@ -5,18 +5,17 @@ import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { SigningOptions } from './certify/signing-folder.ts';
 import type { IssuerSettings } from './certify/statement-of-run.ts';
 import type { JudgeSettings } from './judges/judge-of.ts';
+import { readTrainingSettings, trainingOptions } from './pairs/training-options.ts';
 import { arenaRunOptions, readRunSettings } from './runs/arena-options.ts';
-import type { RunSettings } from './runs/run-settings.ts';
 import { everyVerifier } from './verify/built-in-verifiers.ts';
 import { readVerifySettings, type VerifySettings } from './verify/verify-settings.ts';
 
 export type ArenaSettings = {
-  runs: RunSettings;
+  runs: ReturnType<typeof readRunSettings>;
   verify: VerifySettings;
   judge: JudgeSettings;
   attest: IssuerSettings & Pick<SigningOptions, 'logOrigin' | 'checkpointMs'>;
-  /** Tenants whose pairs may leave as training data; `*` = all. */
-  trainingTenants: readonly string[];
+  training: ReturnType<typeof readTrainingSettings>;
 };
 
 const otherOptions = defineOptions({
@@ -57,19 +56,13 @@ const otherOptions = defineOptions({
     file: 'attest.validity_h',
     help: 'how long a certificate is valid, hours',
   },
-  trainingTenants: {
-    type: 'string[]',
-    file: 'training.tenants',
-    placeholder: 'TENANT',
-    help: 'tenants whose preference data may be exported; * = all',
-  },
 });
 
 /** Tables of labmesh.toml that are read here. */
 const ownTables: readonly string[] = ['arena', 'attest', 'training'];
 export const arenaTables: readonly string[] = [...ownTables, 'verify'];
 
-const arenaOptions = { ...arenaRunOptions, ...otherOptions };
+const arenaOptions = { ...arenaRunOptions, ...otherOptions, ...trainingOptions };
 type Parsed = ReturnType<typeof parseOptions<typeof arenaOptions>>;
 type ArenaWords = { argv?: string[]; env: Readonly<Record<string, string | undefined>> };
 
@@ -100,7 +93,7 @@ export function readDaemonSettings(
 }
 
 function settingsOf({ values, sources }: Pick<Parsed, 'values' | 'sources'>, file: OptionsFile | undefined) {
-  const { judge, judgeModels, logOrigin, verifierId, checkpointMs, validityHours, trainingTenants } = values;
+  const { judge, judgeModels, logOrigin, verifierId, checkpointMs, validityHours } = values;
   if (judge !== 'verifiers' && judgeModels.length === 0) {
     throw new OptionsError(
       { source: sources['judge'] ?? 'labmesh.toml', key: 'arena.judge.models', exitCode: 3 },
@@ -121,6 +114,6 @@ function settingsOf({ values, sources }: Pick<Parsed, 'values' | 'sources'>, fil
     verify: readVerifySettings(file, everyVerifier),
     judge: { kind: judge, models: judgeModels },
     attest: { verifierId, validityHours, logOrigin, checkpointMs },
-    trainingTenants,
+    training: readTrainingSettings(values),
   };
 }

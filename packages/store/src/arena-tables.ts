@@ -1,4 +1,5 @@
 /** The tables of the verification plane. Texts of prompts and answers stand in `offer`, `answer` and `triplet` only (P7). */
+import type { Generated } from 'kysely';
 import type { Json, Ms, Row } from './table-fields.ts';
 
 export type ArenaRunsTable = Row & {
@@ -32,6 +33,8 @@ export type ArenaRunsTable = Row & {
   finished_at: Ms | null;
   lease_owner: string | null;
   lease_until: Ms | null;
+  /** What became of its pairs: null = not looked at since it ended, `processed`, `failed`. */
+  pairs_state: string | null;
 };
 /** One a variation and attempt: attempt 0 is the answer, others are corrections of it. */
 export type ArenaCandidatesTable = Row & {
@@ -110,6 +113,8 @@ export type ArenaTripletsTable = Row & {
   /** Confidence in millionths. */
   confidence_ppm: number;
   triplet: Json;
+  /** How far it came: `pending`, `processed`, `exported`, `training`, `completed`, `failed`. */
+  stage: Generated<string>;
 };
 export type ArenaDatasetsTable = Row & {
   tenant: string;
@@ -122,6 +127,22 @@ export type ArenaDatasetsTable = Row & {
   /** `frozen` or `tainted`. */
   state: string;
   log_index: number | null;
+  /** As of its pairs, from `processed` on. */
+  stage: Generated<string>;
+};
+/** Versions that were proposed because enough pairs were waiting. */
+export type ArenaBatchesTable = Row & {
+  tenant: string;
+  /** `proposed`, `approved`, `frozen`, `rejected`, `failed`. */
+  state: string;
+  /** That were waiting when it was proposed. */
+  pairs: number;
+  name: string;
+  dataset_id: string | null;
+  /** Code of why no version could be made. */
+  fault: string | null;
+  decided_by: string | null;
+  decided_at: Ms | null;
 };
 /** `part` is `train` or `test`. */
 export type ArenaDatasetRowsTable = { dataset_id: string; triplet_id: string; part: string };

@@ -5,6 +5,7 @@
 
 import type { Generated } from 'kysely';
 import type {
+  ArenaBatchesTable,
   ArenaBattlesTable,
   ArenaCandidatesTable,
   ArenaCertificatesTable,
@@ -348,6 +349,7 @@ export type Tables = {
   arena_triplets: ArenaTripletsTable;
   arena_datasets: ArenaDatasetsTable;
   arena_dataset_rows: ArenaDatasetRowsTable;
+  arena_batches: ArenaBatchesTable;
   migrations: MigrationsTable;
   migration_lock: MigrationLockTable;
 };

@@ -5,6 +5,7 @@ export const datasetFields = (one: Dataset): (readonly [string, unknown])[] => [
   ['Version', `${one.name}@${one.number}`],
   ['Id', one.id],
   ['State', one.state],
+  ['Stage', one.stage],
   ['Pairs', `${one.count} (${one.train} train, ${one.test} test)`],
   ['SHA-256', one.sha256],
   ['Filters', one.filters],

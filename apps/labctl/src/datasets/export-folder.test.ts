@@ -27,6 +27,7 @@ const start = (count: number): Event => ({
     filters: { minConfidence: 0.6, messagesMost: 50, requireRationale: false },
     author: 'key-1',
     state: 'frozen',
+    stage: 'processed',
     logIndex: null,
     createdAt: '2026-01-01T00:00:00.000Z',
   },

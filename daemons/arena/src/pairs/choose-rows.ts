@@ -52,6 +52,7 @@ async function readPage(store: Store, tenant: string, filters: DatasetFilters, a
     if (filters.qualities !== undefined) query = query.where('quality', 'in', filters.qualities);
     if (filters.sources !== undefined) query = query.where('source', 'in', filters.sources);
     if (filters.since !== undefined) query = query.where('created_at', '>=', Date.parse(filters.since));
+    if (filters.pending === true) query = query.where('stage', '=', 'pending');
     if (filters.until !== undefined) query = query.where('created_at', '<', Date.parse(filters.until));
     return query.orderBy('id').limit(pageRows).execute();
   });

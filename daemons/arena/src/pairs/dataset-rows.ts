@@ -11,6 +11,7 @@ import {
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { Chosen } from './choose-rows.ts';
 import { PairsError } from './pairs-error.ts';
+import { freezePairs } from './stage-rows.ts';
 
 export type DatasetDraft = {
   tenant: string;
@@ -86,6 +87,7 @@ export async function insertDataset(tx: Writer, draft: DatasetDraft, chosen: Cho
     }
   }
   if (written !== chosen.rows.length) throw new PairsError('DATASET_MOVED', 'pairs were deleted meanwhile; try again');
+  await freezePairs(tx, draft.tenant, id);
   return id;
 }
 
@@ -126,6 +128,7 @@ const viewOf = (row: NonNullable<Row>, train: number): Dataset => ({
   filters: filtersOf(row.filters),
   author: row.author,
   state: row.state === 'frozen' ? 'frozen' : 'tainted',
+  stage: row.stage as Dataset['stage'],
   logIndex: row.log_index,
   createdAt: new Date(row.created_at).toISOString(),
 });

@@ -6,13 +6,14 @@ import { entryBytes } from '@labmesh/attest/merkle/log-entry';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { isUniqueViolation } from '@labmesh/store/store-errors';
-import type { Store } from '@labmesh/store/store';
+import type { Store, Writer } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
-import type { CreateDataset, Dataset } from '@labmesh/wire/verification/datasets';
+import type { CreateDataset, Dataset, StageDataset } from '@labmesh/wire/verification/datasets';
 import { chooseRows } from './choose-rows.ts';
 import { Contamination } from './contamination.ts';
 import { type DatasetDraft, getDataset, insertDataset, setLogIndex, unloggedDatasets } from './dataset-rows.ts';
 import { PairsError } from './pairs-error.ts';
+import { trainPairs } from './stage-rows.ts';
 
 /** The transparency log; LogWriter of attest has this form. Resolves with the entry's place once it is on disk. */
 export type DatasetLog = { add: (entry: Uint8Array) => Promise<number> };
@@ -25,6 +26,8 @@ export type DatasetsParts = {
   protectedTexts?: ((tenant: string) => AsyncIterable<string>) | undefined;
   log?: DatasetLog | undefined;
 };
+
+export type Alongside = (tx: Writer, datasetId: string) => Promise<void>;
 
 /** Pairs may be deleted, and versions made, while one is chosen. */
 const triesMost = 3;
@@ -40,23 +43,38 @@ export class Datasets {
     this.#parts = parts;
   }
 
-  /** @throws PairsError DATASET_EMPTY, DATASET_TOO_LARGE, DATASETS_FULL, DATASET_MOVED */
-  async create(tenant: string, author: string, { name, filters }: CreateDataset): Promise<Dataset> {
+  /**
+   * `also` is written with the version, or not at all.
+   * @throws PairsError DATASET_EMPTY, DATASET_TOO_LARGE, DATASETS_FULL, DATASET_MOVED; what `also` throws
+   */
+  async create(tenant: string, author: string, { name, filters }: CreateDataset, also?: Alongside): Promise<Dataset> {
     const { store, clock, logger, protectedTexts } = this.#parts;
     const contamination = await Contamination.of(protectedTexts?.(tenant) ?? []);
     const draft = { tenant, name, author, filters, createdAt: clock.wall() };
-    const { id, leftOut } = await this.#freeze(draft, contamination);
+    const { id, leftOut } = await this.#freeze(draft, contamination, also);
     if (leftOut.damaged > 0) logger.error('stored pairs are damaged', { tenant, count: leftOut.damaged });
     await this.settle();
     return store.read(worker, (db) => getDataset(db, tenant, id));
   }
 
-  async #freeze(draft: DatasetDraft, contamination: Contamination) {
+  /** @throws PairsError DATASET_NOT_FOUND, DATASET_STAGE */
+  async stage(tenant: string, ref: string, wanted: StageDataset): Promise<Dataset> {
+    const { store } = this.#parts;
+    const { id } = await store.read(worker, (db) => getDataset(db, tenant, ref));
+    await store.write(worker, (tx) => trainPairs(tx, tenant, id, wanted));
+    return store.read(worker, (db) => getDataset(db, tenant, id));
+  }
+
+  async #freeze(draft: DatasetDraft, contamination: Contamination, also?: Alongside) {
     const { store } = this.#parts;
     for (let tries = 1; ; tries++) {
       const chosen = await chooseRows(store, draft.tenant, draft.filters, contamination);
       try {
-        const id = await store.write(worker, (tx) => insertDataset(tx, draft, chosen));
+        const id = await store.write(worker, async (tx) => {
+          const made = await insertDataset(tx, draft, chosen);
+          await also?.(tx, made);
+          return made;
+        });
         return { id, leftOut: chosen.leftOut };
       } catch (error) {
         // Another process took the number, or a pair is gone.

@@ -153,7 +153,8 @@ const chainOf = ({ corrections }: FinishedCandidate, hidden: boolean) => ({
   correction_chain: corrections.map(({ attempt, failures, prompt, success, latencyMs }) => ({
     attempt_number: attempt,
     failures,
-    prompt: hidden ? null : trainableMessage(prompt),
+    // Made of rows, the run has no words of it any more.
+    prompt: hidden || prompt.content === null ? null : trainableMessage(prompt),
     success,
     latency_ms: latencyMs,
   })),

@@ -9,7 +9,8 @@ import { createDatasetSchema, type ExportEvent } from '@labmesh/wire/verificatio
 import fc from 'fast-check';
 import { type Postgres, postgresAvailable, startPostgres } from '../../../../tests/harness/start-postgres.ts';
 import { partOf } from './choose-rows.ts';
-import { exportsMost, freezesMost, openPairs, type Pairs, type PairsParts } from './pairs.ts';
+import { exportsMost } from './export/exports.ts';
+import { freezesMost, openPairs, type Pairs, type PairsParts } from './pairs.ts';
 import { sampleAnswer, sampleCandidate, samplePairRun, sampleRun } from './testing/sample-run.ts';
 
 const tester = system('pairs test');
@@ -99,6 +100,8 @@ function keeping(ground: Ground): void {
       total: 6,
       qualities: { gold: 0, silver: 5, bronze: 1 },
       sources: { verification: 5, tournament: 1, human: 0, hybrid: 0, self_correction: 0 },
+      stages: { pending: 6, processed: 0, exported: 0, training: 0, completed: 0, failed: 0 },
+      runs: { waiting: 0, failed: 0 },
       meanConfidence: 0.95,
       newestAt: '2025-12-21T00:00:01.000Z',
       datasets: 0,

@@ -8,18 +8,18 @@ import { system } from '@labmesh/wire/fleet/principal';
 import type {
   CreateDataset,
   Dataset,
-  ExportEnd,
+  StageDataset,
   TripletStats,
   TripletSummary,
   TripletsRemoved,
 } from '@labmesh/wire/verification/datasets';
-import type { ExportFormat, Triplet } from '@labmesh/wire/verification/preference';
+import type { Triplet } from '@labmesh/wire/verification/preference';
 import type { FinishedRun } from '../contract/finished-run.ts';
 import { AtMost } from './at-most.ts';
 import { countDatasets, getDataset, listDatasets } from './dataset-rows.ts';
-import { Datasets, type DatasetsParts } from './datasets.ts';
-import { type ExportSink, writeExport } from './export/export-dataset.ts';
-import { PairsError } from './pairs-error.ts';
+import { type Alongside, Datasets, type DatasetsParts } from './datasets.ts';
+import { Exports } from './export/exports.ts';
+import { Batches } from './flywheel/batches.ts';
 import { type PairsOfRun, pairsOfRun } from './pairs-of-run.ts';
 import {
   getTriplet,
@@ -39,20 +39,23 @@ export type PairsParts = DatasetsParts & {
 const worker = system('pairs');
 /** Of all tenants together. */
 export const freezesMost = 4;
-export const exportsMost = 16;
 
 export class Pairs {
   /** For faults that callers may not read. */
   readonly logger: Logger;
+  /** Versions that the arena proposes. */
+  readonly batches: Batches;
   readonly #parts: PairsParts;
   readonly #datasets: Datasets;
+  readonly #exports: Exports;
   readonly #freezing = new AtMost(freezesMost, 'versions are made');
-  readonly #exporting = new AtMost(exportsMost, 'exports run');
 
   constructor(parts: PairsParts) {
     this.logger = parts.logger;
     this.#parts = parts;
     this.#datasets = new Datasets(parts);
+    this.#exports = new Exports(parts.store, parts.mayTrain);
+    this.batches = new Batches({ ...parts, create: (...asked) => this.createDataset(...asked) });
   }
 
   /** Keeps the pairs of a run; again for the same run adds none. `certificateId`: the run's, when it has one. */
@@ -88,8 +91,13 @@ export class Pairs {
   }
 
   /** `author`: id of the key that asks. @throws PairsError DATASET_EMPTY, DATASET_TOO_LARGE, DATASETS_FULL, DATASET_MOVED, PAIRS_BUSY */
-  createDataset(tenant: string, author: string, wanted: CreateDataset): Promise<Dataset> {
-    return this.#freezing.run(() => this.#datasets.create(tenant, author, wanted));
+  createDataset(tenant: string, author: string, wanted: CreateDataset, also?: Alongside): Promise<Dataset> {
+    return this.#freezing.run(() => this.#datasets.create(tenant, author, wanted, also));
+  }
+
+  /** What a training run says of the version. @throws PairsError DATASET_NOT_FOUND, DATASET_STAGE */
+  stageDataset(tenant: string, ref: string, wanted: StageDataset): Promise<Dataset> {
+    return this.#datasets.stage(tenant, ref, wanted);
   }
 
   /** @throws FleetError VALIDATION_FAILED (cursor) */
@@ -102,30 +110,14 @@ export class Pairs {
     return this.#parts.store.read(worker, (db) => getDataset(db, tenant, ref));
   }
 
-  /** What an export starts with; made before its answer begins. @throws PairsError as exportDataset, before any event */
-  async exportable(tenant: string, ref: string): Promise<Dataset> {
-    const dataset = await this.getDataset(tenant, ref);
-    if (!this.#parts.mayTrain(tenant)) {
-      throw new PairsError('TRAINING_NOT_ALLOWED', 'this tenant has not opted into training (training.tenants)');
-    }
-    if (dataset.state === 'frozen') return dataset;
-    throw new PairsError('DATASET_TAINTED', 'pairs of this version were deleted; make another version');
+  /** @see Exports.exportable */
+  exportable(tenant: string, ref: string): Promise<Dataset> {
+    return this.#exports.exportable(tenant, ref);
   }
 
-  /**
-   * Gives the events of wire's exportEventSchema to the sink, one at a time.
-   * @throws PairsError DATASET_NOT_FOUND, TRAINING_NOT_ALLOWED, DATASET_TAINTED, DATASET_DAMAGED, PAIRS_BUSY; what the sink throws
-   */
-  async exportDataset(
-    tenant: string,
-    ref: string,
-    format: ExportFormat,
-    sink: ExportSink,
-    signal: AbortSignal = new AbortController().signal,
-  ): Promise<ExportEnd> {
-    const dataset = await this.exportable(tenant, ref);
-    const { store } = this.#parts;
-    return this.#exporting.run(() => writeExport({ store, tenant, dataset, format, sink, signal }));
+  /** @see Exports.write */
+  exportDataset(...asked: Parameters<Exports['write']>): ReturnType<Exports['write']> {
+    return this.#exports.write(...asked);
   }
 
   /** Logs versions that a crash or a busy log left. Never rejects. */

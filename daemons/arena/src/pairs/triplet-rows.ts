@@ -4,12 +4,14 @@ import type { Reader, Writer } from '@labmesh/store/store';
 import type { TripletStats, TripletSummary, TripletsRemoved } from '@labmesh/wire/verification/datasets';
 import {
   type Triplet,
-  type tripletQualities,
+  tripletQualities,
   tripletSchema,
-  type tripletSources,
+  tripletSources,
+  tripletStages,
 } from '@labmesh/wire/verification/preference';
 import { PairsError } from './pairs-error.ts';
 import type { PairsOfRun } from './pairs-of-run.ts';
+import { freePairs } from './stage-rows.ts';
 import { tripletId } from './triplet-id.ts';
 
 const millionths = 1_000_000;
@@ -61,7 +63,7 @@ export type ListTriplets = {
 export async function listTriplets(db: Reader, tenant: string, ask: ListTriplets): Promise<Page<TripletSummary>> {
   let query = db
     .selectFrom('arena_triplets')
-    .select(['id', 'run_id', 'certificate_id', 'quality', 'source', 'status', 'confidence_ppm', 'created_at'])
+    .select(['id', 'run_id', 'certificate_id', 'quality', 'source', 'status', 'confidence_ppm', 'created_at', 'stage'])
     .where('tenant', '=', tenant);
   if (ask.quality !== undefined) query = query.where('quality', '=', ask.quality);
   if (ask.source !== undefined) query = query.where('source', '=', ask.source);
@@ -75,6 +77,7 @@ export async function listTriplets(db: Reader, tenant: string, ask: ListTriplets
     quality: row.quality as TripletSummary['quality'],
     source: row.source as TripletSummary['source'],
     status: row.status as TripletSummary['status'],
+    stage: row.stage as TripletSummary['stage'],
     confidence: row.confidence_ppm / millionths,
     createdAt: new Date(row.created_at).toISOString(),
   }));
@@ -93,14 +96,29 @@ export async function getTriplet(db: Reader, tenant: string, id: string): Promis
 
 type Counted = Omit<TripletStats, 'datasets' | 'trainingAllowed'>;
 
+/** Ended runs that wait to be looked at, and that could not be read. */
+async function countRuns(db: Reader, tenant: string): Promise<Counted['runs']> {
+  const found = await db
+    .selectFrom('arena_runs')
+    .where('tenant', '=', tenant)
+    .where('finished_at', 'is not', null)
+    .where((where) => where.or([where('pairs_state', 'is', null), where('pairs_state', '=', 'failed')]))
+    .groupBy('pairs_state')
+    .select((row) => ['pairs_state', row.fn.countAll<number>().as('count')])
+    .execute();
+  const of = (state: string | null) => found.find((row) => row.pairs_state === state)?.count ?? 0;
+  return { waiting: of(null), failed: of('failed') };
+}
+
 export async function tripletStats(db: Reader, tenant: string): Promise<Counted> {
   const groups = await db
     .selectFrom('arena_triplets')
     .where('tenant', '=', tenant)
-    .groupBy(['quality', 'source'])
+    .groupBy(['quality', 'source', 'stage'])
     .select((row) => [
       'quality',
       'source',
+      'stage',
       row.fn.countAll<number>().as('count'),
       row.fn.sum<number>('confidence_ppm').as('confidence'),
       row.fn.max<number>('created_at').as('newest'),
@@ -111,18 +129,16 @@ export async function tripletStats(db: Reader, tenant: string): Promise<Counted>
   const total = sumOf(() => true);
   const confidence = groups.reduce((sum, group) => sum + group.confidence, 0);
   const newest = Math.max(...groups.map((group) => group.newest));
-  const quality = (name: string) => sumOf((group) => group.quality === name);
-  const source = (name: string) => sumOf((group) => group.source === name);
+  const tally = <N extends string>(column: 'quality' | 'source' | 'stage', names: readonly N[]) => {
+    const counts = names.map((name) => [name, sumOf((group) => group[column] === name)]);
+    return Object.fromEntries(counts) as Record<N, number>;
+  };
   return {
     total,
-    qualities: { gold: quality('gold'), silver: quality('silver'), bronze: quality('bronze') },
-    sources: {
-      verification: source('verification'),
-      tournament: source('tournament'),
-      human: source('human'),
-      hybrid: source('hybrid'),
-      self_correction: source('self_correction'),
-    },
+    qualities: tally('quality', tripletQualities),
+    sources: tally('source', tripletSources),
+    stages: tally('stage', tripletStages),
+    runs: await countRuns(db, tenant),
     meanConfidence: total === 0 ? null : confidence / total / millionths,
     newestAt: total === 0 ? null : new Date(newest).toISOString(),
   };
@@ -135,8 +151,31 @@ function matchOf(what: Removal): { column: 'id' | 'run_id'; value: string } | un
   return 'run' in what ? { column: 'run_id', value: what.run } : undefined;
 }
 
-/** Deletes pairs, and taints the versions that hold them: what was frozen is no longer whole (PD3). */
+/** Runs whose pairs are deleted are not asked for them again. */
+async function closeRuns(tx: Writer, tenant: string, what: Removal): Promise<void> {
+  let runs = tx
+    .updateTable('arena_runs')
+    .set({ pairs_state: 'processed' })
+    .where('tenant', '=', tenant)
+    .where('pairs_state', 'is', null);
+  if ('run' in what) runs = runs.where('id', '=', what.run);
+  if ('id' in what) {
+    const made = tx
+      .selectFrom('arena_triplets')
+      .select('run_id')
+      .where('tenant', '=', tenant)
+      .where('id', '=', what.id);
+    runs = runs.where('id', 'in', made);
+  }
+  await runs.execute();
+}
+
+/**
+ * Deletes pairs, and taints the versions that hold them: what was frozen is no longer whole (PD3). The other pairs of a
+ * version that never left wait for the next one.
+ */
 export async function removeTriplets(tx: Writer, tenant: string, what: Removal): Promise<TripletsRemoved> {
+  await closeRuns(tx, tenant, what);
   const match = matchOf(what);
   let gone = tx.selectFrom('arena_triplets').select('id').where('tenant', '=', tenant);
   let deletion = tx.deleteFrom('arena_triplets').where('tenant', '=', tenant);
@@ -150,7 +189,9 @@ export async function removeTriplets(tx: Writer, tenant: string, what: Removal):
     .where('tenant', '=', tenant)
     .where('state', '=', 'frozen')
     .where('id', 'in', tx.selectFrom('arena_dataset_rows').select('dataset_id').where('triplet_id', 'in', gone))
-    .executeTakeFirst();
+    .returning('id')
+    .execute();
   const removed = await deletion.executeTakeFirst();
-  return { removed: Number(removed.numDeletedRows), taintedDatasets: Number(tainted.numUpdatedRows) };
+  for (const { id } of tainted) await freePairs(tx, tenant, id);
+  return { removed: Number(removed.numDeletedRows), taintedDatasets: tainted.length };
 }

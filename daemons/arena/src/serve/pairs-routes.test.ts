@@ -4,6 +4,8 @@ import { silentLogger } from '@labmesh/kit/log';
 import { openStore } from '@labmesh/store/open-store';
 import type { SqlStore } from '@labmesh/store/sql-store';
 import {
+  batchPageSchema,
+  batchSchema,
   datasetPageSchema,
   datasetSchema,
   type ExportEvent,
@@ -71,6 +73,23 @@ test('datasets: made, listed, shown', async () => {
   ]);
 });
 
+test('PD6 batches: proposed, listed, approved by the key that asks; another tenant sees none', async () => {
+  for (let at = 0; at < 2; at++) await pairs.onFinished(samplePairRun({ tenant: 'wheel' }), null);
+  await pairs.batches.propose(2, false, (tenant) => tenant === 'wheel');
+  const [batch] = batchPageSchema.parse((await ask('GET', '/batches', { tenant: 'wheel' })).body).batches;
+  expect(batch).toMatchObject({ state: 'proposed', pairs: 2 });
+  expect(batchPageSchema.parse((await ask('GET', '/batches')).body).batches).toEqual([]);
+  expect(await refusal('POST', `/batches/${batch?.id}/approve`)).toEqual([404, 'BATCH_NOT_FOUND', undefined]);
+  const made = await ask('POST', `/batches/${batch?.id}/approve`, { tenant: 'wheel', body: { name: 'w' } });
+  expect(batchSchema.parse(made.body)).toMatchObject({ state: 'frozen', decidedBy: 'key-7', name: 'w' });
+  expect((await ask('GET', `/batches/${batch?.id}`, { tenant: 'wheel' })).body).toEqual(made.body);
+  expect(await refusal('POST', `/batches/${batch?.id}/reject`, { tenant: 'wheel' })).toEqual([
+    409,
+    'BATCH_DECIDED',
+    undefined,
+  ]);
+});
+
 describe('refusals', () => {
   test.each([
     ['GET', '/triplets?limit=201', undefined, 400, 'VALIDATION_FAILED', 'limit'],
@@ -97,6 +116,15 @@ describe('refusals', () => {
     ['GET', '/datasets/none/export?format=jsonl', undefined, 404, 'DATASET_NOT_FOUND', undefined],
     ['GET', '/datasets/none/export?format=csv', undefined, 400, 'VALIDATION_FAILED', 'format'],
     ['PATCH', '/datasets/none', undefined, 404, 'ROUTE_NOT_FOUND', undefined],
+    ['GET', '/batches?limit=0', undefined, 400, 'VALIDATION_FAILED', 'limit'],
+    ['GET', '/batches/none', undefined, 404, 'BATCH_NOT_FOUND', undefined],
+    ['POST', '/batches/none/approve', undefined, 404, 'BATCH_NOT_FOUND', undefined],
+    ['POST', '/batches/none/approve', { name: '../x' }, 400, 'VALIDATION_FAILED', 'name'],
+    ['POST', '/batches/none/reject', undefined, 404, 'BATCH_NOT_FOUND', undefined],
+    ['POST', '/datasets/none/stage', { stage: 'training' }, 404, 'DATASET_NOT_FOUND', undefined],
+    ['POST', '/datasets/code/stage', { stage: 'pending' }, 400, 'VALIDATION_FAILED', 'stage'],
+    ['POST', '/datasets/code/stage', undefined, 400, 'VALIDATION_FAILED', undefined],
+    ['POST', '/datasets/code/stage', { stage: 'completed' }, 409, 'DATASET_STAGE', 'stage'],
   ])('%s %s %p', async (method, path, body, status, code, field) => {
     expect(await refusal(method, path, { body })).toEqual([status, code, field]);
   });
@@ -223,6 +251,10 @@ test('whatever is asked: an answer in form, never a 500, never a word of another
     '/datasets/code',
     '/datasets/%00',
     '/datasets/code/export',
+    '/datasets/code/stage',
+    '/batches',
+    '/batches/x/approve',
+    '/batches/%00/reject',
   );
   const body = fc.oneof(
     fc.json(),

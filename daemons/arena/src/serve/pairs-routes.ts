@@ -3,81 +3,26 @@
  * it reaches this listener. Errors are {error, message, code, field?}.
  */
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import { keyHeader, tenantHeader } from '@labmesh/wire/verification/arena-run';
-import { createDatasetSchema, datasetLimits, type ExportEvent } from '@labmesh/wire/verification/datasets';
+import { createDatasetSchema, type ExportEvent } from '@labmesh/wire/verification/datasets';
 import { exportFormats, tripletQualities, tripletSources } from '@labmesh/wire/verification/preference';
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Pairs } from '../pairs/pairs.ts';
 import { PairsError } from '../pairs/pairs-error.ts';
+import { batchRoutes } from './batch-routes.ts';
+import { authorOf, inPath, jsonBody, pageQuery, parse, textField, whose } from './pairs-request.ts';
 
-/** Bytes of a request's body. */
-const bodyBytesMost = 64 * 1024;
 /** Bytes of an export that wait for a slow reader; then the next row does. */
 const heldBytesMost = 256 * 1024;
-const textCharsMost = 200;
 
-/** PostgreSQL takes no NUL. */
-const textField = z
-  .string()
-  .min(1)
-  .max(textCharsMost)
-  .regex(/^[^\p{Cc}\p{Cs}]+$/u);
-
-const pageFields = {
-  limit: z.coerce.number().int().min(1).max(datasetLimits.pageMost).default(50),
-  cursor: z.string().max(512).optional(),
-};
 const tripletQuery = z.strictObject({
-  ...pageFields,
+  ...pageQuery.shape,
   quality: z.enum(tripletQualities).optional(),
   source: z.enum(tripletSources).optional(),
   run: textField.optional(),
 });
-const datasetQuery = z.strictObject(pageFields);
 const exportQuery = z.strictObject({ format: z.enum(exportFormats) });
 const removeQuery = z.union([z.strictObject({ run: textField }), z.strictObject({ all: z.literal('true') })]);
-
-/** @throws PairsError VALIDATION_FAILED with the first fault; what was sent is not repeated */
-function parse<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
-  const read = schema.safeParse(given);
-  if (read.success) return read.data;
-  const [issue] = read.error.issues;
-  const field = issue === undefined ? undefined : issue.path.map(String).join('.') || undefined;
-  const why = issue?.code === 'unrecognized_keys' ? 'holds a field that is unknown here' : 'is not valid';
-  throw new PairsError('VALIDATION_FAILED', `${field ?? 'the request'} ${why}`, field);
-}
-
-const whose = (context: Context): string => {
-  const tenant = context.req.header(tenantHeader);
-  if (tenant === undefined || tenant === '' || tenant.length > textCharsMost) {
-    throw new PairsError('TENANT_MISSING', 'the request is of no tenant');
-  }
-  return tenant;
-};
-
-/** Names in paths: what cannot be one is not there. */
-function inPath(context: Context, name: string, code: 'TRIPLET_NOT_FOUND' | 'DATASET_NOT_FOUND'): string {
-  const { data } = textField.safeParse(context.req.param(name));
-  if (data === undefined) throw new PairsError(code, 'there is no such thing');
-  return data;
-}
-
-/** A body that may lie about its length. @throws PairsError BODY_TOO_LARGE, VALIDATION_FAILED */
-async function jsonBody(request: Request): Promise<unknown> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.length;
-    if (size > bodyBytesMost) throw new PairsError('BODY_TOO_LARGE', `a body has at most ${bodyBytesMost} bytes`);
-    chunks.push(chunk);
-  }
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
-  } catch {
-    throw new PairsError('VALIDATION_FAILED', 'the body is no JSON');
-  }
-}
 
 /** What a caller may know of any error; what nobody foresaw is told to the log. */
 function publicError(error: unknown, { logger }: Pairs): PairsError {
@@ -162,11 +107,11 @@ function tripletRoutes(app: Hono, pairs: Pairs): void {
 function datasetRoutes(app: Hono, pairs: Pairs, waitMs: number): void {
   const root = '/api/arena/datasets';
   app.get(root, async (context) => {
-    const { items, nextCursor } = await pairs.listDatasets(whose(context), parse(datasetQuery, context.req.query()));
+    const { items, nextCursor } = await pairs.listDatasets(whose(context), parse(pageQuery, context.req.query()));
     return context.json({ datasets: items, nextCursor });
   });
   app.post(root, async (context) => {
-    const [tenant, author] = [whose(context), context.req.header(keyHeader)?.slice(0, textCharsMost) ?? ''];
+    const [tenant, author] = [whose(context), authorOf(context)];
     const wanted = parse(createDatasetSchema, await jsonBody(context.req.raw));
     return context.json(await pairs.createDataset(tenant, author, wanted), 201);
   });
@@ -182,11 +127,12 @@ function datasetRoutes(app: Hono, pairs: Pairs, waitMs: number): void {
   });
 }
 
-/** Mounted beside the arena's other routes: it answers 404 for nothing but its own two roots. */
+/** Mounted beside the arena's other routes: it answers 404 for nothing but its own roots. */
 export function pairsRoutes(pairs: Pairs, waitMs: number = readerWaitMs): Hono {
   const app = new Hono();
   tripletRoutes(app, pairs);
   datasetRoutes(app, pairs, waitMs);
+  batchRoutes(app, pairs);
   app.onError((error) => {
     const known = publicError(error, pairs);
     return Response.json(known.body, { status: known.status, headers: { 'cache-control': 'no-store' } });

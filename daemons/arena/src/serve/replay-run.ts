@@ -3,13 +3,12 @@
  * bracket from the judges' calls. Nothing is asked of a model or run again.
  */
 import type { Replay } from '@labmesh/wire/verification/arena-views';
-import type { PlayedMatch, TournamentInput } from '../contract/tournament.ts';
+import type { TournamentInput } from '../contract/tournament.ts';
 import { seedOf } from '../generate/sampling-plan.ts';
-import { combineLegs, type Leg } from '../judges/play-match.ts';
 import type { StoredCandidate } from '../rows/candidate-rows.ts';
-import type { StoredLeg } from '../rows/match-rows.ts';
 import { outcomeOf } from '../runs/steps/finished.ts';
 import { rankByVerifiers } from '../runs/steps/judge-step.ts';
+import { costUsdOf, distinctOf, finalOf, playedOf, type Player, playersOf } from '../tournament/bracket-of-rows.ts';
 import { entrantOf } from '../tournament/entrant-of.ts';
 import { resolveMethod } from '../tournament/methods.ts';
 import { tournamentStep } from '../tournament/tournament-step.ts';
@@ -36,46 +35,6 @@ function wrongOutcomes({ candidates }: RunDetail): string[] {
   });
 }
 
-type Player = { idx: number; final: StoredCandidate };
-
-/** What takes part in the end: the valid correction, else the answer itself. */
-const finalOf = ({ candidates }: RunDetail, original: StoredCandidate): StoredCandidate =>
-  candidates.findLast(({ idx, attempt, outcome }) => idx === original.idx && attempt > 0 && outcome === 'valid') ??
-  original;
-
-/** Distinct answers that took part, as the run chose them. */
-function playersOf(detail: RunDetail): Player[] {
-  const { candidates } = detail;
-  const seen = new Set<string>();
-  return candidates
-    .filter(({ attempt, state, sameAs }) => attempt === 0 && state === 'generated' && sameAs === null)
-    .map((original) => ({ idx: original.idx, final: finalOf(detail, original) }))
-    .filter(({ final: { outcome, digest } }) => {
-      if ((outcome !== 'valid' && outcome !== 'invalid') || seen.has(digest ?? '')) return false;
-      seen.add(digest ?? '');
-      return true;
-    });
-}
-
-const comparison = (leg: StoredLeg | undefined) =>
-  leg === undefined || leg.scoreA === null || leg.scoreB === null
-    ? null
-    : { scoreA: leg.scoreA, scoreB: leg.scoreB, rationale: leg.rationale, usd: 0 };
-
-/** Matches by their legs; places are those of the players. */
-function playedOf(legs: readonly StoredLeg[], players: readonly Player[]): PlayedMatch[] {
-  const placeOf = (idx: number) => players.findIndex((one) => one.idx === idx);
-  const keys = new Set(legs.map(({ round, a, b }) => `${round} ${a} ${b}`));
-  return [...keys].flatMap((key) => {
-    const own = legs.filter(({ round, a, b }) => `${round} ${a} ${b}` === key);
-    const [first] = own;
-    const legOf = (name: Leg) => comparison(own.find(({ leg }) => leg === name));
-    if (first === undefined) return [];
-    const match = { round: first.round, a: placeOf(first.a), b: placeOf(first.b) };
-    return match.a < 0 || match.b < 0 ? [] : [{ ...match, ...combineLegs(legOf('ab'), legOf('ba')) }];
-  });
-}
-
 /** First of the bracket; undefined when its matches do not lead to an end. */
 function winnerOf(input: TournamentInput): number | undefined {
   const step = tournamentStep(input);
@@ -87,9 +46,9 @@ function winnerOf(input: TournamentInput): number | undefined {
  * setting of that time); by what verifiers said where judges did not decide.
  */
 function winnersOf({ run, candidates, legs }: RunDetail, players: readonly Player[]): (number | undefined)[] {
-  const entrants = players.flatMap(({ idx, final }) => {
-    const costUsd = candidates.filter((one) => one.idx === idx).reduce((sum, { costNano }) => sum + costNano, 0) / 1e9;
-    return final.aggregate === null ? [] : [entrantOf(final.aggregate, final.aggregate.combinedScoreModifier, costUsd)];
+  const entrants = players.flatMap((player) => {
+    const { aggregate: found } = player.final;
+    return found === null ? [] : [entrantOf(found, found.combinedScoreModifier, costUsdOf(candidates, player))];
   });
   if (run.plan === null || entrants.length === 0) return [];
   const { method: asked, judge } = run.plan;
@@ -105,10 +64,8 @@ function winnersOf({ run, candidates, legs }: RunDetail, players: readonly Playe
 function wrongWinner(detail: RunDetail, players: readonly Player[]): string[] {
   const { run, candidates } = detail;
   if (run.state !== 'done') return [];
-  const originals = candidates.filter(
-    ({ attempt, state, sameAs }) => attempt === 0 && state === 'generated' && sameAs === null,
-  );
-  const outcome = outcomeOf(originals.map((one) => finalOf(detail, one).outcome ?? 'inconclusive'));
+  const finals = distinctOf(candidates).map((one) => finalOf(candidates, one).outcome ?? 'inconclusive');
+  const outcome = outcomeOf(finals);
   if (outcome !== run.outcome) return [`its answers make the run ${outcome}, recorded is ${run.outcome}`];
   const winners = outcome === 'valid' ? winnersOf(detail, players).map((at) => players[at ?? -1]?.idx ?? null) : [null];
   if (winners.includes(run.chosen)) return [];
@@ -117,7 +74,7 @@ function wrongWinner(detail: RunDetail, players: readonly Player[]): string[] {
 
 export function replayRun(detail: RunDetail): Replay {
   const { run, candidates, legs } = detail;
-  const players = playersOf(detail);
+  const players = playersOf(detail.candidates);
   const differences = [...wrongSeeds(detail), ...wrongOutcomes(detail), ...wrongWinner(detail, players)];
   const checked = candidates.filter((one) => one.aggregate !== null);
   return {

@@ -26,6 +26,7 @@ export const arenaColumns = {
     finished_at: 'integer?',
     lease_owner: 'text?',
     lease_until: 'integer?',
+    pairs_state: 'text?',
   },
   arena_candidates: {
     ...row,
@@ -100,6 +101,7 @@ export const arenaColumns = {
     status: 'text',
     confidence_ppm: 'integer',
     triplet: 'text',
+    stage: 'text',
   },
   arena_datasets: {
     ...row,
@@ -112,6 +114,18 @@ export const arenaColumns = {
     author: 'text',
     state: 'text',
     log_index: 'integer?',
+    stage: 'text',
+  },
+  arena_batches: {
+    ...row,
+    tenant: 'text',
+    state: 'text',
+    pairs: 'integer',
+    name: 'text',
+    dataset_id: 'text?',
+    fault: 'text?',
+    decided_by: 'text?',
+    decided_at: 'integer?',
   },
   arena_dataset_rows: { dataset_id: 'text', triplet_id: 'text', part: 'text' },
 } as const;

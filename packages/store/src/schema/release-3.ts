@@ -4,6 +4,7 @@ const row = 'id text not null primary key, created_at bigint not null, revision 
 const keys: readonly string[] = [
   `alter table keys add column tenant text not null default 'default'`,
   'alter table keys add column verification text',
+  'alter table keys add column variations bigint',
   'alter table key_usage add column cached_tokens bigint not null default 0',
   'alter table key_usage add column estimated bigint not null default 0',
 ];
@@ -13,10 +14,11 @@ const runs: readonly string[] = [
    mode text not null, state text not null, priority bigint not null, model text not null, offer text, seed bigint not null,
    plan text, outcome text, chosen bigint, certificate_id text, report text, error text, tokens_in bigint not null,
    tokens_out bigint not null, cost_nano bigint not null, deadline_at bigint not null, finished_at bigint,
-   lease_owner text, lease_until bigint)`,
+   lease_owner text, lease_until bigint, pairs_state text)`,
   'create unique index if not exists arena_runs_by_request on arena_runs (tenant, request_id)',
   'create index if not exists arena_runs_by_state on arena_runs (state)',
   'create index if not exists arena_runs_by_tenant on arena_runs (tenant, id)',
+  'create index if not exists arena_runs_by_pairs_state on arena_runs (pairs_state, id)',
   `create table if not exists arena_candidates (${row}, run_id text not null, idx bigint not null, attempt bigint not null,
    state text not null, same_as bigint, sampling text not null, digest text, answer text, model text, finish_reason text,
    tokens_in bigint not null, tokens_out bigint not null, cost_nano bigint not null, latency_ms bigint, outcome text,
@@ -48,16 +50,21 @@ const claims: readonly string[] = [
 const data: readonly string[] = [
   `create table if not exists arena_triplets (${row}, tenant text not null, run_id text not null, certificate_id text,
    quality text not null, source text not null, status text not null, confidence_ppm bigint not null,
-   triplet text not null)`,
+   triplet text not null, stage text not null default 'pending')`,
   'create index if not exists arena_triplets_by_tenant on arena_triplets (tenant, id)',
   'create index if not exists arena_triplets_by_run_id on arena_triplets (run_id)',
+  'create index if not exists arena_triplets_by_stage on arena_triplets (stage, tenant)',
   `create table if not exists arena_datasets (${row}, tenant text not null, name text not null, number bigint not null,
    sha256 text not null, count bigint not null, filters text not null, author text not null, state text not null,
-   log_index bigint)`,
+   log_index bigint, stage text not null default 'processed')`,
   'create unique index if not exists arena_datasets_by_name on arena_datasets (tenant, name, number)',
   `create table if not exists arena_dataset_rows (dataset_id text not null, triplet_id text not null, part text not null,
    primary key (dataset_id, triplet_id))`,
   'create index if not exists arena_dataset_rows_by_triplet_id on arena_dataset_rows (triplet_id)',
+  `create table if not exists arena_batches (${row}, tenant text not null, state text not null, pairs bigint not null,
+   name text not null, dataset_id text, fault text, decided_by text, decided_at bigint)`,
+  'create index if not exists arena_batches_by_tenant on arena_batches (tenant, id)',
+  'create index if not exists arena_batches_by_state on arena_batches (state)',
 ];
 
 export const release3: readonly string[] = [...keys, ...runs, ...claims, ...data];

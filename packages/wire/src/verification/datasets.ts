@@ -3,7 +3,7 @@
  * like that API, and an export as a stream of lines that a client turns into a folder.
  */
 import { z } from 'zod';
-import { exportFormats, tripletQualities, tripletSources, tripletStatuses } from './preference.ts';
+import { exportFormats, tripletQualities, tripletSources, tripletStages, tripletStatuses } from './preference.ts';
 
 export const datasetLimits = {
   /** Rows of one version. */
@@ -35,6 +35,8 @@ export const datasetFiltersSchema = z.strictObject({
   /** Made at this moment or later; before this one. UTC. */
   since: instantField.optional(),
   until: instantField.optional(),
+  /** Only pairs that are in no version yet. */
+  pending: z.boolean().optional(),
 });
 export type DatasetFilters = z.infer<typeof datasetFiltersSchema>;
 
@@ -51,6 +53,13 @@ export const datasetStates = ['frozen', 'tainted'] as const;
 export const datasetParts = ['train', 'test'] as const;
 export type DatasetPart = (typeof datasetParts)[number];
 
+/** As of its pairs (PD6); a version is never `pending`. */
+export const datasetStages = tripletStages.filter((stage) => stage !== 'pending');
+/** What a training run says of the version that it learns from. */
+export const trainingStages = ['training', 'completed', 'failed'] as const;
+export const stageDatasetSchema = z.strictObject({ stage: z.enum(trainingStages) });
+export type StageDataset = z.infer<typeof stageDatasetSchema>;
+
 export const datasetSchema = z.object({
   id: z.string(),
   name: datasetNameField,
@@ -65,6 +74,7 @@ export const datasetSchema = z.object({
   /** Id of the key that asked for it. */
   author: z.string(),
   state: z.enum(datasetStates),
+  stage: z.enum(datasetStages),
   /** Place in the transparency log; null while it is not logged. */
   logIndex: z.int().nullable(),
   createdAt: z.string(),
@@ -81,6 +91,7 @@ export const tripletSummarySchema = z.object({
   quality: z.enum(tripletQualities),
   source: z.enum(tripletSources),
   status: z.enum(tripletStatuses),
+  stage: z.enum(tripletStages),
   confidence: z.number(),
   createdAt: z.string(),
 });
@@ -95,6 +106,9 @@ export const tripletStatsSchema = z.object({
   total: z.int(),
   qualities: z.record(z.enum(tripletQualities), z.int()),
   sources: z.record(z.enum(tripletSources), z.int()),
+  stages: z.record(z.enum(tripletStages), z.int()),
+  /** Ended runs that were not looked at for pairs yet, and those whose rows could not be read. */
+  runs: z.object({ waiting: z.int(), failed: z.int() }),
   /** null without any. */
   meanConfidence: z.number().nullable(),
   newestAt: z.string().nullable(),
@@ -106,6 +120,30 @@ export type TripletStats = z.infer<typeof tripletStatsSchema>;
 
 export const tripletsRemovedSchema = z.object({ removed: z.int(), taintedDatasets: z.int() });
 export type TripletsRemoved = z.infer<typeof tripletsRemovedSchema>;
+
+/**
+ * A version that the arena proposes because enough pairs are waiting (PD6). `proposed` waits for a person, `approved` for
+ * the version; then it is `frozen`, or `failed` with the code of why none could be made.
+ */
+export const batchStates = ['proposed', 'approved', 'frozen', 'rejected', 'failed'] as const;
+export const batchSchema = z.object({
+  id: z.string(),
+  state: z.enum(batchStates),
+  /** That were waiting when it was proposed. */
+  pairs: z.int(),
+  /** Of the version. */
+  name: datasetNameField,
+  datasetId: z.string().nullable(),
+  fault: z.string().nullable(),
+  /** Id of the key that decided; `auto` with training.auto. */
+  decidedBy: z.string().nullable(),
+  decidedAt: z.string().nullable(),
+  createdAt: z.string(),
+});
+export type Batch = z.infer<typeof batchSchema>;
+export const batchPageSchema = z.object({ batches: z.array(batchSchema), nextCursor: z.string().nullable() });
+/** `name`: of the version that is made; `batch` unless told. */
+export const approveBatchSchema = z.strictObject({ name: datasetNameField.optional() });
 
 /** A file of an export: no folder, no way up. */
 const exportFileField = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/);

@@ -6,6 +6,13 @@ export const tripletQualities = ['gold', 'silver', 'bronze'] as const;
 export const tripletSources = ['verification', 'tournament', 'human', 'hybrid', 'self_correction'] as const;
 export const tripletStatuses = ['active', 'archived', 'deleted'] as const;
 
+/**
+ * How far a pair came (PD6): `pending` is in no version, `processed` in one that was frozen, `exported` in one that was
+ * exported; the others are what a training run said of a version with it.
+ */
+export const tripletStages = ['pending', 'processed', 'exported', 'training', 'completed', 'failed'] as const;
+export type TripletStage = (typeof tripletStages)[number];
+
 export const tripletSchema = z.object({
   /** Hex SHA-256 over tenant, input, chosen and rejected: making it again gives the same. */
   id: z.string(),

@@ -21,7 +21,8 @@ export const datasetsCreate = defineCommand({
   summary:
     'Freezes the pairs that fit the filters into a new version, with a digest over them. Pairs that share 13 words in a ' +
     'row with a hidden test case stay out. A name may have many versions; they are numbered.',
-  usage: 'labctl datasets create NAME [--min-confidence N] [--quality Q] [--source S] [--since TIME] [--json]',
+  usage:
+    'labctl datasets create NAME [--min-confidence N] [--quality Q] [--source S] [--since TIME] [--pending] [--json]',
   examples: ['labctl datasets create code', 'labctl datasets create code --quality gold --quality silver --since 7d'],
   options: {
     minConfidence: { type: 'number', flag: 'min-confidence', min: 0, max: 1, help: 'least confidence; default 0.6' },
@@ -36,6 +37,7 @@ export const datasetsCreate = defineCommand({
       help: 'made at a moment or later, or a span such as 7d',
     },
     until: { type: 'string', flag: 'until', placeholder: 'TIME', help: 'made before it' },
+    pending: { type: 'boolean', flag: 'pending', default: false, help: 'only pairs that are in no version yet' },
     ...apiOptions,
     ...jsonOption,
   },
@@ -55,6 +57,7 @@ export const datasetsCreate = defineCommand({
         requireRationale: values.requireRationale,
         since: moment('--since', values.since),
         until: moment('--until', values.until),
+        ...(values.pending && { pending: true }),
       },
     };
     await using arena = new ArenaClient(findApi(values, world), world);

@@ -8,7 +8,7 @@ import { renderFields } from '../../output/result.ts';
 /** Figures of the tenant alone; what is not known is shown as a dash, never as 0. */
 export const datasetsStats = defineCommand({
   name: 'datasets stats',
-  summary: 'Counts the preference pairs of the tenant by quality and source.',
+  summary: 'Counts the preference pairs of the tenant by quality, source and how far they came.',
   usage: 'labctl datasets stats [--json]',
   examples: ['labctl datasets stats'],
   options: { ...apiOptions, ...jsonOption },
@@ -21,6 +21,9 @@ export const datasetsStats = defineCommand({
       ['Pairs', stats.total],
       ['Qualities', stats.qualities],
       ['Sources', stats.sources],
+      ['Stages', stats.stages],
+      ['Runs to look at', stats.runs.waiting],
+      ['Runs unreadable', stats.runs.failed],
       ['Mean confidence', stats.meanConfidence === null ? null : Number(stats.meanConfidence.toFixed(3))],
       ['Newest', stats.newestAt],
       ['Versions', stats.datasets],

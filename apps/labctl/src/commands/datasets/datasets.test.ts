@@ -160,4 +160,56 @@ describe('datasets', () => {
       failure_types: ['code_linter'],
     });
   });
+
+  test('PD6 a batch is proposed, listed, approved; how far its pairs came', async () => {
+    expect((await labctl('batches')).stdout).toBe('nothing was proposed yet\n');
+    for (let at = 0; at < 3; at++) await pairs.onFinished(samplePairRun(), null);
+    await pairs.batches.propose(1, false, (tenant) => tenant === 'acme');
+    const [batch] = ((await json('batches')) as { batches: { id: string; state: string; pairs: number }[] }).batches;
+    expect(batch).toMatchObject({ state: 'proposed' });
+    expect((await labctl('batches')).stdout).toContain('proposed');
+    expect(await labctl(`approve ${batch?.id}`, 'key-o')).toMatchObject({ exitCode: 5 });
+    expect(await labctl(`approve ${batch?.id} --name Bad`)).toMatchObject({ exitCode: 2 });
+    const approved = await labctl(`approve ${batch?.id} --name wheel`);
+    expect(approved.exitCode).toBe(0);
+    for (const said of ['frozen', 'wheel (']) expect(approved.stdout).toContain(said);
+    expect(await json('show wheel')).toMatchObject({ filters: { pending: true }, stage: 'processed', author: 'key-a' });
+    expect(await labctl(`reject ${batch?.id}`)).toMatchObject({ exitCode: 8 });
+    expect(await labctl('create none --pending')).toMatchObject({ exitCode: 8 });
+    expect(await labctl('stage wheel training')).toMatchObject({ exitCode: 8 });
+    await labctl(`export wheel --out ${join(root, 'wheel')}`);
+    for (const stage of ['training', 'failed', 'training', 'completed']) {
+      expect(await json(`stage wheel ${stage}`)).toMatchObject({ stage });
+    }
+    expect((await labctl('stats')).stdout).toMatch(/completed=[1-9]/);
+    expect(await labctl('stage wheel done')).toMatchObject({ exitCode: 2 });
+  });
+
+  test('PD6 a batch is rejected', async () => {
+    await pairs.onFinished(samplePairRun(), null);
+    await pairs.batches.propose(1, false, () => true);
+    const found = (await json('batches --limit 1')) as { batches: { id: string }[] };
+    expect(await json(`reject ${found.batches[0]?.id}`)).toMatchObject({ state: 'rejected', decidedBy: 'key-a' });
+    expect(await labctl('reject')).toMatchObject({ exitCode: 2 });
+    expect(await labctl('approve 0199-none')).toMatchObject({ exitCode: 5 });
+  });
+
+  test('PD3 pairs are forgotten: one, of a run, all; never without a word of what', async () => {
+    const run = samplePairRun();
+    await pairs.onFinished(run, null);
+    expect(await labctl('forget')).toMatchObject({ exitCode: 2 });
+    expect(await labctl(`forget x --all --yes`)).toMatchObject({ exitCode: 2 });
+    expect(await labctl(`forget --run ${run.id}`)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('--yes'),
+    });
+    expect(await labctl('forget no-such-pair --yes')).toMatchObject({ exitCode: 5 });
+    const shown = await labctl(`forget --run ${run.id} --yes`);
+    expect(shown).toMatchObject({ exitCode: 0, stdout: 'deleted: 1 pairs; 0 versions are tainted\n' });
+    const { triplets } = (await json('triplets --limit 1')) as { triplets: { id: string }[] };
+    expect(await json(`forget ${triplets[0]?.id} --yes`)).toMatchObject({ removed: 1 });
+    expect(await labctl('forget --all --yes', 'key-o')).toMatchObject({ exitCode: 0 });
+    expect(await json('forget --all --yes')).toMatchObject({ removed: expect.any(Number) });
+    expect(await json('stats')).toMatchObject({ total: 0 });
+  });
 });

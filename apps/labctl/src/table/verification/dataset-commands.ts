@@ -33,4 +33,29 @@ export const datasetCommands: readonly CommandEntry[] = [
     summary: 'list the preference pairs',
     load: async () => any((await import('../../commands/datasets/datasets-triplets.ts')).datasetsTriplets),
   },
+  {
+    name: 'datasets batches',
+    summary: 'list the versions that the arena proposes',
+    load: async () => any((await import('../../commands/datasets/datasets-batches.ts')).datasetsBatches),
+  },
+  {
+    name: 'datasets approve',
+    summary: 'make a proposed version',
+    load: async () => any((await import('../../commands/datasets/datasets-approve.ts')).datasetsApprove),
+  },
+  {
+    name: 'datasets reject',
+    summary: 'turn a proposed version down',
+    load: async () => any((await import('../../commands/datasets/datasets-reject.ts')).datasetsReject),
+  },
+  {
+    name: 'datasets stage',
+    summary: 'tell what became of a version in training',
+    load: async () => any((await import('../../commands/datasets/datasets-stage.ts')).datasetsStage),
+  },
+  {
+    name: 'datasets forget',
+    summary: 'delete preference pairs for good',
+    load: async () => any((await import('../../commands/datasets/datasets-forget.ts')).datasetsForget),
+  },
 ];
