@@ -5,12 +5,15 @@
  *
  * It runs no candidate code itself: that is the executor's, at the other end of `runner`.
  */
+import { join } from 'node:path';
+import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { type ArenaHouse, type HouseParts, openArenaHouse } from './arena-house.ts';
 import { gatewayGenerate } from './generate/gateway-generate.ts';
 import { judgeOf } from './judges/judge-of.ts';
 import { openRuns, type Runs } from './runs/open-runs.ts';
 import { arenaApp } from './serve/arena-app.ts';
-import { type ArenaAddress, serveArena } from './serve/serve-arena.ts';
+import { issuerApp } from './serve/certificates/issuer-app.ts';
+import { type ArenaAddress, serveArena, serveIssuer } from './serve/serve-arena.ts';
 
 export type ArenaParts = HouseParts & {
   address: ArenaAddress;
@@ -44,6 +47,16 @@ function runsOf(parts: ArenaParts, house: ArenaHouse): Runs {
   });
 }
 
+/** Without it the arena has to be stopped before a key is revoked: no reason not to start. */
+async function openIssuerSocket({ log }: ArenaParts, { folder, issuer }: ArenaHouse, stack: AsyncDisposableStack) {
+  const app = issuerApp(issuer.revoker, (error) => log.error('a request of the issuer met a fault of ours', { error }));
+  try {
+    stack.use(await serveIssuer(app, join(folder, folderFiles.socket)));
+  } catch (error) {
+    log.warn('labctl cert cannot ask this arena', { error });
+  }
+}
+
 /**
  * Opens folder, log and listener; runs that a process before this one left go on by themselves.
  * @throws AttestRefused LOG_LOCKED, SuiteRefused SUITE_UNREADABLE, SocketPlaceError, ArenaAddressError
@@ -51,6 +64,7 @@ function runsOf(parts: ArenaParts, house: ArenaHouse): Runs {
 export async function openArena(parts: ArenaParts): Promise<Arena> {
   await using stack = new AsyncDisposableStack();
   const house = await openArenaHouse(parts, stack);
+  await openIssuerSocket(parts, house, stack);
   const runs = stack.use(runsOf(parts, house));
   const variations = parts.settings.runs.shadow.variations;
   const submit: Runs['submit'] = (offer, signal) => runs.submit(offer, signal);

@@ -4,13 +4,14 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeRevocations } from '@labmesh/attest/certificate/revocation-file';
 import { type Revocation, revocationEntry } from '@labmesh/attest/certificate/revocations';
+import { revokeInFolder, type Revoked } from '@labmesh/attest/certificate/revoke-in-folder';
 import { folderFiles, openKeyRing } from '@labmesh/attest/keys/key-folder';
 import type { KeyRing } from '@labmesh/attest/keys/key-ring';
-import { lockFolder, type OpenLog, openLogFolder } from '@labmesh/attest/log/open-log-folder';
+import { lockFolder, openLogFolder } from '@labmesh/attest/log/open-log-folder';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { askIssuer } from './ask-issuer.ts';
 import { refusedError } from './attest-files.ts';
 
 /** Runs with the folder's lock. @throws CommandError for what is refused */
@@ -36,23 +37,28 @@ export async function withKeys<T>(folder: string, now: number, run: (ring: KeyRi
 }
 
 /**
- * The issuer's log, alone. Opened before anything is changed: while an arena holds it, its list of revocations is
- * written by the arena too. @throws AttestRefused LOG_LOCKED, LOG_DAMAGED
- */
-export const openIssuerLog = (folder: string, { log }: KeyRing): Promise<OpenLog> =>
-  openLogFolder(join(folder, folderFiles.log), log.origin, log.signer);
-
-/**
  * Puts a revocation on the list, for verifiers, and into the log, for everybody.
  * @param now Unix milliseconds
- * @throws AttestRefused REVOCATIONS_BAD when the list is full
+ * @throws CommandError, with the code LOG_LOCKED when another process has the log
  */
-export async function publishRevocation(
-  { folder, ring, open }: { folder: string; ring: KeyRing; open: OpenLog },
-  one: Revocation,
-  now: number,
-): Promise<void> {
-  // The list first: it is what cuts. An entry without it would only tell that somebody meant to.
-  await writeRevocations(folder, ring, now, [one]);
-  await open.log.append([revocationEntry(one)]);
+export async function revokeHere(folder: string, one: Revocation, now: number): Promise<Revoked> {
+  return await withKeys(folder, now, async ({ log }) => {
+    // Opened before anything is changed: an arena that holds it writes the list too.
+    using open = await openLogFolder(join(folder, folderFiles.log), log.origin, log.signer);
+    const revoked = await revokeInFolder(folder, one, now);
+    await open.log.append([revocationEntry(one)]);
+    return revoked;
+  });
+}
+
+export const isLocked = (error: unknown): error is CommandError =>
+  error instanceof CommandError && error.code === 'LOG_LOCKED';
+
+/** By the arena that has the log. @param locked what is thrown when nobody is there to ask */
+export async function revokeByArena(folder: string, one: Revocation, locked: CommandError): Promise<Revoked> {
+  const asked = await askIssuer(folder, one).catch((refused: unknown) => {
+    throw refusedError(refused, folder);
+  });
+  if (asked === undefined) throw locked;
+  return asked;
 }

@@ -24,12 +24,22 @@ export const findCertificate = (store: Store, tenant: string, id: string): Promi
       .executeTakeFirst(),
   );
 
+/** Of whichever tenant: for the issuer alone. */
+export const anyCertificate = (store: Store, id: string): Promise<CertificateRow | undefined> =>
+  store.read(who, (db) =>
+    db
+      .selectFrom('arena_certificates')
+      .selectAll()
+      .where((where) => where.or([where('id', '=', id), where('run_id', '=', id)]))
+      .executeTakeFirst(),
+  );
+
 /** Newest first. */
 export const listCertificates = (store: Store, tenant: string, limit: number, offset: number) =>
   store.read(who, (db) =>
     db
       .selectFrom('arena_certificates')
-      .select(['id', 'run_id', 'created_at', 'expires_at', 'log_index', 'revoked_at', 'revoked_reason'])
+      .select(['id', 'run_id', 'bundle', 'created_at', 'expires_at', 'log_index', 'revoked_at', 'revoked_reason'])
       .where('tenant', '=', tenant)
       .orderBy('created_at', 'desc')
       .orderBy('id', 'desc')

@@ -6,12 +6,11 @@ import { AttestRefused } from '@labmesh/attest/attest-refused';
 import { verifyCertificate } from '@labmesh/attest/certificate/verify-certificate';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { parseTrust } from '@labmesh/attest/keys/trust';
-import { systemClock } from '@labmesh/kit/clock';
-import { silentLogger } from '@labmesh/kit/log';
 import { openStore } from '@labmesh/store/open-store';
 import { findCertificate, listCertificates, unloggedCertificates } from './certificate-rows.ts';
-import { Issuer } from './issuer.ts';
-import { SigningFolder } from './signing-folder.ts';
+import type { Issuer } from './issuer.ts';
+import type { SigningFolder } from './signing-folder.ts';
+import { issuerOn, openSigning } from './testing/open-certify.ts';
 import { answerOf, candidateOf, passedVerdicts, sampleAnswer, sampleRun, verdictOf } from './testing/sample-run.ts';
 
 let folder: string;
@@ -19,24 +18,12 @@ let store: Awaited<ReturnType<typeof openStore>>;
 let signing: SigningFolder;
 let issuer: Issuer;
 
-const issuerOf = (log: SigningFolder) =>
-  new Issuer({
-    signing: log,
-    settings: { verifierId: 'urn:labmesh:arena', validityHours: 24 },
-    store,
-    clock: systemClock,
-    log: silentLogger,
-  });
+const issuerOf = (log: SigningFolder) => issuerOn(log, store);
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'labmesh-certify-'));
   store = await openStore({ url: `sqlite://${join(folder, 'arena.db')}` });
-  signing = await SigningFolder.open({
-    folder: join(folder, 'attest'),
-    logOrigin: undefined,
-    checkpointMs: 1,
-    clock: systemClock,
-  });
+  signing = await openSigning(join(folder, 'attest'));
   issuer = issuerOf(signing);
 });
 afterEach(async () => {
@@ -147,12 +134,7 @@ test('a crash between signature and log: pending until the next start, then logg
   expect(await issuer.certify(sampleRun())).toMatchObject({ certificateId: id });
   await issuer[Symbol.asyncDispose]();
   expect(await unloggedCertificates(store, 10)).toHaveLength(1);
-  signing = await SigningFolder.open({
-    folder: join(folder, 'attest'),
-    logOrigin: undefined,
-    checkpointMs: 1,
-    clock: systemClock,
-  });
+  signing = await openSigning(join(folder, 'attest'));
   await issuerOf(signing).settle();
   expect(await unloggedCertificates(store, 10)).toEqual([]);
   expect(await verify(id)).toMatchObject({ verdict: 'valid' });
@@ -162,7 +144,7 @@ test('revoked: the list cuts, the row tells', async () => {
   await issuer.certify(sampleRun());
   const row = await findCertificate(store, 'default', id);
   if (row === undefined) throw new Error('it is not there');
-  await issuer.revoke(row, 'cheat_found', 'test');
+  await issuer.revoker.revoke(row, 'cheat_found', 'test');
   expect(await verify(id)).toMatchObject({ verdict: 'revoked' });
   expect(await findCertificate(store, 'default', id)).toMatchObject({ revoked_reason: 'cheat_found' });
 });

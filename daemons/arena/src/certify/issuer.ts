@@ -5,7 +5,6 @@
  */
 import { bundleBytes, parseBundle } from '@labmesh/attest/certificate/bundle';
 import { certificateFile } from '@labmesh/attest/certificate/issue-certificate';
-import type { RevocationReason } from '@labmesh/attest/certificate/revocations';
 import type { EnvelopeJson } from '@labmesh/attest/dsse/envelope';
 import type { Json } from '@labmesh/attest/json/canonical-json';
 import { parseEntry } from '@labmesh/attest/merkle/log-entry';
@@ -19,9 +18,9 @@ import {
   type CertificateRow,
   insertCertificate,
   setLogged,
-  setRevoked,
   unloggedCertificates,
 } from './certificate-rows.ts';
+import { Revoker } from './revoker.ts';
 import type { SigningFolder } from './signing-folder.ts';
 import { type IssuerSettings, statementOfRun } from './statement-of-run.ts';
 
@@ -54,12 +53,15 @@ function certifiedOf({ id, bundle }: CertificateRow): Certified {
 }
 
 export class Issuer implements AsyncDisposable {
+  /** Who takes back what it signed. */
+  readonly revoker: Revoker;
   readonly #parts: IssuerParts;
   /** On their way into the log, by id of the run. */
   readonly #logging = new Map<string, Promise<void>>();
 
   constructor(parts: IssuerParts) {
     this.#parts = parts;
+    this.revoker = new Revoker(parts);
   }
 
   /** Logs what a crash left between signature and log. Once, at the start. */
@@ -133,20 +135,6 @@ export class Issuer implements AsyncDisposable {
   /** The keys that sign it, as a JWK set. */
   jwks(): ReturnType<SigningFolder['jwks']> {
     return this.#parts.signing.jwks();
-  }
-
-  /**
-   * The list is everybody's to read: who revoked is told to our own log alone.
-   * @param key id of the key that asked
-   * @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED
-   */
-  async revoke(row: CertificateRow, reason: RevocationReason, key: string): Promise<void> {
-    const { clock, log, signing, store } = this.#parts;
-    const now = clock.wall();
-    const time = new Date(now).toISOString();
-    await signing.revoke({ certificate_id: row.id, reason, time, by: 'its tenant' });
-    await setRevoked(store, row.id, now, reason);
-    log.info('a certificate was revoked', { id: row.id, reason, tenant: row.tenant, key });
   }
 
   async #logRow(row: CertificateRow): Promise<CertificateRow> {

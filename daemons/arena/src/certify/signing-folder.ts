@@ -5,16 +5,14 @@ import {
   issueCertificate,
   type IssuedCertificate,
 } from '@labmesh/attest/certificate/issue-certificate';
-import { writeRevocations } from '@labmesh/attest/certificate/revocation-file';
 import { type Revocation, revocationEntry } from '@labmesh/attest/certificate/revocations';
 import { jwksOf, summaryJws } from '@labmesh/attest/certificate/summary-jws';
 import { folderFiles, openKeyRing } from '@labmesh/attest/keys/key-folder';
-import { keyInForce, trustOf } from '@labmesh/attest/keys/key-ring';
-import type { Statement } from '@labmesh/attest/statement/statement-schema';
 import { LogWriter } from '@labmesh/attest/log/log-writer';
 import { type OpenLog, openLogFolder } from '@labmesh/attest/log/open-log-folder';
 import { entryBytes, type LogEntry } from '@labmesh/attest/merkle/log-entry';
 import type { Clock } from '@labmesh/kit/clock';
+import { IssuerFiles } from './issuer-files.ts';
 
 export type SigningOptions = {
   /** `attest` in the data folder, as `labctl cert` knows it. */
@@ -30,12 +28,12 @@ export class SigningFolder implements AsyncDisposable {
   readonly #options: SigningOptions;
   readonly #open: OpenLog;
   readonly #writer: LogWriter;
-  /** The last write of the list. */
-  #listed: Promise<void> = Promise.resolve();
+  readonly #files: IssuerFiles;
 
   private constructor(options: SigningOptions, open: OpenLog) {
     this.#options = options;
     this.#open = open;
+    this.#files = new IssuerFiles(options.folder, options.clock);
     this.#writer = new LogWriter({ log: open.log, checkpointMs: options.checkpointMs });
   }
 
@@ -48,38 +46,28 @@ export class SigningFolder implements AsyncDisposable {
     return signing;
   }
 
-  /** A list is good for 24 h: without a fresh one nobody can tell whether a certificate still stands. */
   async renewRevocations(): Promise<void> {
-    await this.#writeList([]);
+    await this.#files.renewRevocations();
   }
 
-  /** The list is read, added to and written anew: two at once would lose what one of them added. */
-  #writeList(added: readonly Revocation[]): Promise<void> {
-    const { folder, clock } = this.#options;
-    const written = this.#listed.then(async () => {
-      await writeRevocations(folder, await this.#ring(), clock.wall(), added);
-    });
-    this.#listed = written.catch(() => {});
-    return written;
+  /** What is revoked now. */
+  revocations(): ReturnType<IssuerFiles['revocations']> {
+    return this.#files.revocations();
   }
-
-  // Read each time: a rotation from the command line counts at once.
-  #ring = () => openKeyRing(this.#options.folder, this.#options.clock.wall());
 
   /** @throws AttestRefused CLAIM_UNSUPPORTED, STATEMENT_BAD, KEY_NOT_FOUND */
   async sign(input: CertificateInput): Promise<IssuedCertificate> {
-    return await issueCertificate(input, [keyInForce(await this.#ring(), 'certificate', input.issuedAt).signer]);
+    return await issueCertificate(input, [await this.#files.signer(input.issuedAt)]);
   }
 
   /** In brief, signed by the key in force now. @throws AttestRefused TOO_LARGE, KEY_NOT_FOUND */
-  async summary(statement: Statement, logIndex: number | undefined): Promise<string> {
-    const { signer } = keyInForce(await this.#ring(), 'certificate', this.#options.clock.wall());
-    return await summaryJws(statement, signer, logIndex);
+  async summary(statement: Parameters<typeof summaryJws>[0], logIndex: number | undefined): Promise<string> {
+    return await summaryJws(statement, await this.#files.signer(this.#options.clock.wall()), logIndex);
   }
 
   /** The keys that sign summaries. */
   async jwks(): Promise<ReturnType<typeof jwksOf>> {
-    return jwksOf(trustOf(await this.#ring()));
+    return jwksOf(await this.#files.trust());
   }
 
   /** Where the entry stands, and the proof of it. @throws AttestRefused LOG_BUSY, LOG_FAILED */
@@ -93,10 +81,11 @@ export class SigningFolder implements AsyncDisposable {
     return this.#writer.add(entry);
   }
 
-  /** The list cuts at once; the log tells of it. @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED */
-  async revoke(one: Revocation): Promise<void> {
-    await this.#writeList([one]);
+  /** The list cuts at once; the log tells of it. @throws AttestRefused as IssuerFiles; LOG_BUSY, LOG_FAILED */
+  async revoke(one: Revocation): ReturnType<IssuerFiles['revoke']> {
+    const revoked = await this.#files.revoke(one);
     await this.#writer.add(revocationEntry(one));
+    return revoked;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -45,6 +45,7 @@ const isRefusal = (error: unknown): error is Refusal =>
 
 /** Of the issuer's log: any other refusal of it is a fault of ours. */
 const passedRefusals: Partial<Record<AttestCode, string>> = {
+  LOG_LOCKED: 'the issuer changes its keys; try again',
   LOG_BUSY: 'too much waits to be logged; try again',
   REVOCATIONS_BAD: 'the list of revocations takes no more; its issuer has to be asked',
 };

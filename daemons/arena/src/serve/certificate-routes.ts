@@ -1,11 +1,8 @@
 /** Certificates as their tenant gets them, and what anyone needs to verify them (verification CT4-CT8, RP6). */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseBundle } from '@labmesh/attest/certificate/bundle';
 import { revocationReasons } from '@labmesh/attest/certificate/revocations';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
-import { complianceView } from '@labmesh/attest/views/compliance-view';
-import { functionalView } from '@labmesh/attest/views/functional-view';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
 import { type Context, Hono } from 'hono';
@@ -14,6 +11,7 @@ import { type CertificateRow, countRevoked, findCertificate, listCertificates } 
 import type { Issuer } from '../certify/issuer.ts';
 import { idOf, keyOf, pageOf, tenantOf } from './arena-caller.ts';
 import { ArenaRefused, readBy, readJson } from './arena-refused.ts';
+import { certificateView, viewField } from './certificates/certificate-view.ts';
 
 export type CertificateRouteParts = {
   store: Store;
@@ -23,9 +21,6 @@ export type CertificateRouteParts = {
   folder: string;
 };
 
-const viewField = z
-  .enum(['bundle', 'dsse', 'statement', 'functional', 'compliance', 'summary', 'jws'])
-  .default('bundle');
 const revokeSchema = z.strictObject({ reason: z.enum(revocationReasons) });
 const bodyBytesMost = 4_096;
 /** Of one tenant: the list, which holds 4096, is everybody's. */
@@ -46,33 +41,6 @@ async function wanted(c: Context, { store, issuer }: CertificateRouteParts): Pro
   return row;
 }
 
-function viewOf(row: CertificateRow, view: z.infer<typeof viewField>, now: number): unknown {
-  const { dsse } = JSON.parse(row.bundle) as { dsse: unknown };
-  const { statement } = parseBundle(new TextEncoder().encode(row.bundle));
-  if (view === 'dsse') return dsse;
-  if (view === 'statement') return statement;
-  // What was signed cannot tell of its own revocation.
-  if (view === 'functional') {
-    const found = functionalView(statement, now);
-    return row.revoked_at === null ? found : { ...found, status: 'invalid' };
-  }
-  if (view === 'compliance') return complianceView(statement);
-  const { predicate } = statement;
-  return {
-    certificateId: row.id,
-    runId: row.run_id,
-    status:
-      row.revoked_at === null ? (row.expires_at !== null && now >= row.expires_at ? 'expired' : 'valid') : 'revoked',
-    properties: predicate.properties,
-    bracket: predicate.labmesh.bracket,
-    issuedAt: predicate.labmesh.issued_at,
-    expiresAt: predicate.labmesh.expires_at,
-    logStatus: row.log_index === null ? 'pending' : 'logged',
-    logIndex: row.log_index,
-    revokedReason: row.revoked_reason,
-  };
-}
-
 async function file(path: string, type: string): Promise<Response> {
   try {
     return new Response(await readFile(path), { headers: { 'content-type': type } });
@@ -84,12 +52,16 @@ async function file(path: string, type: string): Promise<Response> {
 
 export function certificateRoutes(parts: CertificateRouteParts): Hono {
   const { store, issuer, clock, folder } = parts;
+  const { revoker } = issuer;
   const app = new Hono();
   app.get('/api/arena/certificates/:id', async (c) => {
     const view = readBy(viewField, c.req.query('view'), 'view');
     const row = await wanted(c, parts);
     if (view === 'jws') return c.body(await issuer.summary(row), 200, { 'content-type': 'application/jose' });
-    if (view !== 'bundle') return c.json(viewOf(row, view, clock.wall()) as object);
+    if (view !== 'bundle') {
+      const revoked = (await revoker.reasons())(row);
+      return c.json(certificateView(row, view, clock.wall(), revoked) as object);
+    }
     return new Response(row.bundle, {
       headers: {
         'content-type': 'application/vnd.labmesh.certificate-bundle.v1+json',
@@ -100,13 +72,14 @@ export function certificateRoutes(parts: CertificateRouteParts): Hono {
   app.get('/api/arena/certificates', async (c) => {
     const page = pageOf(c);
     const rows = await listCertificates(store, tenantOf(c), page.limit, page.offset);
+    const revoked = await revoker.reasons();
     const certificates = rows.map((row) => ({
       certificateId: row.id,
       runId: row.run_id,
       issuedAt: new Date(row.created_at).toISOString(),
       expiresAt: row.expires_at === null ? null : new Date(row.expires_at).toISOString(),
       logIndex: row.log_index,
-      revokedReason: row.revoked_reason,
+      revokedReason: revoked(row),
     }));
     return c.json({ certificates, ...page });
   });
@@ -118,7 +91,7 @@ export function certificateRoutes(parts: CertificateRouteParts): Hono {
     if ((await countRevoked(store, row.tenant)) >= revokedMost) {
       throw new ArenaRefused('CONFLICT', `a tenant revokes at most ${revokedMost} certificates itself`);
     }
-    await issuer.revoke(row, reason, keyOf(c));
+    await revoker.revoke(row, reason, keyOf(c));
     return c.json({ certificateId: row.id, reason });
   });
   app.get('/api/arena/trust.json', () => file(join(folder, folderFiles.trust), 'application/json'));

@@ -18,6 +18,13 @@ export class ArenaAddressError extends Error {
   readonly exitCode = 3;
 }
 
+/** Of the issuer on this machine; questions are small. @throws SocketPlaceError */
+export async function serveIssuer(app: Hono, socketPath: string): Promise<AsyncDisposable> {
+  const unix: object = { maxRequestBodySize: 64 * 1024, fetch: app.fetch, unix: socketPath };
+  const server = await listenPrivately(socketPath, () => Bun.serve(unix as Bun.Serve.Options<undefined>));
+  return { [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
 /** @throws ArenaAddressError off this machine without mTLS; SocketPlaceError; what the system says of an address */
 export async function serveArena(app: Hono, address: ArenaAddress): Promise<AsyncDisposable & { port: number | null }> {
   const common = {

@@ -31,7 +31,7 @@ const listHours = 24;
 const revocationsMax = 4096;
 const name = z.string().min(1).max(200);
 
-const revocation = z
+export const revocationSchema = z
   .looseObject({
     certificate_id: name.optional(),
     keyid: name.optional(),
@@ -47,13 +47,13 @@ const revocation = z
       [certificate_id, keyid, verifier_digest].filter((target) => target !== undefined).length === 1,
     'not one target',
   );
-export type Revocation = z.infer<typeof revocation>;
+export type Revocation = z.infer<typeof revocationSchema>;
 
 const list = z.looseObject({
   number: z.int().nonnegative(),
   issued_at: instant,
   expires_at: instant,
-  revocations: z.array(revocation).max(revocationsMax),
+  revocations: z.array(revocationSchema).max(revocationsMax),
 });
 export type RevocationList = z.infer<typeof list>;
 
@@ -76,7 +76,7 @@ export async function signRevocations(
 
 /** The log's entry of a revocation. Its hash is that of the PAE of the revocation as the list has it, for anybody to compute. */
 export function revocationEntry(one: Revocation): Uint8Array<ArrayBuffer> {
-  const payload = canonicalBytes(revocation.parse(one));
+  const payload = canonicalBytes(revocationSchema.parse(one));
   const sha256 = signedHash({ payloadType: revocationPayloadType, payload });
   const id = one.certificate_id ?? one.keyid ?? one.verifier_digest ?? '';
   return entryBytes({ v: 1, kind: 'revocation', id, sha256, time: one.time });

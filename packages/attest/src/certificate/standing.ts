@@ -26,7 +26,10 @@ export type Revocable = {
 };
 
 /** The first revocation that hits; undefined when none does. */
-function revocationOf({ revocations }: RevocationList, one: Revocable): Revocation | undefined {
+export function revocationOf(
+  { revocations }: Pick<RevocationList, 'revocations'>,
+  one: Revocable,
+): Revocation | undefined {
   const { certificate_id, verifiers } = one.statement.predicate.labmesh;
   return revocations.find((each) => {
     if (each.certificate_id !== undefined) return each.certificate_id === certificate_id;

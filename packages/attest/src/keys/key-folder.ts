@@ -15,6 +15,8 @@ export const folderFiles = {
   trust: 'trust.json',
   revocations: 'revocations.json',
   log: 'log',
+  /** Where the arena that runs on the folder is asked, by who may open the folder: the issuer. */
+  socket: 'issuer.sock',
 } as const;
 
 /**

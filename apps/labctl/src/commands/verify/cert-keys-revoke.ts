@@ -1,23 +1,19 @@
-import { writeKeyRing } from '@labmesh/attest/keys/key-folder';
-import { endKey } from '@labmesh/attest/keys/key-ring';
 import { defineCommand } from '../../command.ts';
 import { dataOption, jsonOption } from '../../common-options.ts';
 import { parseInstant } from '../../grammar/instant.ts';
 import { confirm } from '../../output/confirm.ts';
 import { issuerFolder } from '../../verify/attest-files.ts';
-import { openIssuerLog, publishRevocation, withKeys } from '../../verify/issuer.ts';
+import { isLocked, revokeByArena, revokeHere } from '../../verify/issuer.ts';
 import { readId, readReason, reasonOption, revoker, yesOption } from '../../verify/revoke-options.ts';
 
-/**
- * CT7, for a stolen key. Three things in this order: the key no longer signs, the list says since when it is not to be
- * believed, the log tells everybody. A crash in between leaves the earlier ones done, and the command can be run again.
- */
+/** CT7, for a stolen key. A crash in the middle leaves the earlier half done, and the command can be run again. */
 export const certKeysRevoke = defineCommand({
   name: 'cert keys revoke',
   summary:
     'Ends a key at once, makes another in its place, and revokes what it signed from a moment on: certificates that were ' +
     'logged before that moment stay valid. The next key is not endorsed by the one that was ended: give verifiers the new ' +
-    'trust file by a way they can trust.',
+    'trust file by a way they can trust. An arena that runs on the data folder is asked to do it, and signs on with the next ' +
+    'key.',
   usage: 'labctl cert keys revoke KEY --reason WORD [--since TIME] [--yes] [--data DIR] [--json]',
   examples: ['labctl cert keys revoke 9c1f… --reason key_compromise --since 2h'],
   options: {
@@ -44,17 +40,12 @@ export const certKeysRevoke = defineCommand({
       name: keyid.slice(0, 8),
       yes: values.yes,
     });
-    const ring = await withKeys(folder, now, async (before) => {
-      using open = await openIssuerLog(folder, before);
-      const ended = await endKey(before, keyid, now);
-      await writeKeyRing(folder, ended);
-      const one = { keyid, reason, time: since, by: revoker(world.env) };
-      await publishRevocation({ folder, ring: ended, open }, one, now);
-      return ended;
+    const one = { keyid, reason, time: since, by: revoker(world.env) };
+    const { next } = await revokeHere(folder, one, now).catch((error: unknown) => {
+      if (!isLocked(error)) throw error;
+      return revokeByArena(folder, one, error);
     });
-    // One that had ended long ago is followed by nobody: it had its successor.
-    const next = ring.keys.at(-1);
-    const result = { keyid, reason, since, next: next?.keyid === keyid ? null : (next?.keyid ?? null) };
+    const result = { keyid, reason, since, next };
     world.stdout(values.json ? `${JSON.stringify(result)}\n` : `key ${keyid} is ended; revoked since ${since}\n`);
   },
 });

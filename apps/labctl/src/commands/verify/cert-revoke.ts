@@ -8,7 +8,7 @@ import { jsonOption } from '../../common-options.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { confirm } from '../../output/confirm.ts';
 import { issuerFolder } from '../../verify/attest-files.ts';
-import { openIssuerLog, publishRevocation, withKeys } from '../../verify/issuer.ts';
+import { isLocked, revokeByArena, revokeHere } from '../../verify/issuer.ts';
 import { readId, readReason, reasonOption, revoker, yesOption } from '../../verify/revoke-options.ts';
 
 type Asked = { id: string; reason: ReturnType<typeof readReason>; verifier: boolean };
@@ -21,33 +21,39 @@ async function askArena({ id, reason }: Asked, place: Place, world: World): Prom
   await arena.ask({ method: 'POST', path, json: { reason } }, z.object({ certificateId: z.string() }));
 }
 
-async function revokeHere({ id, reason, verifier }: Asked, folder: string, world: World): Promise<void> {
+const lockedError = (cause: CommandError, hint: string) =>
+  new CommandError(cause.message, { code: 'LOG_LOCKED', hint, exitCode: exitCodes.conflict, cause });
+
+/** Whether there is a key to ask the gateway with. */
+function hasApi(place: Place, world: World): boolean {
+  try {
+    findApi(place, world);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Here, or by the arena that has the log. Of a certificate its gateway is asked, which then gives the answer no more out of
+ * its cache; where no key is at hand, and for a verifier, which is of all tenants, the arena is asked by its issuer.
+ */
+async function revoke(asked: Asked, place: Place, world: World): Promise<void> {
+  if (place.api !== undefined) return await askArena(asked, place, world);
+  const { id, reason, verifier } = asked;
+  const folder = issuerFolder(place.data, world.env);
   const now = world.clock.wall();
   const target = verifier ? { verifier_digest: id } : { certificate_id: id };
   const one = { ...target, reason, time: new Date(now).toISOString(), by: revoker(world.env) };
-  await withKeys(folder, now, async (ring) => {
-    using open = await openIssuerLog(folder, ring);
-    await publishRevocation({ folder, ring, open }, one, now);
-  });
-}
-
-/** Here, or by the arena that has the log: nothing is changed before it is known who may. */
-async function revoke(asked: Asked, place: Place, world: World): Promise<void> {
-  if (place.api !== undefined) return await askArena(asked, place, world);
   try {
-    await revokeHere(asked, issuerFolder(place.data, world.env), world);
+    await revokeHere(folder, one, now);
   } catch (error) {
-    if (!(error instanceof CommandError) || error.code !== 'LOG_LOCKED') throw error;
-    const locked = (hint: string) =>
-      new CommandError(error.message, { code: 'LOG_LOCKED', hint, exitCode: exitCodes.conflict, cause: error });
-    // What a verifier's digest revokes is of all tenants, so no tenant's key may ask for it.
-    if (asked.verifier) throw locked('stop labctl up or lab-arena, then run this again');
-    try {
-      findApi(place, world);
-    } catch {
-      throw locked(`ask its gateway: labctl cert revoke ${asked.id} --reason ${asked.reason} --api URL --key KEY`);
-    }
-    await askArena(asked, place, world);
+    if (!isLocked(error)) throw error;
+    if (!verifier && hasApi(place, world)) return await askArena(asked, place, world);
+    const hint = verifier
+      ? 'stop labctl up or lab-arena, then run this again'
+      : `ask its gateway: labctl cert revoke ${id} --reason ${reason} --api URL --key KEY`;
+    await revokeByArena(folder, one, lockedError(error, hint));
   }
 }
 
@@ -56,8 +62,8 @@ export const certRevoke = defineCommand({
   name: 'cert revoke',
   summary:
     'Revokes a certificate of this issuer by its id, or, with --verifier, every certificate that names the digest of a ' +
-    'verifier that had a fault. The list is signed, and the log has an entry of it. While an arena has the log, or with ' +
-    '--api, the arena is asked to do it, with an API key of the tenant.',
+    'verifier that had a fault. The list is signed, and the log has an entry of it. An arena that runs on the data folder is ' +
+    'asked to do it; with --api an arena elsewhere, with an API key of the tenant.',
   usage: 'labctl cert revoke ID --reason WORD [--verifier] [--yes] [--data DIR | --api URL --key KEY] [--json]',
   examples: [
     'labctl cert revoke cert-7f2 --reason cheat_found',

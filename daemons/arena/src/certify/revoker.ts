@@ -1,0 +1,75 @@
+/** Who takes back what was signed (verification CT7): a tenant one certificate of its own, the issuer whatever it says. */
+import { parseBundle } from '@labmesh/attest/certificate/bundle';
+import type { Revocation, RevocationReason } from '@labmesh/attest/certificate/revocations';
+import type { Revoked } from '@labmesh/attest/certificate/revoke-in-folder';
+import { revocationOf } from '@labmesh/attest/certificate/standing';
+import type { EnvelopeJson } from '@labmesh/attest/dsse/envelope';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import type { Store } from '@labmesh/store/store';
+import { anyCertificate, type CertificateRow, setRevoked } from './certificate-rows.ts';
+import type { SigningFolder } from './signing-folder.ts';
+
+export type RevokerParts = { signing: SigningFolder; store: Store; clock: Clock; log: Logger };
+
+/** What of a row says whether it was revoked. */
+export type RevocableRow = Pick<CertificateRow, 'bundle' | 'log_index' | 'revoked_reason'>;
+
+export class Revoker {
+  readonly #parts: RevokerParts;
+
+  constructor(parts: RevokerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * By its tenant. The list is everybody's to read: who revoked is told to our own log alone.
+   * @param key id of the key that asked
+   * @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED, LOG_LOCKED
+   */
+  async revoke(row: CertificateRow, reason: RevocationReason, key: string): Promise<void> {
+    const { clock, log, signing, store } = this.#parts;
+    const now = clock.wall();
+    const time = new Date(now).toISOString();
+    await signing.revoke({ certificate_id: row.id, reason, time, by: 'its tenant' });
+    await setRevoked(store, row.id, now, reason);
+    log.info('a certificate was revoked', { id: row.id, reason, tenant: row.tenant, key });
+  }
+
+  /**
+   * By the issuer: a certificate of any tenant, by its id or its run's, a key, or all that a verifier said. Undefined for a
+   * certificate that is not there: on the list its id would cut nothing. One that is revoked stays as it was.
+   * @throws AttestRefused KEY_NOT_FOUND for a key that is none of ours, and as above
+   */
+  async revokeAny(one: Revocation): Promise<Revoked | undefined> {
+    const { clock, log, signing, store } = this.#parts;
+    const { certificate_id: id, keyid, verifier_digest: verifier, reason, by } = one;
+    const row = id === undefined ? undefined : await anyCertificate(store, id);
+    if (id !== undefined && row === undefined) return undefined;
+    if (typeof row?.revoked_at === 'number') return { next: null };
+    const revoked = await signing.revoke(row === undefined ? one : { ...one, certificate_id: row.id });
+    if (row !== undefined) await setRevoked(store, row.id, clock.wall(), reason);
+    log.info('the issuer revoked', { certificate: row?.id, keyid, verifier, reason, by, ...revoked });
+    return revoked;
+  }
+
+  /** Why certificates are revoked now, by their rows; null of one that is not. */
+  async reasons(): Promise<(row: RevocableRow) => string | null> {
+    const listed = await this.#parts.signing.revocations();
+    // Of certificates that are revoked one by one the rows know, and most lists hold nothing else.
+    const revocations = listed.filter((one) => one.certificate_id === undefined);
+    if (revocations.length === 0) return (row) => row.revoked_reason;
+    return (row) => row.revoked_reason ?? revocationOf({ revocations }, revocableOf(row))?.reason ?? null;
+  }
+}
+
+/** As a verifier sees it: which keys signed, what it names, when it was logged. */
+function revocableOf({ bundle, log_index: index }: RevocableRow): Parameters<typeof revocationOf>[1] {
+  const { statement } = parseBundle(new TextEncoder().encode(bundle));
+  const { dsse } = JSON.parse(bundle) as { dsse: EnvelopeJson };
+  return {
+    statement,
+    keyids: dsse.signatures.map(({ keyid }) => keyid),
+    loggedAt: index === null ? undefined : Date.parse(statement.predicate.labmesh.issued_at),
+  };
+}
