@@ -5,7 +5,7 @@ import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { SigningOptions } from './certify/signing-folder.ts';
 import type { IssuerSettings } from './certify/statement-of-run.ts';
 import type { JudgeSettings } from './judges/judge-of.ts';
-import { readTrainingSettings, trainingOptions } from './pairs/training-options.ts';
+import { readTrainingSettings, trainingOptions } from './pairs/flywheel/training-options.ts';
 import { arenaRunOptions, readRunSettings } from './runs/arena-options.ts';
 import { everyVerifier } from './verify/built-in-verifiers.ts';
 import { readVerifySettings, type VerifySettings } from './verify/verify-settings.ts';

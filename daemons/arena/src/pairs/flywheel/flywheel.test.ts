@@ -49,7 +49,9 @@ function harvesting(wheel: Wheel): void {
     expect(JSON.stringify(logged)).not.toContain('SECRET');
     expect((await wheel.pairs.stats('acme')).runs).toEqual({ waiting: 0, failed: 1 });
   });
+}
 
+function turning(wheel: Wheel): void {
   test('PD3 what was deleted does not come back, whichever way it was named', async () => {
     const [one, two, three] = [await wheel.endedRun(), await wheel.endedRun(), await wheel.endedRun()];
     await wheel.pairs.onFinished(samplePairRun({ id: one }), null);
@@ -131,7 +133,9 @@ function proposing(wheel: Wheel): void {
     expect(await codeOf(wheel.batches.reject('other', batch!.id, 'k'))).toBe('BATCH_NOT_FOUND');
     expect(await wheel.batches.get('acme', batch!.id)).toMatchObject({ state: 'proposed' });
   });
+}
 
+function settling(wheel: Wheel): void {
   test('training.auto: the version is there after the pass', async () => {
     await wheel.add(3);
     await wheel.flywheel({ auto: true }).pass();
@@ -216,7 +220,7 @@ function suite(name: string, openUrl: () => Promise<string>): void {
     beforeAll(() => wheel.open(), 60_000);
     afterAll(() => wheel.store?.[Symbol.asyncDispose]());
     beforeEach(() => wheel.empty());
-    for (const part of [harvesting, proposing, stages]) part(wheel);
+    for (const part of [harvesting, turning, proposing, settling, stages]) part(wheel);
   });
 }
 

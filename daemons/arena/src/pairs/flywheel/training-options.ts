@@ -1,7 +1,7 @@
 /** `[training]` of labmesh.toml. */
 import { defineOptions } from '@labmesh/kit/options';
 import { datasetLimits } from '@labmesh/wire/verification/datasets';
-import type { TrainingSettings } from './open-preferences.ts';
+import type { TrainingSettings } from '../open-preferences.ts';
 
 export const trainingOptions = defineOptions({
   trainingTenants: {

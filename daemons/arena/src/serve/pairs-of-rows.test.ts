@@ -1,15 +1,15 @@
 /** PD6: the pairs that a run's rows give are those that its end gave. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { system } from '@labmesh/wire/fleet/principal';
-import { FakeGateway } from '../../generate/testing/fake-gateway.ts';
-import { readCandidates } from '../../rows/candidate-rows.ts';
-import { readLegs } from '../../rows/match-rows.ts';
-import { readRun } from '../../rows/run-rows.ts';
-import { runDefaults } from '../../runs/run-settings.ts';
-import { eventsOf, type OfferInput, offerOf } from '../../runs/testing/offers.ts';
-import { openRig, type Rig } from '../../runs/testing/run-rig.ts';
-import { pairsOfRun } from '../pairs-of-run.ts';
-import { type RunRows, runOfRows } from './run-of-rows.ts';
+import { FakeGateway } from '../generate/testing/fake-gateway.ts';
+import { readCandidates } from '../rows/candidate-rows.ts';
+import { readLegs } from '../rows/match-rows.ts';
+import { readRun } from '../rows/run-rows.ts';
+import { runDefaults } from '../runs/run-settings.ts';
+import { eventsOf, type OfferInput, offerOf } from '../runs/testing/offers.ts';
+import { openRig, type Rig } from '../runs/testing/run-rig.ts';
+import { pairsOfRun } from '../pairs/pairs-of-run.ts';
+import { type RunRows, runOfRows } from '../pairs/flywheel/run-of-rows.ts';
 
 const tester = system('run of rows test');
 /** By model: two equal, one that is bad, one that is mended. */
