@@ -17,7 +17,8 @@ export const bodyLimits = {
 /** Answers a request. `patient` takes the clock off its connection: called once it is read, since a run may wait long. */
 type Answering = (request: Request, patient: () => void) => Promise<Response>;
 
-const answer = (status: number, body: unknown) => Response.json(body, { status });
+const answer = (status: number, body: unknown, retryAfterS?: number) =>
+  Response.json(body, { status, headers: retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) } });
 const problem = (status: number, code: string, message: string) => answer(status, { error: { code, message } });
 const base64Bytes = (text: string) => Math.floor((text.length * 3) / 4);
 
@@ -75,7 +76,7 @@ export function executorRoutes(executor: Executor): Answering {
     if (route === 'GET /v1/levels') return answer(200, { levels: executor.levels() });
     if (route === 'GET /v1/pool') return answer(200, executor.pool.view);
     if (route !== 'POST /v1/run') return problem(404, 'UNKNOWN_ROUTE', 'POST /v1/run, GET /v1/levels, GET /v1/pool');
-    const { status, result } = await run(request, patient);
-    return answer(status, result);
+    const { status, result, retryAfterS } = await run(request, patient);
+    return answer(status, result, retryAfterS);
   };
 }

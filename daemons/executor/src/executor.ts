@@ -44,7 +44,8 @@ export class Executor implements AsyncDisposable {
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
-    this.pool = new RunPool(parts.settings.pool, sandboxCeilings.waiting);
+    const waiting = { max: sandboxCeilings.waiting, groupMax: sandboxCeilings.waitingPerGroup };
+    this.pool = new RunPool(parts.settings.pool, waiting);
   }
 
   levels(): LevelReport[] {
@@ -98,14 +99,21 @@ export class Executor implements AsyncDisposable {
     const { id, job, signal } = run;
     let place: Disposable;
     try {
-      place = await this.pool.enter(signal);
+      place = await this.pool.enter(job, signal);
     } catch (error) {
       if (!(error instanceof BoundPassed)) throw error;
-      return refused({ id, limits: job.limits, code: 'POOL_EXHAUSTED', message: `${error.max} runs wait already` });
+      return this.#exhausted(run, error);
     }
     using _ = place;
     this.#parts.log.info('run started', { run: id, isolation: run.level });
     return await this.#inSandbox(run);
+  }
+
+  #exhausted({ id, job: { limits } }: Run, { bound, max }: BoundPassed): RunAnswer {
+    const ofGroup = bound.endsWith('_per_group');
+    const code = ofGroup ? 'GROUP_EXHAUSTED' : 'POOL_EXHAUSTED';
+    const message = `${max} runs ${ofGroup ? 'of this group ' : ''}wait already`;
+    return { ...refused({ id, limits, code, message }), retryAfterS: this.pool.retryAfterS };
   }
 
   async #inSandbox({ id, job, asked, level, signal }: Run): Promise<RunAnswer> {

@@ -6,7 +6,10 @@ export const refusals = {
   JOB_INVALID: 400,
   JOB_TOO_LARGE: 413,
   LENGTH_REQUIRED: 411,
+  /** As many runs wait as may. */
   POOL_EXHAUSTED: 429,
+  /** As many runs of this group wait as may: there is room for others. */
+  GROUP_EXHAUSTED: 429,
   /** Too many large jobs are in memory at once. */
   BODY_MEMORY_FULL: 429,
   EXECUTOR_STOPPING: 503,
@@ -16,7 +19,12 @@ export const refusals = {
 export type RefusalCode = keyof typeof refusals;
 
 /** An outcome with its HTTP status; `exit` refused and sandbox_error say that nothing was learned (SB3). */
-export type RunAnswer = { status: number; result: SandboxResult };
+export type RunAnswer = {
+  status: number;
+  /** Whole seconds until another try may do better. */
+  retryAfterS?: number;
+  result: SandboxResult;
+};
 
 type Unlearned = { id?: string; limits?: SandboxResult['limits']; code: string; message: string };
 

@@ -1,16 +1,20 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { BoundPassed } from '@labmesh/kit/bounded-queue';
+import { FakeClock } from '@labmesh/kit/clock';
 import { RunPool } from './run-pool.ts';
 
 const never = new AbortController().signal;
+const open = (size: number, max: number, groupMax = max) => new RunPool(size, { max, groupMax }, new FakeClock());
+const a = { group: 'a', priority: 'normal' as const };
+const b = { group: 'b', priority: 'normal' as const };
 
 test('so many at a time, then in order; one more than may wait is told at once', async () => {
-  const pool = new RunPool(2, 3);
-  const [first] = [await pool.enter(never), await pool.enter(never)];
+  const pool = open(2, 3);
+  const [first] = [await pool.enter(a, never), await pool.enter(a, never)];
   const order: number[] = [];
-  const waiting = [0, 1, 2].map((name) => pool.enter(never).then((place) => (order.push(name), place)));
-  await expect(pool.enter(never)).rejects.toThrow(BoundPassed);
+  const waiting = [0, 1, 2].map((name) => pool.enter(a, never).then((place) => (order.push(name), place)));
+  await expect(pool.enter(a, never)).rejects.toThrow(BoundPassed);
   expect(pool.view).toEqual({ poolSize: 2, available: 0, inUse: 2, waiting: 3 });
   first?.[Symbol.dispose]();
   // A place given back twice is one place.
@@ -22,34 +26,34 @@ test('so many at a time, then in order; one more than may wait is told at once',
 });
 
 test('who leaves the line while a place is handed over gives it on', async () => {
-  const pool = new RunPool(1, 3);
-  const place = await pool.enter(never);
+  const pool = open(1, 3);
+  const place = await pool.enter(a, never);
   const leaver = new AbortController();
-  const left = pool.enter(leaver.signal);
-  const next = pool.enter(never);
+  const left = pool.enter(b, leaver.signal);
+  const next = pool.enter(a, never);
   place[Symbol.dispose]();
   leaver.abort(new Error('gone'));
   await expect(left).rejects.toThrow('gone');
   (await next)[Symbol.dispose]();
   expect(pool.view).toEqual({ poolSize: 1, available: 1, inUse: 0, waiting: 0 });
-  await expect(pool.enter(leaver.signal)).rejects.toThrow('gone');
+  await expect(pool.enter(b, leaver.signal)).rejects.toThrow('gone');
 });
 
 test('whatever comes, leaves and goes away, places are counted exactly', async () => {
   const step = fc.oneof(
-    fc.constant({ kind: 'enter' as const }),
+    fc.record({ kind: fc.constant('enter' as const), turn: fc.constantFrom(a, b) }),
     fc.record({ kind: fc.constantFrom('leave' as const, 'abort' as const), which: fc.nat(30) }),
   );
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 60 }), async (size, steps) => {
-      const pool = new RunPool(size, 5);
+      const pool = open(size, 5);
       const held: Disposable[] = [];
       const callers: AbortController[] = [];
       for (const one of steps) {
         if (one.kind === 'enter') {
           const caller = new AbortController();
           callers.push(caller);
-          pool.enter(caller.signal).then(
+          pool.enter(one.turn, caller.signal).then(
             (place) => held.push(place),
             () => undefined,
           );
@@ -68,4 +72,33 @@ test('whatever comes, leaves and goes away, places are counted exactly', async (
     }),
     { numRuns: 60 },
   );
+});
+
+test('a group that floods is served one for one with another, and told when it may come again', async () => {
+  const clock = new FakeClock();
+  const pool = new RunPool(1, { max: 6, groupMax: 4 }, clock);
+  let place = await pool.enter(a, never);
+  const order: string[] = [];
+  const admitted: Disposable[] = [];
+  const enter = async (turn: typeof a) => {
+    const next = await pool.enter(turn, never);
+    order.push(turn.group);
+    admitted.push(next);
+  };
+  for (const turn of [a, a, a, a, b, b]) void enter(turn);
+  const full = await pool.enter(a, never).catch((error: unknown) => error);
+  expect(full).toMatchObject({ bound: 'sandbox.waiting', max: 6 });
+  expect(pool.retryAfterS).toBe(3);
+  for (let turn = 0; turn < 6; turn++) {
+    await clock.advance(10_000);
+    place[Symbol.dispose]();
+    await Bun.sleep(0);
+    place = admitted.shift() ?? place;
+  }
+  expect(order).toEqual(['b', 'a', 'b', 'a', 'a', 'a']);
+  for (let at = 0; at < 4; at++) void enter(a);
+  const mine = await pool.enter(a, never).catch((error: unknown) => error);
+  expect(mine).toMatchObject({ bound: 'sandbox.waiting_per_group', max: 4 });
+  // Runs take ten seconds here.
+  expect(pool.retryAfterS).toBeGreaterThan(10);
 });

@@ -1,45 +1,51 @@
-import { WaitingLine } from '@labmesh/kit/bounded-queue';
+import { type Clock, systemClock } from '@labmesh/kit/clock';
+import { FairPlaces } from '@labmesh/kit/fair/fair-places';
+import { priorityAgeMs, priorityRank } from '@labmesh/wire/verification/priority';
+import type { poolViewSchema, SandboxJob } from '@labmesh/wire/verification/sandbox';
 import type { z } from 'zod';
-import type { poolViewSchema } from '@labmesh/wire/verification/sandbox';
+
+/** Of how long runs keep their place, the newest counts this much. */
+const newestShare = 0.2;
+/** Until one has ended. */
+const usualHoldMs = 1_000;
+const retryMostS = 120;
 
 /**
- * So many runs at a time, so many that wait, in order (verification SB4). A place is handed over and never counted
- * twice: whoever leaves gives it to the first that waits, and only without one is it free again.
+ * So many runs at a time, so many that wait (verification SB4). Groups, which are the arena's tenants, get equal shares of
+ * the places: one that sends a thousand jobs keeps another waiting for one of them.
  */
 export class RunPool {
-  readonly size: number;
-  readonly #line: WaitingLine;
-  #inUse = 0;
+  readonly #places: FairPlaces;
+  readonly #clock: Pick<Clock, 'now'>;
+  #holdMs = usualHoldMs;
 
-  constructor(size: number, waitingMax: number) {
-    this.size = size;
-    this.#line = new WaitingLine('sandbox.waiting', waitingMax);
+  constructor(size: number, waiting: { max: number; groupMax: number }, clock: Pick<Clock, 'now'> = systemClock) {
+    this.#places = new FairPlaces(size, { name: 'sandbox.waiting', ...waiting, ageMs: priorityAgeMs }, clock);
+    this.#clock = clock;
   }
 
   get view(): z.output<typeof poolViewSchema> {
-    const inUse = this.#inUse;
-    return { poolSize: this.size, available: this.size - inUse, inUse, waiting: this.#line.size };
+    const { size: poolSize, held: inUse, waiting } = this.#places;
+    return { poolSize, available: poolSize - inUse, inUse, waiting };
+  }
+
+  /** When half of those that wait have probably had their turn, whole seconds. */
+  get retryAfterS(): number {
+    const { size, waiting } = this.#places;
+    return Math.min(retryMostS, Math.max(1, Math.ceil((waiting * this.#holdMs) / size / 2_000)));
   }
 
   /**
    * Resolves at the caller's turn with a place that is held until disposed.
-   * @throws BoundPassed at once when too many wait, the signal's reason when it aborts
+   * @throws BoundPassed at once when too many wait, of this group or of all; the signal's reason when it aborts
    */
-  async enter(signal: AbortSignal): Promise<Disposable> {
-    signal.throwIfAborted();
-    // Nobody waits while a place is free: leave() hands it on in the same step.
-    if (this.#inUse < this.size) this.#inUse++;
-    else await this.#line.wait(signal);
-    let held = true;
+  async enter({ group, priority }: Pick<SandboxJob, 'group' | 'priority'>, signal: AbortSignal): Promise<Disposable> {
+    const place = await this.#places.enter({ group, priority: priorityRank(priority) }, signal);
+    const from = this.#clock.now();
     const leave = () => {
-      if (!held) return;
-      held = false;
-      if (!this.#line.admit()) this.#inUse--;
+      this.#holdMs += newestShare * (this.#clock.now() - from - this.#holdMs);
+      place[Symbol.dispose]();
     };
-    if (signal.aborted) {
-      leave();
-      throw signal.reason;
-    }
     return { [Symbol.dispose]: leave };
   }
 }

@@ -20,7 +20,7 @@ export const sandboxOptions = defineOptions({
     flag: 'pool',
     file: 'sandbox.pool',
     placeholder: 'N',
-    help: 'runs at a time; 256 more may wait',
+    help: 'runs at a time, shared fairly by tenants; 256 more may wait, 128 of one tenant',
   },
   minLevel: {
     type: 'string',

@@ -109,11 +109,12 @@ describe('the pool', () => {
   test('has so many places and so many that wait; one more is 429, and all of them are served', async () => {
     await using at = await open({ settings: { pool: 2 } });
     const most = 2 + sandboxCeilings.waiting;
-    const runs = Array.from({ length: most }, () => at.client.run(job()));
+    // Two groups, since one may not have all that waits.
+    const runs = Array.from({ length: most }, (_, index) => at.client.run(job({ group: `tenant-${index % 2}` })));
     await until(() => at.executor.pool.view.waiting === sandboxCeilings.waiting);
     expect(await at.client.pool()).toEqual({ poolSize: 2, available: 0, inUse: 2, waiting: 256 });
     const over = await at.post(JSON.stringify(job()));
-    expect(over.status).toBe(429);
+    expect([over.status, Number(over.headers.get('retry-after')) > 0]).toEqual([429, true]);
     expect(await over.json()).toMatchObject({ exit: 'refused', error: { code: 'POOL_EXHAUSTED' } });
     expect(await at.client.run(job())).toMatchObject({ exit: 'refused', error: { code: 'POOL_EXHAUSTED' } });
     for (let ended = 0; ended < most; ended++) {
@@ -123,6 +124,28 @@ describe('the pool', () => {
     }
     expect(new Set((await Promise.all(runs)).map(({ exit }) => exit))).toEqual(new Set(['ok']));
     expect(await at.client.pool()).toEqual({ poolSize: 2, available: 2, inUse: 0, waiting: 0 });
+  });
+});
+
+describe('groups', () => {
+  test('one that fills its share of the line leaves room for another, whose run is next', async () => {
+    await using at = await open({ settings: { pool: 1 } });
+    const { waitingPerGroup } = sandboxCeilings;
+    const flood = Array.from({ length: 1 + waitingPerGroup }, () => at.client.run(job({ group: 'a' })));
+    await until(() => at.executor.pool.view.waiting === waitingPerGroup);
+    const over = await at.post(JSON.stringify(job({ group: 'a' })));
+    expect([over.status, Number(over.headers.get('retry-after')) > 0]).toEqual([429, true]);
+    expect(await over.json()).toMatchObject({ exit: 'refused', error: { code: 'GROUP_EXHAUSTED' } });
+    const other = at.client.run(job({ group: 'b' }));
+    const urgent = at.client.run(job({ group: 'c', priority: 'critical' }));
+    await until(() => at.executor.pool.view.waiting === waitingPerGroup + 2);
+    for (let ended = 0; ended < flood.length + 2; ended++) {
+      await until(() => at.sandbox.runs.length > ended);
+      at.sandbox.runs[ended]?.end();
+    }
+    expect(at.sandbox.runs.slice(0, 4).map(({ job: { group } }) => group)).toEqual(['a', 'c', 'b', 'a']);
+    expect(new Set((await Promise.all([...flood, other, urgent])).map(({ exit }) => exit))).toEqual(new Set(['ok']));
+    expect(at.lines.join()).not.toContain('"group"');
   });
 });
 
@@ -138,6 +161,7 @@ describe('what comes in', () => {
       [JSON.stringify(job({ env: { [`${secret}!`]: '' } })), 'env: '],
       [JSON.stringify(job({ files: [{ path: `../${secret}`, content: '' }] })), 'files.0.path'],
       [JSON.stringify(job({ limits: { wallMs: 10_000_000 } })), 'limits.wallMs'],
+      [JSON.stringify(job({ group: `${secret} \n` })), 'group'],
     ] as const) {
       const response = await at.post(body);
       const text = await response.text();

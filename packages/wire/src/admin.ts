@@ -1,7 +1,8 @@
 /** Answers of the gateway's `/admin` routes: the only place that shows endpoint addresses. JSON names are camelCase. */
 import { z } from 'zod';
 import { scopes } from './operations.ts';
-import { verificationModeField } from './verification/verification-block.ts';
+import { priorityField } from './verification/priority.ts';
+import { verificationLimits, verificationModeField } from './verification/verification-block.ts';
 
 const count = z.number().int().min(0);
 const time = z.iso.datetime();
@@ -74,6 +75,8 @@ export const keyRowSchema = z.object({
   tenant: z.string(),
   /** How answers to this key are verified; absent = the gateway's own mode. */
   verification: verificationModeField.optional(),
+  /** Most variations it may ask for; absent = as many as the arena gives everybody. */
+  variations: count.optional(),
   createdAt: time,
   lastUsedAt: time.optional(),
   revokedAt: time.optional(),
@@ -101,6 +104,10 @@ export const createKeyRequestSchema = z.strictObject({
   /** Absent = `default`. */
   tenant: tenantField.optional(),
   verification: verificationModeField.optional(),
+  /** The highest class that its runs may ask for, as its scope `priority:<class>`. Absent = normal, without a scope for it. */
+  priority: priorityField.optional(),
+  /** Most variations that a run of it may have. Absent = as many as the arena gives everybody. */
+  variations: z.int().min(1).max(verificationLimits.variationsMost).optional(),
 });
 export type CreateKeyRequest = z.infer<typeof createKeyRequestSchema>;
 

@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: '0b46e7268eb6a742bead16959b9377119ae335ac6b90d1a5f26cebcc57341106',
+    hash: '6fcf43cb5ac516c40ee1f9d376513d3cfb30928cd37ed9c3baf813c3ec98276d',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

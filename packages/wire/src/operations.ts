@@ -22,6 +22,10 @@ export const scopes = [
   'debug',
   'metrics',
   'nodes',
+  'priority:low',
+  'priority:normal',
+  'priority:high',
+  'priority:critical',
   'admin:read',
   'admin:write',
 ] as const;

@@ -5,8 +5,14 @@
  */
 import { z } from 'zod';
 import { chatCompletionRequestSchema, chatMessageSchema, usageSchema } from '../openai.ts';
+import { priorityField } from './priority.ts';
 import { outcomeField, verdictSchema } from './verdict.ts';
-import { verificationBlockSchema, verificationModeField, verificationReportSchema } from './verification-block.ts';
+import {
+  verificationBlockSchema,
+  verificationLimits,
+  verificationModeField,
+  verificationReportSchema,
+} from './verification-block.ts';
 
 /** Bytes of one line of events, and of an offer. */
 export const arenaLineBytesMost = 4 * 1024 * 1024;
@@ -23,6 +29,8 @@ export const runOfferSchema = z.strictObject({
   answer: chatMessageSchema.optional(),
   usage: usageSchema.optional(),
   block: verificationBlockSchema,
+  /** What the key may ask for where that is more than the arena gives everybody (RP8). */
+  variationsMost: z.int().min(1).max(verificationLimits.variationsMost).optional(),
   /** Wall clock, milliseconds: nothing is started after it. */
   deadlineMs: z.number(),
 });
@@ -32,7 +40,14 @@ const tokens = z.object({ promptTokens: z.int().min(0), completionTokens: z.int(
 export const candidateStates = ['pending', 'generating', 'generated', 'stopped', 'failed'] as const;
 
 export const arenaEventSchema = z.discriminatedUnion('event', [
-  z.object({ event: z.literal('accepted'), runId: z.string(), cached: z.boolean(), position: z.int().min(0) }),
+  z.object({
+    event: z.literal('accepted'),
+    runId: z.string(),
+    cached: z.boolean(),
+    position: z.int().min(0),
+    /** What it waits with: what was asked for, held to what the key may ask for. */
+    priority: priorityField.optional(),
+  }),
   z.object({
     event: z.literal('candidate'),
     index: z.int(),
@@ -118,5 +133,9 @@ export const arenaEpochSchema = z.object({ epoch: z.string().min(1).max(128) });
 export const verifyHeader = 'x-labmesh-verify';
 export const tenantHeader = 'x-labmesh-tenant';
 export const keyHeader = 'x-labmesh-key';
+/** The highest class that the key may ask for; absent = the usual one. */
+export const priorityMostHeader = 'x-labmesh-priority-most';
+/** Most variations that the key may ask for; absent = as many as everybody. */
+export const variationsMostHeader = 'x-labmesh-variations-most';
 export const verificationStatusHeader = 'x-verification-status';
 export const verificationCertificateHeader = 'x-verification-certificate';

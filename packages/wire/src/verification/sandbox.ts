@@ -3,6 +3,7 @@
  * executor holds no expected values and knows nothing of verdicts.
  */
 import { z } from 'zod';
+import { priorityField, usualPriority } from './priority.ts';
 
 /** Weakest first; the names stand in certificates. */
 export const sandboxLevels = [
@@ -49,6 +50,8 @@ export const sandboxCeilings = {
   filesBytes: 16 * mib,
   args: 256,
   waiting: 256,
+  /** Of `waiting`, for the jobs of one group. */
+  waitingPerGroup: 128,
 } as const;
 
 const upTo = (most: number, usual: number) => z.int().min(1).max(most).default(usual);
@@ -97,6 +100,12 @@ export const sandboxJobSchema = z
     collect: z.array(sandboxPathField).max(sandboxCeilings.files).default([]),
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/), z.string().max(4096)).default({}),
     limits: sandboxLimitsSchema.prefault({}),
+    /** Whose work it is, in a word that means nothing here: groups get equal shares of the places. */
+    group: z
+      .string()
+      .regex(/^[\x21-\x7e]{0,64}$/)
+      .default(''),
+    priority: priorityField.default(usualPriority),
   })
   .refine((job) => (job.argv === undefined) !== (job.code === undefined), {
     path: ['argv'],

@@ -1,5 +1,6 @@
 /** The `verification` block of a request and of an answer (verification RP4, RP5; gateway G-30). snake_case like its API. */
 import { z } from 'zod';
+import { priorityField } from './priority.ts';
 import { outcomeField } from './verdict.ts';
 import { sandboxLevelField } from './sandbox.ts';
 
@@ -75,7 +76,8 @@ export const verificationBlockSchema = z.strictObject({
   correction: z.union([z.boolean(), z.int().min(0).max(verificationLimits.correctionMost)]).optional(),
   certificate: z.boolean().default(true),
   return_all: z.boolean().default(false),
-  priority: z.enum(['low', 'normal', 'high', 'critical']).optional(),
+  /** Held to what the key may ask for. */
+  priority: priorityField.optional(),
   on_fail: z.enum(['error', 'best_effort']).default('error'),
   on_timeout: onFault,
   on_unavailable: onFault,

@@ -1,0 +1,84 @@
+import type { Clock } from '../clock.ts';
+import { type FairBounds, type FairEntry, FairQueue } from './fair-queue.ts';
+
+/** Whose work it is, and how urgent. */
+export type Turn = Pick<FairEntry, 'group' | 'priority'>;
+
+type Waiter = FairEntry & { admit: () => void };
+
+/**
+ * So many places, and a fair line before them. A place is handed over and never counted twice: whoever leaves gives it to
+ * the next in line, and only without one is it free again.
+ */
+export class FairPlaces {
+  readonly size: number;
+  readonly #queue: FairQueue<Waiter>;
+  readonly #clock: Pick<Clock, 'now'>;
+  #held = 0;
+
+  constructor(size: number, bounds: FairBounds, clock: Pick<Clock, 'now'>) {
+    this.size = size;
+    this.#queue = new FairQueue(bounds);
+    this.#clock = clock;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /**
+   * Resolves at the caller's turn with a place that is held until disposed.
+   * @throws BoundPassed at once when too many wait, of this group or of all; the signal's reason when it aborts
+   */
+  async enter({ group, priority }: Turn, signal: AbortSignal): Promise<Disposable> {
+    signal.throwIfAborted();
+    // Nobody waits while a place is free: leave() hands it on in the same step.
+    if (this.#held < this.size) {
+      this.#held++;
+      this.#queue.hold(group);
+    } else await this.#wait({ group, priority }, signal);
+    let held = true;
+    const leave = () => {
+      if (!held) return;
+      held = false;
+      this.#leave(group);
+    };
+    if (signal.aborted) {
+      leave();
+      throw signal.reason;
+    }
+    return { [Symbol.dispose]: leave };
+  }
+
+  #wait({ group, priority }: Turn, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const left = () => {
+        this.#queue.remove(waiter);
+        reject(signal.reason as Error);
+      };
+      const admit = () => {
+        signal.removeEventListener('abort', left);
+        resolve();
+      };
+      const waiter = { group, priority, since: this.#clock.now(), admit };
+      this.#queue.push(waiter);
+      signal.addEventListener('abort', left, { once: true });
+    });
+  }
+
+  #leave(group: string): void {
+    const now = this.#clock.now();
+    this.#queue.free(group, now);
+    const next = this.#queue.shift(now);
+    if (next === undefined) {
+      this.#held--;
+      return;
+    }
+    this.#queue.hold(next.group);
+    next.admit();
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * A queue in which groups (tenants) get equal shares of some places, however much each of them asks for. Whose turn it is:
+ *
+ *     1. the highest class: a priority, and one more for each `ageMs` in which the group waited and held no place
+ *     2. among those the group that holds the fewest places
+ *     3. among those the group whose last turn, or whose arrival, is longest ago
+ *
+ * So of one class no group gets a place while another that waits holds fewer, and one that holds none waits for at most one
+ * turn of each other. Only what a group waits for others makes it older: who waits behind its own work is no victim.
+ * Inside a group age counts from the arrival of each entry; the oldest of equals is first.
+ */
+import { BoundPassed } from '../bounded-queue.ts';
+
+export type FairEntry = {
+  readonly group: string;
+  /** Higher is sooner. */
+  readonly priority: number;
+  /** Clock ms at which it came. */
+  readonly since: number;
+};
+
+export type FairBounds = {
+  /** The bound's name in errors; that of one group is `<name>_per_group`. */
+  name: string;
+  max: number;
+  groupMax: number;
+  ageMs: number;
+};
+
+/** Entries of one priority in the order of arrival, each with the turn in which it came. */
+type Lane<T> = Map<T, number>;
+
+/** Known while it waits or holds a place: who comes back after both is as good as new. */
+type Group<T> = {
+  /** By priority; none is empty. */
+  lanes: Map<number, Lane<T>>;
+  waiting: number;
+  held: number;
+  /** When it last took or gave back a place, in turns. */
+  turn: number;
+  /** Clock ms at which it gave back its last place. */
+  freedAt: number;
+};
+
+/** What a group enters the choice with. */
+type Claim<T> = { group: Group<T>; rank: number; turn: number };
+
+export class FairQueue<T extends FairEntry> {
+  readonly #bounds: FairBounds;
+  readonly #groups = new Map<string, Group<T>>();
+  #size = 0;
+  #turns = 0;
+
+  constructor(bounds: FairBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** Entries that wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @throws BoundPassed when as many wait as may, of this group or of all */
+  push(entry: T): void {
+    const { name, max, groupMax } = this.#bounds;
+    if (this.#size >= max) throw new BoundPassed(name, max);
+    if ((this.#groups.get(entry.group)?.waiting ?? 0) >= groupMax) throw new BoundPassed(`${name}_per_group`, groupMax);
+    const group = this.#groupOf(entry.group);
+    let lane = group.lanes.get(entry.priority);
+    if (lane === undefined) group.lanes.set(entry.priority, (lane = new Map()));
+    lane.set(entry, ++this.#turns);
+    group.waiting++;
+    this.#size++;
+  }
+
+  /** Takes the next out. It holds no place until `hold` says so. */
+  shift(now: number): T | undefined {
+    let best: Claim<T> | undefined;
+    for (const group of this.#groups.values()) {
+      const claim = this.#claim(group, now);
+      if (claim !== undefined && (best === undefined || isBefore(claim, best))) best = claim;
+    }
+    const entry = best && this.#first(best.group, now);
+    if (entry !== undefined) this.remove(entry);
+    return entry;
+  }
+
+  /** Takes an entry out, wherever it stands; false when it does not wait. */
+  remove(entry: T): boolean {
+    const group = this.#groups.get(entry.group);
+    const lane = group?.lanes.get(entry.priority);
+    if (group === undefined || lane?.delete(entry) !== true) return false;
+    if (lane.size === 0) group.lanes.delete(entry.priority);
+    group.waiting--;
+    this.#size--;
+    this.#forget(entry.group, group);
+    return true;
+  }
+
+  /** Takes out those that meet the condition. */
+  take(condition: (entry: T) => boolean): T[] {
+    const lanes = [...this.#groups.values()].flatMap((group) => [...group.lanes.values()]);
+    return lanes.flatMap((lane) => [...lane.keys()].filter(condition)).filter((entry) => this.remove(entry));
+  }
+
+  /** A place is the group's from now on, whether its entry waited or not. */
+  hold(name: string): void {
+    const group = this.#groupOf(name);
+    group.held++;
+    group.turn = ++this.#turns;
+  }
+
+  /** The group gives back a place that it held. */
+  free(name: string, now: number): void {
+    const group = this.#groups.get(name);
+    if (group === undefined || group.held === 0) throw new RangeError('a group gave back more places than it held');
+    group.held--;
+    if (group.held === 0) {
+      group.turn = ++this.#turns;
+      group.freedAt = now;
+    }
+    this.#forget(name, group);
+  }
+
+  #groupOf(name: string): Group<T> {
+    let group = this.#groups.get(name);
+    if (group !== undefined) return group;
+    group = { lanes: new Map(), waiting: 0, held: 0, turn: 0, freedAt: -Infinity };
+    this.#groups.set(name, group);
+    return group;
+  }
+
+  #forget(name: string, { waiting, held }: Group<T>): void {
+    if (waiting === 0 && held === 0) this.#groups.delete(name);
+  }
+
+  /** The best that any entry of a group makes of it. Of one priority nobody is older than the first. */
+  #claim(group: Group<T>, now: number): Claim<T> | undefined {
+    let best: Claim<T> | undefined;
+    for (const [priority, lane] of group.lanes) {
+      for (const [entry, turn] of firstOf(lane)) {
+        const waitedMs = group.held > 0 ? 0 : now - Math.max(entry.since, group.freedAt);
+        const claim = { group, rank: priority + this.#classes(waitedMs), turn: Math.max(turn, group.turn) };
+        if (best === undefined || isBefore(claim, best)) best = claim;
+      }
+    }
+    return best;
+  }
+
+  /** The entry of a group that goes first. */
+  #first(group: Group<T>, now: number): T | undefined {
+    let best: { entry: T; rank: number; turn: number } | undefined;
+    for (const [priority, lane] of group.lanes) {
+      for (const [entry, turn] of firstOf(lane)) {
+        const rank = priority + this.#classes(now - entry.since);
+        if (best === undefined || rank > best.rank || (rank === best.rank && turn < best.turn)) {
+          best = { entry, rank, turn };
+        }
+      }
+    }
+    return best?.entry;
+  }
+
+  /** Classes that a wait is worth. */
+  #classes(waitedMs: number): number {
+    return Math.max(0, Math.floor(waitedMs / this.#bounds.ageMs));
+  }
+}
+
+/** The first of a lane, without a look at those behind it. */
+const firstOf = <T>(lane: Lane<T>) => lane.entries().take(1);
+
+function isBefore<T>(a: Claim<T>, b: Claim<T>): boolean {
+  if (a.rank !== b.rank) return a.rank > b.rank;
+  if (a.group.held !== b.group.held) return a.group.held < b.group.held;
+  return a.turn < b.turn;
+}

@@ -1,0 +1,18 @@
+/** How urgent a run is (verification RP8, gateway G-20): the same classes wherever runs and their jobs wait. */
+import { z } from 'zod';
+
+/** Least urgent first. */
+export const priorities = ['low', 'normal', 'high', 'critical'] as const;
+export const priorityField = z.enum(priorities);
+export type Priority = z.infer<typeof priorityField>;
+
+/** What a run has that asks for none, and the most that a key may ask for that was given no right to more. */
+export const usualPriority: Priority = 'normal';
+/** One class more for each of these that somebody has waited, ms. */
+export const priorityAgeMs = 30_000;
+
+/** 1 to 4. */
+export const priorityRank = (priority: Priority): number => priorities.indexOf(priority) + 1;
+/** The class asked for, held to the most that is allowed. */
+export const lowerPriority = (wanted: Priority, most: Priority): Priority =>
+  priorityRank(wanted) <= priorityRank(most) ? wanted : most;
