@@ -130,9 +130,11 @@ export function addRun(
       .where('request_id', '=', run.request_id)
       .executeTakeFirst();
     if (known !== undefined) return { run: storedRun(known), added: false };
-    if ((await count(tx, run.tenant)) >= limits.tenantRuns || (await count(tx)) >= limits.queueRuns) {
-      throw new ApiError('arena_busy');
+    if ((await count(tx, run.tenant)) >= limits.tenantRuns) {
+      const message = `this tenant has ${limits.tenantRuns} runs that have not ended, as many as it may`;
+      throw new ApiError('arena_busy', { message });
     }
+    if ((await count(tx)) >= limits.queueRuns) throw new ApiError('arena_busy');
     await tx
       .insertInto('arena_runs')
       .values({ ...run, lease_owner: owner, lease_until: sql<number>`${sharedNow(store)} + ${sql.lit(leaseMs)}` })

@@ -81,11 +81,11 @@ class RunHouse implements Runs {
     let id: string | null = null;
     try {
       if (this.#closing.signal.aborted) throw shuttingDown();
-      const { run, added } = await takeOffer(this.#parts, this.#owner, offer);
+      const { run, added, priority } = await takeOffer(this.#parts, this.#owner, offer);
       id = run.id;
       const position = added ? this.#queue.size : 0;
       if (added) this.#enter(run);
-      yield { event: 'accepted', runId: run.id, cached: !added, position };
+      yield { event: 'accepted', runId: run.id, cached: !added, position, priority };
       yield* this.#follow(run.id, signal);
     } catch (error) {
       if (signal.aborted) return;
@@ -116,7 +116,7 @@ class RunHouse implements Runs {
       entry.deserted = readers === 0 ? clock.now() : undefined;
     });
     const ended = new AbortController();
-    const place = { id, priority, since: clock.now(), run: { tenant, mode, deadlineAt } };
+    const place = { id, group: tenant, priority, since: clock.now(), run: { tenant, mode, deadlineAt } };
     const entry: Entry = { ...place, feed, ended, deserted: undefined, live: undefined, cancelled: false };
     this.#queue.push(entry);
     this.#entries.set(id, entry);
@@ -138,7 +138,7 @@ class RunHouse implements Runs {
     }
   }
 
-  /** Lets in as many as may run at once. */
+  /** Lets in as many as may run at once, of each tenant as many as its share is. */
   #pump(): void {
     const { clock, settings } = this.#parts;
     while (this.#running.size < settings.limits.atOnce && !this.#closing.signal.aborted) {
@@ -149,7 +149,9 @@ class RunHouse implements Runs {
   }
 
   #start(entry: Entry): void {
+    this.#queue.hold(entry.group);
     const run = this.#drive(entry).finally(() => {
+      this.#queue.free(entry.group, this.#parts.clock.now());
       this.#running.delete(entry.id);
       this.#entries.delete(entry.id);
       this.#pump();

@@ -82,3 +82,12 @@ test('faults show a client what the table says, and nothing of what was thrown',
   expect(generationFault(['queue_full', 'queue_full']).code).toBe('upstream_error');
   expect(generationFault([]).code).toBe('upstream_error');
 });
+
+test('a key with a right to more variations than everybody has them, and 16 at most (RP8)', () => {
+  const most = (variations: number, variationsMost?: number) =>
+    plan({ block: { variations }, ...(variationsMost !== undefined && { variationsMost }) }).samplings.length;
+  expect([most(5), most(16, 16), most(5, 3), most(9, 9)]).toEqual([5, 16, 5, 9]);
+  for (const given of [undefined, 5, 9]) expect(() => most(10, given)).toThrow('--variations');
+  // Who asks for no number gets as many as ever.
+  expect(plan({ variationsMost: 16 }).samplings).toHaveLength(5);
+});

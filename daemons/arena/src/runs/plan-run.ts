@@ -25,9 +25,12 @@ const least = (...values: (number | undefined)[]): number | null => {
 /** An answer that is there already is looked at and nothing is generated, save in shadow mode: it leads the field then. */
 export const isGiven = ({ answer, mode }: RunOffer): boolean => answer !== undefined && mode !== 'shadow';
 
-function variationsOf({ block }: RunOffer, settings: RunSettings): number {
-  const most = Math.min(settings.limits.variations, verificationLimits.variationsMost);
-  if ((block.variations ?? 1) > most) throw badOption('variations', `this arena makes at most ${most}`);
+/** A key may have a right to more than everybody (RP8). */
+function variationsOf({ block, variationsMost = 0 }: RunOffer, settings: RunSettings): number {
+  const most = Math.min(Math.max(settings.limits.variations, variationsMost), verificationLimits.variationsMost);
+  if ((block.variations ?? 1) > most) {
+    throw badOption('variations', `this arena makes at most ${most}, or what the key was made with (--variations)`);
+  }
   return block.variations ?? Math.min(settings.shadow.variations, most);
 }
 

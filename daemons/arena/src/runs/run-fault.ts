@@ -37,7 +37,9 @@ export function generationFault(reasons: readonly (string | null)[]): RunFault {
 export function asFault(error: unknown): RunFault {
   if (error instanceof RunFault) return error;
   const codes: readonly ErrorCode[] = ['arena_busy', 'budget_exceeded'];
-  if (error instanceof ApiError && codes.includes(error.code)) return new RunFault(error.code as FaultCode);
+  if (error instanceof ApiError && codes.includes(error.code)) {
+    return new RunFault(error.code as FaultCode, error.message);
+  }
   return new RunFault('internal_error', undefined, { cause: error });
 }
 

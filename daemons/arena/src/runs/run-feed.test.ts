@@ -52,45 +52,21 @@ describe('feed', () => {
 });
 
 describe('queue', () => {
-  const entry = (id: string, priority: number, since = 0) => ({ id, priority, since });
+  const entry = (id: string, group: string, priority = 2, since = 0) => ({ id, group, priority, since });
 
-  test('RP8: highest first, oldest among equals, one more for each 30 s waited', () => {
-    const queue = new RunQueue(10);
-    for (const one of [
-      entry('low', 1),
-      entry('first', 2, 50_000),
-      entry('second', 2, 50_001),
-      entry('high', 3, 50_000),
-    ])
-      queue.push(one);
-    // 60 s made two of the low one's.
-    const order = Array.from({ length: 4 }, () => queue.shift(60_000)?.id);
-    expect(order).toEqual(['low', 'high', 'first', 'second']);
-    expect(queue.shift(0)).toBeUndefined();
-  });
-
-  test('nobody waits for ever, however many come before', () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 200 }), (priorities) => {
-        const queue = new RunQueue(1_000);
-        queue.push(entry('patient', 1));
-        let now = 0;
-        for (const [at, priority] of priorities.entries()) {
-          queue.push(entry(String(at), priority, (now += 1_000)));
-          if (queue.shift(now)?.id === 'patient') return;
-        }
-        // 120 s are worth more than any priority.
-        expect(now).toBeLessThanOrEqual(121_000);
-      }),
-    );
-  });
-
-  test('it is bounded by name', () => {
-    const queue = new RunQueue(1);
-    queue.push(entry('a', 1));
-    expect(() => queue.push(entry('b', 4))).toThrow('arena.queue_max');
-    expect(queue.take(({ id }) => id === 'a')).toHaveLength(1);
-    expect(queue.size).toBe(0);
+  test('RP8: tenants in turn, inside one the highest first; one class more for each 30 s waited; bounded by name', () => {
+    const queue = new RunQueue(6);
+    for (const id of ['a1', 'a2', 'a3']) queue.push(entry(id, 'a'));
+    for (const one of [entry('high', 'a', 3), entry('b1', 'b'), entry('low', 'b', 1)]) queue.push(one);
+    expect(() => queue.push(entry('c', 'c', 4))).toThrow('arena.queue_max');
+    const order = Array.from({ length: 6 }, () => {
+      const next = queue.shift(0);
+      if (next !== undefined) queue.hold(next.group);
+      return next?.id;
+    });
+    expect(order).toEqual(['high', 'b1', 'a1', 'a2', 'a3', 'low']);
+    for (const one of [entry('old', 'd', 1), entry('late', 'c', 2, 30_000)]) queue.push(one);
+    expect(queue.shift(30_000)?.id).toBe('old');
   });
 });
 

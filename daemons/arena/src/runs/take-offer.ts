@@ -2,13 +2,13 @@
 import { uuidv7 } from '@labmesh/wire/ids';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { RunOffer } from '@labmesh/wire/verification/arena-run';
+import { type Priority, priorities, priorityRank, usualPriority } from '@labmesh/wire/verification/priority';
 import { seedOf } from '../generate/sampling-plan.ts';
 import type { RunFields } from '../rows/run-plan.ts';
 import { addRun, type StoredRun } from '../rows/run-rows.ts';
 import { runsPrincipal } from './live-run.ts';
 import { RunFault } from './run-fault.ts';
 import type { RunParts } from './run-parts.ts';
-import { priorities } from './run-queue.ts';
 
 const conflictWaitsMs = [20, 80, 300, 1_000];
 
@@ -22,7 +22,7 @@ function fieldsOf(offer: RunOffer, deadlineAt: number, now: number): RunFields {
     request_id: offer.requestId,
     mode: offer.mode,
     state: 'queued',
-    priority: priorities[offer.block.priority ?? 'normal'],
+    priority: priorityRank(offer.block.priority ?? usualPriority),
     model: offer.request.model,
     offer: JSON.stringify(offer),
     seed: seedOf(id, 'draw'),
@@ -57,14 +57,14 @@ function checkNames({ verification }: RunParts, { block }: RunOffer): void {
 }
 
 /**
- * The run of an offer, held by `owner` when it is new.
+ * The run of an offer, held by `owner` when it is new, and the class that it waits in.
  * @throws RunFault verification_bad_option, verification_deadline; ApiError arena_busy; FleetError
  */
-export function takeOffer(
+export async function takeOffer(
   parts: RunParts,
   owner: string,
   offer: RunOffer,
-): Promise<{ run: StoredRun; added: boolean }> {
+): Promise<{ run: StoredRun; added: boolean; priority: Priority | undefined }> {
   const { clock, settings, store } = parts;
   const now = clock.wall();
   const deadlineAt = deadlineOf(offer, settings.limits.runMs, now);
@@ -73,7 +73,8 @@ export function takeOffer(
   const { tenantRuns, queueRuns } = settings.limits;
   const fields = fieldsOf(offer, deadlineAt, now);
   const add = () => addRun(runsPrincipal, store, fields, owner, { tenantRuns, queueRuns });
-  return again(parts, add);
+  const { run, added } = await again(parts, add);
+  return { run, added, priority: priorities[run.priority - 1] };
 }
 
 /** Offers that come together count the same rows: where the store gave up on one of them, it is brought again. */

@@ -2,7 +2,15 @@
  * Who asks: the gateway has checked the key and says whose it is. The socket is its owner's alone, so what stands in these
  * headers is the gateway's word; without a tenant nothing is answered (verification P6).
  */
-import { keyHeader, tenantHeader } from '@labmesh/wire/verification/arena-run';
+import {
+  keyHeader,
+  priorityMostHeader,
+  type RunOffer,
+  tenantHeader,
+  variationsMostHeader,
+} from '@labmesh/wire/verification/arena-run';
+import { lowerPriority, priorityField, usualPriority } from '@labmesh/wire/verification/priority';
+import { verificationLimits } from '@labmesh/wire/verification/verification-block';
 import type { Context } from 'hono';
 import { ArenaRefused } from './arena-refused.ts';
 
@@ -28,6 +36,18 @@ export function idOf(c: Context, what: string): string {
 export function keyOf(c: Context): string {
   const key = c.req.header(keyHeader);
   return key !== undefined && named.test(key) ? key : 'unknown';
+}
+
+/**
+ * An offer held to the rights of the key that asks (RP8, gateway G-20): its class to the highest that the key may ask for,
+ * its variations to the key's own bound. Rights that are not told, or that this version does not know, are the usual ones.
+ */
+export function withinRights(c: Context, { variationsMost: _, ...offer }: RunOffer): RunOffer {
+  const most = priorityField.catch(usualPriority).parse(c.req.header(priorityMostHeader));
+  const priority = lowerPriority(offer.block.priority ?? usualPriority, most);
+  const variations = c.req.header(variationsMostHeader) ?? '';
+  const ownMost = /^\d{1,2}$/.test(variations) ? Math.min(Number(variations), verificationLimits.variationsMost) : 0;
+  return { ...offer, block: { ...offer.block, priority }, ...(ownMost > 0 && { variationsMost: ownMost }) };
 }
 
 /** `?limit=&offset=`: 20 and 0 unless told, at most 200. @throws ArenaRefused VALIDATION_FAILED */

@@ -14,7 +14,7 @@ import {
 import { verificationBlockSchema, verificationLimits } from '@labmesh/wire/verification/verification-block';
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { keyOf, tenantOf } from './arena-caller.ts';
+import { keyOf, tenantOf, withinRights } from './arena-caller.ts';
 import { ArenaRefused, readJson } from './arena-refused.ts';
 
 export type SubmitRun = (offer: RunOffer, signal: AbortSignal) => AsyncIterable<ArenaEvent>;
@@ -59,7 +59,7 @@ const boundId = (c: Context, ask: Ask) =>
 function offerOf(c: Context, ask: Ask, now: number): RunOffer {
   const { request, answer, block } = ask;
   const waitMs = block.max_wait_ms ?? block.deadline_ms ?? verificationLimits.waitMs;
-  return {
+  return withinRights(c, {
     requestId: boundId(c, ask),
     tenant: tenantOf(c),
     key: keyOf(c),
@@ -68,13 +68,13 @@ function offerOf(c: Context, ask: Ask, now: number): RunOffer {
     ...(answer !== undefined && { answer }),
     block,
     deadlineMs: now + waitMs,
-  };
+  });
 }
 
 /** An offer of the gateway. Its tenant is that of the header, which all else is read by. @throws ArenaRefused */
 async function readOffer(c: Context): Promise<RunOffer> {
   const offer = await readJson(c, runOfferSchema, arenaLineBytesMost);
-  if (offer.tenant === tenantOf(c)) return offer;
+  if (offer.tenant === tenantOf(c)) return withinRights(c, offer);
   throw new ArenaRefused('VALIDATION_FAILED', 'tenant: is not the one that asks', 'tenant');
 }
 

@@ -31,13 +31,13 @@ const checksPerProcess = 16;
  */
 export function openVerification({ verifiers, settings, runner, clock, log }: VerificationParts): Verification {
   const active = activateVerifiers(verifiers, settings);
-  const slots = createSlots('verify.process', checksPerProcess);
+  const slots = createSlots('verify.process', checksPerProcess, clock);
   const cache = createVerdictCache(clock, settings.cacheMs);
   const stats = createVerifierStats(clock);
   return {
     checkNames: (names) => void chooseVerifiers(active, names),
     describe: () => describeVerifiers(active, { runner, clock, stats }),
-    verify: async (candidates, { tenant, names, suite, signal, onVerdict }) => {
+    verify: async (candidates, { tenant, priority = 'normal', names, suite, signal, onVerdict }) => {
       const chosen = chooseVerifiers(active, names);
       const groups = groupEqual(candidates);
       // Whatever still runs when this call ends has nobody who waits for it.
@@ -46,6 +46,7 @@ export function openVerification({ verifiers, settings, runner, clock, log }: Ve
       try {
         await checkClasses(
           {
+            whose: { tenant, priority },
             context: { runner, suite, signal: ended },
             errorRetries: settings.errorRetries,
             now: () => clock.now(),

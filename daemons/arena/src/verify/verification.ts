@@ -1,6 +1,7 @@
 /**
  * What the rest of the arena asks of verifiers: candidates in, one aggregate for each out (V3, V5, V6).
  */
+import type { Priority } from '@labmesh/wire/verification/priority';
 import type { SandboxLevel } from '@labmesh/wire/verification/sandbox';
 import type { Suite } from '@labmesh/wire/verification/suite';
 import type { Aggregate, Verdict } from '@labmesh/wire/verification/verdict';
@@ -8,8 +9,10 @@ import type { Candidate } from '../contract/candidate.ts';
 import type { VerifierClass } from '../contract/verifier.ts';
 
 export type VerifyOptions = {
-  /** Verdicts are kept apart by tenant (P6). */
+  /** Verdicts are kept apart by tenant (P6), and places are shared by it. */
   tenant: string;
+  /** Of its checks and their jobs; absent: normal. */
+  priority?: Priority | undefined;
   /** Verifiers to run, as the request named them; absent: those that are switched on. */
   names?: readonly string[] | undefined;
   /** Verifiers that run beside those. */

@@ -4,6 +4,8 @@ import type { ChatCompletionRequest } from '@labmesh/wire/openai';
 export type Script = {
   /** Parts of the text, one event each. */
   parts?: readonly string[];
+  /** Nothing is sent before. */
+  after?: Promise<void>;
   /** Before each part. */
   delayMs?: number;
   /** Sent as they stand, in place of parts. */
@@ -57,6 +59,7 @@ export class FakeGateway implements AsyncDisposable {
     });
     const body = new ReadableStream<Uint8Array>({
       start: async (stream) => {
+        await script.after;
         for (const text of chunks(request, script)) {
           if (script.delayMs !== undefined) await Bun.sleep(script.delayMs);
           if (left) return;

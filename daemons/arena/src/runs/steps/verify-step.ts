@@ -16,6 +16,7 @@ async function check(live: LiveRun, candidate: StoredCandidate): Promise<void> {
   if (answer === null) return;
   const [aggregate] = await live.parts.verification.verify([live.candidate(answer)], {
     tenant: live.row.tenant,
+    priority: live.offer.block.priority,
     names: live.offer.block.verifiers,
     also: bracketVerifiers[live.offer.block.bracket],
     suite: live.suite,

@@ -12,6 +12,7 @@ import { type ActiveVerifier, verdictOf } from './finding-verdict.ts';
 import { createSlots, type Slots } from './slots.ts';
 import type { VerdictCache } from './verdict-cache.ts';
 import type { VerifierStats } from './verifier-stats.ts';
+import { runnerFor, turnOf, type Whose } from './whose-work.ts';
 
 export const checksPerRun = 4;
 const classes: readonly VerifierClass[] = [0, 1, 2, 3];
@@ -26,6 +27,7 @@ export type Group = {
 };
 
 export type CheckParts = AttemptParts & {
+  whose: Whose;
   /** Of the whole process. */
   slots: Slots;
   cache: VerdictCache;
@@ -61,6 +63,7 @@ function checks(parts: CheckParts, perRun: Slots, active: ActiveVerifier, groups
     settle(group, before);
     return false;
   });
+  const turn = turnOf(parts.whose);
   const together = active.verifier.verifyBatch === undefined ? fresh.map((group) => [group]) : [fresh];
   return together
     .filter((unit) => unit.length > 0)
@@ -68,7 +71,7 @@ function checks(parts: CheckParts, perRun: Slots, active: ActiveVerifier, groups
       const { signal } = parts.context;
       const candidates = unit.map(({ candidate }) => candidate);
       const run = () => attempt(parts, active, candidates);
-      const verdicts = await perRun.use(signal, () => parts.slots.use(signal, run));
+      const verdicts = await perRun.use(turn, signal, () => parts.slots.use(turn, signal, run));
       unit.forEach((group, index) => {
         const verdict = verdicts[index];
         if (verdict === undefined) return;
@@ -82,11 +85,13 @@ function checks(parts: CheckParts, perRun: Slots, active: ActiveVerifier, groups
 
 /** Fills the groups' verdicts. @throws the signal's reason, BoundPassed */
 export async function checkClasses(
-  parts: CheckParts,
+  given: CheckParts,
   verifiers: readonly ActiveVerifier[],
   groups: readonly Group[],
 ): Promise<void> {
-  const perRun = createSlots('verify.run', checksPerRun);
+  const runner = runnerFor(given.context.runner, given.whose);
+  const parts = { ...given, context: { ...given.context, runner } };
+  const perRun = createSlots('verify.run', checksPerRun, parts);
   for (const step of classes) {
     const here = verifiers.filter(({ verifier }) => verifier.class === step);
     const failedBefore = new Map(groups.map((group) => [group, hardFailure(group)]));
