@@ -83,11 +83,13 @@ describe('labctl beside a running labmesh', () => {
   });
 
   test('a key is made, works, is listed, and ends', async () => {
-    const made = await json('keys', 'create', 'laptop');
+    const made = await json('keys', 'create', 'laptop', '--priority', 'high', '--variations', '9');
     const ask = () => fetch(`${ready.api}/models`, { headers: { authorization: `Bearer ${made.key}` } });
     expect((await ask()).status).toBe(200);
     const { keys } = await json('keys', 'list');
     expect(keys.map((key: { name: string }) => key.name)).toEqual(['first', 'laptop']);
+    expect(keys[1]).toMatchObject({ scopes: expect.arrayContaining(['chat', 'priority:high']), variations: 9 });
+    expect((await run('keys', 'create', 'x', '--priority', 'urgent')).exitCode).toBe(2);
     expect((await run('keys', 'list')).stdout).not.toContain(made.key);
     expect(await run('keys', 'revoke', made.id)).toMatchObject({
       exitCode: 0,

@@ -71,6 +71,7 @@ async function keyRows(parts: AdminParts): Promise<KeyRow[]> {
     scopes: key.scopes,
     tenant: key.tenant,
     ...(key.verification === undefined ? {} : { verification: key.verification }),
+    ...(key.variations === undefined ? {} : { variations: key.variations }),
     createdAt: time(key.createdAt),
     ...(key.lastUsedAt === undefined ? {} : { lastUsedAt: time(key.lastUsedAt) }),
     ...(key.revokedAt === undefined ? {} : { revokedAt: time(key.revokedAt) }),

@@ -70,7 +70,7 @@ export async function openService(options: GatewayOptions, parts: ServiceParts):
       },
     }),
   );
-  const opened = openVerification(options, parts);
+  const opened = openVerification(options, { ...parts, keys });
   opening.use(opened.verification);
   // From here on the caller ends what was opened, in reverse order; until here a fault does.
   const whole = opening.move();

@@ -99,6 +99,8 @@ export type KeysTable = {
   tenant: string;
   /** What the key may ask of verification, and its usual mode. */
   verification: Json | null;
+  /** Most variations that a run of it may have; null = as many as the arena gives everybody. */
+  variations: number | null;
 };
 /** Gateway usage sums, one row a (key, model, endpoint). */
 export type KeyUsageTable = {

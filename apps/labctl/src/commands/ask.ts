@@ -1,4 +1,5 @@
 import { defineOptions } from '@labmesh/kit/options';
+import { priorities } from '@labmesh/wire/verification/priority';
 import { verificationLimits } from '@labmesh/wire/verification/verification-block';
 import { askVerified } from '../ask/ask-verified.ts';
 import { converse } from '../ask/converse.ts';
@@ -28,6 +29,13 @@ const options = defineOptions({
     placeholder: 'NAMES',
     help: 'verifiers by comma; default: those that are switched on; with --verify',
   },
+  priority: {
+    type: 'string',
+    choices: priorities,
+    flag: 'priority',
+    placeholder: 'CLASS',
+    help: 'how soon its turn comes, held to what the key may ask for; with --verify',
+  },
   cert: {
     type: 'string',
     flag: 'cert',
@@ -55,7 +63,9 @@ export const ask = defineCommand({
   options,
   positionalsMax: 1_000,
   async run({ values, positionals, world }) {
-    const alone = (['variations', 'suite', 'verifier', 'cert'] as const).find((name) => values[name] !== undefined);
+    const alone = (['variations', 'suite', 'verifier', 'priority', 'cert'] as const).find(
+      (name) => values[name] !== undefined,
+    );
     if (values.verify !== true && alone !== undefined) {
       const hint = `labctl ask --verify --${alone} …`;
       throw new CommandError(`--${alone} goes with --verify`, { hint, exitCode: 2 });

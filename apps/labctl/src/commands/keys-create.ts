@@ -1,6 +1,7 @@
 import { createdKeySchema, createKeyRequestSchema } from '@labmesh/wire/admin';
 import { scopes } from '@labmesh/wire/operations';
-import { verificationModes } from '@labmesh/wire/verification/verification-block';
+import { priorities } from '@labmesh/wire/verification/priority';
+import { verificationLimits, verificationModes } from '@labmesh/wire/verification/verification-block';
 import { RunningGateway } from '../client/running-gateway.ts';
 import { defineCommand } from '../command.ts';
 import { CommandError } from '../command-error.ts';
@@ -13,10 +14,11 @@ import { dataOption, jsonOption } from '../common-options.ts';
 export const keysCreate = defineCommand({
   name: 'keys create',
   summary: 'Makes an API key. It is shown this once, and kept as a hash only.',
-  usage: 'labctl keys create [NAME] [--tenant T] [--verification MODE] [--scopes LIST] [--data DIR] [--json]',
+  usage: 'labctl keys create [NAME] [--tenant T] [--scopes LIST] [--priority CLASS] [options]',
   examples: [
     'labctl keys create laptop',
     'labctl keys create acme --tenant acme --verification intercept --scopes chat,models',
+    'labctl keys create release --priority high --variations 16',
     'KEY=$(labctl keys create ci --json | jq -r .key)',
   ],
   options: {
@@ -33,6 +35,21 @@ export const keysCreate = defineCommand({
       placeholder: 'MODE',
       help: 'how its answers are verified unless a request says; default: as the gateway is set',
     },
+    priority: {
+      type: 'string',
+      choices: priorities,
+      flag: 'priority',
+      placeholder: 'CLASS',
+      help: 'the highest class that its runs may ask for (scope priority:CLASS); default: normal',
+    },
+    variations: {
+      type: 'integer',
+      min: 1,
+      max: verificationLimits.variationsMost,
+      flag: 'variations',
+      placeholder: 'N',
+      help: 'most variations that a run of it may ask for; default: arena.limits.variations',
+    },
     scopes: {
       type: 'string',
       flag: 'scopes',
@@ -44,11 +61,13 @@ export const keysCreate = defineCommand({
   },
   positionalsMax: 1,
   async run({ values, positionals, world }) {
-    const { tenant, verification } = values;
+    const { tenant, verification, priority, variations } = values;
     const request = createKeyRequestSchema.safeParse({
       name: positionals[0] ?? 'key',
       tenant,
       verification,
+      priority,
+      variations,
       ...(values.scopes !== undefined && { scopes: values.scopes.split(',').map((scope) => scope.trim()) }),
     });
     if (!request.success) {

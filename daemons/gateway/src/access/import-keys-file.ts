@@ -1,5 +1,6 @@
 /** The keys of versions that kept them in `keys.json`: moved into the store once, the file is kept as `.imported`. */
 import { renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseJson } from '@labmesh/kit/parse-json';
 import { readPrivateFile } from '@labmesh/kit/saved-file';
 import type { Store } from '@labmesh/store/store';
@@ -19,7 +20,8 @@ const storedKey = z.object({
 const storedKeys = z.object({ version: z.literal(1), keys: z.array(storedKey) });
 
 /** Idempotent: a key that is in the store already stays as it is there. Throws when the file is damaged. */
-export async function importKeysFile(store: Store, path: string): Promise<void> {
+export async function importKeysFile(store: Store, folder: string): Promise<void> {
+  const path = join(folder, 'keys.json');
   const text = readPrivateFile(path);
   if (text === undefined) return;
   const read = storedKeys.safeParse(parseJson(text));
@@ -36,6 +38,7 @@ export async function importKeysFile(store: Store, path: string): Promise<void> 
         revoked_at: revokedAt,
         tenant: 'default',
         verification: null,
+        variations: null,
       };
       await tx
         .insertInto('keys')

@@ -3,15 +3,15 @@
  * backup of it lets anyone in. The pepper lives in a file of its own. All keys are in memory: checking one asks nobody.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { join } from 'node:path';
 import { type VerificationMode, verificationModeField } from '@labmesh/wire/verification/verification-block';
 import type { KeysTable } from '@labmesh/store/plane-tables';
 import type { Store } from '@labmesh/store/store';
 import { ApiError } from '@labmesh/wire/errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import { makeApiKey, parseApiKey } from '@labmesh/wire/ids';
-import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
 import { importKeysFile } from './import-keys-file.ts';
+import { type KeyRights, withPriority } from './key-rights.ts';
+import { readPepper } from './pepper.ts';
 
 export type Key = {
   id: string;
@@ -22,6 +22,8 @@ export type Key = {
   tenant: string;
   /** How its answers are verified unless a request says so itself; absent = the gateway's mode. */
   verification?: VerificationMode | undefined;
+  /** Most variations that a run of it may have; absent = as many as the arena gives everybody. */
+  variations?: number | undefined;
   /** Unix ms. */
   createdAt: number;
   lastUsedAt?: number | undefined;
@@ -33,11 +35,13 @@ export const keysMax = 10_000;
 export const allScopes = ['chat', 'completions', 'embeddings', 'models', 'verify', 'slugs', 'metrics'] as const;
 export const defaultTenant = 'default';
 
-/** What a key is made with; left out: all scopes, the default tenant, the gateway's mode. */
+/** What a key is made with; left out: all scopes, the default tenant, the gateway's mode, the rights that everybody has. */
 export type KeyTraits = {
   scopes?: readonly string[] | undefined;
   tenant?: string | undefined;
   verification?: VerificationMode | undefined;
+  priority?: KeyRights['priorityMost'] | undefined;
+  variations?: number | undefined;
 };
 
 const who = system('gateway-keys');
@@ -55,6 +59,7 @@ const fromRow = (row: KeysTable): KnownKey => ({
   ...(row.verification !== null && {
     verification: verificationModeField.catch('intercept').parse(row.verification),
   }),
+  ...(row.variations !== null && { variations: row.variations }),
   createdAt: row.created_at,
   ...(row.last_used_at !== null && { lastUsedAt: row.last_used_at }),
   ...(row.revoked_at !== null && { revokedAt: row.revoked_at }),
@@ -80,8 +85,8 @@ export class KeyStore implements AsyncDisposable {
    * store. Throws when the pepper or that file is damaged: going on would lock everybody out in silence.
    */
   static async open(store: Store, folder: string, onError: (error: unknown) => void): Promise<KeyStore> {
-    const keys = new KeyStore(store, readPepper(join(folder, 'pepper')), onError);
-    await importKeysFile(store, join(folder, 'keys.json'));
+    const keys = new KeyStore(store, readPepper(folder), onError);
+    await importKeysFile(store, folder);
     await keys.#load();
     const quietly = (work: () => Promise<void>) => () => void work().catch(onError);
     keys.#timers.push(
@@ -119,7 +124,7 @@ export class KeyStore implements AsyncDisposable {
 
   /** Makes a key; its text is given this once. @throws ApiError bad_request above 10,000 keys; FleetError of the store. */
   async create(name: string, traits: KeyTraits = {}): Promise<{ key: Key; text: string }> {
-    const { scopes = allScopes, tenant = defaultTenant, verification = null } = traits;
+    const { scopes = allScopes, tenant = defaultTenant, verification = null, priority, variations = null } = traits;
     if (this.#keys.size >= keysMax) throw new ApiError('bad_request', { message: `there are ${keysMax} keys already` });
     const { id, key: text } = makeApiKey((length) => randomBytes(length));
     const row: KeysTable = {
@@ -127,10 +132,11 @@ export class KeyStore implements AsyncDisposable {
       created_at: Date.now(),
       name,
       hash: this.#hash(text).toString('hex'),
-      scopes: JSON.stringify(scopes),
+      scopes: JSON.stringify(withPriority(scopes, priority)),
       last_used_at: null,
       tenant,
       verification,
+      variations,
       revoked_at: null,
     };
     await this.#store.write(who, (tx) => tx.insertInto('keys').values(row).execute());
@@ -190,16 +196,3 @@ export class KeyStore implements AsyncDisposable {
 
 /** Keys leave this file without their hash. */
 const withoutHash = ({ hash: _, ...key }: KnownKey): Key => key;
-
-/** Made at the first start. A damaged one stops the start: going on would refuse every key in silence. */
-function readPepper(path: string): Buffer {
-  const text = readPrivateFile(path);
-  if (text !== undefined) {
-    const pepper = Buffer.from(text.trim(), 'base64url');
-    if (pepper.length !== 32) throw new Error(`${path} is damaged: without it no key can be checked; restore it`);
-    return pepper;
-  }
-  const pepper = randomBytes(32);
-  writePrivateFile(path, `${pepper.toString('base64url')}\n`);
-  return pepper;
-}

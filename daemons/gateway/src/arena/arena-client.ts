@@ -16,9 +16,12 @@ import {
   arenaLineBytesMost,
   type ArenaResult,
   keyHeader,
+  priorityMostHeader,
   tenantHeader,
+  variationsMostHeader,
 } from '@labmesh/wire/verification/arena-run';
 import { z } from 'zod';
+import type { KeyRights } from '../access/key-rights.ts';
 
 /** Events of one run; more are none of ours. */
 const arenaEventsMost = 20_000;
@@ -46,6 +49,17 @@ export type ArenaRequest = {
   body?: Uint8Array | undefined;
 };
 
+export type ArenaClientParts = {
+  pool: HttpPool;
+  origin: Origin;
+  /** Path of the arena's address. */
+  prefix: string;
+  /** The secret that gateway and arena share. */
+  token: string;
+  /** What a key may ask for, by its id; without it no key has more than everybody. */
+  rightsOf?: ((keyId: string) => KeyRights) | undefined;
+};
+
 const unavailable = (log: string) => new ApiError('verification_unavailable', { log });
 
 export class ArenaClient {
@@ -53,16 +67,17 @@ export class ArenaClient {
   readonly #origin: Origin;
   readonly #prefix: string;
   readonly #token: string;
+  readonly #rightsOf: (keyId: string) => KeyRights | undefined;
 
-  /** `token` is the secret that gateway and arena share; `prefix` is the path of the arena's address. */
-  constructor(parts: { pool: HttpPool; origin: Origin; prefix: string; token: string }) {
+  constructor(parts: ArenaClientParts) {
     this.#pool = parts.pool;
     this.#origin = parts.origin;
     this.#prefix = parts.prefix;
     this.#token = parts.token;
+    this.#rightsOf = parts.rightsOf ?? (() => undefined);
   }
 
-  /** Sends one request; the answer goes to `sink`. Tenant and key are headers of ours, never the client's. */
+  /** Sends one request; the answer goes to `sink`. Tenant, key and its rights are headers of ours, never the client's. */
   send(request: ArenaRequest, sink: ResponseSink): HttpCall {
     const { method, path, tenant, key, requestId, contentType, accept = '*/*', body } = request;
     const headers: Array<readonly [string, string]> = [
@@ -74,6 +89,9 @@ export class ArenaClient {
       [tenantHeader, tenant],
       [keyHeader, key],
     ];
+    const { priorityMost, variationsMost } = this.#rightsOf(key) ?? {};
+    if (priorityMost !== undefined) headers.push([priorityMostHeader, priorityMost]);
+    if (variationsMost !== undefined) headers.push([variationsMostHeader, String(variationsMost)]);
     if (body !== undefined) headers.push(['content-type', contentType ?? 'application/json']);
     if (method !== 'GET' && method !== 'HEAD') headers.push(['content-length', String(body?.length ?? 0)]);
     const lines = headers.map(([name, value]) => `${name}: ${cleanHeaderValue(value)}\r\n`);

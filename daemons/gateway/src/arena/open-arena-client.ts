@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { HttpPool } from '@labmesh/kit/http/client';
 import { isLoopback } from '@labmesh/kit/http/listen-address';
 import { OptionsError } from '@labmesh/kit/options';
-import { ArenaClient } from './arena-client.ts';
+import { ArenaClient, type ArenaClientParts } from './arena-client.ts';
 import type { VerificationOptions } from '../verification-options.ts';
 
 const refuse = (key: string, message: string) =>
@@ -11,7 +10,7 @@ const refuse = (key: string, message: string) =>
 /** The client that the settings name; undefined without an arena. @throws OptionsError, or what the file system says */
 export function openArenaClient(
   options: VerificationOptions,
-  parts: { pool: HttpPool; token: string },
+  parts: Omit<ArenaClientParts, 'origin' | 'prefix'>,
 ): ArenaClient | undefined {
   const { arenaUrl, arenaSocket } = options;
   if (arenaUrl !== undefined && arenaSocket !== undefined)

@@ -1,11 +1,13 @@
 /**
- * Audit and shadow: answers that went out are offered to the arena afterwards, in order and a few at a time. The answers
+ * Audit and shadow: answers that went out are offered to the arena afterwards, a few at a time, tenants in turn. The answers
  * never wait for that. What finds no room is dropped and counted, never held back.
  */
-import { BoundedQueue, BoundPassed } from '@labmesh/kit/bounded-queue';
+import { BoundPassed } from '@labmesh/kit/bounded-queue';
 import type { Clock } from '@labmesh/kit/clock';
+import { type FairEntry, FairQueue } from '@labmesh/kit/fair/fair-queue';
 import type { Logger } from '@labmesh/kit/log';
 import { ApiError } from '@labmesh/wire/errors';
+import { priorityAgeMs, priorityRank, usualPriority } from '@labmesh/wire/verification/priority';
 import type { ArenaClient } from '../arena/arena-client.ts';
 
 /** Runs that are open towards the arena; it has a queue of its own for what it cannot do at once. */
@@ -25,6 +27,8 @@ export type Waiting = {
   release: () => void;
 };
 
+type Queued = FairEntry & { item: Waiting };
+
 /** Results by mode: `valid` … `unchecked`, `skipped`, or the code of an error. */
 export type CountResult = (mode: string, result: string) => void;
 
@@ -39,7 +43,7 @@ function takeOffer(item: Waiting, deadlineMs: number) {
 
 export class AfterAnswers implements Disposable {
   readonly #arena: ArenaClient | undefined;
-  readonly #queue: BoundedQueue<Waiting>;
+  readonly #queue: FairQueue<Queued>;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #count: CountResult;
@@ -54,7 +58,9 @@ export class AfterAnswers implements Disposable {
     count: CountResult;
   }) {
     this.#arena = parts.arena;
-    this.#queue = new BoundedQueue('verification.waiting_max', parts.waitingMax);
+    // Of what may wait, one tenant has at most half.
+    const [max, groupMax] = [parts.waitingMax, Math.ceil(parts.waitingMax / 2)];
+    this.#queue = new FairQueue({ name: 'verification.waiting_max', max, groupMax, ageMs: priorityAgeMs });
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#count = parts.count;
@@ -70,12 +76,13 @@ export class AfterAnswers implements Disposable {
     if (this.#arena === undefined || this.#ending.signal.aborted) return this.#drop(item, 'unavailable');
     if (this.#open < openMost) {
       this.#open++;
+      this.#queue.hold(item.tenant);
       // Not now: the answer's last bytes leave first.
       setImmediate(() => void this.#runAll(item));
       return;
     }
     try {
-      this.#queue.push(item);
+      this.#queue.push({ group: item.tenant, priority: priorityRank(usualPriority), since: this.#clock.now(), item });
     } catch (error) {
       if (!(error instanceof BoundPassed)) throw error;
       this.#drop(item, 'dropped');
@@ -89,11 +96,20 @@ export class AfterAnswers implements Disposable {
 
   /** One of the open places: an answer, then those that wait, one after another. */
   async #runAll(first: Waiting): Promise<void> {
-    for (let item: Waiting | undefined = first; item !== undefined; item = this.#queue.shift()) {
+    for (let item: Waiting | undefined = first; item !== undefined; item = this.#next(item.tenant)) {
       if (this.#ending.signal.aborted) item.release();
       else await this.#run(item);
     }
     this.#open--;
+  }
+
+  /** Hands the place of a tenant to whose turn it is. */
+  #next(from: string): Waiting | undefined {
+    const now = this.#clock.now();
+    this.#queue.free(from, now);
+    const next = this.#queue.shift(now);
+    if (next !== undefined) this.#queue.hold(next.group);
+    return next?.item;
   }
 
   async #run(item: Waiting): Promise<void> {
@@ -125,6 +141,6 @@ export class AfterAnswers implements Disposable {
   /** Ends what runs; what waits is let go. */
   [Symbol.dispose](): void {
     this.#ending.abort(new ApiError('server_shutting_down'));
-    for (let item = this.#queue.shift(); item !== undefined; item = this.#queue.shift()) item.release();
+    for (const { item } of this.#queue.take(() => true)) item.release();
   }
 }

@@ -284,6 +284,7 @@ export const columns: Columns = {
     revoked_at: 'integer?',
     tenant: 'text',
     verification: 'text?',
+    variations: 'integer?',
   },
   key_usage: {
     key_id: 'text',
