@@ -7,13 +7,21 @@ import { ByteQueue } from './byte-queue.ts';
 const bytesFrom = (start: number, size: number) =>
   Uint8Array.from({ length: size }, (_, index) => (start + index) % 251);
 
-type Step = { kind: 'append' | 'takeFrame' | 'takeBytes' | 'release' | 'rewind'; share: number; size: number };
+/** A DATA frame with these bytes, in a buffer of its own. */
+const frameOf = (bytes: Uint8Array) => Buffer.concat([Buffer.alloc(dataHeadBytes), bytes]);
+
+type Step = {
+  kind: 'append' | 'adopt' | 'takeFrame' | 'takeBytes' | 'release' | 'rewind';
+  share: number;
+  size: number;
+};
 
 const steps = fc.array(
   fc.record({
     kind: fc.constantFrom(
       'append' as const,
       'append' as const,
+      'adopt' as const,
       'takeFrame' as const,
       'takeBytes' as const,
       'release' as const,
@@ -23,6 +31,7 @@ const steps = fc.array(
     size: fc.oneof(
       fc.integer({ min: 1, max: 20 }),
       fc.integer({ min: 900, max: 1200 }),
+      fc.integer({ min: 8_000, max: 16_384 }),
       fc.integer({ min: 16_000, max: 40_000 }),
     ),
   }),
@@ -32,8 +41,9 @@ const steps = fc.array(
 /** One step on the queue and on the model, which is three counts. */
 function run(queue: ByteQueue, { kind, share, size }: Step): void {
   const { released, passed, written } = queue;
-  if (kind === 'append') {
-    queue.append(bytesFrom(written, size));
+  if (kind === 'append' || kind === 'adopt') {
+    if (kind === 'append') queue.append(bytesFrom(written, size));
+    else queue.adopt(frameOf(bytesFrom(written, size)));
     expect([queue.released, queue.passed, queue.written]).toEqual([released, passed, written + size]);
     return;
   }
@@ -120,4 +130,22 @@ test('a full block that is taken once is not copied', () => {
   const bytes = queue.takeBytes()!;
   expect(bytes.byteOffset).toBe(dataHeadBytes);
   expect(queue.size).toBe(0);
+});
+
+test('a frame of a usual size is taken over as it is, and small or huge ones are copied', () => {
+  const queue = new ByteQueue();
+  const own = (size: number) => {
+    const frame = new Uint8Array(dataHeadBytes + size);
+    queue.adopt(frame);
+    return queue.takeFrame()?.buffer === frame.buffer;
+  };
+  expect([100, 8 * 1024, 16 * 1024, 16 * 1024 + 1, 65_535].map(own)).toEqual([false, true, true, false, false]);
+});
+
+test('a frame in a larger buffer does not keep that buffer', () => {
+  const queue = new ByteQueue();
+  const large = new Uint8Array(512 * 1024);
+  queue.adopt(large.subarray(1000, 1000 + dataHeadBytes + 16 * 1024));
+  expect(queue.memoryBytes).toBeLessThan(20 * 1024);
+  expect(queue.takeFrame()!.buffer).not.toBe(large.buffer);
 });

@@ -15,6 +15,8 @@ import { frameLimits } from '@labmesh/wire/frame/frame-types';
 const blockBytesMax = frameLimits.turnBytes;
 /** Smaller writes are gathered in blocks of at least this size. */
 const blockBytesMin = 1024;
+/** Frames with fewer bytes are copied, so that they share blocks. */
+const adoptBytesMin = 8 * 1024;
 
 type Block = {
   /** The head's room, then the bytes. */
@@ -68,6 +70,19 @@ export class ByteQueue {
       this.#written += size;
       at += size;
     }
+  }
+
+  /**
+   * The bytes of a whole DATA frame to the end. The caller gives the frame away: one of a usual size becomes a block as it
+   * is, unless it is a small part of a larger buffer, which would be kept with it.
+   */
+  adopt(frame: Uint8Array): void {
+    const size = frame.length - dataHeadBytes;
+    const isWhole = frame.buffer.byteLength < 2 * frame.length;
+    if (size < adoptBytesMin || size > blockBytesMax || !isWhole) return this.append(frame.subarray(dataHeadBytes));
+    const buffer = Buffer.from(frame.buffer, frame.byteOffset, frame.length);
+    this.#blocks.push({ buffer, start: this.#written, size, lent: false });
+    this.#written += size;
   }
 
   /** Puts what fits and is worth it into the last block. */

@@ -25,7 +25,10 @@ export class RelaySide implements RawOwner {
     this.outgoing = new Outgoing(sends, Infinity, true);
   }
 
-  /** Passes bytes on: the message as it is while nothing waits before it, else its bytes by turns. */
+  /**
+   * Passes bytes on: the message as it is while nothing waits before it, else its bytes by turns. The message is ours from
+   * here on.
+   */
   forward(stream: StreamId, bytes: Uint8Array, message: Uint8Array): void {
     const out = this.outgoing.stream(stream);
     if (out === undefined) return;
@@ -36,7 +39,8 @@ export class RelaySide implements RawOwner {
       rewriteChannel(message, this.raw.id);
       return this.raw.host.sendData(message);
     }
-    out.queue.append(bytes.subarray(skipped));
+    if (skipped === 0) out.queue.adopt(message);
+    else out.queue.append(bytes.subarray(skipped));
     this.raw.ready();
   }
 
