@@ -15,8 +15,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rssMiB, waitFor } from './harness/fleet/look.ts';
-import { freePorts } from './harness/fleet/two-replicas.ts';
+import { freePorts, startTwoReplicas } from './harness/fleet/two-replicas.ts';
 import { type RunningAgent, type RunningLabd, startAgent, startLabd } from './harness/start-labd.ts';
+import { postgresAvailable } from './harness/start-postgres.ts';
 import { OtlpCollectorSimulator } from './simulators/telemetry/otlp-collector.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'labmesh-shipping-'));
@@ -192,4 +193,81 @@ describe('AG-7', () => {
     },
     longest,
   );
+
+  test(
+    'AG-5 labd is away: the oldest go, are counted, and what is left arrives; memory stays',
+    async () => {
+      labd.daemon.signal('SIGKILL');
+      await labd.daemon.exited;
+      const before = { rss: rssMiB(agent.daemon.pid), lines: seen().length };
+      const pad = 'x'.repeat(400);
+      const from = written;
+      const enough = () => (statusOf(agent).shipping?.droppedLines ?? 0) > 2_000;
+      for (let round = 0; round < 60 && !enough(); round++) {
+        write(500, file, pad);
+        await Bun.sleep(200);
+      }
+      await waitFor(enough, slowly);
+      const spooled = readdirSync(spoolOf(agent)).reduce(
+        (sum, name) => sum + statSync(join(spoolOf(agent), name)).size,
+        0,
+      );
+      expect(spooled).toBeLessThan(1.1 * 1024 * 1024);
+      const grownMiB = rssMiB(agent.daemon.pid) - before.rss;
+      console.log(`offline: ${written - from} lines, agent grew ${grownMiB.toFixed(1)} MiB`);
+      expect(grownMiB).toBeLessThan(64);
+      labd = await labdOf(telemetry());
+      const arrived = () => seen().length - before.lines;
+      const droppedOf = () => statusOf(agent).shipping?.droppedLines ?? 0;
+      await waitFor(() => arrived() + droppedOf() === written - from, slowly);
+      // The newest are there, without a hole.
+      expect(seen().slice(-arrived())).toEqual(all().slice(-arrived()));
+      written = seen().length;
+    },
+    longest,
+  );
+
+  test(
+    'no collector in the settings of labd: told once, nothing is kept; with one, it goes on where it was',
+    async () => {
+        const sent = new Set(seen());
+      labd.daemon.signal('SIGKILL');
+      await labd.daemon.exited;
+      labd = await labdOf('');
+      await agent.daemon.says('labd has no collector', slowly);
+      const from = Math.max(...sent) + 1;
+      const texts = Array.from({ length: 200 }, (_, i) => `off line ${from + i} \n`);
+      appendFileSync(file, texts.join(''));
+      await waitFor(() => statusOf(agent).shipping?.state === 'off', slowly);
+      expect(collector.texts.filter((text) => text.startsWith('off line'))).toEqual([]);
+      labd.daemon.signal('SIGKILL');
+      await labd.daemon.exited;
+      labd = await labdOf(telemetry());
+      await waitFor(() => seen().filter((number) => number >= from).length === 200, slowly);
+      expect(agent.daemon.said.split('labd has no collector')).toHaveLength(2);
+    },
+    longest,
+  );
 });
+
+const missing = postgresAvailable();
+test.skipIf(missing !== undefined)(
+  'any replica forwards: the one that the agent is on is killed, the other takes the same batches (needs PostgreSQL)',
+  async () => {
+    await using two = await startTwoReplicas({ toml: telemetry(), redis: false });
+    const own = join(folder, 'two.log');
+    const toml = `log_paths = ["${folder}/**"]\n${shipping}[agent.ship]\nenabled = true\nfiles = ["${own}"]`;
+    await using one = await startAgent(two.a, 'web-2', { toml, logLevel: 'info' });
+    await isFollowed(one);
+    const texts = (from: number) => Array.from({ length: 300 }, (_, i) => `two ${from + i}`);
+    const came = () => collector.texts.filter((text) => text.startsWith('two '));
+    appendFileSync(own, `${texts(0).join('\n')}\n`);
+    await waitFor(() => came().length === 300, slowly);
+    await two.kill('a');
+    appendFileSync(own, `${texts(300).join('\n')}\n`);
+    await waitFor(() => new Set(came()).size === 600, slowly);
+    expect(came().toSorted()).toEqual([...texts(0), ...texts(300)].toSorted());
+    expect(two.b.daemon.said).not.toContain('very-secret-word');
+  },
+  longest,
+);

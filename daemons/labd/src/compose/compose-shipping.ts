@@ -1,9 +1,9 @@
 /** Logs of agents on their way to the collector, and what is measured there (AG-7). */
 import type { Metrics } from '@labmesh/kit/metrics';
-import { LogDesk } from '../shipping/log-desk.ts';
-import { LogForwarder } from '../shipping/log-forwarder.ts';
-import { OtlpCollector } from '../shipping/otlp-collector.ts';
-import { ServerLabels } from '../shipping/server-labels.ts';
+import { LogDesk } from '../hub/shipping/log-desk.ts';
+import { LogForwarder } from '../hub/shipping/log-forwarder.ts';
+import { OtlpCollector } from '../hub/shipping/otlp-collector.ts';
+import { ServerLabels } from '../hub/shipping/server-labels.ts';
 import type { CollectorSettings } from '../settings/collector-settings.ts';
 import type { World } from '../settings/world.ts';
 
