@@ -49,6 +49,7 @@ export function registrationOf(parts: SiteParts, keys: TunnelKeys, tunnel: NodeT
     tunnel: parts.tunnel,
     stateDir,
     keysDir: keys.keysDir,
+    isProven: (keys, proof) => tunnel.isHubProven(keys, proof),
     trusted: () => readTrusted(stateDir),
     keys: {
       wireguard: Buffer.from(keys.wireguard.publicKey).toString('base64'),
@@ -68,11 +69,11 @@ export function registrationOf(parts: SiteParts, keys: TunnelKeys, tunnel: NodeT
 }
 
 /** What an earlier run settled, unless the settings pin another hub since: then only a registration can tell (K5). */
-export function knownState({ tunnel, stateDir, log }: SiteParts, registration: Registration | undefined) {
+export function knownState({ tunnel, stateDir, clock, log }: SiteParts, registration: Registration | undefined) {
   const state = registration?.state;
   if (state?.hub === undefined || state.hub === null) return state;
   try {
-    checkPins(state.hub, { config: tunnel, known: undefined, trusted: readTrusted(stateDir) });
+    checkPins(state.hub, { config: tunnel, known: state.hub, trusted: readTrusted(stateDir), now: clock.wall() });
     return state;
   } catch (error) {
     if (!(error instanceof PinMismatch)) throw error;

@@ -82,11 +82,13 @@ export type Effect =
   | { effect: 'send'; to: Endpoint; bytes: Uint8Array }
   /** Ends in one call of `computed` with this id. The buffers of the job may be transferred (`transferList`). */
   | { effect: 'compute'; jobId: number; job: StepJob }
-  /** `osk` (32 bytes) belongs to the receiver, who zeroes it. */
+  /** `osk` and `linkKey` (32 bytes each) belong to the receiver, who zeroes them. */
   | {
       effect: 'exchanged';
       peer: PeerId;
       osk: Uint8Array;
+      /** What the two ends prove things to one another with (Q10); independent of `osk`. */
+      linkKey: Uint8Array;
       role: Role;
       /** Index of the own key pair that this exchange was made with (K8). */
       ownKey: number;

@@ -91,6 +91,8 @@ function handshake(version: ProtocolVersion, ciphertext: CiphertextEncoding) {
   const concluded = b.receive(sent(proven), atA);
   const oskA = hex(oskOf(proven)!.osk);
   expect(hex(oskOf(concluded)!.osk)).toBe(oskA);
+  const linkKey = hex(oskOf(proven)!.linkKey);
+  expect([hex(oskOf(concluded)!.linkKey), linkKey === oskA]).toEqual([linkKey, false]);
   return { osk: oskA, messages: [initHello, respHello, sent(proven), sent(concluded)].map(sha256) };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
-import { groupedFingerprint, peerLine, pqText, tunnelText } from './tunnel-text.ts';
+import { groupedFingerprint, peerLine, pqText, rotationLines, tunnelText } from './tunnel-text.ts';
 
 const now = Date.parse('2026-01-01T00:01:00.000Z');
 const peer: TunnelPeer = {
@@ -76,6 +76,29 @@ describe('the tunnel in words (V7)', () => {
     // The list of addresses to listen on has no effect with these.
     for (const backend of ['kernel', 'wireguard-go'] as const)
       expect(port({ role: 'hub', backend })).toEndWith(`UDP 51820 on every address (${backend} knows no listen list)`);
+  });
+
+  test('a change of the hub’s key: how far, for whom, until when', () => {
+    const rotation = {
+      phase: 'announced' as const,
+      oldSha256: `sha256:${'1'.repeat(64)}`,
+      newSha256: `sha256:${'2'.repeat(64)}`,
+      announcedAt: '2026-01-01T00:00:00.000Z',
+      promotedAt: null,
+      dueAt: '2026-01-02T00:00:00.000Z',
+      waiting: ['rack-1', 'rack-2'],
+      waitingCount: 102,
+    };
+    const text = tunnelText({ ...view, rotation }, now);
+    expect(text).toContain('rotation   sha256:22222222 22222222');
+    expect(text).toContain('waits for nodes that have not taken it: rack-1, rack-2 and 100 more\n');
+    expect(text).toContain('goes on by 2026-01-02T00:00:00.000Z at the latest\n');
+    expect(rotationLines({ ...rotation, phase: 'promoted' })[1]).toContain(
+      'peers that still use the one before: rack-1',
+    );
+    const done = rotationLines({ ...rotation, phase: 'done', dueAt: null, waiting: [], waitingCount: 0 });
+    expect(done).toEqual([expect.stringContaining('the one before is deleted')]);
+    expect(tunnelText(view, now)).not.toContain('rotation');
   });
 
   test('no isolation is told each time', () => {

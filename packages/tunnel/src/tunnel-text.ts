@@ -1,5 +1,5 @@
 /** The tunnel in words (V7). "post-quantum" is written for `active` only; everything else says why not. */
-import type { TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
+import type { HubRotationView, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
 
 const units = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
 
@@ -45,6 +45,22 @@ function portText({ listenPort, backend, role }: TunnelView): string {
   return `, UDP ${listenPort}${everywhere ? ` on every address (${backend} knows no listen list)` : ''}`;
 }
 
+/** How far the hub's change of its pair is, and for whom it waits (K8). */
+export function rotationLines({ phase, newSha256, dueAt, waiting, waitingCount }: HubRotationView): string[] {
+  const said = {
+    announced: 'is announced; both keys answer, nodes use the one before',
+    promoted: 'is the one that nodes are to use; both keys answer',
+    done: 'is the only one; the one before is deleted',
+  }[phase];
+  const more = waitingCount > waiting.length ? ` and ${waitingCount - waiting.length} more` : '';
+  const whom = phase === 'announced' ? 'nodes that have not taken it' : 'peers that still use the one before';
+  return [
+    `rotation   ${groupedFingerprint(newSha256)} ${said}`,
+    ...(waitingCount > 0 ? [`           waits for ${whom}: ${waiting.join(', ')}${more}`] : []),
+    ...(dueAt === null ? [] : [`           goes on by ${dueAt} at the latest`]),
+  ];
+}
+
 /** The whole end: device, keys, peers. */
 export function tunnelText(view: TunnelView, now: number): string {
   const rejected = view.backendRejected.map(({ backend, reason }) => `${backend}: ${reason}`);
@@ -54,6 +70,7 @@ export function tunnelText(view: TunnelView, now: number): string {
     `isolation  ${view.isolation}: ${view.isolationDetail}`,
     `keys       WireGuard ${view.wireguardPublicKey}`,
     `           Rosenpass ${groupedFingerprint(view.rosenpassSha256)}`,
+    ...(view.rotation === undefined ? [] : rotationLines(view.rotation)),
     ...view.peers.map((peer) => `peer       ${peerLine(peer, now)}`),
   ];
   if (view.isolation === 'none')

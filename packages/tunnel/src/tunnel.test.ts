@@ -163,6 +163,42 @@ describe('two ends of a tunnel', () => {
     expect(await node.tunnel.exchangeNow('hub')).toMatchObject({ ok: true });
   });
 
+  test('a hub proves its next pair to the node that it exchanged with (K8)', async () => {
+    const [current, next] = [hub.fingerprint, `sha256:${'9'.repeat(64)}`];
+    const proof = hub.tunnel.proveHubKeys('node-1', { current, next }) ?? '';
+    expect(node.tunnel.areHubKeysProven('hub', { current, next }, proof)).toBe(true);
+    expect(node.tunnel.areHubKeysProven('hub', { current, next: current }, proof)).toBe(false);
+    expect(node.tunnel.areHubKeysProven('nobody', { current, next }, proof)).toBe(false);
+    expect(hub.tunnel.proveHubKeys('nobody', { current, next })).toBeUndefined();
+    // What was proven by a key is worth nothing for whoever is known by another.
+    expect(node.tunnel.areHubKeysProven('hub', { current: next, next: current }, proof)).toBe(false);
+  });
+
+  test('a node dials the hub’s next pair while both answer, and the old one answers no more when it is gone', async () => {
+    const second = await hub.makeKey(1);
+    keepPublicKey(node.keysDir, second.publicKey);
+    hub.tunnel.addOwnKey(second);
+    const { cuts } = node.device;
+    const known = (fingerprint: string) => {
+      const settings = atNode();
+      return { ...settings, rosenpass: { ...settings.rosenpass, fingerprint } as typeof settings.rosenpass };
+    };
+    await node.tunnel.setPeer(known(second.fingerprint));
+    await until(() => hub.events.some((one) => one.event === 'exchanged' && one.ownKey === 1));
+    await until(() => node.events.filter((one) => one.event === 'exchanged').length > 0);
+    expect(node.device.cuts).toBe(cuts);
+    hub.tunnel.beginWith(second);
+    hub.tunnel.removeOwnKey(0);
+    expect(await node.tunnel.exchangeNow('hub')).toMatchObject({ ok: true });
+    // Its messages bear a MAC that fits no key of the hub any more.
+    const strangers = () => hub.tunnel.drops.counts()['mac'] ?? 0;
+    const before = strangers();
+    await node.tunnel.setPeer(known(hub.fingerprint));
+    await until(() => strangers() > before);
+    await node.tunnel.setPeer(known(second.fingerprint));
+    expect(await node.tunnel.exchangeNow('hub')).toMatchObject({ ok: true });
+  });
+
   test('a peer that the device does not let go stays known, and can be removed again or taken back', async () => {
     const { device } = hub;
     const { removePeer } = device;

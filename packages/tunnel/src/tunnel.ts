@@ -16,6 +16,7 @@ import type { Datagrams } from './datagrams.ts';
 import { DropBook } from './drop-book.ts';
 import { ExchangeDriver, type ExchangeNews } from './exchange-driver.ts';
 import { ExchangeWaits } from './exchange-waits.ts';
+import { type HubKeys, LinkKeys } from './link-keys.ts';
 import { isSameDevicePeer, isSameExchange } from './same-peer.ts';
 import type { TunnelParts } from './tunnel-parts.ts';
 import { type PeerTally, showPeer, type TunnelPeerSettings } from './tunnel-peer.ts';
@@ -28,6 +29,8 @@ type Entry = {
   wireguardEndpoint: Endpoint | undefined;
   /** Its Rosenpass key, as the exchange has it. */
   known?: KnownKey;
+  /** Of its exchanges with that key. */
+  link: LinkKeys;
 };
 
 const hexOf = (key: Uint8Array) => Buffer.from(key).toString('hex');
@@ -72,7 +75,7 @@ export class Tunnel implements AsyncDisposable {
   addOwnKey(key: OwnKey): void {
     this.#parts.exchange.addOwnKey(key);
   }
-  /** Exchanges are begun with this own pair from now on, and with each peer one at once. */
+  /** Exchanges are begun with this own pair from now on, one at once with each peer with which we begin. */
   beginWith(ownKey: OwnKey): void {
     const { exchange, clock } = this.#parts;
     exchange.addOwnKey(ownKey);
@@ -80,7 +83,8 @@ export class Tunnel implements AsyncDisposable {
     for (const [id, { settings }] of this.#entries) {
       if (settings.rosenpass === undefined) continue;
       this.#driver.perform(exchange.updatePeer(id, { ownKey: ownKey.index }, clock.now()));
-      this.startExchange(id);
+      // A node begins by itself (N4).
+      if (settings.rosenpass.schedule !== 'hub') this.startExchange(id);
     }
   }
   /** Messages to it are dropped from now on. */
@@ -109,7 +113,7 @@ export class Tunnel implements AsyncDisposable {
     const hasRosenpass = settings.rosenpass !== undefined;
     const presharedKey = this.#psks.add({ id, publicKey, mode, hasRosenpass, fallbackAfterMs });
     const tally = { exchanges: 0, lastError: undefined, last: undefined };
-    this.#entries.set(id, { settings, tally, wireguardEndpoint: undefined });
+    this.#entries.set(id, { settings, tally, wireguardEndpoint: undefined, link: new LinkKeys() });
     try {
       await this.device.setPeer({ publicKey, presharedKey, address, keepaliveS, ...(endpoint && { endpoint }) });
     } catch (error) {
@@ -138,6 +142,7 @@ export class Tunnel implements AsyncDisposable {
     const { exchange, clock } = this.#parts;
     this.#driver.perform(exchange.removePeer(id, clock.now()));
     await this.device.removePeer(entry.settings.wireguardPublicKey);
+    entry.link.clear();
     this.#entries.delete(id);
     this.#psks.remove(id);
     this.drops.forget(id);
@@ -195,6 +200,17 @@ export class Tunnel implements AsyncDisposable {
     this.startExchange(id);
   }
 
+  /** What shows this peer that a next key is our word (K8); undefined: there was no exchange with it lately. */
+  proveHubKeys(id: string, keys: HubKeys): string | undefined {
+    return this.#entries.get(id)?.link.prove(keys, this.#parts.clock.now());
+  }
+  /** Whether this peer, while it holds the key that it is known by, has said so (K8). */
+  areHubKeysProven(id: string, keys: HubKeys, proof: string): boolean {
+    const entry = this.#entries.get(id);
+    if (entry?.known?.fingerprint !== keys.current) return false;
+    return entry.link.isProven(keys, proof, this.#parts.clock.now());
+  }
+
   get peerIds(): string[] {
     return [...this.#entries.keys()];
   }
@@ -213,6 +229,7 @@ export class Tunnel implements AsyncDisposable {
     this.#waits.close();
     await this.#polling;
     this.#parts.exchange[Symbol.dispose]();
+    for (const { link } of this.#entries.values()) link.clear();
   }
 
   #result(entry: Entry, tookMs: number, error: string | undefined): ExchangeResult {
@@ -255,6 +272,7 @@ export class Tunnel implements AsyncDisposable {
     const { id, mode } = settings;
     const { exchange, clock } = this.#parts;
     this.#driver.perform(exchange.removePeer(id, clock.now()));
+    if (entry.known?.fingerprint !== known?.fingerprint) entry.link.clear();
     entry.settings = settings;
     try {
       this.#addToExchange(settings, known);
@@ -291,10 +309,11 @@ export class Tunnel implements AsyncDisposable {
       this.#putKey(news.peer, this.#parts.random(32), 'stale');
       return void this.#psks.stale(news.peer).catch(failed);
     }
-    const { peer, role, ownKey, version, ciphertext, osk } = news;
+    const { peer, role, ownKey, version, ciphertext, osk, linkKey } = news;
     const entry = this.#entries.get(peer);
-    if (entry === undefined) return void osk.fill(0);
-    const { tally } = entry;
+    if (entry === undefined) return [osk, linkKey].forEach((key) => key.fill(0));
+    const { tally, link } = entry;
+    link.add(linkKey, this.#parts.clock.now());
     tally.exchanges++;
     tally.lastError = undefined;
     tally.last = { at: this.#parts.clock.now(), role, version, ciphertext };

@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: '6fcf43cb5ac516c40ee1f9d376513d3cfb30928cd37ed9c3baf813c3ec98276d',
+    hash: 'e415352b11d6eff119502fdd7587fbe92198cf3d6eae0faca35a6ea2b31f174e',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

@@ -70,11 +70,16 @@ export const nodeStatusSchema = z.object({
 });
 export type NodeStatus = z.infer<typeof nodeStatusSchema>;
 
+/** Fingerprint of a Rosenpass public key: 64 hex digits, with or without `sha256:` before them. */
+const digestField = z.string().regex(/^(sha256:)?[0-9a-f]{64}$/, 'expected 64 hex digits');
+
 export const tunnelStatusSchema = z.object({
   state: idField,
   /** True only while the post-quantum exchange is fresh. */
   pq: z.boolean(),
   handshake_age_s: amountField.nullable(),
+  /** The hub's key that this node takes beside the present one (tunnel K8); absent when there is none. */
+  next_rosenpass_sha256: digestField.optional(),
 });
 
 /** The node's own heartbeat on the link: its status, mode and tunnel, and its capabilities when `rev` changed. */
@@ -96,8 +101,6 @@ export const nodeInfoSchema = z.object({
 });
 export type NodeInfo = z.infer<typeof nodeInfoSchema>;
 
-/** Fingerprint of a Rosenpass public key: 64 hex digits, with or without `sha256:` before them. */
-const digestField = z.string().regex(/^(sha256:)?[0-9a-f]{64}$/, 'expected 64 hex digits');
 /** Names of versions and encodings; unknown ones are passed over. */
 const capabilityNames = z.array(z.string().max(32)).max(16);
 
@@ -112,11 +115,16 @@ export const nodeRegisterRequestSchema = z.object({
   rosenpass_public_key: z.string().max(700_000),
   rosenpass_public_key_sha256: digestField.optional(),
   known_rosenpass_sha256: digestField.optional(),
+  known_next_rosenpass_sha256: digestField.optional(),
   tunnel_caps: z.object({ versions: capabilityNames, ciphertexts: capabilityNames }).optional(),
 });
 export type NodeRegisterRequest = z.infer<typeof nodeRegisterRequestSchema>;
 
-/** N3 and N4. */
+/**
+ * N3 and N4. Tunnel K8: a hub that changes its Rosenpass key names the next one beside the present. `next_rosenpass_proof` is
+ * the hex of HMAC-SHA256 under the last exchange's link key over `labmesh next hub key`, the present and the next fingerprint,
+ * a line each; without it nothing is taken.
+ */
 export const nodeRegisterAnswerSchema = z.looseObject({
   success: z.boolean(),
   node_id: idField.optional(),
@@ -132,6 +140,9 @@ export const nodeRegisterAnswerSchema = z.looseObject({
       rosenpass_endpoint: z.string().max(256).optional(),
       rosenpass_version: z.string().max(32).optional(),
       rosenpass_ciphertext: z.string().max(32).optional(),
+      next_rosenpass_sha256: z.string().max(71).optional(),
+      next_rosenpass_public_key: z.string().max(700_000).optional(),
+      next_rosenpass_proof: z.string().max(64).optional(),
     })
     .optional(),
   heartbeat_s: z.number().int().min(1).max(3_600).optional(),
@@ -152,6 +163,13 @@ export const nodeHeartbeatAnswerSchema = z.looseObject({
   success: z.boolean(),
   message: textField.nullish(),
   requested_state: z.string().max(64).nullish(),
+  /** The keys of this replica's hub (tunnel K8); what they are worth is settled by registering. */
+  conplane: z
+    .looseObject({
+      rosenpass_sha256: z.string().max(71),
+      next_rosenpass_sha256: z.string().max(71).optional(),
+    })
+    .optional(),
 });
 export type NodeHeartbeatRequest = z.infer<typeof nodeHeartbeatRequestSchema>;
 export type NodeHeartbeatAnswer = z.infer<typeof nodeHeartbeatAnswerSchema>;

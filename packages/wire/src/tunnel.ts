@@ -77,6 +77,23 @@ export const tunnelPeerSchema = z.object({
 });
 export type TunnelPeer = z.infer<typeof tunnelPeerSchema>;
 
+/** K8: the hub changes its Rosenpass pair. `announced` → `promoted` (nodes are to use the next one) → `done` (the old is deleted). */
+export const hubRotationSchema = z.object({
+  phase: z.enum(['announced', 'promoted', 'done']),
+  oldSha256: fingerprintField,
+  newSha256: fingerprintField,
+  announcedAt: timeField,
+  promotedAt: timeField.nullable(),
+  /** When the next phase begins, whoever is waited for. */
+  dueAt: timeField.nullable(),
+  /** Names: before the promotion nodes that do not have the next key, after it peers that still use the old; the first 100. */
+  waiting: z.array(z.string()).max(100),
+  waitingCount: z.int().min(0),
+});
+export type HubRotationView = z.infer<typeof hubRotationSchema>;
+/** `now`: the next phase at once; refused while somebody is waited for. */
+export const rotateTunnelSchema = z.object({ now: z.boolean().default(false) }).strict();
+
 export const tunnelViewSchema = z.object({
   role: z.enum(['node', 'hub']),
   backend: z.enum([...tunnelBackends, 'memory']),
@@ -96,6 +113,8 @@ export const tunnelViewSchema = z.object({
   /** Datagrams dropped that belong to no known peer, by reason. */
   drops: z.record(z.string(), z.int().min(0)),
   peers: z.array(tunnelPeerSchema),
+  /** Of a hub, while it changes its pair. */
+  rotation: hubRotationSchema.optional(),
 });
 export type TunnelView = z.infer<typeof tunnelViewSchema>;
 

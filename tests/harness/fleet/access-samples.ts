@@ -243,6 +243,7 @@ export const samples: Samples = {
   // Where no tunnel is, whoever may ask is told so.
   'get-tunnel': none,
   'get-tunnel-key': none,
+  'rotate-tunnel': () => ({ body: {} }),
   'list-tunnel-peers': none,
   'get-tunnel-peer': () => id('rack'),
   'create-tunnel-peer': () => ({ body: { name: 'laptop', wireguardPublicKey: `${'A'.repeat(43)}=` } }),

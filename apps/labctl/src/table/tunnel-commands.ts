@@ -1,5 +1,6 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
+import { tunnelClientCommands } from './tunnel/tunnel-client-commands.ts';
 
 /** The tunnel between sites as labd and its hub see it, and the keys of its peers. */
 export const tunnelCommands: readonly CommandEntry[] = [
@@ -34,38 +35,19 @@ export const tunnelCommands: readonly CommandEntry[] = [
     load: async () => any((await import('../commands/tunnel/tunnel-trust.ts')).tunnelTrust),
   },
   {
+    name: 'tunnel rotate',
+    summary: 'change the hub’s Rosenpass key',
+    load: async () => any((await import('../commands/tunnel/tunnel-rotate.ts')).tunnelRotate),
+  },
+  {
     name: 'tunnel set',
     summary: 'make a peer strict or permissive',
     load: async () => any((await import('../commands/tunnel/tunnel-set.ts')).tunnelSet),
-  },
-  {
-    name: 'tunnel add',
-    summary: 'add a stock Rosenpass or WireGuard client',
-    load: async () => any((await import('../commands/tunnel/tunnel-add.ts')).tunnelAdd),
-  },
-  {
-    name: 'tunnel import',
-    summary: 'add every peer of a Rosenpass configuration',
-    load: async () => any((await import('../commands/tunnel/tunnel-import.ts')).tunnelImport),
-  },
-  {
-    name: 'tunnel remove',
-    summary: 'remove such a client',
-    load: async () => any((await import('../commands/tunnel/tunnel-remove.ts')).tunnelRemove),
-  },
-  {
-    name: 'tunnel export',
-    summary: 'write the settings of a client’s programs',
-    load: async () => any((await import('../commands/tunnel/tunnel-export.ts')).tunnelExport),
   },
   {
     name: 'tunnel fingerprint',
     summary: 'print the hub’s fingerprint, or a key file’s',
     load: async () => any((await import('../commands/tunnel/tunnel-fingerprint.ts')).tunnelFingerprint),
   },
-  {
-    name: 'tunnel keygen',
-    summary: 'make the keys of a client',
-    load: async () => any((await import('../commands/tunnel/tunnel-keygen.ts')).tunnelKeygen),
-  },
+  ...tunnelClientCommands,
 ];

@@ -9,7 +9,11 @@ import { Batch } from '../limits/batch.ts';
 import type { World } from '../settings/world.ts';
 import { keptBeat } from './node-report.ts';
 import { banned } from './node-rows.ts';
+import type { NodeTunnel } from './node-tunnel.ts';
 import type { NodeTokenRow } from './tokens/node-token-rows.ts';
+
+/** The hub of this replica: a node sees by its keys that they change (tunnel K8). */
+export type HeartbeatsParts = Pick<World, 'store' | 'clock'> & { tunnel: Pick<NodeTunnel, 'conplane'> };
 
 type Beat = { nodeId: string; request: NodeHeartbeatRequest };
 
@@ -20,11 +24,11 @@ const waitingMax = 4_096;
 const againMs = 5_000;
 
 export class Heartbeats implements AsyncDisposable {
-  readonly #parts: Pick<World, 'store' | 'clock'>;
+  readonly #parts: HeartbeatsParts;
   readonly #batch: Batch<Beat, 'heard' | 'banned' | 'unknown'>;
   #waiting = 0;
 
-  constructor(parts: Pick<World, 'store' | 'clock'>) {
+  constructor(parts: HeartbeatsParts) {
     this.#parts = parts;
     this.#batch = new Batch(groupMax, (beats) => this.#write(beats));
   }
@@ -44,7 +48,16 @@ export class Heartbeats implements AsyncDisposable {
     const outcome = await this.#batch.add({ nodeId: token.node_id, request }).finally(() => this.#waiting--);
     if (outcome === 'banned') throw banned();
     if (outcome === 'unknown') throw mustRegister();
-    return { success: true, message: null, requested_state: null };
+    return { success: true, message: null, requested_state: null, ...this.#hubKeys() };
+  }
+
+  #hubKeys(): Pick<NodeHeartbeatAnswer, 'conplane'> {
+    const hub = this.#parts.tunnel.conplane();
+    if (hub === undefined) return {};
+    const { rosenpassSha256, nextRosenpassSha256: next } = hub;
+    return {
+      conplane: { rosenpass_sha256: rosenpassSha256, ...(next !== undefined && { next_rosenpass_sha256: next }) },
+    };
   }
 
   #write(beats: readonly Beat[]): Promise<('heard' | 'banned' | 'unknown')[]> {

@@ -43,7 +43,7 @@ export function nodeServices(parts: NodeServicesParts, stack: AsyncDisposableSta
   return {
     tokens: new NodeTokens({ store, clock, target }),
     registry: new NodeRegistry({ store, clock, files: keyFiles, tunnel, range, replicaId, heartbeatS, requirePq }),
-    heartbeats: stack.use(new Heartbeats({ store, clock })),
+    heartbeats: stack.use(new Heartbeats({ store, clock, tunnel })),
     lifecycle: new NodeLifecycle({ store, clock, tunnel }),
     keyFiles,
     staleMs: options.conplaneStaleS * 1_000,
@@ -53,9 +53,9 @@ export function nodeServices(parts: NodeServicesParts, stack: AsyncDisposableSta
         const peers = await db.selectFrom('tunnel_peers').select('rosenpass_sha256 as sha').execute();
         return new Set([...nodes, ...peers].flatMap(({ sha }) => sha ?? []));
       });
-      // The hub's own key lies among them.
-      const own = tunnel.conplane()?.rosenpassSha256;
-      if (own !== undefined) used.add(own);
+      // The hub's own keys lie among them.
+      const hub = tunnel.conplane();
+      for (const own of [hub?.rosenpassSha256, hub?.nextRosenpassSha256]) if (own !== undefined) used.add(own);
       await keyFiles.sweep(used, keptMs);
     },
   };

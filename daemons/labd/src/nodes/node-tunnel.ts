@@ -17,8 +17,19 @@ export type HubAddress = {
   wireguardEndpoint: string;
   /** `sha256:` and 64 hex digits. */
   rosenpassSha256: string;
+  /** The same of the key that is to follow, while there is one (K8). */
+  nextRosenpassSha256?: string;
   /** `host:port`. */
   rosenpassEndpoint: string;
+};
+
+/** The hub's next key, as one node can trust it (K8). */
+export type NextHubKey = {
+  sha256: string;
+  /** Raw, 524,160 bytes. */
+  publicKey: Uint8Array;
+  /** 64 hex digits: what the last exchange with this node gave us to prove it with. */
+  proof: string;
 };
 
 export interface NodeTunnel {
@@ -26,6 +37,8 @@ export interface NodeTunnel {
   conplane(): HubAddress | undefined;
   /** The hub's raw Rosenpass public key, 524,160 bytes. Only while `conplane()` gives one. */
   ownKey(): Uint8Array;
+  /** For the peer of this row; undefined: no next key, or no exchange with this peer lately. */
+  nextKey(peerId: string): NextHubKey | undefined;
   /** Resolves once the device has the peer as this row says; safe to repeat. */
   setPeer(peer: TunnelPeerRow): Promise<void>;
   /** Takes the peer and its session away (≤ 1 s); nothing happens when it is not there. `id` is that of its row. */
@@ -36,6 +49,7 @@ export interface NodeTunnel {
 export const noTunnel: NodeTunnel = {
   conplane: () => undefined,
   ownKey: () => new Uint8Array(),
+  nextKey: () => undefined,
   setPeer: () => Promise.resolve(),
   removePeer: () => Promise.resolve(),
 };

@@ -1,6 +1,6 @@
 /** What a node is told at its registration (N3, N4, tunnel K4). */
 import type { NodeRegisterAnswer, NodeRegisterRequest } from '@labmesh/wire/node';
-import type { HubAddress, NodeTunnel, TunnelPeerRow } from './node-tunnel.ts';
+import type { HubAddress, NextHubKey, NodeTunnel, TunnelPeerRow } from './node-tunnel.ts';
 
 /** Versions of the link's protocol (N4). */
 const proto = [1];
@@ -15,15 +15,28 @@ export const keyWanted = (heartbeatS: number): NodeRegisterAnswer => ({
 });
 
 const hexOf = (fingerprint: string | undefined) => fingerprint?.replace(/^sha256:/, '');
+const base64Of = (key: Uint8Array) => Buffer.from(key).toString('base64');
 
-function conplaneOf(request: NodeRegisterRequest, hub: HubAddress, peer: TunnelPeerRow, ownKey: () => Uint8Array) {
-  const isKnown = hexOf(request.known_rosenpass_sha256) === hexOf(hub.rosenpassSha256);
+/** K8. Its key only when it is not known there: an answer holds one key, not two. */
+function announced(next: NextHubKey | undefined, request: NodeRegisterRequest) {
+  if (next === undefined) return {};
+  const isKnown = hexOf(request.known_next_rosenpass_sha256) === hexOf(next.sha256);
+  return {
+    next_rosenpass_sha256: next.sha256,
+    next_rosenpass_proof: next.proof,
+    ...(!isKnown && { next_rosenpass_public_key: base64Of(next.publicKey) }),
+  };
+}
+
+function conplaneOf(request: NodeRegisterRequest, hub: HubAddress, peer: TunnelPeerRow, tunnel: NodeTunnel) {
+  const known = [request.known_rosenpass_sha256, request.known_next_rosenpass_sha256].map(hexOf);
+  const isKnown = known.includes(hexOf(hub.rosenpassSha256));
   const { rosenpass_version: version, rosenpass_ciphertext: ciphertext } = peer;
   return {
     tunnel_address: hub.tunnelAddress,
     wireguard_public_key: hub.wireguardPublicKey,
     wireguard_endpoint: hub.wireguardEndpoint,
-    ...(!isKnown && { rosenpass_public_key: Buffer.from(ownKey()).toString('base64') }),
+    ...(isKnown ? announced(tunnel.nextKey(peer.id), request) : { rosenpass_public_key: base64Of(tunnel.ownKey()) }),
     rosenpass_sha256: hub.rosenpassSha256,
     rosenpass_endpoint: hub.rosenpassEndpoint,
     // Absent, they are V02 and pc188 (K4): what older nodes would not read is not sent to them.
@@ -42,6 +55,6 @@ export function registerAnswer(
   const hub = tunnel.conplane();
   const answer = { success: true, node_id: nodeId, message: null, heartbeat_s: heartbeatS, proto };
   if (hub === undefined || peer === undefined) return { ...answer, wireguard_address: null };
-  const conplane = conplaneOf(request, hub, peer, () => tunnel.ownKey());
+  const conplane = conplaneOf(request, hub, peer, tunnel);
   return { ...answer, wireguard_address: `${peer.address}/32`, conplane };
 }

@@ -1,23 +1,21 @@
 /** The hub's end: settings that make sense, keys, and how device and sockets are opened. Loaded only where there is a hub. */
 import { join } from 'node:path';
 import { OptionsError } from '@labmesh/kit/options';
-import { chooseDevice } from '@labmesh/tunnel/choose-device';
 import { TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
-import { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
+import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import type { HubAddress } from '../nodes/node-tunnel.ts';
-import type { Ground } from '../settings/ground.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
-import type { World } from '../settings/world.ts';
 import { claimHubAddress } from './hub-address.ts';
-import { type PeerTellerParts, tellPeers } from './tell-peers.ts';
-
-export type OpenHubParts = PeerTellerParts & World & { options: LabdOptions; ground: Ground };
+import { HubRotation } from './hub-rotation.ts';
+import { nodesWithoutKey } from './nodes-without-key.ts';
+import { openHubDevice, type OpenHubParts } from './open-hub-device.ts';
+import { tellRotation } from './tell-peers.ts';
 
 /** What stays when the device has to be opened again. */
 export type HubGround = AsyncDisposable & {
-  address: HubAddress;
-  /** Raw, 524,160 bytes. */
-  rosenpassPublicKey: Uint8Array;
+  address: Omit<HubAddress, 'rosenpassSha256'>;
+  /** The pair that the nodes know, and the next one while it is changed. */
+  rotation: HubRotation;
   /** The nodes know another hub. */
   hasNewKeys: boolean;
   /** Says that the tunnel address is still ours. @throws Error when another hub has it; what the store says */
@@ -25,8 +23,6 @@ export type HubGround = AsyncDisposable & {
   /** @throws TunnelError; the bind's error of the two UDP ports */
   open: () => Promise<OpenTunnel>;
 };
-
-const deviceAlias = 'labmesh:labd';
 
 /** @throws OptionsError (exit 3) when the hub cannot be reached as it is set up */
 function reach(options: LabdOptions): { listen: readonly string[]; endpoint: string } {
@@ -54,40 +50,6 @@ function openKeys({ options, ground, log }: OpenHubParts): Promise<TunnelKeys> {
   });
 }
 
-async function openTunnel(
-  parts: OpenHubParts,
-  keys: TunnelKeys,
-  address: string,
-  listen: readonly string[],
-): Promise<OpenTunnel> {
-  const { options, ground, clock, log } = parts;
-  const chosen = await chooseDevice({
-    name: options.tunnelInterfaceName,
-    alias: deviceAlias,
-    role: { kind: 'hub' },
-    address,
-    range: options.conplaneRange,
-    mtu: options.tunnelMtu,
-    // The device may zero its own.
-    privateKey: keys.wireguard.privateKey.slice(),
-    listen: { addresses: listen, port: options.tunnelListenPort },
-    isolation: options.tunnelIsolation,
-    backend: options.tunnelBackend,
-    aead: options.tunnelAead,
-    timestampPath: join(ground.dataDir, 'tunnel', 'tai64n'),
-    log,
-  });
-  const { backend } = chosen.device;
-  const isNarrow = !listen.some((address) => address === '0.0.0.0' || address === '::');
-  if (backend !== 'native' && isNarrow) {
-    const port = options.tunnelListenPort;
-    log.warn(`conplane.tunnel.listen holds for Rosenpass alone: ${backend} opens its port on every address`, { port });
-  }
-  const sockets = { addresses: listen, port: options.tunnelRosenpassPort };
-  const { tunnelCookie: cookie } = options;
-  return OpenTunnel.open({ keys, chosen, listen: sockets, cookie, clock, log, onEvent: tellPeers(parts) });
-}
-
 /** Takes the hub's address and reads or makes the keys; nothing listens yet. @throws OptionsError, TunnelKeyError, FleetError */
 export async function layHub(parts: OpenHubParts): Promise<HubGround> {
   const { options, ground } = parts;
@@ -102,11 +64,19 @@ export async function layHub(parts: OpenHubParts): Promise<HubGround> {
     wireguardEndpoint: `${host}:${port}`,
     rosenpassEndpoint: `${host}:${rosenpass}`,
     wireguardPublicKey: Buffer.from(keys.wireguard.publicKey).toString('base64'),
-    rosenpassSha256: keys.ownKey.fingerprint,
   };
+  const { store, clock, log } = parts;
+  const rotation = new HubRotation({
+    keys,
+    path: join(ground.dataDir, 'tunnel', 'rotation.json'),
+    nodesWithout: (sha256) => nodesWithoutKey(store, ground.replicaId, sha256),
+    tell: tellRotation(parts),
+    clock,
+    log,
+  });
   return {
     address,
-    rosenpassPublicKey: keys.rosenpassPublicKey,
+    rotation,
     hasNewKeys: keys.isNew,
     keepAddress: async () => {
       const now = await claim();
@@ -116,7 +86,7 @@ export async function layHub(parts: OpenHubParts): Promise<HubGround> {
         );
       }
     },
-    open: () => openTunnel(parts, keys, tunnelAddress, listen),
+    open: () => openHubDevice(parts, keys, rotation, tunnelAddress, listen),
     [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose](),
   };
 }

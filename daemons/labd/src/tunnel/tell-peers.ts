@@ -4,6 +4,7 @@ import { system } from '@labmesh/wire/fleet/principal';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { EventLog } from '../events/event-log.ts';
 import type { World } from '../settings/world.ts';
+import type { RotationTold } from './hub-rotation.ts';
 
 export type PeerTellerParts = { audit: AuditLog; events: EventLog; log: World['log'] };
 
@@ -26,6 +27,28 @@ export function tellPeers({ audit, events, log }: PeerTellerParts): (event: Tunn
     const row = { principal: writer, phase: 'single', result: 'ok', action: actions[event.event] } as const;
     const entry = { ...row, resource: `tunnel/${peer}`, resourceId: peer, details: reason };
     audit.append(entry).catch((error: unknown) => log.warn('an audit row of the tunnel was not written', { error }));
+  };
+}
+
+/** How the hub's Rosenpass pair is changed (K8): fingerprints, never a key. */
+export function tellRotation({ audit, events, log }: PeerTellerParts): RotationTold {
+  const actions = {
+    key_announced: 'tunnel.key-announced',
+    key_promoted: 'tunnel.key-promoted',
+    key_deleted: 'tunnel.key-deleted',
+  } as const;
+  return (what, oldSha256, newSha256) => {
+    const details = { oldSha256, newSha256 };
+    log.info('the hub’s Rosenpass pair changes', { what, ...details });
+    events.emit('tunnel-changed', 'tunnel', 'hub', { what, ...details });
+    const row = {
+      principal: writer,
+      phase: 'single',
+      result: 'ok',
+      action: actions[what],
+      resource: 'tunnel/hub',
+    } as const;
+    audit.append({ ...row, details }).catch((error: unknown) => log.warn('an audit row was not written', { error }));
   };
 }
 

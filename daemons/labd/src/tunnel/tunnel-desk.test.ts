@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
 import { silentLogger } from '@labmesh/kit/log';
 import { system } from '@labmesh/wire/fleet/principal';
 import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
@@ -8,7 +9,8 @@ import { keysOf } from '../nodes/testing/remembering-tunnel.ts';
 import type { NodeTunnel } from '../nodes/node-tunnel.ts';
 import { parseAddressRange } from '../settings/address-range.ts';
 import { exportPeer } from './export-peer.ts';
-import { rememberingOpen } from './testing/remembering-open.ts';
+import { HubRotation } from './hub-rotation.ts';
+import { rememberingKeys, rememberingOpen } from './testing/remembering-open.ts';
 import { TunnelDesk } from './tunnel-desk.ts';
 import { TunnelHub } from './tunnel-hub.ts';
 
@@ -23,12 +25,21 @@ beforeEach(async () => {
   const port: NodeTunnel = {
     conplane: () => hub.conplane(),
     ownKey: () => hub.ownKey(),
+    nextKey: (peerId) => hub.nextKey(peerId),
     setPeer: (row) => hub.setPeer(row),
     removePeer: (id) => hub.removePeer(id),
   };
   ground = await openNodeGround({ tunnel: port });
   world = rememberingOpen();
-  const { store, clock, keyFiles } = ground;
+  const { store, clock, keyFiles, dataDir } = ground;
+  world.ground.rotation = new HubRotation({
+    keys: rememberingKeys(),
+    path: join(dataDir, 'rotation.json'),
+    nodesWithout: () => Promise.resolve([]),
+    tell: () => undefined,
+    clock,
+    log: silentLogger,
+  });
   const secrets = { open: () => new Uint8Array(32).fill(5) };
   const replicaId = 'replica-1';
   const { ground: laid } = world;
@@ -42,7 +53,7 @@ afterEach(async () => {
   await ground[Symbol.asyncDispose]();
 });
 
-const join = async (seed = 1) => {
+const joinNode = async (seed = 1) => {
   const token = await newNodeToken(ground, { name: `site-${seed}` });
   return (await ground.registry.register(registration(token, keysOf(seed)))).answer;
 };
@@ -98,7 +109,7 @@ describe('clients of other make (X7)', () => {
 
 describe('nodes', () => {
   test('their mode is the operator’s; they are not removed here, and another key is let in by name', async () => {
-    await join();
+    await joinNode();
     expect((await desk.update(localRoot, 'site-1', false)).mode).toBe('permissive');
     expect((await desk.update(localRoot, 'site-1', true)).mode).toBe('strict');
     expect(await codeOf(desk.remove(localRoot, 'site-1'))).toBe('CONFLICT');
@@ -108,7 +119,7 @@ describe('nodes', () => {
   });
 
   test('cut and exchange reach the device', async () => {
-    await join();
+    await joinNode();
     const { id } = await desk.cut(localRoot, 'site-1');
     expect(world.cuts).toEqual([id]);
     const laptop = { name: 'laptop', wireguardPublicKey: key('L'), rosenpassPublicKey: rosenpass(1) };
@@ -120,8 +131,8 @@ describe('nodes', () => {
   });
 
   test('the device follows the rows, whoever wrote them', async () => {
-    await join(1);
-    await join(2);
+    await joinNode(1);
+    await joinNode(2);
     expect(world.peers.size).toBe(2);
     const other = system('another-replica');
     await ground.store.write(other, (tx) =>
@@ -141,10 +152,10 @@ describe('nodes', () => {
 
   test('a peer that the device does not let go is taken away at a later look', async () => {
     expect(world.sweeps).toBe(1);
-    const { node_id: id = '' } = await join();
+    const { node_id: id = '' } = await joinNode();
     world.isBusy = true;
     await expect(ground.lifecycle.ban(localRoot, id)).rejects.toThrow('EBUSY');
-    await join(2);
+    await joinNode(2);
     await look();
     expect(world.peers.size).toBe(2);
     world.isBusy = false;
@@ -153,7 +164,7 @@ describe('nodes', () => {
   });
 
   test('an interface that somebody deleted is opened again, with all peers', async () => {
-    await join(1);
+    await joinNode(1);
     const [first] = [...world.peers.values()];
     world.lose();
     expect(world.opened).toBe(1);
@@ -168,7 +179,7 @@ describe('nodes', () => {
     ['that outlived labd: nothing happens to its sessions', 2, false],
     ['that outlived the keys of its hub: the nodes must look at the others', 2, true],
   ])('a device %s', async (_, adopted, hasNewKeys) => {
-    await join();
+    await joinNode();
     const registered = async () =>
       (await ground.store.read(system('test'), (db) => db.selectFrom('nodes').selectAll().execute())).map(
         (node) => node.registered_at !== null,
@@ -182,8 +193,8 @@ describe('nodes', () => {
   });
 
   test('one that cannot be set keeps no other from its place', async () => {
-    await join(1);
-    await join(2);
+    await joinNode(1);
+    await joinNode(2);
     const other = system('another-replica');
     const rename = (name: string, to: string) =>
       ground.store.write(other, (tx) =>

@@ -6,7 +6,7 @@ import { TunnelKeyError } from '@labmesh/tunnel/keys/tunnel-key-error';
 import { parseHostPort } from '@labmesh/tunnel/named-endpoint';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { uuidv7 } from '@labmesh/wire/ids';
-import type { AddTunnelPeer, ExchangeResult, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
+import type { AddTunnelPeer, ExchangeResult, HubRotationView, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
 import type { Caller } from '../login/caller.ts';
 import type { HubAddress, TunnelPeerRow } from '../nodes/node-tunnel.ts';
 import { freeAddress, retirePeer } from '../nodes/peer-rows.ts';
@@ -72,6 +72,10 @@ export class TunnelDesk {
   key(): { bytes: Uint8Array; fingerprint: string } {
     const hub = this.#hub;
     return { bytes: hub.ownKey(), fingerprint: hub.conplane().rosenpassSha256 };
+  }
+  /** K8. */
+  rotate(now: boolean): Promise<HubRotationView> {
+    return this.#hub.rotate(now);
   }
   peers(): TunnelPeer[] {
     return this.#hub.view().peers.toSorted((one, two) => one.name.localeCompare(two.name));

@@ -8,18 +8,19 @@ import type { Store } from '@labmesh/store/store';
 import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
-import type { TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
+import type { HubRotationView, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
 import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
-import type { HubAddress, NodeTunnel, TunnelPeerRow } from '../nodes/node-tunnel.ts';
+import type { HubAddress, NextHubKey, NodeTunnel, TunnelPeerRow } from '../nodes/node-tunnel.ts';
 import type { Secrets } from '../secrets/open-secrets.ts';
 import { renewEveryMs } from './hub-address.ts';
 import type { HubGround } from './open-hub.ts';
+import { followRotation, rotateHub } from './rotate-hub.ts';
 import { peerSettings } from './peer-settings.ts';
 
 export type TunnelHubParts = {
   store: Store;
   secrets: Pick<Secrets, 'open'>;
-  ground: Pick<HubGround, 'address' | 'rosenpassPublicKey' | 'hasNewKeys' | 'keepAddress' | 'open'>;
+  ground: Pick<HubGround, 'address' | 'rotation' | 'hasNewKeys' | 'keepAddress' | 'open'>;
   replicaId: string;
   /** Told what happens to the interface. */
   onDevice: (event: DeviceEvent) => void;
@@ -30,6 +31,8 @@ export type TunnelHubParts = {
 const reconciler = system('tunnel-peers');
 /** A peer that another replica removed is gone within a second or so (H1). */
 const lookEveryMs = 1_000;
+/** Whom a rotation waits for is asked of every node's row. */
+const rotationEveryMs = 5_000;
 
 export class TunnelHub implements NodeTunnel, AsyncDisposable {
   readonly #parts: TunnelHubParts;
@@ -59,13 +62,34 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   }
 
   conplane(): HubAddress {
-    return this.#parts.ground.address;
+    const { address, rotation } = this.#parts.ground;
+    const { current, next } = rotation;
+    const nextRosenpassSha256 = next?.fingerprint;
+    return {
+      ...address,
+      rosenpassSha256: current.fingerprint,
+      ...(nextRosenpassSha256 !== undefined && { nextRosenpassSha256 }),
+    };
   }
   ownKey(): Uint8Array {
-    return this.#parts.ground.rosenpassPublicKey;
+    return this.#parts.ground.rotation.current.publicKey;
+  }
+  nextKey(peerId: string): NextHubKey | undefined {
+    const { current, next } = this.#parts.ground.rotation;
+    if (next === undefined) return undefined;
+    const { fingerprint: sha256, publicKey } = next;
+    const proof = this.#open?.tunnel.proveHubKeys(peerId, { current: current.fingerprint, next: sha256 });
+    return proof === undefined ? undefined : { sha256, publicKey, proof };
   }
   view(): TunnelView {
-    return this.#whole.view();
+    const { rotation } = this.#parts.ground;
+    const changes = rotation.view();
+    const view = { ...this.#whole.view(), rosenpassSha256: rotation.current.fingerprint };
+    return changes === undefined ? view : { ...view, rotation: changes };
+  }
+  /** K8. @throws FleetError CONFLICT: `now`, and somebody is waited for; NOT_AVAILABLE; what file system or store say */
+  rotate(now: boolean): Promise<HubRotationView> {
+    return this.#inTurn(() => rotateHub(this.#parts.ground.rotation, this.#whole.tunnel, now));
   }
   peer(id: string): TunnelPeer | undefined {
     return this.#whole.tunnel.peer(id);
@@ -195,13 +219,18 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     const { clock, log } = this.#parts;
     const { signal } = this.#ending;
     let failed = false;
-    let keptAt = clock.now();
+    let [keptAt, followedAt] = [clock.now(), -Infinity];
     while (!signal.aborted) {
       await clock.sleep(lookEveryMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       try {
         if (this.#open === undefined) await this.#inTurn(() => this.#openDevice());
         await this.#reconcile();
+        const { rotation } = this.#parts.ground;
+        if (rotation.isUnderWay && clock.now() - followedAt >= rotationEveryMs) {
+          followedAt = clock.now();
+          await this.#inTurn(() => followRotation(rotation, this.#whole.tunnel));
+        }
         if (clock.now() - keptAt >= renewEveryMs) {
           await this.#parts.ground.keepAddress();
           keptAt = clock.now();

@@ -25,6 +25,7 @@ async function configOf(wireguard: string): Promise<TunnelConfig> {
   }
 }
 const plain = await configOf('[labman.wireguard]\n');
+const configOther = await configOf(`[labman.wireguard.rosenpass]\npeer_sha256 = "sha256:${'c'.repeat(64)}"\n`);
 const said = {
   tunnel_address: '10.90.0.1',
   wireguard_public_key: key,
@@ -47,7 +48,7 @@ const known: HubState = {
   rosenpassVersion: 'V03',
   rosenpassCiphertext: 'pc188',
 };
-const none = { config: plain, known: undefined, trusted: undefined };
+const none = { config: plain, known: undefined, trusted: undefined, now: 1_000 };
 
 describe('the hub as an answer names it', () => {
   test('is taken at first use, and pinned then', () => {
@@ -68,6 +69,46 @@ describe('the hub as an answer names it', () => {
     // One word lets one key in, not the other as well.
     const both = answer({ rosenpass_sha256: otherSha, wireguard_public_key: otherKey });
     expect(() => hubOf(both, pins)).toThrow(PinMismatch);
+  });
+
+  describe('that changes its key (K8)', () => {
+    const third = `sha256:${'c'.repeat(64)}`;
+    const announcing: HubState = { ...known, next: { rosenpassSha256: otherSha, until: 2_000 } };
+    const changed = answer({ rosenpass_sha256: otherSha });
+
+    test('is taken by the present key and by the next for as long as both hold', () => {
+      const pins = { ...none, known: announcing };
+      expect(hubOf(answer(), pins)).toEqual(announcing);
+      expect(hubOf(changed, pins)).toEqual({ ...known, rosenpassSha256: otherSha });
+      expect(() => hubOf(changed, { ...pins, now: 2_000 })).toThrow(PinMismatch);
+      expect(hubOf(answer(), { ...pins, now: 2_000 })).toEqual(known);
+      expect(() => hubOf(answer({ rosenpass_sha256: third }), pins)).toThrow(PinMismatch);
+      // The old one is no more.
+      const after = { ...none, known: hubOf(changed, pins) };
+      expect(() => hubOf(answer(), after)).toThrow(PinMismatch);
+    });
+
+    test('what the settings pin stands for the key that the pinned hub proved, until they pin another', async () => {
+      const pinning = (one: string) => configOf(`[labman.wireguard.rosenpass]\npeer_sha256 = "${one}"\n`);
+      const pins = { ...none, config: await pinning(sha), known: announcing };
+      const after = hubOf(changed, pins);
+      expect(after).toEqual({ ...known, rosenpassSha256: otherSha, rotatedFrom: sha });
+      expect(hubOf(changed, { ...pins, known: after })).toEqual(after);
+      expect(() => hubOf(answer(), { ...pins, known: after })).toThrow(PinMismatch);
+      const again = { ...(after as HubState), next: { rosenpassSha256: third, until: 2_000 } };
+      const last = hubOf(answer({ rosenpass_sha256: third }), { ...pins, known: again });
+      expect(last).toMatchObject({ rosenpassSha256: third, rotatedFrom: sha });
+      expect(() => hubOf(changed, { ...pins, known: after, config: configOther })).toThrow(PinMismatch);
+      // A next key is worth what the one is that proved it.
+      expect(() => hubOf(changed, { ...pins, known: announcing, config: configOther })).toThrow(PinMismatch);
+    });
+
+    test('goes on from a key that the operator let in', async () => {
+      const pins = { ...none, config: configOther, known: announcing, trusted: sha };
+      expect(hubOf(changed, pins)).toMatchObject({ rosenpassSha256: otherSha, rotatedFrom: third });
+      const letIn = hubOf(answer({ rosenpass_sha256: third }), { ...none, known: announcing, trusted: third });
+      expect(letIn).toEqual({ ...known, rosenpassSha256: third });
+    });
   });
 
   test('a pinned hub that shows no Rosenpass key any more is no plain WireGuard hub', () => {

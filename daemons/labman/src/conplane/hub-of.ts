@@ -4,7 +4,7 @@ import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import type { NodeRegisterAnswer } from '@labmesh/wire/node';
 import { fingerprintField, rosenpassCiphertexts, rosenpassVersions, wireguardKeyField } from '@labmesh/wire/tunnel';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
-import type { HubState } from './node-file.ts';
+import type { HubKeys, HubState } from './node-file.ts';
 import { isTrusted } from './trusted-key.ts';
 
 /** The hub's key is another one than the pinned. The way out is the operator's. */
@@ -13,12 +13,14 @@ export class PinMismatch extends Error {
 }
 
 type Said = NonNullable<NodeRegisterAnswer['conplane']>;
-type ShownKeys = Pick<HubState, 'rosenpassSha256' | 'wireguardPublicKey'>;
-/** `trusted`: what the operator let in at this machine, as `readTrusted` gives it. */
+type ShownKeys = Pick<HubKeys, 'rosenpassSha256' | 'wireguardPublicKey'>;
+/** `known`: what an earlier run settled. `trusted`: what the operator let in at this machine, as `readTrusted` gives it. */
 type Pins = {
   config: Pick<TunnelConfig, 'peer' | 'rosenpass'>;
-  known: ShownKeys | undefined;
+  known: HubKeys | undefined;
   trusted: string | undefined;
+  /** Unix ms. */
+  now: number;
 };
 
 const choiceOf = <T extends string>(choices: readonly T[], text: string | undefined): T | null =>
@@ -38,9 +40,39 @@ export function pinnedSha256({ rosenpass }: Pins['config']): string | undefined 
   return peerSha256 ?? (path === undefined ? undefined : fingerprintOf(new Uint8Array(readFileSync(path))));
 }
 
-function checkRosenpassPin(found: string | null, { config, known, trusted }: Pins): void {
-  const pinned = pinnedSha256(config) ?? known?.rosenpassSha256 ?? undefined;
-  if (pinned === undefined || found === pinned) return;
+/** The key that is pinned; undefined: none, at first use. */
+function pinnedKey({ config, known }: Pins): string | undefined {
+  const settings = pinnedSha256(config);
+  // The pinned hub itself has proven what it has now (K8).
+  if (settings !== undefined && settings !== known?.rotatedFrom) return settings;
+  return known?.rosenpassSha256 ?? settings;
+}
+
+/** Whether this is the next key that the pinned hub has proven, within its time (K8). */
+function isNext(found: string | null, pins: Pins): boolean {
+  const { known, trusted, now } = pins;
+  if (known?.next === undefined || known.rosenpassSha256 === null) return false;
+  if (pinnedKey(pins) !== known.rosenpassSha256 && !isTrusted(trusted, known.rosenpassSha256)) return false;
+  return found === known.next.rosenpassSha256 && now < known.next.until;
+}
+
+/** What an answer that passed the pins leaves of the hub's change of keys. */
+function rotationOf(found: string | null, pins: Pins): Pick<HubKeys, 'rotatedFrom' | 'next'> {
+  const { config, known, now } = pins;
+  if (isNext(found, pins)) {
+    const rotatedFrom = pinnedSha256(config);
+    return rotatedFrom === undefined ? {} : { rotatedFrom };
+  }
+  // Another hub that was let in by hand has nothing of the last one.
+  if (known === undefined || found !== known.rosenpassSha256) return {};
+  const { rotatedFrom, next } = known;
+  return { ...(rotatedFrom !== undefined && { rotatedFrom }), ...(next !== undefined && now < next.until && { next }) };
+}
+
+function checkRosenpassPin(found: string | null, pins: Pins): void {
+  const pinned = pinnedKey(pins);
+  if (pinned === undefined || found === pinned || isNext(found, pins)) return;
+  const { trusted } = pins;
   // Leaving the key out would make a pinned hub a classical one.
   if (found !== null && isTrusted(trusted, found)) return;
   const way = found === null ? 'ask who runs it' : `compare, then run: labman tunnel trust ${found}`;
@@ -79,5 +111,6 @@ export function hubOf(answer: NodeRegisterAnswer, pins: Pins): HubState | undefi
     rosenpassEndpoint: config.rosenpass.endpoint ?? said.rosenpass_endpoint ?? null,
     rosenpassVersion: choiceOf(rosenpassVersions, said.rosenpass_version),
     rosenpassCiphertext: choiceOf(rosenpassCiphertexts, said.rosenpass_ciphertext),
+    ...rotationOf(rosenpassSha256, pins),
   };
 }

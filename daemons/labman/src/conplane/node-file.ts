@@ -5,26 +5,36 @@ import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
 import { fingerprintField, wireguardKeyField } from '@labmesh/wire/tunnel';
 import { z } from 'zod';
 
+/** The hub's keys as this node takes them (K5, K8). */
+const hubKeys = {
+  wireguardPublicKey: wireguardKeyField,
+  rosenpassSha256: fingerprintField.nullable(),
+  /** What the settings pinned when that hub proved its next key: that pin stands for this key since. */
+  rotatedFrom: fingerprintField.optional(),
+  /** The key that the hub has proven to be its next; taken as well until then (Unix ms). */
+  next: z.object({ rosenpassSha256: fingerprintField, until: z.int().min(0) }).optional(),
+};
+
 const nodeStateSchema = z.object({
   nodeId: z.string().min(1).max(128),
   /** Own tunnel address, without prefix length. */
   address: z.string().nullable(),
   hub: z
     .object({
+      ...hubKeys,
       address: z.string(),
-      wireguardPublicKey: wireguardKeyField,
       wireguardEndpoint: z.string(),
-      rosenpassSha256: fingerprintField.nullable(),
       rosenpassEndpoint: z.string().nullable(),
       rosenpassVersion: z.enum(['V02', 'V03']).nullable(),
       rosenpassCiphertext: z.enum(['pc188', 'r4-156']).nullable(),
     })
     .nullable(),
   /** Keys of the hub that there was, while there is none: an answer without a hub must not make the next one the first. */
-  pins: z.object({ wireguardPublicKey: wireguardKeyField, rosenpassSha256: fingerprintField.nullable() }).optional(),
+  pins: z.object(hubKeys).optional(),
 });
 export type NodeState = z.infer<typeof nodeStateSchema>;
 export type HubState = NonNullable<NodeState['hub']>;
+export type HubKeys = NonNullable<NodeState['pins']>;
 
 const pathIn = (stateDir: string) => join(stateDir, 'node.json');
 

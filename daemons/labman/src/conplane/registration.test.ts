@@ -2,97 +2,22 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FakeClock } from '@labmesh/kit/clock';
-import { silentLogger } from '@labmesh/kit/log';
 import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import type { NodeRegisterAnswer, NodeRegisterRequest } from '@labmesh/wire/node';
+import type { NodeRegisterRequest } from '@labmesh/wire/node';
 import { TunnelError } from '@labmesh/wireguard/tunnel-device';
 import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
-import type { TunnelConfig } from '../config/read-tunnel.ts';
 import { readNodeState } from './node-file.ts';
-import { Registration, type RegistrationParts } from './registration.ts';
-
-const hubKey = new Uint8Array(rosenpassPublicKeyBytes).fill(7);
-const hubSha = fingerprintOf(hubKey);
-const ownSha = `sha256:${'e'.repeat(64)}`;
-const tunnel = {
-  address: undefined,
-  peer: { publicKey: undefined, endpoint: undefined, address: undefined },
-  rosenpass: { peerSha256: undefined, endpoint: undefined },
-} as unknown as TunnelConfig;
-const taken = (change: Partial<NodeRegisterAnswer> = {}): NodeRegisterAnswer => ({
-  success: true,
-  node_id: 'n-1',
-  wireguard_address: '10.90.0.2/32',
-  heartbeat_s: 10,
-  conplane: {
-    tunnel_address: '10.90.0.1',
-    wireguard_public_key: `${'A'.repeat(43)}=`,
-    wireguard_endpoint: 'hub:51820',
-    rosenpass_sha256: hubSha,
-    rosenpass_public_key: Buffer.from(hubKey).toString('base64'),
-  },
-  ...change,
-});
+import type { RegistrationParts } from './registration.ts';
+import { hubKey, hubSha, ownSha, registrationRig, taken } from './testing/registration-rig.ts';
 
 let stateDir = '';
 beforeEach(() => (stateDir = mkdtempSync(join(tmpdir(), 'labmesh-registration-'))));
 afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
 
-type Answerer = (request: Omit<NodeRegisterRequest, 'token'>, count: number) => NodeRegisterAnswer;
-
-/** A Conplane that answers as it is told, and a clock that is turned by hand. */
-function rig(answer: Answerer, change: Partial<RegistrationParts> = {}) {
-  const clock = new FakeClock();
-  const requests: Omit<NodeRegisterRequest, 'token'>[] = [];
-  const beats: string[] = [];
-  const states: string[] = [];
-  let beatAnswer = () => ({ success: true });
-  const registration = new Registration({
-    calls: {
-      register: (request) => {
-        requests.push(request);
-        return new Promise((resolve) => resolve(answer(request, requests.length)));
-      },
-      heartbeat: ({ node_id: id }) => {
-        beats.push(id);
-        return new Promise((resolve) => resolve(beatAnswer()));
-      },
-    },
-    config: { onAuthFailure: 'wait' },
-    tunnel,
-    stateDir,
-    keysDir: join(stateDir, 'keys'),
-    trusted: () => undefined,
-    keys: { wireguard: 'W', rosenpass: () => [{ fingerprint: ownSha, publicKey: new Uint8Array([1, 2, 3]) }] },
-    info: (id) => ({ id: id || 'node-1', version: '0', capabilities: {} }) as never,
-    heartbeat: (id) => ({ node_id: id }) as never,
-    onState: ({ nodeId }) => {
-      states.push(nodeId);
-      return Promise.resolve();
-    },
-    clock,
-    log: silentLogger,
-    ...change,
-  });
-  const ending = new AbortController();
-  const running = registration.run(ending.signal);
-  running.catch(() => undefined);
-  const pass = async (ms: number) => {
-    for (let left = ms; left >= 0; left -= 1_000) {
-      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
-      void clock.advance(Math.min(1_000, left));
-    }
-  };
-  const failBeats = (error: Error) => {
-    beatAnswer = () => {
-      throw error;
-    };
-  };
-  return { registration, requests, beats, states, running, pass, failBeats, end: () => ending.abort() };
-}
+const rig = (answer: Parameters<typeof registrationRig>[1], change?: Partial<RegistrationParts>) =>
+  registrationRig(stateDir, answer, change);
 
 describe('a node at its Conplane', () => {
   test('registers by fingerprint, sends its key when asked, keeps what was settled, and beats', async () => {

@@ -5,14 +5,13 @@
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { backoff } from '@labmesh/kit/retry';
-import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
-import { keepPublicKey, readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import type { NodeHeartbeatRequest, NodeInfo, NodeRegisterAnswer } from '@labmesh/wire/node';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { TunnelError } from '@labmesh/wireguard/tunnel-device';
 import type { ControlPlaneConfig } from '../config/read-control-plane.ts';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
 import type { ConplaneCalls } from './conplane-calls.ts';
+import { forgetHubKey, HubKeyNews, type IsProven, keepHubKey, knownHubKeys, provenNext } from './hub-key-files.ts';
 import { hubOf, PinMismatch } from './hub-of.ts';
 import { type HubState, type NodeState, readNodeState, writeNodeState } from './node-file.ts';
 import { saidText } from './said-text.ts';
@@ -34,6 +33,8 @@ export type RegistrationParts = {
   stateDir: string;
   /** Where public keys of others are kept. */
   keysDir: string;
+  /** Of the running tunnel. */
+  isProven: IsProven;
   /** What the operator let in, as `readTrusted` gives it. */
   trusted: () => string | undefined;
   keys: OwnPublicKeys;
@@ -76,6 +77,7 @@ export class Registration {
   #pause = new AbortController();
   /** The Conplane said that it does not know this node. */
   #isForgotten = false;
+  readonly #keyNews = new HubKeyNews();
 
   constructor(parts: RegistrationParts) {
     this.#parts = parts;
@@ -170,30 +172,23 @@ export class Registration {
   }
 
   #request({ fingerprint, publicKey }: OwnPublicKey, whole: boolean) {
-    const { keys, info } = this.#parts;
-    const known = this.#knownHubKey();
+    const { keys, keysDir, info } = this.#parts;
     return {
       node_info: info(this.#state?.nodeId ?? ''),
       wireguard_public_key: keys.wireguard,
       rosenpass_public_key: whole ? Buffer.from(publicKey).toString('base64') : '',
       rosenpass_public_key_sha256: fingerprint,
-      ...(known !== undefined && { known_rosenpass_sha256: known }),
+      ...knownHubKeys(this.#state?.hub ?? undefined, keysDir),
       tunnel_caps: caps,
     };
   }
 
-  /** The hub's key, if its file is here: then it need not be sent again (tunnel K4). */
-  #knownHubKey(): string | undefined {
-    const fingerprint = this.#state?.hub?.rosenpassSha256 ?? undefined;
-    const isHere = fingerprint !== undefined && readPublicKey(this.#parts.keysDir, fingerprint) !== undefined;
-    return isHere ? fingerprint : undefined;
-  }
-
   async #settle(answer: NodeRegisterAnswer, nodeId: string, own: OwnPublicKey): Promise<void> {
-    const { stateDir, tunnel, onState, trusted } = this.#parts;
+    const { stateDir, keysDir, tunnel, onState, trusted, clock, log } = this.#parts;
     const known = this.#state?.hub ?? this.#state?.pins;
-    const hub = hubOf(answer, { config: tunnel, known, trusted: trusted() });
-    if (hub !== undefined) this.#keepHubKey(answer, hub);
+    const found = hubOf(answer, { config: tunnel, known, trusted: trusted(), now: clock.wall() });
+    if (found !== undefined) keepHubKey(answer, found, keysDir);
+    const hub = found && this.#withNext(answer, found);
     const address = tunnel.address ?? answer.wireguard_address?.split('/')[0] ?? null;
     const state: NodeState = { nodeId, address, hub: hub ?? null, ...(hub === undefined && known && { pins: known }) };
     writeNodeState(stateDir, state);
@@ -202,30 +197,48 @@ export class Registration {
     this.#detail = undefined;
     await onState(state, own, this.#isForgotten);
     this.#isForgotten = false;
-  }
-
-  /** @throws PinMismatch when the key is not the one that the answer itself names */
-  #keepHubKey(answer: NodeRegisterAnswer, hub: HubState): void {
-    const text = answer.conplane?.rosenpass_public_key;
-    if (text === undefined || text === '') return;
-    const key = new Uint8Array(Buffer.from(text, 'base64'));
-    if (hub.rosenpassSha256 === null || fingerprintOf(key) !== hub.rosenpassSha256) {
-      throw new PinMismatch('the hub’s Rosenpass key has another fingerprint than the Conplane says');
+    if (hub !== undefined && known?.next?.rosenpassSha256 === hub.rosenpassSha256) {
+      log.info('the hub’s Rosenpass key is the one that it announced', { fingerprint: hub.rosenpassSha256 });
+      forgetHubKey(known.rosenpassSha256, { stateDir, keysDir });
     }
-    keepPublicKey(this.#parts.keysDir, key);
   }
 
-  /** Until the Conplane no longer knows this node, or `again` ends it. */
+  /** The hub with the key that it announces, if it has proven it. */
+  #withNext(answer: NodeRegisterAnswer, hub: HubState): HubState {
+    const { keysDir, isProven, clock, log } = this.#parts;
+    const next = provenNext(answer, hub, { isProven, keysDir, now: clock.wall() });
+    if (next === undefined) {
+      const named = answer.conplane?.next_rosenpass_sha256;
+      if (named !== undefined)
+        log.warn('a next key of the hub is named, and not proven by it: not taken', { named: saidText(named) });
+      return hub;
+    }
+    if (next.rosenpassSha256 !== hub.next?.rosenpassSha256)
+      log.info('the hub has proven its next Rosenpass key', { ...next });
+    return { ...hub, next };
+  }
+
+  #heartbeat(): NodeHeartbeatRequest {
+    const { heartbeat, clock } = this.#parts;
+    const told = heartbeat(this.#state?.nodeId ?? '');
+    const next = this.#state?.hub?.next;
+    if (told.tunnel === undefined || next === undefined || clock.wall() >= next.until) return told;
+    return { ...told, tunnel: { ...told.tunnel, next_rosenpass_sha256: next.rosenpassSha256 } };
+  }
+
+  /** Until the Conplane no longer knows this node, the hub's keys change, or `again` ends it. */
   async #beat(everyMs: number, signal: AbortSignal): Promise<void> {
-    const { calls, clock, log, heartbeat } = this.#parts;
+    const { calls, clock, log } = this.#parts;
     let failed = 0;
     while (!signal.aborted) {
       await clock.sleep(everyMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       try {
-        const answer = await calls.heartbeat(heartbeat(this.#state?.nodeId ?? ''), signal);
+        const answer = await calls.heartbeat(this.#heartbeat(), signal);
         if (!answer.success) throw new FleetError('UNAUTHENTICATED', { message: answer.message ?? 'not known there' });
         failed = 0;
+        const now = { mono: clock.now(), wall: clock.wall() };
+        if (this.#keyNews.isWorthAsking(answer.conplane, this.#state?.hub, now)) return;
       } catch (error) {
         if (signal.aborted) return;
         this.#isForgotten ||= error instanceof FleetError && error.status === 404;

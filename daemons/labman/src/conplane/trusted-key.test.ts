@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isTrusted, readTrusted, writeTrusted } from './trusted-key.ts';
+import { dropTrusted, isTrusted, readTrusted, writeTrusted } from './trusted-key.ts';
 
 let stateDir = '';
 beforeEach(() => (stateDir = mkdtempSync(join(tmpdir(), 'labmesh-trusted-'))));
@@ -18,4 +18,10 @@ test('the last key of each kind is let in, and no earlier one', () => {
   expect(known()).toEqual([true, false, true, false]);
   writeTrusted(stateDir, otherSha);
   expect(known()).toEqual([false, true, true, false]);
+  dropTrusted(stateDir, sha);
+  expect(known()).toEqual([false, true, true, false]);
+  dropTrusted(stateDir, otherSha);
+  expect(known()).toEqual([false, false, true, false]);
+  dropTrusted(stateDir, key);
+  expect(readTrusted(stateDir)).toBeUndefined();
 });

@@ -16,6 +16,14 @@ export function writeTrusted(stateDir: string, key: string): void {
   writePrivateFile(pathIn(stateDir), `${[...kept, key].join('\n')}\n`);
 }
 
+/** The hub itself has put another key in the place of this one (K8): it is let in no more. */
+export function dropTrusted(stateDir: string, key: string): void {
+  const all = readTrusted(stateDir)?.split('\n') ?? [];
+  if (!all.includes(key)) return;
+  const kept = all.filter((one) => one !== key);
+  writePrivateFile(pathIn(stateDir), kept.map((one) => `${one}\n`).join(''));
+}
+
 /** Whether the operator let this key in. */
 export const isTrusted = (trusted: string | undefined, key: string): boolean =>
   trusted?.split('\n').includes(key) === true;

@@ -83,6 +83,8 @@ function rig(options: { nextKey?: OwnPair; refuse?: (opening: number) => string 
         renew: () => Promise.resolve(),
         beginWith: ({ index }) => void calls.push(`begin ${index}`),
         removeOwnKey: (index) => void calls.push(`forget ${index}`),
+        areHubKeysProven: (id, { current, next: named }, proof) =>
+          `${id} ${current} ${named} ${proof}` === 'hub a b good',
       },
       [Symbol.asyncDispose]: () => Promise.resolve(void calls.push(`close ${number}`)),
     };
@@ -221,4 +223,12 @@ describe('own pairs', () => {
     await pass(60_000);
     expect(calls.filter((call) => call.startsWith('begin'))).toEqual([]);
   });
+});
+
+test('only the open end can say what the hub has proven', async () => {
+  const { nodeTunnel: tunnel } = rig();
+  const keys = { current: 'a', next: 'b' };
+  expect(tunnel.isHubProven(keys, 'good')).toBe(false);
+  await tunnel.apply(state);
+  expect([tunnel.isHubProven(keys, 'good'), tunnel.isHubProven(keys, 'bad')]).toEqual([true, false]);
 });

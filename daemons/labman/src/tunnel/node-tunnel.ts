@@ -20,7 +20,10 @@ import { type NodeTunnelOpening, type NodeTunnelSettings, openNodeTunnel } from 
 /** What is used of an open end. */
 type NodeEnd = AsyncDisposable &
   Pick<OpenTunnel, 'view' | 'redial'> & {
-    tunnel: Pick<Tunnel, 'device' | 'setPeer' | 'exchangeNow' | 'renew' | 'beginWith' | 'removeOwnKey'>;
+    tunnel: Pick<
+      Tunnel,
+      'device' | 'setPeer' | 'exchangeNow' | 'renew' | 'beginWith' | 'removeOwnKey' | 'areHubKeysProven'
+    >;
   };
 
 export type NodeTunnelParts = NodeTunnelSettings & {
@@ -85,6 +88,10 @@ export class NodeTunnel implements AsyncDisposable {
   /** What is wrong with the device, for the operator. */
   get fault(): string | undefined {
     return this.#fault;
+  }
+  /** Whether the hub of the running tunnel, by the key that it is known by, has proven this next one (K8). */
+  isHubProven(keys: { current: string; next: string }, proof: string): boolean {
+    return this.#open?.end.tunnel.areHubKeysProven(hubId, keys, proof) ?? false;
   }
   async exchangeNow(): Promise<ExchangeResult | undefined> {
     return this.#open?.end.tunnel.exchangeNow(hubId);

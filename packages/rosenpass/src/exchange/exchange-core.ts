@@ -123,7 +123,7 @@ export class ExchangeCore {
     if (role === 'responder' && since > oftenMs) this.admission.completed(source, now);
     this.admission.learn(source.address, now + keyLifeMs);
     this.touch(peer);
-    const osk = ck.derive('osk');
-    this.emit({ effect: 'exchanged', peer: peer.id, osk, role, ownKey, ...dialect, endpoint: source });
+    const [osk, linkKey] = [ck.derive('osk'), ck.derive('linkKey')];
+    this.emit({ effect: 'exchanged', peer: peer.id, osk, linkKey, role, ownKey, ...dialect, endpoint: source });
   }
 }

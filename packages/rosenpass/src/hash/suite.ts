@@ -24,6 +24,8 @@ const labelPaths = {
   initiatorKey: ['chaining key extract', 'initiator handshake encryption'],
   responderKey: ['chaining key extract', 'responder handshake encryption'],
   osk: ['chaining key extract', 'user', 'rosenpass.eu', 'wireguard psk'],
+  /** Q10: another use of an exchange than its key, so another label of our own. */
+  linkKey: ['chaining key extract', 'user', 'labmesh', 'link key'],
 } as const;
 
 export type LabelName = keyof typeof labelPaths;

@@ -8,6 +8,7 @@ import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 type Names =
   | 'get-tunnel'
   | 'get-tunnel-key'
+  | 'rotate-tunnel'
   | 'list-tunnel-peers'
   | 'get-tunnel-peer'
   | 'create-tunnel-peer'
@@ -37,6 +38,13 @@ export function tunnelHandlers({ tunnel }: TunnelHandlerParts): HandlersOf<Names
       const headers = { 'content-type': 'application/octet-stream', etag: `"${fingerprint}"` };
       if (call.headers.get('if-none-match') === headers.etag) return new Response(null, { status: 304, headers });
       return new Response(bytes.slice(), { headers });
+    },
+    'rotate-tunnel': async (call) => {
+      const { now } = call.body;
+      const rotation = await tunnel.rotate(now);
+      const { phase, oldSha256, newSha256 } = rotation;
+      call.note({ resource: 'tunnel/hub', details: { phase, oldSha256, newSha256, now } });
+      return rotation;
     },
     'list-tunnel-peers': async ({ query }) => {
       const { limit, cursor } = query;

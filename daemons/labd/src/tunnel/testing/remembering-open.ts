@@ -1,8 +1,10 @@
 /** A tunnel that remembers what it is told, for tests of what stands above it. */
+import type { OwnPair } from '@labmesh/tunnel/keys/tunnel-keys';
 import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import type { TunnelPeerSettings } from '@labmesh/tunnel/tunnel-peer';
 import type { TunnelPeer } from '@labmesh/wire/tunnel';
 import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
+import type { HubRotation } from '../hub-rotation.ts';
 
 const shown = (settings: TunnelPeerSettings): TunnelPeer => ({
   id: settings.id,
@@ -35,13 +37,62 @@ const hubAddress = {
   wireguardEndpoint: 'hub.example:51820',
   rosenpassEndpoint: 'hub.example:9999',
   wireguardPublicKey: `${'H'.repeat(42)}A=`,
-  rosenpassSha256: `sha256:${'f'.repeat(64)}`,
 };
+
+const pair = (index: number): OwnPair => ({
+  index,
+  fingerprint: `sha256:${'fe'.charAt(index).repeat(64)}`,
+  prefixes: new Uint8Array(),
+  publicKey: new Uint8Array([1, 2, 3 + index]),
+});
+
+/** Two pairs of nobody: the second is made when it is asked for, and takes over. */
+export function rememberingKeys() {
+  const [first, second] = [pair(0), pair(1)];
+  const keys = {
+    ownKey: first,
+    nextKey: undefined as OwnPair | undefined,
+    makeNext() {
+      keys.nextKey ??= keys.ownKey === first ? second : first;
+      return Promise.resolve(keys.nextKey);
+    },
+    promoteNext() {
+      const old = keys.ownKey;
+      keys.ownKey = keys.nextKey ?? old;
+      keys.nextKey = undefined;
+      return old;
+    },
+  };
+  return keys;
+}
+
+/** What of a tunnel has to do with own pairs, noted. */
+const rememberingPairs = (world: () => { ownKeys: string[]; proof: string | undefined }) => ({
+  addOwnKey: ({ index }: OwnPair) => void world().ownKeys.push(`answers ${index}`),
+  beginWith: ({ index }: OwnPair) => void world().ownKeys.push(`begins ${index}`),
+  removeOwnKey: (index: number) => void world().ownKeys.push(`forgets ${index}`),
+  proveHubKeys: () => world().proof,
+});
+
+/** What of a tunnel tells of its peers. */
+const showing = (peers: ReadonlyMap<string, TunnelPeerSettings>) => ({
+  peers: () => [...peers.values()].map(shown),
+  exchangeNow: (id: string) => {
+    const peer = peers.get(id);
+    return Promise.resolve(peer && { ok: true, tookMs: 5, error: null, peer: shown(peer) });
+  },
+  peer: (id: string) => {
+    const peer = peers.get(id);
+    return peer && shown(peer);
+  },
+});
 
 export function rememberingOpen() {
   const peers = new Map<string, TunnelPeerSettings>();
   const cuts: string[] = [];
   const tunnel = {
+    ...rememberingPairs(() => world),
+    ...showing(peers),
     setPeer(settings: TunnelPeerSettings) {
       if (settings.name === 'broken') return Promise.reject(new Error('its key is not here'));
       peers.set(settings.id, settings);
@@ -59,14 +110,6 @@ export function rememberingOpen() {
     cut(id: string) {
       cuts.push(id);
       return Promise.resolve(peers.has(id));
-    },
-    exchangeNow: (id: string) => {
-      const peer = peers.get(id);
-      return Promise.resolve(peer && { ok: true, tookMs: 5, error: null, peer: shown(peer) });
-    },
-    peer: (id: string) => {
-      const peer = peers.get(id);
-      return peer && shown(peer);
     },
   };
   const listeners: ((event: DeviceEvent) => void)[] = [];
@@ -89,13 +132,17 @@ export function rememberingOpen() {
     sweeps: 0,
     /** Peers that an earlier run left in it. */
     adopted: 0,
+    /** Own pairs that it answers with beside the first, and those that it no longer does. */
+    ownKeys: [] as string[],
+    /** What of an exchange with a peer proves our word. */
+    proof: undefined as string | undefined,
     /** It refuses to let peers go. */
     isBusy: false,
     /** Somebody deletes the interface. */
     lose: () => listeners.at(-1)?.({ kind: 'gone' }),
     ground: {
       address: hubAddress,
-      rosenpassPublicKey: new Uint8Array([1, 2, 3]),
+      rotation: undefined as unknown as HubRotation,
       hasNewKeys: false,
       keepAddress: () => Promise.resolve(void world.kept++),
       open: () => {

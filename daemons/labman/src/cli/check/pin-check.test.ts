@@ -43,6 +43,9 @@ describe('pins', () => {
     const found = pinCheck(ground({ config: config({ peerSha256: other }) }));
     expect(found).toMatchObject({ result: 'fail', fix: expect.stringContaining(`labman tunnel trust ${sha}`) });
     expect(pinCheck(ground({ config: config({ publicKey: otherKey }) }))).toMatchObject({ result: 'fail' });
+    // K8: the pinned hub has another key since.
+    const rotated = { config: config({ peerSha256: other }), state: state({ rotatedFrom: other }) };
+    expect(pinCheck(ground(rotated)).result).toBe('pass');
     expect(pinCheck(ground({ config: config({ peerSha256: other }), trusted: sha })).result).toBe('pass');
   });
 

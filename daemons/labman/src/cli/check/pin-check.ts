@@ -26,7 +26,7 @@ export function pinCheck({ config, state, trusted, registration }: PinGround): F
         ? unknown(name, 'no hub is known yet; the first registration pins it', way)
         : pass(name, `only ${pinned} will be taken`);
     }
-    checkPins(hub, { config, known: undefined, trusted });
+    checkPins(hub, { config, known: hub, trusted, now: Date.now() });
     if (hub.rosenpassSha256 === null)
       return unknown(name, 'the hub has no Rosenpass key: the tunnel is not post-quantum');
     return pass(

@@ -1,0 +1,172 @@
+/**
+ * Another Rosenpass pair for the hub, without a stream noticing (K8):
+ *
+ *     begin ──▶ announced ──every node takes it, or 24 h──▶ promoted ──all exchange with it, or 24 h──▶ done
+ *               both answer; nodes dial the old             both answer; nodes dial the new            the old is deleted
+ *
+ * A node takes the next key only with a proof that its present exchange gave the hub (link-keys.ts): whoever has no more than
+ * the API moves no pin. Each step is on disk before anybody is told of it, so a process that dies goes on where it was.
+ * WireGuard's own pair stays: an interface has one private key, and another would end every session.
+ */
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import type { OwnPair, TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
+import type { HubRotationView, TunnelPeer } from '@labmesh/wire/tunnel';
+import { dropRotation, readRotation, type RotationRecord, writeRotation } from './rotation-file.ts';
+
+/** Audited; `old` and `new` are fingerprints. */
+export type RotationTold = (what: 'key_announced' | 'key_promoted' | 'key_deleted', old: string, next: string) => void;
+
+export type HubRotationParts = {
+  keys: Pick<TunnelKeys, 'ownKey' | 'nextKey' | 'makeNext' | 'promoteNext'>;
+  /** Of rotation.json. */
+  path: string;
+  /** Names of nodes that have not taken this key. */
+  nodesWithout: (sha256: string) => Promise<string[]>;
+  tell: RotationTold;
+  clock: Clock;
+  log: Logger;
+};
+
+/** How long nodes accept both, and how long the old pair answers at most. */
+const phaseMs = 86_400_000;
+/** After this without an exchange a peer has no session any more that could break (Q4). */
+const exchangeLifeS = 180;
+const namesMax = 100;
+
+const timeText = (at: number) => new Date(at).toISOString();
+
+export class HubRotation {
+  readonly #parts: HubRotationParts;
+  #record: RotationRecord | undefined;
+  /** Own pair of each peer's last exchange, since the promotion or the start after it. */
+  readonly #used = new Map<string, number>();
+  /** Monotonic ms since when those are noted. */
+  #notedSince: number;
+  #waiting: readonly string[] = [];
+
+  /** Takes up what an earlier run has begun. */
+  constructor(parts: HubRotationParts) {
+    this.#parts = parts;
+    this.#notedSince = parts.clock.now();
+    const { keys, path, log } = parts;
+    const record = readRotation(path);
+    if (record === undefined) return;
+    if (keys.nextKey?.fingerprint === record.newSha256) this.#record = record;
+    // It died between the last two steps.
+    else if (keys.ownKey.fingerprint === record.newSha256) dropRotation(path);
+    else
+      log.error('the hub’s next Rosenpass pair is not here any more; the one before stays', { lost: record.newSha256 });
+  }
+
+  get isUnderWay(): boolean {
+    return this.#record !== undefined;
+  }
+  /** The pair that nodes are to exchange with. */
+  get current(): OwnPair {
+    const { keys } = this.#parts;
+    return (this.#isPromoted && keys.nextKey) || keys.ownKey;
+  }
+  /** The pair that is announced. */
+  get next(): OwnPair | undefined {
+    return this.#record === undefined || this.#isPromoted ? undefined : this.#parts.keys.nextKey;
+  }
+
+  /** Makes and announces the next pair, unless that was done before; gives it. @throws what the file system says */
+  async begin(): Promise<OwnPair> {
+    const { keys, path, clock, tell } = this.#parts;
+    const next = await keys.makeNext();
+    if (this.#record !== undefined) return next;
+    const [oldSha256, newSha256] = [keys.ownKey.fingerprint, next.fingerprint];
+    const record = { oldSha256, newSha256, announcedAt: clock.wall(), promotedAt: null };
+    writeRotation(path, record);
+    this.#record = record;
+    this.#waiting = [];
+    tell('key_announced', oldSha256, newSha256);
+    return next;
+  }
+
+  /** Nodes are told the next pair as the present one from now on; both answer. @throws what the file system says */
+  promote(): void {
+    const { path, clock, tell } = this.#parts;
+    const record = this.#record;
+    if (record === undefined || record.promotedAt !== null) return;
+    const promoted = { ...record, promotedAt: clock.wall() };
+    writeRotation(path, promoted);
+    this.#record = promoted;
+    this.#waiting = [];
+    this.#used.clear();
+    this.#notedSince = clock.now();
+    tell('key_promoted', record.oldSha256, record.newSha256);
+  }
+
+  /** The old pair's files are gone after this, and the threads have zeroed it. Gives it; undefined before the promotion. */
+  finish(): OwnPair | undefined {
+    const { keys, path, tell } = this.#parts;
+    const record = this.#record;
+    if (record === undefined || !this.#isPromoted) return undefined;
+    const old = keys.promoteNext();
+    this.#record = undefined;
+    this.#used.clear();
+    dropRotation(path);
+    tell('key_deleted', record.oldSha256, record.newSha256);
+    return old;
+  }
+
+  /** A peer's exchange ended that was made with this own pair. */
+  exchanged(peer: string, ownKey: number): void {
+    if (this.#isPromoted) this.#used.set(peer, ownKey);
+  }
+
+  /** Whom the next phase waits for, looked up now. `peers`: as the tunnel has them. @throws what the store says */
+  async lookWaiting(peers: readonly TunnelPeer[]): Promise<readonly string[]> {
+    const { nodesWithout } = this.#parts;
+    const record = this.#record;
+    if (record === undefined) return [];
+    this.#waiting = this.#isPromoted ? this.#onOldKey(peers) : await nodesWithout(record.newSha256);
+    return this.#waiting;
+  }
+
+  /** Whether the next phase may begin, after `lookWaiting`. */
+  get isDue(): boolean {
+    const record = this.#record;
+    if (record === undefined) return false;
+    if (this.#parts.clock.wall() >= (record.promotedAt ?? record.announcedAt) + phaseMs) return true;
+    if (this.#waiting.length > 0) return false;
+    // Nobody may be here at the moment; the old pair goes with a proof of the new one, not before.
+    return !this.#isPromoted || [...this.#used.values()].includes(this.current.index);
+  }
+
+  /** Undefined while nothing changes. */
+  view(): HubRotationView | undefined {
+    const record = this.#record;
+    if (record === undefined) return undefined;
+    const { oldSha256, newSha256, announcedAt, promotedAt } = record;
+    return {
+      phase: promotedAt === null ? 'announced' : 'promoted',
+      oldSha256,
+      newSha256,
+      announcedAt: timeText(announcedAt),
+      promotedAt: promotedAt === null ? null : timeText(promotedAt),
+      dueAt: timeText((promotedAt ?? announcedAt) + phaseMs),
+      waiting: this.#waiting.slice(0, namesMax),
+      waitingCount: this.#waiting.length,
+    };
+  }
+
+  get #isPromoted(): boolean {
+    return typeof this.#record?.promotedAt === 'number';
+  }
+
+  /** Peers that had an exchange lately and none with the new pair yet. */
+  #onOldKey(peers: readonly TunnelPeer[]): string[] {
+    const { index } = this.current;
+    // A restart forgets who exchanged with what: each has had its turn after 180 s.
+    const isYoung = this.#parts.clock.now() - this.#notedSince < exchangeLifeS * 1_000;
+    const isOnOld = ({ id, rosenpassSha256, exchangeAgeS }: TunnelPeer) =>
+      rosenpassSha256 !== null &&
+      this.#used.get(id) !== index &&
+      (isYoung || (exchangeAgeS !== null && exchangeAgeS < exchangeLifeS));
+    return peers.filter(isOnOld).map(({ name }) => name);
+  }
+}

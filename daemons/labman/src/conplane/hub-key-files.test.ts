@@ -1,0 +1,133 @@
+/** What a node believes of a hub that changes its key (tunnel K5, K8), through registrations and heartbeats. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
+import { readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
+import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
+import { provenNext } from './hub-key-files.ts';
+import { type NodeState, readNodeState, writeNodeState } from './node-file.ts';
+import { goodProof, hubSha, registrationRig, taken } from './testing/registration-rig.ts';
+
+let stateDir = '';
+beforeEach(() => (stateDir = mkdtempSync(join(tmpdir(), 'labmesh-registration-'))));
+afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
+
+const rig = (answer: Parameters<typeof registrationRig>[1]) => registrationRig(stateDir, answer);
+
+describe('another key of the hub (K8)', () => {
+  const nextKey = new Uint8Array(rosenpassPublicKeyBytes).fill(8);
+  const nextSha = fingerprintOf(nextKey);
+  const base64 = Buffer.from(nextKey).toString('base64');
+  const answering = (change: object) => taken({ conplane: { ...(taken().conplane as object), ...change } as never });
+  const announcing = (proof = goodProof) =>
+    answering({ next_rosenpass_sha256: nextSha, next_rosenpass_public_key: base64, next_rosenpass_proof: proof });
+  const present = { rosenpass_sha256: hubSha };
+  const announced = { ...present, next_rosenpass_sha256: nextSha };
+  const promoted = answering({ rosenpass_sha256: nextSha, rosenpass_public_key: base64 });
+
+  test('is taken with its proof, told to the hub, and follows when the hub says so', async () => {
+    let answer = taken();
+    const { requests, toldNext, announce, pass, end, registration } = rig(() => answer);
+    await pass(12_000);
+    expect([requests.length, toldNext.at(-1)]).toEqual([1, undefined]);
+    answer = announcing();
+    announce(announced);
+    await pass(30_000);
+    expect(readNodeState(stateDir)?.hub).toMatchObject({ rosenpassSha256: hubSha, next: { rosenpassSha256: nextSha } });
+    expect(readPublicKey(join(stateDir, 'keys'), nextSha)).toEqual(nextKey);
+    expect([requests.length, toldNext.at(-1)]).toEqual([2, nextSha]);
+    answer = promoted;
+    announce({ rosenpass_sha256: nextSha });
+    await pass(20_000);
+    end();
+    expect(requests.at(-1)).toMatchObject({ known_rosenpass_sha256: hubSha, known_next_rosenpass_sha256: nextSha });
+    expect(registration.phase).toBe('registered');
+    const hub = readNodeState(stateDir)?.hub;
+    expect([hub?.rosenpassSha256, hub?.next]).toEqual([nextSha, undefined]);
+    expect(readPublicKey(join(stateDir, 'keys'), hubSha)).toBeUndefined();
+  });
+
+  test('without its proof is not taken, however often it is named, and nothing follows it', async () => {
+    const first = rig(() => taken());
+    await first.pass(1_000);
+    first.end();
+    const lies: object[] = [
+      { next_rosenpass_proof: 'e'.repeat(64) },
+      { next_rosenpass_proof: undefined },
+      { next_rosenpass_public_key: '' },
+      { next_rosenpass_public_key: 'AQID' },
+      { next_rosenpass_sha256: '../../etc' },
+      { next_rosenpass_sha256: hubSha },
+    ];
+    for (const lie of lies) {
+      const answer = answering({ ...(announcing().conplane as object), ...lie });
+      const { announce, pass, end, requests, toldNext } = rig(() => answer);
+      announce(announced);
+      await pass(45_000);
+      end();
+      expect(readNodeState(stateDir)?.hub).not.toHaveProperty('next');
+      expect(new Set(toldNext)).toEqual(new Set([undefined]));
+      // Asked now and then, not at each heartbeat.
+      expect(requests.length).toBeLessThan(4);
+    }
+    const swapped = rig(() => promoted);
+    await swapped.pass(2_000);
+    swapped.end();
+    expect(swapped.registration.phase).toBe('pin_mismatch');
+    expect(swapped.registration.detail).toContain(`labman tunnel trust ${nextSha}`);
+  });
+
+  test('holds for 24 h: who was away for longer is told what to do', async () => {
+    const first = rig(() => announcing());
+    await first.pass(1_000);
+    first.end();
+    const state = readNodeState(stateDir);
+    const hub = state?.hub;
+    if (!state || !hub) throw new Error('it registered');
+    // The clock of each rig stands at the same moment at first.
+    writeNodeState(stateDir, { ...state, hub: { ...hub, next: { rosenpassSha256: nextSha, until: 1 } } });
+    const late = rig(() => promoted);
+    await late.pass(2_000);
+    late.end();
+    expect(late.registration.phase).toBe('pin_mismatch');
+    expect(late.registration.detail).toContain(`labman tunnel trust ${nextSha}`);
+  });
+
+  test('is taken anew while the hub announces it on; another replica’s hub is nobody’s news', async () => {
+    const { requests, announce, pass, end } = rig(() => announcing());
+    announce({ rosenpass_sha256: `sha256:${'9'.repeat(64)}`, next_rosenpass_sha256: `sha256:${'8'.repeat(64)}` });
+    await pass(60_000);
+    expect(requests.length).toBe(1);
+    const before = readNodeState(stateDir)?.hub?.next?.until ?? 0;
+    announce(announced);
+    await pass(60_000);
+    expect(requests.length).toBe(1);
+    await pass(43_200_000);
+    end();
+    expect(requests.length).toBe(2);
+    expect(readNodeState(stateDir)?.hub?.next?.until).toBeGreaterThan(before);
+  });
+});
+
+test('whatever an answer holds is refused or taken, and nothing throws', () => {
+  const hub = { rosenpassSha256: hubSha } as unknown as NonNullable<NodeState['hub']>;
+  const [text, sha256] = [fc.string(), fc.stringMatching(/^(sha256:)?[0-9a-f]{64}$/)];
+  const said = fc.record(
+    {
+      next_rosenpass_sha256: fc.oneof(text, sha256),
+      next_rosenpass_public_key: fc.oneof(text, fc.base64String()),
+      next_rosenpass_proof: fc.oneof(text, fc.constant(goodProof)),
+    },
+    { requiredKeys: [] },
+  );
+  const isProven = (_: object, proof: string) => proof === goodProof;
+  fc.assert(
+    fc.property(said, (change) => {
+      const answer = { conplane: { ...taken().conplane, ...change } } as Parameters<typeof provenNext>[0];
+      expect(provenNext(answer, hub, { isProven, keysDir: join(stateDir, 'keys'), now: 0 })).toBeUndefined();
+    }),
+  );
+});

@@ -1,0 +1,106 @@
+/** The hub's public keys as answers of the Conplane bring them, and what is believed of the next one (tunnel K4, K8). */
+import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
+import { checkPublicKey, dropPublicKey, keepPublicKey, readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
+import type { NodeHeartbeatAnswer, NodeRegisterAnswer } from '@labmesh/wire/node';
+import { fingerprintField } from '@labmesh/wire/tunnel';
+import { PinMismatch } from './hub-of.ts';
+import type { HubState } from './node-file.ts';
+import { dropTrusted } from './trusted-key.ts';
+
+/** Nodes accept both for as long (K8); a hub that announces on is asked again after half of it. */
+const bothMs = 86_400_000;
+/** The same question is not asked again before. */
+const askAgainMs = 30_000;
+
+type Answer = Pick<NodeRegisterAnswer, 'conplane'>;
+/** Whether the peer of the running tunnel has proven this. `current`, `next`: fingerprints. */
+export type IsProven = (keys: { current: string; next: string }, proof: string) => boolean;
+
+const keyIn = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
+
+function fingerprintIn(text: string | undefined): string | undefined {
+  const whole = text === undefined || text.startsWith('sha256:') ? text : `sha256:${text}`;
+  return fingerprintField.safeParse(whole).data;
+}
+
+/** Fields of a registration: keys of the hub whose files are here need not be sent again. */
+export function knownHubKeys(hub: HubState | undefined, keysDir: string) {
+  const isHere = (sha256: string) => readPublicKey(keysDir, sha256) !== undefined;
+  const [own, next] = [hub?.rosenpassSha256 ?? undefined, hub?.next?.rosenpassSha256];
+  return {
+    ...(own !== undefined && isHere(own) && { known_rosenpass_sha256: own }),
+    ...(next !== undefined && isHere(next) && { known_next_rosenpass_sha256: next }),
+  };
+}
+
+/** Keeps the key of the hub. @throws PinMismatch when it is not the one that the answer itself names */
+export function keepHubKey({ conplane }: Answer, hub: HubState, keysDir: string): void {
+  const text = conplane?.rosenpass_public_key;
+  if (text === undefined || text === '') return;
+  const key = keyIn(text);
+  if (hub.rosenpassSha256 === null || fingerprintOf(key) !== hub.rosenpassSha256) {
+    throw new PinMismatch('the hub’s Rosenpass key has another fingerprint than the Conplane says');
+  }
+  keepPublicKey(keysDir, key);
+}
+
+/**
+ * The hub's next key, kept, when an answer names one and the present hub has proven it; undefined otherwise: who has the
+ * Conplane's API and no key of the hub can name one, and nothing follows.
+ */
+export function provenNext(
+  { conplane }: Answer,
+  hub: HubState,
+  { isProven, keysDir, now }: { isProven: IsProven; keysDir: string; now: number },
+): HubState['next'] {
+  const { rosenpassSha256: current } = hub;
+  const [next, proof] = [fingerprintIn(conplane?.next_rosenpass_sha256), conplane?.next_rosenpass_proof];
+  if (current === null || next === undefined || next === current || proof === undefined) return undefined;
+  if (!isProven({ current, next }, proof)) return undefined;
+  const text = conplane?.next_rosenpass_public_key ?? '';
+  if (text === '' && readPublicKey(keysDir, next) === undefined) return undefined;
+  if (text !== '') {
+    const key = keyIn(text);
+    if (fingerprintOf(key) !== next) return undefined;
+    checkPublicKey(key);
+    keepPublicKey(keysDir, key);
+  }
+  return { rosenpassSha256: next, until: now + bothMs };
+}
+
+/** The hub has put another key in the place of this one (K8): no word of the operator's lets it in again. */
+export function forgetHubKey(
+  sha256: string | null,
+  { stateDir, keysDir }: { stateDir: string; keysDir: string },
+): void {
+  if (sha256 === null) return;
+  dropTrusted(stateDir, sha256);
+  dropPublicKey(keysDir, sha256);
+}
+
+/** What heartbeats tell of the hub's keys, and whether registering would settle something. */
+export class HubKeyNews {
+  #asked = '';
+  #askedAt = -Infinity;
+
+  /** `mono`, `wall`: ms. Another replica's hub, of which this node knows nothing, is no news. */
+  isWorthAsking(
+    said: NodeHeartbeatAnswer['conplane'],
+    hub: HubState | null | undefined,
+    now: { mono: number; wall: number },
+  ): boolean {
+    const [current, next] = [fingerprintIn(said?.rosenpass_sha256), fingerprintIn(said?.next_rosenpass_sha256)];
+    if (current === undefined || !isNews(current, next, hub, now.wall)) return false;
+    const question = `${current} ${next}`;
+    if (question === this.#asked && now.mono - this.#askedAt < askAgainMs) return false;
+    [this.#asked, this.#askedAt] = [question, now.mono];
+    return true;
+  }
+}
+
+function isNews(current: string, next: string | undefined, hub: HubState | null | undefined, wall: number): boolean {
+  const known = hub?.next;
+  if (current === known?.rosenpassSha256) return true;
+  if (current !== hub?.rosenpassSha256 || next === undefined) return false;
+  return known?.rosenpassSha256 !== next || known.until - wall < bothMs / 2;
+}
