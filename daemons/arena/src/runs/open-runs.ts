@@ -21,6 +21,8 @@ import { takeOffer } from './take-offer.ts';
 const tickMs = 1_000;
 const renewMs = 20_000;
 const adoptMs = 5_000;
+/** Between looks where there is nothing to look after, and no other process whose runs could be left behind. */
+const idleMs = 60_000;
 /** Orphans taken in one go. */
 const adoptMost = 16;
 const pollMs = 500;
@@ -62,6 +64,10 @@ class RunHouse implements Runs {
   readonly #running = new Map<string, Promise<void>>();
   readonly #finished = new FinishedEvents();
   readonly #closing = new AbortController();
+  /** Ends the pause between looks. */
+  #wake = new AbortController();
+  /** Nothing is here, and the last look found nothing left behind. */
+  #quiet = false;
   readonly #ticking: Promise<void>;
   #closed: Promise<void> | undefined;
 
@@ -69,7 +75,8 @@ class RunHouse implements Runs {
     this.#parts = parts;
     // An SQLite store has one process: whoever held a run there before is gone.
     this.#owner = parts.owner ?? (parts.store.engine === 'sqlite' ? 'local' : uuidv7());
-    this.#queue = new RunQueue(parts.settings.limits.queueRuns);
+    const { queueRuns, atOnce } = parts.settings.limits;
+    this.#queue = new RunQueue(queueRuns, atOnce);
     this.#ticking = this.#tick();
   }
 
@@ -120,6 +127,8 @@ class RunHouse implements Runs {
     const entry: Entry = { ...place, feed, ended, deserted: undefined, live: undefined, cancelled: false };
     this.#queue.push(entry);
     this.#entries.set(id, entry);
+    this.#quiet = false;
+    this.#wake.abort();
     this.#pump();
   }
 
@@ -149,7 +158,7 @@ class RunHouse implements Runs {
   }
 
   #start(entry: Entry): void {
-    this.#queue.hold(entry.group);
+    this.#queue.hold(entry);
     const run = this.#drive(entry).finally(() => {
       this.#queue.free(entry.group, this.#parts.clock.now());
       this.#running.delete(entry.id);
@@ -243,14 +252,25 @@ class RunHouse implements Runs {
         }
         if (now >= adoptAt) {
           adoptAt = now + adoptMs;
-          await this.adopt();
+          this.#quiet = this.#entries.size === 0;
+          if ((await this.adopt()) > 0) this.#quiet = false;
         }
         this.#finished.prune(now);
       } catch (error) {
+        this.#quiet = false;
         if (!(error instanceof BoundPassed)) log.warn('runs could not be looked after', { error });
       }
-      await clock.sleep(tickMs, this.#closing.signal).catch(() => {});
+      await this.#pause();
     }
+  }
+
+  /** A second, or until there is something to look after: an idle process does not wake up for nothing. */
+  async #pause(): Promise<void> {
+    const { clock, store } = this.#parts;
+    this.#wake = new AbortController();
+    const ended = AbortSignal.any([this.#wake.signal, this.#closing.signal]);
+    const idle = store.engine === 'sqlite' ? idleMs : adoptMs;
+    await clock.sleep(this.#quiet ? idle : tickMs, ended).catch(() => {});
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-import type { ClientFailure, HttpCall } from '@labmesh/kit/http/client';
+import type { ClientFailure } from '@labmesh/kit/http/client';
 import type { ResponseHead } from '@labmesh/kit/http/head';
 import { parseJson } from '@labmesh/kit/parse-json';
 import { ApiError } from '@labmesh/wire/errors';
@@ -16,20 +16,22 @@ export function askEpoch(arena: ArenaClient, payer: ArenaPayer, timeoutMs: numbe
     const parts: Buffer[] = [];
     let size = 0;
     let status = 0;
-    let call: HttpCall | undefined;
     const fail = (log: string) => {
       clearTimeout(timer);
-      call?.abort();
       reject(new ApiError('verification_unavailable', { log: `epoch: ${log}` }));
     };
-    const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
-    call = arena.send(
+    const giveUp = (log: string) => {
+      call.abort();
+      fail(log);
+    };
+    const timer = setTimeout(() => giveUp(`no answer within ${timeoutMs} ms`), timeoutMs);
+    const call = arena.send(
       { ...payer, method: 'GET', path: '/v1/epoch' },
       {
         onHead: (head: ResponseHead) => void (status = head.status),
         onData: (bytes) => {
           size += bytes.length;
-          if (size > bytesMost) fail('the answer is too long');
+          if (size > bytesMost) giveUp('the answer is too long');
           else parts.push(Buffer.from(bytes));
         },
         onEnd: () => {

@@ -1,6 +1,7 @@
 /**
- * The arena inside `labctl up`, and the executor beside it in a process of its own (verification RP1). Both start while
- * all else does: answers are served before they can be verified, and without an arena they are served all the same.
+ * The arena inside `labctl up`, and the executor beside it in a process of its own (verification RP1). The arena starts
+ * while all else does, the executor when code is to be run: answers are served before they can be verified, and without an
+ * arena they are served all the same.
  */
 import { join } from 'node:path';
 import { type Arena, openArena } from '@labmesh/arena/arena';
@@ -8,11 +9,11 @@ import { readArenaSettings } from '@labmesh/arena/arena-settings';
 import { readSandboxSettings } from '@labmesh/executor/sandbox-settings';
 import type { Gateway } from '@labmesh/gateway/gateway';
 import { systemClock } from '@labmesh/kit/clock';
-import { executorClient } from '@labmesh/link/calls/executor-client';
 import { startBeside } from '../beside.ts';
 import type { ComposeInput } from '../compose-input.ts';
 import type { Ground } from '../ground.ts';
-import { executorSocketPath, startOwnExecutor } from './own-executor.ts';
+import { LateExecutor } from './late-executor.ts';
+import { executorSocketPath } from './own-executor.ts';
 
 export const arenaSocketPath = (dataDir: string): string => join(dataDir, 'arena', 'arena.sock');
 
@@ -21,7 +22,7 @@ export const isArenaElsewhere = ({ arenaUrl, arenaSocket }: ComposeInput['values
   arenaUrl !== undefined || arenaSocket !== undefined;
 
 export type OwnArena = {
-  /** Resolves when both stand, or with what is missing and why. */
+  /** Resolves when it stands, or with what is missing and why. */
   ready: Promise<string[]>;
 };
 
@@ -31,9 +32,7 @@ export function prepareArena({ file, world, dataDir, log }: ComposeInput) {
   const sandbox = readSandboxSettings(file);
   return (ground: Ground, gateway: Gateway, stack: AsyncDisposableStack): OwnArena => {
     const socketPath = executorSocketPath(dataDir);
-    const executor = startBeside(stack, (signal) =>
-      startOwnExecutor({ socketPath, settings: sandbox, log: log.child({ part: 'executor' }), signal }),
-    );
+    const runner = stack.use(new LateExecutor({ socketPath, settings: sandbox, log: log.child({ part: 'executor' }) }));
     const arena = startBeside(stack, (): Promise<Arena> =>
       openArena({
         dataDir,
@@ -41,22 +40,18 @@ export function prepareArena({ file, world, dataDir, log }: ComposeInput) {
         token: gateway.internalToken,
         // Through the front door, as a client: queue, limits and books of the gateway hold for its calls as well.
         gatewayUrl: gateway.api.replace(/\/v1$/, ''),
-        runner: executorClient({ socketPath }),
+        runner,
         store: ground.store,
         settings,
         clock: systemClock,
         log: log.child({ part: 'arena' }),
       }),
     );
-    return { ready: notesOf({ 'answers are not verified': arena, 'no code of answers is run': executor }) };
+    return {
+      ready: arena.then(
+        () => [],
+        (error: Error) => [`answers are not verified: ${error.message}`],
+      ),
+    };
   };
-}
-
-/** One note for each part that could not start. */
-async function notesOf(starting: Record<string, Promise<unknown>>): Promise<string[]> {
-  const entries = Object.entries(starting);
-  const ends = await Promise.allSettled(entries.map(([, part]) => part));
-  return ends.flatMap((end, index) =>
-    end.status === 'fulfilled' ? [] : [`${entries[index]?.[0]}: ${(end.reason as Error).message}`],
-  );
 }
