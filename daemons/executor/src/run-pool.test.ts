@@ -62,7 +62,8 @@ test('whatever comes, leaves and goes away, places are counted exactly', async (
         await Bun.sleep(0);
         const { poolSize, available, inUse, waiting } = pool.view;
         expect([poolSize, available + inUse, inUse]).toEqual([size, size, held.length]);
-        expect(waiting === 0 || inUse === size).toBe(true);
+        // At most one place is kept open for a group that was here.
+        expect(waiting === 0 || inUse >= Math.max(1, size - 1)).toBe(true);
       }
       while (held.length > 0) {
         held.pop()?.[Symbol.dispose]();

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@labmesh/kit/clock';
 import { FairPlaces } from '@labmesh/kit/fair/fair-places';
-import { priorityAgeMs, priorityRank } from '@labmesh/wire/verification/priority';
+import { placeKeptMs, priorityAgeMs, priorityRank } from '@labmesh/wire/verification/priority';
 import type { poolViewSchema, SandboxJob } from '@labmesh/wire/verification/sandbox';
 import type { z } from 'zod';
 
@@ -20,7 +20,8 @@ export class RunPool {
   #holdMs = usualHoldMs;
 
   constructor(size: number, waiting: { max: number; groupMax: number }, clock: Pick<Clock, 'now'> = systemClock) {
-    this.#places = new FairPlaces(size, { name: 'sandbox.waiting', ...waiting, ageMs: priorityAgeMs }, clock);
+    const bounds = { name: 'sandbox.waiting', ...waiting, ageMs: priorityAgeMs, keepMs: placeKeptMs };
+    this.#places = new FairPlaces(size, bounds, clock);
     this.#clock = clock;
   }
 

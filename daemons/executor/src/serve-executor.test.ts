@@ -149,6 +149,27 @@ describe('groups', () => {
   });
 });
 
+test('one job after another finds a place open beside a group whose jobs are long', async () => {
+  await using at = await open({ settings: { pool: 2 } });
+  const flood = Array.from({ length: 5 }, () => at.client.run(job({ group: 'a' })));
+  await until(() => at.executor.pool.view.waiting === 3);
+  for (let turn = 0; turn < 4; turn++) {
+    const mine = at.client.run(job({ group: 'b' }));
+    // Of the others one ends, for the first; from then on none.
+    await until(() => at.executor.pool.view.waiting + at.sandbox.runs.length === 6 + turn);
+    if (turn === 0) at.sandbox.runs[0]?.end();
+    await until(() => at.sandbox.runs.length === 3 + turn);
+    expect(at.sandbox.runs[2 + turn]?.job.group).toBe('b');
+    at.sandbox.runs[2 + turn]?.end();
+    expect(await mine).toMatchObject({ exit: 'ok' });
+  }
+  for (let ended = 0; ended < 9; ended++) {
+    await until(() => at.sandbox.runs.length > ended);
+    at.sandbox.runs[ended]?.end();
+  }
+  expect(new Set((await Promise.all(flood)).map(({ exit }) => exit))).toEqual(new Set(['ok']));
+});
+
 describe('what comes in', () => {
   test('a job that is none is refused by field, and what stood there is not said back', async () => {
     await using at = await open();

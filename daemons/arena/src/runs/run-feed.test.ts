@@ -55,13 +55,13 @@ describe('queue', () => {
   const entry = (id: string, group: string, priority = 2, since = 0) => ({ id, group, priority, since });
 
   test('RP8: tenants in turn, inside one the highest first; one class more for each 30 s waited; bounded by name', () => {
-    const queue = new RunQueue(6);
+    const queue = new RunQueue(6, 100);
     for (const id of ['a1', 'a2', 'a3']) queue.push(entry(id, 'a'));
     for (const one of [entry('high', 'a', 3), entry('b1', 'b'), entry('low', 'b', 1)]) queue.push(one);
     expect(() => queue.push(entry('c', 'c', 4))).toThrow('arena.queue_max');
     const order = Array.from({ length: 6 }, () => {
       const next = queue.shift(0);
-      if (next !== undefined) queue.hold(next.group);
+      if (next !== undefined) queue.hold(next);
       return next?.id;
     });
     expect(order).toEqual(['high', 'b1', 'a1', 'a2', 'a3', 'low']);

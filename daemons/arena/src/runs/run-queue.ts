@@ -1,5 +1,5 @@
 import { type FairEntry, FairQueue } from '@labmesh/kit/fair/fair-queue';
-import { priorityAgeMs } from '@labmesh/wire/verification/priority';
+import { placeKeptMs, priorityAgeMs } from '@labmesh/wire/verification/priority';
 
 export type Waiting = FairEntry & { readonly id: string };
 
@@ -9,7 +9,9 @@ export type Waiting = FairEntry & { readonly id: string };
  * all replicas.
  */
 export class RunQueue<T extends Waiting> extends FairQueue<T> {
-  constructor(most: number) {
-    super({ name: 'arena.queue_max', max: most, groupMax: most, ageMs: priorityAgeMs });
+  /** `atOnce` is how many run. */
+  constructor(most: number, atOnce: number) {
+    const bounds = { name: 'arena.queue_max', max: most, groupMax: most, places: atOnce };
+    super({ ...bounds, ageMs: priorityAgeMs, keepMs: placeKeptMs });
   }
 }

@@ -13,6 +13,9 @@ import type { ArenaClient } from '../arena/arena-client.ts';
 /** Runs that are open towards the arena; it has a queue of its own for what it cannot do at once. */
 const openMost = 64;
 
+/** Of all of them: the arena holds runs to the class that each asks for. */
+const priority = priorityRank(usualPriority);
+
 /** An answer that waits: the offer is made when its turn comes, so that only bytes are kept until then. */
 export type Waiting = {
   mode: 'audit' | 'shadow';
@@ -60,7 +63,9 @@ export class AfterAnswers implements Disposable {
     this.#arena = parts.arena;
     // Of what may wait, one tenant has at most half.
     const [max, groupMax] = [parts.waitingMax, Math.ceil(parts.waitingMax / 2)];
-    this.#queue = new FairQueue({ name: 'verification.waiting_max', max, groupMax, ageMs: priorityAgeMs });
+    const bounds = { name: 'verification.waiting_max', max, groupMax, ageMs: priorityAgeMs };
+    // Nobody waits for these: no place is kept open.
+    this.#queue = new FairQueue({ ...bounds, places: openMost, keepMs: 0 });
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#count = parts.count;
@@ -76,13 +81,13 @@ export class AfterAnswers implements Disposable {
     if (this.#arena === undefined || this.#ending.signal.aborted) return this.#drop(item, 'unavailable');
     if (this.#open < openMost) {
       this.#open++;
-      this.#queue.hold(item.tenant);
+      this.#queue.hold({ group: item.tenant, priority });
       // Not now: the answer's last bytes leave first.
       setImmediate(() => void this.#runAll(item));
       return;
     }
     try {
-      this.#queue.push({ group: item.tenant, priority: priorityRank(usualPriority), since: this.#clock.now(), item });
+      this.#queue.push({ group: item.tenant, priority, since: this.#clock.now(), item });
     } catch (error) {
       if (!(error instanceof BoundPassed)) throw error;
       this.#drop(item, 'dropped');
@@ -108,7 +113,7 @@ export class AfterAnswers implements Disposable {
     const now = this.#clock.now();
     this.#queue.free(from, now);
     const next = this.#queue.shift(now);
-    if (next !== undefined) this.#queue.hold(next.group);
+    if (next !== undefined) this.#queue.hold(next);
     return next?.item;
   }
 

@@ -6,8 +6,8 @@ import { FairPlaces } from './fair-places.ts';
 const never = new AbortController().signal;
 const a = { group: 'a', priority: 2 };
 const b = { group: 'b', priority: 2 };
-const places = (size: number, max = 10) =>
-  new FairPlaces(size, { name: 'test.line', max, groupMax: max, ageMs: 30_000 }, new FakeClock());
+const places = (size: number, max = 10, keepMs = 0) =>
+  new FairPlaces(size, { name: 'test.line', max, groupMax: max, ageMs: 30_000, keepMs }, new FakeClock());
 
 test('a place goes to whoever has none, and inside a group to the first', async () => {
   const at = places(2);
@@ -47,4 +47,20 @@ test('who leaves the line leaves nothing; who leaves while a place is handed ove
   (await last)[Symbol.dispose]();
   expect([at.held, at.waiting]).toEqual([0, 0]);
   await expect(at.enter(a, first.signal)).rejects.toThrow('gone');
+});
+
+test('one job after another finds a place open beside a group that would fill them all', async () => {
+  const at = places(2, 10, 60_000);
+  const flood = Array.from({ length: 5 }, () => at.enter(a, never));
+  const [first, second] = [await flood[0], await flood[1]];
+  const waiting = at.enter(b, never);
+  first?.[Symbol.dispose]();
+  (await waiting)[Symbol.dispose]();
+  for (let job = 0; job < 3; job++) {
+    expect([at.held, at.waiting]).toEqual([1, 3]);
+    (await at.enter(b, never))[Symbol.dispose]();
+  }
+  second?.[Symbol.dispose]();
+  for (const place of flood.slice(2)) (await place)[Symbol.dispose]();
+  expect([at.held, at.waiting]).toEqual([0, 0]);
 });

@@ -7,8 +7,8 @@ export type Turn = Pick<FairEntry, 'group' | 'priority'>;
 type Waiter = FairEntry & { admit: () => void };
 
 /**
- * So many places, and a fair line before them. A place is handed over and never counted twice: whoever leaves gives it to
- * the next in line, and only without one is it free again.
+ * So many places, and a fair line before them. Whoever is in the line while a place is free waits since that one is kept
+ * open for another group: it holds some already, and is looked at again when one of those ends.
  */
 export class FairPlaces {
   readonly size: number;
@@ -16,9 +16,9 @@ export class FairPlaces {
   readonly #clock: Pick<Clock, 'now'>;
   #held = 0;
 
-  constructor(size: number, bounds: FairBounds, clock: Pick<Clock, 'now'>) {
+  constructor(size: number, bounds: Omit<FairBounds, 'places'>, clock: Pick<Clock, 'now'>) {
     this.size = size;
-    this.#queue = new FairQueue(bounds);
+    this.#queue = new FairQueue({ ...bounds, places: size });
     this.#clock = clock;
   }
 
@@ -36,11 +36,10 @@ export class FairPlaces {
    */
   async enter({ group, priority }: Turn, signal: AbortSignal): Promise<Disposable> {
     signal.throwIfAborted();
-    // Nobody waits while a place is free: leave() hands it on in the same step.
-    if (this.#held < this.size) {
-      this.#held++;
-      this.#queue.hold(group);
-    } else await this.#wait({ group, priority }, signal);
+    const now = this.#clock.now();
+    this.#admit(now);
+    if (this.#held < this.size && this.#queue.isOpenTo({ group, priority }, now)) this.#hold({ group, priority });
+    else await this.#wait({ group, priority }, signal);
     let held = true;
     const leave = () => {
       if (!held) return;
@@ -70,15 +69,25 @@ export class FairPlaces {
     });
   }
 
+  #hold(turn: Turn): void {
+    this.#held++;
+    this.#queue.hold(turn);
+  }
+
   #leave(group: string): void {
     const now = this.#clock.now();
+    this.#held--;
     this.#queue.free(group, now);
-    const next = this.#queue.shift(now);
-    if (next === undefined) {
-      this.#held--;
-      return;
+    this.#admit(now);
+  }
+
+  /** Lets in whoever may be, in the same step in which a place comes free. */
+  #admit(now: number): void {
+    while (this.#held < this.size) {
+      const next = this.#queue.shift(now);
+      if (next === undefined) return;
+      this.#hold(next);
+      next.admit();
     }
-    this.#queue.hold(next.group);
-    next.admit();
   }
 }

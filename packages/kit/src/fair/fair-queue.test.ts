@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type FairEntry, FairQueue } from './fair-queue.ts';
 
 type Entry = FairEntry & { id: number };
-const bounds = { name: 'test.queue', max: 1_000, groupMax: 500, ageMs: 30_000 };
+const bounds = { name: 'test.queue', max: 1_000, groupMax: 500, ageMs: 30_000, places: 1_000, keepMs: 60_000 };
 let ids = 0;
 const entry = (group: string, priority = 2, since = 0): Entry => ({ id: ++ids, group, priority, since });
 const groups = ['a', 'b', 'c', 'd'];
@@ -13,7 +13,7 @@ function serve(queue: FairQueue<Entry>, count: number, now = 0): string[] {
   return Array.from({ length: count }, () => {
     const next = queue.shift(now);
     if (next === undefined) return '-';
-    queue.hold(next.group);
+    queue.hold(next);
     return next.group;
   });
 }
@@ -84,7 +84,7 @@ describe('shares', () => {
             waiting = waiting.filter((other) => other !== next);
             for (const turns of passed.values()) turns.push(next.group);
             passed.delete(next.group);
-            queue.hold(next.group);
+            queue.hold(next);
             held.push(next.group);
           } else if (one.kind === 'end' && held.length > 0) {
             const [group = ''] = held.splice(one.which % held.length, 1);
@@ -137,6 +137,91 @@ describe('classes', () => {
         expect(now).toBeLessThanOrEqual(126_000);
       }),
     );
+  });
+});
+
+describe('the last free place', () => {
+  const open = () => new FairQueue<Entry>({ ...bounds, places: 4 });
+
+  test('is not for who holds some, while another was here a moment ago and holds none', () => {
+    const queue = open();
+    for (let at = 0; at < 20; at++) queue.push(entry('a'));
+    // Alone it has every place.
+    expect(serve(queue, 4)).toEqual(['a', 'a', 'a', 'a']);
+    queue.push(entry('b'));
+    queue.free('a', 0);
+    expect(serve(queue, 1)).toEqual(['b']);
+    queue.free('b', 1_000);
+    // One job after another: each finds a place that is open.
+    for (let now = 2_000; now < 10_000; now += 1_000) {
+      expect(serve(queue, 1, now)).toEqual(['-']);
+      expect([queue.isOpenTo(entry('a'), now), queue.isOpenTo(entry('b'), now)]).toEqual([false, true]);
+      queue.push(entry('b', 2, now));
+      expect(serve(queue, 1, now)).toEqual(['b']);
+      queue.free('b', now);
+    }
+    // When it has not come for a while, nobody waits for it.
+    expect(serve(queue, 1, 9_000 + 60_000)).toEqual(['a']);
+  });
+
+  test('is for a higher class than that of who was here, and for who holds none', () => {
+    const queue = open();
+    queue.hold(entry('b'));
+    queue.free('b', 0);
+    for (const group of ['a', 'a', 'c']) queue.hold(entry(group));
+    expect(queue.isOpenTo(entry('a', 2), 1)).toBe(false);
+    expect([queue.isOpenTo(entry('a', 3), 1), queue.isOpenTo(entry('d'), 1)]).toEqual([true, true]);
+    queue.hold(entry('b'));
+    queue.free('a', 1);
+    // All that were here hold some: nothing is kept open.
+    expect(queue.isOpenTo(entry('a'), 1)).toBe(true);
+  });
+
+  test('is never kept from all: as long as work ends, everything that waits is served', () => {
+    const arrivals = fc.array(fc.constantFrom(...groups), { minLength: 1, maxLength: 100 });
+    fc.assert(
+      fc.property(arrivals, fc.integer({ min: 1, max: 4 }), (arrived, places) => {
+        const queue = new FairQueue<Entry>({ ...bounds, places });
+        const held: string[] = [];
+        const start = (now: number) => {
+          for (
+            let next = queue.shift(now);
+            next !== undefined;
+            next = held.length < places ? queue.shift(now) : undefined
+          ) {
+            queue.hold(next);
+            held.push(next.group);
+            expect(held.length).toBeLessThanOrEqual(places);
+          }
+        };
+        for (const [now, group] of arrived.entries()) {
+          queue.push(entry(group, 2, now));
+          if (held.length < places) start(now);
+          // Of those that wait at a place that is free, each holds one.
+          if (held.length < places) expect(queue.take(({ group: one }) => !held.includes(one))).toEqual([]);
+          if (now % 3 !== 2) continue;
+          queue.free(held.shift() ?? '', now);
+          start(now);
+        }
+        for (let ends = 0; held.length > 0; ends++) {
+          queue.free(held.shift() ?? '', 100);
+          start(100);
+          expect(ends).toBeLessThanOrEqual(arrived.length);
+        }
+        expect(queue.size).toBe(0);
+      }),
+    );
+  });
+
+  test('is kept for a thousand names at most', () => {
+    const queue = open();
+    for (let at = 0; at <= 1_100; at++) {
+      queue.hold(entry(`g${at}`));
+      queue.free(`g${at}`, 0);
+    }
+    for (let at = 0; at < 3; at++) queue.hold(entry('a'));
+    expect(queue.isOpenTo(entry('a'), 1)).toBe(false);
+    expect(queue.isOpenTo(entry('a'), 60_001)).toBe(true);
   });
 });
 

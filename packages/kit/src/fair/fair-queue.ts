@@ -8,8 +8,13 @@
  * So of one class no group gets a place while another that waits holds fewer, and one that holds none waits for at most one
  * turn of each other. Only what a group waits for others makes it older: who waits behind its own work is no victim.
  * Inside a group age counts from the arrival of each entry; the oldest of equals is first.
+ *
+ * What runs is never ended for another, so long work in all places would keep out whoever comes one job at a time. Therefore
+ * the last place that is free is not for a group that holds some, while another of its class was here in the last `keepMs`
+ * and holds none: that one finds it open. A group that has been alone for that long gets every place.
  */
 import { BoundPassed } from '../bounded-queue.ts';
+import { RecentGroups } from './recent-groups.ts';
 
 export type FairEntry = {
   readonly group: string;
@@ -25,6 +30,9 @@ export type FairBounds = {
   max: number;
   groupMax: number;
   ageMs: number;
+  /** How many there are; with one or none known, none is kept open. */
+  places: number;
+  keepMs: number;
 };
 
 /** Entries of one priority in the order of arrival, each with the turn in which it came. */
@@ -32,10 +40,13 @@ type Lane<T> = Map<T, number>;
 
 /** Known while it waits or holds a place: who comes back after both is as good as new. */
 type Group<T> = {
+  name: string;
   /** By priority; none is empty. */
   lanes: Map<number, Lane<T>>;
   waiting: number;
   held: number;
+  /** Of what it began last. */
+  priority: number;
   /** When it last took or gave back a place, in turns. */
   turn: number;
   /** Clock ms at which it gave back its last place. */
@@ -48,11 +59,14 @@ type Claim<T> = { group: Group<T>; rank: number; turn: number };
 export class FairQueue<T extends FairEntry> {
   readonly #bounds: FairBounds;
   readonly #groups = new Map<string, Group<T>>();
+  readonly #recent: RecentGroups;
   #size = 0;
+  #held = 0;
   #turns = 0;
 
   constructor(bounds: FairBounds) {
     this.#bounds = bounds;
+    this.#recent = new RecentGroups(bounds.keepMs);
   }
 
   /** Entries that wait. */
@@ -73,12 +87,18 @@ export class FairQueue<T extends FairEntry> {
     this.#size++;
   }
 
-  /** Takes the next out. It holds no place until `hold` says so. */
+  /** Whether a place that is free is for this group too; who waits already goes first. */
+  isOpenTo({ group, priority }: Pick<FairEntry, 'group' | 'priority'>, now: number): boolean {
+    return this.#isOpenTo(group, this.#groups.get(group)?.held ?? 0, priority, now);
+  }
+
+  /** Takes the next out; undefined when no place is for any that waits. It holds none until `hold` says so. */
   shift(now: number): T | undefined {
     let best: Claim<T> | undefined;
     for (const group of this.#groups.values()) {
       const claim = this.#claim(group, now);
-      if (claim !== undefined && (best === undefined || isBefore(claim, best))) best = claim;
+      if (claim === undefined || !this.#isOpenTo(group.name, group.held, claim.rank, now)) continue;
+      if (best === undefined || isBefore(claim, best)) best = claim;
     }
     const entry = best && this.#first(best.group, now);
     if (entry !== undefined) this.remove(entry);
@@ -93,7 +113,7 @@ export class FairQueue<T extends FairEntry> {
     if (lane.size === 0) group.lanes.delete(entry.priority);
     group.waiting--;
     this.#size--;
-    this.#forget(entry.group, group);
+    this.#forget(group);
     return true;
   }
 
@@ -104,9 +124,11 @@ export class FairQueue<T extends FairEntry> {
   }
 
   /** A place is the group's from now on, whether its entry waited or not. */
-  hold(name: string): void {
+  hold({ group: name, priority }: Pick<FairEntry, 'group' | 'priority'>): void {
     const group = this.#groupOf(name);
+    this.#held++;
     group.held++;
+    group.priority = priority;
     group.turn = ++this.#turns;
   }
 
@@ -114,24 +136,32 @@ export class FairQueue<T extends FairEntry> {
   free(name: string, now: number): void {
     const group = this.#groups.get(name);
     if (group === undefined || group.held === 0) throw new RangeError('a group gave back more places than it held');
+    this.#held--;
     group.held--;
     if (group.held === 0) {
+      this.#recent.left(name, group.priority, now);
       group.turn = ++this.#turns;
       group.freedAt = now;
     }
-    this.#forget(name, group);
+    this.#forget(group);
   }
 
   #groupOf(name: string): Group<T> {
     let group = this.#groups.get(name);
     if (group !== undefined) return group;
-    group = { lanes: new Map(), waiting: 0, held: 0, turn: 0, freedAt: -Infinity };
+    group = { name, lanes: new Map(), waiting: 0, held: 0, priority: 0, turn: 0, freedAt: -Infinity };
     this.#groups.set(name, group);
     return group;
   }
 
-  #forget(name: string, { waiting, held }: Group<T>): void {
+  #forget({ name, waiting, held }: Group<T>): void {
     if (waiting === 0 && held === 0) this.#groups.delete(name);
+  }
+
+  #isOpenTo(name: string, held: number, rank: number, now: number): boolean {
+    const { places } = this.#bounds;
+    if (held === 0 || places < 2 || places - this.#held > 1) return true;
+    return !this.#recent.some(rank, now, (other) => other !== name && (this.#groups.get(other)?.held ?? 0) === 0);
   }
 
   /** The best that any entry of a group makes of it. Of one priority nobody is older than the first. */

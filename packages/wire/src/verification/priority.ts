@@ -10,6 +10,8 @@ export type Priority = z.infer<typeof priorityField>;
 export const usualPriority: Priority = 'normal';
 /** One class more for each of these that somebody has waited, ms. */
 export const priorityAgeMs = 30_000;
+/** Whoever had work under way in the last of these finds a place open when it has more, ms. */
+export const placeKeptMs = 60_000;
 
 /** 1 to 4. */
 export const priorityRank = (priority: Priority): number => priorities.indexOf(priority) + 1;

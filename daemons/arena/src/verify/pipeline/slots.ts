@@ -1,7 +1,7 @@
 /** How many checks run at once: places with a line before them, in which tenants get equal shares. */
 import type { Clock } from '@labmesh/kit/clock';
 import { FairPlaces, type Turn } from '@labmesh/kit/fair/fair-places';
-import { priorityAgeMs } from '@labmesh/wire/verification/priority';
+import { placeKeptMs, priorityAgeMs } from '@labmesh/wire/verification/priority';
 
 export type Slots = {
   /**
@@ -17,7 +17,7 @@ export const waitingMost = 4096;
 const tenantWaitingMost = waitingMost / 2;
 
 export function createSlots(name: string, count: number, clock: Pick<Clock, 'now'>): Slots {
-  const bounds = { name, max: waitingMost, groupMax: tenantWaitingMost, ageMs: priorityAgeMs };
+  const bounds = { name, max: waitingMost, groupMax: tenantWaitingMost, ageMs: priorityAgeMs, keepMs: placeKeptMs };
   const places = new FairPlaces(count, bounds, clock);
   return {
     use: async (turn, signal, work) => {
