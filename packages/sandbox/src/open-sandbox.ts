@@ -29,7 +29,9 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const uids = process.getuid?.() === 0 ? new UidPool(uidBase) : undefined;
   await using opened = new AsyncDisposableStack();
   const wasm = opened.use(await openWasm({ command: wasmCommand, uids, log }));
-  const namespace = opened.use(await openNamespace({ uids, bunPath, log, ...(tempDir !== undefined && { tempDir }) }));
+  const namespace = opened.use(
+    await openNamespace({ uids, bunPath, log, holdChains: true, ...(tempDir !== undefined && { tempDir }) }),
+  );
   const reports = sandboxLevels.map(
     (level) => [wasm.report, namespace.report].find((report) => report.level === level) ?? absent(level),
   );

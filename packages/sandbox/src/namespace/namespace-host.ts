@@ -2,6 +2,7 @@
 import type { Logger } from '@labmesh/kit/log';
 import { findProgram } from '../find-program.ts';
 import type { Cgroups } from '../cgroup/open-cgroups.ts';
+import type { HeldChains } from './held-chains.ts';
 import type { Bind, Omitted, RecipeInput } from './recipe.ts';
 import type { UidPool } from './uid-pool.ts';
 
@@ -28,6 +29,8 @@ export type NamespaceHost = {
   setupMs: number;
   /** Work that goes on after a result: removing cgroups, folders. */
   leftovers: Set<Promise<void>>;
+  /** Chains begun ahead; undefined: every run starts its own. */
+  held?: HeldChains;
   /** For tests alone. */
   omitted?: Omitted;
   spawnEnv?: Record<string, string>;

@@ -6,6 +6,7 @@ import type { Logger } from '@labmesh/kit/log';
 import type { LevelReport } from '@labmesh/wire/verification/sandbox';
 import { openCgroups } from '../cgroup/open-cgroups.ts';
 import { seccompProgram } from '../seccomp/seccomp-program.ts';
+import { HeldChains } from './held-chains.ts';
 import { findPrograms, type NamespaceHost } from './namespace-host.ts';
 import { probeNamespace } from './probe-namespace.ts';
 import { sweepInits } from './sandbox-init.ts';
@@ -17,6 +18,8 @@ export type NamespaceOptions = {
   bunPath: string;
   tempDir?: string;
   log: Logger;
+  /** Begin chains before their jobs come, from the first run on. */
+  holdChains?: boolean;
 };
 export type Namespace = AsyncDisposable & {
   report: LevelReport;
@@ -129,6 +132,7 @@ export async function openNamespace(options: NamespaceOptions): Promise<Namespac
   };
   const close = async () => {
     await Promise.allSettled(host.leftovers);
+    await host.held?.[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
   };
   const facts = { version, uidIsolated: uids !== undefined, cgroup: cgroups.version };
@@ -137,6 +141,8 @@ export async function openNamespace(options: NamespaceOptions): Promise<Namespac
     await close();
     return absent(reason, facts);
   }
+  // Not for the probes: who never runs a job pays nothing.
+  if (options.holdChains === true) host.held = new HeldChains({ uids, seccompPath });
   const report = { ...notReady('', facts), ready: true, reason: cgroups.reason ?? null, tools: host.tools };
   return { report, host, [Symbol.asyncDispose]: close };
 }

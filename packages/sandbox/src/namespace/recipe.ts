@@ -32,7 +32,7 @@ export type Part = { flag: string; words: readonly string[] };
 const part = (flag: string, ...words: (string | number)[]): Part => ({ flag, words: words.map(String) });
 
 const cpuSeconds = ({ cpuMs }: SandboxLimits) => Math.ceil(cpuMs / 1000);
-const prlimitParts = ({ limits }: RecipeInput): Part[] => [
+const prlimitParts = ({ limits }: PrivilegeInput): Part[] => [
   part('--core', '--core=0'),
   part('--nofile', `--nofile=${limits.openFiles}`),
   part('--fsize', `--fsize=${limits.fileBytes}`),
@@ -40,7 +40,7 @@ const prlimitParts = ({ limits }: RecipeInput): Part[] => [
   part('--cpu', `--cpu=${cpuSeconds(limits)}:${cpuSeconds(limits) + 1}`),
 ];
 
-const setprivParts = ({ uid }: RecipeInput): Part[] => [
+const setprivParts = ({ uid }: PrivilegeInput): Part[] => [
   ...(uid === undefined
     ? []
     : [
@@ -108,26 +108,41 @@ const insideLimits = ({ hasCgroup, limits }: RecipeInput): Part[] =>
 export type Omitted = ReadonlySet<string>;
 const none: Omitted = new Set();
 
+const wordsOf = (parts: Part[], omitted: Omitted) =>
+  parts.flatMap((each) => (omitted.has(each.flag) ? [] : each.words));
+
+/** What the words before bwrap depend on: all of it is known before the job, save its limits. */
+export type PrivilegeInput = Pick<RecipeInput, 'programs' | 'uid' | 'ownUid' | 'limits'>;
+
 /**
- * The words of the whole chain.
+ * The chain up to bwrap: limits of a process, and the end of all privileges.
  * @throws Error when bwrap would run as root: it would keep the kernel's uid 0 and could write to the host's /proc.
  */
-export function recipe(input: RecipeInput, omitted: Omitted = none): string[] {
-  if ((input.uid ?? input.ownUid) === 0 || (input.uid === undefined && omitted.has('--reuid'))) {
-    throw new Error('bwrap is never started with uid 0');
-  }
-  if (input.uid !== undefined && omitted.has('--reuid')) throw new Error('bwrap is never started with uid 0');
-  const words = (parts: Part[]) => parts.flatMap((each) => (omitted.has(each.flag) ? [] : each.words));
-  const { programs, argv } = input;
+export function privilegeWords(input: PrivilegeInput, omitted: Omitted = none): string[] {
+  if ((input.uid ?? input.ownUid) === 0 || omitted.has('--reuid')) throw new Error('bwrap is never started with uid 0');
+  const { programs } = input;
   return [
     programs.prlimit,
-    ...words(prlimitParts(input)),
+    ...wordsOf(prlimitParts(input), omitted),
     programs.setpriv,
-    ...words(setprivParts(input)),
-    programs.bwrap,
-    ...words(bwrapParts(input)),
-    '--',
-    ...words(insideLimits(input)),
-    ...argv,
+    ...wordsOf(setprivParts(input), omitted),
   ];
 }
+
+/** bwrap, and what it starts. */
+export const sandboxWords = (input: RecipeInput, omitted: Omitted = none): string[] => [
+  input.programs.bwrap,
+  ...wordsOf(bwrapParts(input), omitted),
+  '--',
+  ...wordsOf(insideLimits(input), omitted),
+  ...input.argv,
+];
+
+/**
+ * The words of the whole chain.
+ * @throws Error when bwrap would run as root.
+ */
+export const recipe = (input: RecipeInput, omitted: Omitted = none): string[] => [
+  ...privilegeWords(input, omitted),
+  ...sandboxWords(input, omitted),
+];

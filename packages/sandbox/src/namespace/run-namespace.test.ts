@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import { type SandboxJobInput, sandboxJobSchema, sandboxResultSchema } from '@labmesh/wire/verification/sandbox';
+import { hostProcesses } from '../testing/escape-world.ts';
 import { needsNamespaces, openTestNamespace, type TestNamespace } from '../testing/open-test-namespace.ts';
 import { runNamespace } from './run-namespace.ts';
 
@@ -163,6 +164,21 @@ describe.skipIf(needsNamespaces !== undefined)(`a job at L1 (${needsNamespaces ?
       );
       expect(performance.now() - begun).toBeLessThan(10_000);
     }
+  });
+
+  test('without the cgroup that was to be there nothing is run, and nothing left', async () => {
+    const make = () => {
+      throw new Error('no space for a group');
+    };
+    const host = { ...opened.host, cgroups: { ...opened.host.cgroups, make } };
+    if (!held()) return;
+    const job = sandboxJobSchema.parse({ argv: ['/usr/bin/sleep', '30'] });
+    const ends = await Promise.allSettled(Array.from({ length: 5 }, () => runNamespace(host, job, 'id')));
+    expect(ends.map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => 'rejected'));
+    await Promise.all(opened.host.leftovers);
+    const living = () => hostProcesses().filter(({ uid, words }) => opened.isOurUid(uid) && words[0] !== '');
+    for (let tries = 0; tries < 1000 && living().length > 0; tries++) await Bun.sleep(10);
+    expect(living()).toEqual([]);
   });
 
   test('many at once keep apart, and leave no descriptor, folder or uid', async () => {

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OwnedFds } from './owned-fds.ts';
+import { OwnedFds } from '../chain/owned-fds.ts';
 import { collectFiles, isFull, takeWorkFolder } from './work-folder.ts';
 
 const text = (content: string) => Buffer.from(content, 'base64').toString();

@@ -4,7 +4,7 @@
  * plain files are read.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, statfsSync, statSync } from 'node:fs';
-import type { OwnedFds } from './owned-fds.ts';
+import type { OwnedFds } from '../chain/owned-fds.ts';
 import { readOr } from '../cgroup/cgroup.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
