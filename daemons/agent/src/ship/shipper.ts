@@ -99,10 +99,16 @@ export class Shipper {
     this.#turned();
   }
 
-  /** Until the signal. Never rejects. */
+  /** Until the signal. Never rejects: what goes wrong with logs must not end the agent. */
   async run(signal: AbortSignal): Promise<void> {
+    if (!this.#parts.options.shipEnabled) return;
+    await this.#run(signal).catch((error: unknown) => {
+      this.#log.error('log shipping failed in a way nobody foresaw, and stays off until a restart', { error });
+    });
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
     const { options, send, clock } = this.#parts;
-    if (!options.shipEnabled) return;
     const folder = join(options.stateDir, 'spool');
     const spool = await Spool.open({ folder, bytesMax: options.spoolMax, log: this.#log }).catch((error: unknown) => {
       this.#log.error('logs are not shipped: the spool cannot be opened', { error });

@@ -1,5 +1,6 @@
 /** What labmesh.toml says of labd and of the agent on this machine, read by their own options. */
 import { agentOptions, type AgentOptions } from '@labmesh/agent/agent-options';
+import { checkShipping } from '@labmesh/agent/ship/check-shipping';
 import { parseOptions } from '@labmesh/kit/options';
 import type { OptionDefs } from '@labmesh/kit/options/option-def';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
@@ -30,9 +31,11 @@ export function readFleetSettings(file: OptionsFile | undefined, env: Environmen
       : { ...file, known: Object.keys(file.data).filter((table) => !mine.has(table)) };
   };
   const { values: labd, sources } = parseOptions(labdOptions, { env, file: others(labdOptions) });
+  const { values: agent } = parseOptions(agentOptions, { env, file: others(agentOptions) });
+  checkShipping(agent);
   return {
     labd,
-    agent: parseOptions(agentOptions, { env, file: others(agentOptions) }).values,
+    agent,
     isSet: (key) => !['default', 'unset'].includes(sources[key]),
   };
 }

@@ -191,7 +191,9 @@ export class Spool {
     if (how === 'shipped') this.#state.shippedLines += entry.lines.length;
     else this.#state.droppedLines += entry.lines.length;
     Object.assign(this.#state.places, entry.places);
-    this.#state.placesSeq = this.#state.doneSeq = entry.seq;
+    this.#state.placesSeq = entry.seq;
+    // One that is dropped here passes by those on disk, which are older and still to go.
+    if (how === 'shipped' || this.#segments.length === 0) this.#state.doneSeq = entry.seq;
   }
 
   /** The oldest batch; the same one until it is done. */
@@ -236,7 +238,7 @@ export class Spool {
     this.#state.doneSeq = entry.seq;
     first.linesLeft -= length;
     // It came to the disk after it had been found in memory: then it is the first one there.
-    this.#offset = end ?? (await first.read(this.#offset))?.end ?? first.bytes;
+    this.#offset = end ?? (await first.read(this.#offset).catch(() => undefined))?.end ?? first.bytes;
     const isFull = first !== this.#tail || first.bytes >= this.#segmentBytes;
     if (isFull && this.#offset >= first.bytes) await this.#leave(first);
   }

@@ -83,11 +83,16 @@ export class LogForwarder implements AsyncDisposable {
   #pump(): void {
     while (this.#posts.size < postsMax && this.#queue.length > 0) {
       const group = this.#nextGroup();
-      const post = this.#send(group).finally(() => {
-        this.#posts.delete(post);
-        for (const { bytes } of group) this.queuedBytes -= bytes;
-        this.#pump();
-      });
+      const post = this.#send(group)
+        .catch((error: unknown) => {
+          this.#parts.log.error('logs could not be forwarded', { error });
+          settle(group, this.#later(fullRetryMs));
+        })
+        .finally(() => {
+          this.#posts.delete(post);
+          for (const { bytes } of group) this.queuedBytes -= bytes;
+          this.#pump();
+        });
       this.#posts.add(post);
     }
   }

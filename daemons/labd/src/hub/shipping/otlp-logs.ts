@@ -36,7 +36,7 @@ const severities: Readonly<Record<Level, number>> = {
 
 /** A lone surrogate would have a strict collector refuse the whole request. */
 const attribute = (key: string, value: string): Attribute => ({ key, value: { stringValue: value.toWellFormed() } });
-const nanos = (ms: number) => `${ms}000000`;
+const nanos = (ms: number) => String(BigInt(ms) * 1_000_000n);
 const serviceOf = ({ unit, file }: ShippedLine) =>
   unit?.replace(/\.service$/, '') ?? (file === undefined ? 'unknown_service' : basename(file));
 

@@ -223,6 +223,7 @@ describe('forwarding', () => {
     expect(posts[2]?.texts).toEqual(['2', '3', '4', '5', '6', '7', '8', '9']);
     for (const { answer } of posts) answer(taken);
     expect(await Promise.all(outcomes)).toEqual(outcomes.map(() => ({ status: 'done' })));
+    await settle();
     expect([forwarder.queuedBytes, forwarder.counts.takenLines, forwarder.counts.posts]).toEqual([0, 10, 3]);
   });
 
