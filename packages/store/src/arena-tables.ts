@@ -144,5 +144,20 @@ export type ArenaBatchesTable = Row & {
   decided_by: string | null;
   decided_at: Ms | null;
 };
+/** What a person thinks of two answers of a run, `a` < `b`: one word a reviewer. */
+export type ArenaLabelsTable = Row & {
+  tenant: string;
+  run_id: string;
+  a: number;
+  b: number;
+  /** Id of the key. */
+  reviewer: string;
+  /** `a`, `b` or `tie`. */
+  winner: string;
+  /** Confidence in millionths. */
+  confidence_ppm: number;
+  /** Rationales and notes. */
+  words: Json;
+};
 /** `part` is `train` or `test`. */
 export type ArenaDatasetRowsTable = { dataset_id: string; triplet_id: string; part: string };

@@ -11,6 +11,7 @@ import type {
   ArenaCertificatesTable,
   ArenaDatasetRowsTable,
   ArenaDatasetsTable,
+  ArenaLabelsTable,
   ArenaMatchesTable,
   ArenaRunsTable,
   ArenaSuitesTable,
@@ -350,6 +351,7 @@ export type Tables = {
   arena_datasets: ArenaDatasetsTable;
   arena_dataset_rows: ArenaDatasetRowsTable;
   arena_batches: ArenaBatchesTable;
+  arena_labels: ArenaLabelsTable;
   migrations: MigrationsTable;
   migration_lock: MigrationLockTable;
 };

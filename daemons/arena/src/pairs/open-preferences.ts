@@ -10,7 +10,7 @@ export type TrainingSettings = FlywheelSettings & {
   tenants: readonly string[];
 };
 
-export type PreferencesParts = Omit<PairsParts, 'mayTrain' | 'protectedTexts'> & {
+export type PreferencesParts = Omit<PairsParts, 'mayTrain' | 'protectedTexts' | 'keeps'> & {
   suites: SuiteShelf;
   settings: TrainingSettings;
   /** The tenant is in `arena.capture`. */
@@ -22,7 +22,7 @@ export type Preferences = AsyncDisposable & { readonly pairs: Pairs };
 export async function openPreferences({ suites, settings, keeps, ...parts }: PreferencesParts): Promise<Preferences> {
   const mayTrain = (tenant: string) => settings.tenants.some((one) => one === '*' || one === tenant);
   const protectedTexts = (tenant: string) => hiddenCaseTexts(suites, tenant);
-  const pairs = new Pairs({ ...parts, mayTrain, protectedTexts });
+  const pairs = new Pairs({ ...parts, keeps, mayTrain, protectedTexts });
   await pairs.settle();
   const flywheel = new Flywheel({ ...parts, batches: pairs.batches, settings, keeps, mayTrain }).start();
   return { pairs, [Symbol.asyncDispose]: () => flywheel[Symbol.asyncDispose]() };

@@ -15,6 +15,8 @@ const table = {
   DATASET_MOVED: { status: 409, error: 'Conflict' },
   DATASET_STAGE: { status: 409, error: 'Conflict' },
   BATCH_NOT_FOUND: { status: 404, error: 'Not found' },
+  COMPARISON_NOT_FOUND: { status: 404, error: 'Not found' },
+  LABELS_FULL: { status: 409, error: 'Conflict' },
   BATCH_DECIDED: { status: 409, error: 'Conflict' },
   DATASET_DAMAGED: { status: 500, error: 'Damaged' },
   STORE_UNAVAILABLE: { status: 503, error: 'Unavailable' },

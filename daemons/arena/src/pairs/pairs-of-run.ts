@@ -4,8 +4,9 @@
  *     winner > each loser that failed a hard verifier     verification      silver   1.0 / -1.0, confidence 1
  *     winner > each valid loser, gap of 0.1 or more       tournament        bronze   scores of the bracket
  *     a verified correction > the answer it mended        self_correction   silver   confidence 0.9
+ *     what people prefer > the other one                  human, hybrid     gold     see review/
  *
- * Only what is valid is chosen; inconclusive and unchecked answers are on neither side (V4). Texts of a tenant without
+ * By itself only what is valid is chosen; inconclusive and unchecked answers are on neither side (V4). Texts of a tenant without
  * capture make no pairs (P7).
  */
 import { canonicalJson } from '@labmesh/attest/json/canonical-json';
@@ -26,6 +27,8 @@ const rationaleCharsMost = 2_000;
 export type LeftOut =
   | 'capture_off'
   | 'no_valid_winner'
+  | 'no_answer'
+  | 'not_valid'
   | 'not_proven'
   | 'small_gap'
   | 'same_answer'
@@ -39,7 +42,12 @@ export type PairsOfRun = {
 };
 
 type Side = { index: number; model: string; answer: FinishedAnswer };
-type Claim = Pick<Triplet, 'confidence' | 'quality' | 'source' | 'rationale' | 'chosen_score' | 'rejected_score'> & {
+export type Claim = Pick<
+  Triplet,
+  'confidence' | 'quality' | 'source' | 'rationale' | 'chosen_score' | 'rejected_score'
+> & {
+  /** Beside what verifiers said of the rejected answer. */
+  reasons?: readonly string[];
   more?: Record<string, unknown>;
 };
 
@@ -82,7 +90,7 @@ class Making {
     this.#made.set(made.triplet.id, made);
   }
 
-  #triplet(chosen: Side, rejected: Side, { more, ...claim }: Claim): Triplet {
+  #triplet(chosen: Side, rejected: Side, { more, reasons = [], ...claim }: Claim): Triplet {
     const run = this.#run;
     const tools = run.request.tools ?? [];
     const texts = {
@@ -92,10 +100,10 @@ class Making {
       rejected: [trainableMessage(rejected.answer.answer)],
     };
     return {
-      id: tripletId(texts),
+      id: tripletId({ ...texts, source: claim.source }),
       ...texts,
       ...claim,
-      failure_reasons: failureReasons(rejected.answer, run.suiteSha256 !== null),
+      failure_reasons: [...failureReasons(rejected.answer, run.suiteSha256 !== null), ...reasons],
       status: 'active',
       run_id: run.id,
       certificate_id: this.#certificateId,
@@ -190,5 +198,27 @@ export function pairsOfRun(run: FinishedRun, certificateId: string | null): Pair
   if (winner !== undefined && best !== undefined && isProvenValid(best)) {
     for (const loser of run.candidates) if (loser !== winner) againstLoser(making, run, winner, loser);
   } else making.leave('no_valid_winner');
+  return making.result;
+}
+
+/**
+ * The pair of two answers that somebody outside the run compared; none when one of them is missing, they are equal, or a
+ * hard verifier failed the one that is to be chosen.
+ */
+export function pairOfTwo(
+  run: FinishedRun,
+  certificateId: string | null,
+  { chosen, rejected, claim }: { chosen: number; rejected: number; claim: Claim },
+): PairsOfRun {
+  const making = new Making(run, certificateId);
+  const sides = [chosen, rejected].map((at) => {
+    const candidate = run.candidates.find(({ index }) => index === at);
+    return candidate?.final ? sideOf(candidate, candidate.final) : undefined;
+  });
+  const [better, worse] = sides;
+  if (!run.keepsTexts) making.leave('capture_off');
+  else if (better === undefined || worse === undefined) making.leave('no_answer');
+  else if (isProvenInvalid(better.answer)) making.leave('not_valid');
+  else making.pair(better, worse, claim);
   return making.result;
 }

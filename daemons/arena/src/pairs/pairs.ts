@@ -21,6 +21,7 @@ import { type Alongside, Datasets, type DatasetsParts } from './datasets.ts';
 import { Exports } from './export/exports.ts';
 import { Batches } from './flywheel/batches.ts';
 import { type PairsOfRun, pairsOfRun } from './pairs-of-run.ts';
+import { Reviews } from './review/reviews.ts';
 import {
   getTriplet,
   insertTriplets,
@@ -34,6 +35,8 @@ import {
 export type PairsParts = DatasetsParts & {
   /** `training.tenants`: asked at each export. */
   mayTrain: (tenant: string) => boolean;
+  /** `arena.capture`; absent: of nobody. */
+  keeps?: ((tenant: string) => boolean) | undefined;
 };
 
 const worker = system('pairs');
@@ -45,6 +48,8 @@ export class Pairs {
   readonly logger: Logger;
   /** Versions that the arena proposes. */
   readonly batches: Batches;
+  /** What people say of answers. */
+  readonly reviews: Reviews;
   readonly #parts: PairsParts;
   readonly #datasets: Datasets;
   readonly #exports: Exports;
@@ -55,6 +60,7 @@ export class Pairs {
     this.#parts = parts;
     this.#datasets = new Datasets(parts);
     this.#exports = new Exports(parts.store, parts.mayTrain);
+    this.reviews = new Reviews({ ...parts, keeps: parts.keeps ?? (() => false) });
     this.batches = new Batches({ ...parts, create: (...asked) => this.createDataset(...asked) });
   }
 

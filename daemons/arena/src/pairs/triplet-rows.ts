@@ -114,6 +114,7 @@ export async function tripletStats(db: Reader, tenant: string): Promise<Counted>
   const groups = await db
     .selectFrom('arena_triplets')
     .where('tenant', '=', tenant)
+    .where('status', '=', 'active')
     .groupBy(['quality', 'source', 'stage'])
     .select((row) => [
       'quality',
@@ -170,12 +171,20 @@ async function closeRuns(tx: Writer, tenant: string, what: Removal): Promise<voi
   await runs.execute();
 }
 
+/** What people wrote of the runs may quote them. Of a single pair it stays: it is of two answers, which may be in others. */
+async function removeLabels(tx: Writer, tenant: string, what: Removal): Promise<void> {
+  if ('id' in what) return;
+  const labels = tx.deleteFrom('arena_labels').where('tenant', '=', tenant);
+  await ('run' in what ? labels.where('run_id', '=', what.run) : labels).execute();
+}
+
 /**
  * Deletes pairs, and taints the versions that hold them: what was frozen is no longer whole (PD3). The other pairs of a
  * version that never left wait for the next one.
  */
 export async function removeTriplets(tx: Writer, tenant: string, what: Removal): Promise<TripletsRemoved> {
   await closeRuns(tx, tenant, what);
+  await removeLabels(tx, tenant, what);
   const match = matchOf(what);
   let gone = tx.selectFrom('arena_triplets').select('id').where('tenant', '=', tenant);
   let deletion = tx.deleteFrom('arena_triplets').where('tenant', '=', tenant);

@@ -13,9 +13,11 @@ import {
   tripletPageSchema,
   tripletStatsSchema,
 } from '@labmesh/wire/verification/datasets';
+import { labelGivenSchema, labelPageSchema } from '@labmesh/wire/verification/labels';
 import { tripletSchema } from '@labmesh/wire/verification/preference';
 import fc from 'fast-check';
 import { openPairs, type Pairs } from '../pairs/pairs.ts';
+import { addRunRows } from '../pairs/testing/run-rows.ts';
 import { samplePairRun } from '../pairs/testing/sample-run.ts';
 import { pairsRoutes } from './pairs-routes.ts';
 
@@ -25,7 +27,7 @@ const optedIn = new Set(['acme']);
 beforeAll(async () => {
   store = await openStore({ url: 'sqlite::memory:', clock: new FakeClock() });
   const mayTrain = (tenant: string) => optedIn.has(tenant);
-  pairs = await openPairs({ store, clock: new FakeClock(), logger: silentLogger, mayTrain });
+  pairs = await openPairs({ store, clock: new FakeClock(), logger: silentLogger, mayTrain, keeps: mayTrain });
   for (let at = 0; at < 60; at++) await pairs.onFinished(samplePairRun(), null);
   await pairs.onFinished(samplePairRun({ tenant: 'other' }), null);
 });
@@ -90,6 +92,17 @@ test('PD6 batches: proposed, listed, approved by the key that asks; another tena
   ]);
 });
 
+test('EX2 labels: given by the key that asks, listed for its tenant', async () => {
+  await addRunRows(store, { id: 'labelled', answers: ['valid', 'valid'] });
+  const body = { runId: 'labelled', a: 1, b: 0, winner: 'a', confidence: 0.8, notes: 'shorter' };
+  const { label, consensus } = labelGivenSchema.parse((await ask('POST', '/labels', { body })).body);
+  expect(label).toMatchObject({ a: 0, b: 1, winner: 'b', reviewer: 'key-7', notes: 'shorter' });
+  expect(consensus).toMatchObject({ winner: 'b', share: 1 });
+  expect(labelPageSchema.parse((await ask('GET', '/labels?run=labelled')).body).labels).toEqual([label]);
+  expect((await ask('GET', '/labels', { tenant: 'other' })).body).toEqual({ labels: [], nextCursor: null });
+  await ask('DELETE', '/triplets?run=labelled');
+});
+
 describe('refusals', () => {
   test.each([
     ['GET', '/triplets?limit=201', undefined, 400, 'VALIDATION_FAILED', 'limit'],
@@ -116,6 +129,18 @@ describe('refusals', () => {
     ['GET', '/datasets/none/export?format=jsonl', undefined, 404, 'DATASET_NOT_FOUND', undefined],
     ['GET', '/datasets/none/export?format=csv', undefined, 400, 'VALIDATION_FAILED', 'format'],
     ['PATCH', '/datasets/none', undefined, 404, 'ROUTE_NOT_FOUND', undefined],
+    ['POST', '/labels', { runId: 'x', a: 0, b: 0, winner: 'a', confidence: 1 }, 400, 'VALIDATION_FAILED', 'b'],
+    ['POST', '/labels', { runId: 'x', a: 0, b: 1, winner: 'c', confidence: 1 }, 400, 'VALIDATION_FAILED', 'winner'],
+    ['POST', '/labels', { runId: 'x', a: 0, b: 1, winner: 'a', confidence: 1 }, 404, 'COMPARISON_NOT_FOUND', 'runId'],
+    [
+      'POST',
+      '/labels',
+      { runId: 'x', a: 0, b: 1, winner: 'a', confidence: 1, notes: 'a\0b' },
+      400,
+      'VALIDATION_FAILED',
+      'notes',
+    ],
+    ['GET', '/labels?run=', undefined, 400, 'VALIDATION_FAILED', 'run'],
     ['GET', '/batches?limit=0', undefined, 400, 'VALIDATION_FAILED', 'limit'],
     ['GET', '/batches/none', undefined, 404, 'BATCH_NOT_FOUND', undefined],
     ['POST', '/batches/none/approve', undefined, 404, 'BATCH_NOT_FOUND', undefined],
@@ -255,11 +280,22 @@ test('whatever is asked: an answer in form, never a 500, never a word of another
     '/batches',
     '/batches/x/approve',
     '/batches/%00/reject',
+    '/labels',
   );
   const body = fc.oneof(
     fc.json(),
     fc.string(),
     fc.record({ name: fc.string(), filters: fc.jsonValue() }).map((of) => JSON.stringify(of)),
+    fc
+      .record({
+        runId: fc.constantFrom('labelled', 'x', '\0'),
+        a: fc.constantFrom(0, 1, 99),
+        b: fc.constantFrom(0, 1, -1, 0.5),
+        winner: fc.constantFrom('a', 'b', 'tie'),
+        confidence: fc.double(),
+        notes: fc.string({ unit: 'binary' }),
+      })
+      .map((of) => JSON.stringify(of)),
   );
   await fc.assert(
     fc.asyncProperty(

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import type { Pairs } from '../pairs/pairs.ts';
 import { PairsError } from '../pairs/pairs-error.ts';
 import { batchRoutes } from './batch-routes.ts';
+import { labelRoutes } from './label-routes.ts';
 import { authorOf, inPath, jsonBody, pageQuery, parse, textField, whose } from './pairs-request.ts';
 
 /** Bytes of an export that wait for a slow reader; then the next row does. */
@@ -133,6 +134,7 @@ export function pairsRoutes(pairs: Pairs, waitMs: number = readerWaitMs): Hono {
   tripletRoutes(app, pairs);
   datasetRoutes(app, pairs, waitMs);
   batchRoutes(app, pairs);
+  labelRoutes(app, pairs);
   app.onError((error) => {
     const known = publicError(error, pairs);
     return Response.json(known.body, { status: known.status, headers: { 'cache-control': 'no-store' } });

@@ -127,5 +127,16 @@ export const arenaColumns = {
     decided_by: 'text?',
     decided_at: 'integer?',
   },
+  arena_labels: {
+    ...row,
+    tenant: 'text',
+    run_id: 'text',
+    a: 'integer',
+    b: 'integer',
+    reviewer: 'text',
+    winner: 'text',
+    confidence_ppm: 'integer',
+    words: 'text',
+  },
   arena_dataset_rows: { dataset_id: 'text', triplet_id: 'text', part: 'text' },
 } as const;

@@ -65,6 +65,10 @@ const data: readonly string[] = [
    name text not null, dataset_id text, fault text, decided_by text, decided_at bigint)`,
   'create index if not exists arena_batches_by_tenant on arena_batches (tenant, id)',
   'create index if not exists arena_batches_by_state on arena_batches (state)',
+  `create table if not exists arena_labels (${row}, tenant text not null, run_id text not null, a bigint not null,
+   b bigint not null, reviewer text not null, winner text not null, confidence_ppm bigint not null, words text not null)`,
+  'create unique index if not exists arena_labels_by_place on arena_labels (run_id, a, b, reviewer)',
+  'create index if not exists arena_labels_by_tenant on arena_labels (tenant, id)',
 ];
 
 export const release3: readonly string[] = [...keys, ...runs, ...claims, ...data];

@@ -14,7 +14,10 @@ export const tripletStages = ['pending', 'processed', 'exported', 'training', 'c
 export type TripletStage = (typeof tripletStages)[number];
 
 export const tripletSchema = z.object({
-  /** Hex SHA-256 over tenant, input, chosen and rejected: making it again gives the same. */
+  /**
+   * Hex SHA-256 over tenant, input, chosen and rejected, and for what people said (human, hybrid) that they did: making it
+   * again gives the same.
+   */
   id: z.string(),
   input: z.array(chatMessageSchema).min(1),
   chosen: z.array(chatMessageSchema).min(1),

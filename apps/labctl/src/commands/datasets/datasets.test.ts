@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openPairs, type Pairs } from '@labmesh/arena/pairs/pairs';
+import { addRunRows } from '@labmesh/arena/pairs/testing/run-rows';
 import { sampleAnswer, sampleCandidate, samplePairRun, sampleRun } from '@labmesh/arena/pairs/testing/sample-run';
 import { pairsRoutes } from '@labmesh/arena/serve/pairs-routes';
 import { FakeClock } from '@labmesh/kit/clock';
@@ -22,7 +23,7 @@ let instead: Response | undefined;
 beforeAll(async () => {
   store = await openStore({ url: 'sqlite::memory:', clock: new FakeClock() });
   const mayTrain = (tenant: string) => tenant === 'acme';
-  pairs = await openPairs({ store, clock: new FakeClock(), logger: silentLogger, mayTrain });
+  pairs = await openPairs({ store, clock: new FakeClock(), logger: silentLogger, mayTrain, keeps: mayTrain });
   for (let at = 0; at < 30; at++) await pairs.onFinished(samplePairRun(), 'cert-1');
   await pairs.onFinished(samplePairRun({ tenant: 'other' }), null);
   const bad = [
@@ -192,6 +193,30 @@ describe('datasets', () => {
     expect(await json(`reject ${found.batches[0]?.id}`)).toMatchObject({ state: 'rejected', decidedBy: 'key-a' });
     expect(await labctl('reject')).toMatchObject({ exitCode: 2 });
     expect(await labctl('approve 0199-none')).toMatchObject({ exitCode: 5 });
+  });
+
+  test('PD2 people agree: a gold pair; who said what', async () => {
+    const run = await addRunRows(store, { id: 'run-of-people', answers: ['valid', 'valid'] });
+    expect((await labctl('labels')).stdout).toBe('nobody said anything yet\n');
+    const said = await labctl(`label ${run} 1 0 --confidence 0.9 --category logic_error --because zero`);
+    expect(said.exitCode).toBe(0);
+    expect(said.stdout).toMatch(/Better +1\n/);
+    expect(await json('triplets --quality gold')).toMatchObject({ triplets: [{ runId: run, source: 'human' }] });
+    expect(await json(`labels --run ${run}`)).toMatchObject({
+      labels: [{ a: 0, b: 1, winner: 'b', reviewer: 'key-a', rationales: [{ description: 'zero' }] }],
+    });
+    expect((await labctl('labels')).stdout).toContain('0.90');
+    expect(await json(`label ${run} 0 1 --tie`)).toMatchObject({ consensus: { winner: 'tie', pairId: null } });
+    for (const words of [
+      `label ${run}`,
+      `label ${run} 0`,
+      `label ${run} 0 x`,
+      `label ${run} 0 1 --because x`,
+      `label ${run} 1 1`,
+    ]) {
+      expect([words, (await labctl(words)).exitCode]).toEqual([words, 2]);
+    }
+    expect((await labctl(`label ${run} 0 1`, 'key-o')).exitCode).toBe(5);
   });
 
   test('PD3 pairs are forgotten: one, of a run, all; never without a word of what', async () => {

@@ -1,7 +1,7 @@
 import type { CommandEntry } from '../../command.ts';
 import { anyCommand as any } from '../any-command.ts';
 
-/** What runs of the arena taught, as data to train with. Pairs are made by runs alone: no verb adds one. */
+/** What runs of the arena taught, as data to train with. Pairs are made of runs, and of what people say of their answers. */
 export const datasetCommands: readonly CommandEntry[] = [
   {
     name: 'datasets list',
@@ -57,5 +57,15 @@ export const datasetCommands: readonly CommandEntry[] = [
     name: 'datasets forget',
     summary: 'delete preference pairs for good',
     load: async () => any((await import('../../commands/datasets/datasets-forget.ts')).datasetsForget),
+  },
+  {
+    name: 'datasets label',
+    summary: 'say which of two answers is better',
+    load: async () => any((await import('../../commands/datasets/datasets-label.ts')).datasetsLabel),
+  },
+  {
+    name: 'datasets labels',
+    summary: 'list what people said of answers',
+    load: async () => any((await import('../../commands/datasets/datasets-labels.ts')).datasetsLabels),
   },
 ];

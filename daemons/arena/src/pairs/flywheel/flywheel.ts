@@ -26,7 +26,7 @@ export type FlywheelParts = HarvestParts & {
 };
 
 /** Runs of one pass. */
-export const runsMost = 1_000;
+const runsMost = 1_000;
 const leaseName = 'arena-flywheel';
 /** Longer than a pass of so many runs takes. */
 const leaseMs = 300_000;

@@ -4,15 +4,12 @@
  * twice: a pair made again has the id that it had.
  */
 import type { Logger } from '@labmesh/kit/log';
-import type { Store } from '@labmesh/store/store';
+import type { Store, Writer } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
-import { readCandidates } from '../../rows/candidate-rows.ts';
-import { readLegs } from '../../rows/match-rows.ts';
-import { storedRun } from '../../rows/run-rows.ts';
-import { pairsOfRun } from '../pairs-of-run.ts';
+import { type PairsOfRun, pairsOfRun } from '../pairs-of-run.ts';
 import { insertTriplets } from '../triplet-rows.ts';
-import { runOfRows } from './run-of-rows.ts';
+import { readRunRows, runOfRows } from './run-of-rows.ts';
 
 export type HarvestParts = {
   store: Store;
@@ -69,27 +66,22 @@ async function mark(store: Store, ids: readonly string[], state: 'processed' | '
 }
 
 /** The pairs of one run, of its rows. @throws what damaged rows throw */
-async function pairsOf(store: Store, id: string) {
-  const rows = await store.read(worker, async (db) => {
-    const row = await db.selectFrom('arena_runs').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-    return { run: storedRun(row), candidates: await readCandidates(db, id), legs: await readLegs(db, id) };
-  });
-  const run = runOfRows(rows);
-  return run === undefined ? [] : pairsOfRun(run, rows.run.certificateId).pairs;
+async function pairsOf(store: Store, { id, tenant }: Waiting) {
+  const rows = await store.read(worker, (db) => readRunRows(db, id, tenant));
+  const run = rows === undefined ? undefined : runOfRows(rows);
+  return run === undefined ? [] : pairsOfRun(run, rows?.run.certificateId ?? null).pairs;
 }
 
-/** Pairs and mark in one transaction. A run whose pairs were deleted meanwhile is marked already, and gets none. */
-function keep(store: Store, id: string, pairs: Awaited<ReturnType<typeof pairsOf>>): Promise<number> {
-  return store.write(worker, async (tx) => {
-    const open = await tx
-      .updateTable('arena_runs')
-      .set({ pairs_state: 'processed' })
-      .where('id', '=', id)
-      .where('pairs_state', 'is', null)
-      .returning('id')
-      .executeTakeFirst();
-    return open === undefined ? 0 : insertTriplets(tx, pairs);
-  });
+/** Pairs and mark together. A run that is marked already, as when its pairs were deleted, gets none. @returns how many */
+export async function keepPairs(tx: Writer, runId: string, pairs: PairsOfRun['pairs']): Promise<number> {
+  const open = await tx
+    .updateTable('arena_runs')
+    .set({ pairs_state: 'processed' })
+    .where('id', '=', runId)
+    .where('pairs_state', 'is', null)
+    .returning('id')
+    .executeTakeFirst();
+  return open === undefined ? 0 : insertTriplets(tx, pairs);
 }
 
 /** Looks at so many runs. @throws FleetError when the database is away: what was not looked at waits for the next time */
@@ -112,7 +104,8 @@ export async function harvestRuns(parts: HarvestParts, limit: number, signal: Ab
     if (known.has(id) || !keeps(tenant)) continue;
     done.runs++;
     try {
-      done.pairs += await keep(store, id, await pairsOf(store, id));
+      const pairs = await pairsOf(store, { id, tenant });
+      done.pairs += await store.write(worker, (tx) => keepPairs(tx, id, pairs));
     } catch (error) {
       if (error instanceof FleetError) throw error;
       done.failed++;

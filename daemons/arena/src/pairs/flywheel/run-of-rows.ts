@@ -10,13 +10,22 @@ import type {
   FinishedRun,
 } from '../../contract/finished-run.ts';
 import type { Ranking } from '../../contract/tournament.ts';
-import type { StoredCandidate } from '../../rows/candidate-rows.ts';
-import type { StoredLeg } from '../../rows/match-rows.ts';
-import type { StoredRun } from '../../rows/run-rows.ts';
+import type { Reader } from '@labmesh/store/store';
+import { readCandidates, type StoredCandidate } from '../../rows/candidate-rows.ts';
+import { readLegs, type StoredLeg } from '../../rows/match-rows.ts';
+import { type StoredRun, storedRun } from '../../rows/run-rows.ts';
 import { costUsdOf, finalOf, playedOf, playersOf, type Player } from '../../tournament/bracket-of-rows.ts';
 import { entrantOf } from '../../tournament/entrant-of.ts';
 import { resolveMethod } from '../../tournament/methods.ts';
 import { tournamentStep } from '../../tournament/tournament-step.ts';
+
+/** Rows of a run; undefined when there is none with this id, or it is another tenant's. @throws what damaged rows throw */
+export async function readRunRows(db: Reader, id: string, tenant: string): Promise<RunRows | undefined> {
+  const query = db.selectFrom('arena_runs').selectAll().where('id', '=', id).where('tenant', '=', tenant);
+  const row = await query.executeTakeFirst();
+  if (row === undefined) return undefined;
+  return { run: storedRun(row), candidates: await readCandidates(db, id), legs: await readLegs(db, id) };
+}
 
 export type RunRows = { run: StoredRun; candidates: readonly StoredCandidate[]; legs: readonly StoredLeg[] };
 

@@ -8,7 +8,14 @@ import { sampleAnswer } from './sample-run.ts';
 
 const tester = system('run rows test');
 
-export type RunChanges = { tenant?: string; state?: string; offer?: string | null; finished_at?: number | null };
+export type RunChanges = {
+  /** Of the candidates, in order. */
+  answers?: readonly ('valid' | 'invalid')[];
+  tenant?: string;
+  state?: string;
+  offer?: string | null;
+  finished_at?: number | null;
+};
 
 const plan: RunPlan = {
   strategy: 'temperature_sweep',
@@ -34,7 +41,10 @@ const offerOf = (id: string, tenant: string) => ({
 });
 
 /** @returns the id */
-export async function addRunRows(store: SqlStore, { id, ...changes }: RunChanges & { id: string }): Promise<string> {
+export async function addRunRows(
+  store: SqlStore,
+  { id, answers = ['valid', 'invalid'], ...changes }: RunChanges & { id: string },
+): Promise<string> {
   const tenant = changes.tenant ?? 'acme';
   const fields = {
     id,
@@ -72,7 +82,7 @@ export async function addRunRows(store: SqlStore, { id, ...changes }: RunChanges
       .insertInto('arena_runs')
       .values({ ...fields, ...changes, tenant })
       .execute();
-    for (const [idx, outcome] of (['valid', 'invalid'] as const).entries()) {
+    for (const [idx, outcome] of answers.entries()) {
       const { answer, digest, aggregate } = sampleAnswer(`answer ${idx} of ${id}`, outcome);
       await putCandidate(tx, id, { idx, answer, digest, aggregate, outcome, ...usual, ...spent });
     }

@@ -15,22 +15,22 @@ export function sampleTriplet(changes: Partial<Triplet> = {}): Triplet {
     rejected: [assistant('def f(a, b) return a + b')],
     ...changes,
   };
-  return {
+  const made = {
     confidence: 0.9,
-    quality: 'silver',
+    quality: 'silver' as const,
     rationale: null,
     failure_reasons: ['code_linter'],
     chosen_score: 1,
     rejected_score: -1,
-    source: 'verification',
-    status: 'active',
+    source: 'verification' as const,
+    status: 'active' as const,
     run_id: 'run-1',
     certificate_id: null,
     created_at: '2026-01-01T00:00:00.000Z',
     metadata: {},
     ...texts,
-    id: tripletId(texts),
   };
+  return { ...made, id: tripletId(made) };
 }
 
 /** Now and then with what a tokenizer would take for its own, or what only looks like it. */

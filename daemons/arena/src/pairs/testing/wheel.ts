@@ -13,7 +13,9 @@ import { sampleAnswer, sampleCandidate } from './sample-run.ts';
 
 const tester = system('wheel test');
 const tables = ['arena_triplets', 'arena_datasets', 'arena_dataset_rows', 'arena_batches', 'arena_runs'] as const;
-const others = ['arena_candidates', 'arena_verdicts', 'arena_matches', 'leases'] as const;
+const others = ['arena_candidates', 'arena_verdicts', 'arena_matches', 'arena_labels', 'leases'] as const;
+
+const keeps = (tenant: string) => tenant !== 'gone';
 
 export const codeOf = (promise: Promise<unknown>): Promise<string | undefined> =>
   promise.then(
@@ -41,7 +43,7 @@ export class Wheel {
       for (const table of [...tables, ...others]) await tx.deleteFrom(table).execute();
     });
     const { store, clock } = this;
-    this.pairs = await openPairs({ store, clock, logger: silentLogger, mayTrain: () => true });
+    this.pairs = await openPairs({ store, clock, logger: silentLogger, mayTrain: () => true, keeps });
   }
 
   get batches(): Pairs['batches'] {
@@ -56,7 +58,7 @@ export class Wheel {
       logger,
       batches: this.batches,
       settings: { everyMs: 60_000, batchPairs: 3, auto },
-      keeps: (tenant) => tenant !== 'gone',
+      keeps,
       mayTrain: (tenant) => tenant !== 'other',
     });
   }
