@@ -121,7 +121,9 @@ describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? '' :
     };
     for (let round = 0; round < 5; round++) {
       const ended = Promise.allSettled(Array.from({ length: 4 }, (_, which) => writer(`${round}-${which}`)));
-      await Bun.sleep(50);
+      // Amid writes, however slow the machine is.
+      const before = said.length;
+      while (said.length < before + 6) await Bun.sleep(10);
       await here().stop('kill');
       for (const end of await ended) {
         expect((end as PromiseRejectedResult).reason).toMatchObject({ code: 'STORE_UNAVAILABLE' });

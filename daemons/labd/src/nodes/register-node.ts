@@ -7,6 +7,7 @@
  */
 import type { Reader, Writer } from '@labmesh/store/store';
 import { isUniqueViolation } from '@labmesh/store/store-errors';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { NodeRegisterAnswer, NodeRegisterRequest } from '@labmesh/wire/node';
@@ -93,7 +94,8 @@ export class NodeRegistry {
       try {
         return await this.#turns.run(write);
       } catch (error) {
-        if (attempt === racesMax || !isUniqueViolation(error)) throw error;
+        const lost = isUniqueViolation(error) || (error instanceof FleetError && error.code === 'STORE_CONFLICT');
+        if (attempt === racesMax || !lost) throw error;
       }
     }
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import sodium from 'libsodium-wrappers';
 import { chooseAead } from '../aead/choose-aead.ts';
 import { initiationBytes } from '../noise/message-layout.ts';
 import { mac1Key } from '../noise/key-derivation.ts';
@@ -11,6 +12,7 @@ import { flag, tcpPacket, type TcpPacket } from './testing/tcp-packet.ts';
 import type { PlaneEnd } from './testing/plane-network.ts';
 
 const { aead } = await chooseAead();
+await sodium.ready;
 
 /** An initiation that everyone can write who knows the receiver's public key: right mac1, nothing behind it. */
 function junkInitiation(receiver: PlaneEnd, seed: number): Uint8Array {

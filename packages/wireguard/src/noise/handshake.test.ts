@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
+import sodium from 'libsodium-wrappers';
 import type { AeadProvider } from '../aead/aead-provider.ts';
 import { chooseAead } from '../aead/choose-aead.ts';
 import type { Identity } from './handshake-state.ts';
@@ -13,6 +14,7 @@ import { Session } from './session.ts';
 import { publicKeyOf, sharedSecret } from './x25519.ts';
 
 const { aead } = await chooseAead();
+await sodium.ready;
 const filled = (byte: number) => new Uint8Array(32).fill(byte);
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
