@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { type ArenaHouse, type HouseParts, openArenaHouse } from './arena-house.ts';
 import { gatewayGenerate } from './generate/gateway-generate.ts';
+import { JudgeChecks } from './judges/judge-checks.ts';
 import { judgeOf } from './judges/judge-of.ts';
 import { openRuns, type Runs } from './runs/open-runs.ts';
 import { arenaApp } from './serve/arena-app.ts';
@@ -27,10 +28,24 @@ export type ArenaParts = HouseParts & {
 
 export type Arena = AsyncDisposable & { readonly runs: Runs; readonly port: number | null };
 
-function runsOf(parts: ArenaParts, house: ArenaHouse): Runs {
-  const { token, gatewayUrl, gatewayCa, store, settings, clock, log } = parts;
-  const { verification, suites, issuer, pairs } = house;
+type Asking = { generate: ReturnType<typeof gatewayGenerate>; judgeChecks: JudgeChecks };
+
+/** How models are asked, and what is known of those that judge. */
+function askingOf({ token, gatewayUrl, gatewayCa, dataDir, clock, log }: ArenaParts): Asking {
   const generate = gatewayGenerate({ baseUrl: gatewayUrl, token, tlsCa: gatewayCa });
+  const judgeChecks = new JudgeChecks({
+    file: join(dataDir, 'arena', 'judges.json'),
+    clock,
+    log,
+    judge: (payer, model) => judgeOf({ kind: 'llm', models: [model] }, { generate, clock, ...payer }),
+  });
+  return { generate, judgeChecks };
+}
+
+function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judgeChecks }: Asking): Runs {
+  const { store, settings, clock, log } = parts;
+  const { verification, suites, issuer, pairs } = house;
+  const isUnfit = (tenant: string, model: string) => judgeChecks.isUnfit(tenant, model);
   return openRuns({
     store,
     settings: settings.runs,
@@ -38,7 +53,7 @@ function runsOf(parts: ArenaParts, house: ArenaHouse): Runs {
     clock,
     generate,
     verification,
-    judge: (payer) => judgeOf(settings.judge, { generate, clock, ...payer }),
+    judge: (payer) => judgeOf(settings.judge, { generate, clock, isUnfit, ...payer }),
     suites,
     certify: (run) => issuer.certify(run),
     onFinished: async (run, certificateId) => {
@@ -65,10 +80,12 @@ export async function openArena(parts: ArenaParts): Promise<Arena> {
   await using stack = new AsyncDisposableStack();
   const house = await openArenaHouse(parts, stack);
   await openIssuerSocket(parts, house, stack);
-  const runs = stack.use(runsOf(parts, house));
+  const asking = askingOf(parts);
+  const judgeChecks = stack.use(asking.judgeChecks);
+  const runs = stack.use(runsOf(parts, house, asking));
   const variations = parts.settings.runs.shadow.variations;
   const submit: Runs['submit'] = (offer, signal) => runs.submit(offer, signal);
-  const app = arenaApp({ ...parts, ...house, runs, submit, variations });
+  const app = arenaApp({ ...parts, ...house, judgeChecks, runs, submit, variations });
   const { port } = stack.use(await serveArena(app, parts.address));
   const open = stack.move();
   return { runs, port, [Symbol.asyncDispose]: () => open.disposeAsync() };

@@ -21,6 +21,8 @@ export type ArenaRouteParts = RunRequestParts & {
 const plainPath = /^\/api\/arena(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~@:-]{1,200}){0,8}$/;
 const certificatePath = /^\/v1\/certificates\/([A-Za-z0-9._:-]{1,128})$/;
 const plainQuery = /^[\x21-\x7e]{0,2048}$/;
+/** Beside runs: what asks models in the name of the key. */
+const generating: ReadonlySet<string> = new Set(['/api/arena/verify', '/api/arena/judges/check']);
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** Whether a path belongs here. */
@@ -32,7 +34,7 @@ export async function serveArena(parts: ArenaRouteParts, exchange: Exchange, req
   const identity = authenticate(exchange, parts.access);
   requireScope(identity, 'verify');
   // The arena generates for it.
-  if (exchange.path === '/api/arena/verify') requireScope(identity, 'chat');
+  if (generating.has(exchange.path)) requireScope(identity, 'chat');
   if (parts.isDraining()) throw new ApiError('draining');
   const { arena, kept } = parts.verification;
   const path = arenaPath(exchange);

@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: 'e415352b11d6eff119502fdd7587fbe92198cf3d6eae0faca35a6ea2b31f174e',
+    hash: '84accc7c52d940d20f6a25dab07405b15ffb5420021b554c053c2d29df72fc67',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

@@ -1,5 +1,6 @@
 import type { CommandEntry } from '../command.ts';
 import { anyCommand as any } from './any-command.ts';
+import { judgeCommands } from './verification/judge-commands.ts';
 import { suiteCommands } from './verification/suite-commands.ts';
 
 /** Runs of the arena. They go through the gateway with an API key, which says whose runs are seen; the last two are its operator's. */
@@ -49,5 +50,6 @@ export const arenaCommands: readonly CommandEntry[] = [
     summary: 'forget verified answers that are given again',
     load: async () => any((await import('../commands/arena/arena-clear-cache.ts')).arenaClearCache),
   },
+  ...judgeCommands,
   ...suiteCommands,
 ];

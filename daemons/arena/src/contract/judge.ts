@@ -36,6 +36,8 @@ export type Judge = {
   promptSha256: string | null;
   /** Models that it asks; a judge of the candidates' own model is warned of. */
   models: readonly string[];
+  /** Of its models those that answers talked over when it was tried (AR13); absent = none is known. */
+  unfit?: readonly string[];
   /**
    * One order, `a` first; the caller asks both and sums.
    * @throws AbortError; ApiError `budget_exceeded`: neither is the judge's failure

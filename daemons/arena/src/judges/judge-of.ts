@@ -14,12 +14,21 @@ export type JudgeSettings = {
   models: readonly string[];
 };
 
-export type JudgePayer = { generate: Generate; clock: Clock; tenant: string; key: string };
+export type JudgePayer = {
+  generate: Generate;
+  clock: Clock;
+  tenant: string;
+  key: string;
+  /** Whether a model was found unfit to judge. */
+  isUnfit?: (tenant: string, model: string) => boolean;
+};
 
-export function judgeOf({ kind, models }: JudgeSettings, payer: JudgePayer): Judge {
+export function judgeOf({ kind, models }: JudgeSettings, { isUnfit = () => false, ...payer }: JudgePayer): Judge {
   if (kind === 'verifiers' || models.length === 0) return deterministicJudge;
   const members = models.map((model) => llmJudge({ ...payer, model }));
   const [only] = members;
   const judge = members.length === 1 && only !== undefined ? only : panelJudge(members);
-  return kind === 'composite' ? compositeJudge(judge) : judge;
+  const unfit = models.filter((model) => isUnfit(payer.tenant, model));
+  const whole = kind === 'composite' ? compositeJudge(judge) : judge;
+  return unfit.length === 0 ? whole : { ...whole, unfit };
 }

@@ -9,13 +9,14 @@ const plainName = (model: string) => {
 
 /** Why what this judge says of these candidates is to be taken with care; none for most. */
 export function judgeWarnings(
-  judge: Pick<Judge, 'name' | 'models'>,
+  judge: Pick<Judge, 'name' | 'models' | 'unfit'>,
   candidateModels: readonly string[],
   bias?: PositionBias,
 ): string[] {
   const own = new Set(candidateModels.map(plainName));
   const shared = [...new Set(judge.models)].filter((model) => own.has(plainName(model)));
   const warnings = shared.map((model) => `${judge.name} judges answers of its own model ${model}`);
+  for (const model of judge.unfit ?? []) warnings.push(`${judge.name}: ${model} is unfit, answers can talk it over`);
   if (bias?.state === 'biased' && bias.rate !== null) {
     warnings.push(`${judge.name} is biased: what it sees first wins ${Math.round(100 * bias.rate)} % of the time`);
   }

@@ -3,7 +3,7 @@ import { openStore } from '@labmesh/store/open-store';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { addBattles, type BattleCount, battleOf, battlesOfRun, type Board, readBattles } from './battle-counts.ts';
-import { leaderboard } from './leaderboard.ts';
+import { keptLeaderboards, leaderboard } from './leaderboard.ts';
 import { evenLogits, madeBattles } from './testing/made-battles.ts';
 
 const names = ['a/strong', 'b', 'c', 'd/weak'];
@@ -11,6 +11,30 @@ const counts = (logits: readonly number[], total: number): BattleCount[] =>
   madeBattles(logits, total, 5).map(({ a, b, ...sums }) => {
     return { playerA: names[a] ?? '', playerB: names[b] ?? '', ...sums };
   });
+
+describe('boards that are kept', () => {
+  const even = counts([1, 0], 60);
+
+  test('are the same while their counts are, and made anew when one was added', async () => {
+    const boards = keptLeaderboards();
+    const first = await boards('a', even, 1);
+    expect(first).toEqual(await leaderboard(even, 1));
+    expect(await boards('a', structuredClone(even), 1)).toBe(first);
+    expect(await boards('b', even, 1)).not.toBe(first);
+    const more = even.map((one) => ({ ...one, ties: one.ties + 1 }));
+    expect(await boards('a', more, 1)).toEqual(await leaderboard(more, 1));
+    expect(await boards('a', even, 2)).toMatchObject({ seed: 2 });
+  });
+
+  test('are bounded, and a failure is not kept', async () => {
+    const boards = keptLeaderboards();
+    const first = await boards('board 0', even, 1);
+    for (let at = 1; at <= 64; at++) await boards(`board ${at}`, even, 1);
+    expect(await boards('board 0', even, 1)).not.toBe(first);
+    const many = evenLogits(201, 1).map((_, at) => ({ playerA: 'a', playerB: `p${at}`, winsA: 1, winsB: 0, ties: 0 }));
+    for (const _ of [1, 2]) await expect(boards('large', many, 1)).rejects.toThrow(RangeError);
+  });
+});
 
 describe('leaderboard', () => {
   test('ratings in Elo units around 1000, with intervals, ranks and the seed', async () => {

@@ -34,6 +34,38 @@ export type Leaderboard =
       leverage: { battles: number | null; of: number; overtaker: string | null } | null;
     };
 
+/** Boards that are kept, and of each the counts that it came from: a fit of 200 players with its resamples takes seconds. */
+const keptMost = 64;
+
+/**
+ * Remembers boards by `name` for as long as their counts are the same.
+ * @returns as `leaderboard`; rejects as it does
+ */
+export function keptLeaderboards(): (
+  name: string,
+  counts: readonly BattleCount[],
+  seed: number,
+) => Promise<Leaderboard> {
+  const kept = new Map<string, { from: string; board: Promise<Leaderboard> }>();
+  return (name, counts, seed) => {
+    const from = JSON.stringify([seed, counts]);
+    const known = kept.get(name);
+    const board = known?.from === from ? known.board : leaderboard(counts, seed);
+    // What is looked at goes last; what nobody looked at for long is let go.
+    kept.delete(name);
+    kept.set(name, { from, board });
+    for (const oldest of kept.keys()) {
+      if (kept.size <= keptMost) break;
+      kept.delete(oldest);
+    }
+    // What failed is tried anew.
+    board.catch(() => {
+      if (kept.get(name)?.board === board) kept.delete(name);
+    });
+    return board;
+  };
+}
+
 const display = (logit: number) => 1000 + (400 * logit) / Math.LN10;
 
 /** The ratings of a board. @throws RangeError past 200 players */

@@ -286,7 +286,8 @@ describe('what is shown', () => {
       ['a', 40],
       ['b', 40],
     ]);
-    expect(await read()).toEqual({ bracket: 'none', task: 'any', battles: 40, battlesNeeded: 30, rows });
+    const drawn = { seed: 42, resamples: 1000, leverage: { battles: 23, of: 40, overtaker: 'b' } };
+    expect(await read()).toEqual({ bracket: 'none', task: 'any', battles: 40, battlesNeeded: 30, ...drawn, rows });
   });
 
   test('verifiers, figures, routes', async () => {

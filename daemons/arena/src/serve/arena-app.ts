@@ -8,7 +8,8 @@ import { ArenaRefused, refusal } from './arena-refused.ts';
 import { catalogueRoutes, type CatalogueParts } from './catalogue-routes.ts';
 import { certificateRoutes, type CertificateRouteParts } from './certificate-routes.ts';
 import { epochRoute, type EpochParts } from './epoch-route.ts';
-import { leaderboardRoute } from './leaderboard-route.ts';
+import { type JudgeParts, judgeRoutes } from './judges/judge-routes.ts';
+import { leaderboardRoute } from './judges/leaderboard-route.ts';
 import { pairsRoutes } from './pairs-routes.ts';
 import { runRoutes, type RunRouteParts } from './run-routes.ts';
 import { type TournamentParts, tournamentRoutes } from './tournament-routes.ts';
@@ -17,6 +18,7 @@ export type ArenaAppParts = CatalogueParts &
   CertificateRouteParts &
   EpochParts &
   TournamentParts &
+  JudgeParts &
   Omit<RunRouteParts, 'onFault'> & {
     pairs: Pairs;
     /** The secret that gateway and arena share. */
@@ -57,6 +59,7 @@ export function arenaApp(parts: ArenaAppParts): Hono {
   app.route('/', catalogueRoutes(parts));
   app.route('/', tournamentRoutes(parts));
   app.route('/', epochRoute(parts));
+  app.route('/', judgeRoutes(parts));
   app.route('/', leaderboardRoute(parts.store));
   app.route('/', pairsRoutes(parts.pairs));
   app.onError((error, c) => refusal(c, error, onFault));

@@ -92,6 +92,14 @@ export const leaderboardSchema = z.object({
   battles: z.int(),
   /** Battles that a leaderboard needs (AR17); with fewer, `rows` is empty. */
   battlesNeeded: z.int(),
+  /** Of the intervals: the same counts and seed give the same ones. */
+  seed: z.int().optional(),
+  resamples: z.int().optional(),
+  /** Fewest battles found whose removal gives the first place to `overtaker`; null = none. */
+  leverage: z
+    .object({ battles: z.int().nullable(), of: z.int(), overtaker: z.string().nullable() })
+    .nullable()
+    .optional(),
   rows: z.array(
     z.object({
       rank: z.int(),

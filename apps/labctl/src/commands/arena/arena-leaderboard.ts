@@ -5,6 +5,7 @@ import { apiOptions, findApi } from '../../client/api-access.ts';
 import { ArenaClient } from '../../client/arena-client.ts';
 import { defineCommand } from '../../command.ts';
 import { jsonOption } from '../../common-options.ts';
+import { safeText } from '../../terminal/safe-text.ts';
 import { renderTable } from '../../terminal/table.ts';
 
 const options = defineOptions({
@@ -39,5 +40,9 @@ export const arenaLeaderboard = defineCommand({
       one.battles,
     ]);
     world.stdout(renderTable(['RANK', 'MODEL', 'RATING', '95 %', 'BATTLES'], rows, { columns: world.columns }));
+    const { leverage } = board;
+    if (leverage === undefined || leverage === null || leverage.battles === null) return undefined;
+    const lead = `without ${leverage.battles} of ${leverage.of} battles ${leverage.overtaker ?? 'another'} would be first`;
+    return world.stdout(`${safeText(lead)}\n`);
   },
 });

@@ -8,6 +8,7 @@ import { openStore } from '@labmesh/store/open-store';
 import { keyHeader, tenantHeader } from '@labmesh/wire/verification/arena-run';
 import { issuerOn, openSigning } from '../../certify/testing/open-certify.ts';
 import { FakeGateway } from '../../generate/testing/fake-gateway.ts';
+import { openChecks } from '../../judges/testing/open-checks.ts';
 import { openRig } from '../../runs/testing/run-rig.ts';
 import { Pairs } from '../../pairs/pairs.ts';
 import { openSuiteSealer } from '../../suites/suite-sealer.ts';
@@ -42,10 +43,12 @@ export async function openAppRig(script?: FakeGateway['script']) {
   const pairs = new Pairs({ store, clock, logger: log, mayTrain: () => false });
   const gateway = stack.use(new FakeGateway(script));
   const { runs, verification } = stack.use(await openRig({ gateway, store, parts: { log } }));
+  const judgeChecks = stack.use(openChecks(join(folder, 'judges.json'), gateway.url, log));
   const submit: typeof runs.submit = (offer, signal) => runs.submit(offer, signal);
   const app = arenaApp({
     suites,
     issuer,
+    judgeChecks,
     pairs,
     verification,
     folder: attest,

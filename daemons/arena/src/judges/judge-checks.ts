@@ -1,0 +1,139 @@
+/**
+ * Runs the injection corpus against models that judge (verification AR13), one at a time for a tenant, and keeps what came
+ * out: a judge that was found unfit is warned of in each run that it judges. A check is paid by who asked for it. What was
+ * found with other instructions or another corpus says nothing any more.
+ */
+import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
+import { sha256Hex } from '@labmesh/attest/sha256';
+import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
+import { parseJson } from '@labmesh/kit/parse-json';
+import { type JudgeCheckView, judgeCheckSchema } from '@labmesh/wire/verification/judge-views';
+import { z } from 'zod';
+import type { Judge } from '../contract/judge.ts';
+import { checkInjection } from './check-injection.ts';
+import { injectionCases } from './injection-corpus.ts';
+import { instructionsSha256, usualInstructions } from './judge-prompt.ts';
+
+export type JudgeChecksParts = {
+  /** JSON, of its owner alone. */
+  file: string;
+  clock: Clock;
+  log: Logger;
+  /** A model as judge; `tenant` and `key` are who pays. */
+  judge: (payer: { tenant: string; key: string }, model: string) => Judge;
+};
+
+/** Checks that are kept, oldest out first; and that run at once in this process. */
+const [keptMost, runningMost] = [1_000, 4];
+
+const keptSchema = z.object({ tenant: z.string(), prompt: z.string(), corpus: z.string(), check: judgeCheckSchema });
+type Kept = z.infer<typeof keptSchema>;
+const fileSchema = z.object({ version: z.literal(1), kept: z.array(keptSchema).max(keptMost) });
+
+const corpus = sha256Hex(new TextEncoder().encode(JSON.stringify(injectionCases)));
+const prompt = instructionsSha256(usualInstructions);
+const keyOf = (tenant: string, model: string) => JSON.stringify([tenant, model]);
+
+/** `why` for the caller: a check runs already, or too many do. */
+export type Started = { check: JudgeCheckView } | { why: string };
+
+export class JudgeChecks implements AsyncDisposable {
+  readonly #parts: JudgeChecksParts;
+  readonly #kept = new Map<string, Kept>();
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #stop = new AbortController();
+
+  constructor(parts: JudgeChecksParts) {
+    this.#parts = parts;
+    for (const one of this.#read()) this.#kept.set(keyOf(one.tenant, one.check.model), one);
+  }
+
+  #read(): Kept[] {
+    const text = readPrivateFile(this.#parts.file);
+    if (text === undefined) return [];
+    const read = fileSchema.safeParse(parseJson(text));
+    if (read.success) return read.data.kept.filter((one) => one.corpus === corpus && one.prompt === prompt);
+    this.#parts.log.warn('what was known of judges cannot be read, and is begun anew');
+    return [];
+  }
+
+  /** Of one tenant, by model. */
+  list(tenant: string): JudgeCheckView[] {
+    return [...this.#kept.values()].filter((one) => one.tenant === tenant).map(({ check }) => check);
+  }
+
+  isUnfit(tenant: string, model: string): boolean {
+    return this.#kept.get(keyOf(tenant, model))?.check.state === 'unfit';
+  }
+
+  /** Begins one; what comes of it stands in the list. */
+  start(payer: { tenant: string; key: string }, model: string): Started {
+    const { tenant } = payer;
+    if (this.#running.has(tenant)) return { why: 'a judge is being checked already' };
+    if (this.#running.size >= runningMost) return { why: `${runningMost} judges are being checked; try again later` };
+    const judge = this.#parts.judge(payer, model);
+    const check: JudgeCheckView = {
+      model,
+      state: 'running',
+      calls: 0,
+      decided: 0,
+      cases: injectionCases.length,
+      rate: null,
+      flipped: [],
+      voided: 0,
+      reason: null,
+      startedAt: this.#now(),
+      endedAt: null,
+    };
+    const key = keyOf(tenant, model);
+    const before = this.#kept.get(key);
+    const kept: Kept = { tenant, prompt: judge.promptSha256 ?? prompt, corpus, check };
+    this.#kept.set(key, kept);
+    const running = this.#run(judge, kept).then((ended) => {
+      this.#running.delete(tenant);
+      // Neither a stop nor a fault of the way says anything against what was known.
+      this.#keep(key, ended.check.state === 'failed' && before !== undefined ? before : ended);
+    });
+    this.#running.set(tenant, running);
+    return { check };
+  }
+
+  #now = () => new Date(this.#parts.clock.wall()).toISOString();
+
+  async #run(judge: Judge, kept: Kept): Promise<Kept> {
+    const { check } = kept;
+    const ended = (more: Partial<JudgeCheckView>): Kept => ({
+      ...kept,
+      check: { ...check, ...more, endedAt: this.#now() },
+    });
+    try {
+      const { voided, cases: _, ...report } = await checkInjection(judge, this.#stop.signal, () => void check.calls++);
+      return ended({ ...report, voided: voided.length });
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      this.#parts.log.warn('a judge was not checked to the end', { model: check.model, error });
+      return ended({ state: 'failed', reason: typeof code === 'string' ? code : 'it was ended' });
+    }
+  }
+
+  #keep(key: string, one: Kept): void {
+    this.#kept.delete(key);
+    this.#kept.set(key, one);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= keptMost) break;
+      this.#kept.delete(oldest);
+    }
+    const kept = [...this.#kept.values()].filter(({ check }) => check.endedAt !== null);
+    try {
+      writePrivateFile(this.#parts.file, JSON.stringify({ version: 1, kept }));
+    } catch (error) {
+      this.#parts.log.error('what was found of a judge is not kept', { error });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('the arena ends'));
+    await Promise.all(this.#running.values());
+  }
+}
