@@ -1,6 +1,7 @@
 import { attestBench } from './attest.ts';
 import { fleetBench } from './fleet.ts';
 import { relayBench } from './relay.ts';
+import { startBench } from './start.ts';
 import { tunnelBench } from './tunnel.ts';
 import { verifyBench } from './verify.ts';
 
@@ -8,6 +9,7 @@ import { verifyBench } from './verify.ts';
 const benches: Record<string, (argv: readonly string[], owned: AsyncDisposableStack) => Promise<number>> = {
   relay: relayBench,
   fleet: fleetBench,
+  start: startBench,
   tunnel: tunnelBench,
   attest: attestBench,
   verify: verifyBench,

@@ -13,6 +13,7 @@ import {
 import { median } from '../percentile.ts';
 import { readStats, sumTree } from '../process-tree.ts';
 import { type AeadRate, measureAead } from './aead-rate.ts';
+import { measureQuiet, type QuietFigures } from './quiet-tunnel.ts';
 
 /** `toNode`: the hub sends; `toHub`: the node sends. */
 export type Direction = 'toNode' | 'toHub';
@@ -23,6 +24,8 @@ export type DataPlaneFigures = {
   native: Record<Direction, StreamFigures>;
   wireguardGo: Record<Direction, StreamFigures>;
   aead: AeadRate[];
+  /** Of the native one. */
+  quiet: QuietFigures;
 };
 
 export type DataPlaneEffort = { repeats: number; seconds: number };
@@ -53,7 +56,8 @@ export async function measureDataPlane({ repeats, seconds }: DataPlaneEffort): P
       runs.wireguardGo[direction].push(await stream(lab, wireguardGo, direction, seconds));
     }
   }
-  return { native: medians(runs.native), wireguardGo: medians(runs.wireguardGo), aead };
+  const quiet = await measureQuiet(lab, native, repeats);
+  return { native: medians(runs.native), wireguardGo: medians(runs.wireguardGo), aead, quiet };
 }
 
 type Runs = Record<Direction, StreamFigures[]>;
