@@ -12,13 +12,14 @@ import { RowRefused } from './row-refused.ts';
 
 /** Spaces at the edge, quotes and escapes stand in no mark: `a <| b |> c` is F#. */
 const barred = String.raw`<\|[^\s<>|"\\](?:[^<>|"\\\n]{0,62}[^\s<>|"\\])?\|>`;
-/** Marks of open models that have no bars: Llama 2, Mistral, Gemma, GLM, Qwen's calls. */
+/** Marks of open models that have no bars: Llama 2, Mistral, Gemma, GLM, MiniMax, Qwen's calls. */
 const named = [
   String.raw`<<\/?SYS>>`,
   String.raw`\[\/?INST\]`,
   String.raw`\[\/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|SYSTEM_PROMPT|PREFIX|SUFFIX|MIDDLE)\]`,
-  String.raw`<\/?(?:s|bos|eos|pad|unk|sop|eop|start_of_turn|end_of_turn|tool_call|tool_response|function_calls?)>`,
+  String.raw`<\/?(?:s|bos|eos|pad|unk|sop|eop|start_of_turn|end_of_turn|start_of_image|end_of_image|tool_call|tool_response|function_calls?)>`,
   String.raw`\[g?MASK\]`,
+  String.raw`\]~!?b[[\]]|\[e~\[`,
 ];
 const mark = new RegExp([barred, ...named].join('|'), 'u');
 

@@ -154,6 +154,9 @@ describe('marks of tokenizers', () => {
     '<tool_call>',
     '</tool_response>',
     '[gMASK]',
+    ']~b]',
+    ']~!b[',
+    '[e~[',
   ];
   const trained = exportFormats.filter((format) => format !== 'jsonl' && format !== 'chains');
   const chain = { attempts: 1, failure_types: [], correction_chain: [] };
