@@ -1,5 +1,12 @@
 import { expect, test } from 'bun:test';
-import { faultKind, isUniqueViolation, StoreStartError, storeUnavailable } from './store-errors.ts';
+import {
+  faultKind,
+  isLostRace,
+  isUniqueViolation,
+  storeConflict,
+  StoreStartError,
+  storeUnavailable,
+} from './store-errors.ts';
 
 const coded = (code: string, message = 'x') => Object.assign(new Error(message), { code });
 
@@ -28,6 +35,12 @@ test('localhost with two addresses fails as a whole', () => {
 test('anything else is neither', () => {
   const others = [coded('23505'), coded('42P01'), coded('22P02'), new TypeError('no'), undefined, null, 'text', 5];
   expect(new Set([...others, { code: 5 }].map(faultKind))).toEqual(new Set(['other']));
+});
+
+test('a race is lost to a row that stands in the way, or after all tries', () => {
+  const lost = [coded('23505'), storeConflict(coded('40001'), 8)];
+  const others = [coded('40001'), storeUnavailable(coded('08001')), new Error('x'), undefined];
+  expect([...lost, ...others].map(isLostRace)).toEqual([true, true, false, false, false, false]);
 });
 
 test('a unique key in the way is known on both engines, no other constraint is', () => {

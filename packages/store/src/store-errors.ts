@@ -74,6 +74,11 @@ export function isUniqueViolation(error: unknown): boolean {
   return ['23505', 'SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY'].includes(codeOf(error));
 }
 
+/** Another transaction got there first: its row stood in the way, or ours gave up after its tries. */
+export function isLostRace(error: unknown): boolean {
+  return isUniqueViolation(error) || (error instanceof FleetError && error.code === 'STORE_CONFLICT');
+}
+
 const logText = (cause: unknown) =>
   cause instanceof Error ? cause.message || codeOf(cause) || cause.name : String(cause);
 

@@ -6,8 +6,7 @@
  * The same token with the same keys gives the same node again, also when the first answer was lost.
  */
 import type { Reader, Writer } from '@labmesh/store/store';
-import { isUniqueViolation } from '@labmesh/store/store-errors';
-import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import { isLostRace } from '@labmesh/store/store-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { NodeRegisterAnswer, NodeRegisterRequest } from '@labmesh/wire/node';
@@ -94,8 +93,7 @@ export class NodeRegistry {
       try {
         return await this.#turns.run(write);
       } catch (error) {
-        const lost = isUniqueViolation(error) || (error instanceof FleetError && error.code === 'STORE_CONFLICT');
-        if (attempt === racesMax || !lost) throw error;
+        if (attempt === racesMax || !isLostRace(error)) throw error;
       }
     }
   }
