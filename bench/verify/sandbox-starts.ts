@@ -18,7 +18,11 @@ const rounds = 150;
 /** Not counted: pages, caches, the first worker. */
 const warmUp = 10;
 
-type Timed = { name: string; run: () => Promise<number> };
+/** Runs at once, where many come together. */
+const burst = 8;
+
+/** `after` is done once in a round, and not counted. */
+type Timed = { name: string; run: () => Promise<number>; after?: () => Promise<unknown> };
 
 /** Milliseconds until its end is known and its output read. */
 async function plain(words: readonly string[]): Promise<number> {
@@ -36,6 +40,13 @@ async function sandboxed(client: ExecutorClient, job: SandboxJobInput): Promise<
   const ms = performance.now() - from;
   if (exit !== 'ok' || level !== job.minLevel) throw new Error(`${level}: ${exit} ${error?.message ?? ''}`);
   return ms;
+}
+
+/** Milliseconds for each of as many as come together. */
+async function together(one: () => Promise<number>): Promise<number> {
+  const from = performance.now();
+  await Promise.all(Array.from({ length: burst }, one));
+  return (performance.now() - from) / burst;
 }
 
 /** An executor of our own at one level; undefined where the level is not ready. */
@@ -59,16 +70,26 @@ async function candidates(owned: AsyncDisposableStack): Promise<{ timed: Timed[]
   const folder = mkdtempSync(join(tmpdir(), 'labmesh-verify-'));
   owned.defer(() => rmSync(folder, { recursive: true, force: true }));
   const [l0, l1] = [await openLevel(folder, 'L0', owned), await openLevel(folder, 'L1', owned)];
+  const plainTrue = () => plain(['/usr/bin/true']);
   const timed: Timed[] = [
-    { name: 'plain_true', run: () => plain(['/usr/bin/true']) },
+    { name: 'plain_true', run: plainTrue },
+    { name: 'plain_burst', run: () => together(plainTrue) },
     { name: 'plain_python', run: () => plain(['/usr/bin/python3', '-c', print]) },
   ];
-  const add = (name: string, { client, level, reason }: typeof l0, job: SandboxJobInput) => {
-    if (reason === undefined) timed.push({ name, run: () => sandboxed(client, { ...job, minLevel: level }) });
+  const add = (name: string, { client, level, reason }: typeof l0, job: () => SandboxJobInput) => {
+    if (reason === undefined) timed.push({ name, run: () => sandboxed(client, { ...job(), minLevel: level }) });
   };
-  add('l0_js', l0, { language: 'javascript', code: 'console.log(1)' });
-  add('l1_true', l1, { argv: ['/usr/bin/true'] });
-  add('l1_python', l1, { language: 'python', code: print });
+  const usual = { argv: ['/usr/bin/true'], minLevel: l1.level };
+  add('l0_js', l0, () => ({ language: 'javascript', code: 'console.log(1)' }));
+  add('l1_true', l1, () => usual);
+  add('l1_python', l1, () => ({ language: 'python', code: print }));
+  if (l1.reason === undefined) {
+    const one = () => sandboxed(l1.client, usual);
+    let others = 0;
+    // Limits that no run before it had: nothing was begun for it. The usual run after it makes things as they were.
+    const cold = () => sandboxed(l1.client, { ...usual, limits: { openFiles: 64 + (++others % 64) } });
+    timed.push({ name: 'l1_burst', run: () => together(one) }, { name: 'l1_cold', run: cold, after: one });
+  }
   const notes = [l0, l1].flatMap(({ level, reason }) => (reason === undefined ? [] : [`no ${level}: ${reason}`]));
   return { timed, notes };
 }
@@ -77,6 +98,8 @@ async function candidates(owned: AsyncDisposableStack): Promise<{ timed: Timed[]
 const pairs = [
   ['l0_js', 'plain_true'],
   ['l1_true', 'plain_true'],
+  ['l1_cold', 'plain_true'],
+  ['l1_burst', 'plain_burst'],
   ['l1_python', 'plain_python'],
 ] as const;
 
@@ -87,8 +110,9 @@ async function measure(owned: AsyncDisposableStack): Promise<PartFigures> {
   const { timed, notes } = await candidates(owned);
   const samples = new Map<string, number[]>(timed.map(({ name }) => [name, []]));
   for (let round = 0; round < warmUp + rounds; round++) {
-    for (const { name, run } of timed) {
+    for (const { name, run, after } of timed) {
       const ms = await run();
+      await after?.();
       if (round >= warmUp) samples.get(name)?.push(ms);
     }
   }
@@ -114,6 +138,7 @@ async function measure(owned: AsyncDisposableStack): Promise<PartFigures> {
   ]);
   notes.push(
     `sandbox starts: ${rounds} rounds in turns, over the socket of the executor, from request to whole result`,
+    `l1_cold: no chain was begun ahead for it; burst: ${burst} at once, milliseconds for each`,
   );
   return { metrics, notes, table: [header, ...rows] };
 }
