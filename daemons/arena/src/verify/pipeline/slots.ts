@@ -12,7 +12,7 @@ export type Slots = {
 };
 
 /** Runs of one process, and checks that wait in them, stay below this. */
-export const waitingMost = 4096;
+const waitingMost = 4096;
 /** Of those, for one tenant. */
 const tenantWaitingMost = waitingMost / 2;
 
