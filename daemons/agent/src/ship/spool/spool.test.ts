@@ -204,12 +204,12 @@ describe('AG-5 bounds', () => {
   test('what is dropped from memory takes nothing from the disk with it', async () => {
     const spool = await open();
     for (let n = 0; n < 25; n++) await spool.append(batchOf(n, 10, 5_000));
-    const first = Number(segments().length) > 1;
+    const files = segments().length;
     // The file that is written stays as it is; the next one cannot be made.
     for (let seq = 26; seq <= 200; seq++) mkdirSync(join(folder, `${String(seq).padStart(16, '0')}.spool`));
     for (let n = 25; n < 160; n++) await spool.append(batchOf(n, 10, 5_000));
     await spool.close();
-    expect([first, spool.droppedLines > 0]).toEqual([true, true]);
+    expect([files > 1, spool.droppedLines > 0]).toEqual([true, true]);
     for (const name of segments().filter((one) => one > '0000000000000025'))
       rmSync(join(folder, name), { recursive: true });
     const left = await drained(await open());
