@@ -16,6 +16,18 @@ export const dataOption = defineOptions({
   },
 });
 
+/** For commands that read what the daemons read. */
+export const configOption = defineOptions({
+  config: {
+    type: 'string',
+    flag: 'config',
+    short: 'c',
+    env: 'LABMESH_CONFIG',
+    placeholder: 'FILE',
+    help: 'settings; default labmesh.toml in this folder or in the data folder, when there is one',
+  },
+});
+
 /** For commands that run code: a lab-executor that runs already spares its start, and shows what a daemon would do. */
 export const socketOption = defineOptions({
   socket: {

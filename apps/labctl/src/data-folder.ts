@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Environment } from './command.ts';
@@ -8,6 +8,16 @@ import { CommandError } from './command-error.ts';
 export function dataFolderPath(given: string | undefined, env: Environment): string {
   if (given !== undefined && given !== '') return resolve(given);
   return join(env['HOME'] || homedir(), '.labmesh');
+}
+
+/** The settings file: the one given, else labmesh.toml here or in the data folder; undefined when there is none. */
+export function settingsFilePath(
+  given: string | undefined,
+  data: string | undefined,
+  env: Environment,
+): string | undefined {
+  const usual = ['labmesh.toml', join(dataFolderPath(data, env), 'labmesh.toml')];
+  return given ?? usual.find((one) => existsSync(one));
 }
 
 /** Makes the folder when it is not there; its owner alone may look in. @throws CommandError */

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { arenaTables } from '@labmesh/arena/arena-settings';
 import { gatewayFileKeys } from '@labmesh/gateway/gateway-options';
 import { readConfigFile } from '@labmesh/kit/config-file';
@@ -7,7 +5,7 @@ import { sandboxTables } from '@labmesh/executor/sandbox-settings';
 import { parseOptions } from '@labmesh/kit/options';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import type { Environment } from '../command.ts';
-import { dataFolderPath } from '../data-folder.ts';
+import { settingsFilePath } from '../data-folder.ts';
 import { fleetTables } from './fleet/fleet-settings.ts';
 import { upOptions } from './up-options.ts';
 
@@ -25,7 +23,6 @@ const tablesElsewhere = [
 /** The settings file: the one named, else labmesh.toml here or in the data folder. @throws OptionsError */
 export async function readUpFile(argv: readonly string[], env: Environment): Promise<OptionsFile | undefined> {
   const { config, data } = parseOptions(upOptions, { argv, env }).values;
-  const usual = ['labmesh.toml', join(dataFolderPath(data, env), 'labmesh.toml')];
-  const path = config ?? usual.find((one) => existsSync(one));
+  const path = settingsFilePath(config, data, env);
   return path === undefined ? undefined : { ...(await readConfigFile(path)), known: tablesElsewhere };
 }

@@ -1,20 +1,13 @@
 import { gatewayOptions } from '@labmesh/gateway/gateway-options';
 import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
-import { dataOption, jsonOption } from '../common-options.ts';
+import { configOption, dataOption, jsonOption } from '../common-options.ts';
 
 /** Flags of `labctl up`, each with its place in labmesh.toml (`file`). Those of the gateway are defined with it. */
 export const upOptions = defineOptions({
   ...jsonOption,
   ...dataOption,
-  config: {
-    type: 'string',
-    flag: 'config',
-    short: 'c',
-    env: 'LABMESH_CONFIG',
-    placeholder: 'FILE',
-    help: 'settings; default labmesh.toml in this folder or in the data folder, when there is one',
-  },
+  ...configOption,
   only: {
     type: 'string',
     flag: 'only',

@@ -1,10 +1,10 @@
-/** One answer through all verifiers, in this process, as the arena does it with its defaults. */
+/** One answer through all verifiers, in this process, as the arena does it. */
 import { everyVerifier } from '@labmesh/arena/verify/built-in-verifiers';
 import { CandidateFault } from '@labmesh/arena/verify/candidate-fault';
 import { type CodeBlock, codeBlocks } from '@labmesh/arena/verify/code-blocks';
 import { type CandidateInput, makeCandidate } from '@labmesh/arena/verify/make-candidate';
 import { openVerification, type VerificationParts } from '@labmesh/arena/verify/open-verification';
-import { verifyDefaults } from '@labmesh/arena/verify/verify-settings';
+import type { VerifySettings } from '@labmesh/arena/verify/verify-settings';
 import { silentLogger } from '@labmesh/kit/log';
 import type { Suite } from '@labmesh/wire/verification/suite';
 import type { Aggregate } from '@labmesh/wire/verification/verdict';
@@ -19,6 +19,7 @@ export type CheckedAnswer = {
 export type CheckParts = {
   names: readonly string[] | undefined;
   suite: Suite | undefined;
+  settings: VerifySettings;
   runner: VerificationParts['runner'];
   world: Pick<World, 'clock' | 'life'>;
 };
@@ -35,11 +36,11 @@ function blocksOf(candidate: Parameters<typeof codeBlocks>[0]): readonly CodeBlo
 /** @throws the signal's reason */
 export async function checkAnswer(
   input: CandidateInput,
-  { names, suite, runner, world }: CheckParts,
+  { names, suite, settings, runner, world }: CheckParts,
 ): Promise<CheckedAnswer> {
   const candidate = makeCandidate(input);
   // Verdicts say what went wrong, a log beside them would say it twice. The tenant is nobody's: all ends with this process.
-  const parts = { verifiers: everyVerifier, settings: verifyDefaults, runner, clock: world.clock, log: silentLogger };
+  const parts = { verifiers: everyVerifier, settings, runner, clock: world.clock, log: silentLogger };
   const options = { tenant: 'local', names, suite, signal: world.life.signal };
   const [aggregate] = await openVerification(parts).verify([candidate], options);
   if (aggregate === undefined) throw new RangeError('one candidate has one aggregate');

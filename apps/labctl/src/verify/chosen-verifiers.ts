@@ -1,6 +1,7 @@
-/** Which verifiers `labctl verify` uses: those that were named, else every one that comes with the arena. */
+/** Which verifiers `labctl verify` uses: those that were named, else every one that the settings do not switch off. */
 import { everyVerifier } from '@labmesh/arena/verify/built-in-verifiers';
 import { UnknownVerifier } from '@labmesh/arena/verify/unknown-verifier';
+import type { VerifySettings } from '@labmesh/arena/verify/verify-settings';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 
@@ -14,13 +15,13 @@ export type ChosenVerifiers = {
 };
 
 /** @throws CommandError (exit 2) for a name that no verifier has */
-export function chosenVerifiers(given: readonly string[]): ChosenVerifiers {
+export function chosenVerifiers(given: readonly string[], { verifiers }: VerifySettings): ChosenVerifiers {
   const unknown = given.find((name) => !verifierNames.includes(name));
   if (unknown !== undefined) {
     const { message } = new UnknownVerifier(unknown, verifierNames);
     throw new CommandError(`--verifier: ${message}`, { exitCode: exitCodes.usage });
   }
   const names = given.length === 0 ? undefined : given;
-  const used = everyVerifier.filter(({ name }) => names === undefined || names.includes(name));
+  const used = everyVerifier.filter(({ name }) => names?.includes(name) ?? verifiers[name]?.enabled !== false);
   return { names, needSandbox: used.some(({ minLevel }) => minLevel !== null) };
 }

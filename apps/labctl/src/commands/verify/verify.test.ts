@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wasmRunner } from '@labmesh/arena/verify/testing/wasm-runner';
@@ -146,6 +146,50 @@ describe('what FILE may be', () => {
       expect(exitCode).toBe(code);
       expect(stdout).not.toContain('\u001b');
     }
+  });
+});
+
+describe('[verify] of labmesh.toml', () => {
+  const asked = { readStdin: async () => 'rm -rf /' };
+  const settings = (body: string, name = 'labmesh.toml') => write(name, `[gateway]\nport = 1\n${body}\n`);
+  const outcome = async (...words: string[]) => {
+    const { exitCode, stdout } = await labctl(['-', '--json', ...words], asked);
+    return [exitCode, (JSON.parse(stdout) as Aggregate).combinedScoreModifier] as const;
+  };
+
+  test('a verifier of other settings, one that only costs score, and one that is switched off', async () => {
+    const one = only('safety_filter');
+    expect(await outcome(...one)).toEqual([1, 0]);
+    const soft = settings('[verify]\nsoft_penalty = 0.25\n[verify.safety_filter]\nhard = false');
+    expect(await outcome(...one, '--config', soft)).toEqual([4, 0.25]);
+    const other = settings('[verify.safety_filter.config]\nblocklist = ["format c:"]');
+    expect(await outcome(...one, '--config', other)).toEqual([0, 1]);
+    const all = await labctl(
+      ['-', '--json', '--config', settings('[verify.safety_filter]\nenabled = false'), '--socket', away],
+      asked,
+    );
+    const names = (JSON.parse(all.stdout) as Aggregate).results.map(({ pluginName }) => pluginName);
+    expect([names.length > 0, names.includes('safety_filter')]).toEqual([true, false]);
+  });
+
+  test('of the data folder, unless another file is named', async () => {
+    mkdirSync(at('data'), { recursive: true });
+    settings('[verify.safety_filter.config]\nblocklist = []', 'data/labmesh.toml');
+    const words = [...only('safety_filter'), '--data', at('data')];
+    expect(await outcome(...words)).toEqual([0, 1]);
+    expect(await outcome(...words, '--config', settings(''))).toEqual([1, 0]);
+  });
+
+  test.each([
+    ['[verify.safty_filter]\nhard = true', 'did you mean safety_filter?'],
+    ['[verify]\nerror_retries = 9', 'an integer 0–5'],
+    ['[verify.safety_filter.config]\nblocklist = 1', 'verify.safety_filter.config.blocklist'],
+    ['[verify', 'labmesh.toml'],
+  ])('what is wrong in it ends with exit code 2: %s', async (body, said) => {
+    const { exitCode, stdout, stderr } = await labctl(['-', '--config', settings(body)], asked);
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(said);
+    expect((await labctl(['-', '--config', at('none.toml')], asked)).exitCode).toBe(2);
   });
 });
 

@@ -1,8 +1,9 @@
 import { defineCommand } from '../../command.ts';
-import { jsonOption, socketOption } from '../../common-options.ts';
+import { configOption, dataOption, jsonOption, socketOption } from '../../common-options.ts';
 import { outcomeExits } from '../../exit-codes.ts';
 import { checkAnswer } from '../../verify/check-answer.ts';
 import { chosenVerifiers, verifierNames } from '../../verify/chosen-verifiers.ts';
+import { fileSettings } from '../../verify/file-settings.ts';
 import { readInputs } from '../../verify/verify-inputs.ts';
 import { verdictText } from '../../verify/verdict-text.ts';
 import { withRunner } from '../../verify/with-runner.ts';
@@ -12,7 +13,7 @@ export const verify = defineCommand({
   name: 'verify',
   summary:
     'Checks an answer of a model without generating one: its text, JSON and tool calls, and its code in a sandbox. FILE ' +
-    'is the text, or JSON: a chat completion, messages, or {content, tool_calls}. Exit code 0 valid, 1 invalid, 2 usage, ' +
+    'is the text, or JSON: a chat completion, messages, or {content, tool_calls}. [verify] of labmesh.toml holds. Exit code 0 valid, 1 invalid, 2 usage, ' +
     '3 inconclusive (something could not be checked), 4 unchecked (nothing to check).',
   usage: 'labctl verify FILE|- [--verifier NAME]… [--suite FILE] [--tools FILE] [--schema FILE] [options]',
   examples: [
@@ -38,15 +39,18 @@ export const verify = defineCommand({
       help: 'what blocks without a tag are, and an answer without blocks',
     },
     ...socketOption,
+    ...configOption,
+    ...dataOption,
     ...jsonOption,
   },
   positionalsMax: 1,
   async run({ values, positionals: [path], world }) {
-    const { names, needSandbox } = chosenVerifiers(values.verifier);
     // Before an executor starts: a file that cannot be read is told at once.
+    const settings = await fileSettings(values, world.env);
+    const { names, needSandbox } = chosenVerifiers(values.verifier, settings);
     const { candidate, suite } = await readInputs(path, values, world);
     const { aggregate, blocks } = await withRunner({ socket: values.socket, wanted: needSandbox, world }, (runner) =>
-      checkAnswer(candidate, { names, suite, runner, world }),
+      checkAnswer(candidate, { names, suite, settings, runner, world }),
     );
     world.stdout(values.json ? `${JSON.stringify(aggregate)}\n` : verdictText(aggregate, blocks, world.columns));
     return outcomeExits[aggregate.outcome];
