@@ -45,7 +45,8 @@ function wasmJob(job: SandboxJob): WasmJob {
     files: Object.fromEntries(job.files.map(({ path, content }) => [path, utf8(content)])),
     env: job.env,
     memoryBytes,
-    deadlineMs: Math.min(wallMs, cpuMs),
+    wallMs,
+    cpuMs,
     outputBytes,
   };
 }
@@ -111,13 +112,13 @@ function toResult(id: string, job: SandboxJob, outcome: WasmOutcome, { backend, 
     message: 'the process of the engine died; nothing was learned',
   });
   if (outcome === 'died' || (outcome !== 'late' && outcome.end === 'host')) return none;
-  const late = limits.cpuMs < limits.wallMs ? 'cpu' : 'wall';
   const about = { level: 'SANDBOX_L0_WASM', backend, uidIsolated, error: null } as const;
   if (outcome === 'late') {
-    const wallMs = Math.min(limits.cpuMs, limits.wallMs) + wasmLimits.graceMs;
-    return { ...none, ...about, exit: late, usage: { wallMs, cpuMs: null, maxRssBytes: null } };
+    const wallMs = limits.wallMs + wasmLimits.graceMs;
+    return { ...none, ...about, exit: 'wall', usage: { wallMs, cpuMs: null, maxRssBytes: null } };
   }
   const { end, stdout, stderr, isCut, wallMs, cpuMs, memoryBytes } = outcome;
+  const late = cpuMs > limits.cpuMs ? 'cpu' : 'wall';
   const exit = end === 'interrupted' || end === 'host' ? late : exits[end];
   const code = end === 'ok' ? 0 : end === 'threw' ? 1 : null;
   const usage = { wallMs, cpuMs, maxRssBytes: memoryBytes };
@@ -129,7 +130,15 @@ async function probe(pool: WasmPool): Promise<{ version: string } | { reason: st
   const worker = pool.take();
   try {
     const { version } = await worker.hello;
-    const job = { code: 'console.log(6 * 7)', stdin: '', files: {}, env: {}, deadlineMs: 5000, outputBytes: 1024 };
+    const job = {
+      code: 'console.log(6 * 7)',
+      stdin: '',
+      files: {},
+      env: {},
+      wallMs: 5000,
+      cpuMs: 5000,
+      outputBytes: 1024,
+    };
     const outcome = await worker.run({ ...job, memoryBytes: wasmLimits.memoryBytes });
     const isRight = typeof outcome === 'object' && outcome.end === 'ok' && utf8(outcome.stdout) === '42\n';
     return isRight ? { version } : { reason: 'the engine did not give the right answer' };

@@ -60,7 +60,7 @@ class Output {
   }
 }
 
-type Stop = { at: number; isStopped: boolean };
+type Stop = { isOver: () => boolean; isStopped: boolean };
 type Ended = Pick<WasmAnswer, 'end' | 'isSound'>;
 
 function openContext(runtime: QuickJSRuntime, job: WasmJob, output: Output): QuickJSContext {
@@ -106,7 +106,7 @@ function evaluate({ runtime, context, memory, job, stop, output }: Evaluation): 
     value?: { dispose: () => void };
   };
   // A built-in function may have gone on past the deadline: whatever it made of that comes too late.
-  const isOver = () => stop.isStopped || performance.now() > stop.at;
+  const isOver = () => stop.isStopped || stop.isOver();
   while (result.error === undefined && runtime.hasPendingJob() && !isOver()) {
     result = runtime.executePendingJobs(jobsAtOnce) as typeof result;
   }
@@ -132,7 +132,14 @@ export function runQuickjs({ quickjs, memory }: FreshModule, job: WasmJob): Wasm
   const output = new Output(job.outputBytes);
   const startedAt = performance.now();
   const cpuBefore = process.cpuUsage();
-  const stop: Stop = { at: startedAt + job.deadlineMs, isStopped: false };
+  const cpuMs = () => {
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return (user + system) / 1000;
+  };
+  const stop: Stop = {
+    isOver: () => performance.now() - startedAt > job.wallMs || cpuMs() > job.cpuMs,
+    isStopped: false,
+  };
   let ended: Ended;
   try {
     const runtime = quickjs.newRuntime();
@@ -140,7 +147,7 @@ export function runQuickjs({ quickjs, memory }: FreshModule, job: WasmJob): Wasm
     runtime.setMemoryLimit(job.memoryBytes);
     runtime.setMaxStackSize(wasmLimits.stackBytes);
     runtime.setInterruptHandler(() => {
-      if (output.isCut || performance.now() > stop.at) stop.isStopped = true;
+      if (output.isCut || stop.isOver()) stop.isStopped = true;
       return stop.isStopped;
     });
     const context = openContext(runtime, job, output);
@@ -148,14 +155,13 @@ export function runQuickjs({ quickjs, memory }: FreshModule, job: WasmJob): Wasm
   } catch (error) {
     ended = afterHostException(error, output);
   }
-  const { user, system } = process.cpuUsage(cpuBefore);
   return {
     ...ended,
     stdout: output.base64(1),
     stderr: output.base64(2),
     isCut: output.isCut,
     wallMs: performance.now() - startedAt,
-    cpuMs: (user + system) / 1000,
+    cpuMs: cpuMs(),
     memoryBytes: memory.buffer.byteLength,
   };
 }

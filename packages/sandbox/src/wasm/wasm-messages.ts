@@ -8,7 +8,7 @@ export const wasmLimits = {
   memoryBytes: 32 * mib,
   /** Of the engine's own count; what it takes of the host's stack is several times that. */
   stackBytes: 256 * 1024,
-  /** Time beyond a job's deadline until the child itself is ended: some built-in functions cannot be interrupted. */
+  /** Time beyond a job's `wallMs` until the child itself is ended: some built-in functions cannot be interrupted. */
   graceMs: 250,
   /** A job or an answer as a line. */
   lineBytesMax: 64 * mib,
@@ -26,7 +26,9 @@ export type WasmJob = {
   env: Record<string, string>;
   /** At most `wasmLimits.memoryBytes`. */
   memoryBytes: number;
-  deadlineMs: number;
+  wallMs: number;
+  /** Of the child's process while it runs the job. */
+  cpuMs: number;
   outputBytes: number;
 };
 

@@ -63,7 +63,7 @@ export class WasmWorker implements AsyncDisposable {
     const timer = setTimeout(() => {
       isLate = true;
       kill();
-    }, job.deadlineMs + wasmLimits.graceMs);
+    }, job.wallMs + wasmLimits.graceMs);
     signal?.addEventListener('abort', kill, { once: true });
     try {
       if (signal?.aborted === true) kill();
