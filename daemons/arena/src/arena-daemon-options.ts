@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { isLoopback, parseListenAddress } from '@labmesh/kit/http/listen-address';
 import { defineOptions, OptionsError } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
+import { programOptions } from '@labmesh/kit/options/program-options';
 import { readPrivateFile } from '@labmesh/kit/saved-file';
 import type { ArenaAddress } from './serve/serve-arena.ts';
 
@@ -79,26 +80,7 @@ export const arenaDaemonOptions = defineOptions({
     placeholder: 'URL',
     help: 'sqlite:///… or postgresql://…; default: a file in the data folder',
   },
-  logLevel: {
-    type: 'string',
-    default: 'info',
-    choices: ['debug', 'info', 'warn', 'error'],
-    flag: 'log-level',
-    file: 'log.level',
-    placeholder: 'LEVEL',
-    help: 'least severe lines of the log, which goes to stderr',
-  },
-  logFormat: {
-    type: 'string',
-    default: 'json',
-    choices: ['json', 'pretty'],
-    flag: 'log-format',
-    file: 'log.format',
-    placeholder: 'FORMAT',
-    help: 'form of the log',
-  },
-  help: { type: 'boolean', flag: 'help', short: 'h', default: false, help: 'print this text and exit' },
-  version: { type: 'boolean', flag: 'version', short: 'V', default: false, help: 'print the version and exit' },
+  ...programOptions,
 });
 export type ArenaDaemonOptions = OptionValues<typeof arenaDaemonOptions>;
 

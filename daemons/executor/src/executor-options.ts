@@ -1,4 +1,5 @@
 import { defineOptions } from '@labmesh/kit/options';
+import { programOptions } from '@labmesh/kit/options/program-options';
 import { sandboxOptions } from './sandbox-settings.ts';
 
 export const executorOptions = defineOptions({
@@ -12,26 +13,7 @@ export const executorOptions = defineOptions({
   config: { type: 'string', flag: 'config', short: 'c', placeholder: 'FILE', help: 'settings: [sandbox] of it' },
   owned: { type: 'boolean', flag: 'owned', default: false, help: 'end when stdin ends: whoever started it is gone' },
   ...sandboxOptions,
-  logLevel: {
-    type: 'string',
-    default: 'info',
-    choices: ['debug', 'info', 'warn', 'error'],
-    flag: 'log-level',
-    file: 'log.level',
-    placeholder: 'LEVEL',
-    help: 'least severe lines of the log, which goes to stderr',
-  },
-  logFormat: {
-    type: 'string',
-    default: 'json',
-    choices: ['json', 'pretty'],
-    flag: 'log-format',
-    file: 'log.format',
-    placeholder: 'FORMAT',
-    help: 'form of the log',
-  },
-  help: { type: 'boolean', flag: 'help', short: 'h', default: false, help: 'print this text and exit' },
-  version: { type: 'boolean', flag: 'version', short: 'V', default: false, help: 'print the version and exit' },
+  ...programOptions,
 });
 
 export const executorHelp = {
