@@ -10,15 +10,15 @@ import { waitFor } from './harness/fleet/look.ts';
 import type { SiteNode } from './harness/tunnel-daemons/site-node.ts';
 import { tunnelBackends, TunnelLab, tunnelLabMissing } from './harness/tunnel-daemons/tunnel-lab.ts';
 
-const testMs = 240_000;
+const testMs = 480_000;
 /** A heartbeat each second, a look of the hub each five; more is the load of this machine. */
-const stepMs = 45_000;
-/** A session that was lost would take longer to heal. */
-const breakMs = 1_500;
+const stepMs = 90_000;
+/** A session that was lost takes 4.4 s at least to heal (Q5); what is less is the load of this machine. */
+const breakMs = 3_000;
 const dayMs = 86_400_000;
 const quick = ['heartbeat_s = 1'];
 /** Lasts over the whole change. */
-const engine = { tokens: 120, tokenDelayMs: 200 };
+const engine = { tokens: 100, tokenDelayMs: 200 };
 
 const rotationFile = (lab: TunnelLab) => join(lab.folder, 'hub/data/tunnel/rotation.json');
 const nextSecret = (lab: TunnelLab) => join(lab.folder, 'hub/data/tunnel/pqsk.next');
@@ -107,13 +107,17 @@ async function awayComesBack(site: SiteNode, newSha256: string): Promise<void> {
 
 for (const backend of tunnelBackends) {
   const missing = tunnelLabMissing(backend);
+  // What dies and what lies on disk has to do with no device: once is enough.
+  const isWhole = backend === 'native';
+  const name = isWhole ? 'rotates; daemons die at each step; a site that was away too long' : 'rotates under a stream';
   test.concurrent.skipIf(missing !== undefined)(
-    `${backend}: the hub’s key rotates${missing === undefined ? '' : ` (needs ${missing})`}`,
+    `${backend}: the hub’s key ${name}${missing === undefined ? '' : ` (needs ${missing})`}`,
     async () => {
-      await using lab = await TunnelLab.open(backend, ['site-a', 'site-b'], quick);
+      await using lab = await TunnelLab.open(backend, isWhole ? ['site-a', 'site-b'] : ['site-a'], quick);
       const site = await joinActive(lab, 'site-a');
-      const away = await joinActive(lab, 'site-b');
+      const away = isWhole ? await joinActive(lab, 'site-b') : undefined;
       await streamGoesOn(lab, site, (await lab.peer('site-a'))?.address ?? '');
+      if (away === undefined) return;
       await away.end('SIGTERM');
       const newSha256 = await daemonsDie(lab, site, away);
       await awayComesBack(away, newSha256);

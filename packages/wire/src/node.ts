@@ -168,6 +168,8 @@ export const nodeHeartbeatAnswerSchema = z.looseObject({
     .looseObject({
       rosenpass_sha256: z.string().max(71),
       next_rosenpass_sha256: z.string().max(71).optional(),
+      /** The key before the present one, while it answers. */
+      previous_rosenpass_sha256: z.string().max(71).optional(),
     })
     .optional(),
 });

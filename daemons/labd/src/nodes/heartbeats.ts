@@ -54,9 +54,13 @@ export class Heartbeats implements AsyncDisposable {
   #hubKeys(): Pick<NodeHeartbeatAnswer, 'conplane'> {
     const hub = this.#parts.tunnel.conplane();
     if (hub === undefined) return {};
-    const { rosenpassSha256, nextRosenpassSha256: next } = hub;
+    const { rosenpassSha256, nextRosenpassSha256: next, previousRosenpassSha256: previous } = hub;
     return {
-      conplane: { rosenpass_sha256: rosenpassSha256, ...(next !== undefined && { next_rosenpass_sha256: next }) },
+      conplane: {
+        rosenpass_sha256: rosenpassSha256,
+        ...(next !== undefined && { next_rosenpass_sha256: next }),
+        ...(previous !== undefined && { previous_rosenpass_sha256: previous }),
+      },
     };
   }
 

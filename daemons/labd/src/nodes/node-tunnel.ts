@@ -19,6 +19,8 @@ export type HubAddress = {
   rosenpassSha256: string;
   /** The same of the key that is to follow, while there is one (K8). */
   nextRosenpassSha256?: string;
+  /** The same of the key that was before and still answers (K8). */
+  previousRosenpassSha256?: string;
   /** `host:port`. */
   rosenpassEndpoint: string;
 };
@@ -26,6 +28,8 @@ export type HubAddress = {
 /** The hub's next key, as one node can trust it (K8). */
 export type NextHubKey = {
   sha256: string;
+  /** Of the key that it follows; both answer. */
+  follows: string;
   /** Raw, 524,160 bytes. */
   publicKey: Uint8Array;
   /** 64 hex digits: what the last exchange with this node gave us to prove it with. */

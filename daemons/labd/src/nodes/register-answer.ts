@@ -18,26 +18,37 @@ const hexOf = (fingerprint: string | undefined) => fingerprint?.replace(/^sha256
 const base64Of = (key: Uint8Array) => Buffer.from(key).toString('base64');
 
 /** K8. Its key only when it is not known there: an answer holds one key, not two. */
-function announced(next: NextHubKey | undefined, request: NodeRegisterRequest) {
-  if (next === undefined) return {};
+function announced(next: NextHubKey, request: NodeRegisterRequest) {
   const isKnown = hexOf(request.known_next_rosenpass_sha256) === hexOf(next.sha256);
   return {
+    rosenpass_sha256: next.follows,
     next_rosenpass_sha256: next.sha256,
     next_rosenpass_proof: next.proof,
     ...(!isKnown && { next_rosenpass_public_key: base64Of(next.publicKey) }),
   };
 }
 
-function conplaneOf(request: NodeRegisterRequest, hub: HubAddress, peer: TunnelPeerRow, tunnel: NodeTunnel) {
+/**
+ * The hub's Rosenpass key for this node. One that has the key before alone is told of the present one as of the next, so that
+ * it can take it with its proof while the one before still answers (K8).
+ */
+function hubKeyFor(request: NodeRegisterRequest, hub: HubAddress, peer: TunnelPeerRow, tunnel: NodeTunnel) {
+  const { rosenpassSha256: sha256 } = hub;
   const known = [request.known_rosenpass_sha256, request.known_next_rosenpass_sha256].map(hexOf);
-  const isKnown = known.includes(hexOf(hub.rosenpassSha256));
+  const isKnown = known.includes(hexOf(sha256));
+  const next = tunnel.nextKey(peer.id);
+  const isLate = next?.sha256 === sha256 && hexOf(request.known_rosenpass_sha256) === hexOf(next.follows);
+  if (next !== undefined && (isKnown ? next.follows === sha256 : isLate)) return announced(next, request);
+  return { rosenpass_sha256: sha256, ...(!isKnown && { rosenpass_public_key: base64Of(tunnel.ownKey()) }) };
+}
+
+function conplaneOf(request: NodeRegisterRequest, hub: HubAddress, peer: TunnelPeerRow, tunnel: NodeTunnel) {
   const { rosenpass_version: version, rosenpass_ciphertext: ciphertext } = peer;
   return {
     tunnel_address: hub.tunnelAddress,
     wireguard_public_key: hub.wireguardPublicKey,
     wireguard_endpoint: hub.wireguardEndpoint,
-    ...(isKnown ? announced(tunnel.nextKey(peer.id), request) : { rosenpass_public_key: base64Of(tunnel.ownKey()) }),
-    rosenpass_sha256: hub.rosenpassSha256,
+    ...hubKeyFor(request, hub, peer, tunnel),
     rosenpass_endpoint: hub.rosenpassEndpoint,
     // Absent, they are V02 and pc188 (K4): what older nodes would not read is not sent to them.
     ...(request.tunnel_caps !== undefined &&

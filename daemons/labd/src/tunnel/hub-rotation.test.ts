@@ -109,7 +109,7 @@ describe('the hub changes its Rosenpass pair', () => {
     expect(phase()).toBe('promoted');
     await pass(5_000);
     expect(hub.view()).toMatchObject({ rosenpassSha256: second, rotation: { waiting: ['rack'] } });
-    expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: second });
+    expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: second, previous_rosenpass_sha256: first });
     // With the old one, which answers still.
     world.ground.rotation.exchanged(rack.peer, 0);
     await pass(600_000);
@@ -189,6 +189,16 @@ describe('a node that registers', () => {
     const promoted = (await rack.register(both)).conplane;
     expect(promoted).toMatchObject({ rosenpass_sha256: second });
     for (const field of ['rosenpass_public_key', 'next_rosenpass_sha256']) expect(promoted).not.toHaveProperty(field);
+    // It was away when the key was announced, and is back while the old one answers.
+    expect((await rack.register(known)).conplane).toMatchObject({
+      rosenpass_sha256: first,
+      next_rosenpass_sha256: second,
+      next_rosenpass_public_key: 'AQIE',
+    });
+    world.proof = undefined;
+    expect((await rack.register(known)).conplane).toMatchObject({ rosenpass_sha256: second });
+    // Who knows neither is told the present one.
+    expect((await rack.register()).conplane).toMatchObject({ rosenpass_sha256: second, rosenpass_public_key: 'AQIE' });
   });
 });
 

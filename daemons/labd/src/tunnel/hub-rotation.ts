@@ -72,6 +72,12 @@ export class HubRotation {
     return this.#record === undefined || this.#isPromoted ? undefined : this.#parts.keys.nextKey;
   }
 
+  /** Both pairs, from the announcement until the old one is deleted. */
+  get pairs(): { before: OwnPair; after: OwnPair } | undefined {
+    const { ownKey: before, nextKey: after } = this.#parts.keys;
+    return this.#record === undefined || after === undefined ? undefined : { before, after };
+  }
+
   /** Makes and announces the next pair, unless that was done before; gives it. @throws what the file system says */
   async begin(): Promise<OwnPair> {
     const { keys, path, clock, tell } = this.#parts;

@@ -63,23 +63,23 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
 
   conplane(): HubAddress {
     const { address, rotation } = this.#parts.ground;
-    const { current, next } = rotation;
-    const nextRosenpassSha256 = next?.fingerprint;
-    return {
-      ...address,
-      rosenpassSha256: current.fingerprint,
-      ...(nextRosenpassSha256 !== undefined && { nextRosenpassSha256 }),
-    };
+    const { pairs, next } = rotation;
+    const rosenpassSha256 = rotation.current.fingerprint;
+    if (pairs === undefined) return { ...address, rosenpassSha256 };
+    const { before, after } = pairs;
+    return next === undefined
+      ? { ...address, rosenpassSha256, previousRosenpassSha256: before.fingerprint }
+      : { ...address, rosenpassSha256, nextRosenpassSha256: after.fingerprint };
   }
   ownKey(): Uint8Array {
     return this.#parts.ground.rotation.current.publicKey;
   }
   nextKey(peerId: string): NextHubKey | undefined {
-    const { current, next } = this.#parts.ground.rotation;
-    if (next === undefined) return undefined;
-    const { fingerprint: sha256, publicKey } = next;
-    const proof = this.#open?.tunnel.proveHubKeys(peerId, { current: current.fingerprint, next: sha256 });
-    return proof === undefined ? undefined : { sha256, publicKey, proof };
+    const { pairs } = this.#parts.ground.rotation;
+    if (pairs === undefined) return undefined;
+    const [follows, { fingerprint: sha256, publicKey }] = [pairs.before.fingerprint, pairs.after];
+    const proof = this.#open?.tunnel.proveHubKeys(peerId, { current: follows, next: sha256 });
+    return proof === undefined ? undefined : { sha256, follows, publicKey, proof };
   }
   view(): TunnelView {
     const { rotation } = this.#parts.ground;

@@ -50,6 +50,20 @@ describe('another key of the hub (K8)', () => {
     expect(readPublicKey(join(stateDir, 'keys'), hubSha)).toBeUndefined();
   });
 
+  test('is taken late as well, while the one before answers', async () => {
+    let answer = taken();
+    const { requests, announce, pass, end } = rig(() => answer);
+    await pass(2_000);
+    answer = announcing();
+    announce({ rosenpass_sha256: nextSha, previous_rosenpass_sha256: hubSha });
+    await pass(15_000);
+    answer = promoted;
+    await pass(15_000);
+    end();
+    expect(readNodeState(stateDir)?.hub?.rosenpassSha256).toBe(nextSha);
+    expect(requests.length).toBe(3);
+  });
+
   test('without its proof is not taken, however often it is named, and nothing follows it', async () => {
     const first = rig(() => taken());
     await first.pass(1_000);

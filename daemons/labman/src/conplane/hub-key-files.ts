@@ -1,8 +1,8 @@
 /** The hub's public keys as answers of the Conplane bring them, and what is believed of the next one (tunnel K4, K8). */
 import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
-import { checkPublicKey, dropPublicKey, keepPublicKey, readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
+import { dropPublicKey, keepPublicKey, readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import type { NodeHeartbeatAnswer, NodeRegisterAnswer } from '@labmesh/wire/node';
-import { fingerprintField } from '@labmesh/wire/tunnel';
+import { fingerprintField, rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
 import { PinMismatch } from './hub-of.ts';
 import type { HubState } from './node-file.ts';
 import { dropTrusted } from './trusted-key.ts';
@@ -61,8 +61,7 @@ export function provenNext(
   if (text === '' && readPublicKey(keysDir, next) === undefined) return undefined;
   if (text !== '') {
     const key = keyIn(text);
-    if (fingerprintOf(key) !== next) return undefined;
-    checkPublicKey(key);
+    if (fingerprintOf(key) !== next || key.length !== rosenpassPublicKeyBytes) return undefined;
     keepPublicKey(keysDir, key);
   }
   return { rosenpassSha256: next, until: now + bothMs };
@@ -89,18 +88,22 @@ export class HubKeyNews {
     hub: HubState | null | undefined,
     now: { mono: number; wall: number },
   ): boolean {
-    const [current, next] = [fingerprintIn(said?.rosenpass_sha256), fingerprintIn(said?.next_rosenpass_sha256)];
-    if (current === undefined || !isNews(current, next, hub, now.wall)) return false;
-    const question = `${current} ${next}`;
+    const { rosenpass_sha256: told, next_rosenpass_sha256: follows, previous_rosenpass_sha256: was } = said ?? {};
+    const [current, next, previous] = [fingerprintIn(told), fingerprintIn(follows), fingerprintIn(was)];
+    if (current === undefined || hub === undefined || hub === null || hub.rosenpassSha256 === null) return false;
+    // Late for the announcement: what is the present key there is the next one here.
+    const isLate = previous === hub.rosenpassSha256 && current !== hub.next?.rosenpassSha256;
+    if (!isLate && !isNews(current, next, hub, now.wall)) return false;
+    const question = `${current} ${next} ${isLate}`;
     if (question === this.#asked && now.mono - this.#askedAt < askAgainMs) return false;
     [this.#asked, this.#askedAt] = [question, now.mono];
     return true;
   }
 }
 
-function isNews(current: string, next: string | undefined, hub: HubState | null | undefined, wall: number): boolean {
-  const known = hub?.next;
+function isNews(current: string, next: string | undefined, hub: HubState, wall: number): boolean {
+  const { next: known } = hub;
   if (current === known?.rosenpassSha256) return true;
-  if (current !== hub?.rosenpassSha256 || next === undefined) return false;
+  if (current !== hub.rosenpassSha256 || next === undefined) return false;
   return known?.rosenpassSha256 !== next || known.until - wall < bothMs / 2;
 }

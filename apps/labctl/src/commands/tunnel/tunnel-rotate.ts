@@ -2,7 +2,13 @@ import { rotationLines } from '@labmesh/tunnel/tunnel-text';
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { safeText } from '../../terminal/safe-text.ts';
 
-/** K8. */
+/**
+ * K8, the hub's half. labd goes through the phases by itself:
+ *
+ *     announced ──every node has taken it, or 24 h──▶ promoted ──all exchange with it, or 24 h──▶ done
+ *
+ * so that the command only begins it, shows it, or hastens its next step. A node's own pair is `labman tunnel rotate`.
+ */
 export const tunnelRotate = defineFleetCommand({
   name: 'tunnel rotate',
   summary:
@@ -24,6 +30,7 @@ export const tunnelRotate = defineFleetCommand({
   async run({ values: { now }, change, confirm, labd, result }) {
     // Without it nothing happens that a node could miss.
     if (now) await confirm('take the next step of changing the hub’s Rosenpass key', 'hub');
+    // The answer is the phase as it is now; later ones are seen in `tunnel status`.
     const rotation = await change('change the hub’s Rosenpass key', async () =>
       (await labd()).call('rotate-tunnel', { body: { now } }),
     );

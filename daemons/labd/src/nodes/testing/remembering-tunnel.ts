@@ -1,6 +1,6 @@
 /** Keys of nobody, and a hub without a device, for tests. */
 import { createHash, randomBytes } from 'node:crypto';
-import type { HubAddress, NextHubKey, NodeTunnel, TunnelPeerRow } from '../node-tunnel.ts';
+import type { HubAddress, NodeTunnel, TunnelPeerRow } from '../node-tunnel.ts';
 
 export const wireguardKey = (): string => randomBytes(32).toString('base64');
 /** Raw bytes as long as a Rosenpass public key, told apart by `seed`. */
@@ -13,7 +13,7 @@ const hubKey = rosenpassKey('hub');
 /** A hub without a device: what it was told, in order. */
 export class RememberingTunnel implements NodeTunnel {
   readonly peers = new Map<string, TunnelPeerRow>();
-  hub: HubAddress = {
+  readonly hub: HubAddress = {
     tunnelAddress: '10.90.0.1',
     wireguardPublicKey: wireguardKey(),
     wireguardEndpoint: 'hub.test:51820',
@@ -27,11 +27,7 @@ export class RememberingTunnel implements NodeTunnel {
   ownKey() {
     return hubKey;
   }
-  /** What it announces, to each peer with another proof. */
-  next: Omit<NextHubKey, 'proof'> | undefined;
-  nextKey(peerId: string) {
-    return this.next && { ...this.next, proof: createHash('sha256').update(peerId).digest('hex') };
-  }
+  nextKey(): undefined {}
   async setPeer(peer: TunnelPeerRow) {
     // The answer must not be ahead of the device (H1).
     await Bun.sleep(1);
