@@ -89,7 +89,34 @@ export const setRevoked = (store: Store, id: string, at: number, reason: string)
       .execute(),
   );
 
-/** How many a tenant has revoked. */
+/** Rows of all tenants that are not revoked and hold `text` in their bundle, by id after `after`. */
+export const standingWith = (store: Store, text: string, after: string, limit: number) =>
+  store.read(who, (db) =>
+    db
+      .selectFrom('arena_certificates')
+      .select(['id', 'bundle', 'log_index', 'revoked_reason'])
+      .where('revoked_at', 'is', null)
+      .where('id', '>', after)
+      .where('bundle', 'like', `%${text}%`)
+      .orderBy('id')
+      .limit(limit)
+      .execute(),
+  );
+
+/** How many of `ids` are a tenant's. */
+export const countOf = async (store: Store, tenant: string, ids: readonly string[]): Promise<number> => {
+  const { n } = await store.read(who, (db) =>
+    db
+      .selectFrom('arena_certificates')
+      .select((row) => row.fn.countAll<number>().as('n'))
+      .where('tenant', '=', tenant)
+      .where('id', 'in', [...ids, ''])
+      .executeTakeFirstOrThrow(),
+  );
+  return n;
+};
+
+/** How many of a tenant's are revoked, by whomever. */
 export const countRevoked = async (store: Store, tenant: string): Promise<number> => {
   const { n } = await store.read(who, (db) =>
     db

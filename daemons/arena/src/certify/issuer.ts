@@ -92,6 +92,8 @@ export class Issuer implements AsyncDisposable {
     if (before !== undefined) return this.#given(before);
     const input = statementOfRun(run, settings, clock.wall());
     if ('reason' in input) return input;
+    const revoked = await this.revoker.revokedVerifier(input.labmesh.verifiers);
+    if (revoked !== undefined) return { reason: `the word of ${revoked} was revoked: nothing is signed on it` };
     const issued = await signing.sign(input);
     const expires = issued.statement.predicate.labmesh.expires_at;
     const row = await insertCertificate(store, {

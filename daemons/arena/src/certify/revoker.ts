@@ -7,10 +7,13 @@ import type { EnvelopeJson } from '@labmesh/attest/dsse/envelope';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { Store } from '@labmesh/store/store';
-import { anyCertificate, type CertificateRow, setRevoked } from './certificate-rows.ts';
+import { anyCertificate, type CertificateRow, countOf, setRevoked, standingWith } from './certificate-rows.ts';
 import type { SigningFolder } from './signing-folder.ts';
 
 export type RevokerParts = { signing: SigningFolder; store: Store; clock: Clock; log: Logger };
+
+/** Rows in memory at a time. */
+const rowsAtOnce = 200;
 
 /** What of a row says whether it was revoked. */
 export type RevocableRow = Pick<CertificateRow, 'bundle' | 'log_index' | 'revoked_reason'>;
@@ -49,8 +52,47 @@ export class Revoker {
     if (typeof row?.revoked_at === 'number') return { next: null };
     const revoked = await signing.revoke(row === undefined ? one : { ...one, certificate_id: row.id });
     if (row !== undefined) await setRevoked(store, row.id, clock.wall(), reason);
+    else await this.#mark(one);
     log.info('the issuer revoked', { certificate: row?.id, keyid, verifier, reason, by, ...revoked });
     return revoked;
+  }
+
+  /** Name of a verifier whose every word was taken back; undefined when none of these is. */
+  async revokedVerifier(verifiers: readonly { name: string; digest: string }[]): Promise<string | undefined> {
+    const listed = await this.#parts.signing.revocations();
+    const digests = new Set(listed.flatMap((one) => one.verifier_digest ?? []));
+    return verifiers.find(({ digest }) => digests.has(digest))?.name;
+  }
+
+  /** How many certificates of a tenant stand on the list by themselves. */
+  async ownCount(tenant: string): Promise<number> {
+    const listed = await this.#parts.signing.revocations();
+    return await countOf(
+      this.#parts.store,
+      tenant,
+      listed.flatMap((one) => one.certificate_id ?? []),
+    );
+  }
+
+  /**
+   * Rows that a key or a verifier takes with it, so that no run is told a second time as valid. What a crash leaves
+   * unmarked is on the list all the same, and `reasons` goes by that.
+   */
+  async #mark(one: Revocation): Promise<void> {
+    const { clock, store } = this.#parts;
+    const [name, digest = ''] = one.keyid === undefined ? ['digest', one.verifier_digest] : ['keyid', one.keyid];
+    // Digests alone are in bundles, and nothing else may become a pattern.
+    if (!/^[0-9a-f]{64}$/.test(digest)) return;
+    for (let after = ''; ;) {
+      const rows = await standingWith(store, `"${name}":"${digest}"`, after, rowsAtOnce);
+      for (const row of rows) {
+        const hit = revocationOf({ revocations: [one] }, revocableOf(row));
+        if (hit !== undefined) await setRevoked(store, row.id, clock.wall(), one.reason);
+      }
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < rowsAtOnce) return;
+      after = last.id;
+    }
   }
 
   /** Why certificates are revoked now, by their rows; null of one that is not. */

@@ -7,7 +7,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { type CertificateRow, countRevoked, findCertificate, listCertificates } from '../certify/certificate-rows.ts';
+import { type CertificateRow, findCertificate, listCertificates } from '../certify/certificate-rows.ts';
 import type { Issuer } from '../certify/issuer.ts';
 import { idOf, keyOf, pageOf, tenantOf } from './arena-caller.ts';
 import { ArenaRefused, readBy, readJson } from './arena-refused.ts';
@@ -88,7 +88,7 @@ export function certificateRoutes(parts: CertificateRouteParts): Hono {
     const row = await wanted(c, parts);
     // Asked again it is as it was: each revocation stays on the list, and in the log, for good.
     if (row.revoked_at !== null) return c.json({ certificateId: row.id, reason: row.revoked_reason });
-    if ((await countRevoked(store, row.tenant)) >= revokedMost) {
+    if ((await revoker.ownCount(row.tenant)) >= revokedMost) {
       throw new ArenaRefused('CONFLICT', `a tenant revokes at most ${revokedMost} certificates itself`);
     }
     await revoker.revoke(row, reason, keyOf(c));

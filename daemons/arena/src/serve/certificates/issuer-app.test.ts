@@ -8,6 +8,7 @@ import { folderFiles, readKeyRing } from '@labmesh/attest/keys/key-folder';
 import { keyInForce } from '@labmesh/attest/keys/key-ring';
 import { parseTrust } from '@labmesh/attest/keys/trust';
 import { lockFolder } from '@labmesh/attest/log/open-log-folder';
+import { findCertificate } from '../../certify/certificate-rows.ts';
 import { sampleRun } from '../../certify/testing/sample-run.ts';
 import { issuerApp } from './issuer-app.ts';
 import { serveIssuer } from '../serve-arena.ts';
@@ -76,24 +77,7 @@ test('the socket is its owner’s alone', () => {
   expect(statSync(join(rig.folder, 'attest')).mode & 0o777).toBe(0o700);
 });
 
-test('a verifier: all that names its digest is revoked, for verifiers and in each view', async () => {
-  const { id } = await issue();
-  const { statement } = parseBundle(await bytes(`certificates/${id}`));
-  const digest = statement.predicate.labmesh.verifiers[0]?.digest;
-  expect(await ask(said({ verifier_digest: 'f'.repeat(64) }))).toEqual({ status: 200, body: { next: null } });
-  expect([await verdict(id), (await summary(id))['status']]).toEqual(['valid', 'valid']);
-
-  expect(await ask(said({ verifier_digest: digest }))).toEqual({ status: 200, body: { next: null } });
-  expect(await verdict(id)).toBe('revoked');
-  expect(await summary(id)).toMatchObject({ status: 'revoked', revokedReason: 'verifier_bug' });
-  expect((await rig.json('GET', `/api/arena/certificates/${id}?view=functional`, { tenant })).body).toMatchObject({
-    status: 'invalid',
-  });
-  expect((await listed()).find((one) => one.certificateId === id)?.revokedReason).toBe('verifier_bug');
-});
-
 test('a key: the arena signs on with the next one, and what was logged before the theft stays', async () => {
-  // Everything of the verifiers is revoked by now: keys are seen in the signature and on the list.
   const before = keyInForce(await ring(), 'certificate', Date.now()).keyid;
   const first = await issue();
   const answer = await ask(said({ keyid: before }, 'key_compromise'));
@@ -150,4 +134,29 @@ test('while labctl holds the keys for a moment it is waited for', async () => {
   await Bun.sleep(150);
   lock[Symbol.dispose]();
   expect((await asked).status).toBe(200);
+});
+
+test('a verifier: all that names its digest is revoked, for verifiers and in each view', async () => {
+  const { id } = await issue();
+  const { statement } = parseBundle(await bytes(`certificates/${id}`));
+  const digest = statement.predicate.labmesh.verifiers[0]?.digest;
+  expect(await ask(said({ verifier_digest: 'f'.repeat(64) }))).toEqual({ status: 200, body: { next: null } });
+  expect([await verdict(id), (await summary(id))['status']]).toEqual(['valid', 'valid']);
+  const own = await rig.issuer.revoker.ownCount(tenant);
+
+  expect(await ask(said({ verifier_digest: digest }))).toEqual({ status: 200, body: { next: null } });
+  expect(await verdict(id)).toBe('revoked');
+  expect(await summary(id)).toMatchObject({ status: 'revoked', revokedReason: 'verifier_bug' });
+  expect((await rig.json('GET', `/api/arena/certificates/${id}?view=functional`, { tenant })).body).toMatchObject({
+    status: 'invalid',
+  });
+  expect((await listed()).find((one) => one.certificateId === id)?.revokedReason).toBe('verifier_bug');
+  expect(await rig.issuer.revoker.ownCount(tenant)).toBe(own);
+  // The row knows too: its run is not told as valid a second time. Nothing more is signed on that word.
+  const row = await findCertificate(rig.store, tenant, id);
+  expect(row).toMatchObject({ revoked_reason: 'verifier_bug', revoked_at: expect.any(Number) });
+  const run = `01900000-0000-7000-8000-${String(++runs).padStart(12, '0')}`;
+  expect(await rig.issuer.certify(sampleRun({ id: run, finishedAt: Date.now() }))).toEqual({
+    reason: expect.stringContaining('was revoked'),
+  });
 });
