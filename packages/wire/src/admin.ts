@@ -99,7 +99,7 @@ export const createKeyRequestSchema = z.strictObject({
     .min(1)
     .max(64)
     .regex(/^\P{Cc}*$/u, 'expected no control characters'),
-  /** Absent = every scope that is not `admin:*`. */
+  /** Absent = every scope that is not `admin:*` or `priority:*`. */
   scopes: z.array(z.enum(scopes)).max(scopes.length).optional(),
   /** Absent = `default`. */
   tenant: tenantField.optional(),
