@@ -82,6 +82,18 @@ describe('labctl beside a running labmesh', () => {
     expect((await run('usage', '--by', 'moon')).exitCode).toBe(2);
   });
 
+  test('the mode of verification is shown and set, kept answers are forgotten', async () => {
+    expect(await json('arena', 'mode')).toEqual({ mode: 'passthrough', cached: 0 });
+    expect(await json('arena', 'mode', 'audit')).toEqual({ mode: 'audit', before: 'passthrough' });
+    expect((await run('status')).stdout).toContain('audit, 0 answers kept');
+    expect((await run('arena', 'mode', 'passthrough')).stdout).toBe('passthrough (before: audit)\n');
+    const wrong = await run('arena', 'mode', 'always');
+    expect([wrong.exitCode, wrong.stderr]).toEqual([2, expect.stringContaining('one of passthrough, audit')]);
+    expect(await json('arena', 'clear-cache', '--tenant', 'acme')).toEqual({ cleared: 0 });
+    expect((await run('arena', 'clear-cache')).stdout).toBe('forgotten: 0\n');
+    expect((await run('arena', 'clear-cache', '--tenant', 'no tenant')).exitCode).toBe(1);
+  });
+
   test('a key is made, works, is listed, and ends', async () => {
     const made = await json('keys', 'create', 'laptop', '--priority', 'high', '--variations', '9');
     const ask = () => fetch(`${ready.api}/models`, { headers: { authorization: `Bearer ${made.key}` } });
