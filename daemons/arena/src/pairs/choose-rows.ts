@@ -32,6 +32,8 @@ export function datasetDigest(rows: readonly string[]): string {
 export type Chosen = {
   rows: { id: string; part: DatasetPart }[];
   sha256: string;
+  /** Sum over the rows: another one when a row was made anew since. */
+  revisions: number;
   /** Rows that fit the filters and were left out, by reason. */
   leftOut: { contaminated: number; damaged: number };
 };
@@ -44,7 +46,7 @@ async function readPage(store: Store, tenant: string, filters: DatasetFilters, a
   return store.read(system('pairs'), (db) => {
     let query = db
       .selectFrom('arena_triplets')
-      .select(['id', 'tenant', 'triplet'])
+      .select(['id', 'tenant', 'triplet', 'revision'])
       .where('tenant', '=', tenant)
       .where('id', '>', after)
       .where('status', '=', 'active')
@@ -68,7 +70,7 @@ export async function chooseRows(
   const rows: Chosen['rows'] = [];
   const texts: string[] = [];
   const leftOut = { contaminated: 0, damaged: 0 };
-  let bytes = 0;
+  let [bytes, revisions] = [0, 0];
   for (let after = ''; ;) {
     const found = await readPage(store, tenant, filters, after);
     for (const row of found) {
@@ -85,6 +87,7 @@ export async function chooseRows(
         }
         rows.push({ id: triplet.id, part: partOf(triplet.id) });
         texts.push(text);
+        revisions += row.revision;
       }
     }
     const last = found.at(-1);
@@ -96,5 +99,5 @@ export async function chooseRows(
     const hint = 'pairs are kept of tenants that arena.capture names, and of no others';
     throw new PairsError('DATASET_EMPTY', `no pair fits the filters (${why}); ${hint}`, 'filters');
   }
-  return { rows, sha256: datasetDigest(texts), leftOut };
+  return { rows, sha256: datasetDigest(texts), revisions, leftOut };
 }

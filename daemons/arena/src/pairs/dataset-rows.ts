@@ -41,9 +41,16 @@ async function nextNumber(tx: Writer, { tenant, name }: DatasetDraft): Promise<n
   return (found.last ?? 0) + 1;
 }
 
+async function revisionsOf(tx: Writer, id: string): Promise<number> {
+  const rows = tx.selectFrom('arena_dataset_rows').select('triplet_id').where('dataset_id', '=', id);
+  const query = tx.selectFrom('arena_triplets').where('id', 'in', rows);
+  const { sum } = await query.select((row) => row.fn.sum<number>('revision').as('sum')).executeTakeFirstOrThrow();
+  return sum;
+}
+
 /**
  * Writes a version. The ids are taken from the pairs that stand at this moment: one that was deleted since it was chosen
- * is not frozen.
+ * is not frozen, and neither is one whose text is another now.
  * @throws PairsError DATASETS_FULL; DATASET_MOVED when a pair is gone: choose anew
  */
 export async function insertDataset(tx: Writer, draft: DatasetDraft, chosen: Chosen): Promise<string> {
@@ -87,6 +94,9 @@ export async function insertDataset(tx: Writer, draft: DatasetDraft, chosen: Cho
     }
   }
   if (written !== chosen.rows.length) throw new PairsError('DATASET_MOVED', 'pairs were deleted meanwhile; try again');
+  if ((await revisionsOf(tx, id)) !== chosen.revisions) {
+    throw new PairsError('DATASET_MOVED', 'pairs were made anew meanwhile; try again');
+  }
   await freezePairs(tx, draft.tenant, id);
   return id;
 }

@@ -17,8 +17,11 @@ import { tripletId } from './triplet-id.ts';
 const millionths = 1_000_000;
 export const confidencePpm = (confidence: number) => Math.round(confidence * millionths);
 
-/** Adds what is not there yet. @returns how many were new */
-export async function insertTriplets(tx: Writer, pairs: PairsOfRun['pairs']): Promise<number> {
+/**
+ * Adds what is not there yet. `revision` tells a row that was made anew under its old id from the one before it.
+ * @returns how many were new
+ */
+export async function insertTriplets(tx: Writer, pairs: PairsOfRun['pairs'], revision = 1): Promise<number> {
   if (pairs.length === 0) return 0;
   const rows = pairs.map(({ triplet, text }) => ({
     id: triplet.id,
@@ -31,6 +34,7 @@ export async function insertTriplets(tx: Writer, pairs: PairsOfRun['pairs']): Pr
     status: triplet.status,
     confidence_ppm: confidencePpm(triplet.confidence),
     triplet: text,
+    revision,
   }));
   const insert = tx.insertInto('arena_triplets').values(rows);
   const added = await insert.onConflict((on) => on.column('id').doNothing()).executeTakeFirst();

@@ -1,10 +1,16 @@
 /** EX2, PD1, PD2: what people agree on is a gold pair, in place of what the arena made of the same answers. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { openStore } from '@labmesh/store/open-store';
+import { system } from '@labmesh/wire/fleet/principal';
+import { datasetFiltersSchema } from '@labmesh/wire/verification/datasets';
 import { giveLabelSchema, type GiveLabelInput, labelLimits } from '@labmesh/wire/verification/labels';
 import { type Postgres, postgresAvailable, startPostgres } from '../../../../../tests/harness/start-postgres.ts';
+import { chooseRows } from '../choose-rows.ts';
+import { Contamination } from '../contamination.ts';
+import { insertDataset } from '../dataset-rows.ts';
 import { codeOf, Wheel } from '../testing/wheel.ts';
 
+const tester = system('reviews test');
 type Said = Partial<GiveLabelInput>;
 
 /** Answers 0 and 2 are right, 1 is wrong; pairs of the run were made, unless told otherwise. */
@@ -98,6 +104,38 @@ function agreeing(review: Review): void {
   });
 }
 
+function racing(review: Review): void {
+  test('PD3 a pair that is made anew while a version is chosen: the digest is that of what is frozen', async () => {
+    await review.give('key-1', { confidence: 0.8 });
+    // Whichever of the two is first.
+    const voting = review.wheel.clock.advance(5).then(() => review.give('key-2', { confidence: 0.9 }));
+    const [version] = await Promise.all([review.wheel.freeze('code'), voting]);
+    const lines: string[] = [];
+    await review.wheel.pairs.exportDataset('acme', 'code', 'jsonl', (event) => {
+      if (event.event === 'line') lines.push(`${event.text}\n`);
+    });
+    const sorted = lines.map((line) => Buffer.from(line)).toSorted((a, b) => a.compare(b));
+    expect(new Bun.CryptoHasher('sha256').update(Buffer.concat(sorted)).digest('hex')).toBe(version.sha256);
+  });
+
+  test('PD3 a row that is another than was chosen is not frozen', async () => {
+    const { consensus } = await review.give('key-1');
+    const chosen = await chooseRows(
+      review.wheel.store,
+      'acme',
+      datasetFiltersSchema.parse({}),
+      await Contamination.of([]),
+    );
+    await review.wheel.clock.advance(5);
+    await review.give('key-2');
+    const draft = { tenant: 'acme', name: 'x', author: 'k', filters: datasetFiltersSchema.parse({}), createdAt: 1 };
+    const freeze = () => review.wheel.store.write(tester, (tx) => insertDataset(tx, draft, chosen));
+    expect(chosen.rows.map(({ id }) => id)).toContain(consensus.pairId ?? '');
+    expect(await codeOf(freeze())).toBe('DATASET_MOVED');
+    expect((await review.wheel.pairs.listDatasets('acme', { limit: 9 })).items).toEqual([]);
+  });
+}
+
 function refusing(review: Review): void {
   test('of another tenant, of no such answers, without consent: there is nothing to compare', async () => {
     expect(await codeOf(review.give('k', {}, 'other'))).toBe('COMPARISON_NOT_FOUND');
@@ -140,7 +178,7 @@ function suite(name: string, openUrl: () => Promise<string>): void {
       await wheel.empty();
       await review.begin();
     });
-    for (const part of [agreeing, refusing]) part(review);
+    for (const part of [agreeing, racing, refusing]) part(review);
   });
 }
 

@@ -80,7 +80,7 @@ export class Reviews {
     const labels = await labelsOf(tx, { tenant, runId: run.id, a, b });
     const outcome = consensusOf(labels);
     const gold = goldPair(reviewed, labels, outcome);
-    await placeGold(tx, reviewed, gold);
+    await placeGold(tx, reviewed, gold, this.#parts.clock.wall());
     const label = labels.find((one) => one.reviewer === reviewer) as Label;
     const { winner, share } = outcome;
     const pairId = gold.pair?.triplet.id ?? null;
