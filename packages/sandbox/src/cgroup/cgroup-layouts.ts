@@ -21,6 +21,8 @@ export function v1Layout(folders: V1Folders): CgroupLayout {
       { path: `${folder('cpu')}/cpu.cfs_period_us`, value: String(periodUs) },
       { path: `${folder('cpu')}/cpu.cfs_quota_us`, value: String(Math.round(periodUs * cpus)) },
     ],
+    heldBytes: (folder) => numberOr(readOr(`${folder('memory')}/memory.usage_in_bytes`)) ?? 0,
+    peakReset: (folder) => `${folder('memory')}/memory.max_usage_in_bytes`,
     usage: (folder) => {
       const cpuNs = folders.cpuacct === undefined ? null : numberOr(readOr(`${folder('cpuacct')}/cpuacct.usage`));
       return {
@@ -46,6 +48,8 @@ export function v2Layout(folder: string): CgroupLayout {
       { path: `${own('')}/pids.max`, value: String(pids) },
       { path: `${own('')}/cpu.max`, value: `${Math.round(periodUs * cpus)} ${periodUs}` },
     ],
+    heldBytes: (own) => numberOr(readOr(`${own('')}/memory.current`)) ?? 0,
+    peakReset: undefined,
     usage: (own) => ({
       cpuMs: counter(readOr(`${own('')}/cpu.stat`), 'usage_usec') / 1000,
       peakBytes: numberOr(readOr(`${own('')}/memory.peak`)),

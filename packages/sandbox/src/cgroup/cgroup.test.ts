@@ -116,6 +116,22 @@ describe('settings', () => {
     expect(readFileSync(join(folder, 'cgroup.kill'), 'utf8')).toBe('1');
   });
 
+  test('what was used before a job began is not the job’s', () => {
+    mkdirSync(join(root, 'later'));
+    const cgroup = new Cgroup(v2Layout(join(root, 'later')), 'run');
+    const folder = join(root, 'later/run');
+    expect(readdirSync(folder)).toEqual([]);
+    writeFileSync(join(folder, 'memory.current'), '300\n');
+    writeFileSync(join(folder, 'memory.peak'), '400\n');
+    writeFileSync(join(folder, 'cpu.stat'), 'usage_usec 1500\n');
+    cgroup.begin(limits);
+    expect(readFileSync(join(folder, 'memory.max'), 'utf8')).toBe('1300');
+    expect(readFileSync(join(folder, 'pids.max'), 'utf8')).toBe('7');
+    writeFileSync(join(folder, 'memory.peak'), '900\n');
+    writeFileSync(join(folder, 'cpu.stat'), 'usage_usec 4000\n');
+    expect(cgroup.usage()).toMatchObject({ cpuMs: 2.5, peakBytes: 600 });
+  });
+
   test('that cannot be made leave nothing half made', () => {
     const layout = v1Layout({ ...folders(), cpu: join(root, 'absent'), cpuacct: undefined });
     expect(() => new Cgroup(layout, 'half', limits)).toThrow('ENOENT');

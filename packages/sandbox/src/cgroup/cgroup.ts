@@ -1,4 +1,5 @@
 /** A cgroup of one sandbox: what it may take, what it took, and the end of all that is in it (verification SB6). */
+import { writeFile } from 'node:fs/promises';
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 
 export type CgroupLimits = { memoryBytes: number; pids: number; cpus: number };
@@ -19,6 +20,10 @@ export type CgroupLayout = {
   folders: readonly string[];
   settings: (folder: (controller: string) => string, limits: CgroupLimits) => Setting[];
   usage: (folder: (controller: string) => string) => CgroupUsage;
+  /** What it holds now, bytes. */
+  heldBytes: (folder: (controller: string) => string) => number;
+  /** Where the highest use can be set back. */
+  peakReset: ((folder: (controller: string) => string) => string) | undefined;
   /** The folder of a controller's tree. */
   base: (controller: string) => string;
 };
@@ -52,24 +57,20 @@ export class Cgroup {
   readonly #layout: CgroupLayout;
   readonly #name: string;
   readonly #folders: string[];
+  /** What was used before the job; its memory stays charged to the group. */
+  #before = { cpuMs: 0, bytes: 0 };
 
   /**
-   * Makes the group with its limits.
+   * Makes the group with its limits; without any when they are to come by `begin`.
    * @throws the system's error; what was made before it is removed again.
    */
-  constructor(layout: CgroupLayout, name: string, limits: CgroupLimits) {
+  constructor(layout: CgroupLayout, name: string, limits?: CgroupLimits) {
     this.#layout = layout;
     this.#name = name;
     this.#folders = layout.folders.map((folder) => `${folder}/${name}`);
     try {
       for (const folder of this.#folders) mkdirSync(folder);
-      for (const { path, value, ifThere } of layout.settings(this.#folder, limits)) {
-        try {
-          writeFileSync(path, value);
-        } catch (error) {
-          if (ifThere !== true) throw error;
-        }
-      }
+      if (limits !== undefined) this.#limit(limits);
     } catch (error) {
       this.#removeOnce();
       throw error;
@@ -81,8 +82,28 @@ export class Cgroup {
     for (const folder of this.#folders) writeFileSync(`${folder}/cgroup.procs`, String(pid));
   }
 
+  /** The same for a process that has time: the kernel may think about it for many milliseconds. */
+  async addInTime(pid: number): Promise<void> {
+    for (const folder of this.#folders) await writeFile(`${folder}/cgroup.procs`, String(pid));
+  }
+
+  /** From here on it is the job's, to whom nothing counts that was before. @throws the system's error. */
+  begin(limits: CgroupLimits): void {
+    const reset = this.#layout.peakReset?.(this.#folder);
+    if (reset !== undefined) writeFileSync(reset, '0');
+    const bytes = this.#layout.heldBytes(this.#folder);
+    this.#before = { cpuMs: this.#layout.usage(this.#folder).cpuMs ?? 0, bytes };
+    this.#limit({ ...limits, memoryBytes: limits.memoryBytes + bytes });
+  }
+
   usage(): CgroupUsage {
-    return this.#layout.usage(this.#folder);
+    const { cpuMs, peakBytes, ...rest } = this.#layout.usage(this.#folder);
+    const { cpuMs: earlierMs, bytes } = this.#before;
+    return {
+      ...rest,
+      cpuMs: cpuMs === null ? null : cpuMs - earlierMs,
+      peakBytes: peakBytes === null ? null : Math.max(0, peakBytes - bytes),
+    };
   }
 
   /** Kills all that is in it; what is born meanwhile is found by the next call. */
@@ -104,6 +125,16 @@ export class Cgroup {
       await Bun.sleep(removeWaitMs);
     }
     return this.#removeOnce();
+  }
+
+  #limit(limits: CgroupLimits): void {
+    for (const { path, value, ifThere } of this.#layout.settings(this.#folder, limits)) {
+      try {
+        writeFileSync(path, value);
+      } catch (error) {
+        if (ifThere !== true) throw error;
+      }
+    }
   }
 
   readonly #folder = (controller: string) => `${this.#layout.base(controller)}/${this.#name}`;

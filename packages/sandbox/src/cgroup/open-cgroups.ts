@@ -12,8 +12,8 @@ export type Cgroups = {
   version: 'v1' | 'v2' | 'none';
   /** Why there is none. */
   reason: string | undefined;
-  /** @throws the system's error; Error when there are none. */
-  make: (limits: CgroupLimits) => Cgroup;
+  /** Without limits when they are to come later. @throws the system's error; Error when there are none. */
+  make: (limits?: CgroupLimits) => Cgroup;
   /**
    * Makes the next `add` fast. Moving a process makes the kernel wait for a grace period (10 ms and more) unless another
    * was just moved; this moves ourselves to where we are, on another thread, while the sandbox is being made.
@@ -100,7 +100,7 @@ export async function openCgroups(places: CgroupPlaces = placesNow()): Promise<C
   try {
     const layout = layoutOf(places);
     sweep(layout);
-    const make = (limits: CgroupLimits) => new Cgroup(layout, `${prefix}${process.pid}-${++made}`, limits);
+    const make = (limits?: CgroupLimits) => new Cgroup(layout, `${prefix}${process.pid}-${++made}`, limits);
     const trial = make({ memoryBytes: 64 * 1024 * 1024, pids: 8, cpus: 1 });
     await trial.remove();
     const own = ownProcs();

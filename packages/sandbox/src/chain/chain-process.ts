@@ -22,6 +22,8 @@ const pipeBytes = 65_536;
 /** Numbers are descriptors of ours. */
 export type ChainProcess = AsyncDisposable & {
   readonly fds: OwnedFds;
+  /** Of bwrap, or of what stands in its place. */
+  readonly pid: number;
   /** Resolves when bwrap is gone. */
   readonly exited: Promise<unknown>;
   readonly isGone: boolean;
@@ -91,6 +93,7 @@ function start(fds: OwnedFds, { words, env, seccompPath, owner, takesWords }: Ch
   const kill = () => child.kill('SIGKILL');
   return {
     fds,
+    pid: child.pid,
     exited: child.exited,
     get isGone() {
       return child.exitCode !== null || child.signalCode !== null;

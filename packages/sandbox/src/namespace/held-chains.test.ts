@@ -37,7 +37,8 @@ describe.skipIf(needs !== undefined)(`chains begun ahead (${needs ?? 'ready'})`,
 
   /** The host of the tests with chains of its own. */
   const holding = (more: { max?: number; unusedMs?: number } = {}) => {
-    const held = new HeldChains({ uids: opened.host.uids, seccompPath: opened.host.seccompPath, ...more });
+    const { uids, cgroups, seccompPath } = opened.host;
+    const held = new HeldChains({ uids, cgroups, seccompPath, ...more });
     const host: NamespaceHost = { ...opened.host, held, leftovers: new Set() };
     const end = async () => {
       await Promise.all(host.leftovers);
@@ -91,6 +92,40 @@ describe.skipIf(needs !== undefined)(`chains begun ahead (${needs ?? 'ready'})`,
     // Mounts, processes and input folders have numbers of their own.
     const [first, second] = told.map((each) => each.replace(/[\da-f]+(-[\da-f]+){4}/g, 'ID').replace(/\d+/g, 'N'));
     expect(first).toBe(second ?? '');
+  });
+
+  test('limits and usage are those of the job alone (needs a cgroup)', async () => {
+    if (opened.host.cgroups.version === 'none') return;
+    await using own = holding({ max: 1 });
+    const mib = 1024 * 1024;
+    const code = `
+import os, sys, time
+held = bytearray(50 * 1024 * 1024)
+born = 0
+try:
+    while True:
+        if os.fork() == 0: time.sleep(60)
+        born += 1
+except OSError: print(born, flush=True)
+os._exit(0)`;
+    const job: SandboxJobInput = { language: 'python', code, limits: { pids: 7, memoryBytes: 256 * mib } };
+    await prepare(own.host);
+    const running = run(own.host, job);
+    expect(own.held.size).toBe(0);
+    for (const { exit, stdout, usage } of [await running, await run(opened.host, job)]) {
+      expect({ exit, stdout }).toEqual({ exit: 'ok', stdout: '6\n' });
+      expect(usage.maxRssBytes).toBeGreaterThan(50 * mib);
+      expect(usage.maxRssBytes).toBeLessThan(150 * mib);
+      expect(usage.cpuMs).toBeGreaterThan(0);
+    }
+    await prepare(own.host, { memoryBytes: 64 * mib });
+    const large = { language: 'python', code: 'x = b"x" * 10**8', limits: { memoryBytes: 64 * mib } } as const;
+    const tooLarge = run(own.host, large);
+    expect(own.held.size).toBe(0);
+    expect(await tooLarge).toMatchObject({ exit: 'oom' });
+    while (own.host.leftovers.size > 0) await Promise.all(own.host.leftovers);
+    await own.held[Symbol.asyncDispose]();
+    expect(opened.cgroupsLeft()).toEqual([]);
   });
 
   test('takes words, input and output larger than a pipe', async () => {

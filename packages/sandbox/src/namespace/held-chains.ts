@@ -9,6 +9,8 @@
  * A chain is begun only when no run is on its way: a machine with work to do spends nothing on work to come. None is
  * begun before the first run, and without one a run starts its own.
  */
+import type { Cgroup } from '../cgroup/cgroup.ts';
+import type { Cgroups } from '../cgroup/open-cgroups.ts';
 import { findProgram } from '../find-program.ts';
 import { type ChainProcess, startChainProcess, wordsFd } from '../chain/chain-process.ts';
 import type { UidPool } from './uid-pool.ts';
@@ -19,10 +21,16 @@ export type ChainKind = {
   words: (uid: number | undefined) => readonly string[];
   env: Readonly<Record<string, string>>;
 };
-export type HeldChain = { uid: number | undefined; process: ChainProcess };
+export type HeldChain = {
+  uid: number | undefined;
+  process: ChainProcess;
+  /** Of this sandbox alone: the chain is in it, and so all will be that it starts. Undefined where there are none. */
+  cgroup: Cgroup | undefined;
+};
 
 export type HeldChainsInput = {
   uids: UidPool | undefined;
+  cgroups: Cgroups;
   seccompPath: string;
   /** Chains that wait at a time. */
   max?: number;
@@ -37,7 +45,7 @@ const usualUnusedMs = 300_000;
 const waiting = `open my $in, '<&=', ${wordsFd} or exit 1; local $/; my @words = split /\\0/, <$in> // '', -1; close $in;
 pop @words; exec { $words[0] } @words if @words; exit 1`;
 
-type Waiting = HeldChain & { key: string; timer: Timer };
+type Waiting = HeldChain & { key: string; timer: Timer; isReady: boolean };
 
 export class HeldChains implements AsyncDisposable {
   readonly #input: HeldChainsInput;
@@ -53,15 +61,16 @@ export class HeldChains implements AsyncDisposable {
     this.#waiter = findProgram('perl');
   }
 
+  /** Those that are ready for a job. */
   get size(): number {
-    return this.#held.length;
+    return this.#held.filter(({ isReady }) => isReady).length;
   }
 
   /** A run begins; the caller owns what it is given. `done` must follow. */
   begin(kind: ChainKind): HeldChain | undefined {
     const key = keyOf(kind);
     this.#running++;
-    const found = this.#held.find((one) => one.key === key && !one.process.isGone);
+    const found = this.#held.find((one) => one.key === key && one.isReady && !one.process.isGone);
     if (found === undefined) return undefined;
     this.#drop(found);
     return found;
@@ -88,18 +97,27 @@ export class HeldChains implements AsyncDisposable {
   }
 
   #start({ words, env }: ChainKind, key: string, waiter: string): Waiting {
-    const { uids, seccompPath, unusedMs = usualUnusedMs } = this.#input;
+    const { uids, cgroups, seccompPath, unusedMs = usualUnusedMs } = this.#input;
     const uid = uids?.take();
     if (uids !== undefined && uid === undefined) throw new Error('all uids are in use');
+    let cgroup: Cgroup | undefined;
     try {
+      if (cgroups.version !== 'none') cgroup = cgroups.make();
       // -f: no code of the machine's own is run first.
       const all = [...words(uid), waiter, '-f', '-e', waiting];
       const process = startChainProcess({ words: all, env, seccompPath, owner: uid, takesWords: true });
-      const one: Waiting = { uid, process, key, timer: setTimeout(() => this.#end(one), unusedMs) };
+      const timer = setTimeout(() => this.#end(one), unusedMs);
+      const one: Waiting = { uid, process, cgroup, key, timer, isReady: cgroup === undefined };
       one.timer.unref();
       void process.exited.then(() => this.#end(one));
+      // The move is what takes long: the job finds it done.
+      cgroup?.addInTime(process.pid).then(
+        () => (one.isReady = true),
+        () => this.#end(one),
+      );
       return one;
     } catch (error) {
+      void cgroup?.remove();
       if (uid !== undefined) uids?.give(uid);
       throw error;
     }
@@ -118,6 +136,7 @@ export class HeldChains implements AsyncDisposable {
     if (!this.#drop(one)) return;
     const work = (async () => {
       await one.process[Symbol.asyncDispose]();
+      await one.cgroup?.remove();
       if (one.uid !== undefined) this.#input.uids?.give(one.uid);
     })();
     this.#ending.add(work);

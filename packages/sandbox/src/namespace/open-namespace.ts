@@ -142,7 +142,7 @@ export async function openNamespace(options: NamespaceOptions): Promise<Namespac
     return absent(reason, facts);
   }
   // Not for the probes: who never runs a job pays nothing.
-  if (options.holdChains === true) host.held = new HeldChains({ uids, seccompPath });
+  if (options.holdChains === true) host.held = new HeldChains({ uids, cgroups, seccompPath });
   const report = { ...notReady('', facts), ready: true, reason: cgroups.reason ?? null, tools: host.tools };
   return { report, host, [Symbol.asyncDispose]: close };
 }

@@ -17,10 +17,23 @@ import { takeWorkFolder } from './work-folder.ts';
 
 const goneTries = 500;
 const goneWaitMs = 4;
-function makeCgroup({ cgroups }: NamespaceHost, { memoryBytes, pids }: SandboxLimits): Cgroup | undefined {
-  if (cgroups.version === 'none') return undefined;
-  // bwrap's init is one of them.
-  return cgroups.make({ memoryBytes, pids: pids + 1, cpus: 1 });
+
+/** bwrap's init is one of them, and bwrap itself where it is in the group too. */
+const groupLimits = ({ memoryBytes, pids }: SandboxLimits, isBorn: boolean) => ({
+  memoryBytes,
+  pids: pids + (isBorn ? 2 : 1),
+  cpus: 1,
+});
+
+/** The group that the chain is in already, or one for the init to be moved to. */
+function takeCgroup({ cgroups }: NamespaceHost, limits: SandboxLimits, place: Place): Cgroup | undefined {
+  const begun = place.cgroup;
+  place.cgroup = undefined;
+  if (begun !== undefined || cgroups.version === 'none') return begun;
+  const made = cgroups.make(groupLimits(limits, false));
+  // In this order: the kernel holds one lock for both, and this keeps it for long.
+  cgroups.warm();
+  return made;
 }
 
 /** Waits until bwrap has made the /tmp, when files of it are wanted: a short program would be gone before we look. */
@@ -35,9 +48,10 @@ async function holdWorkFolder(run: Run, pid: number): Promise<void> {
 }
 
 /** @throws the system's error, unless the process is gone: how it ended is told by the chain. */
-function joinCgroup(cgroup: Cgroup | undefined, pid: number): void {
+function enterCgroup({ cgroup, limits, isBorn }: Run, pid: number): void {
   try {
-    cgroup?.add(pid);
+    if (isBorn) cgroup?.begin(groupLimits(limits, true));
+    else cgroup?.add(pid);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
@@ -46,7 +60,7 @@ function joinCgroup(cgroup: Cgroup | undefined, pid: number): void {
 /** From the held chain to its result. */
 async function drive(run: Run, pid: number, uid: number): Promise<SandboxResult> {
   const { chain, cgroup, watch, job } = run;
-  joinCgroup(cgroup, pid);
+  enterCgroup(run, pid);
   if (job.collect.length > 0) await holdWorkFolder(run, pid);
   watch.start(cgroup && (() => cgroup.usage()), () => (run.workFolder ??= takeWorkFolder(chain.fds, pid)));
   chain.release();
@@ -81,12 +95,23 @@ async function inPlace(host: NamespaceHost, job: SandboxJob, id: string, place: 
     outputBytes: limits.outputBytes,
     onFull: () => watch.end('output'),
   });
-  const run: Run = { host, job, id, limits, chain, watch, cgroup: undefined, workFolder: undefined, isOver: false };
+  const isBorn = place.cgroup !== undefined;
+  const run: Run = {
+    isBorn,
+    host,
+    job,
+    id,
+    limits,
+    chain,
+    watch,
+    cgroup: undefined,
+    workFolder: undefined,
+    isOver: false,
+  };
   signal?.addEventListener('abort', kill, { once: true });
   try {
-    // While the chain is on its way. In this order: the kernel holds one lock for both, and `warm` keeps it for long.
-    run.cgroup = makeCgroup(host, limits);
-    host.cgroups.warm();
+    // While the chain is on its way.
+    run.cgroup = takeCgroup(host, limits, place);
     pid = await chain.initPid(host.setupMs);
     if (pid === undefined) {
       chain.kill();

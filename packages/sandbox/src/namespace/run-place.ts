@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { SandboxJob, SandboxLimits } from '@labmesh/wire/verification/sandbox';
+import type { Cgroup } from '../cgroup/cgroup.ts';
 import { type ChainProcess, startChainProcess } from '../chain/chain-process.ts';
 import { JobRefused } from '../sandbox-result.ts';
 import type { ChainKind } from './held-chains.ts';
@@ -16,6 +17,8 @@ export type Place = {
   uid: number | undefined;
   /** Begun before the job came; undefined when there was none, and once the chain has it. */
   process: ChainProcess | undefined;
+  /** That such a process is in already. */
+  cgroup: Cgroup | undefined;
   kind: ChainKind;
   argv: readonly string[];
   staged: StagedFiles;
@@ -81,12 +84,18 @@ export function takePlace(host: NamespaceHost, argv: readonly string[], limits: 
     host.held?.done(kind);
     throw new JobRefused('UIDS_EXHAUSTED', 'all uids are in use');
   }
-  return { uid, process: begun?.process, kind, argv, staged: nothingStaged, afterwards: [] };
+  return { uid, process: begun?.process, cgroup: begun?.cgroup, kind, argv, staged: nothingStaged, afterwards: [] };
 }
 
 /** Lays the input files out where the sandbox's uid can read them. */
 export async function stage(host: NamespaceHost, place: Place, files: readonly InputFile[]): Promise<void> {
   place.staged = await stageFiles(join(host.folder, Bun.randomUUIDv7()), files, place.uid);
+}
+
+/** What was begun for a job that then could not start. */
+async function endBegun({ process, cgroup }: Place): Promise<void> {
+  await process?.[Symbol.asyncDispose]();
+  await cgroup?.remove();
 }
 
 /** The result is on its way by then. */
@@ -100,7 +109,7 @@ export function leave(host: NamespaceHost, place: Place): void {
     const ends = await Promise.allSettled([
       ...afterwards.map((end) => end()),
       staged[Symbol.asyncDispose](),
-      place.process?.[Symbol.asyncDispose](),
+      endBegun(place),
     ]);
     for (const end of ends)
       if (end.status === 'rejected') host.log.warn('a trace of a sandbox is left', { error: end.reason });

@@ -22,6 +22,8 @@ export type Run = {
   chain: Chain;
   watch: RunWatch;
   cgroup: Cgroup | undefined;
+  /** All of the sandbox was born in its group, which has no limits before `begin`. */
+  isBorn: boolean;
   /** A descriptor of the sandbox's /tmp, once it was got. */
   workFolder: number | undefined;
   /** bwrap has ended, and its init was ended with it. */
