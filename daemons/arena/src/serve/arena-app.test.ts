@@ -40,6 +40,10 @@ const codeOf = async (method: string, path: string, asked = {}) => {
   return [status, body['code'], ...(body['field'] === undefined ? [] : [body['field']])];
 };
 
+/** A schema that would ask for nothing once such a member is dropped. */
+const protoBody =
+  '{"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"{}"}],"verification":{"expected_schema":{"properties":{"__proto__":{"type":"string"}},"required":["__proto__"]}}}';
+
 describe('who may ask', () => {
   test.each([
     ['none', null],
@@ -116,6 +120,7 @@ describe('what is refused', () => {
     ['GET', '/api/arena/comparisons?limit=', undefined, 400, 'VALIDATION_FAILED', 'limit'],
     ['GET', '/api/arena/trajectories?status=good', undefined, 400, 'VALIDATION_FAILED', 'status'],
     ['GET', '/api/arena/certificates/x?view=pdf', undefined, 400, 'VALIDATION_FAILED', 'view'],
+    ['POST', '/api/arena/trajectories', protoBody, 400, 'VALIDATION_FAILED', 'verification'],
     ['GET', '/api/arena/leaderboard?bracket=x', undefined, 400, 'VALIDATION_FAILED', 'bracket'],
     ['GET', '/api/arena/leaderboard?task=%00', undefined, 400, 'VALIDATION_FAILED', 'task'],
     ['GET', '/api/arena/trajectories/%00', undefined, 404, 'NOT_FOUND', undefined],

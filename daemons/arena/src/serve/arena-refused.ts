@@ -1,5 +1,6 @@
 /** What the arena's API refuses, as its callers read it: `{error, message, code, field?}` (verification AR23). */
 import { type AttestCode, AttestRefused } from '@labmesh/attest/attest-refused';
+import { holdsProto } from '@labmesh/kit/parse-json';
 import { ApiError } from '@labmesh/wire/errors';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Context } from 'hono';
@@ -125,5 +126,11 @@ export async function readJson<S extends z.ZodType>(c: Context, schema: S, bytes
   } catch {
     throw new ArenaRefused('VALIDATION_FAILED', 'the body is no JSON');
   }
-  return readBy(schema, value);
+  const read = readBy(schema, value);
+  // Schemas drop such a member without a word: an expected schema would ask for less than it says.
+  const { verification } = (value ?? {}) as { verification?: unknown };
+  if (holdsProto(verification)) {
+    throw new ArenaRefused('VALIDATION_FAILED', 'verification: a member cannot be called __proto__', 'verification');
+  }
+  return read;
 }
