@@ -7,7 +7,7 @@ import type { SandboxJob, SandboxLimits } from '@labmesh/wire/verification/sandb
 import type { Cgroup } from '../cgroup/cgroup.ts';
 import { type ChainProcess, startChainProcess } from '../chain/chain-process.ts';
 import { JobRefused } from '../sandbox-result.ts';
-import type { ChainKind } from './held-chains.ts';
+import type { ChainKind, HeldChains } from './held-chains.ts';
 import { bunInside } from './job-command.ts';
 import type { NamespaceHost } from './namespace-host.ts';
 import { privilegeWords, type RecipeInput, sandboxWords } from './recipe.ts';
@@ -20,6 +20,8 @@ export type Place = {
   /** That such a process is in already. */
   cgroup: Cgroup | undefined;
   kind: ChainKind;
+  /** Those that know of this run: they may come to be while the probes run. */
+  held: HeldChains | undefined;
   argv: readonly string[];
   staged: StagedFiles;
   /** Ends of things, which are not begun before the result is out. */
@@ -78,13 +80,23 @@ export function chainProcess(host: NamespaceHost, words: readonly string[], plac
 /** @throws JobRefused when too many run. */
 export function takePlace(host: NamespaceHost, argv: readonly string[], limits: SandboxLimits): Place {
   const kind = chainKind(host, limits);
-  const begun = host.held?.begin(kind);
+  const { held } = host;
+  const begun = held?.begin(kind);
   const uid = begun === undefined ? host.uids?.take() : begun.uid;
   if (host.uids !== undefined && uid === undefined) {
-    host.held?.done(kind);
+    held?.done(kind);
     throw new JobRefused('UIDS_EXHAUSTED', 'all uids are in use');
   }
-  return { uid, process: begun?.process, cgroup: begun?.cgroup, kind, argv, staged: nothingStaged, afterwards: [] };
+  return {
+    uid,
+    process: begun?.process,
+    cgroup: begun?.cgroup,
+    kind,
+    held,
+    argv,
+    staged: nothingStaged,
+    afterwards: [],
+  };
 }
 
 /** Lays the input files out where the sandbox's uid can read them. */
@@ -114,7 +126,7 @@ export function leave(host: NamespaceHost, place: Place): void {
     for (const end of ends)
       if (end.status === 'rejected') host.log.warn('a trace of a sandbox is left', { error: end.reason });
     if (uid !== undefined) host.uids?.give(uid);
-    host.held?.done(place.kind);
+    place.held?.done(place.kind);
   })();
   host.leftovers.add(work);
   void work.finally(() => host.leftovers.delete(work));
