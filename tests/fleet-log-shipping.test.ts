@@ -230,7 +230,7 @@ describe('AG-7', () => {
   test(
     'no collector in the settings of labd: told once, nothing is kept; with one, it goes on where it was',
     async () => {
-        const sent = new Set(seen());
+      const sent = new Set(seen());
       labd.daemon.signal('SIGKILL');
       await labd.daemon.exited;
       labd = await labdOf('');
