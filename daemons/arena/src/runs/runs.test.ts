@@ -47,6 +47,23 @@ test('the same request id joins its run and pays nothing again; another tenant h
   expect(gateway.heard.length).toBe(4);
 });
 
+test.each([
+  ['BAD', 'ERR'],
+  ['ERR', 'BAD'],
+])('without a valid one the same answer is given a second time, from its rows: %s, %s', async (...texts) => {
+  await using gateway = words(...texts);
+  const settings = { capture: ['*'], correction: { ...runDefaults.correction, attempts: 0 } };
+  await using rig = await openRig({ gateway, settings });
+  const offer = offerOf({ block: { variations: 2, on_fail: 'best_effort', on_unavailable: 'pass' } });
+  const [first] = only(await eventsOf(rig.runs, offer), 'result');
+  await rig.runs[Symbol.asyncDispose]();
+  await using next = await openRig({ gateway, store: rig.store, settings });
+  const [again] = only(await eventsOf(next.runs, offer), 'result');
+  expect([again?.runId, again?.answer, again?.report]).toEqual([first?.runId, first?.answer, first?.report]);
+  expect([first?.report.status, first?.answer?.content]).toEqual(['inconclusive', 'ERR']);
+  expect(gateway.heard.length).toBe(2);
+});
+
 test('a run whose certificate was revoked is not told as valid a second time, from memory or from rows', async () => {
   await using gateway = words('good');
   await using rig = await openRig({ gateway, settings: { capture: ['*'] } });

@@ -7,9 +7,22 @@ import type { StoredRun } from '../rows/run-rows.ts';
 import { runsPrincipal } from './live-run.ts';
 import { asFault, errorEvent, type FaultCode, RunFault } from './run-fault.ts';
 
+/** The answer that was given: as `givenOf` finds it in a run that has just ended. */
 function givenAnswer(run: StoredRun, candidates: readonly StoredCandidate[]): StoredCandidate | undefined {
-  const own = candidates.filter(({ idx, answer }) => idx === (run.chosen ?? 0) && answer !== null);
-  return own.findLast(({ outcome }) => outcome === 'valid') ?? own[0];
+  const calls = (at: number) => candidates.filter(({ idx }) => idx === at);
+  const whole = candidates
+    .filter(({ attempt }) => attempt === 0)
+    .flatMap(({ idx, sameAs }) => {
+      const [original, ...corrections] = calls(sameAs ?? idx);
+      const final = corrections.findLast(({ outcome }) => outcome === 'valid') ?? original;
+      return final === undefined || final.answer === null ? [] : [{ index: idx, final }];
+    });
+  const chosen = whole.find(({ index }) => index === run.chosen);
+  if (chosen !== undefined) return chosen.final;
+  const score = (one: StoredCandidate) => one.aggregate?.combinedScoreModifier ?? 0;
+  const alike = whole.filter(({ final }) => final.outcome === run.outcome);
+  return (alike.length > 0 ? alike : whole).toSorted((a, b) => score(b.final) - score(a.final) || a.index - b.index)[0]
+    ?.final;
 }
 
 /** The last event of a finished run: its result when the answer is still there, else why not. */
