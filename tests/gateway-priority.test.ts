@@ -44,6 +44,52 @@ test('audit and shadow too; a right ends with its key; without keys whoever is h
   expect(rightsIn(open.arena.offers[0]?.headers)).toEqual(['critical', undefined]);
 });
 
+test('rights that are changed hold from the next request on, downwards too; nothing else of the key changes', async () => {
+  await using ground = await VerificationGround.start();
+  const { id, key } = await ground.newKey({ priority: 'critical', tenant: 'acme', scopes: ['chat', 'verify'] });
+  const rightsNow = async () => {
+    await (await ground.verified({ priority: 'critical' }, {}, bearer(key, { 'x-labmesh-cache': 'no-store' }))).text();
+    return rightsIn(ground.arena.offers.at(-1)?.headers);
+  };
+  expect(await rightsNow()).toEqual(['critical', undefined]);
+  const row = await ground.admin('PATCH', `/keys/${id}`, { priority: 'low', variations: 7, verification: 'intercept' });
+  expect(row).toMatchObject({ id, tenant: 'acme', variations: 7, verification: 'intercept' });
+  expect(row['scopes']).toEqual(['chat', 'verify', 'priority:low']);
+  expect(await rightsNow()).toEqual(['low', '7']);
+  // What is not named stays.
+  await ground.admin('PATCH', `/keys/${id}`, { variations: null });
+  expect(await rightsNow()).toEqual(['low', undefined]);
+  const logged = ground.mesh.logged();
+  expect(logged).toContain('"msg":"a key was changed"');
+  expect(logged).not.toContain(key);
+});
+
+test('a change that is none, of no key, or without the admin token changes nothing', async () => {
+  await using ground = await VerificationGround.start();
+  const { id, key } = await ground.newKey({ priority: 'low' });
+  const rows = async () => (await ground.admin('GET', '/keys'))['keys'];
+  const before = await rows();
+  for (const [body, param] of [
+    [{}, ''],
+    [{ tenant: 'other' }, ''],
+    [{ scopes: ['chat'] }, ''],
+    [{ priority: 'urgent' }, 'priority'],
+    [{ priority: null }, 'priority'],
+    [{ variations: 17 }, 'variations'],
+    [{ variations: 0 }, 'variations'],
+    [{ verification: 'always' }, 'verification'],
+  ] as const)
+    expect(await ground.admin('PATCH', `/keys/${id}`, body)).toMatchObject({ error: { code: 'invalid_type', param } });
+  const init = { method: 'PATCH', body: JSON.stringify({ priority: 'critical' }) };
+  expect((await ground.get(`/admin/keys/${id}`, { ...init, ...bearer(key) })).status).toBe(401);
+  expect((await ground.get(`/admin/keys/${id}`, init)).status).toBe(401);
+  const unknown = { error: { code: 'key_not_found' } };
+  expect(await ground.admin('PATCH', '/keys/zzzzzzzzzzzz', { priority: 'high' })).toMatchObject(unknown);
+  expect(await rows()).toEqual(before);
+  await ground.admin('DELETE', `/keys/${id}`);
+  expect(await ground.admin('PATCH', `/keys/${id}`, { priority: 'high' })).toMatchObject(unknown);
+});
+
 test('rights of a key are shown and kept; what is no class and no number of variations is refused by name', async () => {
   await using ground = await VerificationGround.start();
   const { id } = await ground.newKey({ priority: 'low', variations: 9 });

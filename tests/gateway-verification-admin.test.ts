@@ -64,6 +64,12 @@ describe('POST /admin/clear-cache', () => {
     expect([await certificate(), await certificate(other.key)]).toEqual(['cert-1', 'cert-3']);
     expect(await ground.admin('POST', '/clear-cache')).toEqual({ cleared: 2 });
     expect([await certificate(), await certificate(other.key)]).toEqual(['cert-4', 'cert-5']);
+    // The other spelling of the same.
+    expect(await ground.admin('DELETE', '/cache?tenant=other')).toEqual({ cleared: 1 });
+    expect([await certificate(), await certificate(other.key)]).toEqual(['cert-4', 'cert-6']);
+    expect(await ground.admin('DELETE', '/cache')).toEqual({ cleared: 2 });
+    expect(await ground.admin('DELETE', '/cache?tenant=%00')).toMatchObject({ error: { code: 'invalid_value' } });
+    expect((await ground.get('/admin/cache', { method: 'DELETE', ...bearer(ground.mesh.key) })).status).toBe(401);
     const wrong = await ground.admin('POST', '/clear-cache?tenant=%00');
     expect(wrong).toMatchObject({ error: { code: 'invalid_value', param: 'tenant' } });
     expect(await ground.admin('POST', '/clear-cache?tenant=nobody')).toEqual({ cleared: 0 });

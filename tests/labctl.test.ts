@@ -102,6 +102,16 @@ describe('labctl beside a running labmesh', () => {
     expect(keys.map((key: { name: string }) => key.name)).toEqual(['first', 'laptop']);
     expect(keys[1]).toMatchObject({ scopes: expect.arrayContaining(['chat', 'priority:high']), variations: 9 });
     expect((await run('keys', 'create', 'x', '--priority', 'urgent')).exitCode).toBe(2);
+    const edited = await json('keys', 'edit', made.key, '--priority', 'low', '--variations', '3');
+    expect(edited).toMatchObject({ id: made.id, scopes: expect.arrayContaining(['priority:low']), variations: 3 });
+    const table = (await run('keys', 'list')).stdout;
+    expect(table).toMatch(/PRIORITY +VARIATIONS/);
+    expect(table).toMatch(/laptop +default +- +low +3 +active/);
+    expect((await run('keys', 'edit', made.id, '--variations', '0')).stdout).toContain('is changed');
+    expect((await json('keys', 'list')).keys[1].variations).toBeUndefined();
+    for (const wrong of [['--priority', 'urgent'], ['--variations', '17'], []])
+      expect((await run('keys', 'edit', made.id, ...wrong)).exitCode).toBe(2);
+    expect((await run('keys', 'edit', 'zzzzzzzzzzzz', '--priority', 'high')).stderr).toContain('labctl keys list');
     expect((await run('keys', 'list')).stdout).not.toContain(made.key);
     expect(await run('keys', 'revoke', made.id)).toMatchObject({
       exitCode: 0,

@@ -4,33 +4,26 @@ import type { Endpoint } from '@labmesh/inference/registry/endpoint';
 import type { Registry } from '@labmesh/inference/watch/registry';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Exchange } from '@labmesh/kit/http/exchange';
-import type { Logger } from '@labmesh/kit/log';
 import {
-  createKeyRequestSchema,
   type EndpointRow,
   type GatewayStatus,
-  type KeyRow,
   tenantField,
   type UsageRow,
   type VerificationModeSet,
 } from '@labmesh/wire/admin';
 import { ApiError } from '@labmesh/wire/errors';
 import { requireAdmin } from './access/authenticate.ts';
-import type { KeyStore } from './access/key-store.ts';
-import type { Meter } from './usage/meter.ts';
+import { createKey, editKey, type KeyParts, keyRows, revokeKey } from './access/key-admin.ts';
 import { replyJson } from './reply.ts';
 import { servedModel, servedModels } from './served-models.ts';
 import type { ModelResolver } from './resolve.ts';
 
-export type AdminParts = {
+export type AdminParts = KeyParts & {
   /** Of this run only; kept in the data folder's run.json. */
   adminToken: string;
-  keys: KeyStore;
-  meter: Meter;
   registry: Registry;
   resolver: ModelResolver;
   clock: Clock;
-  log: Logger;
   status: () => GatewayStatus;
   drain: () => { inFlight: number; graceS: number };
   /** How answers are verified that nothing else has a mode for. @throws ApiError */
@@ -60,56 +53,12 @@ function endpointRow(endpoint: Endpoint, now: number): EndpointRow {
   };
 }
 
-const time = (ms: number) => new Date(ms).toISOString();
-
-/** Keys with what each has used so far; never with a hash. */
-async function keyRows(parts: AdminParts): Promise<KeyRow[]> {
-  const usage = new Map((await parts.meter.by('key')).map((row) => [row.id, row]));
-  return parts.keys.list().map((key) => ({
-    id: key.id,
-    name: key.name,
-    scopes: key.scopes,
-    tenant: key.tenant,
-    ...(key.verification === undefined ? {} : { verification: key.verification }),
-    ...(key.variations === undefined ? {} : { variations: key.variations }),
-    createdAt: time(key.createdAt),
-    ...(key.lastUsedAt === undefined ? {} : { lastUsedAt: time(key.lastUsedAt) }),
-    ...(key.revokedAt === undefined ? {} : { revokedAt: time(key.revokedAt) }),
-    requests: usage.get(key.id)?.requests ?? 0,
-    promptTokens: usage.get(key.id)?.promptTokens ?? 0,
-    completionTokens: usage.get(key.id)?.completionTokens ?? 0,
-  }));
-}
-
 /** @throws ApiError invalid_type for another grouping. */
 async function usageRows(parts: AdminParts, query: string): Promise<UsageRow[]> {
   const by = new URLSearchParams(query).get('by') ?? 'key';
   if (by !== 'key' && by !== 'model')
     throw new ApiError('invalid_type', { param: 'by', message: "'by' must be key or model" });
   return (await parts.meter.by(by)).map((row) => ({ by, ...row }));
-}
-
-/** The one answer that holds a key's text. @throws ApiError invalid_json, invalid_type. */
-async function createKey(parts: AdminParts, exchange: Exchange) {
-  let given: unknown;
-  try {
-    given = JSON.parse(Buffer.from(await exchange.body()).toString('utf8'));
-  } catch (error) {
-    if (error instanceof ApiError) throw error;
-    throw new ApiError('invalid_json');
-  }
-  const read = createKeyRequestSchema.safeParse(given);
-  if (!read.success) {
-    const issue = read.error.issues[0];
-    throw new ApiError('invalid_type', {
-      param: issue?.path.join('.') ?? '',
-      message: `${issue?.path.join('.') || 'body'}: ${issue?.message}`,
-    });
-  }
-  const { name, ...traits } = read.data;
-  const { key, text } = await parts.keys.create(name, traits);
-  parts.log.info('a key was created', { key_id: key.id, name: key.name, tenant: key.tenant });
-  return { id: key.id, name: key.name, key: text };
 }
 
 /** @throws ApiError invalid_value for what cannot be a tenant: nothing is forgotten then. */
@@ -144,11 +93,10 @@ export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestI
       return reply({ keys: await keyRows(parts) });
     case 'POST /admin/keys':
       return reply(await createKey(parts, exchange), 201);
-    case 'DELETE /admin/keys/{}': {
-      const key = await parts.keys.revoke(name);
-      parts.log.info('a key was revoked', { key_id: key.id, name: key.name });
-      return reply((await keyRows(parts)).find((row) => row.id === key.id));
-    }
+    case 'PATCH /admin/keys/{}':
+      return reply(await editKey(parts, name, exchange));
+    case 'DELETE /admin/keys/{}':
+      return reply(await revokeKey(parts, name));
     case 'GET /admin/usage':
       return reply({ usage: await usageRows(parts, exchange.query) });
     case 'POST /admin/mode/{}': {
@@ -157,6 +105,7 @@ export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestI
       return reply(set);
     }
     case 'POST /admin/clear-cache':
+    case 'DELETE /admin/cache':
       return reply(clearCache(parts, exchange.query));
     case 'POST /admin/drain':
       return reply({ state: 'draining', ...parts.drain() }, 202);

@@ -93,6 +93,8 @@ export const tenantField = z
   .max(64)
   .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, 'expected a-z, 0-9, dots, dashes, underscores inside, at most 64');
 
+const variationsField = z.int().min(1).max(verificationLimits.variationsMost);
+
 export const createKeyRequestSchema = z.strictObject({
   name: z
     .string()
@@ -107,9 +109,22 @@ export const createKeyRequestSchema = z.strictObject({
   /** The highest class that its runs may ask for, as its scope `priority:<class>`. Absent = normal, without a scope for it. */
   priority: priorityField.optional(),
   /** Most variations that a run of it may have. Absent = as many as the arena gives everybody. */
-  variations: z.int().min(1).max(verificationLimits.variationsMost).optional(),
+  variations: variationsField.optional(),
 });
 export type CreateKeyRequest = z.infer<typeof createKeyRequestSchema>;
+
+/**
+ * What of a key may change; absent = stays, null = as for everybody. Its tenant and scopes are its own for good: the tenant
+ * is whose results it sees.
+ */
+export const editKeyRequestSchema = z
+  .strictObject({
+    verification: verificationModeField.nullable().optional(),
+    /** In place of the class that it was given before; normal is what everybody has. */
+    priority: priorityField.optional(),
+    variations: variationsField.nullable().optional(),
+  })
+  .refine((given) => Object.values(given).some((value) => value !== undefined), 'nothing to change is named');
 
 /** `key` is shown this once. */
 export const createdKeySchema = z.object({ id: z.string(), name: z.string(), key: z.string() });
@@ -142,5 +157,5 @@ export type DrainStarted = z.infer<typeof drainStartedSchema>;
 export const verificationModeSetSchema = z.object({ mode: verificationModeField, before: verificationModeField });
 export type VerificationModeSet = z.infer<typeof verificationModeSetSchema>;
 
-/** The answer to `clear-cache`: answers that were forgotten. */
+/** The answer to `clear-cache` and `delete-cache`: answers that were forgotten. */
 export const cacheClearedSchema = z.object({ cleared: count });

@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: '84accc7c52d940d20f6a25dab07405b15ffb5420021b554c053c2d29df72fc67',
+    hash: 'd7671833cfef45382c8765863c01b2bd176e6791290c6a953e6fab22e0f4cf9d',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

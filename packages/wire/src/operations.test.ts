@@ -7,7 +7,7 @@ test('names and routes are unique, names are verb-noun', () => {
   expect(new Set(all.map((row) => row.name)).size).toBe(all.length);
   expect(new Set(all.map((row) => `${row.plane} ${row.method} ${row.path}`)).size).toBe(all.length);
   for (const { name, summary } of all) {
-    expect(name).toMatch(/^(list|get|create|revoke|set|clear|drain)(-[a-z]+)+$/);
+    expect(name).toMatch(/^(list|get|create|edit|revoke|set|clear|delete|drain)(-[a-z]+)+$/);
     expect(summary).toMatch(/^[A-Z].*[^.]$/);
   }
 });
@@ -38,10 +38,12 @@ test('golden access table', () => {
     'GET /admin/models admin admin:read',
     'GET /admin/keys admin admin:read',
     'POST /admin/keys admin admin:write',
+    'PATCH /admin/keys/{id} admin admin:write',
     'DELETE /admin/keys/{id} admin admin:write',
     'GET /admin/usage admin admin:read',
     'POST /admin/mode/{mode} admin admin:write',
     'POST /admin/clear-cache admin admin:write',
+    'DELETE /admin/cache admin admin:write',
     'POST /admin/drain admin admin:write',
   ]);
   expect(operation('create-key').path).toBe('/admin/keys');

@@ -178,6 +178,15 @@ export const operations = [
     summary: 'Makes an API key and shows it once',
   },
   {
+    name: 'edit-key',
+    method: 'PATCH',
+    path: '/admin/keys/{id}',
+    plane: 'gateway',
+    auth: 'admin',
+    scope: 'admin:write',
+    summary: 'Changes what an API key may ask of the arena and how its answers are verified',
+  },
+  {
     name: 'revoke-key',
     method: 'DELETE',
     path: '/admin/keys/{id}',
@@ -212,6 +221,15 @@ export const operations = [
     auth: 'admin',
     scope: 'admin:write',
     summary: 'Forgets verified answers that would be given again, of all tenants or of one',
+  },
+  {
+    name: 'delete-cache',
+    method: 'DELETE',
+    path: '/admin/cache',
+    plane: 'gateway',
+    auth: 'admin',
+    scope: 'admin:write',
+    summary: 'The same as clear-cache',
   },
   {
     name: 'drain-gateway',

@@ -1,4 +1,5 @@
 import { keyListSchema } from '@labmesh/wire/admin';
+import { priorityOfScopes } from '@labmesh/wire/verification/priority';
 import { RunningGateway } from '../client/running-gateway.ts';
 import { defineCommand } from '../command.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
@@ -8,7 +9,7 @@ import { renderTable } from '../terminal/table.ts';
 /** Revoked keys stay in the list: what was used with them is on the books. */
 export const keysList = defineCommand({
   name: 'keys list',
-  summary: 'Lists the API keys by id, with what was used with them.',
+  summary: 'Lists the API keys by id, with their rights and what was used with them.',
   usage: 'labctl keys list [--data DIR] [--json]',
   examples: ['labctl keys list'],
   options: { ...dataOption, ...jsonOption },
@@ -23,6 +24,8 @@ export const keysList = defineCommand({
       key.name,
       key.tenant,
       key.verification ?? '-',
+      priorityOfScopes(key.scopes) ?? '-',
+      key.variations ?? '-',
       key.revokedAt === undefined ? 'active' : `revoked ${ago(key.revokedAt, now)}`,
       ago(key.createdAt, now),
       ago(key.lastUsedAt, now),
@@ -35,6 +38,8 @@ export const keysList = defineCommand({
       'NAME',
       'TENANT',
       'VERIFICATION',
+      'PRIORITY',
+      'VARIATIONS',
       'STATE',
       'CREATED',
       'LAST USED',

@@ -14,6 +14,11 @@ export const keyCommands: readonly CommandEntry[] = [
     load: async () => any((await import('../commands/keys-list.ts')).keysList),
   },
   {
+    name: 'keys edit',
+    summary: 'change the rights of an API key',
+    load: async () => any((await import('../commands/keys-edit.ts')).keysEdit),
+  },
+  {
     name: 'keys revoke',
     summary: 'end an API key',
     load: async () => any((await import('../commands/keys-revoke.ts')).keysRevoke),

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
+import { priorities } from '@labmesh/wire/verification/priority';
 import fc from 'fast-check';
-import { rightsOf, withPriority } from './key-rights.ts';
+import { changePriority, rightsOf, withPriority } from './key-rights.ts';
 
 const priorityOf = (...scopes: string[]) => rightsOf({ scopes }).priorityMost;
 
@@ -11,6 +12,25 @@ test('a class above normal is given by a scope, one below holds down; the highes
   expect(withPriority(['chat'], 'high')).toEqual(['chat', 'priority:high']);
   expect(withPriority(['priority:high'], 'high')).toEqual(['priority:high']);
   expect(withPriority(['chat'], undefined)).toEqual(['chat']);
+});
+
+test('a class that is changed is in place of all that were given; other scopes stay', () => {
+  expect(changePriority(['chat', 'priority:critical', 'priority:low', 'verify'], 'high')).toEqual([
+    'chat',
+    'verify',
+    'priority:high',
+  ]);
+  expect(changePriority(['chat', 'priority:high'], undefined)).toEqual(['chat', 'priority:high']);
+  const scopes = fc.array(fc.oneof(fc.string(), fc.constantFrom('priority:low', 'priority:high', 'priority:critical')));
+  fc.assert(
+    fc.property(scopes, fc.constantFrom(...priorities), (before, priority) => {
+      const after = changePriority(before, priority);
+      expect(rightsOf({ scopes: after }).priorityMost).toBe(priority);
+      const others = (list: readonly string[]) =>
+        list.filter((scope) => !/^priority:(low|normal|high|critical)$/.test(scope));
+      expect(others(after)).toEqual(others(before));
+    }),
+  );
 });
 
 test('a key that is not there has no more than everybody; variations are the key’s own', () => {

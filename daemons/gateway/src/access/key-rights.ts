@@ -2,7 +2,13 @@
  * What a key may ask of the arena beside what everybody may (verification RP8, gateway G-13, G-20): a class of its own by the
  * scope `priority:<class>`, and variations. The arena holds every offer to it; it knows no keys and believes us.
  */
-import { type Priority, priorities, usualPriority } from '@labmesh/wire/verification/priority';
+import {
+  type Priority,
+  priorities,
+  priorityOfScopes,
+  priorityScope,
+  usualPriority,
+} from '@labmesh/wire/verification/priority';
 
 export type KeyRights = {
   /** The highest class that its runs may ask for. */
@@ -13,17 +19,25 @@ export type KeyRights = {
 
 type Holder = { scopes: readonly string[]; variations?: number | undefined };
 
-const scopeOf = (priority: Priority) => `priority:${priority}`;
-
 /** A class above the usual is given, never had by itself; a class below it holds a key down. */
 export const withPriority = (scopes: readonly string[], priority: Priority | undefined): readonly string[] =>
-  priority === undefined || scopes.includes(scopeOf(priority)) ? scopes : [...scopes, scopeOf(priority)];
+  priority === undefined || scopes.includes(priorityScope(priority)) ? scopes : [...scopes, priorityScope(priority)];
+
+/** The class in place of all that the scopes gave, the higher ones too. */
+export function changePriority(scopes: readonly string[], priority: Priority | undefined): readonly string[] {
+  if (priority === undefined) return scopes;
+  const given: readonly string[] = priorities.map(priorityScope);
+  return withPriority(
+    scopes.filter((scope) => !given.includes(scope)),
+    priority,
+  );
+}
 
 /** Without keys whoever is on this machine is the operator. */
 export const operatorRights: KeyRights = { priorityMost: 'critical' };
 
 /** A key that is not there, or was revoked meanwhile, has what everybody has. */
 export function rightsOf(key: Holder | undefined): KeyRights {
-  const given = priorities.findLast((priority) => key?.scopes.includes(scopeOf(priority)));
+  const given = priorityOfScopes(key?.scopes ?? []);
   return { priorityMost: given ?? usualPriority, variationsMost: key?.variations };
 }

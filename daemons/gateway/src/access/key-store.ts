@@ -10,7 +10,7 @@ import { ApiError } from '@labmesh/wire/errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import { makeApiKey, parseApiKey } from '@labmesh/wire/ids';
 import { importKeysFile } from './import-keys-file.ts';
-import { type KeyRights, withPriority } from './key-rights.ts';
+import { changePriority, type KeyRights, withPriority } from './key-rights.ts';
 import { readPepper } from './pepper.ts';
 
 export type Key = {
@@ -42,6 +42,13 @@ export type KeyTraits = {
   verification?: VerificationMode | undefined;
   priority?: KeyRights['priorityMost'] | undefined;
   variations?: number | undefined;
+};
+
+/** What changes of a key: undefined = stays, null = as for everybody. */
+type KeyEdit = {
+  verification?: VerificationMode | null | undefined;
+  priority?: KeyRights['priorityMost'] | undefined;
+  variations?: number | null | undefined;
 };
 
 const who = system('gateway-keys');
@@ -160,6 +167,26 @@ export class KeyStore implements AsyncDisposable {
   find(id: string): Key | undefined {
     const known = this.#keys.get(id);
     return known === undefined || known.revokedAt !== undefined ? undefined : known;
+  }
+
+  /** Changes a key: here at once, on other replicas within a second. @throws ApiError key_not_found, for a revoked one too. */
+  async edit(id: string, { verification, priority, variations }: KeyEdit): Promise<Key> {
+    const found = this.find(id);
+    if (found === undefined) throw new ApiError('key_not_found');
+    const scopes = [...changePriority(found.scopes, priority)];
+    const columns = {
+      scopes: JSON.stringify(scopes),
+      ...(verification !== undefined && { verification }),
+      ...(variations !== undefined && { variations }),
+    };
+    await this.#store.write(who, (tx) => tx.updateTable('keys').set(columns).where('id', '=', id).execute());
+    // Sought again: the keys may have been read anew, or this one revoked, while it was written.
+    const known = this.#keys.get(id);
+    if (known === undefined) throw new ApiError('key_not_found');
+    known.scopes = scopes;
+    if (verification !== undefined) known.verification = verification ?? undefined;
+    if (variations !== undefined) known.variations = variations ?? undefined;
+    return withoutHash(known);
   }
 
   /** Ends a key: here at once, on other replicas within a second. Throws key_not_found. */

@@ -13,6 +13,12 @@ export const priorityAgeMs = 30_000;
 /** Whoever had work under way in the last of these finds a place open when it has more, ms. */
 export const placeKeptMs = 60_000;
 
+/** The scope by which a key has a class. */
+export const priorityScope = (priority: Priority) => `priority:${priority}` as const;
+/** The highest class that scopes give; undefined when they give none. */
+export const priorityOfScopes = (scopes: readonly string[]): Priority | undefined =>
+  priorities.findLast((priority) => scopes.includes(priorityScope(priority)));
+
 /** 1 to 4. */
 export const priorityRank = (priority: Priority): number => priorities.indexOf(priority) + 1;
 /** The class asked for, held to the most that is allowed. */
