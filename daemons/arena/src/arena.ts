@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { type ArenaHouse, type HouseParts, openArenaHouse } from './arena-house.ts';
 import { gatewayGenerate } from './generate/gateway-generate.ts';
+import { SeedProbes } from './generate/seed-probes.ts';
 import { JudgeChecks } from './judges/judge-checks.ts';
 import { judgeOf } from './judges/judge-of.ts';
 import { openRuns, type Runs } from './runs/open-runs.ts';
@@ -52,6 +53,7 @@ function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judgeChecks }:
     log,
     clock,
     generate,
+    ...(settings.runs.shadow.seedProbe && { seedProbes: new SeedProbes(generate, clock) }),
     verification,
     judge: (payer) => judgeOf(settings.judge, { generate, clock, isUnfit, ...payer }),
     suites,

@@ -38,6 +38,12 @@ function failures(run: Trajectory): string[] {
   );
 }
 
+/** Whether the engines honour the seeds that are shown; runs before this was looked at do not say. */
+function replayableText(found: unknown): string {
+  if (typeof found !== 'boolean') return 'not known';
+  return found ? 'yes: the engines honour seeds' : 'no: an engine does not honour its seed';
+}
+
 /** @param columns of the terminal */
 export function runText(run: Trajectory, columns: number | undefined): string {
   const { report } = run;
@@ -48,6 +54,7 @@ export function runText(run: Trajectory, columns: number | undefined): string {
     `created      ${run.createdAt}${run.finishedAt === null ? '' : `, finished ${run.finishedAt}`}`,
     `tokens       ${run.tokens.input} in, ${run.tokens.output} out, ${run.costUsd.toFixed(6)} USD`,
     `certificate  ${run.certificateId ?? 'none'}`,
+    `replayable   ${replayableText(run.plan?.['replayable'])}`,
   ];
   if (report !== null && report.properties.length > 0) lines.push(`proven       ${report.properties.join(', ')}`);
   if (report?.isolation !== null && report?.isolation !== undefined) lines.push(`isolation    ${report.isolation}`);

@@ -18,6 +18,8 @@ export type Sampling = {
   topP: number | null;
   topK: number | null;
   seed: number | null;
+  /** Whether the engine honours seeds (AR2); null = not known, absent = nobody looked. */
+  replayable?: boolean | null;
   /** Put after the last user message (prompt_perturbation); null = none. */
   suffix: string | null;
 };

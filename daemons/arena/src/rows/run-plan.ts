@@ -19,6 +19,10 @@ export type RunPlan = {
   /** Of all calls together. */
   budget: { tokens: number; nanoUsd: number | null; judgeCalls: number | null };
   warnings: readonly string[];
+  /** All variations can be generated again from their seeds (AR2); null = not known, absent = nobody looked. */
+  replayable?: boolean | null;
+  /** What finding that out cost this run. */
+  seedProbe?: { tokensIn: number; tokensOut: number; costNano: number };
 };
 
 export type RunFields = Omit<Insertable<ArenaRunsTable>, 'lease_owner' | 'lease_until' | 'revision'>;

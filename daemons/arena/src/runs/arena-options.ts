@@ -82,6 +82,12 @@ const shadowOptions = defineOptions({
     file: 'arena.shadow.suffixes',
     help: 'what prompt_perturbation adds to the prompt, beside nothing',
   },
+  seedProbe: {
+    type: 'boolean',
+    default: shadow.seedProbe,
+    file: 'arena.shadow.seed_probe',
+    help: 'find out, by up to three calls of 16 tokens a model and hour, whether an engine honours seeds',
+  },
 });
 
 const earlyStopOptions = defineOptions({
@@ -275,7 +281,7 @@ function readModelPrices(words: readonly string[], source: string): Prices['mode
  * @throws OptionsError (exit 3): temperatures or prices that are none
  */
 export function readRunSettings(values: ArenaRunOptions, sources: Partial<Record<string, string>> = {}): RunSettings {
-  const { variations, temperatures, strategy, maxTokens, minValid, parallel, suffixes } = values;
+  const { variations, temperatures, strategy, maxTokens, minValid, parallel, suffixes, seedProbe } = values;
   const temperatureSource = sources['temperatures'] ?? 'arena.shadow.temperatures';
   if (readTemperatures(temperatures, variations) === undefined) {
     throw fault(temperatureSource, 'arena.shadow.temperatures', temperatures, '1 to 16 numbers 0–2, or a range a..b');
@@ -289,6 +295,7 @@ export function readRunSettings(values: ArenaRunOptions, sources: Partial<Record
       minValid,
       parallel,
       suffixes,
+      seedProbe,
       timeoutMs: values.generateS * 1000,
       topP: values.topP === 0 ? null : values.topP,
       topK: values.topK === 0 ? null : values.topK,

@@ -8,8 +8,7 @@
  */
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { RunOffer } from '@labmesh/wire/verification/arena-run';
-import type { StoredCandidate } from '../rows/candidate-rows.ts';
-import { putCandidate } from '../rows/candidate-rows.ts';
+import { putCandidate, type StoredCandidate } from '../rows/candidate-rows.ts';
 import { LeaseLost } from '../rows/run-rows.ts';
 import type { Sampling } from '../contract/finished-run.ts';
 import { candidateEvent, charsOf, type LiveRun } from './live-run.ts';
@@ -20,6 +19,7 @@ import { correctStep } from './steps/correct-step.ts';
 import { failRun, finishStep } from './steps/finish-step.ts';
 import { generateStep } from './steps/generate-step.ts';
 import { judgeStep } from './steps/judge-step.ts';
+import { probeSeeds } from './steps/probe-seeds.ts';
 import { verifyStep } from './steps/verify-step.ts';
 
 const pending = (idx: number, sampling: Sampling): StoredCandidate => ({
@@ -76,7 +76,7 @@ async function planStep(live: LiveRun): Promise<void> {
     return;
   }
   const judge = parts.judge({ tenant: row.tenant, key: row.key });
-  const plan = planRun(offer, parts.settings, { runId: row.id, judge, suiteSha256 });
+  const plan = await probeSeeds(live, planRun(offer, parts.settings, { runId: row.id, judge, suiteSha256 }));
   const candidates = plan.samplings.map((sampling, idx) => given(live, offer, pending(idx, sampling)));
   await live.hold(async (tx) => {
     for (const candidate of candidates) await putCandidate(tx, row.id, candidate);

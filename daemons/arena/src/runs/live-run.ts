@@ -88,7 +88,11 @@ export class LiveRun {
   /** Also counts what was spent before. */
   setPlan(plan: RunPlan): void {
     this.#plan = plan;
-    const calls = [...this.#candidates.values(), ...this.legs];
+    const calls = [
+      ...this.#candidates.values(),
+      ...this.legs,
+      ...(plan.seedProbe === undefined ? [] : [plan.seedProbe]),
+    ];
     this.#budget = new Budget(plan.budget, this.parts.settings.prices, {
       tokens: calls.reduce((sum, call) => sum + call.tokensIn + call.tokensOut, 0),
       nanoUsd: calls.reduce((sum, call) => sum + call.costNano, 0),

@@ -6,6 +6,7 @@ import type { Suite } from '@labmesh/wire/verification/suite';
 import type { Certified, FinishedRun } from '../contract/finished-run.ts';
 import type { Generate } from '../contract/generate.ts';
 import type { Judge } from '../contract/judge.ts';
+import type { SeedProbes } from '../generate/seed-probes.ts';
 import type { Verification } from '../verify/verification.ts';
 import type { RunSettings } from './run-settings.ts';
 
@@ -20,6 +21,8 @@ export type RunParts = {
    */
   owner?: string;
   generate: Generate;
+  /** Finds out whether engines honour seeds (AR2); absent = nobody looks. */
+  seedProbes?: SeedProbes;
   verification: Pick<Verification, 'verify' | 'checkNames'>;
   /** The judge of a run; `tenant` and `key` are who pays for it. */
   judge: (payer: { tenant: string; key: string }) => Judge;

@@ -27,6 +27,8 @@ export type RunSettings = {
     parallel: boolean;
     /** What prompt_perturbation adds. */
     suffixes: readonly string[];
+    /** Look whether a model's engine honours seeds (AR2), at a few tokens a model and hour. */
+    seedProbe: boolean;
   };
   earlyStop: EarlyStopSettings;
   correction: {
@@ -71,6 +73,7 @@ export const runDefaults: RunSettings = {
       'Mind edge cases and invalid input.',
       'Prefer the simplest answer that is correct.',
     ],
+    seedProbe: false,
   },
   earlyStop: earlyStopDefaults,
   correction: {

@@ -52,7 +52,8 @@ type End = {
 
 /** The row's last write, its battles and its texts' end in one transaction, so that each is done once; then the event. */
 async function close(live: LiveRun, { event, fields, keepsTexts, run }: End): Promise<void> {
-  const calls = live.all;
+  const probe = live.hasPlan ? live.plan.seedProbe : undefined;
+  const calls = [...live.all, ...(probe === undefined ? [] : [probe])];
   const sum = (of: (call: (typeof calls)[number]) => number) => calls.reduce((all, one) => all + of(one), 0);
   const legs = live.legs.reduce((all, { costNano }) => all + costNano, 0);
   await live.hold(async (tx) => {

@@ -74,6 +74,7 @@ function shadowArenaOf(run: FinishedRun, minValid: number): z.infer<typeof shado
       judge: run.tournament?.judge ?? null,
       temperatures: run.candidates.map(({ sampling }) => sampling.temperature),
       seeds: run.candidates.map(({ sampling }) => sampling.seed),
+      replayable: run.candidates.map(({ sampling }) => sampling.replayable ?? null),
       warnings: run.warnings,
     },
   };

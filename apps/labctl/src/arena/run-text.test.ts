@@ -1,0 +1,37 @@
+import { trajectorySchema } from '@labmesh/wire/verification/arena-views';
+import { expect, test } from 'bun:test';
+import { runText } from './run-text.ts';
+
+const run = (plan: Record<string, unknown> | null) =>
+  trajectorySchema.parse({
+    id: '019f0000-0000-7000-8000-000000000001',
+    status: 'verified',
+    mode: 'intercept',
+    model: 'tiny',
+    createdAt: '2026-01-01T00:00:00.000Z',
+    score: 1,
+    certificateId: null,
+    messageCount: 1,
+    state: 'done',
+    outcome: 'valid',
+    chosen: 0,
+    report: null,
+    error: null,
+    plan,
+    seed: 1,
+    tokens: { input: 1, output: 2 },
+    costUsd: 0,
+    finishedAt: null,
+    candidates: [],
+    legs: [],
+  });
+
+test.each([
+  [{ replayable: true }, 'yes'],
+  [{ replayable: false }, 'no: an engine does not honour its seed'],
+  [{ replayable: null }, 'not known'],
+  [{}, 'not known'],
+  [null, 'not known'],
+])('shows whether a run can be generated again (AR2): %j', (plan, said) => {
+  expect(runText(run(plan), 100)).toContain(`replayable   ${said}`);
+});
