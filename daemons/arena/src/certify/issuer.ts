@@ -64,8 +64,9 @@ export class Issuer implements AsyncDisposable {
     this.revoker = new Revoker(parts);
   }
 
-  /** Logs what a crash left between signature and log. Once, at the start. */
+  /** Logs what a crash left between signature and log, and marks what was revoked meanwhile. Once, at the start. */
   async settle(): Promise<void> {
+    await this.revoker.settle();
     const rows = await unloggedCertificates(this.#parts.store, unloggedMost);
     if (rows.length > 0) this.#parts.log.info('certificates that a crash left are logged now', { count: rows.length });
     for (let at = 0; at < rows.length; at += settleAtOnce) {

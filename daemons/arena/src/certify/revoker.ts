@@ -31,10 +31,10 @@ export class Revoker {
    * @throws AttestRefused REVOCATIONS_BAD, LOG_BUSY, LOG_FAILED, LOG_LOCKED
    */
   async revoke(row: CertificateRow, reason: RevocationReason, key: string): Promise<void> {
-    const { clock, log, signing, store } = this.#parts;
+    const { clock, log, store } = this.#parts;
     const now = clock.wall();
     const time = new Date(now).toISOString();
-    await signing.revoke({ certificate_id: row.id, reason, time, by: 'its tenant' });
+    await this.#list({ certificate_id: row.id, reason, time, by: 'its tenant' });
     await setRevoked(store, row.id, now, reason);
     log.info('a certificate was revoked', { id: row.id, reason, tenant: row.tenant, key });
   }
@@ -45,16 +45,35 @@ export class Revoker {
    * @throws AttestRefused KEY_NOT_FOUND for a key that is none of ours, and as above
    */
   async revokeAny(one: Revocation): Promise<Revoked | undefined> {
-    const { clock, log, signing, store } = this.#parts;
+    const { clock, log, store } = this.#parts;
     const { certificate_id: id, keyid, verifier_digest: verifier, reason, by } = one;
     const row = id === undefined ? undefined : await anyCertificate(store, id);
     if (id !== undefined && row === undefined) return undefined;
     if (typeof row?.revoked_at === 'number') return { next: null };
-    const revoked = await signing.revoke(row === undefined ? one : { ...one, certificate_id: row.id });
+    const revoked = await this.#list(row === undefined ? one : { ...one, certificate_id: row.id });
     if (row !== undefined) await setRevoked(store, row.id, clock.wall(), reason);
     else await this.#mark(one);
     log.info('the issuer revoked', { certificate: row?.id, keyid, verifier, reason, by, ...revoked });
     return revoked;
+  }
+
+  /** Marks what stands on the list, by a `labctl` beside a stopped arena or from before a crash. Once, at the start. */
+  async settle(): Promise<void> {
+    const { signing, store } = this.#parts;
+    for (const one of await signing.revocations()) {
+      if (one.certificate_id === undefined) await this.#mark(one);
+      else await setRevoked(store, one.certificate_id, Date.parse(one.time), one.reason);
+    }
+  }
+
+  /** What came onto the list holds, also when it did not get into the log. */
+  async #list(one: Revocation): Promise<Revoked> {
+    try {
+      return await this.#parts.signing.revoke(one);
+    } catch (error) {
+      await this.settle();
+      throw error;
+    }
   }
 
   /** Name of a verifier whose every word was taken back; undefined when none of these is. */
@@ -74,10 +93,7 @@ export class Revoker {
     );
   }
 
-  /**
-   * Rows that a key or a verifier takes with it, so that no run is told a second time as valid. What a crash leaves
-   * unmarked is on the list all the same, and `reasons` goes by that.
-   */
+  /** Rows that a key or a verifier takes with it, so that no run is told a second time as valid. */
   async #mark(one: Revocation): Promise<void> {
     const { clock, store } = this.#parts;
     const [name, digest = ''] = one.keyid === undefined ? ['digest', one.verifier_digest] : ['keyid', one.keyid];

@@ -50,8 +50,8 @@ test('the same request id joins its run and pays nothing again; another tenant h
 test.each([
   ['BAD', 'ERR'],
   ['ERR', 'BAD'],
-])('without a valid one the same answer is given a second time, from its rows: %s, %s', async (...texts) => {
-  await using gateway = words(...texts);
+])('without a valid one the same answer is given a second time, from its rows: %s, %s', async (one, other) => {
+  await using gateway = words(one, other);
   const settings = { capture: ['*'], correction: { ...runDefaults.correction, attempts: 0 } };
   await using rig = await openRig({ gateway, settings });
   const offer = offerOf({ block: { variations: 2, on_fail: 'best_effort', on_unavailable: 'pass' } });

@@ -53,6 +53,10 @@ class Unfit extends ApiError {
   }
 }
 
+/** What a key may have of the arena decides what it is given. */
+const rightsOf = (identity: Asked['identity']): string[] =>
+  identity.type === 'key' ? [...identity.key.scopes, `variations:${identity.key.variations ?? ''}`] : [];
+
 /**
  * Answers the exchange, or says that a plain answer is to be given.
  * @throws ApiError for a request that is no chat, before anything is sent; else only for a fault of ours
@@ -63,7 +67,7 @@ export async function intercept(
   block: VerificationBlock,
 ): Promise<InterceptEnd> {
   const request = readChatRequest(body, name);
-  const owner = { tenant: tenantOf(identity), scopes: identity.type === 'key' ? identity.key.scopes : [] };
+  const owner = { tenant: tenantOf(identity), scopes: rightsOf(identity) };
   const asked: Intercepted = { exchange, requestId, owner, key: keyIdOf(identity), request, body, block };
   const stream = request.stream === true;
   const { commentMs } = parts.settings;

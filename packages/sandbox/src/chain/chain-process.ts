@@ -17,7 +17,8 @@ export type ChainProcessInput = {
 
 /** Of the started programs; the six below it are in `chainFds`. */
 export const wordsFd = 7;
-const pipeBytes = 65_536;
+/** What any pipe takes at once: a user with many has small ones, and a write that waits would hold up everything. */
+const pipeBytes = 4_096;
 
 /** Numbers are descriptors of ours. */
 export type ChainProcess = AsyncDisposable & {

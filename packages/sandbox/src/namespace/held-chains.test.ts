@@ -161,10 +161,12 @@ os._exit(0)`;
 
   test('none is begun while a run is on its way', async () => {
     await using own = holding();
-    const long = run(own.host, { argv: ['/usr/bin/sleep', '30'] }, AbortSignal.timeout(2_000)).catch(() => 'aborted');
+    const stop = new AbortController();
+    const long = run(own.host, { argv: ['/usr/bin/sleep', '30'] }, stop.signal).catch(() => 'aborted');
     await run(own.host, { argv: ['/usr/bin/true'] });
     while (own.host.leftovers.size > 0) await Promise.all(own.host.leftovers);
     expect(own.held.size).toBe(0);
+    stop.abort();
     expect(await long).toBe('aborted');
     await until(() => own.held.size === 2, 'chains wait');
   });
@@ -191,7 +193,7 @@ os._exit(0)`;
   test('is ended when nobody wants it, and gives its uid and descriptors back', async () => {
     const fds = () => readdirSync('/proc/self/fd').length;
     const before = fds();
-    await using own = holding({ unusedMs: 50 });
+    await using own = holding({ unusedMs: 2_000 });
     await run(own.host, { argv: ['/usr/bin/true'] });
     await until(() => own.held.size > 0, 'a chain waits');
     await until(() => own.held.size === 0 && waiters().length === 0, 'none waits');

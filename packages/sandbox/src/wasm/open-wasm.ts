@@ -111,11 +111,11 @@ function toResult(id: string, job: SandboxJob, outcome: WasmOutcome, { backend, 
     code: 'WORKER_DIED',
     message: 'the process of the engine died; nothing was learned',
   });
-  if (outcome === 'died' || (outcome !== 'late' && outcome.end === 'host')) return none;
+  if (outcome === 'died' || (typeof outcome === 'object' && outcome.end === 'host')) return none;
   const about = { level: 'SANDBOX_L0_WASM', backend, uidIsolated, error: null } as const;
-  if (outcome === 'late') {
-    const wallMs = limits.wallMs + wasmLimits.graceMs;
-    return { ...none, ...about, exit: 'wall', usage: { wallMs, cpuMs: null, maxRssBytes: null } };
+  if (typeof outcome === 'string') {
+    const usage = { wallMs: limits.wallMs + wasmLimits.graceMs, cpuMs: null, maxRssBytes: null };
+    return { ...none, ...about, exit: outcome, usage };
   }
   const { end, stdout, stderr, isCut, wallMs, cpuMs, memoryBytes } = outcome;
   const late = cpuMs > limits.cpuMs ? 'cpu' : 'wall';

@@ -1,4 +1,5 @@
 /** A child process of level L0, seen from the parent. */
+import { readFileSync } from 'node:fs';
 import {
   type WasmAnswer,
   wasmAnswerSchema,
@@ -16,10 +17,24 @@ export type WasmWorkerInput = {
   uid: number | undefined;
 };
 
-/** `late`: it was ended because it did not stop at its deadline. */
-export type WasmOutcome = WasmAnswer | 'late' | 'died';
+/** `wall`, `cpu`: it was ended because it did not stop when that time was up. */
+export type WasmOutcome = WasmAnswer | 'wall' | 'cpu' | 'died';
 
 const stackBytes = 64 * 1024 * 1024;
+/** Between two looks at a child's CPU time, at least. */
+const lookMs = 20;
+const msPerTick = 10;
+
+/** CPU time of a process until now, in ticks of the kernel; 0 where that is not told. */
+function cpuMsOf(pid: number): number {
+  try {
+    // After the name, which may hold blanks and parentheses: utime and stime are the 12th and 13th word.
+    const words = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+    return (Number(words[11]) + Number(words[12])) * msPerTick;
+  } catch {
+    return 0;
+  }
+}
 
 /**
  * A deep recursion of a job is to end at QuickJS's own limit and not at the host engine's, which takes several times as
@@ -58,12 +73,14 @@ export class WasmWorker implements AsyncDisposable {
 
   /** Runs a job. Never rejects; after an abort the outcome is 'died'. */
   async run(job: WasmJob, signal?: AbortSignal): Promise<WasmOutcome> {
-    let isLate = false;
+    let late: 'wall' | 'cpu' | undefined;
     const kill = () => this.kill();
-    const timer = setTimeout(() => {
-      isLate = true;
+    const end = (why: 'wall' | 'cpu') => {
+      late ??= why;
       kill();
-    }, job.wallMs + wasmLimits.graceMs);
+    };
+    const wall = setTimeout(() => end('wall'), job.wallMs + wasmLimits.graceMs);
+    const cpu = this.#watchCpu(job.cpuMs + wasmLimits.graceMs, () => end('cpu'));
     signal?.addEventListener('abort', kill, { once: true });
     try {
       if (signal?.aborted === true) kill();
@@ -73,9 +90,10 @@ export class WasmWorker implements AsyncDisposable {
       return answer;
     } catch {
       kill();
-      return isLate ? 'late' : 'died';
+      return late ?? 'died';
     } finally {
-      clearTimeout(timer);
+      clearTimeout(wall);
+      cpu.stop();
       signal?.removeEventListener('abort', kill);
     }
   }
@@ -88,6 +106,18 @@ export class WasmWorker implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.kill();
     await this.#child.exited;
+  }
+
+  /** Some built-in functions never ask whether they are to stop. Looks when the time can be up at the earliest. */
+  #watchCpu(mostMs: number, end: () => void): { stop: () => void } {
+    const from = cpuMsOf(this.#child.pid);
+    const look = () => {
+      const leftMs = mostMs - (cpuMsOf(this.#child.pid) - from);
+      if (leftMs <= 0) end();
+      else timer = setTimeout(look, Math.max(leftMs, lookMs));
+    };
+    let timer = setTimeout(look, mostMs);
+    return { stop: () => clearTimeout(timer) };
   }
 
   async #start(): Promise<WasmHello> {

@@ -116,6 +116,7 @@ describe('a job at L0', () => {
     ['wall', '/(a+)+$/.test("a".repeat(40) + "b")', { wallMs: 200 }],
     // No built-in function of its kind can be interrupted: the child is ended.
     ['wall', '123n ** (10n ** 6n)', { wallMs: 200 }],
+    ['cpu', 'new Array(4294967295).indexOf(1)', { cpuMs: 200 }],
     ['oom', 'const a = []; while (true) a.push(new Uint8Array(1e6))', {}],
     ['oom', '"x".repeat(1e9)', {}],
     ['output', 'while (true) console.log("x".repeat(1000))', { outputBytes: 5000 }],

@@ -32,7 +32,7 @@ const textField = z
   .regex(/^(?:(?!\p{Cs})[^\0])*$/u, 'holds a character that cannot be kept');
 
 const labelFields = {
-  runId: z.string().min(1).max(128),
+  runId: z.string().regex(/^[\x21-\x7e]{1,128}$/),
   /** Indices of candidates. */
   a: z.int().min(0).max(1_000),
   b: z.int().min(0).max(1_000),

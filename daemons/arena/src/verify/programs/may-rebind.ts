@@ -35,7 +35,7 @@ function rebinding(names: readonly string[]): RegExp {
       // A comment between two words would hide them from all that is above and below.
       String.raw`\b(?:function|class|enum|namespace|let|const|var|as|of|in|for|await)[\s*]{0,20}(?:\/[*\/]|#)|${name}\s{0,20}(?:\/[*\/]|#)|(?:\+\+|--)\s{0,20}\/[*\/]`,
       // `f, g = …`, `(g, f) = …`: a list of targets at the beginning of a statement.
-      String.raw`(?:^|[;:])[\s([,]{0,200}${target}\*?${name}[\s)\]]{0,20}(?:,[\s([]{0,20}[\w$.*]{0,100}[\s)\]]{0,20}){0,20}=(?![=>])`,
+      String.raw`(?:^|[;:])[\s([,]{0,200}${target}\*?${name}[\s)\]]{0,20}(?:,[\s([)\]\w$.*]{0,140}){0,20}=(?![=>])`,
       // `({ a: f } = …)`; what is taken from a module is the import that tests begin with.
       String.raw`[{[][^;{}()=[\]]{0,200}${name}[^;{}()=[\]]{0,200}[}\]][}\]\s)]{0,20}=(?![=>])(?!\s{0,20}(?:await\s{1,20})?(?:require|import)\b)`,
       String.raw`\bfor\b(?:(?!\b(?:in|of|for)\b)[^=;]){0,60}?${name}(?:(?!\b(?:in|of|for)\b)[^=;]){0,60}\b(?:in|of)\b`,
