@@ -54,9 +54,18 @@ export class Sender {
   nudge(): void {
     this.#wake();
   }
-  /** An answer to none that waits is of no use: the batch was sent again, and its answer will come. */
+  /**
+   * A `done` that comes while nobody waits for it counts, too: a collector that always takes longer than we wait would
+   * else be sent the same batch for ever.
+   */
   answered(ack: LogAck): void {
     if (this.#awaited?.id === ack.id) this.#awaited.resolve(ack);
+    else if (ack.status === 'done') void this.#done(ack.id, 'shipped').catch(() => undefined);
+  }
+
+  async #done(id: string, how: 'shipped' | 'dropped'): Promise<void> {
+    await this.#parts.spool.done(id, how);
+    this.#doneAt = this.#parts.clock.now();
   }
 
   /** Until the signal. Never rejects. */
@@ -74,7 +83,7 @@ export class Sender {
   }
 
   async #sendOnce({ id, readAt, lines }: Batch, signal: AbortSignal): Promise<void> {
-    const { send, spool, log, onOff, clock } = this.#parts;
+    const { send, log, onOff } = this.#parts;
     const answer = this.#answerTo(id, signal);
     if (!send({ kind: 'log-batch', id, readAt, lines })) {
       this.#awaited?.resolve(undefined);
@@ -87,8 +96,7 @@ export class Sender {
     const isRefused = ack.status === 'refused';
     if (isRefused && !this.#wasRefused) log.warn('the collector will never take these lines', { lines: lines.length });
     this.#wasRefused = isRefused;
-    await spool.done(id, isRefused ? 'dropped' : 'shipped');
-    this.#doneAt = clock.now();
+    await this.#done(id, isRefused ? 'dropped' : 'shipped');
   }
 
   /** Undefined: it will not come, or not in time. */

@@ -184,7 +184,7 @@ describe('AG-7 sending', () => {
     expect(sent).toEqual(['0', '0']);
     sender.turn(false);
     await settle();
-    await ack(0, 'done');
+    await ack(0, 'retry');
     expect(ends).toEqual([]);
     world.takes = false;
     sender.turn(true);
@@ -202,6 +202,25 @@ describe('AG-7 sending', () => {
     expect(sent).toHaveLength(4);
     await ack(0, 'done');
     expect([ends, sender.hasFlowed(1_000)]).toEqual([['0 shipped'], true]);
+    await stop();
+  });
+
+  test('an answer that comes when none is awaited: `done` of this batch is done, of another it is nothing', async () => {
+    const { clock, sent, ends, sender, ack, stop } = rig(2);
+    sender.turn(true);
+    await settle();
+    await clock.advance(answerMs);
+    await settle();
+    await ack(0, 'retry', 10_000);
+    // In the wait that labd asked for.
+    await ack(1, 'done');
+    await ack(0, 'refused');
+    expect(ends).toEqual([]);
+    await ack(0, 'done');
+    expect([ends, sender.hasFlowed(1_000)]).toEqual([['0 shipped'], true]);
+    await clock.advance(20_000);
+    await settle();
+    expect(sent).toEqual(['0', '0', '1']);
     await stop();
   });
 

@@ -15,6 +15,7 @@ export type ShippingAgent = {
   readonly version: string;
   readonly link: { sendMsg(msg: LogAck): boolean };
 };
+type Here = { id: string; link: ShippingAgent['link'] };
 type LogBatch = z.infer<typeof logBatchSchema>;
 
 export type DeskParts = {
@@ -24,13 +25,14 @@ export type DeskParts = {
   wall: () => number;
 };
 
-/** An agent that sends its next batch before the answer to the last. */
+/** An agent that sends another batch before the answer to the last. */
 const busyRetryMs = 1_000;
+const later = (): Outcome => ({ status: 'retry', retryAfterMs: busyRetryMs });
 
 export class LogDesk {
   readonly #parts: DeskParts;
-  /** Agents with a batch here. */
-  readonly #busy = new Set<string>();
+  /** Batches that are here, by agent, and the link that it came over last. */
+  readonly #busy = new Map<string, Here>();
   readonly #reports = new Map<string, ShippingReport>();
   unreadable = 0;
 
@@ -42,19 +44,27 @@ export class LogDesk {
     return this.#parts.forwarder !== undefined;
   }
 
-  /** A batch came. Answered by `log-ack`, at once or when the collector has answered. */
+  /**
+   * A batch came. Answered by `log-ack`, at once or when the collector has answered. One that is here already gets no
+   * answer of its own: the first one's goes over the link that it came over last.
+   */
   take(agent: ShippingAgent, batch: LogBatch): void {
-    void this.#outcome(agent, batch).then(
-      (outcome) => agent.link.sendMsg({ kind: 'log-ack', id: batch.id, ...outcome }),
-      () => agent.link.sendMsg({ kind: 'log-ack', id: batch.id, status: 'retry', retryAfterMs: busyRetryMs }),
-    );
+    const { agentId, link } = agent;
+    const busy = this.#busy.get(agentId);
+    if (busy?.id === batch.id) {
+      busy.link = link;
+      return;
+    }
+    const here = { id: batch.id, link };
+    const answer = (outcome: Outcome) => here.link.sendMsg({ kind: 'log-ack', id: batch.id, ...outcome });
+    const outcome = busy === undefined ? this.#outcome(agent, batch, here) : later();
+    void Promise.resolve(outcome).then(answer, () => answer(later()));
   }
 
-  async #outcome(agent: ShippingAgent, { id, lines, readAt }: LogBatch): Promise<Outcome> {
+  async #outcome(agent: ShippingAgent, { id, lines, readAt }: LogBatch, here: Here): Promise<Outcome> {
     const { forwarder, wall } = this.#parts;
     if (forwarder === undefined) return { status: 'off' };
     const { agentId, serverId, hostname, version } = agent;
-    if (this.#busy.has(agentId)) return { status: 'retry', retryAfterMs: busyRetryMs };
     const turnedAway = forwarder.turnAway();
     if (turnedAway !== undefined) return turnedAway;
     const read = readBatch(lines);
@@ -62,7 +72,7 @@ export class LogDesk {
       this.unreadable++;
       return { status: 'refused' };
     }
-    this.#busy.add(agentId);
+    this.#busy.set(agentId, here);
     try {
       return await forwarder.forward({ id, serverId, hostname, version, readAt: readAt ?? wall(), lines: read });
     } finally {

@@ -295,18 +295,19 @@ describe('the desk', () => {
   function desk(forwarder: LogForwarder | undefined) {
     const acks: LogAck[] = [];
     const one = new LogDesk({ forwarder, wall: () => 1_700_000_000_000 });
-    const agent = (n: number) => ({
+    const links: number[] = [];
+    const agent = (n: number, linkOf: number) => ({
       agentId: `a${n}`,
       serverId: `s${n}`,
       hostname: `web-${n}`,
       version: '1',
-      link: { sendMsg: (ack: LogAck) => acks.push(ack) > 0 },
+      link: { sendMsg: (ack: LogAck) => links.push(linkOf) > 0 && acks.push(ack) > 0 },
     });
-    const take = async (n: number, batch: number, lines: unknown[] = [line(`${n}`)]) => {
-      one.take(agent(n), { kind: 'log-batch', id: id(batch), lines });
+    const take = async (n: number, batch: number, lines: unknown[] = [line(`${n}`)], linkOf = 0) => {
+      one.take(agent(n, linkOf), { kind: 'log-batch', id: id(batch), lines });
       await settle();
     };
-    return { desk: one, acks, take };
+    return { desk: one, acks, links, take };
   }
 
   test('without a collector: off', async () => {
@@ -335,6 +336,21 @@ describe('the desk', () => {
       '3 done',
       '2 done',
     ]);
+  });
+
+  test('a batch that comes again while it is here is not taken twice; the one answer goes over the link of the last', async () => {
+    const { posts, forwarder } = rig();
+    const { acks, links, take } = desk(forwarder);
+    await take(1, 1, undefined, 1);
+    await take(1, 1, undefined, 1);
+    await take(1, 1, undefined, 2);
+    expect([acks, posts.length]).toEqual([[], 1]);
+    posts[0]?.answer(taken);
+    await settle();
+    expect([acks, links]).toEqual([[{ kind: 'log-ack', id: id(1), status: 'done' }], [2]]);
+    await take(1, 1);
+    expect(posts).toHaveLength(2);
+    posts[1]?.answer(taken);
   });
 
   test('a batch that is none is refused, away is told before it is read', async () => {
