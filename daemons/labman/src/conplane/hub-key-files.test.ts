@@ -27,6 +27,13 @@ describe('another key of the hub (K8)', () => {
   const present = { rosenpass_sha256: hubSha };
   const announced = { ...present, next_rosenpass_sha256: nextSha };
   const promoted = answering({ rosenpass_sha256: nextSha, rosenpass_public_key: base64 });
+  /** The clock of each rig stands at the same moment at first. */
+  const letNextExpire = () => {
+    const state = readNodeState(stateDir);
+    if (!state?.hub?.next) throw new Error('it has taken the next key');
+    const next = { ...state.hub.next, until: 1 };
+    writeNodeState(stateDir, { ...state, hub: { ...state.hub, next } });
+  };
 
   test('is taken with its proof, told to the hub, and follows when the hub says so', async () => {
     let answer = taken();
@@ -98,16 +105,29 @@ describe('another key of the hub (K8)', () => {
     const first = rig(() => announcing());
     await first.pass(1_000);
     first.end();
-    const state = readNodeState(stateDir);
-    const hub = state?.hub;
-    if (!state || !hub) throw new Error('it registered');
-    // The clock of each rig stands at the same moment at first.
-    writeNodeState(stateDir, { ...state, hub: { ...hub, next: { rosenpassSha256: nextSha, until: 1 } } });
+    letNextExpire();
     const late = rig(() => promoted);
     await late.pass(2_000);
     late.end();
     expect(late.registration.phase).toBe('pin_mismatch');
     expect(late.registration.detail).toContain(`labman tunnel trust ${nextSha}`);
+  });
+
+  test('is proven anew to who had it, was away for longer and is back while the one before answers', async () => {
+    const first = rig(() => announcing());
+    await first.pass(1_000);
+    first.end();
+    letNextExpire();
+    // A hub proves nothing to a node that names the key as known, and sends no key to it.
+    const { requests, announce, pass, end, registration } = rig(({ known_next_rosenpass_sha256: named }) =>
+      named === nextSha ? answering({ rosenpass_sha256: nextSha, rosenpass_public_key: '' }) : announcing(),
+    );
+    announce({ rosenpass_sha256: nextSha, previous_rosenpass_sha256: hubSha });
+    await pass(40_000);
+    end();
+    expect(requests.map((one) => one.known_next_rosenpass_sha256)).toEqual([undefined, nextSha]);
+    expect(registration.phase).toBe('registered');
+    expect(readNodeState(stateDir)?.hub?.rosenpassSha256).toBe(nextSha);
   });
 
   test('is taken anew while the hub announces it on; another replica’s hub is nobody’s news', async () => {

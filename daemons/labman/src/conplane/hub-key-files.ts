@@ -23,10 +23,14 @@ function fingerprintIn(text: string | undefined): string | undefined {
   return fingerprintField.safeParse(whole).data;
 }
 
-/** Fields of a registration: keys of the hub whose files are here need not be sent again. */
-export function knownHubKeys(hub: HubState | undefined, keysDir: string) {
+/**
+ * Fields of a registration: keys of the hub whose files are here need not be sent again. A next key that is past its time is
+ * none that is known: a hub that is told of it has nothing to prove, and this node would take it no more. `now`: Unix ms.
+ */
+export function knownHubKeys(hub: HubState | undefined, keysDir: string, now: number) {
   const isHere = (sha256: string) => readPublicKey(keysDir, sha256) !== undefined;
-  const [own, next] = [hub?.rosenpassSha256 ?? undefined, hub?.next?.rosenpassSha256];
+  const own = hub?.rosenpassSha256 ?? undefined;
+  const next = hub?.next !== undefined && now < hub.next.until ? hub.next.rosenpassSha256 : undefined;
   return {
     ...(own !== undefined && isHere(own) && { known_rosenpass_sha256: own }),
     ...(next !== undefined && isHere(next) && { known_next_rosenpass_sha256: next }),

@@ -172,13 +172,13 @@ export class Registration {
   }
 
   #request({ fingerprint, publicKey }: OwnPublicKey, whole: boolean) {
-    const { keys, keysDir, info } = this.#parts;
+    const { keys, keysDir, info, clock } = this.#parts;
     return {
       node_info: info(this.#state?.nodeId ?? ''),
       wireguard_public_key: keys.wireguard,
       rosenpass_public_key: whole ? Buffer.from(publicKey).toString('base64') : '',
       rosenpass_public_key_sha256: fingerprint,
-      ...knownHubKeys(this.#state?.hub ?? undefined, keysDir),
+      ...knownHubKeys(this.#state?.hub ?? undefined, keysDir, clock.wall()),
       tunnel_caps: caps,
     };
   }
