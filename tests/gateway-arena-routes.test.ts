@@ -49,7 +49,8 @@ for (const engine of ['raw', 'serve'] as const) {
       await using ground = await VerificationGround.start('', { engine });
       const { key } = await ground.newKey({ scopes: ['verify'] });
       const post = (path: string) => ground.get(path, { method: 'POST', body: '{}', ...bearer(key) });
-      for (const path of ['/api/arena/verify', '/api/arena/judges/check', '/api/arena/runs']) {
+      const judges = ['/api/arena/judges/check', '/api/arena/judges/tune'];
+      for (const path of ['/api/arena/verify', ...judges, '/api/arena/runs']) {
         const refused = await post(path);
         expect([refused.status, (await errorOf(refused)).code]).toEqual([403, 'insufficient_scope']);
       }

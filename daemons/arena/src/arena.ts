@@ -8,10 +8,8 @@
 import { join } from 'node:path';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { type ArenaHouse, type HouseParts, openArenaHouse } from './arena-house.ts';
-import { gatewayGenerate } from './generate/gateway-generate.ts';
+import { type ArenaJudges, openArenaJudges } from './arena-judges.ts';
 import { SeedProbes } from './generate/seed-probes.ts';
-import { JudgeChecks } from './judges/judge-checks.ts';
-import { judgeOf } from './judges/judge-of.ts';
 import { openRuns, type Runs } from './runs/open-runs.ts';
 import { arenaApp } from './serve/arena-app.ts';
 import { issuerApp } from './serve/certificates/issuer-app.ts';
@@ -29,24 +27,9 @@ export type ArenaParts = HouseParts & {
 
 export type Arena = AsyncDisposable & { readonly runs: Runs; readonly port: number | null };
 
-type Asking = { generate: ReturnType<typeof gatewayGenerate>; judgeChecks: JudgeChecks };
-
-/** How models are asked, and what is known of those that judge. */
-function askingOf({ token, gatewayUrl, gatewayCa, dataDir, clock, log }: ArenaParts): Asking {
-  const generate = gatewayGenerate({ baseUrl: gatewayUrl, token, tlsCa: gatewayCa });
-  const judgeChecks = new JudgeChecks({
-    file: join(dataDir, 'arena', 'judges.json'),
-    clock,
-    log,
-    judge: (payer, model) => judgeOf({ kind: 'llm', models: [model] }, { generate, clock, ...payer }),
-  });
-  return { generate, judgeChecks };
-}
-
-function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judgeChecks }: Asking): Runs {
+function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judge }: ArenaJudges): Runs {
   const { store, settings, clock, log } = parts;
   const { verification, suites, issuer, pairs } = house;
-  const isUnfit = (tenant: string, model: string) => judgeChecks.isUnfit(tenant, model);
   return openRuns({
     store,
     settings: settings.runs,
@@ -55,7 +38,7 @@ function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judgeChecks }:
     generate,
     ...(settings.runs.shadow.seedProbe && { seedProbes: new SeedProbes(generate, clock) }),
     verification,
-    judge: (payer) => judgeOf(settings.judge, { generate, clock, isUnfit, ...payer }),
+    judge,
     suites,
     certify: (run) => issuer.certify(run),
     onFinished: async (run, certificateId) => {
@@ -82,12 +65,11 @@ export async function openArena(parts: ArenaParts): Promise<Arena> {
   await using stack = new AsyncDisposableStack();
   const house = await openArenaHouse(parts, stack);
   await openIssuerSocket(parts, house, stack);
-  const asking = askingOf(parts);
-  const judgeChecks = stack.use(asking.judgeChecks);
-  const runs = stack.use(runsOf(parts, house, asking));
+  const judges = openArenaJudges(parts, stack);
+  const runs = stack.use(runsOf(parts, house, judges));
   const variations = parts.settings.runs.shadow.variations;
   const submit: Runs['submit'] = (offer, signal) => runs.submit(offer, signal);
-  const app = arenaApp({ ...parts, ...house, judgeChecks, runs, submit, variations });
+  const app = arenaApp({ ...parts, ...house, ...judges.known, runs, submit, variations });
   const { port } = stack.use(await serveArena(app, parts.address));
   const open = stack.move();
   return { runs, port, [Symbol.asyncDispose]: () => open.disposeAsync() };

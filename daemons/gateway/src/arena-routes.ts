@@ -22,7 +22,11 @@ const plainPath = /^\/api\/arena(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~@:-]{1,200}
 const certificatePath = /^\/v1\/certificates\/([A-Za-z0-9._:-]{1,128})$/;
 const plainQuery = /^[\x21-\x7e]{0,2048}$/;
 /** Beside runs: what asks models in the name of the key. */
-const generating: ReadonlySet<string> = new Set(['/api/arena/verify', '/api/arena/judges/check']);
+const generating: ReadonlySet<string> = new Set([
+  '/api/arena/verify',
+  '/api/arena/judges/check',
+  '/api/arena/judges/tune',
+]);
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** Whether a path belongs here. */

@@ -159,5 +159,17 @@ export type ArenaLabelsTable = Row & {
   /** Rationales and notes. */
   words: Json;
 };
+/** A model as judge of a tenant: what its newest tuning found, and what it is told since a person approved of it. */
+export type ArenaJudgesTable = Row & {
+  tenant: string;
+  model: string;
+  /** As the API shows it. */
+  tuning: Json | null;
+  /** null = the usual ones. */
+  instructions: string | null;
+  /** Id of the key. */
+  approved_by: string | null;
+  approved_at: Ms | null;
+};
 /** `part` is `train` or `test`. */
 export type ArenaDatasetRowsTable = { dataset_id: string; triplet_id: string; part: string };

@@ -11,6 +11,7 @@ import type {
   ArenaCertificatesTable,
   ArenaDatasetRowsTable,
   ArenaDatasetsTable,
+  ArenaJudgesTable,
   ArenaLabelsTable,
   ArenaMatchesTable,
   ArenaRunsTable,
@@ -352,6 +353,7 @@ export type Tables = {
   arena_dataset_rows: ArenaDatasetRowsTable;
   arena_batches: ArenaBatchesTable;
   arena_labels: ArenaLabelsTable;
+  arena_judges: ArenaJudgesTable;
   migrations: MigrationsTable;
   migration_lock: MigrationLockTable;
 };

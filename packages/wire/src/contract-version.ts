@@ -23,7 +23,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 5,
-    hash: 'd7671833cfef45382c8765863c01b2bd176e6791290c6a953e6fab22e0f4cf9d',
+    hash: '13779bf473893dad8f165d314f869f3b6007f9f9ef16a23049df56c9c974b246',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
   },
 ];

@@ -29,6 +29,9 @@ export type Comparison = {
 /** What one paid call cost, told as it ends: a void comparison has been paid too. */
 export type JudgeSpent = { promptTokens: number; completionTokens: number; usd: number };
 
+/** What a model is told when it judges, where that is not the usual. */
+export type ModelInstructions = { model: string; text: string };
+
 export type Judge = {
   name: string;
   kind: 'deterministic' | 'llm' | 'local' | 'human' | 'panel' | 'composite';
@@ -38,6 +41,8 @@ export type Judge = {
   models: readonly string[];
   /** Of its models those that answers talked over when it was tried (AR13); absent = none is known. */
   unfit?: readonly string[];
+  /** Of those of its models that are not told the usual. */
+  instructions?: readonly ModelInstructions[];
   /**
    * One order, `a` first; the caller asks both and sums.
    * @throws AbortError; ApiError `budget_exceeded`: neither is the judge's failure

@@ -20,8 +20,8 @@ export type JudgeChecksParts = {
   file: string;
   clock: Clock;
   log: Logger;
-  /** A model as judge; `tenant` and `key` are who pays. */
-  judge: (payer: { tenant: string; key: string }, model: string) => Judge;
+  /** A model as judge, told the usual unless told otherwise; `tenant` and `key` are who pays. */
+  judge: (payer: { tenant: string; key: string }, model: string, instructions?: string) => Judge;
 };
 
 /** Checks that are kept, oldest out first; and that run at once in this process. */
@@ -32,7 +32,7 @@ type Kept = z.infer<typeof keptSchema>;
 const fileSchema = z.object({ version: z.literal(1), kept: z.array(keptSchema).max(keptMost) });
 
 const corpus = sha256Hex(new TextEncoder().encode(JSON.stringify(injectionCases)));
-const prompt = instructionsSha256(usualInstructions);
+const usual = instructionsSha256(usualInstructions);
 const keyOf = (tenant: string, model: string) => JSON.stringify([tenant, model]);
 
 /** `why` for the caller: a check runs already, or too many do. */
@@ -53,26 +53,28 @@ export class JudgeChecks implements AsyncDisposable {
     const text = readPrivateFile(this.#parts.file);
     if (text === undefined) return [];
     const read = fileSchema.safeParse(parseJson(text));
-    if (read.success) return read.data.kept.filter((one) => one.corpus === corpus && one.prompt === prompt);
+    if (read.success) return read.data.kept.filter((one) => one.corpus === corpus);
     this.#parts.log.warn('what was known of judges cannot be read, and is begun anew');
     return [];
   }
 
-  /** Of one tenant, by model. */
-  list(tenant: string): JudgeCheckView[] {
-    return [...this.#kept.values()].filter((one) => one.tenant === tenant).map(({ check }) => check);
+  /** Of one tenant, by model; `promptOf`: digest of what a model is told now. */
+  list(tenant: string, promptOf: (model: string) => string = () => usual): JudgeCheckView[] {
+    const own = [...this.#kept.values()].filter((one) => one.tenant === tenant);
+    return own.filter(({ check, prompt }) => prompt === promptOf(check.model)).map(({ check }) => check);
   }
 
-  isUnfit(tenant: string, model: string): boolean {
-    return this.#kept.get(keyOf(tenant, model))?.check.state === 'unfit';
+  isUnfit(tenant: string, model: string, prompt = usual): boolean {
+    const kept = this.#kept.get(keyOf(tenant, model));
+    return kept?.prompt === prompt && kept.check.state === 'unfit';
   }
 
   /** Begins one; what comes of it stands in the list. */
-  start(payer: { tenant: string; key: string }, model: string): Started {
+  start(payer: { tenant: string; key: string }, model: string, instructions?: string): Started {
     const { tenant } = payer;
     if (this.#running.has(tenant)) return { why: 'a judge is being checked already' };
     if (this.#running.size >= runningMost) return { why: `${runningMost} judges are being checked; try again later` };
-    const judge = this.#parts.judge(payer, model);
+    const judge = this.#parts.judge(payer, model, instructions);
     const check: JudgeCheckView = {
       model,
       state: 'running',
@@ -88,7 +90,7 @@ export class JudgeChecks implements AsyncDisposable {
     };
     const key = keyOf(tenant, model);
     const before = this.#kept.get(key);
-    const kept: Kept = { tenant, prompt: judge.promptSha256 ?? prompt, corpus, check };
+    const kept: Kept = { tenant, prompt: judge.promptSha256 ?? usual, corpus, check };
     this.#kept.set(key, kept);
     const running = this.#run(judge, kept).then((ended) => {
       this.#running.delete(tenant);

@@ -1,9 +1,10 @@
 /** The judge that the settings name (AR12), for one payer. */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Generate } from '../contract/generate.ts';
-import type { Judge } from '../contract/judge.ts';
+import type { Judge, ModelInstructions } from '../contract/judge.ts';
 import { compositeJudge } from './composite-judge.ts';
 import { deterministicJudge } from './deterministic-judge.ts';
+import { instructionsSha256, usualInstructions } from './judge-prompt.ts';
 import { llmJudge } from './llm-judge.ts';
 import { panelJudge } from './panel-judge.ts';
 
@@ -19,16 +20,24 @@ export type JudgePayer = {
   clock: Clock;
   tenant: string;
   key: string;
-  /** Whether a model was found unfit to judge. */
-  isUnfit?: (tenant: string, model: string) => boolean;
+  /** Whether a model was found unfit to judge, told what has the digest `prompt`. */
+  isUnfit?: (tenant: string, model: string, prompt: string) => boolean;
+  /** Of models that are not told the usual (AR17); others may stand in it too. */
+  instructions?: readonly ModelInstructions[];
 };
 
-export function judgeOf({ kind, models }: JudgeSettings, { isUnfit = () => false, ...payer }: JudgePayer): Judge {
+export function judgeOf(
+  settings: JudgeSettings,
+  { isUnfit = () => false, instructions = [], ...payer }: JudgePayer,
+): Judge {
+  const { kind, models } = settings;
   if (kind === 'verifiers' || models.length === 0) return deterministicJudge;
-  const members = models.map((model) => llmJudge({ ...payer, model }));
+  const own = instructions.filter(({ model }) => models.includes(model));
+  const toldOf = (model: string) => own.find((one) => one.model === model)?.text ?? usualInstructions;
+  const members = models.map((model) => llmJudge({ ...payer, model, instructions: toldOf(model) }));
   const [only] = members;
   const judge = members.length === 1 && only !== undefined ? only : panelJudge(members);
-  const unfit = models.filter((model) => isUnfit(payer.tenant, model));
+  const unfit = models.filter((model) => isUnfit(payer.tenant, model, instructionsSha256(toldOf(model))));
   const whole = kind === 'composite' ? compositeJudge(judge) : judge;
-  return unfit.length === 0 ? whole : { ...whole, unfit };
+  return { ...whole, ...(unfit.length > 0 && { unfit }), ...(own.length > 0 && { instructions: own }) };
 }

@@ -3,13 +3,15 @@ import type { ArenaRunsTable } from '@labmesh/store/arena-tables';
 import type { methodChoices, strategies } from '@labmesh/wire/verification/verification-block';
 import type { Insertable } from 'kysely';
 import type { Sampling } from '../contract/finished-run.ts';
+import type { ModelInstructions } from '../contract/judge.ts';
 
 /** Recorded before the first call: a run that goes on elsewhere keeps to it, whatever the settings are there. */
 export type RunPlan = {
   strategy: (typeof strategies)[number];
   samplings: readonly Sampling[];
   method: (typeof methodChoices)[number];
-  judge: { name: string; kind: string; promptSha256: string | null };
+  /** `instructions`: of models that are not told the usual. */
+  judge: { name: string; kind: string; promptSha256: string | null; instructions?: readonly ModelInstructions[] };
   /** Tokens of one answer. */
   maxTokens: number;
   corrections: number;

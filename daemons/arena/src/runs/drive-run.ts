@@ -75,7 +75,7 @@ async function planStep(live: LiveRun): Promise<void> {
     }
     return;
   }
-  const judge = parts.judge({ tenant: row.tenant, key: row.key });
+  const judge = await parts.judge({ tenant: row.tenant, key: row.key });
   const plan = await probeSeeds(live, planRun(offer, parts.settings, { runId: row.id, judge, suiteSha256 }));
   const candidates = plan.samplings.map((sampling, idx) => given(live, offer, pending(idx, sampling)));
   await live.hold(async (tx) => {

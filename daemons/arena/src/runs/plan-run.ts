@@ -87,13 +87,13 @@ export function planRun(offer: RunOffer, settings: RunSettings, known: Known): R
     throw new RunFault('verification_bad_option', 'audit looks at an answer, and none was given', { field: 'answer' });
   }
   const samplings = samplingsOf(offer, settings, known.runId);
-  const { name, kind, promptSha256 } = known.judge;
+  const { name, kind, promptSha256, instructions } = known.judge;
   const models = samplings.map(({ model }) => model);
   return {
     strategy: block.strategy ?? settings.shadow.strategy,
     samplings,
     method: block.method ?? settings.method,
-    judge: { name, kind, promptSha256 },
+    judge: { name, kind, promptSha256, ...(instructions && { instructions }) },
     maxTokens: answerTokens(request, settings.shadow.maxTokens, settings.limits.answerTokens),
     ...correctionsOf(block, offer, settings),
     suiteSha256: known.suiteSha256,

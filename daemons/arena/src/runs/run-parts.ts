@@ -5,10 +5,12 @@ import type { Store } from '@labmesh/store/store';
 import type { Suite } from '@labmesh/wire/verification/suite';
 import type { Certified, FinishedRun } from '../contract/finished-run.ts';
 import type { Generate } from '../contract/generate.ts';
-import type { Judge } from '../contract/judge.ts';
+import type { Judge, ModelInstructions } from '../contract/judge.ts';
 import type { SeedProbes } from '../generate/seed-probes.ts';
 import type { Verification } from '../verify/verification.ts';
 import type { RunSettings } from './run-settings.ts';
+
+type JudgeAsked = { tenant: string; key: string; instructions?: readonly ModelInstructions[] };
 
 export type RunParts = {
   store: Store;
@@ -24,8 +26,8 @@ export type RunParts = {
   /** Finds out whether engines honour seeds (AR2); absent = nobody looks. */
   seedProbes?: SeedProbes;
   verification: Pick<Verification, 'verify' | 'checkNames'>;
-  /** The judge of a run; `tenant` and `key` are who pays for it. */
-  judge: (payer: { tenant: string; key: string }) => Judge;
+  /** The judge of a run; `tenant` and `key` are who pays for it, `instructions` what its plan holds to. */
+  judge: (asked: JudgeAsked) => Judge | Promise<Judge>;
   suites: { get: (tenant: string, id: string) => Promise<{ suite: Suite; sha256: string } | undefined> };
   /** Called for valid runs alone; may be called again for a run after a crash and then gives the same. */
   certify: (run: FinishedRun) => Promise<Certified | { reason: string }>;

@@ -138,5 +138,14 @@ export const arenaColumns = {
     confidence_ppm: 'integer',
     words: 'text',
   },
+  arena_judges: {
+    ...row,
+    tenant: 'text',
+    model: 'text',
+    tuning: 'text?',
+    instructions: 'text?',
+    approved_by: 'text?',
+    approved_at: 'integer?',
+  },
   arena_dataset_rows: { dataset_id: 'text', triplet_id: 'text', part: 'text' },
 } as const;

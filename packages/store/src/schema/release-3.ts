@@ -69,6 +69,9 @@ const data: readonly string[] = [
    b bigint not null, reviewer text not null, winner text not null, confidence_ppm bigint not null, words text not null)`,
   'create unique index if not exists arena_labels_by_place on arena_labels (run_id, a, b, reviewer)',
   'create index if not exists arena_labels_by_tenant on arena_labels (tenant, id)',
+  `create table if not exists arena_judges (${row}, tenant text not null, model text not null, tuning text,
+   instructions text, approved_by text, approved_at bigint)`,
+  'create unique index if not exists arena_judges_by_model on arena_judges (tenant, model)',
 ];
 
 export const release3: readonly string[] = [...keys, ...runs, ...claims, ...data];

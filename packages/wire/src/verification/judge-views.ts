@@ -1,4 +1,7 @@
-/** What the arena shows of its judges (verification AR13, AR14): how they do in matches, and against answers that talk to them. */
+/**
+ * What the arena shows of its judges (verification AR13, AR14, AR17): how they do in matches, against answers that talk to
+ * them, and with other instructions.
+ */
 import { z } from 'zod';
 
 export const judgeCheckStates = ['running', 'fit', 'unfit', 'unknown', 'failed'] as const;
@@ -24,6 +27,83 @@ export const judgeCheckSchema = z.object({
 });
 export type JudgeCheckView = z.infer<typeof judgeCheckSchema>;
 
+/** Bounds of a tuning, and what is taken when nothing is said (AR17). */
+export const tuningLimits = {
+  candidatesMost: 50,
+  trialsMost: 200,
+  /** Gold pairs that a tuning needs, and takes. */
+  goldLeast: 30,
+  goldMost: 120,
+  /** Comparisons of one trial, two calls each. */
+  trialComparisons: 8,
+} as const;
+
+const modelField = z.string().regex(/^[\x21-\x7e]{1,200}$/, 'is not the name of a model');
+export const tuneJudgeSchema = z
+  .strictObject({
+    model: modelField,
+    /** Instructions that are tried, the present ones among them. */
+    candidates: z.int().min(2).max(tuningLimits.candidatesMost).default(10),
+    trials: z.int().min(2).max(tuningLimits.trialsMost).default(30),
+    seed: z.int().min(0).default(42),
+  })
+  .refine(({ candidates, trials }) => trials >= candidates, { path: ['trials'], message: 'are fewer than candidates' });
+export type TuneJudge = z.infer<typeof tuneJudgeSchema>;
+
+export const approveJudgeSchema = z.strictObject({
+  model: modelField,
+  /** Hex SHA-256 of what the newest tuning found; `usual` takes an approval back. */
+  prompt: z.string().regex(/^(?:usual|[0-9a-f]{64})$/, 'is no SHA-256 and not `usual`'),
+});
+export type ApproveJudge = z.infer<typeof approveJudgeSchema>;
+
+/** Mean over comparisons with its 95 % interval. */
+const meanSchema = z.object({ mean: z.number(), low: z.number(), high: z.number() });
+const triedSchema = z.object({
+  /** Hex SHA-256 of all that the judge is told, without the material. */
+  prompt: z.string(),
+  instructions: z.string(),
+  /** 0.5 + 0.5 · confidence where the judge agrees with people, else 0. `train`: what the choice was made by. */
+  train: meanSchema,
+  heldOut: meanSchema,
+});
+
+export const judgeTuningSchema = z.object({
+  model: z.string(),
+  /** `none`: no candidate did better than the present instructions where they are chosen. */
+  state: z.enum(['running', 'found', 'none', 'failed']),
+  candidates: z.int(),
+  trials: z.int(),
+  seed: z.int(),
+  /** Calls that were paid so far. */
+  calls: z.int(),
+  /** Gold comparisons of either part; no task is in both. */
+  train: z.int(),
+  heldOut: z.int(),
+  /** null until the end. */
+  present: triedSchema.nullable(),
+  /** null when there is none. */
+  best: triedSchema.nullable(),
+  /** Best less present on the held-out part, comparison by comparison; null without a best. */
+  difference: meanSchema.nullable(),
+  reason: z.string().nullable(),
+  startedAt: z.string(),
+  endedAt: z.string().nullable(),
+});
+export type JudgeTuningView = z.infer<typeof judgeTuningSchema>;
+
+export const approvedJudgeSchema = z.object({
+  model: z.string(),
+  prompt: z.string(),
+  instructions: z.string(),
+  /** Id of the key. */
+  approvedBy: z.string(),
+  approvedAt: z.string(),
+});
+export type ApprovedJudge = z.infer<typeof approvedJudgeSchema>;
+/** null after `usual`. */
+export const judgeApprovedSchema = z.object({ approved: approvedJudgeSchema.nullable() });
+
 export const judgesSchema = z.object({
   judges: z.array(
     z.object({
@@ -42,5 +122,9 @@ export const judgesSchema = z.object({
     }),
   ),
   checks: z.array(judgeCheckSchema),
+  /** The newest of each model. */
+  tunings: z.array(judgeTuningSchema),
+  /** What models are told that are not told the usual. */
+  approved: z.array(approvedJudgeSchema),
 });
 export type JudgesView = z.infer<typeof judgesSchema>;

@@ -214,7 +214,9 @@ async function judged(live: LiveRun, input: Omit<TournamentInput, 'played'>, fie
 export async function judgeStep(live: LiveRun): Promise<Judgement | undefined> {
   const players = playersOf(live);
   if (players.length === 0) return undefined;
-  const judge = live.parts.judge({ tenant: live.row.tenant, key: live.row.key });
+  const { tenant, key } = live.row;
+  // What was approved since the run began is for later runs.
+  const judge = await live.parts.judge({ tenant, key, instructions: live.plan.judge.instructions ?? [] });
   const input = inputOf(live, players, judge);
   const { method } = input;
   const valid = input.entrants.filter((entrant) => entrant.valid).length;

@@ -8,7 +8,7 @@ import { openStore } from '@labmesh/store/open-store';
 import { keyHeader, tenantHeader } from '@labmesh/wire/verification/arena-run';
 import { issuerOn, openSigning } from '../../certify/testing/open-certify.ts';
 import { FakeGateway } from '../../generate/testing/fake-gateway.ts';
-import { openChecks } from '../../judges/testing/open-checks.ts';
+import { openChecks, openTunings } from '../../judges/testing/open-checks.ts';
 import { openRig } from '../../runs/testing/run-rig.ts';
 import { Pairs } from '../../pairs/pairs.ts';
 import { openSuiteSealer } from '../../suites/suite-sealer.ts';
@@ -44,11 +44,13 @@ export async function openAppRig(script?: FakeGateway['script']) {
   const gateway = stack.use(new FakeGateway(script));
   const { runs, verification } = stack.use(await openRig({ gateway, store, parts: { log } }));
   const judgeChecks = stack.use(openChecks(join(folder, 'judges.json'), gateway.url, log));
+  const judgeTunings = stack.use(openTunings(store, gateway.url, log));
   const submit: typeof runs.submit = (offer, signal) => runs.submit(offer, signal);
   const app = arenaApp({
     suites,
     issuer,
     judgeChecks,
+    judgeTunings,
     pairs,
     verification,
     folder: attest,
@@ -83,6 +85,7 @@ export async function openAppRig(script?: FakeGateway['script']) {
     json,
     store,
     runs,
+    judgeTunings,
     gateway,
     logged,
     folder,
