@@ -127,6 +127,14 @@ async function fetched({ home }: Site, run: string): Promise<Finished> {
 }
 const certified = async (site: Site, run: string) => expect(await fetched(site, run)).toMatchObject({ exitCode: 0 });
 
+/** That a real engine honours seeds (AR2), and the keys of summaries, which the gateway gives without a key of its own (CT6). */
+async function saysMore({ home }: Site, { api }: Ready, run: string): Promise<void> {
+  const shown = await home.run('arena', 'show', run, '--data', home.data);
+  expect(shown.stdout).toContain('replayable   yes');
+  const published = await fetch(api.replace(/\/v1$/, '/.well-known/jwks.json'));
+  expect(await published.json()).toMatchObject({ keys: [{ kty: 'OKP', crv: 'Ed25519', alg: 'EdDSA' }] });
+}
+
 describe.skipIf(needs !== undefined)(`an arena of its own process (needs ${needs ?? 'nothing more'})`, () => {
   const sites: Site[] = [];
   const newSite = () => {
@@ -150,11 +158,13 @@ describe.skipIf(needs !== undefined)(`an arena of its own process (needs ${needs
     stranger.signal('SIGTERM');
     expect(await stranger.exited).toBe(0);
 
-    const arena = await site.arena(ready, site.secret);
+    const looks = site.write('arena.toml', '[arena.shadow]\nseed_probe = true\n');
+    const arena = await site.arena(ready, site.secret, '--config', looks);
     await put(site);
     const answer = await ask(ready);
     expect(answer).toMatchObject({ status: 200, verification: { status: 'valid', isolation: 'SANDBOX_L1_NAMESPACE' } });
     await certified(site, answer.verification?.run_id ?? '');
+    await saysMore(site, ready, answer.verification?.run_id ?? '');
     // The arena has the log: whoever has a key of the tenant asks it.
     const run = answer.verification?.run_id ?? '';
     const api = ['--api', ready.api, '--key', ready.key];
