@@ -29,10 +29,15 @@ const postsMax = 2;
 /** Told to whoever finds the queue full; the agents spread it. */
 const fullRetryMs = 2_000;
 const waits = { firstMs: 1_000, capMs: 30_000 };
-/** What a line costs besides its text. */
+/** What a line costs besides its texts. */
 const lineCostBytes = 256;
 
-const costOf = ({ lines }: ServerBatch) => lines.reduce((sum, { text }) => sum + text.length + lineCostBytes, 0);
+/** All that an agent may choose the length of. */
+const costOf = ({ lines }: ServerBatch) =>
+  lines.reduce(
+    (sum, { text, file = '', unit = '' }) => sum + text.length + file.length + unit.length + lineCostBytes,
+    0,
+  );
 
 export class LogForwarder implements AsyncDisposable {
   readonly #parts: ForwarderParts;

@@ -19,6 +19,10 @@ export type ServerBatch = {
 
 export type Labels = Readonly<Record<string, string>>;
 
+/** Services of one batch: each repeats the labels of its server, and an agent may name one a line. */
+export const servicesMax = 32;
+const unknownService = 'unknown_service';
+
 type Level = (typeof logLevels)[number];
 type Attribute = { key: string; value: { stringValue: string } };
 
@@ -38,7 +42,7 @@ const severities: Readonly<Record<Level, number>> = {
 const attribute = (key: string, value: string): Attribute => ({ key, value: { stringValue: value.toWellFormed() } });
 const nanos = (ms: number) => String(BigInt(ms) * 1_000_000n);
 const serviceOf = ({ unit, file }: ShippedLine) =>
-  unit?.replace(/\.service$/, '') ?? (file === undefined ? 'unknown_service' : basename(file));
+  unit?.replace(/\.service$/, '') ?? (file === undefined ? unknownService : basename(file));
 
 /** The same line has the same id however often it is sent. */
 const lineId = ({ serverId, id }: ServerBatch, index: number) => `${serverId}/${id}/${index}`;
@@ -70,11 +74,12 @@ function resource({ serverId, hostname }: ServerBatch, labels: Labels, service: 
   };
 }
 
-/** One entry a service: in OTLP that is what a resource is. */
+/** One entry a service: in OTLP that is what a resource is. Past the bound a line has none, but still its unit or file. */
 function resourceLogs(batch: ServerBatch, labels: Labels) {
   const services = new Map<string, ReturnType<typeof record>[]>();
   for (const [index, line] of batch.lines.entries()) {
-    const service = serviceOf(line);
+    const wanted = serviceOf(line);
+    const service = services.has(wanted) || services.size < servicesMax - 1 ? wanted : unknownService;
     const records = services.get(service) ?? [];
     records.push(record(batch, line, index));
     services.set(service, records);

@@ -47,9 +47,15 @@ export class ServerLabels {
     }
   }
 
+  /** Without those that the agent reports: a machine must not choose what is written in front of its lines. */
   async #read(serverId: string): Promise<Labels> {
     const rows = await this.#store.read(shipping, (db) =>
-      db.selectFrom('server_labels').select(['key', 'value']).where('server_id', '=', serverId).execute(),
+      db
+        .selectFrom('server_labels')
+        .select(['key', 'value'])
+        .where('server_id', '=', serverId)
+        .where('source', '!=', 'agent')
+        .execute(),
     );
     return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
   }

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { LogDesk } from './log-desk.ts';
 import { LogForwarder, queueBytesMax } from './log-forwarder.ts';
 import { type CollectorAnswer, OtlpCollector } from './otlp-collector.ts';
-import { otlpLogs, type ServerBatch } from './otlp-logs.ts';
+import { otlpLogs, servicesMax, type ServerBatch } from './otlp-logs.ts';
 import { readBatch } from './read-batch.ts';
 
 const settle = async () => {
@@ -140,6 +140,18 @@ test('OTLP: one resource a service, ids that only this machine can have, severit
   expect(third).toMatchObject({ resource: resource('unknown_service') });
 });
 
+test('a batch of a thousand services is told as 32, each line with its own unit; the body stays in proportion', () => {
+  const lines = Array.from({ length: 1_000 }, (_, n) => ({ at: null, unit: `u${n}`, text: '' }));
+  const labels = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`key${n}`, 'v'.repeat(200)]));
+  const body = otlpLogs([batchOf(1, lines)], [labels]);
+  const { resourceLogs } = JSON.parse(body) as { resourceLogs: { scopeLogs: { logRecords: unknown[] }[] }[] };
+  const counts = resourceLogs.map(({ scopeLogs }) => scopeLogs[0]?.logRecords.length);
+  expect(counts).toEqual([...Array.from({ length: servicesMax - 1 }, () => 1), 1_001 - servicesMax]);
+  expect(JSON.stringify(resourceLogs.at(-1))).toContain('unknown_service');
+  expect(body).toContain('"systemd.unit","value":{"stringValue":"u999"}');
+  expect(body.length).toBeLessThan(1024 * 1024);
+});
+
 describe('a collector', () => {
   const servers: Bun.Server<undefined>[] = [];
   afterEach(() => Promise.all(servers.splice(0).map((server) => server.stop(true))));
@@ -238,6 +250,14 @@ describe('forwarding', () => {
     await Promise.all(outcomes.slice(0, 20));
     expect(Math.max(...posts.map(({ texts }) => texts.length))).toBeLessThanOrEqual(50 * 18);
     for (const { answer } of posts) answer(taken);
+  });
+
+  test('names of files and units count, too: they may be longer than the texts', async () => {
+    const { posts, forwarder } = rig();
+    void forwarder.forward(batchOf(1, [{ at: null, unit: 'u'.repeat(200), file: 'f'.repeat(4_000), text: '' }]));
+    expect(forwarder.queuedBytes).toBeGreaterThan(4_200);
+    await settle();
+    posts[0]?.answer(taken);
   });
 
   test('one batch that is refused costs the others nothing', async () => {
