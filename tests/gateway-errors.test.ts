@@ -16,7 +16,7 @@ for (const engine of ['raw', 'serve'] as const) {
     beforeAll(async () => {
       vllm = await startEngine({ kind: 'vllm', models: ['m'] });
       const toml =
-        '[models.writer]\nmodel_id = "m"\n[models.lonely]\nmodel_id = "m"\nendpoints = ["gone"]\n[gateway]\nmax_body_bytes = 100000\n[queue]\nmax = 2\ndown_wait_s = 0\ntimeout_s = 0.4';
+        '[models.writer]\nmodel_id = "m"\n[models.lonely]\nmodel_id = "m"\nendpoints = ["gone"]\n[gateway]\nmax_body_bytes = 100000\n[queue]\nmax = 2\ntenant_share = 1\ndown_wait_s = 0\ntimeout_s = 0.4';
       mesh = await startMesh([{ name: 'vllm', baseUrl: vllm.url, maxConcurrent: 1 }], { toml, engine, store: 'file' });
     });
     afterAll(async () => {

@@ -128,6 +128,14 @@ export const gatewayOptions = defineOptions({
     help: 'time for open streams to end at a stop',
   },
   queueMax: { type: 'integer', default: 100, min: 0, file: 'queue.max', help: 'requests that wait for one model' },
+  queueTenantShare: {
+    type: 'number',
+    default: 0.5,
+    min: 0,
+    max: 1,
+    file: 'queue.tenant_share',
+    help: 'the part of these that one tenant may have',
+  },
   queueTimeoutS: {
     type: 'number',
     default: 60,

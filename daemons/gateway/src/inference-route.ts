@@ -5,7 +5,7 @@ import type { RelayRequest } from '@labmesh/inference/relay/relay-request';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import type { Logger } from '@labmesh/kit/log';
 import { ApiError } from '@labmesh/wire/errors';
-import { type Access, authenticate, keyIdOf, mayUseSlugs, requireScope } from './access/authenticate.ts';
+import { type Access, authenticate, keyIdOf, mayUseSlugs, requireScope, turnOf } from './access/authenticate.ts';
 import type { GatewayMetrics } from './usage/gateway-metrics.ts';
 import type { Meter } from './usage/meter.ts';
 import { replyError } from './reply.ts';
@@ -57,6 +57,7 @@ export async function serveInference(
       model: resolved.model,
       candidates: resolved.candidates,
       queue: name,
+      turn: () => turnOf(identity, exchange),
       requestId,
       hasStreamUsage: route.hasStreamUsage,
     };

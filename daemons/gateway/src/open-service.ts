@@ -55,7 +55,13 @@ export async function openService(options: GatewayOptions, parts: ServiceParts):
     loadMs: options.loadS * 1000,
     downWaitMs: options.queueDownWaitS * 1000,
   };
-  const admission = opening.use(new Admission({ registry, clock, limits: { queueMax: options.queueMax, ...waits } }));
+  const admission = opening.use(
+    new Admission({
+      registry,
+      clock,
+      limits: { queueMax: options.queueMax, tenantShare: options.queueTenantShare, ...waits },
+    }),
+  );
   const relay = opening.use(
     new Relay({
       pool,

@@ -1,8 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
+import type { AdmissionTurn } from '@labmesh/inference/choose/admission';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { guardLoopback } from '@labmesh/kit/http/loopback-guard';
 import { ApiError } from '@labmesh/wire/errors';
+import { lowerPriority, priorityField, priorityRank, usualPriority } from '@labmesh/wire/verification/priority';
 import { internalOrigin, isInternalToken, openKeyId } from './internal-key.ts';
+import { operatorRights, rightsOf } from './key-rights.ts';
 import { defaultTenant, type Key, type KeyStore } from './key-store.ts';
 
 /** Who asks. `open` is anybody on loopback while keys are switched off; `internal` the arena, for the key it names. */
@@ -22,6 +25,16 @@ export const tenantOf = (identity: Identity): string =>
 /** The arena has the rights of the key it calls for where names of models are concerned. */
 export const mayUseSlugs = (identity: Identity): boolean =>
   identity.type === 'open' || (identity.key?.scopes.includes('slugs') ?? true);
+
+/**
+ * Whose turn a request is where it must wait for an engine (G-20): its tenant's, in the class that it asks for, held to the
+ * class of its key. Another word than a class asks for nothing.
+ */
+export function turnOf(identity: Identity, exchange: Exchange): AdmissionTurn {
+  const wanted = priorityField.catch(usualPriority).parse(exchange.header('x-labmesh-priority'));
+  const { priorityMost } = identity.type === 'open' ? operatorRights : rightsOf(identity.key);
+  return { group: tenantOf(identity), priority: priorityRank(lowerPriority(wanted, priorityMost)) };
+}
 
 /*
  * Bearer or X-Api-Key, as clients of OpenAI and Anthropic send them. All ways to be wrong give one and the same answer, so

@@ -1,6 +1,7 @@
 import { FakeClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
 import { type Endpoint, endpointSpec } from '../registry/endpoint.ts';
 import { Registry } from '../watch/registry.ts';
 import { Admission, type AdmissionAsk } from './admission.ts';
@@ -98,5 +99,100 @@ describe('Admission', () => {
     const { lease } = admission.wait(ask());
     admission[Symbol.dispose]();
     await expect(lease).rejects.toMatchObject({ code: 'draining' });
+  });
+});
+
+describe('a line', () => {
+  type Who = { group: string; priority: number };
+  /** Starts in their order: all wait at one place, which each gives on. */
+  async function starts(line: Admission, waits: readonly Who[]): Promise<Who[]> {
+    const one = { candidates: () => [a] };
+    const first = line.tryAcquire(ask(one));
+    const order: Who[] = [];
+    const all = waits.map(async (who) => {
+      const lease = await line.wait(ask({ ...one, turn: () => who })).lease;
+      order.push(who);
+      lease[Symbol.dispose]();
+    });
+    expect(line.queuedFor('m')).toBe(waits.length);
+    first?.[Symbol.dispose]();
+    await Promise.all(all);
+    expect([line.queued, line.queuedFor('m'), a.own]).toEqual([0, 0, 0]);
+    return order;
+  }
+  const opened = (queueMax: number, tenantShare = 1, clock = new FakeClock()) =>
+    new Admission({ registry, clock, limits: { queueMax, tenantShare } });
+
+  test('gives tenants turns: while one waits no other starts two more than it; each one’s own stay in order', async () => {
+    const groups = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(groups, async (arrived) => {
+        using line = opened(40);
+        const waits = arrived.map((group) => ({ group, priority: 2 }));
+        const order = await starts(line, waits);
+        const started = new Map<string, number>();
+        for (const [at, { group }] of order.entries()) {
+          started.set(group, (started.get(group) ?? 0) + 1);
+          const waiting = new Set(order.slice(at + 1).map((one) => one.group));
+          for (const other of waiting) expect(started.get(group)).toBeLessThanOrEqual((started.get(other) ?? 0) + 1);
+        }
+        for (const name of ['a', 'b', 'c'])
+          expect(order.filter(({ group }) => group === name)).toEqual(waits.filter(({ group }) => group === name));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('lets the higher class go first, until the others are older', async () => {
+    const clock = new FakeClock();
+    using line = opened(10, 1, clock);
+    const low = { group: 'a', priority: 1 };
+    const high = { group: 'b', priority: 3 };
+    expect(await starts(line, [low, high, high])).toEqual([high, high, low]);
+    const held = line.tryAcquire(ask({ candidates: () => [a] }));
+    const order: Who[] = [];
+    const enter = (who: Who) =>
+      line.wait(ask({ candidates: () => [a], turn: () => who })).lease.then((lease) => {
+        order.push(who);
+        lease[Symbol.dispose]();
+      });
+    const old = enter(low);
+    await clock.advance(60_000);
+    const fresh = enter(high);
+    held?.[Symbol.dispose]();
+    await Promise.all([old, fresh]);
+    expect(order).toEqual([low, high]);
+  });
+
+  test('is one tenant’s up to its share alone; what leaves it makes room', async () => {
+    using line = opened(4, 0.5);
+    const held = line.tryAcquire(ask({ candidates: () => [a] }));
+    const enter = (group: string) => line.wait(ask({ candidates: () => [a], turn: () => ({ group, priority: 2 }) }));
+    const first = enter('a');
+    const rest = [enter('a'), enter('b')];
+    await expect(enter('a').lease).rejects.toMatchObject({ code: 'queue_full' });
+    first.cancel();
+    rest.push(enter('a'), enter('b'));
+    await expect(enter('c').lease).rejects.toMatchObject({ code: 'queue_full' });
+    held?.[Symbol.dispose]();
+    for (const { lease } of rest) void lease.then((one) => one[Symbol.dispose]());
+    await Promise.all(rest.map(({ lease }) => lease));
+  });
+
+  test('is no way past others for one that failed elsewhere', async () => {
+    using line = opened(10);
+    const held = [line.tryAcquire(ask()), line.tryAcquire(ask())];
+    const order: string[] = [];
+    const enter = (name: string, group: string, tried: Endpoint[]) =>
+      line.wait(ask({ tried: new Set(tried), turn: () => ({ group, priority: 2 }) })).lease.then((lease) => {
+        order.push(name);
+        lease[Symbol.dispose]();
+      });
+    const all = [enter('a1', 'a', [a]), enter('a2', 'a', [a]), enter('b1', 'b', [])];
+    const atB = held.find((lease) => lease?.endpoint === b);
+    atB?.[Symbol.dispose]();
+    await Promise.all(all);
+    expect(order).toEqual(['a1', 'b1', 'a2']);
+    for (const lease of held) lease?.[Symbol.dispose]();
   });
 });

@@ -1,11 +1,14 @@
 /**
  * Who may send to which endpoint now. `own` rises the moment an endpoint is chosen and falls exactly once, when the
- * lease is released; requests that find no room wait in one bounded first-come queue per name and are woken by
- * releases and by changes in the registry.
+ * lease is released; requests that find no room wait in one bounded line per name and are woken by releases and by changes
+ * in the registry. In a line tenants take turns, the higher class first; each of them has at most a share of it.
  */
+import { BoundPassed } from '@labmesh/kit/bounded-queue';
 import type { Clock } from '@labmesh/kit/clock';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
+import { type FairEntry, FairQueue } from '@labmesh/kit/fair/fair-queue';
 import { ApiError } from '@labmesh/wire/errors';
+import { priorityAgeMs } from '@labmesh/wire/verification/priority';
 import { hasRoom } from '../load/load.ts';
 import type { Endpoint } from '../registry/endpoint.ts';
 import type { Registry } from '../watch/registry.ts';
@@ -14,15 +17,30 @@ import { chooseEndpoint } from './choose.ts';
 export type AdmissionLimits = {
   /** Requests that wait for one model. */
   queueMax: number;
+  /** Of these one tenant has at most this part, 0 to 1, and always one. */
+  tenantShare: number;
+  /** A request that waits is one class higher for each of these. */
+  ageMs: number;
   queueMs: number;
   /** Longest wait while every endpoint of the model is still loading it. */
   loadMs: number;
   /** An endpoint that was up this recently is waited for. */
   downWaitMs: number;
 };
-export const admissionLimits: AdmissionLimits = { queueMax: 100, queueMs: 60_000, loadMs: 300_000, downWaitMs: 30_000 };
+export const admissionLimits: AdmissionLimits = {
+  queueMax: 100,
+  tenantShare: 1,
+  ageMs: priorityAgeMs,
+  queueMs: 60_000,
+  loadMs: 300_000,
+  downWaitMs: 30_000,
+};
 
 const recheckMs = 1_000;
+
+/** Whose request it is, and its class: higher is sooner. */
+export type AdmissionTurn = Pick<FairEntry, 'group' | 'priority'>;
+const nobody: AdmissionTurn = { group: '', priority: 0 };
 
 export type AdmissionAsk = {
   model: string;
@@ -32,6 +50,8 @@ export type AdmissionAsk = {
   candidates: () => readonly Endpoint[];
   /** Endpoints that failed this request already. */
   tried: ReadonlySet<Endpoint>;
+  /** Asked only of a request that must wait; absent = all are one group's. */
+  turn?: (() => AdmissionTurn) | undefined;
 };
 
 export class Lease implements Disposable {
@@ -53,9 +73,14 @@ export class Lease implements Disposable {
   }
 }
 
-class Waiter implements DeadlineEntry {
+class Waiter implements DeadlineEntry, FairEntry {
+  readonly group: string;
+  readonly priority: number;
+  /** Clock ms. */
   readonly ask: AdmissionAsk;
   readonly since: number;
+  readonly startedAt = performance.now();
+  waits = true;
   deadline: number;
   readonly resolve: (lease: Lease) => void;
   readonly reject: (error: ApiError) => void;
@@ -64,14 +89,17 @@ class Waiter implements DeadlineEntry {
   constructor(
     admission: Admission,
     ask: AdmissionAsk,
-    limits: AdmissionLimits,
+    now: number,
     resolve: (lease: Lease) => void,
     reject: (error: ApiError) => void,
   ) {
     this.#admission = admission;
     this.ask = ask;
-    this.since = performance.now();
-    this.deadline = this.since + Math.min(recheckMs, limits.queueMs);
+    const { group, priority } = ask.turn?.() ?? nobody;
+    this.group = group;
+    this.priority = priority;
+    this.since = now;
+    this.deadline = this.startedAt + Math.min(recheckMs, admission.limits.queueMs);
     this.resolve = resolve;
     this.reject = reject;
   }
@@ -86,9 +114,9 @@ export class Admission implements Disposable {
   #registry: Registry;
   #clock: Clock;
   #random: () => number;
-  #waiters: Waiter[] = [];
-  /** Waiters by queue. */
-  #depth = new Map<string, number>();
+  /** Those that wait, by queue; none is empty. */
+  #lines = new Map<string, FairQueue<Waiter>>();
+  #queued = 0;
   #deadlines = new Deadlines();
   #stopListening: () => void;
 
@@ -101,10 +129,10 @@ export class Admission implements Disposable {
   }
 
   get queued(): number {
-    return this.#waiters.length;
+    return this.#queued;
   }
   queuedFor(queue: string): number {
-    return this.#depth.get(queue) ?? 0;
+    return this.#lines.get(queue)?.size ?? 0;
   }
 
   /** An endpoint now, or undefined: then `wait`. Those who wait already are not overtaken. */
@@ -119,26 +147,46 @@ export class Admission implements Disposable {
   wait(ask: AdmissionAsk): { lease: Promise<Lease>; cancel: () => void } {
     const hopeless = this.#hopeless(ask);
     if (hopeless !== undefined) return { lease: Promise.reject(hopeless), cancel: () => {} };
-    if (this.queuedFor(ask.queue) >= this.limits.queueMax) {
-      return { lease: Promise.reject(new ApiError('queue_full')), cancel: () => {} };
+    const { promise: lease, resolve, reject } = Promise.withResolvers<Lease>();
+    const waiter = new Waiter(this, ask, this.#clock.now(), resolve, reject);
+    if (!this.#enter(waiter)) {
+      reject(new ApiError('queue_full'));
+      return { lease, cancel: () => {} };
     }
-    let waiter: Waiter | undefined;
-    const lease = new Promise<Lease>((resolve, reject) => {
-      waiter = new Waiter(this, ask, this.limits, resolve, reject);
-      this.#waiters.push(waiter);
-      this.#depth.set(ask.queue, this.queuedFor(ask.queue) + 1);
-      this.#deadlines.add(waiter);
-    });
     // Whoever waits for a full endpoint after failing at another must not hold up one who may still go there.
     this.#wake();
-    return { lease, cancel: () => waiter !== undefined && this.#remove(waiter) };
+    return { lease, cancel: () => this.#remove(waiter) };
+  }
+
+  /** False when as many wait as may, of all or of its tenant. */
+  #enter(waiter: Waiter): boolean {
+    const { queue } = waiter.ask;
+    const { queueMax: max, tenantShare, ageMs } = this.limits;
+    const groupMax = Math.max(1, Math.ceil(max * tenantShare));
+    // Places are the engines' own to count, so none is kept open: who takes a turn goes behind the others.
+    const line =
+      this.#lines.get(queue) ??
+      new FairQueue<Waiter>({ name: 'queue.max', max, groupMax, ageMs, places: 0, keepMs: 0 });
+    try {
+      line.push(waiter);
+    } catch (error) {
+      if (error instanceof BoundPassed) return false;
+      throw error;
+    }
+    this.#lines.set(queue, line);
+    this.#queued++;
+    this.#deadlines.add(waiter);
+    return true;
+  }
+
+  #open(ask: AdmissionAsk): Endpoint[] {
+    return ask
+      .candidates()
+      .filter((endpoint) => !ask.tried.has(endpoint) && this.#registry.usable(endpoint) && hasRoom(endpoint));
   }
 
   #choose(ask: AdmissionAsk): Lease | undefined {
-    const open = ask
-      .candidates()
-      .filter((endpoint) => !ask.tried.has(endpoint) && this.#registry.usable(endpoint) && hasRoom(endpoint));
-    const endpoint = chooseEndpoint(open, ask.model, this.#clock.now(), this.#random);
+    const endpoint = chooseEndpoint(this.#open(ask), ask.model, this.#clock.now(), this.#random);
     if (endpoint === undefined) return undefined;
     this.#registry.noteStart(endpoint);
     return new Lease(endpoint, () => this.#wake());
@@ -160,31 +208,37 @@ export class Admission implements Disposable {
   }
 
   #wake(): void {
-    // A copy, because resolving may bring new waiters; models whose first waiter found no room are passed over.
-    const stuck = new Set<string>();
-    for (const waiter of this.#waiters.slice()) {
-      const { queue, tried } = waiter.ask;
-      // One who has tried some endpoints may fit where the one before it does not, and the other way round.
-      if (stuck.has(queue) && tried.size === 0) continue;
+    for (const line of this.#lines.values()) this.#wakeLine(line);
+  }
+
+  /** Gives what is free to those in a line whose turn it is. One who failed at some endpoints may fit where others do not. */
+  #wakeLine(line: FairQueue<Waiter>): void {
+    const now = this.#clock.now();
+    for (;;) {
+      // The same for all that have failed nowhere yet: they have the same candidates.
+      let fresh: boolean | undefined;
+      const waiter = line.shift(now, ({ ask }) =>
+        ask.tried.size > 0 ? this.#open(ask).length > 0 : (fresh ??= this.#open(ask).length > 0),
+      );
+      if (waiter === undefined) return;
+      this.#left(waiter);
+      // A turn was taken: the group goes behind the others, and what it still waits for is no older than this.
+      line.hold(waiter);
+      line.free(waiter.group, now);
       const lease = this.#choose(waiter.ask);
-      if (lease !== undefined) {
-        this.#remove(waiter);
-        waiter.resolve(lease);
-        continue;
-      }
-      if (tried.size === 0) stuck.add(queue);
+      // Had its candidates not been those of the others, it must not be lost: it is in no line any more.
+      if (lease === undefined) waiter.reject(new ApiError('no_endpoint_available'));
+      else waiter.resolve(lease);
     }
   }
 
   /** Each second: the passing of time changes what no event tells. */
   recheck(waiter: Waiter): void {
-    const lease = this.#choose(waiter.ask);
-    if (lease !== undefined) {
-      this.#remove(waiter);
-      return waiter.resolve(lease);
-    }
+    const line = this.#lines.get(waiter.ask.queue);
+    if (line !== undefined) this.#wakeLine(line);
+    if (!waiter.waits) return;
     const loading = waiter.ask.candidates().some((endpoint) => endpoint.state === 'warming');
-    const until = waiter.since + (loading ? this.limits.loadMs : this.limits.queueMs);
+    const until = waiter.startedAt + (loading ? this.limits.loadMs : this.limits.queueMs);
     const hopeless = this.#hopeless(waiter.ask);
     const now = performance.now();
     if (hopeless === undefined && now < until) {
@@ -196,21 +250,25 @@ export class Admission implements Disposable {
   }
 
   #remove(waiter: Waiter): void {
-    const at = this.#waiters.indexOf(waiter);
-    if (at < 0) return;
-    this.#waiters.splice(at, 1);
-    this.#deadlines.delete(waiter);
+    if (this.#lines.get(waiter.ask.queue)?.remove(waiter) === true) this.#left(waiter);
+  }
+
+  /** Of one that is in no line any more. */
+  #left(waiter: Waiter): void {
     const { queue } = waiter.ask;
-    const depth = this.queuedFor(queue) - 1;
-    if (depth > 0) this.#depth.set(queue, depth);
-    else this.#depth.delete(queue);
+    waiter.waits = false;
+    this.#deadlines.delete(waiter);
+    this.#queued--;
+    if (this.queuedFor(queue) === 0) this.#lines.delete(queue);
   }
 
   [Symbol.dispose](): void {
     this.#stopListening();
-    for (const waiter of this.#waiters.slice()) {
-      this.#remove(waiter);
-      waiter.reject(new ApiError('draining'));
+    for (const line of this.#lines.values()) {
+      for (const waiter of line.take(() => true)) {
+        this.#left(waiter);
+        waiter.reject(new ApiError('draining'));
+      }
     }
   }
 }

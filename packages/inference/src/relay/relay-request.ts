@@ -3,7 +3,7 @@ import type { Deadlines } from '@labmesh/kit/deadlines';
 import type { HttpPool } from '@labmesh/kit/http/client';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import type { ErrorCode } from '@labmesh/wire/errors';
-import type { Admission } from '../choose/admission.ts';
+import type { Admission, AdmissionTurn } from '../choose/admission.ts';
 import type { Endpoint } from '../registry/endpoint.ts';
 import type { Registry } from '../watch/registry.ts';
 import type { ScannedBody } from './scan-body.ts';
@@ -34,6 +34,8 @@ export type RelayRequest = {
   candidates: () => readonly Endpoint[];
   /** Requests with one queue name wait in one line: the name asked for, since two names may mean other endpoints. */
   queue: string;
+  /** Whose turn it is there; asked only when it must wait. */
+  turn?: (() => AdmissionTurn) | undefined;
   requestId: string;
   /** A route whose streams report usage when `stream_options.include_usage` asks for it. */
   hasStreamUsage: boolean;

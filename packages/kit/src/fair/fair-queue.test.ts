@@ -225,6 +225,16 @@ describe('the last free place', () => {
   });
 });
 
+test('of those that meet a condition the next is taken as if the others were not there', () => {
+  const queue = new FairQueue<Entry>({ ...bounds, places: 0, keepMs: 0 });
+  const [a1, a2, b1] = [entry('a'), entry('a'), entry('b', 1)];
+  for (const one of [a1, a2, b1]) queue.push(one);
+  expect(queue.shift(0, (one) => one === b1)).toBe(b1);
+  expect(queue.shift(0, () => false)).toBeUndefined();
+  expect(queue.shift(0, (one) => one !== a1)).toBe(a2);
+  expect([queue.size, queue.shift(0)]).toEqual([1, a1]);
+});
+
 describe('bounds', () => {
   test('of one group and of all, by name; what left makes room', () => {
     const queue = new FairQueue<Entry>({ ...bounds, max: 3, groupMax: 2 });

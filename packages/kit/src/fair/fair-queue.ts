@@ -92,15 +92,18 @@ export class FairQueue<T extends FairEntry> {
     return this.#isOpenTo(group, this.#groups.get(group)?.held ?? 0, priority, now);
   }
 
-  /** Takes the next out; undefined when no place is for any that waits. It holds none until `hold` says so. */
-  shift(now: number): T | undefined {
+  /**
+   * Takes the next out, of those that meet the condition; undefined when no place is for any of them. It holds none until
+   * `hold` says so.
+   */
+  shift(now: number, condition?: (entry: T) => boolean): T | undefined {
     let best: Claim<T> | undefined;
     for (const group of this.#groups.values()) {
-      const claim = this.#claim(group, now);
+      const claim = this.#claim(group, now, condition);
       if (claim === undefined || !this.#isOpenTo(group.name, group.held, claim.rank, now)) continue;
       if (best === undefined || isBefore(claim, best)) best = claim;
     }
-    const entry = best && this.#first(best.group, now);
+    const entry = best && this.#first(best.group, now, condition);
     if (entry !== undefined) this.remove(entry);
     return entry;
   }
@@ -165,10 +168,10 @@ export class FairQueue<T extends FairEntry> {
   }
 
   /** The best that any entry of a group makes of it. Of one priority nobody is older than the first. */
-  #claim(group: Group<T>, now: number): Claim<T> | undefined {
+  #claim(group: Group<T>, now: number, condition?: (entry: T) => boolean): Claim<T> | undefined {
     let best: Claim<T> | undefined;
     for (const [priority, lane] of group.lanes) {
-      for (const [entry, turn] of firstOf(lane)) {
+      for (const [entry, turn] of firstOf(lane, condition)) {
         const waitedMs = group.held > 0 ? 0 : now - Math.max(entry.since, group.freedAt);
         const claim = { group, rank: priority + this.#classes(waitedMs), turn: Math.max(turn, group.turn) };
         if (best === undefined || isBefore(claim, best)) best = claim;
@@ -178,10 +181,10 @@ export class FairQueue<T extends FairEntry> {
   }
 
   /** The entry of a group that goes first. */
-  #first(group: Group<T>, now: number): T | undefined {
+  #first(group: Group<T>, now: number, condition?: (entry: T) => boolean): T | undefined {
     let best: { entry: T; rank: number; turn: number } | undefined;
     for (const [priority, lane] of group.lanes) {
-      for (const [entry, turn] of firstOf(lane)) {
+      for (const [entry, turn] of firstOf(lane, condition)) {
         const rank = priority + this.#classes(now - entry.since);
         if (best === undefined || rank > best.rank || (rank === best.rank && turn < best.turn)) {
           best = { entry, rank, turn };
@@ -197,8 +200,9 @@ export class FairQueue<T extends FairEntry> {
   }
 }
 
-/** The first of a lane, without a look at those behind it. */
-const firstOf = <T>(lane: Lane<T>) => lane.entries().take(1);
+/** The first of a lane that meets the condition, without a look at those behind it. */
+const firstOf = <T>(lane: Lane<T>, condition: ((entry: T) => boolean) | undefined) =>
+  (condition === undefined ? lane.entries() : lane.entries().filter(([entry]) => condition(entry))).take(1);
 
 function isBefore<T>(a: Claim<T>, b: Claim<T>): boolean {
   if (a.rank !== b.rank) return a.rank > b.rank;
