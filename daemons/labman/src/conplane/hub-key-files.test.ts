@@ -1,6 +1,6 @@
 /** What a node believes of a hub that changes its key (tunnel K5, K8), through registrations and heartbeats. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -9,13 +9,16 @@ import { readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
 import { provenNext } from './hub-key-files.ts';
 import { type NodeState, readNodeState, writeNodeState } from './node-file.ts';
+import type { RegistrationParts } from './registration.ts';
 import { goodProof, hubSha, registrationRig, taken } from './testing/registration-rig.ts';
+import { readTrusted, writeTrusted } from './trusted-key.ts';
 
 let stateDir = '';
 beforeEach(() => (stateDir = mkdtempSync(join(tmpdir(), 'labmesh-registration-'))));
 afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
 
-const rig = (answer: Parameters<typeof registrationRig>[1]) => registrationRig(stateDir, answer);
+const rig = (answer: Parameters<typeof registrationRig>[1], change?: Partial<RegistrationParts>) =>
+  registrationRig(stateDir, answer, change);
 
 describe('another key of the hub (K8)', () => {
   const nextKey = new Uint8Array(rosenpassPublicKeyBytes).fill(8);
@@ -128,6 +131,70 @@ describe('another key of the hub (K8)', () => {
     expect(requests.map((one) => one.known_next_rosenpass_sha256)).toEqual([undefined, nextSha]);
     expect(registration.phase).toBe('registered');
     expect(readNodeState(stateDir)?.hub?.rosenpassSha256).toBe(nextSha);
+  });
+
+  describe('and the one before it, that the operator once let in', () => {
+    const trusted = () => readTrusted(stateDir);
+    const oldFile = () => join(stateDir, 'keys', `${hubSha.slice('sha256:'.length)}.pk`);
+    /** The API names the key before again, as whoever has nothing else would. */
+    const phaseWithOld = async () => {
+      const again = rig(() => taken(), { trusted });
+      await again.pass(2_000);
+      again.end();
+      return [again.registration.phase, readNodeState(stateDir)?.hub?.rosenpassSha256];
+    };
+    beforeEach(async () => {
+      writeTrusted(stateDir, hubSha);
+      const first = rig(() => announcing(), { trusted });
+      await first.pass(1_000);
+      first.end();
+    });
+
+    test('is forgotten although the tunnel could not take what was settled', async () => {
+      let tries = 0;
+      const onState = () => (++tries === 1 ? Promise.reject(new Error('netlink')) : Promise.resolve());
+      const second = rig(() => promoted, { trusted, onState });
+      await second.pass(20_000);
+      second.end();
+      expect([second.registration.phase, tries, trusted()]).toEqual(['registered', 2, undefined]);
+      expect(existsSync(oldFile())).toBe(false);
+      expect(readNodeState(stateDir)).not.toHaveProperty('retired');
+      expect(await phaseWithOld()).toEqual(['pin_mismatch', nextSha]);
+      // A word that is given since is meant.
+      writeTrusted(stateDir, hubSha);
+      expect(await phaseWithOld()).toEqual(['registered', hubSha]);
+      expect(await phaseWithOld()).toEqual(['registered', hubSha]);
+    });
+
+    test('is forgotten before anything else is believed, when that failed or labmand was killed meanwhile', async () => {
+      let answer = promoted;
+      const second = rig(
+        () => {
+          // No file to be removed, so forgetting fails half-way; the word given anew stands for one that was not reached.
+          rmSync(oldFile(), { recursive: true, force: true });
+          mkdirSync(oldFile());
+          writeTrusted(stateDir, hubSha);
+          return answer;
+        },
+        { trusted },
+      );
+      await second.pass(2_000);
+      const killed = readNodeState(stateDir);
+      expect([killed?.hub?.rosenpassSha256, killed?.retired]).toEqual([nextSha, hubSha]);
+      answer = taken();
+      await second.pass(60_000);
+      second.end();
+      expect(second.states).toEqual([]);
+      expect(readNodeState(stateDir)?.hub?.rosenpassSha256).toBe(nextSha);
+      // Nor does it keep labmand from starting.
+      expect(await phaseWithOld()).toEqual(['starting', nextSha]);
+      rmSync(oldFile(), { recursive: true });
+      writeTrusted(stateDir, hubSha);
+      expect(await phaseWithOld()).toEqual(['pin_mismatch', nextSha]);
+      expect([trusted(), readNodeState(stateDir)?.retired]).toEqual([undefined, undefined]);
+      writeTrusted(stateDir, hubSha);
+      expect(await phaseWithOld()).toEqual(['registered', hubSha]);
+    });
   });
 
   test('is taken anew while the hub announces it on; another replica’s hub is nobody’s news', async () => {

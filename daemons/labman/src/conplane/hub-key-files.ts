@@ -4,7 +4,7 @@ import { dropPublicKey, keepPublicKey, readPublicKey } from '@labmesh/tunnel/key
 import type { NodeHeartbeatAnswer, NodeRegisterAnswer } from '@labmesh/wire/node';
 import { fingerprintField, rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
 import { PinMismatch } from './hub-of.ts';
-import type { HubState } from './node-file.ts';
+import { type HubState, type NodeState, writeNodeState } from './node-file.ts';
 import { dropTrusted } from './trusted-key.ts';
 
 /** Nodes accept both for as long (K8); a hub that announces on is asked again after half of it. */
@@ -71,14 +71,20 @@ export function provenNext(
   return { rosenpassSha256: next, until: now + bothMs };
 }
 
-/** The hub has put another key in the place of this one (K8): no word of the operator's lets it in again. */
-export function forgetHubKey(
-  sha256: string | null,
+/**
+ * Forgets the key in whose place the hub has put another (K8): no word that the operator gave before lets it in again, one
+ * that is given from now on does. Gives the state that is in node.json now. @throws what the file system says
+ */
+export function withoutRetired(
+  state: NodeState,
   { stateDir, keysDir }: { stateDir: string; keysDir: string },
-): void {
-  if (sha256 === null) return;
-  dropTrusted(stateDir, sha256);
-  dropPublicKey(keysDir, sha256);
+): NodeState {
+  const { retired, ...settled } = state;
+  if (retired === undefined) return state;
+  dropTrusted(stateDir, retired);
+  dropPublicKey(keysDir, retired);
+  writeNodeState(stateDir, settled);
+  return settled;
 }
 
 /** What heartbeats tell of the hub's keys, and whether registering would settle something. */

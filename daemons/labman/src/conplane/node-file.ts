@@ -31,6 +31,8 @@ const nodeStateSchema = z.object({
     .nullable(),
   /** Keys of the hub that there was, while there is none: an answer without a hub must not make the next one the first. */
   pins: z.object(hubKeys).optional(),
+  /** The key in whose place the hub has put another, while it is not yet forgotten (K8): a crash leaves it to the next start. */
+  retired: fingerprintField.optional(),
 });
 export type NodeState = z.infer<typeof nodeStateSchema>;
 export type HubState = NonNullable<NodeState['hub']>;

@@ -11,7 +11,7 @@ import { TunnelError } from '@labmesh/wireguard/tunnel-device';
 import type { ControlPlaneConfig } from '../config/read-control-plane.ts';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
 import type { ConplaneCalls } from './conplane-calls.ts';
-import { forgetHubKey, HubKeyNews, type IsProven, keepHubKey, knownHubKeys, provenNext } from './hub-key-files.ts';
+import { HubKeyNews, type IsProven, keepHubKey, knownHubKeys, provenNext, withoutRetired } from './hub-key-files.ts';
 import { hubOf, PinMismatch } from './hub-of.ts';
 import { type HubState, type NodeState, readNodeState, writeNodeState } from './node-file.ts';
 import { saidText } from './said-text.ts';
@@ -82,6 +82,12 @@ export class Registration {
   constructor(parts: RegistrationParts) {
     this.#parts = parts;
     this.#state = readNodeState(parts.stateDir);
+    try {
+      // Before the operator can say anything: a word for that key is a new one then.
+      this.#forgetRetired();
+    } catch (error) {
+      parts.log.warn('the hub’s former Rosenpass key could not be forgotten yet', { error });
+    }
   }
 
   /** What the last registration settled, also that of an earlier run. */
@@ -185,22 +191,30 @@ export class Registration {
 
   async #settle(answer: NodeRegisterAnswer, nodeId: string, own: OwnPublicKey): Promise<void> {
     const { stateDir, keysDir, tunnel, onState, trusted, clock, log } = this.#parts;
+    // What could not be forgotten before must not be believed now.
+    this.#forgetRetired();
     const known = this.#state?.hub ?? this.#state?.pins;
     const found = hubOf(answer, { config: tunnel, known, trusted: trusted(), now: clock.wall() });
     if (found !== undefined) keepHubKey(answer, found, keysDir);
     const hub = found && this.#withNext(answer, found);
     const address = tunnel.address ?? answer.wireguard_address?.split('/')[0] ?? null;
     const state: NodeState = { nodeId, address, hub: hub ?? null, ...(hub === undefined && known && { pins: known }) };
-    writeNodeState(stateDir, state);
-    this.#state = state;
-    this.#phase = 'registered';
-    this.#detail = undefined;
-    await onState(state, own, this.#isForgotten);
-    this.#isForgotten = false;
     if (hub !== undefined && known?.next?.rosenpassSha256 === hub.rosenpassSha256) {
       log.info('the hub’s Rosenpass key is the one that it announced', { fingerprint: hub.rosenpassSha256 });
-      forgetHubKey(known.rosenpassSha256, { stateDir, keysDir });
+      if (known.rosenpassSha256 !== null) state.retired = known.rosenpassSha256;
     }
+    writeNodeState(stateDir, state);
+    this.#state = state;
+    // Not behind `onState`: it waits and may fail, and this would never be done.
+    this.#forgetRetired();
+    this.#phase = 'registered';
+    this.#detail = undefined;
+    await onState(this.#state, own, this.#isForgotten);
+    this.#isForgotten = false;
+  }
+
+  #forgetRetired(): void {
+    this.#state = this.#state && withoutRetired(this.#state, this.#parts);
   }
 
   /** The hub with the key that it announces, if it has proven it. */
