@@ -91,3 +91,24 @@ test('settings choose the judge', () => {
   expect(open('composite', 'm')).toMatchObject({ kind: 'composite', name: 'composite:llm:m', models: ['m'] });
   expect(open('llm', 'm', 'n')).toMatchObject({ kind: 'panel', name: 'panel:llm:m+llm:n', models: ['m', 'n'] });
 });
+
+test('instructions of a model change its digest and what a check says of it, and stand in the judge for the plan', () => {
+  const asked: [string, string][] = [];
+  const payer = {
+    generate: () => Promise.reject(new Error('nobody is asked')),
+    clock: systemClock,
+    tenant: 'acme',
+    key: 'key-1',
+    isUnfit: (_: string, model: string, prompt: string) => asked.push([model, prompt]) < 0,
+  };
+  const instructions = [
+    { model: 'm', text: 'Take the shorter one.' },
+    { model: 'elsewhere', text: 'Take the longer one.' },
+  ];
+  const settings: JudgeSettings = { kind: 'llm', models: ['m'] };
+  const [usual, tuned] = [judgeOf(settings, payer), judgeOf(settings, { ...payer, instructions })];
+  expect(tuned.promptSha256).not.toBe(usual.promptSha256);
+  expect([usual.instructions, tuned.instructions]).toEqual([undefined, instructions.slice(0, 1)]);
+  expect(asked.map(([, prompt]) => prompt)).toEqual([usual.promptSha256 ?? '', tuned.promptSha256 ?? '']);
+  expect(judgeOf(settings, { ...payer, instructions: tuned.instructions ?? [] }).promptSha256).toBe(tuned.promptSha256);
+});

@@ -91,3 +91,14 @@ test('a key with a right to more variations than everybody has them, and 16 at m
   // Who asks for no number gets as many as ever.
   expect(plan({ variationsMost: 16 }).samplings).toHaveLength(5);
 });
+
+test('what its judge is told is planned, so that a later approval is for later runs', () => {
+  expect(plan().judge).toEqual({ name: 'j', kind: 'llm', promptSha256: 'p' });
+  const instructions = [{ model: 'judge', text: 'Take the shorter one.' }];
+  const tuned = planRun(offerOf({}), runDefaults, {
+    runId: 'run',
+    judge: { ...judge, instructions },
+    suiteSha256: null,
+  });
+  expect(tuned.judge.instructions).toEqual(instructions);
+});
