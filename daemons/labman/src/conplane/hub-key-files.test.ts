@@ -1,6 +1,6 @@
 /** What a node believes of a hub that changes its key (tunnel K5, K8), through registrations and heartbeats. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -195,6 +195,28 @@ describe('another key of the hub (K8)', () => {
       writeTrusted(stateDir, hubSha);
       expect(await phaseWithOld()).toEqual(['registered', hubSha]);
     });
+  });
+
+  test('of which it names and proves ever another one fills no disk, though the tunnel takes nothing of it', async () => {
+    let count = 0;
+    const named = () => {
+      const key = new Uint8Array(rosenpassPublicKeyBytes).fill(100 + ++count);
+      const sha256 = fingerprintOf(key);
+      announce({ rosenpass_sha256: hubSha, next_rosenpass_sha256: `sha256:${String(count).padStart(64, '0')}` });
+      return answering({
+        next_rosenpass_sha256: sha256,
+        next_rosenpass_public_key: Buffer.from(key).toString('base64'),
+        next_rosenpass_proof: goodProof,
+      });
+    };
+    const onState = () => (count % 2 === 0 ? Promise.reject(new Error('refused')) : Promise.resolve());
+    const { announce, pass, end } = rig(named, { onState });
+    await pass(100_000);
+    end();
+    expect(count).toBeGreaterThan(5);
+    const next = readNodeState(stateDir)?.hub?.next?.rosenpassSha256 ?? '';
+    const files = [hubSha, next].map((one) => `${one.slice('sha256:'.length)}.pk`);
+    expect(readdirSync(join(stateDir, 'keys')).toSorted()).toEqual(files.toSorted());
   });
 
   test('is taken anew while the hub announces it on; another replica’s hub is nobody’s news', async () => {

@@ -87,6 +87,12 @@ export function withoutRetired(
   return settled;
 }
 
+/** A hub may name another next key at each registration: each is half a megabyte, and only the last one is kept. */
+export function dropFormerNext(was: HubState['next'], { rosenpassSha256, next }: HubState, keysDir: string): void {
+  const kept = [rosenpassSha256, next?.rosenpassSha256];
+  if (was !== undefined && !kept.includes(was.rosenpassSha256)) dropPublicKey(keysDir, was.rosenpassSha256);
+}
+
 /** What heartbeats tell of the hub's keys, and whether registering would settle something. */
 export class HubKeyNews {
   #asked = '';

@@ -11,7 +11,15 @@ import { TunnelError } from '@labmesh/wireguard/tunnel-device';
 import type { ControlPlaneConfig } from '../config/read-control-plane.ts';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
 import type { ConplaneCalls } from './conplane-calls.ts';
-import { HubKeyNews, type IsProven, keepHubKey, knownHubKeys, provenNext, withoutRetired } from './hub-key-files.ts';
+import {
+  dropFormerNext,
+  HubKeyNews,
+  type IsProven,
+  keepHubKey,
+  knownHubKeys,
+  provenNext,
+  withoutRetired,
+} from './hub-key-files.ts';
 import { hubOf, PinMismatch } from './hub-of.ts';
 import { type HubState, type NodeState, readNodeState, writeNodeState } from './node-file.ts';
 import { saidText } from './said-text.ts';
@@ -207,6 +215,7 @@ export class Registration {
     this.#state = state;
     // Not behind `onState`: it waits and may fail, and this would never be done.
     this.#forgetRetired();
+    if (hub !== undefined) dropFormerNext(known?.next, hub, keysDir);
     this.#phase = 'registered';
     this.#detail = undefined;
     await onState(this.#state, own, this.#isForgotten);
