@@ -65,7 +65,7 @@ export class LogDesk {
     const { forwarder, wall } = this.#parts;
     if (forwarder === undefined) return { status: 'off' };
     const { agentId, serverId, hostname, version } = agent;
-    const turnedAway = forwarder.turnAway();
+    const turnedAway = forwarder.turnAway(serverId);
     if (turnedAway !== undefined) return turnedAway;
     const read = readBatch(lines);
     if (read === undefined) {

@@ -4,6 +4,8 @@
  *
  *     forward(batch) ─▶ queue ≤ 16 MiB ─▶ group ≤ 1 MiB ─▶ POST, 2 at a time
  *            ◀─────────── done │ refused │ retry ────────────────┘
+ *
+ * Servers whose lines may be why a request failed are sent alone, in at most one of the two, and wait for themselves.
  */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
@@ -11,6 +13,7 @@ import { backoff } from '@labmesh/kit/retry';
 import type { LogAck } from '@labmesh/wire/frame/log-batch';
 import type { CollectorAnswer } from './otlp-collector.ts';
 import { type Labels, otlpLogs, type ServerBatch } from './otlp-logs.ts';
+import { Suspects } from './suspects.ts';
 
 export type ForwarderParts = {
   post: (body: string, signal: AbortSignal) => Promise<CollectorAnswer>;
@@ -26,6 +29,8 @@ type Waiting = { batch: ServerBatch; bytes: number; resolve: (outcome: Outcome) 
 export const queueBytesMax = 16 * 1024 * 1024;
 const groupBytesMax = 1024 * 1024;
 const postsMax = 2;
+/** Batches of suspects that wait: they must not fill the queue of the others. */
+export const asideMax = 8;
 /** Told to whoever finds the queue full; the agents spread it. */
 const fullRetryMs = 2_000;
 const waits = { firstMs: 1_000, capMs: 30_000 };
@@ -42,7 +47,11 @@ const costOf = ({ lines }: ServerBatch) =>
 export class LogForwarder implements AsyncDisposable {
   readonly #parts: ForwarderParts;
   readonly #ending = new AbortController();
+  readonly #suspects: Suspects;
   #queue: Waiting[] = [];
+  /** Of suspects. */
+  #aside: Waiting[] = [];
+  #isAsideSent = false;
   #posts = new Set<Promise<void>>();
   #backoff = backoff(waits);
   #awayUntil = 0;
@@ -53,6 +62,7 @@ export class LogForwarder implements AsyncDisposable {
 
   constructor(parts: ForwarderParts) {
     this.#parts = parts;
+    this.#suspects = new Suspects(parts.clock, waits);
   }
 
   get isAway(): boolean {
@@ -60,8 +70,11 @@ export class LogForwarder implements AsyncDisposable {
   }
 
   /** What to answer while nothing is taken; undefined when it is. To be asked before a batch is read. */
-  turnAway(): Outcome | undefined {
-    const isFull = this.queuedBytes >= queueBytesMax || this.#ending.signal.aborted;
+  turnAway(serverId: string): Outcome | undefined {
+    const isAsideFull = this.#suspects.has(serverId) && this.#aside.length >= asideMax;
+    const isFull = isAsideFull || this.queuedBytes >= queueBytesMax || this.#ending.signal.aborted;
+    const restMs = this.#suspects.restMs(serverId);
+    if (restMs !== undefined) return this.#later(restMs);
     return this.#whileAway() ?? (isFull ? this.#later(fullRetryMs) : undefined);
   }
 
@@ -80,14 +93,17 @@ export class LogForwarder implements AsyncDisposable {
     const bytes = costOf(batch);
     this.queuedBytes += bytes;
     return new Promise((resolve) => {
-      this.#queue.push({ batch, bytes, resolve });
+      (this.#suspects.has(batch.serverId) ? this.#aside : this.#queue).push({ batch, bytes, resolve });
       this.#pump();
     });
   }
 
   #pump(): void {
-    while (this.#posts.size < postsMax && this.#queue.length > 0) {
-      const group = this.#nextGroup();
+    while (this.#posts.size < postsMax) {
+      const suspect = this.#isAsideSent ? undefined : this.#aside.shift();
+      const group = suspect === undefined ? this.#nextGroup() : [suspect];
+      if (group.length === 0) return;
+      this.#isAsideSent ||= suspect !== undefined;
       const post = this.#send(group)
         .catch((error: unknown) => {
           this.#parts.log.error('logs could not be forwarded', { error });
@@ -95,6 +111,7 @@ export class LogForwarder implements AsyncDisposable {
         })
         .finally(() => {
           this.#posts.delete(post);
+          if (suspect !== undefined) this.#isAsideSent = false;
           for (const { bytes } of group) this.queuedBytes -= bytes;
           this.#pump();
         });
@@ -118,8 +135,9 @@ export class LogForwarder implements AsyncDisposable {
     const batches = group.map(({ batch }) => batch);
     const labels = await Promise.all(batches.map(({ serverId }) => this.#parts.labels(serverId)));
     const answer = await this.#parts.post(otlpLogs(batches, labels), this.#ending.signal);
-    if (answer.status === 'away') return settle(group, this.#wentAway(answer));
+    if (answer.status === 'away') return settle(group, this.#wentAway(answer, group));
     this.#cameBack();
+    this.#suspects.passed(serversOf(group));
     if (answer.status === 'taken') {
       this.counts.takenLines += linesOf(group);
       this.counts.rejectedLines += answer.rejectedLines;
@@ -137,12 +155,16 @@ export class LogForwarder implements AsyncDisposable {
     await this.#send(group.slice(middle));
   }
 
-  #wentAway({ why, retryAfterMs }: Extract<CollectorAnswer, { status: 'away' }>): Outcome {
-    const waitMs = Math.max(this.#backoff.next().value ?? waits.capMs, retryAfterMs ?? 0);
-    this.#awayUntil = this.#parts.clock.now() + waitMs;
-    if (!this.#isAway && !this.#ending.signal.aborted)
+  #wentAway(answer: Extract<CollectorAnswer, { status: 'away' }>, group: readonly Waiting[]): Outcome {
+    const { why, retryAfterMs = 0, mayBeContent } = answer;
+    // One that was a suspect before says nothing about the collector.
+    const isKnown = mayBeContent === true && serversOf(group).every((serverId) => this.#suspects.has(serverId));
+    if (!isKnown && !this.#isAway && !this.#ending.signal.aborted)
       this.#parts.log.warn('the collector takes no logs; agents keep theirs', { why });
-    this.#isAway = true;
+    if (!isKnown) this.#isAway = true;
+    if (mayBeContent === true) return this.#later(this.#suspects.failed(serversOf(group), retryAfterMs));
+    const waitMs = Math.max(this.#backoff.next().value ?? waits.capMs, retryAfterMs);
+    this.#awayUntil = this.#parts.clock.now() + waitMs;
     return this.#later(waitMs);
   }
 
@@ -155,13 +177,14 @@ export class LogForwarder implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort(new Error('labd is stopping'));
-    const left = this.#queue.splice(0);
+    const left = [...this.#queue.splice(0), ...this.#aside.splice(0)];
     for (const { bytes } of left) this.queuedBytes -= bytes;
     settle(left, { status: 'retry', retryAfterMs: fullRetryMs });
     await Promise.all(this.#posts);
   }
 }
 
+const serversOf = (group: readonly Waiting[]) => group.map(({ batch }) => batch.serverId);
 const linesOf = (group: readonly Waiting[]) => group.reduce((sum, { batch }) => sum + batch.lines.length, 0);
 
 function settle(group: readonly Waiting[], outcome: Outcome): void {

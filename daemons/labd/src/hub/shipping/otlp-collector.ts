@@ -20,12 +20,15 @@ export type CollectorOptions = {
 export type CollectorAnswer =
   | { status: 'taken'; rejectedLines: number }
   | { status: 'refused' }
-  | { status: 'away'; why: string; retryAfterMs: number | undefined };
+  /** `mayBeContent`: it is there, and what was sent may be why it did not take it. */
+  | { status: 'away'; why: string; retryAfterMs: number | undefined; mayBeContent?: true };
 
 const timeoutMsUsual = 10_000;
 /** What is read of an answer; more says nothing to us, and could be endless. */
 const answerBytesMax = 64 * 1024;
 const retryAfterMsMax = 60_000;
+/** Not for what was sent: no token, no such address, too much of it all. */
+const refusesAll: ReadonlySet<number> = new Set([401, 404, 429]);
 const refusals: ReadonlySet<number> = new Set([400, 413, 422]);
 
 /** Protobuf's JSON writes 64-bit numbers as texts. */
@@ -55,12 +58,14 @@ export class OtlpCollector {
       const text = await headOf(answer);
       if (answer.ok) return { status: 'taken', rejectedLines: rejected(text) };
       if (refusals.has(answer.status)) return { status: 'refused' };
-      return { status: 'away', why: `it answered ${answer.status}`, retryAfterMs: retryAfterMs(answer) };
+      const away = { status: 'away', why: `it answered ${answer.status}`, retryAfterMs: retryAfterMs(answer) } as const;
+      return refusesAll.has(answer.status) ? away : { ...away, mayBeContent: true };
     } catch (error) {
       // A message may hold the address; the name of the error says enough.
       const { name, code } = error as { name?: string; code?: unknown };
       const why = typeof code === 'string' ? code : (name ?? 'unknown');
-      return { status: 'away', why, retryAfterMs: undefined };
+      const away = { status: 'away', why, retryAfterMs: undefined } as const;
+      return name === 'TimeoutError' ? { ...away, mayBeContent: true } : away;
     }
   }
 }

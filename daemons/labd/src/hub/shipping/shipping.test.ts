@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { LogDesk } from './log-desk.ts';
 import { LogForwarder, queueBytesMax } from './log-forwarder.ts';
 import { type CollectorAnswer, OtlpCollector } from './otlp-collector.ts';
-import { otlpLogs, servicesMax, type ServerBatch } from './otlp-logs.ts';
+import { otlpLogs, type ServerBatch } from './otlp-logs.ts';
 import { readBatch } from './read-batch.ts';
 
 const settle = async () => {
@@ -140,18 +140,6 @@ test('OTLP: one resource a service, ids that only this machine can have, severit
   expect(third).toMatchObject({ resource: resource('unknown_service') });
 });
 
-test('a batch of a thousand services is told as 32, each line with its own unit; the body stays in proportion', () => {
-  const lines = Array.from({ length: 1_000 }, (_, n) => ({ at: null, unit: `u${n}`, text: '' }));
-  const labels = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`key${n}`, 'v'.repeat(200)]));
-  const body = otlpLogs([batchOf(1, lines)], [labels]);
-  const { resourceLogs } = JSON.parse(body) as { resourceLogs: { scopeLogs: { logRecords: unknown[] }[] }[] };
-  const counts = resourceLogs.map(({ scopeLogs }) => scopeLogs[0]?.logRecords.length);
-  expect(counts).toEqual([...Array.from({ length: servicesMax - 1 }, () => 1), 1_001 - servicesMax]);
-  expect(JSON.stringify(resourceLogs.at(-1))).toContain('unknown_service');
-  expect(body).toContain('"systemd.unit","value":{"stringValue":"u999"}');
-  expect(body.length).toBeLessThan(1024 * 1024);
-});
-
 describe('a collector', () => {
   const servers: Bun.Server<undefined>[] = [];
   afterEach(() => Promise.all(servers.splice(0).map((server) => server.stop(true))));
@@ -170,14 +158,22 @@ describe('a collector', () => {
     [400, {}, { status: 'refused' }],
     [413, {}, { status: 'refused' }],
     [422, {}, { status: 'refused' }],
-    [302, { location: 'http://127.0.0.1:1/' }, { status: 'away', why: 'it answered 302', retryAfterMs: undefined }],
+    [
+      302,
+      { location: 'http://127.0.0.1:1/' },
+      { status: 'away', why: 'it answered 302', retryAfterMs: undefined, mayBeContent: true },
+    ],
     [401, {}, { status: 'away', why: 'it answered 401', retryAfterMs: undefined }],
     [429, { 'retry-after': '7' }, { status: 'away', why: 'it answered 429', retryAfterMs: 7_000 }],
-    [503, { 'retry-after': '999999' }, { status: 'away', why: 'it answered 503', retryAfterMs: 60_000 }],
+    [
+      503,
+      { 'retry-after': '999999' },
+      { status: 'away', why: 'it answered 503', retryAfterMs: 60_000, mayBeContent: true },
+    ],
     [
       503,
       { 'retry-after': 'Fri, 31 Dec 1999 23:59:59 GMT' },
-      { status: 'away', why: 'it answered 503', retryAfterMs: undefined },
+      { status: 'away', why: 'it answered 503', retryAfterMs: undefined, mayBeContent: true },
     ],
   ])('%d %j', async (status, headers, expected) => {
     expect(await post(() => new Response('', { status, headers }))).toEqual(expected);
@@ -275,35 +271,35 @@ describe('forwarding', () => {
     const first = await forwarder.forward(batchOf(1));
     expect(first.status).toBe('retry');
     expect(first.retryAfterMs).toBeGreaterThan(0);
-    expect([forwarder.turnAway()?.status, forwarder.isAway]).toEqual(['retry', true]);
+    expect([forwarder.turnAway('s1')?.status, forwarder.isAway]).toEqual(['retry', true]);
     // Behind the one that failed: no request of its own.
     expect((await forwarder.forward(batchOf(2))).status).toBe('retry');
     expect(forwarder.counts.posts).toBe(1);
     for (let round = 0; round < 20; round++) {
       await clock.advance(60_000);
-      expect(forwarder.turnAway()).toBeUndefined();
+      expect(forwarder.turnAway('s1')).toBeUndefined();
       expect((await forwarder.forward(batchOf(3))).retryAfterMs).toBeLessThanOrEqual(45_000);
     }
     answer = taken;
     await clock.advance(60_000);
     expect(await forwarder.forward(batchOf(4))).toEqual({ status: 'done' });
     expect(warned).toHaveLength(2);
-    expect([forwarder.isAway, forwarder.turnAway()]).toEqual([false, undefined]);
+    expect([forwarder.isAway, forwarder.turnAway('s1')]).toEqual([false, undefined]);
   });
 
   test('a collector that stands still fills 16 MiB, and no more', async () => {
     const { posts, forwarder } = rig();
     const lines = [line('x'.repeat(20_000)), line('y'.repeat(20_000))];
     let waiting = 0;
-    for (; forwarder.turnAway() === undefined; waiting++) void forwarder.forward(batchOf(waiting, lines));
+    for (; forwarder.turnAway('s1') === undefined; waiting++) void forwarder.forward(batchOf(waiting, lines));
     expect(forwarder.queuedBytes).toBeLessThan(queueBytesMax + 64 * 1024);
-    expect(forwarder.turnAway()).toMatchObject({ status: 'retry' });
+    expect(forwarder.turnAway('s1')).toMatchObject({ status: 'retry' });
     for (const answered of [0, 1, 2]) {
       await settle();
       posts[answered]?.answer(taken);
     }
     await settle();
-    expect(forwarder.turnAway()).toBeUndefined();
+    expect(forwarder.turnAway('s1')).toBeUndefined();
     const ended = forwarder[Symbol.asyncDispose]();
     for (let n = 3; n < 40; n++, await settle()) posts[n]?.answer(away);
     await ended;
