@@ -90,6 +90,32 @@ describe('a check', () => {
     expect(await ended(checks)).toMatchObject({ state: 'unfit' });
   });
 
+  test('what makes a judge unfit holds while it is checked again, and when that finds nothing', async () => {
+    let says: (shown: Shown) => Decision = talkedOver;
+    using server = fakeJudgeServer((shown) => says(shown));
+    await using checks = openChecks(file, server.url);
+    checks.start(acme, 'naive');
+    await ended(checks);
+    says = () => verdictOf(5, 5);
+    checks.start(acme, 'naive');
+    expect([checks.list('acme')[0]?.state, checks.isUnfit('acme', 'naive')]).toEqual(['running', true]);
+    expect(await ended(checks)).toMatchObject({ state: 'unfit' });
+  });
+
+  test('no tenant’s checks push out another’s', async () => {
+    let broke = false;
+    using server = fakeJudgeServer((shown) => (broke ? 429 : talkedOver(shown)));
+    await using checks = openChecks(file, server.url);
+    checks.start(acme, 'naive');
+    await ended(checks);
+    broke = true;
+    for (let at = 0; at < 60; at++) {
+      checks.start({ tenant: 'many', key: 'k' }, `m${at}`);
+      while (checks.list('many').some(({ state }) => state === 'running')) await Bun.sleep(1);
+    }
+    expect([checks.list('many').length, checks.isUnfit('acme', 'naive')]).toEqual([50, true]);
+  });
+
   test('one at a time for a tenant, four in all; the arena’s end ends them', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     using server = Bun.serve({

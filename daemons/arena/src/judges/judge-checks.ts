@@ -24,8 +24,8 @@ export type JudgeChecksParts = {
   judge: (payer: { tenant: string; key: string }, model: string, instructions?: string) => Judge;
 };
 
-/** Checks that are kept, oldest out first; and that run at once in this process. */
-const [keptMost, runningMost] = [1_000, 4];
+/** Checks that are kept, of one tenant and in all, the oldest of whoever has most out first; and that run at once. */
+const [tenantMost, keptMost, runningMost] = [50, 1_000, 4];
 
 const keptSchema = z.object({ tenant: z.string(), prompt: z.string(), corpus: z.string(), check: judgeCheckSchema });
 type Kept = z.infer<typeof keptSchema>;
@@ -41,7 +41,8 @@ export type Started = { check: JudgeCheckView } | { why: string };
 export class JudgeChecks implements AsyncDisposable {
   readonly #parts: JudgeChecksParts;
   readonly #kept = new Map<string, Kept>();
-  readonly #running = new Map<string, Promise<void>>();
+  /** By tenant; what was known before holds until one ends. */
+  readonly #running = new Map<string, { kept: Kept; ended: Promise<void> }>();
   readonly #stop = new AbortController();
 
   constructor(parts: JudgeChecksParts) {
@@ -60,7 +61,9 @@ export class JudgeChecks implements AsyncDisposable {
 
   /** Of one tenant, by model; `promptOf`: digest of what a model is told now. */
   list(tenant: string, promptOf: (model: string) => string = () => usual): JudgeCheckView[] {
-    const own = [...this.#kept.values()].filter((one) => one.tenant === tenant);
+    const running = this.#running.get(tenant)?.kept;
+    const ended = [...this.#kept.values()].filter((one) => one.tenant === tenant);
+    const own = [...ended.filter(({ check }) => check.model !== running?.check.model), ...(running ? [running] : [])];
     return own.filter(({ check, prompt }) => prompt === promptOf(check.model)).map(({ check }) => check);
   }
 
@@ -89,15 +92,15 @@ export class JudgeChecks implements AsyncDisposable {
       endedAt: null,
     };
     const key = keyOf(tenant, model);
-    const before = this.#kept.get(key);
     const kept: Kept = { tenant, prompt: judge.promptSha256 ?? usual, corpus, check };
-    this.#kept.set(key, kept);
-    const running = this.#run(judge, kept).then((ended) => {
+    const ended = this.#run(judge, kept).then((one) => {
       this.#running.delete(tenant);
-      // Neither a stop nor a fault of the way says anything against what was known.
-      this.#keep(key, ended.check.state === 'failed' && before !== undefined ? before : ended);
+      const before = this.#kept.get(key);
+      // Neither a stop nor a fault of the way, nor a check that found nothing, says anything against what was known.
+      const nothing = one.check.state === 'failed' || one.check.state === 'unknown';
+      this.#keep(key, nothing && before?.prompt === one.prompt ? before : one);
     });
-    this.#running.set(tenant, running);
+    this.#running.set(tenant, { kept, ended });
     return { check };
   }
 
@@ -122,11 +125,9 @@ export class JudgeChecks implements AsyncDisposable {
   #keep(key: string, one: Kept): void {
     this.#kept.delete(key);
     this.#kept.set(key, one);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= keptMost) break;
-      this.#kept.delete(oldest);
-    }
-    const kept = [...this.#kept.values()].filter(({ check }) => check.endedAt !== null);
+    this.#dropOldest(one.tenant, tenantMost);
+    if (this.#kept.size > keptMost) this.#dropOldest(this.#largest(), 0, 1);
+    const kept = [...this.#kept.values()];
     try {
       writePrivateFile(this.#parts.file, JSON.stringify({ version: 1, kept }));
     } catch (error) {
@@ -134,8 +135,19 @@ export class JudgeChecks implements AsyncDisposable {
     }
   }
 
+  /** Of a tenant, past `most` of them; so no tenant's checks push out another's. */
+  #dropOldest(tenant: string, most: number, count = Infinity): void {
+    const own = [...this.#kept].filter(([, kept]) => kept.tenant === tenant).map(([key]) => key);
+    for (const key of own.slice(0, Math.min(count, Math.max(0, own.length - most)))) this.#kept.delete(key);
+  }
+
+  #largest(): string {
+    const counts = Map.groupBy(this.#kept.values(), ({ tenant }) => tenant);
+    return [...counts].reduce((most, one) => (one[1].length > most[1].length ? one : most))[0];
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the arena ends'));
-    await Promise.all(this.#running.values());
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
   }
 }
