@@ -34,13 +34,15 @@ const retryMs = 5_000;
 const asked = { kind: 'logs', server: 'here', follow: true } as const;
 
 export function fileSource(file: string, { logPaths, clock }: SourceParts): ShipSource {
+  // Nobody looks at what is read here before it leaves the machine: no link of a user may lead to what is not its own.
+  const open = () => LogPaths.open(logPaths, 'own');
   return {
     key: `file:${file}`,
     file,
-    begin: async () => (await endPlace(file, await LogPaths.open(logPaths))) ?? fromStart,
+    begin: async () => (await endPlace(file, await open())) ?? fromStart,
     lines: async (place, signal) => {
-      const open = openLogsSchema.parse({ ...asked, file, ...(place !== fromStart && { cursor: place }) });
-      return fileLines(file, open, { paths: await LogPaths.open(logPaths), clock, signal });
+      const wanted = openLogsSchema.parse({ ...asked, file, ...(place !== fromStart && { cursor: place }) });
+      return fileLines(file, wanted, { paths: await open(), clock, signal });
     },
   };
 }

@@ -1,4 +1,5 @@
 /** Which of the files that a log was rotated to were read, or were there before we began. */
+import { Refused } from '../../session-run.ts';
 import { Generation, type Sibling, siblingsOf } from './generations.ts';
 import type { LogPaths } from './log-paths.ts';
 
@@ -13,6 +14,11 @@ export type Known = { mtimeNs: bigint; head: Uint8Array };
 export function isSameHead(a: Uint8Array, b: Uint8Array): boolean {
   const length = Math.min(a.length, b.length);
   return length > 0 && Buffer.compare(a.subarray(0, length), b.subarray(0, length)) === 0;
+}
+
+function deniedOr(error: unknown): 'denied' {
+  if (error instanceof Refused && error.reason === 'denied') return 'denied';
+  throw error;
 }
 
 export class KnownFiles {
@@ -62,7 +68,9 @@ export class KnownFiles {
     for (const sibling of await siblingsOf(this.#path)) {
       const known = this.#known.get(sibling.key);
       if (known?.mtimeNs === sibling.mtimeNs || sibling.size === 0) continue;
-      const file = await Generation.open(sibling.path, this.#paths);
+      const file = await Generation.open(sibling.path, this.#paths).catch(deniedOr);
+      // A link put beside the log, to what may not be read, must not stop the log.
+      if (file === 'denied') continue;
       // Names move while we look at them: the file itself is asked who it is.
       if (file?.key !== sibling.key) {
         await file?.[Symbol.asyncDispose]();
