@@ -221,6 +221,28 @@ describe('labd', () => {
     expect(one.texts).toEqual(numbers(droppedLines, 10_000).map((text) => `${text} ${pad}`));
   }, 60_000);
 
+  test('AG-5 away: one of two files is flooded: it waits in its file, and nothing of the other goes', async () => {
+    const flood = join(folder, 'logs', 'flood.log');
+    writeFileSync(flood, '');
+    const one = new Running({ shipFiles: [file, flood] });
+    await one.begun();
+    write(numbers(0, 100));
+    await until(() => (one.shipper.report?.spooledBytes ?? 0) > 1_000);
+    const pad = 'x'.repeat(500);
+    appendFileSync(
+      flood,
+      numbers(0, 6_000)
+        .map((text) => `${text} ${pad}\n`)
+        .join(''),
+    );
+    await until(() => (one.shipper.report?.spooledBytes ?? 0) > 300_000);
+    write(numbers(100, 200));
+    one.shipper.linked(true);
+    await until(() => one.texts.length === 6_200);
+    expect(one.shipper.report?.droppedLines).toBe(0);
+    expect(one.lines.filter((line) => line.file === file).map(({ text }) => text)).toEqual(numbers(0, 200));
+  }, 60_000);
+
   test('while batches get through, a burst waits in its file, and nothing is dropped', async () => {
     const one = new Running();
     await one.begun();

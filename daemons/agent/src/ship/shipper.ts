@@ -6,7 +6,8 @@
  *                                     └──── done ◀─────┘
  *
  * While labd is away all of it goes on into the spool. While batches get through, sources are read no faster than that:
- * a burst of lines is safe in its file, and must not push others out of the spool.
+ * a burst of lines is safe in its file, and must not push others out of the spool. Nor must one file's lines at any time:
+ * of several sources, a file that has its share of the spool waits where it is.
  */
 import { join } from 'node:path';
 import type { Clock } from '@labmesh/kit/clock';
@@ -16,6 +17,7 @@ import type { AgentOptions } from '../agent-options.ts';
 import { Batcher } from './batcher.ts';
 import { Sender, type SenderParts } from './sender.ts';
 import { fileSource, followSource, journalSource, type ShipSource } from './ship-source.ts';
+import { SourceShares } from './source-shares.ts';
 import { memoryBytesMax, Spool } from './spool/spool.ts';
 
 export type ShipperParts = {
@@ -40,6 +42,7 @@ export class Shipper {
   #spool: Spool | undefined;
   #sender: Sender | undefined;
   #batcher: Batcher | undefined;
+  #shares: SourceShares | undefined;
   /** Where each source is, with lines that are not in the spool yet. */
   readonly #places = new Map<string, string>();
   #isLinked = false;
@@ -116,8 +119,14 @@ export class Shipper {
     if (spool === undefined) return;
     this.#spool = spool;
     this.#sender = new Sender({ spool, send, onOff: () => this.#setOff(true), clock, log: this.#log });
+    const shares = new SourceShares(this.#bytesMax, this.#sources.length, spool.bytes);
+    this.#shares = shares;
     this.#batcher = new Batcher(
-      (batch) => spool.append(batch).then(() => this.#sender?.nudge()),
+      (batch) =>
+        spool.append(batch).then(() => {
+          shares.appended(batch);
+          this.#sender?.nudge();
+        }),
       () => clock.wall(),
     );
     this.#setOff(this.#isOff);
@@ -156,16 +165,26 @@ export class Shipper {
   #follow(source: ShipSource, signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
     const take = async (...[line, place]: [Parameters<Batcher['add']>[0], string | undefined]) => {
-      while (this.#isTooFast() && !signal.aborted) await clock.sleep(calmWaitMs, signal).catch(() => undefined);
+      while ((this.#isTooFast() || this.#hasItsShare(source)) && !signal.aborted)
+        await clock.sleep(calmWaitMs, signal).catch(() => undefined);
       await this.#batcher?.add(line, source.key, place);
       if (place !== undefined) this.#places.set(source.key, place);
     };
     return followSource(source, { place: () => this.#places.get(source.key), take, clock, log: this.#log }, signal);
   }
 
-  #isTooFast(): boolean {
+  get #bytesMax(): number {
     const { spoolMax } = this.#parts.options;
-    const calmBytes = Math.min(calmBytesMost, (spoolMax === 0 ? memoryBytesMax : spoolMax) / 2);
+    return spoolMax === 0 ? memoryBytesMax : spoolMax;
+  }
+
+  #isTooFast(): boolean {
+    const calmBytes = Math.min(calmBytesMost, this.#bytesMax / 2);
     return (this.#spool?.bytes ?? 0) > calmBytes && this.#sender?.hasFlowed(flowMs) === true;
+  }
+
+  /** The journal does not wait: all units come by one reader, and it forgets. */
+  #hasItsShare({ key, file }: ShipSource): boolean {
+    return file !== undefined && this.#shares?.isSpent(key, this.#spool?.bytes ?? 0) === true;
   }
 }
