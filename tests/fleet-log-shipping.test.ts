@@ -66,6 +66,15 @@ type Status = {
 const statusOf = (one: RunningAgent) =>
   JSON.parse(readFileSync(join(one.folder, 'state', 'status.json'), 'utf8')) as Status;
 const spoolOf = (one: RunningAgent) => join(one.folder, 'state', 'spool');
+const isSpooled = (one: RunningAgent, text: string) =>
+  readdirSync(spoolOf(one)).some((name) => {
+    try {
+      return readFileSync(join(spoolOf(one), name), 'utf8').includes(text);
+    } catch {
+      // Gone between the list and the look.
+      return false;
+    }
+  });
 const isFollowed = (one: RunningAgent) => waitFor(() => readdirSync(spoolOf(one)).includes('state.json'), slowly);
 
 beforeAll(async () => {
@@ -204,6 +213,8 @@ describe('AG-7', () => {
   test(
     'AG-5 labd is away: the oldest go, are counted, and what is left arrives; memory stays',
     async () => {
+      // An answer that the agent has not got yet would count its batch as arrived, and as dropped.
+      await waitFor(() => statusOf(agent).shipping?.spooledBytes === 0, slowly);
       labd.daemon.signal('SIGKILL');
       await labd.daemon.exited;
       const before = { rss: rssMiB(agent.daemon.pid), lines: seen().length };
@@ -215,6 +226,8 @@ describe('AG-7', () => {
         await Bun.sleep(200);
       }
       await waitFor(enough, slowly);
+      // All is read: a batch that is dropped while it is on its way would count twice, too.
+      await waitFor(() => isSpooled(agent, ` line ${written - 1} `), slowly);
       const spooled = readdirSync(spoolOf(agent)).reduce(
         // One that is through is gone between the list and the look.
         (sum, name) => sum + (statSync(join(spoolOf(agent), name), { throwIfNoEntry: false })?.size ?? 0),
