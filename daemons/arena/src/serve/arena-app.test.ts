@@ -201,8 +201,13 @@ describe('what is shown', () => {
     const run = trajectorySchema.parse(body);
     expect([status, run.candidates.map(({ answer }) => answer)]).toEqual([200, [null, null]]);
     expect(JSON.stringify(body)).not.toContain('SECRETPROMPT');
-    // An answer that another gave before is checked once.
-    for (const { sameAs, verdicts } of run.candidates) expect(verdicts).toHaveLength(sameAs === null ? 1 : 0);
+    // Equal answers are checked once, whichever of them came first.
+    const leaders = run.candidates.filter(({ sameAs }) => sameAs === null);
+    for (const { idx } of leaders) {
+      const alike = run.candidates.filter((one) => one.idx === idx || one.sameAs === idx);
+      expect(alike.flatMap(({ verdicts }) => verdicts)).not.toEqual([]);
+    }
+    expect(run.candidates.every(({ verdicts }) => verdicts.length <= 1)).toBe(true);
   });
 
   test('what failed says why, in the page and alone', async () => {
