@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { FakeGateway } from '@labmesh/arena/generate/testing/fake-gateway';
 import { openStore } from '@labmesh/store/open-store';
 import { system } from '@labmesh/wire/fleet/principal';
+import { openArenaDoor } from './harness/arena-door.ts';
 import { LabctlHome, type LabctlProcess } from './harness/labctl-process.ts';
 
 const token = `lmi_${'w'.repeat(43)}`;
@@ -28,20 +29,7 @@ const models = new FakeGateway(({ messages }, call) => {
 const executors: LabctlProcess[] = [];
 let arena: LabctlProcess;
 let arenaUrl = '';
-/** As the gateway does: the key says whose request it is. */
-const gateway = Bun.serve({
-  port: 0,
-  hostname: '127.0.0.1',
-  fetch(request) {
-    const { pathname, search } = new URL(request.url);
-    const headers = new Headers(request.headers);
-    const key = headers.get('authorization')?.replace('Bearer ', '') ?? '';
-    headers.set('authorization', `Bearer ${token}`);
-    headers.set('x-labmesh-tenant', key === 'key-b' ? 'globex' : 'acme');
-    headers.set('x-labmesh-key', key);
-    return fetch(`${arenaUrl}${pathname}${search}`, { method: request.method, headers, body: request.body });
-  },
-});
+const gateway = openArenaDoor(token, () => arenaUrl);
 
 async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   for (let tries = 0; tries < 1_200; tries++) {

@@ -9,6 +9,7 @@ import { FakeGateway } from '@labmesh/arena/generate/testing/fake-gateway';
 import { readShown, verdictOf } from '@labmesh/arena/judges/testing/fake-judge-server';
 import { addTriplets, goldTriplets } from '@labmesh/arena/pairs/testing/gold-triplets';
 import { openStore } from '@labmesh/store/open-store';
+import { openArenaDoor } from './harness/arena-door.ts';
 import { LabctlHome, type LabctlProcess } from './harness/labctl-process.ts';
 
 const token = `lmi_${'w'.repeat(43)}`;
@@ -29,20 +30,7 @@ const models = new FakeGateway((request, call) => {
 });
 const processes: LabctlProcess[] = [];
 let arenaUrl = '';
-/** As the gateway does: the key says whose request it is. */
-const gateway = Bun.serve({
-  port: 0,
-  hostname: '127.0.0.1',
-  fetch(request) {
-    const { pathname, search } = new URL(request.url);
-    const headers = new Headers(request.headers);
-    const key = headers.get('authorization')?.replace('Bearer ', '') ?? '';
-    headers.set('authorization', `Bearer ${token}`);
-    headers.set('x-labmesh-tenant', key === 'key-b' ? 'globex' : 'acme');
-    headers.set('x-labmesh-key', key);
-    return fetch(`${arenaUrl}${pathname}${search}`, { method: request.method, headers, body: request.body });
-  },
-});
+const gateway = openArenaDoor(token, () => arenaUrl);
 
 async function start(program: 'lab-arena' | 'lab-executor', ...words: string[]): Promise<Record<string, unknown>> {
   const one = home.start(program, ...words);

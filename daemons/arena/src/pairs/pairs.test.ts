@@ -7,7 +7,7 @@ import type { SqlStore } from '@labmesh/store/sql-store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { createDatasetSchema, type ExportEvent } from '@labmesh/wire/verification/datasets';
 import fc from 'fast-check';
-import { type Postgres, postgresAvailable, startPostgres } from '../../../../tests/harness/start-postgres.ts';
+import { onBothEngines } from '../../../../tests/harness/both-engines.ts';
 import { partOf } from './choose-rows.ts';
 import { exportsMost } from './export/exports.ts';
 import { freezesMost, openPairs, type Pairs, type PairsParts } from './pairs.ts';
@@ -331,15 +331,4 @@ function suite(name: string, openUrl: () => Promise<string>): void {
   });
 }
 
-suite('SQLite', () => Promise.resolve('sqlite::memory:'));
-
-const missing = postgresAvailable();
-test.skipIf(missing !== undefined)(`PostgreSQL is here (${missing ?? 'it is'})`, () => {});
-let server: Postgres | undefined;
-if (missing === undefined) {
-  suite('PostgreSQL', async () => {
-    server = await startPostgres();
-    return server.createDatabase();
-  });
-  afterAll(() => server?.[Symbol.asyncDispose](), 60_000);
-}
+onBothEngines(suite);

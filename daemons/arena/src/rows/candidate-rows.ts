@@ -3,7 +3,7 @@ import type { Reader, Writer } from '@labmesh/store/store';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { ChatMessage } from '@labmesh/wire/openai';
 import type { Aggregate, Outcome, Verdict } from '@labmesh/wire/verification/verdict';
-import type { Sampling } from '../contract/finished-run.ts';
+import type { FinishedCandidate, Sampling } from '../contract/finished-run.ts';
 
 export type StoredCandidate = {
   idx: number;
@@ -23,6 +23,15 @@ export type StoredCandidate = {
   outcome: Outcome | null;
   reason: string | null;
 };
+
+/** What stands of a candidate once its generation ended, at the end of its run and in what is made of rows later. */
+export function asGenerated(
+  row: StoredCandidate,
+): Pick<FinishedCandidate, 'index' | 'sameAs' | 'state' | 'reason' | 'sampling' | 'model'> {
+  const { idx: index, sameAs, reason, sampling } = row;
+  const state = row.state === 'pending' ? 'stopped' : row.state;
+  return { index, sameAs, state, reason, sampling, model: row.model ?? sampling.model };
+}
 
 /** The column: verdicts have rows of their own. */
 type Summary = Omit<Aggregate, 'results'>;

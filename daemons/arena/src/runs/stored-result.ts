@@ -4,17 +4,17 @@ import type { ArenaEvent } from '@labmesh/wire/verification/arena-run';
 import { certificateOfRun } from '../certify/certificate-rows.ts';
 import { type StoredCandidate, readCandidates } from '../rows/candidate-rows.ts';
 import type { StoredRun } from '../rows/run-rows.ts';
+import { finalOf } from '../tournament/bracket-of-rows.ts';
 import { runsPrincipal } from './live-run.ts';
 import { asFault, errorEvent, type FaultCode, RunFault } from './run-fault.ts';
 
 /** The answer that was given: as `givenOf` finds it in a run that has just ended. */
 function givenAnswer(run: StoredRun, candidates: readonly StoredCandidate[]): StoredCandidate | undefined {
-  const calls = (at: number) => candidates.filter(({ idx }) => idx === at);
   const whole = candidates
     .filter(({ attempt }) => attempt === 0)
     .flatMap(({ idx, sameAs }) => {
-      const [original, ...corrections] = calls(sameAs ?? idx);
-      const final = corrections.findLast(({ outcome }) => outcome === 'valid') ?? original;
+      const original = candidates.find((one) => one.idx === (sameAs ?? idx) && one.attempt === 0);
+      const final = original && finalOf(candidates, original);
       return final === undefined || final.answer === null ? [] : [{ index: idx, final }];
     });
   const chosen = whole.find(({ index }) => index === run.chosen);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:tes
 import { silentLogger } from '@labmesh/kit/log';
 import { openStore } from '@labmesh/store/open-store';
 import { system } from '@labmesh/wire/fleet/principal';
-import { type Postgres, postgresAvailable, startPostgres } from '../../../../../tests/harness/start-postgres.ts';
+import { onBothEngines } from '../../../../../tests/harness/both-engines.ts';
 import { samplePairRun } from '../testing/sample-run.ts';
 import { codeOf, Wheel } from '../testing/wheel.ts';
 import { Flywheel } from './flywheel.ts';
@@ -224,15 +224,4 @@ function suite(name: string, openUrl: () => Promise<string>): void {
   });
 }
 
-suite('SQLite', () => Promise.resolve('sqlite::memory:'));
-
-const missing = postgresAvailable();
-test.skipIf(missing !== undefined)(`PostgreSQL is here (${missing ?? 'it is'})`, () => {});
-let server: Postgres | undefined;
-if (missing === undefined) {
-  suite('PostgreSQL', async () => {
-    server = await startPostgres();
-    return server.createDatabase();
-  });
-  afterAll(() => server?.[Symbol.asyncDispose](), 60_000);
-}
+onBothEngines(suite);

@@ -11,7 +11,7 @@ import type {
 } from '../../contract/finished-run.ts';
 import type { Ranking } from '../../contract/tournament.ts';
 import type { Reader } from '@labmesh/store/store';
-import { readCandidates, type StoredCandidate } from '../../rows/candidate-rows.ts';
+import { asGenerated, readCandidates, type StoredCandidate } from '../../rows/candidate-rows.ts';
 import { readLegs, type StoredLeg } from '../../rows/match-rows.ts';
 import { type StoredRun, storedRun } from '../../rows/run-rows.ts';
 import { costUsdOf, finalOf, playedOf, playersOf, type Player } from '../../tournament/bracket-of-rows.ts';
@@ -73,12 +73,7 @@ function candidateOf(rows: RunRows, row: StoredCandidate, players: readonly Play
   const final = finalOf(candidates, leader);
   const place = players.findIndex((player) => player.final.digest === final.digest);
   const made: FinishedCandidate = {
-    index: row.idx,
-    sameAs: row.sameAs,
-    state: row.state === 'pending' ? 'stopped' : row.state,
-    reason: row.reason,
-    sampling: row.sampling,
-    model: row.model ?? row.sampling.model,
+    ...asGenerated(row),
     finishReason: final.finishReason,
     original: answerOf(leader),
     corrections: correctionsOf(candidates, leader),

@@ -4,7 +4,7 @@ import { openStore } from '@labmesh/store/open-store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { datasetFiltersSchema } from '@labmesh/wire/verification/datasets';
 import { giveLabelSchema, type GiveLabelInput, labelLimits } from '@labmesh/wire/verification/labels';
-import { type Postgres, postgresAvailable, startPostgres } from '../../../../../tests/harness/start-postgres.ts';
+import { onBothEngines } from '../../../../../tests/harness/both-engines.ts';
 import { chooseRows } from '../choose-rows.ts';
 import { Contamination } from '../contamination.ts';
 import { insertDataset } from '../dataset-rows.ts';
@@ -182,15 +182,4 @@ function suite(name: string, openUrl: () => Promise<string>): void {
   });
 }
 
-suite('SQLite', () => Promise.resolve('sqlite::memory:'));
-
-const missing = postgresAvailable();
-test.skipIf(missing !== undefined)(`PostgreSQL is here (${missing ?? 'it is'})`, () => {});
-let server: Postgres | undefined;
-if (missing === undefined) {
-  suite('PostgreSQL', async () => {
-    server = await startPostgres();
-    return server.createDatabase();
-  });
-  afterAll(() => server?.[Symbol.asyncDispose](), 60_000);
-}
+onBothEngines(suite);

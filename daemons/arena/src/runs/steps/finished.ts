@@ -6,7 +6,7 @@ import type {
   FinishedCorrection,
   FinishedRun,
 } from '../../contract/finished-run.ts';
-import type { StoredCandidate } from '../../rows/candidate-rows.ts';
+import { asGenerated, type StoredCandidate } from '../../rows/candidate-rows.ts';
 import type { LiveRun } from '../live-run.ts';
 import { keepsTexts } from '../run-settings.ts';
 import { failuresOf, feedbackMessage } from './feedback.ts';
@@ -65,12 +65,7 @@ function finishedCandidate(
   const calls = [row, ...live.corrections(row.idx)];
   const sum = (of: (call: StoredCandidate) => number) => calls.reduce((total, call) => total + of(call), 0);
   return {
-    index: row.idx,
-    sameAs: row.sameAs,
-    state: row.state === 'pending' ? 'stopped' : row.state,
-    reason: row.reason,
-    sampling: row.sampling,
-    model: row.model ?? row.sampling.model,
+    ...asGenerated(row),
     finishReason: final.finishReason,
     original: finishedAnswer(leader),
     corrections: correctionsOf(live, leader),
