@@ -103,6 +103,25 @@ export type ArenaBattlesTable = Row & {
   wins_b: number;
   ties: number;
 };
+/** One match with the style of its answers, which sums do not hold. */
+export type ArenaStyledBattlesTable = Row & {
+  tenant: string;
+  bracket: string;
+  task: string;
+  player_a: string;
+  player_b: string;
+  /** `a`, `b` or `tie`. */
+  winner: string;
+  /** Counts of the answer of a, and of that of b. */
+  style: Json;
+};
+/** Whether an engine honours seeds. */
+export type ArenaEnginesTable = Row & {
+  /** Digest over endpoint, kind, version and model. */
+  engine: string;
+  /** `true`, `false` or `null` (looked at, and nothing to be seen). */
+  replayable: Json;
+};
 export type ArenaTripletsTable = Row & {
   tenant: string;
   run_id: string;
@@ -158,6 +177,13 @@ export type ArenaLabelsTable = Row & {
   confidence_ppm: number;
   /** Rationales and notes. */
   words: Json;
+  /** Its leaderboard, and the models of `a` and `b`; null = not looked at yet, empty = on no board. */
+  bracket: string | null;
+  task: string | null;
+  player_a: string | null;
+  player_b: string | null;
+  /** Of both answers; null = not known. */
+  style: Json | null;
 };
 /** A model as judge of a tenant: what its newest tuning found, and what it is told since a person approved of it. */
 export type ArenaJudgesTable = Row & {

@@ -11,10 +11,12 @@ import type {
   ArenaCertificatesTable,
   ArenaDatasetRowsTable,
   ArenaDatasetsTable,
+  ArenaEnginesTable,
   ArenaJudgesTable,
   ArenaLabelsTable,
   ArenaMatchesTable,
   ArenaRunsTable,
+  ArenaStyledBattlesTable,
   ArenaSuitesTable,
   ArenaTripletsTable,
   ArenaVerdictsTable,
@@ -348,6 +350,8 @@ export type Tables = {
   arena_suites: ArenaSuitesTable;
   arena_certificates: ArenaCertificatesTable;
   arena_battles: ArenaBattlesTable;
+  arena_styled_battles: ArenaStyledBattlesTable;
+  arena_engines: ArenaEnginesTable;
   arena_triplets: ArenaTripletsTable;
   arena_datasets: ArenaDatasetsTable;
   arena_dataset_rows: ArenaDatasetRowsTable;
