@@ -1,7 +1,7 @@
 /** What `backup verify` and `restore` share: they work on files of this machine, without a labd (BK-2). */
 import { openBackup, type OpenedBackup } from '@labmesh/labd/backup/backup-file';
 import type { KeyPlace } from '@labmesh/labd/backup/backup-keys';
-import { SecretsRefused } from '@labmesh/labd/secrets/secrets-refused';
+import { SecretsRefused } from '@labmesh/pki/seal/secrets-refused';
 import { createLogger, type Logger } from '@labmesh/kit/log';
 import { StoreStartError } from '@labmesh/store/store-errors';
 import type { Principal } from '@labmesh/wire/fleet/principal';

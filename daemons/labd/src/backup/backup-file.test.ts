@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { passphraseKey } from '../secrets/kek.ts';
+import { passphraseKey } from '@labmesh/pki/seal/kek';
 import { openBackup, sealBackup, type OpenedBackup } from './backup-file.ts';
 
 setDefaultTimeout(30_000);

@@ -12,7 +12,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { z } from 'zod';
 import { ChunkError, ChunkOpener, ChunkSealer } from '../recordings/sealed-chunks.ts';
-import { newSalt, passphraseKey } from '../secrets/kek.ts';
+import { newSalt, passphraseKey } from '@labmesh/pki/seal/kek';
 
 const magic = new TextEncoder().encode('labmbak1');
 const headerBytesMax = 4096;

@@ -8,9 +8,9 @@ import { loadTables } from '@labmesh/store/dump/load-tables';
 import { openStore } from '@labmesh/store/open-store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { join } from 'node:path';
-import { addToKeyFile, createKeyFile, readKeyFile } from '../secrets/key-file.ts';
+import { addToKeyFile, createKeyFile, readKeyFile } from '@labmesh/pki/seal/key-file';
 import { openSecrets } from '../secrets/open-secrets.ts';
-import { SecretsRefused } from '../secrets/secrets-refused.ts';
+import { SecretsRefused } from '@labmesh/pki/seal/secrets-refused';
 import type { BackupReader } from './read-backup.ts';
 
 /** Where the keys are: as labd's own settings say. */

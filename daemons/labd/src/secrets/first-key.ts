@@ -1,13 +1,13 @@
 /** The first start on an empty store: one key becomes the active one, whoever else starts at the same moment. */
 import { system } from '@labmesh/wire/fleet/principal';
 import { rm } from 'node:fs/promises';
-import { kekOf, newKek, newSalt, passphraseKey } from './kek.ts';
-import { createKeyFile } from './key-file.ts';
+import { kekOf, newKek, newSalt, passphraseKey } from '@labmesh/pki/seal/kek';
+import { createKeyFile } from '@labmesh/pki/seal/key-file';
 import type { KeyRing } from './key-ring.ts';
 import { insertKey, readKeyRows } from './key-rows.ts';
 import { firstSealed } from './sealed-fields.ts';
-import { type Kek, kekIdOf } from './sealer.ts';
-import { SecretsRefused } from './secrets-refused.ts';
+import { type Kek, kekIdOf } from '@labmesh/pki/seal/seal-value';
+import { SecretsRefused } from '@labmesh/pki/seal/secrets-refused';
 import type { World } from '../settings/world.ts';
 
 export type FirstKeyOptions = {

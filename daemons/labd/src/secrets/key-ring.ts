@@ -1,8 +1,8 @@
 /** The KEKs that this process holds, from the key file and the passphrase. */
-import { kekOf, passphraseKey, hasCheckValue } from './kek.ts';
-import { readKeyFile } from './key-file.ts';
+import { kekOf, passphraseKey, hasCheckValue } from '@labmesh/pki/seal/kek';
+import { readKeyFile } from '@labmesh/pki/seal/key-file';
 import type { KeyRow } from './key-rows.ts';
-import type { Kek } from './sealer.ts';
+import type { Kek } from '@labmesh/pki/seal/seal-value';
 
 export type KeySources = {
   keyFile: string;

@@ -1,7 +1,7 @@
 /** The table of KEKs: names, states and check values, never a key. */
 import type { Reader, Writer } from '@labmesh/store/store';
-import { checkValue } from './kek.ts';
-import type { Kek } from './sealer.ts';
+import { checkValue } from '@labmesh/pki/seal/kek';
+import type { Kek } from '@labmesh/pki/seal/seal-value';
 
 /** staged: known, seals nothing. active: seals. retiring: only opens. retired: no row needs it any more (SE-3). */
 export type SecretKeyState = 'staged' | 'active' | 'retiring' | 'retired';

@@ -6,8 +6,8 @@ import type { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Secrets } from './open-secrets.ts';
 import { rewrapPage, retiringMs } from './rotation.ts';
-import { kekIdOf } from './sealer.ts';
-import { SecretsRefused } from './secrets-refused.ts';
+import { kekIdOf } from '@labmesh/pki/seal/seal-value';
+import { SecretsRefused } from '@labmesh/pki/seal/secrets-refused';
 import { secretsBench, type SecretsBench } from './testing/secrets-bench.ts';
 
 const me = system('test');

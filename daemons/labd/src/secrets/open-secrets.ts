@@ -6,13 +6,14 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { type Principal, system } from '@labmesh/wire/fleet/principal';
 import { join } from 'node:path';
 import { registerFirstKey } from './first-key.ts';
-import { kekOf, newKek, newSalt, passphraseKey } from './kek.ts';
-import { addToKeyFile } from './key-file.ts';
+import { kekOf, newKek, newSalt, passphraseKey } from '@labmesh/pki/seal/kek';
+import { addToKeyFile } from '@labmesh/pki/seal/key-file';
 import { KeyRing } from './key-ring.ts';
 import { insertKey, type KeyRow, readKeyRows, type SecretKeyState } from './key-rows.ts';
 import { Rotation } from './rotation.ts';
-import { type Kek, openWith, type Sealer, sealWith } from './sealer.ts';
-import { SecretsRefused } from './secrets-refused.ts';
+import { type Kek, openWith, sealWith } from '@labmesh/pki/seal/seal-value';
+import type { Sealer } from './sealer.ts';
+import { SecretsRefused } from '@labmesh/pki/seal/secrets-refused';
 import type { World } from '../settings/world.ts';
 
 export type SecretsOptions = {

@@ -15,7 +15,7 @@ import { system } from '@labmesh/wire/fleet/principal';
 import type { KeyRing } from './key-ring.ts';
 import { type KeyRow, readKeyRows, setKeyState } from './key-rows.ts';
 import { placeOf, replaceSealed, type SealedField, type SealedRow, sealedFields, sealedRows } from './sealed-fields.ts';
-import { type Kek, kekIdOf, rewrapWith } from './sealer.ts';
+import { type Kek, kekIdOf, rewrapWith } from '@labmesh/pki/seal/seal-value';
 
 export const rewrapPage = 100;
 export const retiringMs = 7 * 24 * 3_600_000;

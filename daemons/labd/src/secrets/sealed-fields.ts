@@ -6,7 +6,7 @@
 import type { Reader } from '@labmesh/store/store';
 import type { Tables } from '@labmesh/store/tables';
 import { sql } from 'kysely';
-import { type Place, sealPrefix } from './sealer.ts';
+import { type Place, sealPrefix } from '@labmesh/pki/seal/seal-value';
 
 export type SealedField = {
   table: keyof Tables;

@@ -4,8 +4,9 @@ import { silentLogger } from '@labmesh/kit/log';
 import type { Store } from '@labmesh/store/store';
 import { Authority } from '../../ca/authority.ts';
 import { DenyList } from '../../ca/deny-list.ts';
-import { newKek } from '../../secrets/kek.ts';
-import { openWith, type Sealer, sealWith } from '../../secrets/sealer.ts';
+import { newKek } from '@labmesh/pki/seal/kek';
+import { openWith, sealWith } from '@labmesh/pki/seal/seal-value';
+import type { Sealer } from '../../secrets/sealer.ts';
 
 /** The real sealing, with a key of this test. */
 export function testSealer(): Sealer {

@@ -1,6 +1,6 @@
 /** Key-encryption keys: what they are called, how one is told to be right, and how one is made from a passphrase (SE-2). */
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import type { Kek } from './sealer.ts';
+import type { Kek } from './seal-value.ts';
 
 export const kekBytes = 32;
 export const saltBytes = 16;

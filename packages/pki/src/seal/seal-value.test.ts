@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import type { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import fc from 'fast-check';
 import { checkValue, hasCheckValue, kekOf, newKek, passphraseKey } from './kek.ts';
-import { kekIdOf, openWith, rewrapWith, sealWith } from './sealer.ts';
+import { kekIdOf, openWith, rewrapWith, sealWith } from './seal-value.ts';
 
 const bytes = (count: number, value: number) => new Uint8Array(count).fill(value);
 const vector =

@@ -6,7 +6,7 @@ import { constants } from 'node:fs';
 import { link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { kekBytes, kekOf } from './kek.ts';
-import type { Kek } from './sealer.ts';
+import type { Kek } from './seal-value.ts';
 import { SecretsRefused } from './secrets-refused.ts';
 
 const bytesMax = 64 * 1024;
