@@ -39,11 +39,14 @@ export type PeerConfig = {
   publicKey: Uint8Array;
   /** 32 bytes; never left out (Q1). */
   presharedKey: Uint8Array;
-  /** The peer's tunnel address; its only allowed IP. */
-  address: string;
+  /** The peer's tunnel address; its only allowed IP. Absent: it may shake hands, and nothing of it passes (a next key, K8). */
+  address?: string | undefined;
   endpoint?: Endpoint;
   keepaliveS: number;
 };
+
+/** Where a peer is to be. `endpoint`: only while the device has heard nothing of it. */
+export type PeerPlace = { publicKey: Uint8Array; address: string; endpoint?: Endpoint | undefined; keepaliveS: number };
 
 export type PeerState = {
   publicKey: Uint8Array;
@@ -83,6 +86,13 @@ export interface TunnelDevice extends AsyncDisposable {
   /** Removes the peer and adds it again with this PSK in one request: its session is gone (Q4). False: not there. */
   cutPeer(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<boolean>;
   removePeer(publicKey: Uint8Array): Promise<void>;
+  /**
+   * Another private key (K8): sessions go on receiving, what is sent next shakes hands anew, and that is begun at once with
+   * peers that are kept alive.
+   */
+  setPrivateKey(privateKey: Uint8Array): Promise<void>;
+  /** The peer `to` takes the address of `from`, which is removed, in one request (K8). False: there is no `to`; nothing is done. */
+  handOver(from: Uint8Array, to: PeerPlace): Promise<boolean>;
   peers(): Promise<PeerState[]>;
   /** Events of the device until the signal ends it. */
   watch(listener: (event: DeviceEvent) => void, signal: AbortSignal): void;

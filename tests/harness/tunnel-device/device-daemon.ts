@@ -87,6 +87,10 @@ function perform(request: DeviceRequest): unknown {
       return held().cutPeer(request.publicKey, request.key);
     case 'removePeer':
       return held().removePeer(request.publicKey);
+    case 'setPrivateKey':
+      return held().setPrivateKey(request.key);
+    case 'handOver':
+      return held().handOver(request.from, request.to);
     case 'peers':
       return held().peers();
     case 'close':

@@ -5,6 +5,7 @@ import {
   type DeviceConfig,
   type DeviceStep,
   type PeerConfig,
+  type PeerPlace,
   type PeerState,
   TunnelError,
   type TunnelErrorCode,
@@ -118,6 +119,14 @@ export class DeviceProcess implements DistantDevice {
 
   async removePeer(publicKey: Uint8Array): Promise<void> {
     await this.ask('removePeer', { publicKey });
+  }
+
+  async setPrivateKey(key: Uint8Array): Promise<void> {
+    await this.ask('setPrivateKey', { key });
+  }
+
+  async handOver(from: Uint8Array, to: PeerPlace): Promise<boolean> {
+    return (await this.ask('handOver', { from, to })) as boolean;
   }
 
   async peers(): Promise<PeerState[]> {

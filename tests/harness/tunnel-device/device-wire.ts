@@ -1,5 +1,5 @@
 /** Between a test and the process that holds a device: JSON lines in which bytes are `{"$hex"}`. */
-import type { DeviceConfig, DeviceEvent, PeerConfig } from '@labmesh/wireguard/tunnel-device';
+import type { DeviceConfig, DeviceEvent, PeerConfig, PeerPlace } from '@labmesh/wireguard/tunnel-device';
 
 export type DeviceBackend = 'kernel' | 'wireguard-go' | 'native';
 
@@ -11,6 +11,8 @@ export type DeviceRequests = {
   setPsk: { publicKey: Uint8Array; key: Uint8Array };
   cutPeer: { publicKey: Uint8Array; key: Uint8Array };
   removePeer: { publicKey: Uint8Array };
+  setPrivateKey: { key: Uint8Array };
+  handOver: { from: Uint8Array; to: PeerPlace };
   peers: object;
   close: object;
   /** As a hub that is started anew. */

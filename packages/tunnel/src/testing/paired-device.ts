@@ -1,5 +1,6 @@
 /** A device in memory: two of them agree whenever they hold the same PSK for one another, as WireGuard's handshake does. */
-import type { DeviceConfig, PeerConfig, PeerState, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
+import { publicKeyOf } from '@labmesh/wireguard/noise/x25519';
+import type { DeviceConfig, PeerConfig, PeerPlace, PeerState, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
 
 type Held = PeerConfig & { lastHandshakeMs: number | undefined };
 const hexOf = (key: Uint8Array) => Buffer.from(key).toString('hex');
@@ -9,7 +10,7 @@ export class PairedDevice implements TunnelDevice {
   readonly config: DeviceConfig;
   readonly listenPort = 51_820;
   readonly held = new Map<string, Held>();
-  readonly publicKey: Uint8Array;
+  publicKey: Uint8Array;
   cuts = 0;
 
   constructor(config: DeviceConfig, publicKey: Uint8Array) {
@@ -30,8 +31,13 @@ export class PairedDevice implements TunnelDevice {
   open = () => Promise.resolve();
   setPeer(peer: PeerConfig): Promise<void> {
     const key = hexOf(peer.publicKey);
-    const lastHandshakeMs = this.held.get(key)?.lastHandshakeMs;
-    this.held.set(key, { ...peer, presharedKey: peer.presharedKey.slice(), lastHandshakeMs });
+    const { lastHandshakeMs, address } = this.held.get(key) ?? {};
+    this.held.set(key, {
+      ...peer,
+      address: peer.address ?? address,
+      presharedKey: peer.presharedKey.slice(),
+      lastHandshakeMs,
+    });
     return Promise.resolve();
   }
   setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<Uint8Array | undefined> {
@@ -50,6 +56,17 @@ export class PairedDevice implements TunnelDevice {
   removePeer(publicKey: Uint8Array): Promise<void> {
     this.held.delete(hexOf(publicKey));
     return Promise.resolve();
+  }
+  setPrivateKey(privateKey: Uint8Array): Promise<void> {
+    this.publicKey = publicKeyOf(privateKey);
+    return Promise.resolve();
+  }
+  handOver(from: Uint8Array, { publicKey, address, keepaliveS }: PeerPlace): Promise<boolean> {
+    const peer = this.held.get(hexOf(publicKey));
+    if (peer === undefined) return Promise.resolve(false);
+    Object.assign(peer, { address, keepaliveS });
+    this.held.delete(hexOf(from));
+    return Promise.resolve(true);
   }
   peers(): Promise<PeerState[]> {
     const states = [...this.held.values()].map(({ publicKey, address, endpoint, keepaliveS, lastHandshakeMs }) => {

@@ -14,8 +14,8 @@ import type { PlaneContext } from './plane-context.ts';
 
 export class Admission {
   readonly #context: PlaneContext;
-  readonly #mac1Key: Uint8Array;
-  readonly #cookieKey: Uint8Array;
+  #mac1Key: Uint8Array;
+  #cookieKey: Uint8Array;
   readonly #cookies: CookieSecret;
   readonly #limits = new HandshakeLimits();
 
@@ -24,6 +24,11 @@ export class Admission {
     this.#mac1Key = mac1Key(context.own.publicKey);
     this.#cookieKey = cookieKey(context.own.publicKey);
     this.#cookies = new CookieSecret(context.random);
+  }
+
+  ownKeyChanged(): void {
+    const { publicKey } = this.#context.own;
+    [this.#mac1Key, this.#cookieKey] = [mac1Key(publicKey), cookieKey(publicKey)];
   }
 
   /** False: dropped and counted, perhaps answered by a cookie. */

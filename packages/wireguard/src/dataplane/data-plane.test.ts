@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'bun:test';
 import { chooseAead } from '../aead/choose-aead.ts';
+import { publicKeyOf } from '../noise/x25519.ts';
 import { queuedPacketsMax } from './packet-queue.ts';
 import { answer, hubAddress, nodeAddress, nodeAndHub, request } from './testing/node-and-hub.ts';
 import { PlaneNetwork } from './testing/plane-network.ts';
 import { tcpPacket } from './testing/tcp-packet.ts';
 
 const { aead } = await chooseAead();
+const nextKey = new Uint8Array(32).fill(0x31);
 const types = (sent: { type: number }[]) => sent.map((one) => one.type);
 
 describe('sessions', () => {
@@ -47,6 +49,28 @@ describe('sessions', () => {
     expect(hub.received.length).toBe(4);
     expect(types(network.sent(node.name)).filter((type) => type === 1).length).toBe(2);
     expect(hub.plane.peers()[0]!.lastHandshakeMs).toBe(1_700_000_121_000);
+  });
+
+  test('a private key of one side: what was sent arrives, what is sent shakes hands, and only who is expected is heard (K8)', () => {
+    const { node, hub, network } = nodeAndHub(aead);
+    node.send(answer('before'));
+    const was = node.publicKey.slice();
+    node.plane.setPrivateKey(nextKey, network.nowMs);
+    hub.send(request('by the session that there was'));
+    expect(node.received).toHaveLength(1);
+    node.send(answer('of a stranger'));
+    expect([hub.received.length, hub.drops.of('peer_unknown')]).toEqual([1, 1]);
+    const presharedKey = hub.plane.presharedKeyOf(was)!;
+    hub.plane.setPeer({ publicKey: publicKeyOf(nextKey), presharedKey, keepaliveS: 0 }, network.nowMs);
+    network.advance(6_000);
+    // Its packets have an address that is another peer's.
+    expect([hub.received.length, hub.drops.of('inner')]).toEqual([1, 1]);
+    hub.plane.setPeer({ publicKey: publicKeyOf(nextKey), presharedKey, address: nodeAddress, keepaliveS: 0 }, 0);
+    hub.plane.removePeer(was);
+    node.send(answer('after'));
+    hub.send(request('and back'));
+    expect([hub.received.length, node.received.length]).toEqual([2, 2]);
+    expect(hub.plane.peers()).toHaveLength(1);
   });
 
   test('an unknown peer gets no key, and a removed one is not brought back by a late key', () => {

@@ -7,9 +7,10 @@
  *
  * Buffers are worked on where they lie. Times are monotonic milliseconds.
  */
+import { timingSafeEqual } from 'node:crypto';
 import { dataHeaderBytes, messageKind, readIndex } from '../noise/message-layout.ts';
 import { rekeyAfterPackets, type Session } from '../noise/session.ts';
-import { sharedSecret } from '../noise/x25519.ts';
+import { publicKeyOf, sharedSecret } from '../noise/x25519.ts';
 import type { DeviceRole, PeerConfig, PeerState } from '../tunnel-device.ts';
 import { Handshakes } from './handshakes.ts';
 import { InnerPacket } from './inner-packet.ts';
@@ -55,11 +56,11 @@ export class DataPlane {
    * @throws RangeError for a key of low order, our own, or of another length, and for what is no address.
    */
   setPeer(config: PeerConfig, nowMs: number): void {
-    const key = addressKey(config.address);
+    const key = config.address === undefined ? undefined : addressKey(config.address);
     checkPsk(config.presharedKey);
     const peer = this.#peers.byPublicKey(config.publicKey) ?? this.#add(config);
     peer.presharedKey.set(config.presharedKey);
-    this.#peers.move(peer, config.address, key);
+    if (config.address !== undefined && key !== undefined) this.#peers.move(peer, config.address, key);
     if (config.endpoint !== undefined) {
       peer.path = { address: plainAddress(config.endpoint.address), port: config.endpoint.port, via: -1 };
     }
@@ -91,7 +92,7 @@ export class DataPlane {
     if (peer === undefined) return false;
     const { path, address, keepaliveS, lastTimestamp } = peer;
     this.removePeer(publicKey);
-    this.setPeer({ publicKey, presharedKey, address, keepaliveS }, nowMs);
+    this.setPeer({ publicKey, presharedKey, address: address || undefined, keepaliveS }, nowMs);
     const again = this.#peers.byPublicKey(publicKey);
     // An old initiation, recorded by someone, stays old.
     if (again !== undefined) [again.path, again.lastTimestamp] = [path, lastTimestamp];
@@ -105,6 +106,30 @@ export class DataPlane {
     this.#silence(peer);
     peer.presharedKey.fill(0);
     peer.staticShared.fill(0);
+  }
+
+  /**
+   * We are somebody else from now on (K8): handshakes under way are given up, sessions receive and no longer send.
+   * @throws RangeError for a key of another length
+   */
+  setPrivateKey(privateKey: Uint8Array, nowMs: number): void {
+    const { own } = this.#context;
+    if (privateKey.length !== own.privateKey.length) throw new RangeError('a private key has 32 bytes');
+    if (timingSafeEqual(privateKey, own.privateKey)) return;
+    own.privateKey.set(privateKey);
+    own.publicKey.set(publicKeyOf(privateKey));
+    this.removePeer(own.publicKey);
+    this.#handshakes.ownKeyChanged();
+    for (const peer of this.#peers.all()) {
+      const shared = sharedSecret(own.privateKey, peer.publicKey);
+      if (shared !== undefined) peer.staticShared.set(shared);
+      shared?.fill(0);
+      this.#handshakes.abandon(peer);
+      peer.lastSentMs = -Infinity;
+      peer.sessions.retire();
+      if (peer.queue.depth > 0) this.#handshakes.request(peer, nowMs);
+      this.#watch(peer);
+    }
   }
 
   peers(): PeerState[] {

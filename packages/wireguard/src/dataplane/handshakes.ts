@@ -24,7 +24,7 @@ export class Handshakes {
   readonly #context: PlaneContext;
   readonly #peers: PeerTable;
   readonly #indexes: IndexTable;
-  readonly #mac1Key: Uint8Array;
+  #mac1Key: Uint8Array;
   readonly #admission: Admission;
 
   constructor(context: PlaneContext, peers: PeerTable, indexes: IndexTable) {
@@ -33,6 +33,12 @@ export class Handshakes {
     this.#indexes = indexes;
     this.#mac1Key = mac1Key(context.own.publicKey);
     this.#admission = new Admission(context);
+  }
+
+  /** What others have to show us hangs on our own key. */
+  ownKeyChanged(): void {
+    this.#mac1Key = mac1Key(this.#context.own.publicKey);
+    this.#admission.ownKeyChanged();
   }
 
   /** Asks for a session, unless that is under way. */

@@ -51,6 +51,15 @@ export class SessionSlots {
     return true;
   }
 
+  /** Nothing is sealed any more; what is under way is still opened. */
+  retire(): void {
+    this.#release(this.#next);
+    this.#next = undefined;
+    if (this.#current === undefined) return;
+    this.#release(this.#previous);
+    [this.#previous, this.#current] = [this.#current, undefined];
+  }
+
   wipe(): void {
     for (const session of [this.#previous, this.#current, this.#next]) this.#release(session);
     this.#previous = this.#current = this.#next = undefined;

@@ -7,7 +7,15 @@
  * An open that fails undoes what it did; closing does the same.
  */
 import type { IsolationOptions } from '../isolation/isolation.ts';
-import type { DeviceConfig, DeviceEvent, DeviceStep, PeerConfig, PeerState, TunnelDevice } from '../tunnel-device.ts';
+import type {
+  DeviceConfig,
+  DeviceEvent,
+  DeviceStep,
+  PeerConfig,
+  PeerPlace,
+  PeerState,
+  TunnelDevice,
+} from '../tunnel-device.ts';
 import type { LinkBackend } from './link-backend.ts';
 import { LinkGuard } from './link-guard.ts';
 import { LinkPeers } from './link-peers.ts';
@@ -87,6 +95,14 @@ export class LinkDevice implements TunnelDevice {
 
   async removePeer(publicKey: Uint8Array): Promise<void> {
     await this.#whileOpen().peers.removePeer(publicKey);
+  }
+
+  async setPrivateKey(privateKey: Uint8Array): Promise<void> {
+    await this.#whileOpen().peers.setPrivateKey(privateKey);
+  }
+
+  async handOver(from: Uint8Array, to: PeerPlace): Promise<boolean> {
+    return this.#whileOpen().peers.handOver(from, to);
   }
 
   async peers(): Promise<PeerState[]> {

@@ -118,6 +118,46 @@ describe('keys', () => {
   });
 });
 
+describe('next keys (K8)', () => {
+  test('a peer without an address gets none, and takes one over in one request', async () => {
+    const { peers, control, routes } = openPeers({ kind: 'hub' });
+    await peers.setPeer({ ...nodePeer(2), endpoint });
+    await peers.setPeer({ publicKey: key(3), presharedKey: key(6), keepaliveS: 0 });
+    expect(control.changes.at(-1)?.peers).toEqual([{ publicKey: key(3), presharedKey: key(6), keepaliveS: 0 }]);
+    const to = { publicKey: key(3), address: '10.90.0.2', keepaliveS: 25 };
+    expect(await peers.handOver(key(2), to)).toBe(true);
+    expect(control.changes.at(-1)?.peers).toEqual([
+      { publicKey: key(3), endpoint, onlyAddress: '10.90.0.2', keepaliveS: 25, updateOnly: true },
+      { publicKey: key(2), remove: true },
+    ]);
+    expect([...routes]).toEqual(['10.90.0.2']);
+    await expect(peers.setPeer({ ...nodePeer(2) })).rejects.toMatchObject({ code: 'TUNNEL_ADDRESS_REFUSED' });
+  });
+
+  test('nobody takes over who is not there, nor an address of somebody else', async () => {
+    const { peers, control } = openPeers({ kind: 'hub' });
+    for (const byte of [2, 3]) await peers.setPeer(nodePeer(byte));
+    await peers.setPeer({ publicKey: key(4), presharedKey: key(6), keepaliveS: 0 });
+    const before = control.changes.length;
+    expect(await peers.handOver(key(2), { publicKey: key(9), address: '10.90.0.2', keepaliveS: 0 })).toBe(false);
+    const foreign = { publicKey: key(4), address: '10.90.0.3', keepaliveS: 0 };
+    await expect(peers.handOver(key(2), foreign)).rejects.toMatchObject({ code: 'TUNNEL_ADDRESS_REFUSED' });
+    expect(control.changes).toHaveLength(before);
+  });
+
+  test('a private key is written once; peers that are kept alive are called by it', async () => {
+    const { peers, control } = openPeers({ kind: 'hub' });
+    await peers.setPeer({ ...nodePeer(2), keepaliveS: 25 });
+    await peers.setPeer(nodePeer(3));
+    await peers.setPrivateKey(key(7));
+    const one = { publicKey: key(2), updateOnly: true };
+    expect(control.changes.slice(-2)).toEqual([
+      { privateKey: key(7), peers: [{ ...one, keepaliveS: 0 }] },
+      { peers: [{ ...one, keepaliveS: 25 }] },
+    ]);
+  });
+});
+
 describe('addresses and routes', () => {
   const refused = { code: 'TUNNEL_ADDRESS_REFUSED' };
 

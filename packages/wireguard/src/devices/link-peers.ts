@@ -1,7 +1,7 @@
 /** Peers of a device that is reached by requests, one after the other (spec tunnel.md Q2, Q4, H1). */
 import { isInNetwork } from '../isolation/cidr.ts';
 import { addHostRoute, deleteHostRoute } from '../netlink/addresses.ts';
-import { type PeerConfig, type PeerState, TunnelError } from '../tunnel-device.ts';
+import { type PeerConfig, type PeerPlace, type PeerState, TunnelError } from '../tunnel-device.ts';
 import { type PeerReading, wipeReading } from '../wireguard-control.ts';
 import type { Opening } from './open-link.ts';
 
@@ -34,7 +34,7 @@ export class LinkPeers {
     return next;
   }
 
-  #checkPeer({ address, publicKey, endpoint }: PeerConfig): void {
+  #checkPeer({ address, publicKey, endpoint }: Pick<PeerConfig, 'publicKey' | 'endpoint'> & { address: string }): void {
     const { role, range, address: own } = this.#opening.config;
     const refuse = (rule: string) => {
       throw new TunnelError('TUNNEL_ADDRESS_REFUSED', `the peer's tunnel address ${address} ${rule}`);
@@ -53,8 +53,9 @@ export class LinkPeers {
   /** @throws TunnelError TUNNEL_ADDRESS_REFUSED, NETLINK_FAILED, UAPI_FAILED. */
   setPeer(peer: PeerConfig): Promise<void> {
     return this.#inTurn(async () => {
-      this.#checkPeer(peer);
       const { address, ...rest } = peer;
+      if (address === undefined) return this.#opening.control.write({ peers: [rest] });
+      this.#checkPeer({ ...peer, address });
       const isKnown = this.#owners.has(address);
       // First, because it fails where another interface has the route.
       if (this.#opening.config.role.kind === 'hub') this.#setRoute(address);
@@ -131,6 +132,43 @@ export class LinkPeers {
     return this.#inTurn(async () => {
       await this.#opening.control.write({ peers: [{ publicKey, remove: true }] });
       this.#forgetOthers(publicKey);
+    });
+  }
+
+  setPrivateKey(privateKey: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => {
+      const { control } = this.#opening;
+      const kept = (await this.#read()).filter(({ keepaliveS }) => keepaliveS > 0);
+      const quiet = kept.map(({ publicKey }) => ({ publicKey, updateOnly: true, keepaliveS: 0 }));
+      await control.write({ privateKey, peers: quiet });
+      // Turning it on is a packet now, which is what makes every device shake hands.
+      const loud = kept.map(({ publicKey, keepaliveS }) => ({ publicKey, updateOnly: true, keepaliveS }));
+      if (loud.length > 0) await control.write({ peers: loud });
+    });
+  }
+
+  /** @throws TunnelError as `setPeer` */
+  handOver(from: Uint8Array, { publicKey, address, endpoint, keepaliveS }: PeerPlace): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const peers = await this.#read();
+      const [before, after] = [from, publicKey].map((key) => peers.find((peer) => sameKey(peer.publicKey, key)));
+      if (after === undefined) return false;
+      const owner = this.#owners.get(address);
+      if (owner === from.toHex()) this.#owners.set(address, publicKey.toHex());
+      // A node's socket belongs to the peer that was told a place (N3); a hub answers where it was heard.
+      const isHeard = after.endpoint !== undefined && this.#opening.config.role.kind === 'hub';
+      const place = isHeard ? undefined : (after.endpoint ?? endpoint ?? before?.endpoint);
+      const peer = { publicKey, address, ...(place !== undefined && { endpoint: place }) };
+      try {
+        this.#checkPeer(peer);
+        const { address: onlyAddress, ...rest } = peer;
+        const taken = { ...rest, onlyAddress, keepaliveS, updateOnly: true };
+        await this.#opening.control.write({ peers: [taken, { publicKey: from, remove: true }] });
+        return true;
+      } catch (error) {
+        if (owner !== undefined) this.#owners.set(address, owner);
+        throw error;
+      }
     });
   }
 

@@ -19,7 +19,9 @@ function config(name: string, address: string, role: DeviceRole, byte: number): 
   };
 }
 
-async function openPair() {
+type MemoryPair = DevicePair & { node: MemoryDevice; hub: MemoryDevice; elapse(ms: number): void };
+
+async function openPair(): Promise<MemoryPair> {
   let nowMs = 1_700_000_000_000;
   const network = new MemoryNetwork(() => nowMs);
   const role: DeviceRole = { kind: 'node', hubAddress: '10.90.0.1', proxyPort: 8080 };
@@ -28,7 +30,7 @@ async function openPair() {
   const hub = new MemoryDevice({ ...config('labhub0', '10.90.0.1', { kind: 'hub' }, 2), listen }, network);
   for (const device of [node, hub]) await device.open();
   const [nodeKey, hubKey] = [publicKeyOf(node.config.privateKey), publicKeyOf(hub.config.privateKey)];
-  return {
+  const pair: MemoryPair = {
     node,
     hub,
     nodeKey,
@@ -36,15 +38,16 @@ async function openPair() {
     hubEndpoint,
     /** The node's keepalive first, as in life: the hub knows no address of the node before. */
     reach: async () => {
-      node.send(hubKey, 32);
-      return hub.send(nodeKey, 100) && node.send(hubKey, 100);
+      node.send(pair.hubKey, 32);
+      return hub.send(pair.nodeKey, 100) && node.send(pair.hubKey, 100);
     },
     leftovers: async () => network.names,
     elapse: (ms: number) => {
       nowMs += ms;
     },
     [Symbol.asyncDispose]: async () => {},
-  } satisfies DevicePair & { elapse(ms: number): void };
+  };
+  return pair;
 }
 
 describeDevices('memory', openPair);

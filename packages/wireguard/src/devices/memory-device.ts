@@ -10,6 +10,7 @@ import type {
   DeviceStep,
   Endpoint,
   PeerConfig,
+  PeerPlace,
   PeerState,
   TunnelDevice,
 } from '../tunnel-device.ts';
@@ -20,7 +21,8 @@ const renewMs = 120_000;
 
 type Session = { sinceMs: number; initiator: MemoryDevice };
 
-type MemoryPeer = Omit<PeerConfig, 'endpoint'> & {
+type MemoryPeer = Omit<PeerConfig, 'endpoint' | 'address'> & {
+  address: string | undefined;
   endpoint: Endpoint | undefined;
   session: Session | undefined;
   lastHandshakeMs: number | undefined;
@@ -74,7 +76,7 @@ export class MemoryDevice implements TunnelDevice {
   readonly backend = 'memory';
   readonly config: DeviceConfig;
   readonly #network: MemoryNetwork;
-  readonly #publicKey: string;
+  #publicKey: string;
   readonly #peers = new Map<string, MemoryPeer>();
   readonly #listeners = new Set<(event: DeviceEvent) => void>();
   #endpoint: Endpoint | undefined;
@@ -102,7 +104,8 @@ export class MemoryDevice implements TunnelDevice {
     const known = this.#peers.get(peer.publicKey.toHex());
     const endpoint = peer.endpoint ?? known?.endpoint;
     const presharedKey = peer.presharedKey.slice();
-    this.#peers.set(peer.publicKey.toHex(), { ...fresh, ...known, ...peer, endpoint, presharedKey });
+    const address = peer.address ?? known?.address;
+    this.#peers.set(peer.publicKey.toHex(), { ...fresh, ...known, ...peer, address, endpoint, presharedKey });
   }
 
   async setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<Uint8Array | undefined> {
@@ -117,7 +120,21 @@ export class MemoryDevice implements TunnelDevice {
     if (peer === undefined) return false;
     const { address, endpoint, keepaliveS } = peer;
     this.#peers.delete(publicKey.toHex());
-    await this.setPeer({ publicKey, presharedKey, address, endpoint, keepaliveS });
+    await this.setPeer({ publicKey, presharedKey, address, keepaliveS, ...(endpoint && { endpoint }) });
+    return true;
+  }
+
+  async setPrivateKey(privateKey: Uint8Array): Promise<void> {
+    this.#publicKey = publicKeyOf(privateKey).toHex();
+    for (const peer of this.#peers.values()) peer.session = undefined;
+  }
+
+  async handOver(from: Uint8Array, to: PeerPlace): Promise<boolean> {
+    const peer = this.#peers.get(to.publicKey.toHex());
+    if (peer === undefined) return false;
+    const endpoint = peer.endpoint ?? to.endpoint ?? this.#peers.get(from.toHex())?.endpoint;
+    Object.assign(peer, { address: to.address, keepaliveS: to.keepaliveS, endpoint });
+    this.#peers.delete(from.toHex());
     return true;
   }
 
@@ -140,6 +157,7 @@ export class MemoryDevice implements TunnelDevice {
     const isShared = peer.session !== undefined && peer.session === theirs.session && ageMs < sessionMs;
     const isDue = !isShared || (peer.session?.initiator === this && ageMs >= renewMs);
     if (isDue && !this.#handshake(peer, theirs) && !isShared) return false;
+    if (peer.address === undefined || theirs.address === undefined) return false;
     peer.txBytes += bytes;
     theirs.rxBytes += bytes;
     theirs.endpoint = this.#network.endpointOf(this);

@@ -107,11 +107,11 @@ describe.skipIf(!canIsolate)('native data plane (needs root, /dev/net/tun)', () 
     expect((await node.control.read()).peers).toEqual([]);
   });
 
-  test('a peer without a tunnel address is refused', async () => {
+  test('a peer without a tunnel address is one that nothing is sent to; a key of another length is refused', async () => {
     const { hub } = await openPair();
-    await expect(hub.control.write({ peers: [{ publicKey: key(9), presharedKey: key(9) }] })).rejects.toThrow(
-      RangeError,
-    );
+    await hub.control.write({ peers: [{ publicKey: key(9), presharedKey: key(9) }] });
+    expect((await hub.control.read()).peers.at(-1)).toMatchObject({ publicKey: key(9), allowedIps: [] });
+    await expect(hub.control.write({ privateKey: new Uint8Array(31) })).rejects.toThrow(RangeError);
   });
 
   test('what the machine sends and may not is counted', async () => {

@@ -27,8 +27,9 @@ export class NativeControl implements WireguardControl {
     return this.#engine.presharedKeyOf(publicKey);
   }
 
-  /** Key and port of the device are those it was opened with. @throws RangeError for a peer that cannot be. */
-  async write({ replacePeers, peers = [] }: DeviceChange): Promise<void> {
+  /** The port of the device is the one it was opened with. @throws RangeError for a peer that cannot be. */
+  async write({ privateKey, replacePeers, peers = [] }: DeviceChange): Promise<void> {
+    if (privateKey !== undefined) this.#engine.setPrivateKey(privateKey);
     if (replacePeers === true) for (const { publicKey } of this.#engine.peers()) this.#engine.removePeer(publicKey);
     for (const [at, change] of peers.entries()) {
       const next = peers[at + 1];
@@ -51,12 +52,10 @@ export class NativeControl implements WireguardControl {
 
   #merged(change: PeerChange, known: PeerState | undefined): PeerConfig {
     const { publicKey } = change;
-    const address = change.onlyAddress ?? known?.address;
-    if (address === undefined) throw new RangeError('a peer needs its tunnel address');
     return {
       publicKey,
       presharedKey: change.presharedKey ?? this.#engine.presharedKeyOf(publicKey) ?? new Uint8Array(32),
-      address,
+      address: change.onlyAddress ?? known?.address,
       endpoint: change.endpoint,
       keepaliveS: change.keepaliveS ?? known?.keepaliveS ?? 0,
     };

@@ -130,6 +130,11 @@ export class NativeEngine implements AsyncDisposable {
     return this.#plane.peer(publicKey);
   }
 
+  setPrivateKey(privateKey: Uint8Array): void {
+    this.#plane.setPrivateKey(privateKey, this.#clock.now());
+    this.#settle();
+  }
+
   /** A copy, to be zeroed by whoever asked. */
   privateKey(): Uint8Array {
     return this.#privateKey.slice();

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
+import { publicKeyOf } from '../../noise/x25519.ts';
 import type { Endpoint, PeerConfig, PeerState, TunnelDevice } from '../../tunnel-device.ts';
 
 /** A device that may run in another process: there nothing can be run inside. */
@@ -139,6 +140,68 @@ function describeKeys(pairOf: () => DevicePair): void {
   );
 }
 
+/** Until a handshake of this peer is seen; the traffic that asks for one goes on meanwhile. */
+async function untilShaken(pair: DevicePair, device: DistantDevice, key: Uint8Array): Promise<void> {
+  for (const end = performance.now() + soonMs; performance.now() < end;) {
+    if ((await stateOf(device, key))?.lastHandshakeMs !== undefined) return;
+    await pair.reach(100);
+  }
+  throw new Error('no handshake with the next key');
+}
+
+function describeNewKeys(pairOf: () => DevicePair): void {
+  test(
+    'a node’s key gives way to another: nothing of the next passes before it is handed the place (K8)',
+    async () => {
+      const pair = pairOf();
+      const { node, hub, nodeKey, hubKey } = pair;
+      const [presharedKey, privateKey] = [psk(), psk()];
+      const next = publicKeyOf(privateKey);
+      await introduce(pair, presharedKey);
+      await cutBoth(pair, presharedKey);
+      expect(await pair.reach(healMs)).toBe(true);
+      await hub.setPeer({ publicKey: next, presharedKey, keepaliveS: 0 });
+      expect(await hub.handOver(nodeKey, { publicKey: psk(), address: node.config.address, keepaliveS: 0 })).toBe(
+        false,
+      );
+      expect(await pair.reach(soonMs)).toBe(true);
+      await node.setPrivateKey(privateKey);
+      await untilShaken(pair, hub, next);
+      expect(await stateOf(hub, next)).toMatchObject({ address: undefined });
+      expect((await stateOf(hub, nodeKey))?.address).toBe(node.config.address);
+      pair.nodeKey = next;
+      expect(await hub.handOver(nodeKey, { publicKey: next, address: node.config.address, keepaliveS: 0 })).toBe(true);
+      expect(await pair.reach(healMs)).toBe(true);
+      expect([(await hub.peers()).length, (await stateOf(hub, next))?.address]).toEqual([1, node.config.address]);
+      expect((await stateOf(node, hubKey))?.keepaliveS).toBe(25);
+    },
+    caseMs,
+  );
+
+  test(
+    'a hub’s key gives way to another that the node expects (K8)',
+    async () => {
+      const pair = pairOf();
+      const { node, hub, hubKey, hubEndpoint } = pair;
+      const [presharedKey, privateKey] = [psk(), psk()];
+      const next = publicKeyOf(privateKey);
+      await introduce(pair, presharedKey);
+      await cutBoth(pair, presharedKey);
+      expect(await pair.reach(healMs)).toBe(true);
+      await node.setPeer({ publicKey: next, presharedKey, keepaliveS: 0 });
+      await hub.setPrivateKey(privateKey);
+      await untilShaken(pair, node, next);
+      pair.hubKey = next;
+      const place = { publicKey: next, address: hub.config.address, endpoint: hubEndpoint, keepaliveS: 25 };
+      expect(await node.handOver(hubKey, place)).toBe(true);
+      expect(await pair.reach(healMs)).toBe(true);
+      const { address } = hub.config;
+      expect(await node.peers()).toMatchObject([{ address, endpoint: hubEndpoint, keepaliveS: 25 }]);
+    },
+    caseMs,
+  );
+}
+
 function describeRemoval(pairOf: () => DevicePair): void {
   test(
     'a late key does not bring a removed peer back; nothing passes then (Q2, H1)',
@@ -194,6 +257,7 @@ export function describeDevices(name: string, open: () => Promise<DevicePair>, m
     };
     describePeers(pairOf);
     describeKeys(pairOf);
+    describeNewKeys(pairOf);
     describeRemoval(pairOf);
     test(
       'closing leaves nothing (A6)',
