@@ -1,5 +1,6 @@
 import { readConfigFile } from '@labmesh/kit/config-file';
 import { parseOptions } from '@labmesh/kit/options';
+import { besideOthers } from '@labmesh/kit/options/shared-tables';
 import { checkShipFiles, checkShipping } from './ship/check-shipping.ts';
 import { agentOptions, type AgentOptions } from './agent-options.ts';
 
@@ -10,9 +11,7 @@ export async function readAgentOptions(
   const at = argv.findIndex((word) => word === '--config' || word === '-c');
   const config = at === -1 ? undefined : argv[at + 1];
   const rest = at === -1 ? argv : [...argv.slice(0, at), ...argv.slice(at + 2)];
-  const read = config === undefined ? undefined : await readConfigFile(config);
-  const file =
-    read === undefined ? undefined : { ...read, known: Object.keys(read.data).filter((table) => table !== 'agent') };
+  const file = config === undefined ? undefined : besideOthers(agentOptions, await readConfigFile(config));
   const { values, positionals } = parseOptions(agentOptions, { argv: rest, env: process.env, file, positionalsMax: 1 });
   checkShipping(values);
   const [command] = positionals;

@@ -4,6 +4,7 @@ import { readConfigFile } from '@labmesh/kit/config-file';
 import { createLogger, type Logger } from '@labmesh/kit/log';
 import { parseOptions, renderHelp } from '@labmesh/kit/options';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
+import { besideOthers } from '@labmesh/kit/options/shared-tables';
 import type { Life } from '@labmesh/kit/run';
 import { openSandbox } from '@labmesh/sandbox/open-sandbox';
 import manifest from '../package.json' with { type: 'json' };
@@ -20,9 +21,11 @@ const lookMs = 60_000;
 type Values = ReturnType<typeof readOptions>;
 
 function readOptions(argv: string[], file?: OptionsFile) {
-  // Tables of other parts are theirs to check.
-  const known = Object.keys(file?.data ?? {}).filter((table) => !['sandbox', 'log'].includes(table));
-  return parseOptions(executorOptions, { argv, file: file && { ...file, known }, positionalsMax: 0 }).values;
+  return parseOptions(executorOptions, {
+    argv,
+    file: file && besideOthers(executorOptions, file),
+    positionalsMax: 0,
+  }).values;
 }
 
 /** Resolves when whoever started us is gone, however that went. */

@@ -2,6 +2,7 @@
 import { defineOptions, parseOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
+import { besideOthers } from '@labmesh/kit/options/shared-tables';
 import { type SandboxLevel, sandboxLevels } from '@labmesh/wire/verification/sandbox';
 
 /** As people write levels, weakest first; the names of the contract are longer. */
@@ -53,13 +54,9 @@ export const sandboxOptions = defineOptions({
 });
 export type SandboxSettings = OptionValues<typeof sandboxOptions>;
 
-/** Tables of labmesh.toml that are read here. */
-export const sandboxTables: readonly string[] = ['sandbox'];
-
 /** @throws OptionsError (exit 3) with file, line and key */
 export function readSandboxSettings(file: OptionsFile | undefined): SandboxSettings {
-  const known = Object.keys(file?.data ?? {}).filter((table) => !sandboxTables.includes(table));
-  return parseOptions(sandboxOptions, { file: file && { ...file, known } }).values;
+  return parseOptions(sandboxOptions, { file: file && besideOthers(sandboxOptions, file) }).values;
 }
 
 /** The same settings as flags of `lab-executor`. */

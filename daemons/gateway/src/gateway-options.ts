@@ -177,6 +177,3 @@ export const gatewayOptions = defineOptions({
 });
 
 export type GatewayOptions = OptionValues<typeof gatewayOptions>;
-
-/** Tables of labmesh.toml that the gateway reads by a schema of its own. */
-export const gatewayFileKeys: readonly string[] = ['models'];

@@ -22,6 +22,7 @@ export const labdOptions = defineOptions({
     max: 65_535,
     flag: 'port',
     env: 'LABD_PORT',
+    envFile: true,
     placeholder: 'N',
     help: 'port of the API, in place of the one in labd.listen',
   },
