@@ -31,16 +31,16 @@ export function activateVerifiers(verifiers: readonly Verifier[], settings: Veri
   return active.toSorted((a, b) => a.verifier.class - b.verifier.class);
 }
 
-/** Those that are named, or those that are switched on; and those that the bracket asks for. @throws UnknownVerifier */
+/** Those that are named, or those that are switched on; and those that a bracket needs. @throws UnknownVerifier */
 export function chooseVerifiers(
   active: readonly ActiveVerifier[],
   names: readonly string[] | undefined,
-  also: readonly string[] = [],
+  needed: readonly string[] = [],
 ): readonly ActiveVerifier[] {
-  const isAsked = ({ verifier }: ActiveVerifier) => also.includes(verifier.name);
-  if (names === undefined) return active.filter((one) => one.enabled || isAsked(one));
+  const isNeeded = ({ verifier }: ActiveVerifier) => needed.includes(verifier.name);
+  if (names === undefined) return active.filter((one) => one.enabled || isNeeded(one));
   const known = active.map(({ verifier }) => verifier.name);
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new UnknownVerifier(unknown, known);
-  return active.filter((one) => names.includes(one.verifier.name) || isAsked(one));
+  return active.filter((one) => names.includes(one.verifier.name) || isNeeded(one));
 }

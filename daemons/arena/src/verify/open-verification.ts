@@ -37,8 +37,8 @@ export function openVerification({ verifiers, settings, runner, clock, log }: Ve
   return {
     checkNames: (names) => void chooseVerifiers(active, names),
     describe: () => describeVerifiers(active, { runner, clock, stats }),
-    verify: async (candidates, { tenant, priority = 'normal', names, suite, signal, onVerdict }) => {
-      const chosen = chooseVerifiers(active, names);
+    verify: async (candidates, { tenant, priority = 'normal', names, needed = [], suite, signal, onVerdict }) => {
+      const chosen = chooseVerifiers(active, names, needed);
       const groups = groupEqual(candidates);
       // Whatever still runs when this call ends has nobody who waits for it.
       const own = new AbortController();
@@ -55,6 +55,7 @@ export function openVerification({ verifiers, settings, runner, clock, log }: Ve
             cache,
             stats,
             scope: scopeOf(tenant, suite),
+            needed,
             tell: ({ indices }, verdict) => indices.forEach((index) => onVerdict?.(index, verdict)),
           },
           chosen,

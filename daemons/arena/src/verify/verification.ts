@@ -15,8 +15,8 @@ export type VerifyOptions = {
   priority?: Priority | undefined;
   /** Verifiers to run, as the request named them; absent: those that are switched on. */
   names?: readonly string[] | undefined;
-  /** Verifiers that run beside those. */
-  also?: readonly string[] | undefined;
+  /** Verifiers that run beside those, and that the answer has to pass: nothing to look at is a failure (BR1). */
+  needed?: readonly string[] | undefined;
   /** The suite that the request named. */
   suite?: Suite | undefined;
   /** Aborting it rejects `verify` with the signal's reason at once. */

@@ -18,7 +18,7 @@ async function check(live: LiveRun, candidate: StoredCandidate): Promise<void> {
     tenant: live.row.tenant,
     priority: live.offer.block.priority,
     names: live.offer.block.verifiers,
-    also: bracketVerifiers[live.offer.block.bracket],
+    needed: bracketVerifiers[live.offer.block.bracket],
     suite: live.suite,
     signal: live.signal,
     onVerdict: (_, verdict) => live.tell({ event: 'verdict', index, attempt, verdict }),

@@ -7,6 +7,7 @@
 import type { Verdict } from '@labmesh/wire/verification/verdict';
 import type { Candidate } from '../../contract/candidate.ts';
 import type { VerifierClass } from '../../contract/verifier.ts';
+import { afterHardFailure, neededVerdict } from '../bracket-verifiers.ts';
 import { attempt, type AttemptParts } from './attempt.ts';
 import { type ActiveVerifier, verdictOf } from './finding-verdict.ts';
 import { createSlots, type Slots } from './slots.ts';
@@ -34,6 +35,8 @@ export type CheckParts = AttemptParts & {
   stats: VerifierStats;
   /** What beside verifier and candidate makes a verdict another: tenant and suite. */
   scope: string;
+  /** Names of verifiers that have to pass. */
+  needed: readonly string[];
   tell: (group: Group, verdict: Verdict) => void;
 };
 
@@ -44,12 +47,14 @@ const hardFailure = (group: Group) =>
 const skippedAfter = (active: ActiveVerifier, name: string) =>
   verdictOf(
     active,
-    { status: 'skipped', message: `not looked at: ${name} failed`, details: {}, code: 'AFTER_HARD_FAILURE' },
+    { status: 'skipped', message: `not looked at: ${name} failed`, details: {}, code: afterHardFailure },
     0,
   );
 
 function checks(parts: CheckParts, perRun: Slots, active: ActiveVerifier, groups: readonly Group[]) {
-  const settle = (group: Group, verdict: Verdict) => {
+  const isNeeded = parts.needed.includes(active.verifier.name);
+  const settle = (group: Group, found: Verdict) => {
+    const verdict = isNeeded ? neededVerdict(found) : found;
     group.verdicts.set(active, verdict);
     parts.tell(group, verdict);
   };

@@ -1,0 +1,83 @@
+/** The bracket opencoder from a request to its certificate (verification BR1, BR2), through gateway, arena and sandbox. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { closeTestRunner, sandboxMissing } from '@labmesh/arena/verify/testing/test-runner';
+import { ArenaGround } from './harness/arena-ground.ts';
+
+const storyMs = 60_000;
+const fenced = (code: string, language = 'python') => `\`\`\`${language}\n${code}\n\`\`\``;
+const block = { mode: 'intercept', bracket: 'opencoder', variations: 1, correction: false, on_fail: 'best_effort' };
+
+type Report = {
+  status: string;
+  run_id: string;
+  certificate_id: string | null;
+  properties: string[];
+  failures: { verifier: string; message: string; code: string | null }[];
+};
+
+describe.skipIf(sandboxMissing !== undefined)(`bracket opencoder ${sandboxMissing ?? ''}`, () => {
+  let ground: ArenaGround;
+  beforeAll(async () => {
+    ground = await ArenaGround.start();
+  }, storyMs);
+  afterAll(async () => {
+    await ground[Symbol.asyncDispose]();
+    await closeTestRunner();
+  });
+
+  async function ask(content: string, more: object = {}): Promise<Report> {
+    const response = await ground.chat(content, { ...block, ...more });
+    const body = (await response.json()) as { verification: Report };
+    return body.verification;
+  }
+  const view = async (id: string, name: string) =>
+    (await (await ground.get(`/v1/certificates/${id}?view=${name}`)).json()) as Record<string, unknown>;
+
+  test(
+    'an answer that runs and is audited is certified with both, also where the request names another verifier',
+    async () => {
+      for (const more of [{}, { verifiers: ['safety_filter'] }]) {
+        const report = await ask(fenced('print(sum([1, 2]))'), more);
+        expect(report).toMatchObject({ status: 'valid', failures: [] });
+        expect(report.properties).toEqual(expect.arrayContaining(['AUDIT_OK', 'EXECUTED_EXIT_0']));
+        expect(await view(report.run_id, 'functional')).toMatchObject({
+          status: 'valid',
+          issuer: 'OpenCoderBracket',
+          execution_proof: { exit_code: 0 },
+          security_audit: { tool: 'builtin', passed: true, findings_count: 0 },
+        });
+      }
+    },
+    storyMs,
+  );
+
+  test(
+    'eval is refused, whoever wants the code to run',
+    async () => {
+      const evil = fenced('print(eval("1 + 1"))');
+      const report = await ask(evil);
+      expect(report).toMatchObject({ status: 'invalid', certificate_id: null });
+      expect(report.failures).toMatchObject([{ verifier: 'security_audit', message: expect.stringContaining('B307') }]);
+      expect((await ground.get(`/v1/certificates/${report.run_id}`)).status).toBe(404);
+      // Who did not ask for a best effort gets no answer at all.
+      const strict = await ground.chat(evil, { ...block, on_fail: 'error' });
+      expect(strict.status).toBe(422);
+      expect(await strict.text()).not.toContain('print(');
+      // Without the bracket it is a program that ends well.
+      expect(await ask(evil, { bracket: 'none' })).toMatchObject({ status: 'valid' });
+    },
+    storyMs,
+  );
+
+  test(
+    'an answer without code is not what was asked for',
+    async () => {
+      const report = await ask('Certainly! Use the sum function.');
+      expect(report).toMatchObject({ status: 'invalid', certificate_id: null });
+      expect(report.failures).toMatchObject([
+        { verifier: 'security_audit', message: 'No code blocks found', code: 'NO_CODE' },
+      ]);
+    },
+    storyMs,
+  );
+});
