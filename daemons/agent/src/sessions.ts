@@ -56,7 +56,7 @@ export class Sessions {
   readonly #live = new Map<string, Entry>();
   /** Opens on their way, so that a burst cannot pass the bounds. */
   #opening = { all: 0, exec: 0 };
-  #sweeper: AbortController | undefined;
+  #isSweeping = false;
   #runs = new Set<Promise<void>>();
 
   constructor(parts: SessionParts) {
@@ -140,7 +140,6 @@ export class Sessions {
     await running;
     this.#runs.delete(running);
     this.#live.delete(entry.id);
-    if (this.#live.size === 0) this.#sweeper?.abort();
   }
 
   /** The channel that RESUME goes on with; undefined: no such session, another token, or another principal. */
@@ -179,15 +178,17 @@ export class Sessions {
 
   /** Looks each second for sessions that nobody came back to; stands still while there are none. */
   #sweep(): void {
-    if (this.#sweeper !== undefined && !this.#sweeper.signal.aborted) return;
-    const sweeper = new AbortController();
-    this.#sweeper = sweeper;
-    const { clock } = this.#parts;
-    const turn = () => {
-      this.#endOrphans(clock.now());
-      clock.sleep(sweepMs, sweeper.signal).then(turn, () => {});
-    };
-    turn();
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    void this.#sweepOn();
+  }
+
+  async #sweepOn(): Promise<void> {
+    while (this.#live.size > 0) {
+      this.#endOrphans(this.#parts.clock.now());
+      await this.#parts.clock.sleep(sweepMs);
+    }
+    this.#isSweeping = false;
   }
 
   #endOrphans(now: number): void {

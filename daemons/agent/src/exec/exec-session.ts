@@ -23,6 +23,9 @@ type CommandWords = Parameters<typeof startCommand>[1];
 const hangUpMs = 1_000;
 /** What a killed child left behind may take to let go of its pipe. */
 const letGoMs = 200;
+/** One for all: the runtime's own reason takes a stack each time. */
+const over = new Error('over');
+const nextTurn = (): Promise<false> => new Promise((resolve) => setImmediate(() => resolve(false)));
 
 export class ExecSession implements SessionRun {
   readonly answer: Answer = {};
@@ -139,7 +142,7 @@ export class ExecSession implements SessionRun {
     const timedOut = this.#timedOut;
     // The runtime does not tell whether a core was written.
     this.#exit = { ...end, core: false, timedOut, drained, ...this.#tally.sums() };
-    this.#over.abort();
+    this.#over.abort(over);
     this.#output.finish();
   }
 
@@ -177,6 +180,8 @@ export class ExecSession implements SessionRun {
     const { clock, options } = this.#world;
     const exitedAt = clock.now();
     const whole = pumps.then(() => true);
+    // Nearly always they ended with the process: no timers for those.
+    if (await Promise.race([whole, nextTurn()])) return true;
     while (!this.#givenUp.signal.aborted) {
       const now = clock.now();
       // What is held back by its reader is not silent. What came before the exit may still lie in the pipe.
@@ -186,7 +191,7 @@ export class ExecSession implements SessionRun {
       const signal = AbortSignal.any([waited.signal, this.#givenUp.signal]);
       const leftMs = options.drainMs - (silentMs === Infinity ? 0 : silentMs);
       const isWhole = await Promise.race([whole, this.#sleep(leftMs, signal).then(() => false)]);
-      waited.abort();
+      waited.abort(over);
       if (isWhole) return true;
     }
     return false;
@@ -250,6 +255,6 @@ export class ExecSession implements SessionRun {
     const { clock, options } = this.#world;
     const over = clock.sleep(options.orphanTtlMs, waited.signal).catch(() => {});
     await Promise.race([this.#told.promise, over]);
-    waited.abort();
+    waited.abort(over);
   }
 }

@@ -37,7 +37,8 @@ function environment(open: OpenOf<'exec'>, account: Account, base: Readonly<Reco
 /** Undefined also where a folder on the way cannot be entered. */
 function statOf(path: string) {
   try {
-    return statSync(path);
+    // An error for each folder of PATH that lacks the program would cost more than the looks themselves.
+    return statSync(path, { throwIfNoEntry: false });
   } catch {
     return undefined;
   }
