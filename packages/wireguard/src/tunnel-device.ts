@@ -81,6 +81,8 @@ export interface TunnelDevice extends AsyncDisposable {
   open(): Promise<void>;
   /** Adds the peer, or gives it these settings. A hub adds the /32 route too. */
   setPeer(peer: PeerConfig): Promise<void>;
+  /** Update only: where the peer is dialled from now on. Its session and its key stay (Q4). */
+  movePeer(publicKey: Uint8Array, endpoint: Endpoint): Promise<void>;
   /** Update only: gives the key that the device now holds (read back), or undefined when the peer is no longer there. */
   setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<Uint8Array | undefined>;
   /** Removes the peer and adds it again with this PSK in one request: its session is gone (Q4). False: not there. */

@@ -81,6 +81,8 @@ function perform(request: DeviceRequest): unknown {
       return new LinkDevice(request.config, backendOf(request.backend)).plan();
     case 'setPeer':
       return held().setPeer(request.peer);
+    case 'movePeer':
+      return held().movePeer(request.publicKey, request.endpoint);
     case 'setPsk':
       return held().setPsk(request.publicKey, request.key);
     case 'cutPeer':

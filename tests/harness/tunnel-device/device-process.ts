@@ -4,6 +4,7 @@ import type { DistantDevice } from '@labmesh/wireguard/devices/testing/device-co
 import {
   type DeviceConfig,
   type DeviceStep,
+  type Endpoint,
   type PeerConfig,
   type PeerPlace,
   type PeerState,
@@ -107,6 +108,10 @@ export class DeviceProcess implements DistantDevice {
 
   async setPeer(peer: PeerConfig): Promise<void> {
     await this.ask('setPeer', { peer });
+  }
+
+  async movePeer(publicKey: Uint8Array, endpoint: Endpoint): Promise<void> {
+    await this.ask('movePeer', { publicKey, endpoint });
   }
 
   async setPsk(publicKey: Uint8Array, key: Uint8Array): Promise<Uint8Array | undefined> {

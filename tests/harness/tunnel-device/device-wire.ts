@@ -1,5 +1,5 @@
 /** Between a test and the process that holds a device: JSON lines in which bytes are `{"$hex"}`. */
-import type { DeviceConfig, DeviceEvent, PeerConfig, PeerPlace } from '@labmesh/wireguard/tunnel-device';
+import type { DeviceConfig, DeviceEvent, Endpoint, PeerConfig, PeerPlace } from '@labmesh/wireguard/tunnel-device';
 
 export type DeviceBackend = 'kernel' | 'wireguard-go' | 'native';
 
@@ -8,6 +8,7 @@ export type DeviceRequests = {
   open: { config: DeviceConfig; backend: DeviceBackend; tableOwner: boolean };
   plan: { config: DeviceConfig; backend: DeviceBackend };
   setPeer: { peer: PeerConfig };
+  movePeer: { publicKey: Uint8Array; endpoint: Endpoint };
   setPsk: { publicKey: Uint8Array; key: Uint8Array };
   cutPeer: { publicKey: Uint8Array; key: Uint8Array };
   removePeer: { publicKey: Uint8Array };

@@ -1,6 +1,13 @@
 /** A device in memory: two of them agree whenever they hold the same PSK for one another, as WireGuard's handshake does. */
 import { publicKeyOf } from '@labmesh/wireguard/noise/x25519';
-import type { DeviceConfig, PeerConfig, PeerPlace, PeerState, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
+import type {
+  DeviceConfig,
+  Endpoint,
+  PeerConfig,
+  PeerPlace,
+  PeerState,
+  TunnelDevice,
+} from '@labmesh/wireguard/tunnel-device';
 
 type Held = PeerConfig & { lastHandshakeMs: number | undefined };
 const hexOf = (key: Uint8Array) => Buffer.from(key).toString('hex');
@@ -38,6 +45,11 @@ export class PairedDevice implements TunnelDevice {
       presharedKey: peer.presharedKey.slice(),
       lastHandshakeMs,
     });
+    return Promise.resolve();
+  }
+  movePeer(publicKey: Uint8Array, endpoint: Endpoint): Promise<void> {
+    const peer = this.held.get(hexOf(publicKey));
+    if (peer !== undefined) peer.endpoint = endpoint;
     return Promise.resolve();
   }
   setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<Uint8Array | undefined> {

@@ -11,6 +11,7 @@ import type {
   DeviceConfig,
   DeviceEvent,
   DeviceStep,
+  Endpoint,
   PeerConfig,
   PeerPlace,
   PeerState,
@@ -83,6 +84,10 @@ export class LinkDevice implements TunnelDevice {
 
   async setPeer(peer: PeerConfig): Promise<void> {
     await this.#whileOpen().peers.setPeer(peer);
+  }
+
+  async movePeer(publicKey: Uint8Array, endpoint: Endpoint): Promise<void> {
+    await this.#whileOpen().peers.movePeer(publicKey, endpoint);
   }
 
   async setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<Uint8Array | undefined> {

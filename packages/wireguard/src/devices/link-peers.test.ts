@@ -108,6 +108,19 @@ describe('keys', () => {
     ]);
   });
 
+  test('another place is one request that makes no peer; one within the tunnel is refused', async () => {
+    const { peers, control } = openPeers(node);
+    await peers.setPeer(hubPeer);
+    const moved = { address: '2001:db8::7', port: 7 };
+    await peers.movePeer(key(1), moved);
+    expect(control.changes.at(-1)?.peers).toEqual([{ publicKey: key(1), endpoint: moved, updateOnly: true }]);
+    await peers.movePeer(key(4), moved);
+    expect([...control.peers.keys()]).toEqual([key(1).toHex()]);
+    const within = peers.movePeer(key(1), { address: '10.90.0.7', port: 7 });
+    await expect(within).rejects.toMatchObject({ code: 'TUNNEL_ADDRESS_REFUSED' });
+    expect(control.peers.get(key(1).toHex())?.endpoint).toEqual(moved);
+  });
+
   test('a reading that fails fails all who waited for it', async () => {
     const { peers, control } = openPeers(node);
     await peers.setPeer(hubPeer);

@@ -1,7 +1,7 @@
 /** Peers of a device that is reached by requests, one after the other (spec tunnel.md Q2, Q4, H1). */
 import { isInNetwork } from '../isolation/cidr.ts';
 import { addHostRoute, deleteHostRoute } from '../netlink/addresses.ts';
-import { type PeerConfig, type PeerPlace, type PeerState, TunnelError } from '../tunnel-device.ts';
+import { type Endpoint, type PeerConfig, type PeerPlace, type PeerState, TunnelError } from '../tunnel-device.ts';
 import { type PeerReading, wipeReading } from '../wireguard-control.ts';
 import type { Opening } from './open-link.ts';
 
@@ -42,12 +42,16 @@ export class LinkPeers {
     if (role.kind === 'node' && address !== role.hubAddress) refuse(`is not the hub's, ${role.hubAddress}`);
     if (address === own) refuse('is our own');
     if (!isInNetwork(address, range)) refuse(`is outside of the range ${range}`);
-    // WireGuard would send its own packets into itself.
-    if (endpoint !== undefined && isInNetwork(endpoint.address, range)) {
-      refuse(`cannot be reached by ${endpoint.address}, an address within the tunnel`);
-    }
+    if (endpoint !== undefined) this.#checkPlace(endpoint);
     const owner = this.#owners.get(address);
     if (owner !== undefined && owner !== publicKey.toHex()) refuse('belongs to another peer');
+  }
+
+  /** WireGuard would send its own packets into itself. */
+  #checkPlace({ address }: Endpoint): void {
+    if (!isInNetwork(address, this.#opening.config.range)) return;
+    const rule = `a peer cannot be reached by ${address}, an address within the tunnel`;
+    throw new TunnelError('TUNNEL_ADDRESS_REFUSED', rule);
   }
 
   /** @throws TunnelError TUNNEL_ADDRESS_REFUSED, NETLINK_FAILED, UAPI_FAILED. */
@@ -67,6 +71,14 @@ export class LinkPeers {
         throw error;
       }
       this.#forgetOthers(peer.publicKey, address);
+    });
+  }
+
+  /** @throws as `setPeer` */
+  movePeer(publicKey: Uint8Array, endpoint: Endpoint): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#checkPlace(endpoint);
+      await this.#opening.control.write({ peers: [{ publicKey, endpoint, updateOnly: true }] });
     });
   }
 

@@ -108,6 +108,11 @@ export class MemoryDevice implements TunnelDevice {
     this.#peers.set(peer.publicKey.toHex(), { ...fresh, ...known, ...peer, address, endpoint, presharedKey });
   }
 
+  async movePeer(publicKey: Uint8Array, endpoint: Endpoint): Promise<void> {
+    const peer = this.#peers.get(publicKey.toHex());
+    if (peer !== undefined) peer.endpoint = endpoint;
+  }
+
   async setPsk(publicKey: Uint8Array, presharedKey: Uint8Array): Promise<Uint8Array | undefined> {
     const peer = this.#peers.get(publicKey.toHex());
     if (peer === undefined) return undefined;

@@ -98,6 +98,34 @@ function describePeers(pairOf: () => DevicePair): void {
   });
 }
 
+function describePlaces(pairOf: () => DevicePair): void {
+  test(
+    'a peer is dialled elsewhere and its session goes on; one that is not there stays away (N2, Q4)',
+    async () => {
+      const pair = pairOf();
+      const { node, hubKey, hubEndpoint } = pair;
+      expect(await pair.reach(soonMs)).toBe(true);
+      const before = await stateOf(node, hubKey);
+      const elsewhere = { ...hubEndpoint, port: hubEndpoint.port + 1 };
+      await node.movePeer(hubKey, elsewhere);
+      expect(await stateOf(node, hubKey)).toMatchObject({
+        endpoint: elsewhere,
+        address: before?.address,
+        keepaliveS: 20,
+      });
+      await node.movePeer(hubKey, hubEndpoint);
+      expect(await pair.reach(soonMs)).toBe(true);
+      expect(await stateOf(node, hubKey)).toMatchObject({
+        endpoint: hubEndpoint,
+        lastHandshakeMs: before?.lastHandshakeMs,
+      });
+      await node.movePeer(psk(), hubEndpoint);
+      expect(await node.peers()).toHaveLength(1);
+    },
+    caseMs,
+  );
+}
+
 function describeKeys(pairOf: () => DevicePair): void {
   test(
     'a PSK is read back; the running session stays (Q2, Q3)',
@@ -256,6 +284,7 @@ export function describeDevices(name: string, open: () => Promise<DevicePair>, m
       return pair;
     };
     describePeers(pairOf);
+    describePlaces(pairOf);
     describeKeys(pairOf);
     describeNewKeys(pairOf);
     describeRemoval(pairOf);
