@@ -41,10 +41,11 @@ export function openHouse(parts: HouseParts): House {
   const system = { version, startedAt: performance.now(), loopDelay, isStopping };
   const unavailable = () => (isStopping() ? 'SHUTTING_DOWN' : undefined);
   const idempotent = new IdempotentAnswers({ store, secrets, clock, log });
-  const { bodyBytesMax } = options;
+  const { bodyBytesMax, pageMax } = options;
   const handlers = allHandlers({ core, options, system, keyFile });
   const recording = { audit, clock, refusals: new FirstRefusals(clock) };
-  const dispatching = { ...recording, policies, limiter, identifyParts, idempotent, guard, bodyBytesMax, log };
+  const bounds = { bodyBytesMax, pageMax };
+  const dispatching = { ...recording, ...bounds, policies, limiter, identifyParts, idempotent, guard, log };
   const bundlePem = () => authority.anchorsPem();
   const work = nodeWork(core);
   return {

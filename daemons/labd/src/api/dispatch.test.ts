@@ -6,7 +6,7 @@ let app: LabdApp;
 let viewer: string;
 
 beforeAll(async () => {
-  app = await openLabdApp({ loginPerMin: 3, tokensPerMin: 5, principalPerMin: 40, bodyBytesMax: 2_000 });
+  app = await openLabdApp({ loginPerMin: 3, tokensPerMin: 5, principalPerMin: 40, bodyBytesMax: 2_000, pageMax: 250 });
   viewer = await session('vera', ['viewer']);
 });
 afterAll(() => app[Symbol.asyncDispose]());
@@ -225,4 +225,21 @@ describe('AP-4, AP-6 input', () => {
       '409 STALE_REVISION',
     ]);
   });
+});
+
+test('AP-3 limits.page_max: a larger page is cut, and its cursor leads to the rest', async () => {
+  await using small = await openLabdApp({ pageMax: 2 });
+  const names = async (search: string) => {
+    const { body } = await small.call('GET', `/api/roles${search}`);
+    return {
+      names: (body.items as { name: string }[]).map(({ name }) => name),
+      next: body.nextCursor as string | null,
+    };
+  };
+  const first = await names('?limit=500');
+  const second = await names(`?limit=500&cursor=${first.next}`);
+  expect(first.names).toHaveLength(2);
+  // Three roles are built in.
+  expect([new Set([...first.names, ...second.names]).size, second.next]).toEqual([3, null]);
+  expect((await small.call('GET', '/api/roles?limit=501')).body.error.field).toBe('limit');
 });

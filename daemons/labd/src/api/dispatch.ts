@@ -27,6 +27,8 @@ export type DispatchParts = CallRecordParts & {
   idempotent: IdempotentAnswers;
   guard: { hosts: ReadonlySet<string>; origins: readonly string[] };
   bodyBytesMax: number;
+  /** Items of a page, 1 to 500. */
+  pageMax: number;
   log: Logger;
   /** Why nothing but health can be served now, or undefined. */
   unavailable: () => FleetErrorCode | undefined;
@@ -87,7 +89,7 @@ async function admit(
 }
 
 async function readInput(operation: FleetOperation, request: Request, parts: DispatchParts) {
-  const query = parseQuery(operation, new URL(request.url));
+  const query = parseQuery(operation, new URL(request.url), parts.pageMax);
   if (operation.body === undefined) return { query, body: undefined };
   return {
     query,

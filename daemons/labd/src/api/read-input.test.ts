@@ -83,10 +83,22 @@ describe('readQuery', () => {
     expect(Object.getPrototypeOf(found)).toBe(Object.prototype);
   });
 
+  const list = (fleetOperations as readonly FleetOperation[]).find(({ name }) => name === 'list-servers')!;
   test('a list with filters refuses what is none of them', () => {
-    const list = (fleetOperations as readonly FleetOperation[]).find(({ name }) => name === 'list-servers')!;
-    expect(fault(() => parseQuery(list, new URL('https://labd/?env=x'))).field).toBe('env');
-    expect(parseQuery(list, new URL('https://labd/?environment=x'))).toMatchObject({ environment: 'x', limit: 100 });
+    expect(fault(() => parseQuery(list, new URL('https://labd/?env=x'), 500)).field).toBe('env');
+    expect(parseQuery(list, new URL('https://labd/?environment=x'), 500)).toMatchObject({
+      environment: 'x',
+      limit: 100,
+    });
+  });
+
+  test.each([
+    ['?limit=500', 40],
+    ['?limit=41', 40],
+    ['?limit=7', 7],
+    ['', 40],
+  ])('limits.page_max bounds a page: %j gets %i', (search, limit) => {
+    expect(parseQuery(list, new URL(`https://labd/${search}`), 40)).toMatchObject({ limit });
   });
 });
 

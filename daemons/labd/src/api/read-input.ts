@@ -88,6 +88,13 @@ function strict(schema: z.ZodType): z.ZodType {
   return made;
 }
 
-/** The query as the operation says; one that has no filters takes what lists and probes add. @throws as `parseInput`. */
-export const parseQuery = ({ query }: FleetOperation, url: URL): unknown =>
-  query === undefined ? undefined : parseInput(strict(query), readQuery(url));
+/**
+ * The query as the operation says; one that has no filters takes what lists and probes add. Of a list's `limit` no more
+ * than `pageMax` is left: the answer's cursor leads to the rest, so nobody misses any. @throws as `parseInput`.
+ */
+export function parseQuery({ query }: FleetOperation, url: URL, pageMax: number): unknown {
+  if (query === undefined) return undefined;
+  const read = parseInput(strict(query), readQuery(url));
+  const isPaged = typeof read === 'object' && read !== null && 'limit' in read && typeof read.limit === 'number';
+  return isPaged ? { ...read, limit: Math.min(read.limit as number, pageMax) } : read;
+}

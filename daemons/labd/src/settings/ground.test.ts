@@ -56,6 +56,7 @@ describe('what people and agents need', () => {
     [{ peerUrl: 'nonsense' }, 'labd.peer_url'],
     [{ listen: '127.0.0.1:99999' }, 'labd.listen'],
     [{ replicaId: 'one' }, 'labd.replica_id'],
+    [{ frameBytesMax: 32_768 }, 'hub.frame_max: is 64KiB'],
   ] satisfies [Partial<LabdOptions>, string][])('%p is refused', (settings, key) =>
     expect(refused(settings)).toContain(key),
   );

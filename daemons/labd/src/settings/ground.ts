@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { OptionsError } from '@labmesh/kit/options';
 import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
+import { frameLimits } from '@labmesh/wire/frame/frame-types';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { type AddressRange, parseAddressRange } from './address-range.ts';
 import { type CollectorSettings, collectorSettings } from './collector-settings.ts';
@@ -88,6 +89,12 @@ function nodeGround(options: LabdOptions): Pick<Ground, 'node' | 'range'> {
   return { node, range };
 }
 
+/** Both ends of a link must agree on it before the first frame (HB-2): a labd of its own mind would cut its agents. */
+function checkFrames({ frameBytesMax }: LabdOptions): void {
+  if (frameBytesMax !== frameLimits.payloadBytesMax)
+    throw wrong('hub.frame_max', 'is 64KiB in this protocol; leave it out');
+}
+
 /** Makes the folder and settles the addresses. @throws OptionsError for settings that cannot work. */
 export function layGround(options: LabdOptions): Ground {
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
@@ -99,6 +106,7 @@ export function layGround(options: LabdOptions): Ground {
   checkUrl('labd.public_url', options.publicUrl);
   checkUrl('labd.agent_url', options.agentUrl);
   checkUrl('labd.peer_url', options.peerUrl);
+  checkFrames(options);
   const metrics = options.metricsListen === '' ? undefined : parseAddress(options.metricsListen, 'labd.metrics_listen');
   const databaseUrl = options.databaseUrl ?? `sqlite://${join(options.dataDir, 'labd.db')}`;
   const addresses = { api, agent, ...nodeGround(options), metrics };

@@ -223,6 +223,12 @@ export const labdOptions = defineOptions({
   channelsMax: { type: 'integer', default: 256, min: 1, file: 'hub.channels_max', help: 'channels of one link' },
   windowBytes: { type: 'bytes', default: '256KiB', file: 'hub.window', help: 'window of a stream' },
   windowBytesMax: { type: 'bytes', default: '4MiB', file: 'hub.window_max', help: 'largest window' },
+  frameBytesMax: {
+    type: 'bytes',
+    default: '64KiB',
+    file: 'hub.frame_max',
+    help: 'payload of a frame; the protocol knows 64KiB only',
+  },
   acceptsPerS: { type: 'integer', default: 100, min: 1, file: 'hub.accepts_per_s', help: 'new connections a second' },
   socketBufferMax: { type: 'bytes', default: '1MiB', file: 'hub.socket_buffer_max', help: 'nothing is sent above' },
   anonymousPerMin: {
@@ -244,6 +250,14 @@ export const labdOptions = defineOptions({
   },
   execPerMin: { type: 'integer', default: 600, min: 1, file: 'limits.exec_per_min', help: 'sessions of one identity' },
   bodyBytesMax: { type: 'bytes', default: '1MiB', file: 'limits.body', help: 'largest request body' },
+  pageMax: {
+    type: 'integer',
+    default: 500,
+    min: 1,
+    max: 500,
+    file: 'limits.page_max',
+    help: 'items of a page; a larger ?limit gets so many',
+  },
   ...conplaneOptions,
   logLevel: {
     type: 'string',
