@@ -67,6 +67,21 @@ export class ArenaGround implements AsyncDisposable {
     return fetch(`${base}${path}`, { headers: { authorization: `Bearer ${key}` } });
   }
 
+  /** A key of somebody else's. */
+  async otherTenant(): Promise<string> {
+    const { key } = (await this.#admin('/keys', { name: 'other', tenant: 'globex' })) as { key: string };
+    return key;
+  }
+
+  async #admin(path: string, body: object): Promise<unknown> {
+    const response = await fetch(`${this.mesh.gateway.api.replace(/\/v1$/, '')}/admin${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.mesh.gateway.adminToken}` },
+      body: JSON.stringify(body),
+    });
+    return await response.json();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }

@@ -5,13 +5,14 @@ import { revocationReasons } from '@labmesh/attest/certificate/revocations';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import { z } from 'zod';
-import { type CertificateRow, findCertificate, listCertificates } from '../certify/certificate-rows.ts';
+import { listCertificates } from '../certify/certificate-rows.ts';
 import type { Issuer } from '../certify/issuer.ts';
-import { idOf, keyOf, pageOf, tenantOf } from './arena-caller.ts';
+import { keyOf, pageOf, tenantOf } from './arena-caller.ts';
 import { ArenaRefused, readBy, readJson } from './arena-refused.ts';
 import { certificateView, viewField } from './certificates/certificate-view.ts';
+import { wantedCertificate } from './certificates/wanted-certificate.ts';
 
 export type CertificateRouteParts = {
   store: Store;
@@ -28,19 +29,6 @@ const revokedMost = 500;
 /** What of the log anyone may read: checkpoint, tiles and entries (c2sp.org/tlog-tiles). */
 const logPath = /^(?:checkpoint|tile\/(?:\d{1,2}|entries)(?:\/x\d{3})*\/\d{3}(?:\.p\/\d{1,3})?)$/;
 
-/** Without its proof nobody can verify it: a checkpoint is near. @throws ArenaRefused NOT_FOUND; another tenant's is not there */
-async function wanted(c: Context, { store, issuer }: CertificateRouteParts): Promise<CertificateRow> {
-  const id = idOf(c, 'certificate');
-  const tenant = tenantOf(c);
-  let row = await findCertificate(store, tenant, id);
-  if (row?.log_index === null) {
-    await issuer.logged(row.run_id);
-    row = await findCertificate(store, tenant, id);
-  }
-  if (row === undefined) throw new ArenaRefused('NOT_FOUND', 'there is no certificate with this id, or of this run');
-  return row;
-}
-
 async function file(path: string, type: string): Promise<Response> {
   try {
     return new Response(await readFile(path), { headers: { 'content-type': type } });
@@ -56,7 +44,7 @@ export function certificateRoutes(parts: CertificateRouteParts): Hono {
   const app = new Hono();
   app.get('/api/arena/certificates/:id', async (c) => {
     const view = readBy(viewField, c.req.query('view'), 'view');
-    const row = await wanted(c, parts);
+    const row = await wantedCertificate(c, parts);
     if (view === 'jws') return c.body(await issuer.summary(row), 200, { 'content-type': 'application/jose' });
     if (view !== 'bundle') {
       const revoked = (await revoker.reasons())(row);
@@ -85,7 +73,7 @@ export function certificateRoutes(parts: CertificateRouteParts): Hono {
   });
   app.post('/api/arena/certificates/:id/revoke', async (c) => {
     const { reason } = await readJson(c, revokeSchema, bodyBytesMost);
-    const row = await wanted(c, parts);
+    const row = await wantedCertificate(c, parts);
     // Asked again it is as it was: each revocation stays on the list, and in the log, for good.
     if (row.revoked_at !== null) return c.json({ certificateId: row.id, reason: row.revoked_reason });
     if ((await revoker.ownCount(row.tenant)) >= revokedMost) {

@@ -4,6 +4,7 @@ import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { ChatMessage } from '@labmesh/wire/openai';
 import type { TrajectoryLine, TrajectoryStatus } from '@labmesh/wire/verification/arena-views';
+import { findRun } from '../rows/find-run.ts';
 import { readLegs, type StoredLeg } from '../rows/match-rows.ts';
 import { type StoredRun, storedRun } from '../rows/run-rows.ts';
 import { sql } from 'kysely';
@@ -121,18 +122,15 @@ export type RunDetail = {
   legs: StoredLeg[];
 };
 
-/** Everything of one run; undefined when the tenant has none with this id. */
+/** Everything of one run, by its id or its request's; undefined when the tenant has none. */
 export async function readDetail(store: Store, tenant: string, id: string): Promise<RunDetail | undefined> {
-  return await store.read(who, async (db) => {
-    const row = await db
-      .selectFrom('arena_runs')
-      .selectAll()
-      .where('id', '=', id)
-      .where('tenant', '=', tenant)
-      .executeTakeFirst();
-    if (row === undefined) return undefined;
-    return { run: storedRun(row), candidates: await readCandidates(db, id), legs: await readLegs(db, id) };
-  });
+  const row = await findRun(store, tenant, id);
+  if (row === undefined) return undefined;
+  return await store.read(who, async (db) => ({
+    run: storedRun(row),
+    candidates: await readCandidates(db, row.id),
+    legs: await readLegs(db, row.id),
+  }));
 }
 
 const textOf = (message: ChatMessage | null) => (typeof message?.content === 'string' ? message.content : null);
