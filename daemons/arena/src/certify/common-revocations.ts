@@ -1,18 +1,19 @@
 /** What the issuer took back that is no single certificate: a key from some moment on, all that a verifier said. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AttestRefused } from '@labmesh/attest/attest-refused';
-import { readRevocations } from '@labmesh/attest/certificate/revocation-file';
-import { folderFiles, readKeyRing } from '@labmesh/attest/keys/key-folder';
+import type { Revocation } from '@labmesh/attest/certificate/revocations';
+import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { sha256Hex } from '@labmesh/attest/sha256';
 
 export class CommonRevocations {
   readonly #folder: string;
+  readonly #list: () => Promise<readonly Revocation[]>;
   #read: { file: string; digest: string } | undefined;
 
-  /** @param folder of the issuer */
-  constructor(folder: string) {
+  /** @param folder of the issuer @param list reads what is revoked */
+  constructor(folder: string, list: () => Promise<readonly Revocation[]>) {
     this.#folder = folder;
+    this.#list = list;
   }
 
   /**
@@ -24,10 +25,7 @@ export class CommonRevocations {
     const { mtimeMs, size, ino } = await stat(join(this.#folder, folderFiles.revocations));
     const file = [mtimeMs, size, ino].join(' ');
     if (this.#read?.file === file) return this.#read.digest;
-    const ring = await readKeyRing(this.#folder);
-    if (ring === undefined) throw new AttestRefused('KEY_NOT_FOUND', 'the keys of the issuer are gone');
-    const all = (await readRevocations(this.#folder, ring))?.revocations ?? [];
-    const common = all.filter((one) => one.certificate_id === undefined);
+    const common = (await this.#list()).filter((one) => one.certificate_id === undefined);
     const digest = sha256Hex(new TextEncoder().encode(JSON.stringify(common)));
     this.#read = { file, digest };
     return digest;

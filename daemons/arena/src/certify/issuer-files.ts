@@ -1,28 +1,54 @@
 /**
- * Keys and list in the issuer's folder, as the arena changes them. labctl changes them too while it runs (a rotation, a
+ * Keys and list in the issuer's folder, as the arena opens and changes them. labctl changes them too while it runs (a rotation, a
  * list that is signed anew), so each change is read, made and written under the folder's lock.
  */
 import { readRevocations, writeRevocations } from '@labmesh/attest/certificate/revocation-file';
 import type { Revocation } from '@labmesh/attest/certificate/revocations';
 import { revokeInFolder, type Revoked } from '@labmesh/attest/certificate/revoke-in-folder';
 import { AttestRefused } from '@labmesh/attest/attest-refused';
-import { readKeyRing } from '@labmesh/attest/keys/key-folder';
+import { type KeyFolder, openKeyRing, readKeyRing, sealKeys } from '@labmesh/attest/keys/key-folder';
 import { keyInForce, type KeyRing, trustOf } from '@labmesh/attest/keys/key-ring';
 import { lockFolder } from '@labmesh/attest/log/open-log-folder';
 import type { Clock } from '@labmesh/kit/clock';
+import type { Logger } from '@labmesh/kit/log';
 
 /** A command holds the lock for moments. */
 const [lockTries, lockPauseMs] = [200, 50];
 
+export type IssuerFilesParts = {
+  /** `attest` in the data folder, as `labctl cert` knows it. */
+  keys: KeyFolder;
+  clock: Clock;
+  log: Logger;
+};
+
 export class IssuerFiles {
-  readonly #folder: string;
+  readonly #keys: KeyFolder;
   readonly #clock: Clock;
+  readonly #log: Logger;
   /** The last change: of this process one at a time. */
   #changed: Promise<unknown> = Promise.resolve();
 
-  constructor(folder: string, clock: Clock) {
-    this.#folder = folder;
+  constructor({ keys, clock, log }: IssuerFilesParts) {
+    this.#keys = keys;
     this.#clock = clock;
+    this.#log = log;
+  }
+
+  /**
+   * The keys, made when there are none. @param origin name of a log that is made
+   * @throws AttestRefused KEY_BAD; SecretsRefused when they do not open: none are made in their place
+   */
+  open(origin: string | undefined): Promise<KeyRing> {
+    return this.#change((now) => openKeyRing(this.#keys, now, origin));
+  }
+
+  /** Takes over keys that an older version left open, and those that are sealed with a key of before. */
+  async seal(): Promise<void> {
+    const form = await this.#change(() => sealKeys(this.#keys));
+    const folder = this.#keys.path;
+    if (form === 'clear') this.#log.warn('the signing keys lay open in their file; they are sealed now', { folder });
+    if (form === 'older') this.#log.info('the signing keys are sealed with the newest key now', { folder });
   }
 
   /** Who signs certificates at a moment. @throws AttestRefused KEY_NOT_FOUND */
@@ -37,23 +63,23 @@ export class IssuerFiles {
 
   /** A list is good for 24 h: without a fresh one nobody can tell whether a certificate still stands. */
   async renewRevocations(): Promise<void> {
-    await this.#change(async (now) => writeRevocations(this.#folder, await this.#ring(), now));
+    await this.#change(async (now) => writeRevocations(this.#keys.path, await this.#ring(), now));
   }
 
   /** @throws AttestRefused KEY_NOT_FOUND, REVOCATIONS_BAD; LOG_LOCKED when another process keeps the lock for 10 s */
   revoke(one: Revocation): Promise<Revoked> {
-    return this.#change((now) => revokeInFolder(this.#folder, one, now));
+    return this.#change((now) => revokeInFolder(this.#keys, one, now));
   }
 
   /** What is revoked now. */
   async revocations(): Promise<readonly Revocation[]> {
-    return (await readRevocations(this.#folder, await this.#ring()))?.revocations ?? [];
+    return (await readRevocations(this.#keys.path, await this.#ring()))?.revocations ?? [];
   }
 
   // Read each time: a rotation from the command line counts at once. Never made anew: that would be another issuer.
   async #ring(): Promise<KeyRing> {
-    const ring = await readKeyRing(this.#folder);
-    if (ring === undefined) throw new AttestRefused('KEY_NOT_FOUND', `the keys in ${this.#folder} are gone`);
+    const ring = await readKeyRing(this.#keys);
+    if (ring === undefined) throw new AttestRefused('KEY_NOT_FOUND', `the keys in ${this.#keys.path} are gone`);
     return ring;
   }
 
@@ -69,7 +95,7 @@ export class IssuerFiles {
   async #lock(): Promise<Disposable> {
     for (let tried = 1; ; tried++) {
       try {
-        return lockFolder(this.#folder);
+        return lockFolder(this.#keys.path);
       } catch (error) {
         if (!(error instanceof AttestRefused) || tried === lockTries) throw error;
         await this.#clock.sleep(lockPauseMs);

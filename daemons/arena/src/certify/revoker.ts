@@ -25,6 +25,11 @@ export class Revoker {
     this.#parts = parts;
   }
 
+  /** What stands on the list now. @throws AttestRefused when list or keys are not ours; SecretsRefused */
+  listed(): ReturnType<SigningFolder['revocations']> {
+    return this.#parts.signing.revocations();
+  }
+
   /**
    * By its tenant. The list is everybody's to read: who revoked is told to our own log alone.
    * @param key id of the key that asked
@@ -78,14 +83,14 @@ export class Revoker {
 
   /** Name of a verifier whose every word was taken back; undefined when none of these is. */
   async revokedVerifier(verifiers: readonly { name: string; digest: string }[]): Promise<string | undefined> {
-    const listed = await this.#parts.signing.revocations();
+    const listed = await this.listed();
     const digests = new Set(listed.flatMap((one) => one.verifier_digest ?? []));
     return verifiers.find(({ digest }) => digests.has(digest))?.name;
   }
 
   /** How many certificates of a tenant stand on the list by themselves. */
   async ownCount(tenant: string): Promise<number> {
-    const listed = await this.#parts.signing.revocations();
+    const listed = await this.listed();
     return await countOf(
       this.#parts.store,
       tenant,
@@ -113,7 +118,7 @@ export class Revoker {
 
   /** Why certificates are revoked now, by their rows; null of one that is not. */
   async reasons(): Promise<(row: RevocableRow) => string | null> {
-    const listed = await this.#parts.signing.revocations();
+    const listed = await this.listed();
     // Of certificates that are revoked one by one the rows know, and most lists hold nothing else.
     const revocations = listed.filter((one) => one.certificate_id === undefined);
     if (revocations.length === 0) return (row) => row.revoked_reason;

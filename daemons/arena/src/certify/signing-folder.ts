@@ -7,21 +7,17 @@ import {
 } from '@labmesh/attest/certificate/issue-certificate';
 import { type Revocation, revocationEntry } from '@labmesh/attest/certificate/revocations';
 import { jwksOf, summaryJws } from '@labmesh/attest/certificate/summary-jws';
-import { folderFiles, openKeyRing } from '@labmesh/attest/keys/key-folder';
+import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { LogWriter } from '@labmesh/attest/log/log-writer';
 import { type OpenLog, openLogFolder } from '@labmesh/attest/log/open-log-folder';
 import { entryBytes, type LogEntry } from '@labmesh/attest/merkle/log-entry';
-import type { Clock } from '@labmesh/kit/clock';
-import { IssuerFiles } from './issuer-files.ts';
+import { IssuerFiles, type IssuerFilesParts } from './issuer-files.ts';
 
-export type SigningOptions = {
-  /** `attest` in the data folder, as `labctl cert` knows it. */
-  folder: string;
+export type SigningOptions = IssuerFilesParts & {
   /** Name of a log that is made; undefined = after its key. */
   logOrigin: string | undefined;
   /** Between the first entry of a group and its checkpoint. */
   checkpointMs: number;
-  clock: Clock;
 };
 
 export class SigningFolder implements AsyncDisposable {
@@ -30,20 +26,28 @@ export class SigningFolder implements AsyncDisposable {
   readonly #writer: LogWriter;
   readonly #files: IssuerFiles;
 
-  private constructor(options: SigningOptions, open: OpenLog) {
+  private constructor(options: SigningOptions, files: IssuerFiles, open: OpenLog) {
     this.#options = options;
     this.#open = open;
-    this.#files = new IssuerFiles(options.folder, options.clock);
+    this.#files = files;
     this.#writer = new LogWriter({ log: open.log, checkpointMs: options.checkpointMs });
   }
 
-  /** Keys are made when there are none. @throws AttestRefused LOG_LOCKED when another process has the log, LOG_DAMAGED */
+  /**
+   * Keys are made when there are none.
+   * @throws AttestRefused LOG_LOCKED when another process has the log, LOG_DAMAGED, KEY_BAD; SecretsRefused
+   */
   static async open(options: SigningOptions): Promise<SigningFolder> {
-    const ring = await openKeyRing(options.folder, options.clock.wall(), options.logOrigin);
-    const log = await openLogFolder(join(options.folder, folderFiles.log), ring.log.origin, ring.log.signer);
-    const signing = new SigningFolder(options, log);
-    await signing.renewRevocations();
-    return signing;
+    const files = new IssuerFiles(options);
+    const ring = await files.open(options.logOrigin);
+    await using stack = new AsyncDisposableStack();
+    const { origin, signer } = ring.log;
+    const log = stack.use(await openLogFolder(join(options.keys.path, folderFiles.log), origin, signer));
+    // Only who has the log: an arena that cannot run here leaves the keys to the one that does.
+    await files.seal();
+    await files.renewRevocations();
+    stack.move();
+    return new SigningFolder(options, files, log);
   }
 
   async renewRevocations(): Promise<void> {

@@ -8,6 +8,7 @@ import { openKeyRing } from '@labmesh/attest/keys/key-folder';
 import { parseTrust } from '@labmesh/attest/keys/trust';
 import { complianceView } from '@labmesh/attest/views/compliance-view';
 import { functionalView } from '@labmesh/attest/views/functional-view';
+import { keysIn } from '../certify/testing/open-certify.ts';
 import { sampleAnswer, sampleRun } from '../certify/testing/sample-run.ts';
 import { type AppRig, openAppRig } from './testing/app-rig.ts';
 
@@ -99,10 +100,7 @@ describe('revoking', () => {
         status,
       });
     }
-    const list = await readRevocations(
-      join(rig.folder, 'attest'),
-      await openKeyRing(join(rig.folder, 'attest'), Date.now()),
-    );
+    const list = await readRevocations(join(rig.folder, 'attest'), await openKeyRing(keysIn(rig.folder), Date.now()));
     expect(JSON.stringify(list)).not.toContain('key-1');
     expect(rig.logged.some((line) => line.includes('a certificate was revoked') && line.includes(id))).toBe(true);
   });
@@ -121,10 +119,7 @@ describe('revoking', () => {
   test('many at once are all on the list', async () => {
     const made = await Promise.all(Array.from({ length: 8 }, issue));
     await Promise.all(made.map(({ id }) => revoke(id)));
-    const list = await readRevocations(
-      join(rig.folder, 'attest'),
-      await openKeyRing(join(rig.folder, 'attest'), Date.now()),
-    );
+    const list = await readRevocations(join(rig.folder, 'attest'), await openKeyRing(keysIn(rig.folder), Date.now()));
     const listed = new Set(list?.revocations.map((one) => one.certificate_id));
     for (const { id } of made) expect(listed.has(id)).toBe(true);
   });

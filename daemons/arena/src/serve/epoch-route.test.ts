@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { writeRevocations } from '@labmesh/attest/certificate/revocation-file';
 import { openKeyRing } from '@labmesh/attest/keys/key-folder';
 import { arenaEpochSchema } from '@labmesh/wire/verification/arena-run';
+import { keysIn } from '../certify/testing/open-certify.ts';
 import { sampleRun } from '../certify/testing/sample-run.ts';
 import { type AppRig, openAppRig } from './testing/app-rig.ts';
 
@@ -54,7 +55,7 @@ test('another word after each change of a suite, and the old one when it is as b
 
 test('another word for all when a key or a verifier is revoked, the same when the list is only signed anew', async () => {
   const folder = join(rig.folder, 'attest');
-  const ring = await openKeyRing(folder, Date.now());
+  const ring = await openKeyRing(keysIn(rig.folder), Date.now());
   const before = [await epoch(), await epoch('other')];
   await writeRevocations(folder, ring, Date.now());
   expect([await epoch(), await epoch('other')]).toEqual(before);

@@ -8,16 +8,22 @@ import { uuidv7 } from '@labmesh/wire/ids';
 import { Hono } from 'hono';
 import { countRevoked } from '../certify/certificate-rows.ts';
 import { CommonRevocations } from '../certify/common-revocations.ts';
+import type { Revoker } from '../certify/revoker.ts';
 import type { SuiteShelf } from '../suites/suite-shelf.ts';
 import { tenantOf } from './arena-caller.ts';
 
 /** `folder`: the issuer's. */
-export type EpochParts = { store: Store; suites: Pick<SuiteShelf, 'list'>; folder: string };
+export type EpochParts = {
+  store: Store;
+  suites: Pick<SuiteShelf, 'list'>;
+  folder: string;
+  issuer: { revoker: Pick<Revoker, 'listed'> };
+};
 
-export function epochRoute({ store, suites, folder }: EpochParts): Hono {
+export function epochRoute({ store, suites, folder, issuer }: EpochParts): Hono {
   // A start may bring other settings and other verifiers.
   const start = uuidv7();
-  const common = new CommonRevocations(folder);
+  const common = new CommonRevocations(folder, () => issuer.revoker.listed());
   const app = new Hono();
   app.get('/v1/epoch', async (c) => {
     const tenant = tenantOf(c);

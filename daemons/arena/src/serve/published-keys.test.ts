@@ -1,9 +1,9 @@
 /** GET /api/arena/jwks.json, which the gateway publishes (CT6): over a rotation. */
 import { createPublicKey, verify } from 'node:crypto';
-import { join } from 'node:path';
 import { readKeyRing, writeKeyRing } from '@labmesh/attest/keys/key-folder';
 import { type KeyRing, keyInForce, rotateKey } from '@labmesh/attest/keys/key-ring';
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { keysIn } from '../certify/testing/open-certify.ts';
 import { sampleRun } from '../certify/testing/sample-run.ts';
 import { type AppRig, openAppRig } from './testing/app-rig.ts';
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => rig[Symbol.asyncDispose]());
 
 const tenant = 'default';
-const folder = () => join(rig.folder, 'attest');
+const folder = () => keysIn(rig.folder);
 const ringNow = async () => (await readKeyRing(folder())) as KeyRing;
 type Published = { kty: string; crv: string; x: string; kid: string };
 const published = async () =>

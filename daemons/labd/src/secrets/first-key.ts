@@ -47,7 +47,9 @@ async function candidate(options: FirstKeyOptions): Promise<Candidate> {
   if (await createKeyFile(keyFile, kek)) return { kek, isNewFile: true };
   // Another process made the file between our look and now.
   await ring.load([]);
-  return { kek: ring.newestInFile ?? kek };
+  if (ring.newestInFile !== undefined) return { kek: ring.newestInFile };
+  // A file without a key: one that this process alone knows would be gone with it, and all that it sealed.
+  throw new SecretsRefused(`${keyFile} holds no key: put one in, or remove the file and one is made`);
 }
 
 /** Registers the first key unless there is one by now; the caller reads the rows again. @throws SecretsRefused. */

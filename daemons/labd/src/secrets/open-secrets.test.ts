@@ -86,6 +86,16 @@ test('no new key while sealed rows exist, even when the table of keys is gone (S
   expect((await bench.secrets()).activeKeyId).toBe(secrets.activeKeyId);
 });
 
+test('a key file without a key is refused: nothing is sealed with a key that nobody keeps', async () => {
+  await using bench = await secretsBench();
+  const path = join(bench.folder, 'kek.key');
+  writeFileSync(path, '# to be filled in\n', { mode: 0o600 });
+  expect((await refusal(bench.secrets())).message).toContain('holds no key');
+  expect(readFileSync(path, 'utf8')).toBe('# to be filled in\n');
+  rmSync(path);
+  await fill(bench, await bench.secrets(), 1);
+});
+
 test('a passphrase: no key file, the salt is stored, another passphrase is refused (SE-2)', async () => {
   await using bench = await secretsBench();
   const secrets = await bench.secrets({ passphrase: 'correct horse' });

@@ -1,6 +1,6 @@
 /** A revocation in an issuer's folder: by labctl, or by the arena that runs on it. Who calls this has the folder's lock. */
 import { AttestRefused } from '../attest-refused.ts';
-import { readKeyRing, writeKeyRing } from '../keys/key-folder.ts';
+import { type KeyFolder, readKeyRing, writeKeyRing } from '../keys/key-folder.ts';
 import { endKey } from '../keys/key-ring.ts';
 import { writeRevocations } from './revocation-file.ts';
 import type { Revocation } from './revocations.ts';
@@ -16,12 +16,12 @@ export type Revoked = { next: string | null };
  * @param now Unix milliseconds
  * @throws AttestRefused KEY_NOT_FOUND for a key that is none of ours, or without any; REVOCATIONS_BAD when the list is full
  */
-export async function revokeInFolder(folder: string, one: Revocation, now: number): Promise<Revoked> {
+export async function revokeInFolder(folder: KeyFolder, one: Revocation, now: number): Promise<Revoked> {
   const before = await readKeyRing(folder);
   if (before === undefined) throw new AttestRefused('KEY_NOT_FOUND', 'there are no keys');
   const ring = one.keyid === undefined ? before : await endKey(before, one.keyid, now);
   if (ring !== before) await writeKeyRing(folder, ring);
-  await writeRevocations(folder, ring, now, [one]);
+  await writeRevocations(folder.path, ring, now, [one]);
   // One that had ended long ago is followed by nobody: it had its successor.
   const made = ring.keys.find(({ keyid }) => before.keys.every((key) => key.keyid !== keyid));
   return { next: made?.keyid ?? null };

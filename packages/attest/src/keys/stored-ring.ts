@@ -62,7 +62,7 @@ const storedKey = ({ usage, spki, notBefore, notAfter, signer, endorsement }: Ri
   endorsement: endorsement ?? null,
 });
 
-/** The file with all private keys in it. Secret. */
+/** What the file holds once it is opened: all private keys. Secret. */
 export function keyRingBytes({ keys, log, threshold }: KeyRing): Uint8Array<ArrayBuffer> {
   const storedLog = { origin: log.origin, pkcs8: toBase64(log.signer.exportPkcs8()) };
   return canonicalBytes({ version: 1, keys: keys.map(storedKey), log: storedLog, threshold });

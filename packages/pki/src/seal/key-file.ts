@@ -1,10 +1,10 @@
 /**
- * The key file (`secrets.key_file`, SE-2): one `base64:…` line of 32 bytes a key, newest last, `#` for remarks. It is
- * the one thing that a backup of the store does not hold, and without it nothing sealed opens again.
+ * The key file (`secrets.key_file`, SE-2; `attest.kek_file`, CT6): one `base64:…` line of 32 bytes a key, newest last, `#`
+ * for remarks. It is the one thing that a backup of what is sealed does not hold, and without it nothing opens again.
  */
 import { constants } from 'node:fs';
 import { link, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { kekBytes, kekOf } from './kek.ts';
 import type { Kek } from './seal-value.ts';
 import { SecretsRefused } from './secrets-refused.ts';
@@ -44,12 +44,26 @@ export async function readKeyFile(path: string): Promise<Kek[] | undefined> {
 }
 
 const render = (keys: readonly Kek[]) =>
-  `# labmesh keys: back this file up, apart from the store.\n${keys
+  `# labmesh keys: back this file up, apart from what they seal.\n${keys
     .map(({ key }) => `base64:${Buffer.from(key).toString('base64')}\n`)
     .join('')}`;
 
+/** A name is there after a power cut once its folder is synced: nothing may be sealed with a key that could be gone. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  // Some file systems cannot sync a folder: then they need not.
+  await handle.sync().catch(() => {});
+  await handle.close();
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (made === undefined) return;
+  for (let at = folder; at.length >= resolve(made).length; at = dirname(at)) await syncFolder(dirname(at));
+}
+
 async function writeDraft(path: string, keys: readonly Kek[]): Promise<string> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(resolve(path)));
   const draft = `${path}.${crypto.randomUUID()}.tmp`;
   const file = await open(draft, 'wx', 0o600);
   try {
@@ -67,6 +81,7 @@ export async function createKeyFile(path: string, kek: Kek): Promise<boolean> {
   try {
     // A link and not a rename: it fails when another process was quicker, and its key stays.
     await link(draft, path);
+    await syncFolder(dirname(path));
     return true;
   } catch (error) {
     if ((error as { code?: string }).code === 'EEXIST') return false;
@@ -81,6 +96,7 @@ export async function addToKeyFile(path: string, kek: Kek): Promise<void> {
   const draft = await writeDraft(path, [...((await readKeyFile(path)) ?? []), kek]);
   try {
     await rename(draft, path);
+    await syncFolder(dirname(path));
   } finally {
     await rm(draft, { force: true });
   }

@@ -3,8 +3,8 @@ import { keyInForce, type KeyRing, trustOf } from '@labmesh/attest/keys/key-ring
 import { publicKeyToPem } from '@labmesh/attest/keys/public-key';
 import { trustText } from '@labmesh/attest/keys/trust';
 import { defineCommand } from '../../command.ts';
-import { dataOption, jsonOption } from '../../common-options.ts';
-import { issuerFolder } from '../../verify/attest-files.ts';
+import { jsonOption } from '../../common-options.ts';
+import { findIssuerKeys, issuerOptions } from '../../verify/issuer-keys.ts';
 import { withKeys } from '../../verify/issuer.ts';
 
 const parts = ['trust', 'pem', 'revocations'] as const;
@@ -22,7 +22,7 @@ export const certKeysExport = defineCommand({
   summary:
     'Prints what verifiers need: the trust file (keys, log, threshold), the public key in force as PEM, or the revocation ' +
     'list, signed anew for another 24 hours. Nothing secret is in any of them.',
-  usage: 'labctl cert keys export [--part trust|pem|revocations] [--data DIR] [--json]',
+  usage: 'labctl cert keys export [--part trust|pem|revocations] [--data DIR] [--config FILE] [--json]',
   examples: ['labctl cert keys export > trust.json', 'labctl cert keys export --part revocations > revocations.json'],
   options: {
     part: {
@@ -33,14 +33,14 @@ export const certKeysExport = defineCommand({
       placeholder: 'PART',
       help: 'what to print',
     },
-    ...dataOption,
+    ...issuerOptions,
     ...jsonOption,
   },
   positionalsMax: 0,
   async run({ values, world }) {
-    const folder = issuerFolder(values.data, world.env);
+    const keys = await findIssuerKeys(values, world);
     const now = world.clock.wall();
-    const text = await withKeys(folder, now, (ring) => textOf(values.part, folder, ring, now));
+    const text = await withKeys(keys, now, (ring) => textOf(values.part, keys.path, ring, now));
     const json = values.part === 'pem' ? JSON.stringify({ pem: text }) : text.trimEnd();
     world.stdout(values.json ? `${json}\n` : text);
   },

@@ -2,9 +2,9 @@ import type { KeyRing } from '@labmesh/attest/keys/key-ring';
 import { readKeyRing } from '@labmesh/attest/keys/key-folder';
 import { isInForce } from '@labmesh/attest/keys/trust';
 import { defineCommand } from '../../command.ts';
-import { dataOption, jsonOption } from '../../common-options.ts';
+import { jsonOption } from '../../common-options.ts';
 import { renderTable } from '../../terminal/table.ts';
-import { issuerFolder, refusedError } from '../../verify/attest-files.ts';
+import { findIssuerKeys, issuerError, issuerOptions } from '../../verify/issuer-keys.ts';
 
 /** A key as --json gives it. */
 type KeyRow = {
@@ -43,14 +43,14 @@ export const certKeysList = defineCommand({
   name: 'cert keys list',
   summary:
     'Lists the keys that sign certificates and revocations here, with their times. Private parts are never shown.',
-  usage: 'labctl cert keys list [--data DIR] [--json]',
+  usage: 'labctl cert keys list [--data DIR] [--config FILE] [--json]',
   examples: ['labctl cert keys list'],
-  options: { ...dataOption, ...jsonOption },
+  options: { ...issuerOptions, ...jsonOption },
   positionalsMax: 0,
   async run({ values, world }) {
-    const folder = issuerFolder(values.data, world.env);
-    const ring = await readKeyRing(folder).catch((error: unknown) => {
-      throw refusedError(error, folder);
+    const issuer = await findIssuerKeys(values, world);
+    const ring = await readKeyRing(issuer).catch((error: unknown) => {
+      throw issuerError(error, issuer.path);
     });
     const keys = ring === undefined ? [] : rowsOf(ring, world.clock.wall());
     const log = ring === undefined ? null : { origin: ring.log.origin, keyid: ring.log.signer.publicKey.keyid };

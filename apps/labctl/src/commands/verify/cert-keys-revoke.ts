@@ -1,8 +1,8 @@
 import { defineCommand } from '../../command.ts';
-import { dataOption, jsonOption } from '../../common-options.ts';
+import { jsonOption } from '../../common-options.ts';
 import { parseInstant } from '../../grammar/instant.ts';
 import { confirm } from '../../output/confirm.ts';
-import { issuerFolder } from '../../verify/attest-files.ts';
+import { findIssuerKeys, issuerOptions } from '../../verify/issuer-keys.ts';
 import { isLocked, revokeByArena, revokeHere } from '../../verify/issuer.ts';
 import { readId, readReason, reasonOption, revoker, yesOption } from '../../verify/revoke-options.ts';
 
@@ -14,7 +14,7 @@ export const certKeysRevoke = defineCommand({
     'logged before that moment stay valid. The next key is not endorsed by the one that was ended: give verifiers the new ' +
     'trust file by a way they can trust. An arena that runs on the data folder is asked to do it, and signs on with the next ' +
     'key.',
-  usage: 'labctl cert keys revoke KEY --reason WORD [--since TIME] [--yes] [--data DIR] [--json]',
+  usage: 'labctl cert keys revoke KEY --reason WORD [--since TIME] [--yes] [--data DIR] [--config FILE] [--json]',
   examples: ['labctl cert keys revoke 9c1f… --reason key_compromise --since 2h'],
   options: {
     ...reasonOption,
@@ -25,7 +25,7 @@ export const certKeysRevoke = defineCommand({
       help: 'when it was stolen: a moment, or a span such as 2h ago; default now',
     },
     ...yesOption,
-    ...dataOption,
+    ...issuerOptions,
     ...jsonOption,
   },
   positionalsMax: 1,
@@ -34,16 +34,16 @@ export const certKeysRevoke = defineCommand({
     const reason = readReason(values.reason);
     const now = world.clock.wall();
     const since = parseInstant(values.since ?? '0s', { flag: '--since', spans: 'ago', now });
-    const folder = issuerFolder(values.data, world.env);
+    const keys = await findIssuerKeys(values, world);
     await confirm(world, {
       action: `end the key ${keyid} and revoke what it signed since ${since}`,
       name: keyid.slice(0, 8),
       yes: values.yes,
     });
     const one = { keyid, reason, time: since, by: revoker(world.env) };
-    const { next } = await revokeHere(folder, one, now).catch((error: unknown) => {
+    const { next } = await revokeHere(keys, one, now).catch((error: unknown) => {
       if (!isLocked(error)) throw error;
-      return revokeByArena(folder, one, error);
+      return revokeByArena(keys.path, one, error);
     });
     const result = { keyid, reason, since, next };
     world.stdout(values.json ? `${JSON.stringify(result)}\n` : `key ${keyid} is ended; revoked since ${since}\n`);

@@ -2,9 +2,9 @@ import { openKeyRing, readKeyRing, writeKeyRing } from '@labmesh/attest/keys/key
 import { rotateKey } from '@labmesh/attest/keys/key-ring';
 import { keyUsages } from '@labmesh/attest/keys/trust';
 import { defineCommand } from '../../command.ts';
-import { dataOption, jsonOption } from '../../common-options.ts';
+import { jsonOption } from '../../common-options.ts';
 import { openDataFolder, dataFolderPath } from '../../data-folder.ts';
-import { issuerFolder } from '../../verify/attest-files.ts';
+import { findIssuerKeys, issuerOptions } from '../../verify/issuer-keys.ts';
 import { asIssuer } from '../../verify/issuer.ts';
 
 const isUsage = (text: string): text is (typeof keyUsages)[number] => (keyUsages as readonly string[]).includes(text);
@@ -18,7 +18,8 @@ export const certKeysRotate = defineCommand({
   summary:
     'Announces the next key, signed by the one in force, and has it sign from 24 hours on; what the old one signed stays ' +
     'valid. Without keys it makes the first ones. Give the new trust file to verifiers: labctl cert keys export.',
-  usage: 'labctl cert keys rotate [--usage certificate|revocation] [--origin NAME] [--data DIR] [--json]',
+  usage:
+    'labctl cert keys rotate [--usage certificate|revocation] [--origin NAME] [--data DIR] [--config FILE] [--json]',
   examples: ['labctl cert keys rotate', 'labctl cert keys rotate --usage revocation'],
   options: {
     usage: {
@@ -35,22 +36,22 @@ export const certKeysRotate = defineCommand({
       placeholder: 'NAME',
       help: 'name of the log, when the first keys are made; default after its key',
     },
-    ...dataOption,
+    ...issuerOptions,
     ...jsonOption,
   },
   positionalsMax: 0,
   async run({ values, world }) {
     const { data, usage, origin, json } = values;
     openDataFolder(dataFolderPath(data, world.env));
-    const folder = issuerFolder(data, world.env);
+    const issuer = await findIssuerKeys(values, world);
     const now = world.clock.wall();
     // Looked for under the lock: two first runs at once must not make two issuers.
-    const made = await asIssuer(folder, async () => {
-      if ((await readKeyRing(folder)) === undefined) {
-        return { first: true, keys: (await openKeyRing(folder, now, origin)).keys };
+    const made = await asIssuer(issuer.path, async () => {
+      if ((await readKeyRing(issuer)) === undefined) {
+        return { first: true, keys: (await openKeyRing(issuer, now, origin)).keys };
       }
-      const ring = await rotateKey(await openKeyRing(folder, now), isUsage(usage) ? usage : 'certificate', now);
-      await writeKeyRing(folder, ring);
+      const ring = await rotateKey(await openKeyRing(issuer, now), isUsage(usage) ? usage : 'certificate', now);
+      await writeKeyRing(issuer, ring);
       return { first: false, keys: ring.keys.slice(-1) };
     });
     const keys = made.keys.map((key) => ({

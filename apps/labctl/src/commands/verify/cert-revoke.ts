@@ -7,12 +7,12 @@ import { CommandError } from '../../command-error.ts';
 import { jsonOption } from '../../common-options.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { confirm } from '../../output/confirm.ts';
-import { issuerFolder } from '../../verify/attest-files.ts';
+import { findIssuerKeys, type IssuerFlags, issuerOptions } from '../../verify/issuer-keys.ts';
 import { isLocked, revokeByArena, revokeHere } from '../../verify/issuer.ts';
 import { readId, readReason, reasonOption, revoker, yesOption } from '../../verify/revoke-options.ts';
 
 type Asked = { id: string; reason: ReturnType<typeof readReason>; verifier: boolean };
-type Place = Parameters<typeof findApi>[0];
+type Place = Parameters<typeof findApi>[0] & IssuerFlags;
 
 /** Through the gateway: the arena revokes what the key's tenant has. @throws CommandError, exit 5 for another's */
 async function askArena({ id, reason }: Asked, place: Place, world: World): Promise<void> {
@@ -41,19 +41,19 @@ function hasApi(place: Place, world: World): boolean {
 async function revoke(asked: Asked, place: Place, world: World): Promise<void> {
   if (place.api !== undefined) return await askArena(asked, place, world);
   const { id, reason, verifier } = asked;
-  const folder = issuerFolder(place.data, world.env);
+  const keys = await findIssuerKeys(place, world);
   const now = world.clock.wall();
   const target = verifier ? { verifier_digest: id } : { certificate_id: id };
   const one = { ...target, reason, time: new Date(now).toISOString(), by: revoker(world.env) };
   try {
-    await revokeHere(folder, one, now);
+    await revokeHere(keys, one, now);
   } catch (error) {
     if (!isLocked(error)) throw error;
     if (!verifier && hasApi(place, world)) return await askArena(asked, place, world);
     const hint = verifier
       ? 'stop labctl up or lab-arena, then run this again'
       : `ask its gateway: labctl cert revoke ${id} --reason ${reason} --api URL --key KEY`;
-    await revokeByArena(folder, one, lockedError(error, hint));
+    await revokeByArena(keys.path, one, lockedError(error, hint));
   }
 }
 
@@ -64,7 +64,8 @@ export const certRevoke = defineCommand({
     'Revokes a certificate of this issuer by its id, or, with --verifier, every certificate that names the digest of a ' +
     'verifier that had a fault. The list is signed, and the log has an entry of it. An arena that runs on the data folder is ' +
     'asked to do it; with --api an arena elsewhere, with an API key of the tenant.',
-  usage: 'labctl cert revoke ID --reason WORD [--verifier] [--yes] [--data DIR | --api URL --key KEY] [--json]',
+  usage:
+    'labctl cert revoke ID --reason WORD [--verifier] [--yes] [--data DIR | --api URL --key KEY] [--config FILE] [--json]',
   examples: [
     'labctl cert revoke cert-7f2 --reason cheat_found',
     'labctl cert revoke 5b1e… --verifier --reason verifier_bug',
@@ -74,6 +75,7 @@ export const certRevoke = defineCommand({
     verifier: { type: 'boolean', flag: 'verifier', default: false, help: 'ID is the digest of a verifier' },
     ...yesOption,
     ...apiOptions,
+    ...issuerOptions,
     ...jsonOption,
   }),
   positionalsMax: 1,

@@ -19,6 +19,11 @@ export const certKeyCommands: readonly CommandEntry[] = [
     load: async () => any((await import('../../commands/verify/cert-keys-revoke.ts')).certKeysRevoke),
   },
   {
+    name: 'cert keys reseal',
+    summary: 'seal the keys with a new key-encryption key',
+    load: async () => any((await import('../../commands/verify/cert-keys-reseal.ts')).certKeysReseal),
+  },
+  {
     name: 'cert keys export',
     summary: 'print what verifiers need',
     load: async () => any((await import('../../commands/verify/cert-keys-export.ts')).certKeysExport),

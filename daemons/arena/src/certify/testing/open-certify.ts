@@ -1,7 +1,10 @@
 /** Signing in a folder with a log that makes checkpoints at once. What is opened ends with the signing folder. */
+import { dirname } from 'node:path';
+import type { KeyFolder } from '@labmesh/attest/keys/key-folder';
 import { silentLogger, type Logger } from '@labmesh/kit/log';
 import { systemClock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
+import { issuerKeys, readIssuerKeySettings } from '../issuer-keys.ts';
 import { Issuer } from '../issuer.ts';
 import { SigningFolder } from '../signing-folder.ts';
 
@@ -14,5 +17,16 @@ export const issuerOn = (signing: SigningFolder, store: Store, log: Logger = sil
     log,
   });
 
-export const openSigning = (folder: string): Promise<SigningFolder> =>
-  SigningFolder.open({ folder, clock: systemClock, logOrigin: undefined, checkpointMs: 1 });
+/** The keys of a data folder, with the key file that is made there. */
+export const keysIn = (dataDir: string): KeyFolder =>
+  issuerKeys(dataDir, readIssuerKeySettings(undefined, {}), () => {});
+
+/** @param folder `attest` in a data folder */
+export const openSigning = (folder: string, log: Logger = silentLogger): Promise<SigningFolder> =>
+  SigningFolder.open({
+    keys: keysIn(dirname(folder)),
+    clock: systemClock,
+    log,
+    logOrigin: undefined,
+    checkpointMs: 1,
+  });

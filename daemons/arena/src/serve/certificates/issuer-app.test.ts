@@ -9,6 +9,7 @@ import { keyInForce } from '@labmesh/attest/keys/key-ring';
 import { parseTrust } from '@labmesh/attest/keys/trust';
 import { lockFolder } from '@labmesh/attest/log/open-log-folder';
 import { findCertificate } from '../../certify/certificate-rows.ts';
+import { keysIn } from '../../certify/testing/open-certify.ts';
 import { sampleRun } from '../../certify/testing/sample-run.ts';
 import { issuerApp } from './issuer-app.ts';
 import { serveIssuer } from '../serve-arena.ts';
@@ -55,7 +56,7 @@ const listed = async () =>
     revokedReason: string | null;
   }[];
 const ring = async () => {
-  const found = await readKeyRing(join(rig.folder, 'attest'));
+  const found = await readKeyRing(keysIn(rig.folder));
   if (found === undefined) throw new Error('no keys');
   return found;
 };
