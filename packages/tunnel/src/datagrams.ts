@@ -2,6 +2,8 @@
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Endpoint } from '@labmesh/rosenpass/effects';
+import { libc } from '@labmesh/wireguard/ffi/libc';
+import { widenBuffers } from '@labmesh/wireguard/native/datagram-ports';
 
 export type OnDatagram = (bytes: Uint8Array, source: Endpoint) => void;
 
@@ -40,7 +42,7 @@ const handlers = (onDatagram: OnDatagram) => ({
 
 /**
  * Listens on each address at one port.
- * @throws what the bind says: EADDRINUSE, EADDRNOTAVAIL
+ * @throws what the bind says: EADDRINUSE, EADDRNOTAVAIL; TunnelError TUNNEL_BACKEND_MISSING without glibc
  */
 export async function listenDatagrams(
   addresses: readonly string[],
@@ -58,6 +60,8 @@ export async function listenDatagrams(
       socket: handlers(onDatagram),
     });
     opening.defer(() => socket.close());
+    // The system's own limit is a hundred datagrams: a flood fills that in 50 ms, and what nodes say is lost with it.
+    widenBuffers(libc().setsockopt, socket);
     chosen = socket.port;
     sockets.push({ isIpv6: isIPv6(hostname), socket });
   }
@@ -76,16 +80,27 @@ export async function listenDatagrams(
 
 /** Datagrams that wait while a socket opens. */
 const waitingMax = 4;
+/** Places dialled at a time: all addresses of a name, tried in turn, may still answer. */
+const linesMax = 16;
+/** A place that was left has this long to answer. */
+const lateMs = 30_000;
+
+type Line = {
+  to: Endpoint;
+  /** Undefined while it opens. */
+  socket: Bun.udp.ConnectedSocket<'uint8array'> | undefined;
+  waiting: Uint8Array[];
+  usedAt: number;
+};
 
 /**
- * A connected socket, opened anew when the other place is another one: the kernel drops what comes from elsewhere, and
- * no port of ours takes anything from strangers.
+ * A connected socket for each place: the kernel drops what comes from elsewhere, and no port of ours takes anything from
+ * strangers. One place is dialled at a time; those before it are listened to for a while.
  */
 export class DialledDatagrams implements Datagrams {
   readonly #onDatagram: OnDatagram;
-  #at: Endpoint | undefined;
-  #socket: Bun.udp.ConnectedSocket<'uint8array'> | undefined;
-  #waiting: Uint8Array[] = [];
+  /** By place, the last used last. */
+  readonly #lines = new Map<string, Line>();
   /** What the last socket sent from. */
   #ownAddress: string | undefined;
   #isClosed = false;
@@ -95,7 +110,7 @@ export class DialledDatagrams implements Datagrams {
   }
 
   get port(): number {
-    return this.#socket?.port ?? 0;
+    return [...this.#lines.values()].at(-1)?.socket?.port ?? 0;
   }
   /** The address that was sent from last is this machine's no longer. */
   get isStranded(): boolean {
@@ -105,36 +120,51 @@ export class DialledDatagrams implements Datagrams {
 
   send(to: Endpoint, bytes: Uint8Array): void {
     if (this.#isClosed) return;
-    if (to.address !== this.#at?.address || to.port !== this.#at.port) this.#dial(to);
-    const socket = this.#socket;
+    const line = this.#lineTo(to);
+    const { socket, waiting } = line;
     if (socket !== undefined) {
       // Of an address that is ours no longer: the next datagram leaves from another socket.
       if (!trySend(() => socket.send(bytes))) this.reopen();
-    } else if (this.#waiting.length < waitingMax) this.#waiting.push(bytes);
+    } else if (waiting.length < waitingMax) waiting.push(bytes);
   }
 
   /** The next datagram leaves from a new socket: after a change of our own addresses. */
   reopen(): void {
-    this.#socket?.close();
-    this.#socket = undefined;
-    this.#at = undefined;
-    this.#waiting = [];
+    for (const line of this.#lines.values()) this.#drop(line);
   }
 
-  #dial(to: Endpoint): void {
-    this.reopen();
-    this.#at = to;
-    this.#connect(to).then(
+  #lineTo(to: Endpoint): Line {
+    const usedAt = performance.now();
+    const name = nameOf(to);
+    const line = this.#lines.get(name) ?? { to, socket: undefined, waiting: [], usedAt };
+    const isNew = !this.#lines.delete(name);
+    const spare = this.#lines.size - (linesMax - 1);
+    for (const [at, old] of [...this.#lines.values()].entries()) {
+      if (at < spare || usedAt - old.usedAt >= lateMs) this.#drop(old);
+    }
+    line.usedAt = usedAt;
+    this.#lines.set(name, line);
+    if (isNew) this.#dial(line);
+    return line;
+  }
+
+  #drop(line: Line): void {
+    line.socket?.close();
+    line.waiting = [];
+    if (this.#lines.get(nameOf(line.to)) === line) this.#lines.delete(nameOf(line.to));
+  }
+
+  #dial(line: Line): void {
+    const isWanted = () => !this.#isClosed && this.#lines.get(nameOf(line.to)) === line;
+    this.#connect(line.to).then(
       (socket) => {
-        if (this.#isClosed || this.#at !== to) return socket.close();
-        this.#socket = socket;
+        if (!isWanted()) return socket.close();
+        line.socket = socket;
         this.#ownAddress = plainEndpoint(socket.address.address, 0).address;
-        for (const bytes of this.#waiting.splice(0)) trySend(() => socket.send(bytes));
+        for (const bytes of line.waiting.splice(0)) trySend(() => socket.send(bytes));
       },
       // No route now: the next resend dials again.
-      () => {
-        if (this.#at === to) this.reopen();
-      },
+      () => this.#drop(line),
     );
   }
 
@@ -155,3 +185,5 @@ export class DialledDatagrams implements Datagrams {
     await Promise.resolve();
   }
 }
+
+const nameOf = ({ address, port }: Endpoint) => `${address}|${port}`;
