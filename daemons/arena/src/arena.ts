@@ -67,9 +67,10 @@ export async function openArena(parts: ArenaParts): Promise<Arena> {
   await openIssuerSocket(parts, house, stack);
   const judges = openArenaJudges(parts, stack);
   const runs = stack.use(runsOf(parts, house, judges));
-  const variations = parts.settings.runs.shadow.variations;
+  const { humanWeight, shadow } = parts.settings.runs;
+  const { variations } = shadow;
   const submit: Runs['submit'] = (offer, signal) => runs.submit(offer, signal);
-  const app = arenaApp({ ...parts, ...house, ...judges.known, runs, submit, variations });
+  const app = arenaApp({ ...parts, ...house, ...judges.known, runs, submit, variations, humanWeight });
   const { port } = stack.use(await serveArena(app, parts.address));
   const open = stack.move();
   return { runs, port, [Symbol.asyncDispose]: () => open.disposeAsync() };

@@ -2,7 +2,7 @@
  * The version of everything in this package that another process sees: schemas, errors, operations, link kinds. The test
  * beside this file pins their hash: changing the contract fails until the version is raised and a line is added.
  */
-export const contractVersion = 5;
+export const contractVersion = 6;
 
 export const contractHistory: ReadonlyArray<{ version: number; hash: string; note: string }> = [
   { version: 1, hash: 'd060c9f534e13d41c2f18d8c4de4b9d79899af4fd70b11b4af08536823bc3922', note: 'the first contract' },
@@ -25,5 +25,10 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
     version: 5,
     hash: '13779bf473893dad8f165d314f869f3b6007f9f9ef16a23049df56c9c974b246',
     note: 'verification: the block, runs of the arena, the sandbox, suites, preference data',
+  },
+  {
+    version: 6,
+    hash: '71ad9e745312b84a18e230e34cf504bff651d2496c2d9c68547532925a5f5015',
+    note: 'leaderboards with votes of people and at equal style',
   },
 ];

@@ -6,20 +6,28 @@ import type { FinishedRun } from '../contract/finished-run.ts';
 /** Leaderboards are apart by tenant, bracket and task class. */
 export type Board = { tenant: string; bracket: string; task: string };
 
-/** `playerA` < `playerB`; players are models as the engine names them. */
-export type BattleCount = { playerA: string; playerB: string; winsA: number; winsB: number; ties: number };
+/** `playerA` < `playerB`; players are models as the engine names them. Numbers of battles are whole. */
+export type BattleCount = {
+  playerA: string;
+  playerB: string;
+  winsA: number;
+  winsB: number;
+  ties: number;
+  /** On votes of people only: what one of them weighs beside a match of the arena, which weighs 1. */
+  voteWeight?: number;
+};
 
 /** Pairs that a board may have: those of 200 players. */
-const pairsMost = 19_900;
+export const pairsMost = 19_900;
 
-/** Sums of one outcome, whichever player is named first; none of a player against itself. */
-export function battleOf(one: string, other: string, winner: 'one' | 'other' | 'tie', weight = 1): BattleCount | null {
+/** Sums of `count` battles of one outcome, whichever player is named first; none of a player against itself. */
+export function battleOf(one: string, other: string, winner: 'one' | 'other' | 'tie', count = 1): BattleCount | null {
   if (one === other) return null;
   const turned = one > other;
   const [playerA, playerB] = turned ? [other, one] : [one, other];
-  const won = (side: 'one' | 'other') => (winner === side ? weight : 0);
+  const won = (side: 'one' | 'other') => (winner === side ? count : 0);
   const [winsA, winsB] = turned ? [won('other'), won('one')] : [won('one'), won('other')];
-  return { playerA, playerB, winsA, winsB, ties: winner === 'tie' ? weight : 0 };
+  return { playerA, playerB, winsA, winsB, ties: winner === 'tie' ? count : 0 };
 }
 
 /** What a run says of models: its matches between answers of different ones; void matches say nothing. */
@@ -37,7 +45,8 @@ export function battlesOfRun({
   return summed(battles);
 }
 
-function summed(battles: readonly BattleCount[]): BattleCount[] {
+/** One row a pair. Those given weigh alike. */
+export function summed(battles: readonly BattleCount[]): BattleCount[] {
   const sums = new Map<string, BattleCount>();
   for (const battle of battles) {
     const key = JSON.stringify([battle.playerA, battle.playerB]);

@@ -27,6 +27,13 @@ describe('fit', () => {
     for (const [player, logit] of drawn.entries()) expect(logit).toBeCloseTo(halves[player] ?? 9, 9);
   });
 
+  test('battles of a weight count as so many of weight 1, fractions too', () => {
+    const plain = bradleyTerry(3, [battle(0, 1, 10, 4, 6), battle(1, 2, 5, 5, 2), battle(0, 1, 2.5, 5, 1.5)]).logits;
+    const weighed = [battle(0, 1, 10, 4, 6), battle(1, 2, 5, 5, 2), { ...battle(0, 1, 5, 10, 3), weight: 0.5 }];
+    for (const [player, logit] of bradleyTerry(3, weighed).logits.entries())
+      expect(logit).toBeCloseTo(plain[player] ?? 9, 9);
+  });
+
   test('who won all, or met nobody, stands at a finite place', () => {
     const { logits, converged } = bradleyTerry(3, [battle(0, 1, 50, 0)]);
     expect(converged).toBe(true);
@@ -123,6 +130,20 @@ describe('intervals', () => {
     const battles = madeBattles(known, 300, 1);
     expect(await ratingIntervals(6, battles, 4)).toEqual(await ratingIntervals(6, battles, 4));
     expect(await ratingIntervals(6, battles, 4)).not.toEqual(await ratingIntervals(6, battles, 5));
+  });
+
+  test('a heavy battle is still one: its weight makes no interval narrower', async () => {
+    const battles = madeBattles(evenLogits(4, 1), 400, 2);
+    const width = async (weight: number) => {
+      const [first] = await ratingIntervals(
+        4,
+        battles.map((one) => ({ ...one, weight })),
+        1,
+      );
+      return (first?.high ?? 0) - (first?.low ?? 0);
+    };
+    // Only the virtual draws weigh less beside heavier battles.
+    expect((await width(100)) / (await width(1))).toBeWithin(0.95, 1.1);
   });
 
   test('more battles make them narrower, as the square root', async () => {

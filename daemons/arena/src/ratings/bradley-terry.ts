@@ -1,5 +1,5 @@
-/** Sums of one pair of players, by number. */
-export type Battle = { a: number; b: number; winsA: number; winsB: number; ties: number };
+/** Sums of one pair of players, by number: whole battles, of which each counts `weight` (1 unless told). */
+export type Battle = { a: number; b: number; winsA: number; winsB: number; ties: number; weight?: number };
 
 export type Fit = {
   /** Natural log of the strengths, mean 0: P(i beats j) = 1 / (1 + exp(logit j - logit i)). */
@@ -16,8 +16,8 @@ export type Sums = { wins: Float64Array; games: Float64Array };
 export function sumsOf(players: number, battles: Iterable<Battle>): Sums {
   const wins = new Float64Array(players).fill(0.5);
   const games = new Float64Array(players * players);
-  for (const { a, b, winsA, winsB, ties } of battles) {
-    addGames({ wins, games }, a, b, winsA + ties / 2, winsB + ties / 2);
+  for (const { a, b, winsA, winsB, ties, weight = 1 } of battles) {
+    addGames({ wins, games }, a, b, weight * (winsA + ties / 2), weight * (winsB + ties / 2));
   }
   return { wins, games };
 }

@@ -3,7 +3,8 @@ import { openStore } from '@labmesh/store/open-store';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { addBattles, type BattleCount, battleOf, battlesOfRun, type Board, readBattles } from './battle-counts.ts';
-import { keptLeaderboards, leaderboard } from './leaderboard.ts';
+import { keptLeaderboards } from './kept-leaderboards.ts';
+import { leaderboard } from './leaderboard.ts';
 import { evenLogits, madeBattles } from './testing/made-battles.ts';
 
 const names = ['a/strong', 'b', 'c', 'd/weak'];
@@ -16,7 +17,7 @@ describe('boards that are kept', () => {
   const even = counts([1, 0], 60);
 
   test('are the same while their counts are, and made anew when one was added', async () => {
-    const boards = keptLeaderboards();
+    const boards = keptLeaderboards(leaderboard);
     const first = await boards('a', even, 1);
     expect(first).toEqual(await leaderboard(even, 1));
     expect(await boards('a', structuredClone(even), 1)).toBe(first);
@@ -27,7 +28,7 @@ describe('boards that are kept', () => {
   });
 
   test('are bounded, and a failure is not kept', async () => {
-    const boards = keptLeaderboards();
+    const boards = keptLeaderboards(leaderboard);
     const first = await boards('board 0', even, 1);
     for (let at = 1; at <= 64; at++) await boards(`board ${at}`, even, 1);
     expect(await boards('board 0', even, 1)).not.toBe(first);
@@ -59,8 +60,13 @@ describe('leaderboard', () => {
 
   test('under 30 battles there is none', async () => {
     const few = battleOf('a', 'b', 'one', 29);
-    expect(await leaderboard(few === null ? [] : [few], 1)).toEqual({ state: 'few', battles: 29, wanted: 30 });
-    expect(await leaderboard([], 1)).toEqual({ state: 'few', battles: 0, wanted: 30 });
+    expect(await leaderboard(few === null ? [] : [few], 1)).toEqual({
+      state: 'few',
+      battles: 29,
+      votes: 0,
+      wanted: 30,
+    });
+    expect(await leaderboard([], 1)).toEqual({ state: 'few', battles: 0, votes: 0, wanted: 30 });
     expect((await leaderboard([{ playerA: 'a', playerB: 'b', winsA: 10, winsB: 10, ties: 10 }], 1)).state).toBe(
       'ranked',
     );

@@ -18,13 +18,17 @@ export type LeaderboardRow = {
   /** 1 + players whose lower bound exceeds this one's upper: who cannot be told apart shares. */
   rank: number;
   battles: number;
+  /** Of these, votes of people. */
+  votes: number;
 };
 
+/** `battles` are counted, never weighed, and hold the votes. */
 export type Leaderboard =
-  | { state: 'few'; battles: number; wanted: number }
+  | { state: 'few'; battles: number; votes: number; wanted: number }
   | {
       state: 'ranked';
       battles: number;
+      votes: number;
       /** Of the resamples. */
       seed: number;
       resamples: number;
@@ -34,59 +38,40 @@ export type Leaderboard =
       leverage: { battles: number | null; of: number; overtaker: string | null } | null;
     };
 
-/** Boards that are kept, and of each the counts that it came from: a fit of 200 players with its resamples takes seconds. */
-const keptMost = 64;
+const display = (logit: number) => 1000 + (400 * logit) / Math.LN10;
 
-/**
- * Remembers boards by `name` for as long as their counts are the same.
- * @returns as `leaderboard`; rejects as it does
- */
-export function keptLeaderboards(): (
-  name: string,
-  counts: readonly BattleCount[],
-  seed: number,
-) => Promise<Leaderboard> {
-  const kept = new Map<string, { from: string; board: Promise<Leaderboard> }>();
-  return (name, counts, seed) => {
-    const from = JSON.stringify([seed, counts]);
-    const known = kept.get(name);
-    const board = known?.from === from ? known.board : leaderboard(counts, seed);
-    // What is looked at goes last; what nobody looked at for long is let go.
-    kept.delete(name);
-    kept.set(name, { from, board });
-    for (const oldest of kept.keys()) {
-      if (kept.size <= keptMost) break;
-      kept.delete(oldest);
-    }
-    // What failed is tried anew.
-    board.catch(() => {
-      if (kept.get(name)?.board === board) kept.delete(name);
-    });
-    return board;
-  };
+/** Names in order: a player's number is its place. @throws RangeError past 200 */
+export function playersOf(battles: readonly Pick<BattleCount, 'playerA' | 'playerB'>[]): string[] {
+  const players = [...new Set(battles.flatMap(({ playerA, playerB }) => [playerA, playerB]))].toSorted();
+  if (players.length > playersMost) throw new RangeError(`over ${playersMost} players on one leaderboard`);
+  return players;
 }
 
-const display = (logit: number) => 1000 + (400 * logit) / Math.LN10;
+const played = (counts: readonly BattleCount[]) =>
+  counts.reduce((sum, { winsA, winsB, ties }) => sum + winsA + winsB + ties, 0);
+
+/** How many battles, and how many of them votes. */
+const tally = (counts: readonly BattleCount[]) => ({
+  battles: played(counts),
+  votes: played(counts.filter(({ voteWeight }) => voteWeight !== undefined)),
+});
 
 /** The ratings of a board. @throws RangeError past 200 players */
 export async function leaderboard(counts: readonly BattleCount[], seed: number): Promise<Leaderboard> {
-  const players = [...new Set(counts.flatMap(({ playerA, playerB }) => [playerA, playerB]))].toSorted();
-  if (players.length > playersMost) throw new RangeError(`over ${playersMost} players on one leaderboard`);
+  const players = playersOf(counts);
+  const all = tally(counts);
+  if (all.battles < battlesLeast) return { state: 'few', ...all, wanted: battlesLeast };
   const numbers = new Map(players.map((player, number) => [player, number]));
-  const battles = counts.map(({ playerA, playerB, ...sums }): Battle => {
-    return { a: numbers.get(playerA) ?? 0, b: numbers.get(playerB) ?? 0, ...sums };
+  const battles = counts.map(({ playerA, playerB, voteWeight: weight = 1, ...sums }): Battle => {
+    return { a: numbers.get(playerA) ?? 0, b: numbers.get(playerB) ?? 0, ...sums, weight };
   });
-  const of = battles.reduce((sum, { winsA, winsB, ties }) => sum + winsA + winsB + ties, 0);
-  if (of < battlesLeast) return { state: 'few', battles: of, wanted: battlesLeast };
-  const intervals = await ratingIntervals(players.length, battles, seed);
-  const rows = players.map((player, number) => rowOf(player, number, intervals, battles));
   const held = leverage(players.length, battles);
   return {
     state: 'ranked',
-    battles: of,
+    ...all,
     seed,
     resamples,
-    rows: rows.toSorted((one, other) => other.rating - one.rating || (one.player < other.player ? -1 : 1)),
+    rows: rankedRows(players, counts, await ratingIntervals(players.length, battles, seed)),
     leverage: held && {
       battles: held.battles,
       of: held.of,
@@ -95,22 +80,22 @@ export async function leaderboard(counts: readonly BattleCount[], seed: number):
   };
 }
 
-function rowOf(
-  player: string,
-  number: number,
+/** Best first. @param intervals by number of the player */
+export function rankedRows(
+  players: readonly string[],
+  counts: readonly BattleCount[],
   intervals: readonly Interval[],
-  battles: readonly Battle[],
-): LeaderboardRow {
-  const own = intervals[number] ?? { logit: 0, low: 0, high: 0 };
-  const games = battles
-    .filter(({ a, b }) => a === number || b === number)
-    .reduce((sum, { winsA, winsB, ties }) => sum + winsA + winsB + ties, 0);
-  return {
-    player,
-    rating: display(own.logit),
-    low: display(own.low),
-    high: display(own.high),
-    rank: 1 + intervals.filter(({ low }) => low > own.high).length,
-    battles: games,
-  };
+): LeaderboardRow[] {
+  const rows = players.map((player, number): LeaderboardRow => {
+    const own = intervals[number] ?? { logit: 0, low: 0, high: 0 };
+    return {
+      player,
+      rating: display(own.logit),
+      low: display(own.low),
+      high: display(own.high),
+      rank: 1 + intervals.filter(({ low }) => low > own.high).length,
+      ...tally(counts.filter(({ playerA, playerB }) => playerA === player || playerB === player)),
+    };
+  });
+  return rows.toSorted((one, other) => other.rating - one.rating || (one.player < other.player ? -1 : 1));
 }

@@ -21,6 +21,16 @@ test('a wide lead hangs on many', () => {
   expect(many).toBeGreaterThan(5 * few);
 });
 
+test('what weighs nothing holds no lead, and half a weight half of one', () => {
+  const [light, heavy] = [
+    { a: 0, b: 1, winsA: 0, winsB: 40, ties: 0, weight: 0.1 },
+    { a: 0, b: 1, winsA: 10, winsB: 0, ties: 0, weight: 1 },
+  ];
+  const held = leverage(2, [light, heavy]);
+  // 10 against 4: after 7 of the heavy ones the light ones lead. All are whole battles.
+  expect(held).toEqual({ battles: 7, of: 50, leader: 0, overtaker: 1 });
+});
+
 test('alone there is no lead, and where nothing was played none to turn', () => {
   expect(leverage(0, [])).toBeNull();
   expect(leverage(1, [])).toBeNull();

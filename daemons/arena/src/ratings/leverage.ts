@@ -51,13 +51,13 @@ function information(players: number, battles: readonly Battle[], logits: readon
     matrix[row * players + column] = (matrix[row * players + column] as number) + value;
   };
   for (const [player, logit] of logits.entries()) add(player, player, sigma(logit) * sigma(-logit));
-  for (const { a, b, winsA, winsB, ties } of battles) {
+  for (const { a, b, winsA, winsB, ties, weight = 1 } of battles) {
     const p = sigma((logits[a] ?? 0) - (logits[b] ?? 0));
-    const weight = (winsA + winsB + ties) * p * (1 - p);
-    add(a, a, weight);
-    add(b, b, weight);
-    add(a, b, -weight);
-    add(b, a, -weight);
+    const known = weight * (winsA + winsB + ties) * p * (1 - p);
+    add(a, a, known);
+    add(b, b, known);
+    add(a, b, -known);
+    add(b, a, -known);
   }
   return matrix;
 }
@@ -76,7 +76,7 @@ function byInfluence(battles: readonly Battle[], logits: readonly number[], slop
         at,
         kind,
         count: Math.floor(battle[kind]),
-        effect: (outcomes[kind] - p) * along,
+        effect: (battle.weight ?? 1) * (outcomes[kind] - p) * along,
       }));
     })
     .filter(({ count, effect }) => count > 0 && effect > 0)

@@ -17,15 +17,23 @@ const stretchMs = 10;
 export async function ratingIntervals(players: number, battles: readonly Battle[], seed: number): Promise<Interval[]> {
   const { logits } = bradleyTerry(players, battles);
   const random = seededRandom(seed);
-  const drawn = Array.from({ length: players }, () => new Float64Array(resamples));
+  const resample = () => fitSums(resampled(players, battles, random), logits, resampleClose).logits;
+  return percentileIntervals(logits, resample);
+}
+
+/** 95 % intervals about `logits`, from 1,000 of what `resample` gives; a daemon goes on answering meanwhile. */
+export async function percentileIntervals(
+  logits: readonly number[],
+  resample: () => readonly number[],
+): Promise<Interval[]> {
+  const drawn = logits.map(() => new Float64Array(resamples));
   let pausedAt = performance.now();
   for (let sample = 0; sample < resamples; sample++) {
     if (performance.now() - pausedAt > stretchMs) {
       await new Promise<void>((resolve) => setImmediate(resolve));
       pausedAt = performance.now();
     }
-    const fit = fitSums(resampled(players, battles, random), logits, resampleClose);
-    for (const [player, logit] of fit.logits.entries()) (drawn[player] as Float64Array)[sample] = logit;
+    for (const [player, logit] of resample().entries()) (drawn[player] as Float64Array)[sample] = logit;
   }
   return logits.map((logit, player) => {
     const sorted = drawn[player]?.toSorted() ?? new Float64Array();
@@ -33,7 +41,7 @@ export async function ratingIntervals(players: number, battles: readonly Battle[
   });
 }
 
-/** As many battles again, drawn from all outcomes of all pairs together. */
+/** As many battles again, drawn from all outcomes of all pairs together: battles are drawn whole, then weighed. */
 function resampled(players: number, battles: readonly Battle[], random: Random): Sums {
   const sums = sumsOf(players, []);
   let left = battles.reduce((sum, { winsA, winsB, ties }) => sum + winsA + winsB + ties, 0);
@@ -44,9 +52,9 @@ function resampled(players: number, battles: readonly Battle[], random: Random):
     trials -= successes;
     return successes;
   };
-  for (const { a, b, winsA, winsB, ties } of battles) {
+  for (const { a, b, winsA, winsB, ties, weight = 1 } of battles) {
     const [wonA, wonB, drew] = [draw(winsA), draw(winsB), draw(ties)];
-    if (wonA + wonB + drew > 0) addGames(sums, a, b, wonA + drew / 2, wonB + drew / 2);
+    if (wonA + wonB + drew > 0) addGames(sums, a, b, weight * (wonA + drew / 2), weight * (wonB + drew / 2));
   }
   return sums;
 }

@@ -57,3 +57,11 @@ test('zero leaves a value to the engine; prices by model; texts kept by tenant',
   expect(settings.prices.models).toEqual({ 'org/m': { inputNano: 150, outputNano: 600 } });
   expect(settings.capture).toEqual(['acme']);
 });
+
+test('what a vote counts is a finite number from 0 on (AR17)', () => {
+  expect(read('[arena]\nhuman_weight = 0').humanWeight).toBe(0);
+  expect(read('[arena]\nhuman_weight = 2.5').humanWeight).toBe(2.5);
+  for (const wrong of ['-1', 'inf', 'nan', '1e9']) {
+    expect(faultOf(`[arena]\nhuman_weight = ${wrong}`).exitCode).toBe(3);
+  }
+});

@@ -253,6 +253,14 @@ const limitOptions = defineOptions({
     placeholder: 'MODEL=IN:OUT',
     help: 'models with prices of their own, as MODEL=IN:OUT in 1e-9 USD a token',
   },
+  humanWeight: {
+    type: 'number',
+    default: runDefaults.humanWeight,
+    min: 0,
+    max: 1_000,
+    file: 'arena.human_weight',
+    help: 'what a vote of a person (labctl datasets label) counts on leaderboards, beside 1 of a match; 0 = nothing',
+  },
   capture: {
     type: 'string[]',
     file: 'arena.capture',
@@ -331,5 +339,6 @@ export function readRunSettings(values: ArenaRunOptions, sources: Partial<Record
       models: readModelPrices(values.modelPrices, sources['modelPrices'] ?? 'arena.prices.models'),
     },
     capture: values.capture,
+    humanWeight: values.humanWeight,
   };
 }

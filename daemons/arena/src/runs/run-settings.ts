@@ -55,6 +55,8 @@ export type RunSettings = {
   prices: Prices;
   /** Tenants whose texts are kept (P7); `*` = all. */
   capture: readonly string[];
+  /** Of a person's vote on leaderboards, beside 1 of a match (AR17); 0 = none. */
+  humanWeight: number;
 };
 
 export const runDefaults: RunSettings = {
@@ -88,6 +90,7 @@ export const runDefaults: RunSettings = {
   limits: { answerTokens: 8_192, variations: 5, runMs: 120_000, tenantRuns: 10, queueRuns: 1_000, atOnce: 8 },
   prices: { inputNano: 0, outputNano: 0, models: {} },
   capture: [],
+  humanWeight: 1,
 };
 
 export const keepsTexts = (settings: RunSettings, tenant: string): boolean =>

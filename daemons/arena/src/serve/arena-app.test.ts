@@ -123,6 +123,7 @@ describe('what is refused', () => {
     ['POST', '/api/arena/trajectories', protoBody, 400, 'VALIDATION_FAILED', 'verification'],
     ['GET', '/api/arena/leaderboard?bracket=x', undefined, 400, 'VALIDATION_FAILED', 'bracket'],
     ['GET', '/api/arena/leaderboard?task=%00', undefined, 400, 'VALIDATION_FAILED', 'task'],
+    ['GET', '/api/arena/leaderboard?style=1', undefined, 400, 'VALIDATION_FAILED', 'style'],
     ['GET', '/api/arena/trajectories/%00', undefined, 404, 'NOT_FOUND', undefined],
     ['DELETE', '/api/arena/suites/none', undefined, 404, 'NOT_FOUND', undefined],
     ['POST', '/api/arena/tournaments/none/resume', undefined, 404, 'NOT_FOUND', undefined],
@@ -297,7 +298,8 @@ describe('what is shown', () => {
       ['b', 40],
     ]);
     const drawn = { seed: 42, resamples: 1000, leverage: { battles: 23, of: 40, overtaker: 'b' } };
-    expect(await read()).toEqual({ bracket: 'none', task: 'any', battles: 40, battlesNeeded: 30, ...drawn, rows });
+    const counted = { battles: 40, votes: 0, voteWeight: 1, battlesNeeded: 30 };
+    expect(await read()).toEqual({ bracket: 'none', task: 'any', ...counted, ...drawn, rows });
   });
 
   test('verifiers, figures, routes', async () => {

@@ -9,7 +9,7 @@ import { catalogueRoutes, type CatalogueParts } from './catalogue-routes.ts';
 import { certificateRoutes, type CertificateRouteParts } from './certificate-routes.ts';
 import { epochRoute, type EpochParts } from './epoch-route.ts';
 import { type JudgeParts, judgeRoutes } from './judges/judge-routes.ts';
-import { leaderboardRoute } from './judges/leaderboard-route.ts';
+import { type LeaderboardParts, leaderboardRoute } from './judges/leaderboard-route.ts';
 import { pairsRoutes } from './pairs-routes.ts';
 import { runRoutes, type RunRouteParts } from './run-routes.ts';
 import { type TournamentParts, tournamentRoutes } from './tournament-routes.ts';
@@ -19,6 +19,7 @@ export type ArenaAppParts = CatalogueParts &
   EpochParts &
   TournamentParts &
   JudgeParts &
+  LeaderboardParts &
   Omit<RunRouteParts, 'onFault'> & {
     pairs: Pairs;
     /** The secret that gateway and arena share. */
@@ -60,7 +61,7 @@ export function arenaApp(parts: ArenaAppParts): Hono {
   app.route('/', tournamentRoutes(parts));
   app.route('/', epochRoute(parts));
   app.route('/', judgeRoutes(parts));
-  app.route('/', leaderboardRoute(parts.store));
+  app.route('/', leaderboardRoute(parts));
   app.route('/', pairsRoutes(parts.pairs));
   app.onError((error, c) => refusal(c, error, onFault));
   app.notFound((c) =>

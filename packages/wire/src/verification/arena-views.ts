@@ -89,7 +89,12 @@ export type Replay = z.infer<typeof replaySchema>;
 export const leaderboardSchema = z.object({
   bracket: z.string(),
   task: z.string(),
+  /** Matches and votes, counted and not weighed. */
   battles: z.int(),
+  /** Of these, votes of people (AR17). */
+  votes: z.int().default(0),
+  /** What one of them weighs beside a match. */
+  voteWeight: z.number().default(0),
   /** Battles that a leaderboard needs (AR17); with fewer, `rows` is empty. */
   battlesNeeded: z.int(),
   /** Of the intervals: the same counts and seed give the same ones. */
@@ -100,6 +105,11 @@ export const leaderboardSchema = z.object({
     .object({ battles: z.int().nullable(), of: z.int(), overtaker: z.string().nullable() })
     .nullable()
     .optional(),
+  /**
+   * Of a board at equal style (AR15), which is over the battles whose style is known: `of` are all there are.
+   * Logits per standard deviation of the difference, by name; null without a fit.
+   */
+  style: z.object({ of: z.int(), coefficients: z.record(z.string(), z.number()).nullable() }).optional(),
   rows: z.array(
     z.object({
       rank: z.int(),
@@ -109,6 +119,7 @@ export const leaderboardSchema = z.object({
       lower: z.number(),
       upper: z.number(),
       battles: z.int(),
+      votes: z.int().default(0),
     }),
   ),
 });

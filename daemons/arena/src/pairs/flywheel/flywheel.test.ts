@@ -16,11 +16,11 @@ function harvesting(wheel: Wheel): void {
     const had = await wheel.endedRun();
     await wheel.pairs.onFinished(samplePairRun({ id: had }), null);
     const flywheel = wheel.flywheel();
-    expect(await flywheel.pass()).toEqual({ runs: 2, pairs: 1, failed: 0, proposed: 0 });
+    expect(await flywheel.pass()).toEqual({ runs: 2, pairs: 1, failed: 0, proposed: 0, placed: 0 });
     expect((await wheel.pairs.list('acme', { limit: 9, run: lost })).items).toMatchObject([
       { quality: 'silver', source: 'verification', stage: 'pending' },
     ]);
-    expect(await flywheel.pass()).toEqual({ runs: 0, pairs: 0, failed: 0, proposed: 0 });
+    expect(await flywheel.pass()).toEqual({ runs: 0, pairs: 0, failed: 0, proposed: 0, placed: 0 });
     expect(await wheel.pairs.stats('acme')).toMatchObject({ total: 2, runs: { waiting: 0, failed: 0 } });
   });
 

@@ -3,8 +3,10 @@ import { type Page, page } from '@labmesh/store/page';
 import type { Reader, Writer } from '@labmesh/store/store';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { type GiveLabel, type Label, labelLimits, labelSchema } from '@labmesh/wire/verification/labels';
+import type { FinishedRun } from '../../contract/finished-run.ts';
 import { PairsError } from '../pairs-error.ts';
 import { confidencePpm } from '../triplet-rows.ts';
+import { placeOf } from './label-place.ts';
 
 type Comparison = { tenant: string; runId: string; a: number; b: number };
 
@@ -53,18 +55,20 @@ export async function listLabels(
   return { items: found.items.map(viewOf), nextCursor: found.nextCursor };
 }
 
-/** Adds the reviewer's word, or puts it in place of the one before; `given.a` < `given.b`. @throws PairsError LABELS_FULL */
+/** Adds the reviewer's word, or puts it in place of the one before; `given.a` < `given.b`, answers of `run`. @throws PairsError LABELS_FULL */
 export async function putLabel(
   tx: Writer,
   { tenant, reviewer, at }: { tenant: string; reviewer: string; at: number },
   given: GiveLabel,
+  run: FinishedRun,
 ): Promise<void> {
   const { runId, a, b, winner, confidence, rationales, notes } = given;
   const before = await selectRows(tx, { tenant, runId, a, b });
   if (before.length >= labelLimits.reviewersMost && !before.some((row) => row.reviewer === reviewer)) {
     throw new PairsError('LABELS_FULL', `a comparison has at most ${labelLimits.reviewersMost} reviewers`);
   }
-  const said = { winner, confidence_ppm: confidencePpm(confidence), words: JSON.stringify({ rationales, notes }) };
+  const words = JSON.stringify({ rationales, notes });
+  const said = { winner, confidence_ppm: confidencePpm(confidence), words, ...placeOf(run, a, b) };
   await tx
     .insertInto('arena_labels')
     .values({ id: uuidv7(), created_at: at, tenant, run_id: runId, a, b, reviewer, ...said })

@@ -2,6 +2,7 @@
  * People's words on answers (EX1, EX2), and the gold pairs that they make. One transaction writes a word and what follows of
  * it: the pair as the votes are now, and what the arena made of the same two answers by itself is archived beside it, so
  * that no version holds both. What a version froze stays as it was: there only the row's status says that it is past.
+ * Leaderboards count the words themselves (AR17).
  */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Page } from '@labmesh/store/page';
@@ -55,7 +56,7 @@ export class Reviews {
     const given = ordered(wanted);
     const reviewed = await this.#reviewed(tenant, given);
     return store.write(worker, async (tx) => {
-      await putLabel(tx, { tenant, reviewer, at: clock.wall() }, given);
+      await putLabel(tx, { tenant, reviewer, at: clock.wall() }, given, reviewed.run);
       return this.#settle(tx, tenant, reviewer, reviewed);
     });
   }

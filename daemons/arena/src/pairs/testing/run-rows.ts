@@ -11,6 +11,9 @@ const tester = system('run rows test');
 export type RunChanges = {
   /** Of the candidates, in order. */
   answers?: readonly ('valid' | 'invalid')[];
+  /** Who gave them; one model unless told. */
+  models?: readonly string[];
+  block?: object;
   tenant?: string;
   state?: string;
   offer?: string | null;
@@ -30,20 +33,20 @@ const plan: RunPlan = {
   warnings: [],
 };
 
-const offerOf = (id: string, tenant: string) => ({
+const offerOf = (id: string, tenant: string, block: object) => ({
   requestId: id,
   tenant,
   key: 'key-1',
   mode: 'intercept',
   deadlineMs: 1,
-  block: verificationBlockSchema.parse({}),
+  block: verificationBlockSchema.parse(block),
   request: { model: 'tiny', messages: [{ role: 'user', content: `write add for ${id}` }] },
 });
 
 /** @returns the id */
 export async function addRunRows(
   store: SqlStore,
-  { id, answers = ['valid', 'invalid'], ...changes }: RunChanges & { id: string },
+  { id, answers = ['valid', 'invalid'], models = [], block = {}, ...changes }: RunChanges & { id: string },
 ): Promise<string> {
   const tenant = changes.tenant ?? 'acme';
   const fields = {
@@ -56,7 +59,7 @@ export async function addRunRows(
     state: 'done',
     priority: 2,
     model: 'tiny',
-    offer: JSON.stringify(offerOf(id, tenant)),
+    offer: JSON.stringify(offerOf(id, tenant, block)),
     seed: 1,
     plan: JSON.stringify(plan),
     outcome: 'valid',
@@ -73,7 +76,6 @@ export async function addRunRows(
     state: 'generated' as const,
     sameAs: null,
     sampling,
-    model: 'tiny',
     finishReason: 'stop',
   };
   const spent = { tokensIn: 1, tokensOut: 1, costNano: 0, latencyMs: 1, reason: null };
@@ -84,7 +86,8 @@ export async function addRunRows(
       .execute();
     for (const [idx, outcome] of answers.entries()) {
       const { answer, digest, aggregate } = sampleAnswer(`answer ${idx} of ${id}`, outcome);
-      await putCandidate(tx, id, { idx, answer, digest, aggregate, outcome, ...usual, ...spent });
+      const model = models[idx] ?? 'tiny';
+      await putCandidate(tx, id, { idx, answer, digest, aggregate, outcome, model, ...usual, ...spent });
     }
   });
   return id;

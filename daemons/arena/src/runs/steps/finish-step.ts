@@ -1,8 +1,7 @@
 /** The end of a run: a certificate where one may be, pairs, the report, and the texts out of its rows (P7). */
 import type { ArenaEvent } from '@labmesh/wire/verification/arena-run';
 import type { Certified, FinishedRun } from '../../contract/finished-run.ts';
-import { addBattles, battlesOfRun } from '../../ratings/battle-counts.ts';
-import { boardOfRun } from '../../ratings/board-of-run.ts';
+import { countRun } from '../../ratings/count-run.ts';
 import { dropTexts } from '../../rows/drop-texts.ts';
 import type { LiveRun } from '../live-run.ts';
 import { isGiven } from '../plan-run.ts';
@@ -70,7 +69,7 @@ async function close(live: LiveRun, { event, fields, keepsTexts, run }: End): Pr
       })
       .where('id', '=', live.row.id)
       .execute();
-    if (run !== undefined) await addBattles(tx, boardOfRun(run), battlesOfRun(run));
+    if (run !== undefined) await countRun(tx, run);
     if (!keepsTexts) await dropTexts(tx, live.row.id);
   });
   live.tell(event);

@@ -1,52 +1,55 @@
-/** Ratings of models from their battles (verification AR15, AR17). */
+/** Ratings of models from their battles (verification AR15, AR17): matches of runs, and what people said of answers. */
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Leaderboard } from '@labmesh/wire/verification/arena-views';
 import { brackets } from '@labmesh/wire/verification/verification-block';
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { type BattleCount, readBattles } from '../../ratings/battle-counts.ts';
-import { battlesLeast, keptLeaderboards } from '../../ratings/leaderboard.ts';
+import { boardReader, type BoardReading } from '../../ratings/board-reader.ts';
+import { battlesLeast } from '../../ratings/leaderboard.ts';
 import { tenantOf } from '../arena-caller.ts';
 import { ArenaRefused, readBy } from '../arena-refused.ts';
 
 const who = system('arena-leaderboard');
-/** Recorded beside the ratings: the same counts give the same intervals. */
-const seed = 42;
 const querySchema = z.strictObject({
   bracket: z.enum(brackets).default('none'),
   task: z
     .string()
     .regex(/^[a-z_]{1,64}$/, 'is not the name of a task class')
     .default('any'),
+  style: z.enum(['true', 'false']).default('false'),
 });
 
-type Boards = ReturnType<typeof keptLeaderboards>;
+export type LeaderboardParts = {
+  store: Store;
+  /** `arena.human_weight`: of a vote beside a match; 0 = votes do not count. */
+  humanWeight: number;
+};
 
-/** @throws ArenaRefused CONFLICT for more models than a board ranks */
-async function ranked(boards: Boards, name: string, counts: readonly BattleCount[]): ReturnType<Boards> {
-  try {
-    return await boards(name, counts, seed);
-  } catch (error) {
-    if (error instanceof RangeError) throw new ArenaRefused('CONFLICT', `no board for this: ${error.message}`);
-    throw error;
-  }
+function viewOf({ board: found, style }: BoardReading): Omit<Leaderboard, 'bracket' | 'task' | 'voteWeight'> {
+  const { battles, votes } = found;
+  const counted = { battles, votes, battlesNeeded: battlesLeast };
+  if (found.state === 'few') return { ...counted, ...(style !== undefined && { style }), rows: [] };
+  const { seed, resamples } = found;
+  const rows = found.rows.map(({ low, high, ...one }) => ({ ...one, lower: low, upper: high }));
+  const more = style === undefined ? { leverage: 'leverage' in found ? found.leverage : null } : { style };
+  return { ...counted, seed, resamples, ...more, rows };
 }
 
-export function leaderboardRoute(store: Store): Hono {
+export function leaderboardRoute({ store, humanWeight }: LeaderboardParts): Hono {
   const app = new Hono();
-  const boards = keptLeaderboards();
+  const read = boardReader(humanWeight);
   app.get('/api/arena/leaderboard', async (c) => {
-    const { bracket, task } = readBy(querySchema, c.req.query());
+    const { bracket, task, style } = readBy(querySchema, c.req.query());
     const board = { tenant: tenantOf(c), bracket, task };
-    const counts = await store.read(who, (db) => readBattles(db, board));
-    const found = await ranked(boards, JSON.stringify(board), counts);
-    const rows =
-      found.state === 'few' ? [] : found.rows.map(({ low, high, ...one }) => ({ ...one, lower: low, upper: high }));
-    const drawn =
-      found.state === 'few' ? {} : { seed: found.seed, resamples: found.resamples, leverage: found.leverage };
-    const view: Leaderboard = { bracket, task, battles: found.battles, battlesNeeded: battlesLeast, ...drawn, rows };
-    return c.json(view);
+    try {
+      const counted = await store.read(who, (db) => read.battles(db, board, style === 'true'));
+      const view: Leaderboard = { bracket, task, voteWeight: humanWeight, ...viewOf(await read.rank(board, counted)) };
+      return c.json(view);
+    } catch (error) {
+      if (error instanceof RangeError) throw new ArenaRefused('CONFLICT', `no board for this: ${error.message}`);
+      throw error;
+    }
   });
   return app;
 }

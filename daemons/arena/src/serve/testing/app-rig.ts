@@ -61,6 +61,7 @@ export async function openAppRig(script?: FakeGateway['script']) {
     runs,
     submit,
     variations: 5,
+    humanWeight: 1,
   });
   const ask = (method: string, path: string, { tenant = 'acme', auth = bearer, body }: Asked = {}) =>
     app.request(path, {

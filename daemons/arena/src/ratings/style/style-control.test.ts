@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { bradleyTerry } from './bradley-terry.ts';
-import { seededRandom } from './seeded-random.ts';
+import { bradleyTerry } from '../bradley-terry.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { type Style, styleControlled, type StyledBattle, styleOf } from './style-control.ts';
 
 test('length and markdown outside code', () => {
