@@ -116,6 +116,8 @@ export type PeerStatus = {
   endpoint: Endpoint | undefined;
   lastExchangeAt: number | undefined;
   nextExchangeAt: number | undefined;
+  /** Since when no exchange that was begun has ended; undefined: none is waited for. */
+  unansweredSince: number | undefined;
   lastRole: Role | undefined;
   version: ProtocolVersion | undefined;
   ciphertext: CiphertextEncoding | undefined;

@@ -91,13 +91,31 @@ describe('peers change', () => {
     expect(exchangesOf(pair.a)).toHaveLength(1);
   });
 
-  test('a new address counts from the next message on', () => {
+  test('what waits for an answer is sent to a new address at once, beside its turn (N2)', () => {
     const pair = new Pair();
-    pair.join({ endpoint: { address: '203.0.113.5', port: 1 } });
-    pair.network.run(1_000);
+    const sent: string[] = [];
+    pair.network.watch = (bytes, _from, to) => {
+      if (bytes[0] === 0x81) sent.push(to.address);
+      return true;
+    };
+    const dead = ['203.0.113.5', '203.0.113.6'].map((address) => ({ address, port: 1 }));
+    pair.join({ endpoint: dead[0], version: 'V03', ciphertext: 'pc188' });
+    pair.network.run(40_000);
+    const beside = sent.length;
+    const status = () => pair.a.exchange.peerStatus('b');
+    expect(status()?.unansweredSince).toBe(0);
+    // However often it is moved, the pace of the resends stays.
+    for (let n = 1; n <= 20; n++) {
+      const endpoint = dead[n % 2] as (typeof dead)[0];
+      pair.network.apply(pair.a, pair.a.exchange.updatePeer('b', { endpoint }, pair.network.now));
+      expect(sent.at(-1)).toBe(endpoint.address);
+      pair.network.run(100);
+    }
+    expect(sent.length).toBeLessThanOrEqual(beside + 21);
     pair.network.apply(pair.a, pair.a.exchange.updatePeer('b', { endpoint: pair.atB }, pair.network.now));
-    pair.network.run(5_000);
+    pair.network.run(500);
     expect(exchangesOf(pair.a)).toHaveLength(1);
+    expect(status()?.unansweredSince).toBeUndefined();
   });
 
   test('the pre-shared key may change, and other settings stay', () => {

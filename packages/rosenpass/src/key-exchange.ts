@@ -77,8 +77,8 @@ export class KeyExchange implements Disposable {
   }
 
   /**
-   * Nothing happens when the peer is gone. Another endpoint counts from the next message on; with another own key a
-   * handshake that is under way begins anew, since the peer may not know the old one any more (K8).
+   * Nothing happens when the peer is gone. An InitHello that waits for an answer is sent to another endpoint at once; with
+   * another own key a handshake that is under way begins anew, since the peer may not know the old one any more (K8).
    */
   updatePeer(id: PeerId, change: PeerChange, now: number): Effect[] {
     const peer = this.#core.peers.get(id);
@@ -92,6 +92,7 @@ export class KeyExchange implements Disposable {
     if ('endpoint' in change) {
       peer.endpoint = endpoint === undefined ? undefined : normalized(endpoint);
       peer.dialled = endpoint !== undefined;
+      this.#initiator.redirect(peer);
     }
     const { initiation, ownKey } = peer;
     if (initiation !== undefined && initiation.ownKey !== ownKey && begins(peer)) this.#initiator.begin(peer, now);

@@ -89,6 +89,15 @@ export class Initiator {
     this.#transmit(peer, initiation, now);
   }
 
+  /**
+   * The peer is dialled elsewhere: an InitHello that waits is sent there as well, once and beside its turn, so that neither
+   * the pace nor the count of tries depends on how many addresses there are.
+   */
+  redirect(peer: Peer): void {
+    const { initiation } = peer;
+    if (initiation?.phase === 'hello' && !initiation.completing) this.#send(peer, initiation.message);
+  }
+
   /** Does what the clock asks of the peer's handshake. */
   due(peer: Peer, now: number): void {
     const { initiation, attempt } = peer;
@@ -240,15 +249,18 @@ export class Initiator {
   /** Sends the handshake's message, with the cookie of the moment, and says when to send it again. */
   #transmit(peer: Peer, initiation: Initiation, now: number): void {
     if (initiation.phase === 'computing') return;
-    const { suites } = this.#core;
     this.#core.touch(peer);
     initiation.sends++;
     initiation.resendAt = now + resendDelay(initiation.sends, this.#core.unit());
     // The answer being tried may be the right one.
     if (initiation.phase === 'hello' && initiation.completing) return;
     if (initiation.phase === 'hello') initiation.unanswered++;
-    if (peer.endpoint === undefined) return;
-    writeCookie(suites, peer.cookie?.value, initiation.message);
-    this.#core.emit({ effect: 'send', to: peer.endpoint, bytes: initiation.message.slice() });
+    this.#send(peer, initiation.message);
+  }
+
+  #send({ endpoint, cookie }: Peer, message: Uint8Array): void {
+    if (endpoint === undefined) return;
+    writeCookie(this.#core.suites, cookie?.value, message);
+    this.#core.emit({ effect: 'send', to: endpoint, bytes: message.slice() });
   }
 }

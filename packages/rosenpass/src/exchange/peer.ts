@@ -190,6 +190,7 @@ export function statusOf(peer: Peer): PeerStatus {
     endpoint: peer.endpoint,
     lastExchangeAt: last?.at,
     nextExchangeAt: nextExchangeAt === Infinity ? undefined : nextExchangeAt,
+    unansweredSince: peer.attempt?.since,
     lastRole: last?.role,
     version: last?.dialect.version,
     ciphertext: last?.dialect.ciphertext,
