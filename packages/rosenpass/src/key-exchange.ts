@@ -129,7 +129,7 @@ export class KeyExchange implements Disposable {
     else {
       const fit = fittingMac(core.suites, core.ownKeys.values(), bytes);
       if (fit === undefined) core.drop('mac', source);
-      else this.#receive(found, { message: bytes.slice(), source, ...fit, now });
+      else this.#receive(found, { message: bytes, source, ...fit, now });
     }
     return this.#effects(now);
   }

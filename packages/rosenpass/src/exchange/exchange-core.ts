@@ -17,7 +17,7 @@ export type CoreOptions = { suites: Suites; random: Random; workers: number; coo
 
 /** A datagram whose mac fits one of our keys. */
 export type Received = {
-  /** A copy of our own. */
+  /** The socket's own bytes: who needs them after this call copies them, so that junk costs no copy. */
   message: Uint8Array;
   source: Endpoint;
   /** The own key that it is for, and the version of its mac. */

@@ -137,7 +137,8 @@ export class Initiator {
       kyberSecret: initiation.kyberSecret.slice(),
       epki: initHelloFields(initiation.message).epki.slice(),
     } as const;
-    jobs.push('live', job, (result, now) => this.#completed(peer as Peer, initiation, { ...received, now }, result));
+    const kept = { ...received, message: message.slice() };
+    jobs.push('live', job, (result, now) => this.#completed(peer as Peer, initiation, { ...kept, now }, result));
   }
 
   /** CookieReply: its value goes into what is sent from now on, and the InitHello is sent again at once. */

@@ -55,8 +55,9 @@ export class Responder {
     if (!core.jobs.hasRoom(verdict)) return core.drop('queue', source);
     this.#underWay.add(name);
     const job = { step: 'open', version, ciphertext, ownKey: key.index, initHello: message.slice() } as const;
+    const kept = { ...received, message: message.slice() };
     core.jobs.push(verdict, job, (result, now) => {
-      if (result.step === 'open') return this.#opened({ ...received, now }, ciphertext, result, name);
+      if (result.step === 'open') return this.#opened({ ...kept, now }, ciphertext, result, name);
       this.#underWay.delete(name);
       core.dropFailed(result, source);
     });

@@ -88,7 +88,12 @@ export class DrivenNetwork {
       if (this.#unit() < loss) continue;
       this.after(delay[0] + (delay[1] - delay[0]) * this.#unit(), () => {
         const party = this.#stations.get(`${to.address} ${to.port}`)?.party;
-        if (party !== undefined) this.apply(party, party.exchange.datagram(bytes, from, this.now));
+        if (party === undefined) return;
+        const received = bytes.slice();
+        const effects = party.exchange.datagram(received, from, this.now);
+        // A socket uses its buffer again: nothing may still look into it.
+        received.fill(0);
+        this.apply(party, effects);
       });
     }
   }
