@@ -65,10 +65,10 @@ describe('junk with a valid mac (D3)', () => {
         pair.network.run(5);
       }
       pair.network.run(100);
-      const { decaps_auth: tried = 0, rate = 0 } = counted(pair.b.effects);
+      const { decaps_auth: tried = 0, cookie = 0 } = counted(pair.b.effects);
       expect(tried).toBeGreaterThanOrEqual(100 * workers);
       expect(tried).toBeLessThanOrEqual(110 * workers);
-      expect(tried + rate).toBe(2_000);
+      expect(tried + cookie).toBe(2_000);
     }
   });
 
@@ -89,6 +89,72 @@ describe('junk with a valid mac (D3)', () => {
     expect(times).toHaveLength(6);
     for (const [n, at] of times.entries()) expect(at - (1_000 + 5_000 * n)).toBeLessThan(2_000);
     expect(pair.b.exchange.status().queued).toBeLessThanOrEqual(queueMax);
+  });
+});
+
+describe('a flood from everywhere shuts out nobody', () => {
+  /** 2,000 junk a second from 200 sources, `ms` long. */
+  function flood(pair: Pair, ms: number): void {
+    for (const end = pair.network.now + ms; pair.network.now < end;) {
+      for (let n = 0; n < 10; n++) pair.deliver(pair.b, junkFor(pair.b), stranger(drawn % 200));
+      pair.network.run(5);
+    }
+  }
+
+  test('a node from a new address is asked to prove it, and is served within 2 s (D3)', () => {
+    const pair = slowPair();
+    const replies = tap(pair.network, messageType.cookieReply);
+    flood(pair, 2_000);
+    expect(replies.length).toBeGreaterThan(0);
+    replies.length = 0;
+    pair.join();
+    flood(pair, 2_000);
+    expect(effectsOf(pair.a.effects, 'exchanged')).toHaveLength(1);
+    const toNode = (effect: Effect) => effect.effect === 'dropped' && effect.source?.address === pair.atA.address;
+    expect(pair.b.effects.filter(toNode)).toMatchObject([{ reason: 'cookie' }]);
+  });
+
+  test('a hub that starts anew gets all its nodes back', () => {
+    const pair = slowPair();
+    flood(pair, 1_000);
+    const nodes = Array.from({ length: 30 }, (_, n) => pair.party({ address: `10.6.0.${n}`, port: 9999 }));
+    for (const [n, node] of nodes.entries()) pair.introduce(pair.b, node, { id: `node-${n}`, schedule: 'hub' });
+    for (const node of nodes) pair.introduce(node, pair.b, { id: 'hub', schedule: 'node', endpoint: pair.atB });
+    // 70 ms a node, beside 20 tries a second that the flood gets.
+    flood(pair, 12_000);
+    expect(nodes.filter((node) => effectsOf(node.effects, 'exchanged').length === 0)).toEqual([]);
+  });
+
+  test('where a peer was it needs no cookie: old Rosenpass cannot answer', () => {
+    const pair = slowPair();
+    pair.join();
+    pair.network.run(1_000);
+    // Away for longer than its key lives.
+    const { watch } = pair.network;
+    pair.network.watch = (_bytes, _from, to) => to.address !== pair.atB.address;
+    pair.network.run(400_000);
+    expect(effectsOf(pair.b.effects, 'stale')).toHaveLength(1);
+    flood(pair, 1_000);
+    pair.network.watch = watch;
+    const replies = tap(pair.network, messageType.cookieReply);
+    pair.network.apply(pair.a, pair.a.exchange.startExchange('b', pair.network.now));
+    flood(pair, 2_000);
+    expect(effectsOf(pair.b.effects, 'exchanged')).toHaveLength(2);
+    const toNode = (effect: Effect) => effect.effect === 'dropped' && effect.source?.address === pair.atA.address;
+    expect(pair.b.effects.filter(toNode)).toEqual([]);
+    expect(replies.length).toBeGreaterThan(0);
+  });
+
+  test('RP_COOKIES: a burst of 200 answers at most', () => {
+    const pair = slowPair();
+    const replies = tap(pair.network, messageType.cookieReply);
+    for (let n = 0; n < 3_000; n++) pair.deliver(pair.b, junkFor(pair.b), stranger(n));
+    expect(replies).toHaveLength(200);
+    expect(counted(pair.b.effects)).toMatchObject({ cookie: 200, rate: 2_790 });
+    // One a millisecond from then on.
+    pair.network.run(100);
+    for (let n = 0; n < 3_000; n++) pair.deliver(pair.b, junkFor(pair.b), stranger(3_000 + n));
+    expect(replies).toHaveLength(300);
   });
 });
 

@@ -1,10 +1,14 @@
 /**
- * Whether an InitHello may cost 30-45 ms of a worker (spec tunnel.md D3, D5). Its mac fits, which proves only that the
+ * Whether an InitHello may cost 8-45 ms of a worker (spec tunnel.md D3, D5). Its mac fits, which proves only that the
  * sender knows our public key.
  *
  *     source's bucket ── RP_UNKNOWN, unless the source has a live session ──→ admitted
- *            └── empty: `rate`; or, while the queue is over half full, "prove your address" ──→ `cookie`
+ *            │                └── empty, so there is a flood: "prove your address" ──→ `cookie`
+ *            └── empty: `rate`; or, while the queue is over half full ──→ `cookie`
  *                  └── proven: buckets of its own, so that nobody who forges addresses can empty them
+ *
+ * Strangers that a flood would shut out are often our own: after a restart of the hub every node is one, and so is a node
+ * whose address changed. Where a peer was before has its own RP_UNKNOWN, for its release may know no cookies.
  */
 import type { Endpoint } from '../effects.ts';
 import type { CookieSecrets } from './cookie-secrets.ts';
@@ -17,20 +21,22 @@ const sourceRate = { perSecond: 5, burst: 10 };
 const sourcesMax = 10_000;
 /** RP_UNKNOWN, for each worker. */
 const unknownRate = { perSecond: 10, burst: 10 };
+/** RP_COOKIES: answers to a flood. One costs the main thread about twice what a refusal does. */
+const cookieRate = { perSecond: 1_000, burst: 200 };
 /** Addresses of peers that are remembered: as many as there may be peers. */
 const knownMax = 20_000;
 
 export type CookieMode = 'auto' | 'off' | 'always';
+
+const unknownBucket = (workers: number) =>
+  new TokenBucket({ perSecond: unknownRate.perSecond * workers, burst: unknownRate.burst * workers });
 
 class Gate {
   readonly sources = new SourceBuckets(sourceRate, sourcesMax);
   readonly unknown: TokenBucket;
 
   constructor(workers: number) {
-    this.unknown = new TokenBucket({
-      perSecond: unknownRate.perSecond * workers,
-      burst: unknownRate.burst * workers,
-    });
+    this.unknown = unknownBucket(workers);
   }
 }
 
@@ -39,6 +45,9 @@ export class Admission {
   readonly #cookies: CookieSecrets;
   readonly #unproven: Gate;
   readonly #proven: Gate;
+  /** Of addresses where a peer was: what strangers do does not touch it. */
+  readonly #away: TokenBucket;
+  readonly #floodCookies = new TokenBucket(cookieRate);
   /** Addresses of peers → until when a session of theirs lives; longest unused first. */
   readonly #known = new Map<string, number>();
 
@@ -47,6 +56,7 @@ export class Admission {
     this.#cookies = cookies;
     this.#unproven = new Gate(workers);
     this.#proven = new Gate(workers);
+    this.#away = unknownBucket(workers);
   }
 
   /** A peer is to be found at this address; `liveUntil` when it has just proved to be there. */
@@ -69,15 +79,22 @@ export class Admission {
   judge(source: Endpoint, initHello: Uint8Array, now: number, busy: boolean): Urgency | 'rate' | 'cookie' {
     const key = sourceKey(source.address);
     const liveUntil = this.#known.get(key);
-    const live = liveUntil !== undefined && liveUntil > now;
+    const isKnown = liveUntil !== undefined;
+    const live = isKnown && liveUntil > now;
     // Old releases cannot prove anything; but where a peer lives, whoever forges its address must not starve it.
-    const exempt = this.#mode === 'off' || (liveUntil !== undefined && !live);
-    const demanded = this.#mode === 'always' && liveUntil === undefined;
-    if (!demanded && this.#unproven.sources.take(key, now) && (live || this.#unproven.unknown.take(now))) {
+    const exempt = this.#mode === 'off' || (isKnown && !live);
+    const demanded = this.#mode === 'always' && !isKnown;
+    const isWithinRate = !demanded && this.#unproven.sources.take(key, now);
+    if (isWithinRate && (live || (isKnown ? this.#away : this.#unproven.unknown).take(now))) {
       return live ? 'live' : 'unknown';
     }
-    if (exempt || !(demanded || busy || live)) return 'rate';
-    if (!this.#cookies.fits(source, initHello, now)) return 'cookie';
+    if (exempt) return 'rate';
+    // Its own rate is kept, and RP_UNKNOWN is empty: others have used it up.
+    const isFlooded = isWithinRate;
+    if (!(demanded || busy || live || isFlooded)) return 'rate';
+    if (!this.#cookies.fits(source, initHello, now)) {
+      return demanded || busy || live || this.#floodCookies.take(now) ? 'cookie' : 'rate';
+    }
     if (!this.#proven.sources.take(key, now)) return 'rate';
     if (live) return 'live';
     return this.#proven.unknown.take(now) ? 'unknown' : 'rate';
@@ -95,10 +112,11 @@ export class Admission {
    */
   completed(source: Endpoint, now: number): void {
     const key = sourceKey(source.address);
-    const live = (this.#known.get(key) ?? 0) > now;
+    const liveUntil = this.#known.get(key);
     for (const gate of [this.#unproven, this.#proven]) {
       gate.sources.giveBack(key);
-      if (!live) gate.unknown.giveBack();
+      if (liveUntil === undefined) gate.unknown.giveBack();
     }
+    if (liveUntil !== undefined && liveUntil <= now) this.#away.giveBack();
   }
 }
