@@ -1,11 +1,18 @@
 /**
- * What two ends of a tunnel prove to one another, whoever else reads or writes what they say on other ways (K8, Q10): that a
- * hub's next Rosenpass key is named by the hub that holds its present one. Each exchange leaves both ends such a key.
+ * What two ends of a tunnel prove to one another, whoever else reads or writes what they say on other ways (K8, Q10): that
+ * another key is named by the end that holds the present Rosenpass key. Each exchange leaves both ends such a key.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** A hub's keys as it announces them: `sha256:` and 64 hex digits each. */
-export type HubKeys = { current: string; next: string };
+/**
+ * What is proven, and of which keys: Rosenpass ones as `sha256:` and 64 hex digits, WireGuard's in base64. The words keep
+ * apart who says it: what a hub said proves nothing of a node.
+ */
+export type LinkClaim =
+  | readonly [what: 'next hub key', current: string, next: string]
+  /** `next`: `none` without one. */
+  | readonly [what: 'hub wireguard keys', rosenpass: string, current: string, next: string]
+  | readonly [what: 'next node wireguard key', current: string, next: string];
 
 /** An InitConf may be lost, and then the next: the hub is as many exchanges behind the node. */
 const keysMax = 3;
@@ -13,8 +20,10 @@ const keysMax = 3;
 const lifeMs = 180_000;
 const proofPattern = /^[0-9a-f]{64}$/;
 
-const proofWith = (key: Uint8Array, { current, next }: HubKeys): Buffer =>
-  createHmac('sha256', key).update(`labmesh next hub key\n${current}\n${next}`).digest();
+const proofWith = (key: Uint8Array, claim: LinkClaim): Buffer =>
+  createHmac('sha256', key)
+    .update(`labmesh ${claim.join('\n')}`)
+    .digest();
 
 /** Of one peer. Times are monotonic milliseconds. */
 export class LinkKeys {
@@ -28,16 +37,16 @@ export class LinkKeys {
   }
 
   /** 64 hex digits; undefined without a fresh exchange. */
-  prove(keys: HubKeys, now: number): string | undefined {
+  prove(claim: LinkClaim, now: number): string | undefined {
     const [youngest] = this.#fresh(now);
-    return youngest && proofWith(youngest.key, keys).toString('hex');
+    return youngest && proofWith(youngest.key, claim).toString('hex');
   }
 
   /** Whether the other end of a fresh exchange said so. `proof` may be anything. */
-  isProven(keys: HubKeys, proof: string, now: number): boolean {
+  isProven(claim: LinkClaim, proof: string, now: number): boolean {
     if (!proofPattern.test(proof)) return false;
     const told = Buffer.from(proof, 'hex');
-    return this.#fresh(now).some(({ key }) => timingSafeEqual(proofWith(key, keys), told));
+    return this.#fresh(now).some(({ key }) => timingSafeEqual(proofWith(key, claim), told));
   }
 
   /** Zeroes all of them: what was proven with another pair proves nothing of this one. */

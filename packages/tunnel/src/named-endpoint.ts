@@ -40,6 +40,14 @@ export class NamedEndpoint {
   get isAddress(): boolean {
     return isIP(this.#host) !== 0;
   }
+  /** Whether this is what the text names: then all that is known of its addresses holds on. */
+  isFor({ host, port }: { host: string; port: number }): boolean {
+    return host === this.#host && port === this.#port;
+  }
+  /** How many addresses are known of it. */
+  get count(): number {
+    return this.#addresses.length;
+  }
   /** Where to send now; undefined before the first answer of the resolver. */
   get current(): Endpoint | undefined {
     const address = this.#addresses[this.#at];
@@ -55,6 +63,14 @@ export class NamedEndpoint {
     this.#addresses = found.slice(0, addressesMax);
     this.#at = Math.max(0, before === undefined ? 0 : this.#addresses.indexOf(before));
     return this.current?.address !== before;
+  }
+
+  /** This address of the name, because it answered elsewhere or here; gives whether it is another one. */
+  take(address: string): boolean {
+    const found = this.#addresses.indexOf(address);
+    if (found < 0 || found === this.#at) return false;
+    this.#at = found;
+    return true;
   }
 
   /** The next address of the name; gives whether it is another one. */

@@ -10,6 +10,8 @@ export type TunnelEvent =
   | { event: 'pq_active' | 'pq_stale' | 'pq_fallback' | 'psk_mismatch' | 'cut'; peer: string; reason?: string }
   /** `ownKey`: index of the own pair that it was made with. */
   | { event: 'exchanged'; peer: string; role: 'initiator' | 'responder'; ownKey: number }
+  /** The peer uses its next WireGuard key, base64, and that alone is known from now on (K8). */
+  | { event: 'wireguard_key'; peer: string; publicKey: string }
   /** The first exchange that was begun and never answered; again after each success. */
   | { event: 'exchange_timeout'; peer: string };
 

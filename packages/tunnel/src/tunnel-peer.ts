@@ -10,6 +10,8 @@ export type TunnelPeerSettings = {
   id: string;
   name: string;
   wireguardPublicKey: Uint8Array;
+  /** The key that is to follow (K8): takes the place of the other with its first handshake. */
+  nextWireguardKey?: Uint8Array | undefined;
   /** Its tunnel address, without prefix length. */
   address: string;
   /** Where its WireGuard is dialled; a hub waits for its nodes instead. */

@@ -165,13 +165,16 @@ describe('two ends of a tunnel', () => {
 
   test('a hub proves its next pair to the node that it exchanged with (K8)', async () => {
     const [current, next] = [hub.fingerprint, `sha256:${'9'.repeat(64)}`];
-    const proof = hub.tunnel.proveHubKeys('node-1', { current, next }) ?? '';
-    expect(node.tunnel.areHubKeysProven('hub', { current, next }, proof)).toBe(true);
-    expect(node.tunnel.areHubKeysProven('hub', { current, next: current }, proof)).toBe(false);
-    expect(node.tunnel.areHubKeysProven('nobody', { current, next }, proof)).toBe(false);
-    expect(hub.tunnel.proveHubKeys('nobody', { current, next })).toBeUndefined();
+    const claim = ['next hub key', current, next] as const;
+    const proof = hub.tunnel.prove('node-1', claim) ?? '';
+    expect(node.tunnel.isProven('hub', current, claim, proof)).toBe(true);
+    expect(node.tunnel.isProven('hub', current, ['next hub key', current, current], proof)).toBe(false);
+    expect(node.tunnel.isProven('nobody', current, claim, proof)).toBe(false);
+    expect(hub.tunnel.prove('nobody', claim)).toBeUndefined();
     // What was proven by a key is worth nothing for whoever is known by another.
-    expect(node.tunnel.areHubKeysProven('hub', { current: next, next: current }, proof)).toBe(false);
+    expect(node.tunnel.isProven('hub', next, claim, proof)).toBe(false);
+    // Nor is what a hub said anything that a node says.
+    expect(node.tunnel.isProven('hub', current, ['next node wireguard key', current, next], proof)).toBe(false);
   });
 
   test('a node dials the hub’s next pair while both answer, and the old one answers no more when it is gone', async () => {

@@ -10,23 +10,22 @@
  */
 import type { KnownKey, OwnKey } from '@labmesh/rosenpass/effects';
 import type { ExchangeResult, TunnelPeer } from '@labmesh/wire/tunnel';
-import { type PskEvent, PskManager } from '@labmesh/wireguard/psk/psk-manager';
-import type { Endpoint, PeerState, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
+import type { Endpoint, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
 import type { Datagrams } from './datagrams.ts';
+import { describePeer } from './describe-peer.ts';
+import { DevicePeers } from './device-peers.ts';
 import { DropBook } from './drop-book.ts';
 import { ExchangeDriver, type ExchangeNews } from './exchange-driver.ts';
 import { ExchangeWaits } from './exchange-waits.ts';
-import { type HubKeys, LinkKeys } from './link-keys.ts';
+import { type LinkClaim, LinkKeys } from './link-keys.ts';
 import { isSameDevicePeer, isSameExchange } from './same-peer.ts';
 import type { TunnelParts } from './tunnel-parts.ts';
 import { type PeerTally, showPeer, type TunnelPeerSettings } from './tunnel-peer.ts';
 import { putKeyOut } from './keys/put-key-out.ts';
-import { TunnelKeyError } from './keys/tunnel-key-error.ts';
 
 type Entry = {
   settings: TunnelPeerSettings;
   tally: PeerTally;
-  wireguardEndpoint: Endpoint | undefined;
   /** Its Rosenpass key, as the exchange has it. */
   known?: KnownKey;
   /** Of its exchanges with that key. */
@@ -34,27 +33,34 @@ type Entry = {
 };
 
 const hexOf = (key: Uint8Array) => Buffer.from(key).toString('hex');
+const isSameKey = (one: Uint8Array | undefined, two: Uint8Array) => one !== undefined && hexOf(one) === hexOf(two);
 
 export class Tunnel implements AsyncDisposable {
   readonly drops: DropBook;
   readonly #parts: TunnelParts;
   readonly #driver: ExchangeDriver;
-  readonly #psks: PskManager;
+  readonly #inDevice: DevicePeers;
   readonly #entries = new Map<string, Entry>();
   readonly #waits: ExchangeWaits;
   readonly #ending = new AbortController();
   #beginsWith: number;
   #polling = Promise.resolve();
+  /** Work on the peers of the device, one after another. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: TunnelParts) {
     this.#parts = parts;
     this.#beginsWith = parts.ownKey.index;
-    const { device, exchange, pool, clock, random, log } = parts;
+    const { exchange, pool, clock, log } = parts;
     this.drops = new DropBook(clock, log);
     this.#waits = new ExchangeWaits(clock);
     exchange.addOwnKey(parts.ownKey);
     this.#driver = new ExchangeDriver({ exchange, pool, clock, onNews: (news) => this.#onNews(news) });
-    this.#psks = new PskManager({ device, clock, random, onEvent: (event) => this.#onPskEvent(event) });
+    this.#inDevice = new DevicePeers({
+      ...parts,
+      onExchangeWanted: (id) => this.startExchange(id),
+      onNextUsed: (id) => void this.#nextUsed(id),
+    });
   }
 
   get device(): TunnelDevice {
@@ -68,7 +74,7 @@ export class Tunnel implements AsyncDisposable {
   /** Begins: datagrams leave here, and the device is looked at from now on. */
   start(datagrams: Pick<Datagrams, 'send'>): void {
     this.#driver.attach(datagrams);
-    this.#polling = this.#poll();
+    this.#polling = this.#inDevice.watch(this.#ending.signal);
   }
 
   /** Another own pair answers as well from now on (K8). */
@@ -94,11 +100,22 @@ export class Tunnel implements AsyncDisposable {
 
   /**
    * Adds a peer, or gives it these settings. Another WireGuard key, address or place begins it anew, with a random PSK.
-   * Another Rosenpass key does not touch its session (K8), which ends as ever unless an exchange with that key follows;
-   * mode and dialect change in place.
+   * Another Rosenpass key does not touch its session (K8), which ends as ever unless an exchange with that key follows; nor
+   * does the next WireGuard key, once it was announced; mode and dialect change in place.
    * @throws TunnelKeyError ROSENPASS_KEY_INVALID when its public key is not in the folder; what the device says
    */
-  async setPeer(settings: TunnelPeerSettings): Promise<void> {
+  setPeer(settings: TunnelPeerSettings): Promise<void> {
+    return this.#inTurn(async () => {
+      const old = this.#entries.get(settings.id);
+      if (old !== undefined && isSameKey(old.settings.nextWireguardKey, settings.wireguardPublicKey))
+        await this.#takeNext(settings.id);
+      const settled = await this.#inDevice.nexts.settle(settings, old?.settings.wireguardPublicKey);
+      await this.#set(settled);
+      await this.#inDevice.nexts.set(settled.id, settled.rosenpass && settled.nextWireguardKey);
+    });
+  }
+
+  async #set(settings: TunnelPeerSettings): Promise<void> {
     const old = this.#entries.get(settings.id);
     if (old !== undefined && isSameDevicePeer(old.settings, settings)) {
       // A removal that the device refused has ended its exchange.
@@ -107,26 +124,16 @@ export class Tunnel implements AsyncDisposable {
       if (old.settings.rosenpass !== undefined && settings.rosenpass !== undefined) return this.#rekey(old, settings);
     }
     // Before anything changes: a key that is not there leaves the peer as it is.
-    const known = await this.#describe(settings);
-    if (old !== undefined) await this.removePeer(settings.id);
-    const { id, wireguardPublicKey: publicKey, mode, fallbackAfterMs, address, endpoint, keepaliveS } = settings;
-    const hasRosenpass = settings.rosenpass !== undefined;
-    const presharedKey = this.#psks.add({ id, publicKey, mode, hasRosenpass, fallbackAfterMs });
+    const known = await describePeer(this.#parts.pool, settings);
+    if (old !== undefined) await this.#remove(settings.id);
+    const { id } = settings;
+    await this.#inDevice.add(settings);
     const tally = { exchanges: 0, lastError: undefined, last: undefined };
-    this.#entries.set(id, { settings, tally, wireguardEndpoint: undefined, link: new LinkKeys() });
-    try {
-      await this.device.setPeer({ publicKey, presharedKey, address, keepaliveS, ...(endpoint && { endpoint }) });
-    } catch (error) {
-      this.#entries.delete(id);
-      this.#psks.remove(id);
-      throw error;
-    } finally {
-      presharedKey.fill(0);
-    }
+    this.#entries.set(id, { settings, tally, link: new LinkKeys() });
     try {
       this.#addToExchange(settings, known);
     } catch (error) {
-      await this.removePeer(id);
+      await this.#remove(id);
       throw error;
     }
   }
@@ -136,15 +143,18 @@ export class Tunnel implements AsyncDisposable {
    * so that it is cut when its last exchange has expired, and can be removed again.
    * @throws what the device says
    */
-  async removePeer(id: string): Promise<void> {
+  removePeer(id: string): Promise<void> {
+    return this.#inTurn(() => this.#remove(id));
+  }
+
+  async #remove(id: string): Promise<void> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     const { exchange, clock } = this.#parts;
     this.#driver.perform(exchange.removePeer(id, clock.now()));
-    await this.device.removePeer(entry.settings.wireguardPublicKey);
+    await this.#inDevice.remove(entry.settings);
     entry.link.clear();
     this.#entries.delete(id);
-    this.#psks.remove(id);
     this.drops.forget(id);
   }
 
@@ -153,11 +163,9 @@ export class Tunnel implements AsyncDisposable {
    * how many.
    * @throws what the device says
    */
-  async removeStrangers(): Promise<number> {
-    const known = new Set([...this.#entries.values()].map(({ settings }) => hexOf(settings.wireguardPublicKey)));
-    const strangers = (await this.device.peers()).filter(({ publicKey }) => !known.has(hexOf(publicKey)));
-    for (const { publicKey } of strangers) await this.device.removePeer(publicKey);
-    return strangers.length;
+  removeStrangers(): Promise<number> {
+    const own = [...this.#entries.values()].map(({ settings }) => settings.wireguardPublicKey);
+    return this.#inDevice.removeOthers(own);
   }
 
   /** Where the peer's exchange is dialled from now on; WireGuard's place is the device's. */
@@ -187,7 +195,7 @@ export class Tunnel implements AsyncDisposable {
 
   /** Ends the session now; the next exchange heals it. False: no such peer. */
   cut(id: string): Promise<boolean> {
-    return this.#psks.cut(id);
+    return this.#inDevice.psks.cut(id);
   }
 
   /**
@@ -200,15 +208,20 @@ export class Tunnel implements AsyncDisposable {
     this.startExchange(id);
   }
 
-  /** What shows this peer that a next key is our word (K8); undefined: there was no exchange with it lately. */
-  proveHubKeys(id: string, keys: HubKeys): string | undefined {
-    return this.#entries.get(id)?.link.prove(keys, this.#parts.clock.now());
+  /** Another private key for the device: peers that do not expect it hear us no more (K8). @throws what the device says */
+  setPrivateKey(privateKey: Uint8Array): Promise<void> {
+    return this.#inTurn(() => this.device.setPrivateKey(privateKey));
   }
-  /** Whether this peer, while it holds the key that it is known by, has said so (K8). */
-  areHubKeysProven(id: string, keys: HubKeys, proof: string): boolean {
+
+  /** What shows this peer that this is our word (K8); undefined: there was no exchange with it lately. */
+  prove(id: string, claim: LinkClaim): string | undefined {
+    return this.#entries.get(id)?.link.prove(claim, this.#parts.clock.now());
+  }
+  /** Whether this peer, by the Rosenpass key `known`, has said so (K8). */
+  isProven(id: string, known: string, claim: LinkClaim, proof: string): boolean {
     const entry = this.#entries.get(id);
-    if (entry?.known?.fingerprint !== keys.current) return false;
-    return entry.link.isProven(keys, proof, this.#parts.clock.now());
+    if (entry?.known?.fingerprint !== known) return false;
+    return entry.link.isProven(claim, proof, this.#parts.clock.now());
   }
 
   get peerIds(): string[] {
@@ -242,15 +255,15 @@ export class Tunnel implements AsyncDisposable {
     };
   }
 
-  #show({ settings, tally, wireguardEndpoint }: Entry): TunnelPeer {
+  #show({ settings, tally }: Entry): TunnelPeer {
     const { exchange, clock } = this.#parts;
-    const psk = this.#psks.status(settings.id);
+    const psk = this.#inDevice.psks.status(settings.id);
     if (psk === undefined) throw new Error('a peer has no PSK record');
     return showPeer({
       settings,
       psk,
       exchange: exchange.peerStatus(settings.id),
-      endpoint: wireguardEndpoint,
+      endpoint: this.#inDevice.endpointOf(settings),
       tally,
       failures: this.drops.counts(settings.id),
       now: { mono: clock.now(), wall: clock.wall() },
@@ -260,7 +273,7 @@ export class Tunnel implements AsyncDisposable {
   async #change(entry: Entry, settings: TunnelPeerSettings): Promise<void> {
     const { exchange, clock } = this.#parts;
     entry.settings = settings;
-    await this.#psks.setMode(settings.id, settings.mode);
+    await this.#inDevice.psks.setMode(settings.id, settings.mode);
     if (settings.rosenpass === undefined) return;
     const { version, ciphertext } = settings.rosenpass;
     this.#driver.perform(exchange.updatePeer(settings.id, { version, ciphertext }, clock.now()));
@@ -268,7 +281,7 @@ export class Tunnel implements AsyncDisposable {
 
   /** The peer shows another Rosenpass key: its exchange begins anew, its WireGuard session goes on. */
   async #rekey(entry: Entry, settings: TunnelPeerSettings): Promise<void> {
-    const known = await this.#describe(settings);
+    const known = await describePeer(this.#parts.pool, settings);
     const { id, mode } = settings;
     const { exchange, clock } = this.#parts;
     this.#driver.perform(exchange.removePeer(id, clock.now()));
@@ -277,10 +290,10 @@ export class Tunnel implements AsyncDisposable {
     try {
       this.#addToExchange(settings, known);
     } catch (error) {
-      await this.removePeer(id);
+      await this.#remove(id);
       throw error;
     }
-    await this.#psks.setMode(id, mode);
+    await this.#inDevice.psks.setMode(id, mode);
   }
 
   #addToExchange({ id, rosenpass }: TunnelPeerSettings, key: KnownKey | undefined): void {
@@ -293,21 +306,13 @@ export class Tunnel implements AsyncDisposable {
     this.#driver.perform(exchange.addPeer(peer, clock.now()));
   }
 
-  async #describe({ rosenpass, name }: TunnelPeerSettings) {
-    if (rosenpass === undefined) return undefined;
-    const { fingerprint } = rosenpass;
-    const described = await this.#parts.pool.run({ step: 'describe', peerKey: fingerprint });
-    if (described.step === 'describe') return { fingerprint, prefixes: described.prefixes };
-    throw new TunnelKeyError('ROSENPASS_KEY_INVALID', `the Rosenpass key of ${name} (${fingerprint}) is not here`);
-  }
-
   #onNews(news: ExchangeNews): void {
     const { log, onEvent } = this.#parts;
     const failed = (error: unknown) => log.error('the PSK of a peer could not be changed', { peer: news.peer, error });
     if (news.effect === 'dropped') return this.#onDropped(news);
     if (news.effect === 'stale') {
       this.#putKey(news.peer, this.#parts.random(32), 'stale');
-      return void this.#psks.stale(news.peer).catch(failed);
+      return void this.#inDevice.psks.stale(news.peer).catch(failed);
     }
     const { peer, role, ownKey, version, ciphertext, osk, linkKey } = news;
     const entry = this.#entries.get(peer);
@@ -319,7 +324,7 @@ export class Tunnel implements AsyncDisposable {
     tally.last = { at: this.#parts.clock.now(), role, version, ciphertext };
     log.debug('exchanged', { peer, role, version, ciphertext });
     this.#putKey(peer, osk, 'exchanged');
-    this.#psks.exchanged(peer, osk).then(() => {
+    this.#inDevice.psks.exchanged(peer, osk).then(() => {
       this.#waits.settle(peer, undefined);
       onEvent({ event: 'exchanged', peer, role, ownKey });
     }, failed);
@@ -351,39 +356,27 @@ export class Tunnel implements AsyncDisposable {
     } else if (reason === 'state' && detail !== undefined) this.#waits.settle(peer, detail);
   }
 
-  #onPskEvent(event: PskEvent): void {
-    const { onEvent, log } = this.#parts;
-    const { peer } = event;
-    if (event.event === 'exchange_wanted') this.startExchange(peer);
-    else if (event.event === 'write_failed') log.error('the device did not take a PSK', { peer, error: event.error });
-    else if (event.event === 'fallback') onEvent({ event: 'pq_fallback', peer });
-    else if (event.event !== 'pq') onEvent({ event: event.event, peer });
-    else if (event.verdict.pq === 'active') onEvent({ event: 'pq_active', peer });
-    // From one doubt to another is no news.
-    else if (event.before.pq === 'active') onEvent({ event: 'pq_stale', peer, reason: event.verdict.reason });
-  }
-
-  async #poll(): Promise<void> {
-    const { clock, log } = this.#parts;
-    const { signal } = this.#ending;
-    let failed = false;
-    while (!signal.aborted) {
-      await clock.sleep(this.#psks.pollAfterMs, signal).catch(() => undefined);
-      if (signal.aborted) return;
-      try {
-        this.#noteEndpoints(await this.#psks.poll());
-        failed = false;
-      } catch (error) {
-        if (!failed) log.error('the tunnel device does not answer', { error });
-        failed = true;
-      }
+  /** At most once for each next key: the other end uses it. */
+  async #nextUsed(id: string): Promise<void> {
+    try {
+      await this.#inTurn(() => this.#takeNext(id));
+    } catch (error) {
+      // Told again at the next look.
+      this.#parts.log.error('a peer’s next WireGuard key could not take its place', { peer: id, error });
     }
   }
 
-  #noteEndpoints(states: readonly PeerState[]): void {
-    const places = new Map(states.map((one) => [hexOf(one.publicKey), one.endpoint]));
-    for (const entry of this.#entries.values()) {
-      entry.wireguardEndpoint = places.get(hexOf(entry.settings.wireguardPublicKey));
-    }
+  async #takeNext(id: string): Promise<void> {
+    const entry = this.#entries.get(id);
+    const key = entry && (await this.#inDevice.nexts.take(entry.settings));
+    if (entry === undefined || key === undefined) return;
+    entry.settings = { ...entry.settings, wireguardPublicKey: key, nextWireguardKey: undefined };
+    this.#parts.onEvent({ event: 'wireguard_key', peer: id, publicKey: Buffer.from(key).toString('base64') });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
   }
 }

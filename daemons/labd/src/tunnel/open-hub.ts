@@ -1,11 +1,10 @@
 /** The hub's end: settings that make sense, keys, and how device and sockets are opened. Loaded only where there is a hub. */
 import { join } from 'node:path';
-import { OptionsError } from '@labmesh/kit/options';
 import { TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
 import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import type { HubAddress } from '../nodes/node-tunnel.ts';
-import type { LabdOptions } from '../settings/labd-options.ts';
 import { claimHubAddress } from './hub-address.ts';
+import { hubReach } from './hub-reach.ts';
 import { HubRotation } from './hub-rotation.ts';
 import { nodesWithoutKey } from './nodes-without-key.ts';
 import { openHubDevice, type OpenHubParts } from './open-hub-device.ts';
@@ -24,19 +23,6 @@ export type HubGround = AsyncDisposable & {
   open: () => Promise<OpenTunnel>;
 };
 
-/** @throws OptionsError (exit 3) when the hub cannot be reached as it is set up */
-function reach(options: LabdOptions): { listen: readonly string[]; endpoint: string } {
-  const fault = (key: string, what: string) =>
-    new OptionsError({ source: key, key, exitCode: 3 }, `${what}, since conplane.tunnel.enabled opens UDP ports`);
-  const { tunnelListen: listen, tunnelEndpoint: endpoint, tunnelListenPort, tunnelRosenpassPort } = options;
-  if (listen.length === 0) throw fault('conplane.tunnel.listen', 'is needed: the addresses to listen on');
-  if (endpoint === undefined) throw fault('conplane.tunnel.endpoint', 'is needed: the host that nodes dial');
-  if (tunnelListenPort === tunnelRosenpassPort) {
-    throw fault('conplane.tunnel.rosenpass_port', 'must differ from listen_port');
-  }
-  return { listen, endpoint };
-}
-
 /** @throws TunnelKeyError */
 function openKeys({ options, ground, log }: OpenHubParts): Promise<TunnelKeys> {
   const at = (name: string) => join(ground.dataDir, 'tunnel', name);
@@ -53,7 +39,7 @@ function openKeys({ options, ground, log }: OpenHubParts): Promise<TunnelKeys> {
 /** Takes the hub's address and reads or makes the keys; nothing listens yet. @throws OptionsError, TunnelKeyError, FleetError */
 export async function layHub(parts: OpenHubParts): Promise<HubGround> {
   const { options, ground } = parts;
-  const { listen, endpoint } = reach(options);
+  const { listen, endpoint } = hubReach(options);
   const { tunnelListenPort: port, tunnelRosenpassPort: rosenpass } = options;
   const host = endpoint.includes(':') ? `[${endpoint}]` : endpoint;
   const claim = () => claimHubAddress({ ...parts, range: ground.range, replicaId: ground.replicaId });

@@ -18,14 +18,14 @@ export function tellPeers({ audit, events, log }: PeerTellerParts): (event: Tunn
     pq_fallback: 'tunnel.pq-fallback',
     psk_mismatch: 'tunnel.psk-mismatch',
     cut: 'tunnel.cut',
+    wireguard_key: 'tunnel.wireguard-key-changed',
   } as const;
   return (event) => {
     if (event.event === 'exchanged' || event.event === 'exchange_timeout') return;
-    const { peer } = event;
-    const reason = event.reason === undefined ? {} : { reason: event.reason };
-    events.emit('tunnel-changed', 'tunnel', peer, { what: event.event, ...reason });
+    const { event: what, peer, ...details } = event;
+    events.emit('tunnel-changed', 'tunnel', peer, { what, ...details });
     const row = { principal: writer, phase: 'single', result: 'ok', action: actions[event.event] } as const;
-    const entry = { ...row, resource: `tunnel/${peer}`, resourceId: peer, details: reason };
+    const entry = { ...row, resource: `tunnel/${peer}`, resourceId: peer, details };
     audit.append(entry).catch((error: unknown) => log.warn('an audit row of the tunnel was not written', { error }));
   };
 }

@@ -78,7 +78,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     const { pairs } = this.#parts.ground.rotation;
     if (pairs === undefined) return undefined;
     const [follows, { fingerprint: sha256, publicKey }] = [pairs.before.fingerprint, pairs.after];
-    const proof = this.#open?.tunnel.proveHubKeys(peerId, { current: follows, next: sha256 });
+    const proof = this.#open?.tunnel.prove(peerId, ['next hub key', follows, sha256]);
     return proof === undefined ? undefined : { sha256, follows, publicKey, proof };
   }
   view(): TunnelView {

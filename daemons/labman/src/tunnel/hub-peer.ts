@@ -53,7 +53,8 @@ function presharedKey(path: string | undefined): Uint8Array | undefined {
   return key;
 }
 
-type Reached = { wireguard: TunnelPeerSettings['endpoint']; rosenpass: TunnelPeerSettings['endpoint'] };
+/** Undefined: the name has no address yet. */
+export type Reached = { wireguard: TunnelPeerSettings['endpoint']; rosenpass: TunnelPeerSettings['endpoint'] };
 
 /** The hub as the tunnel wants it. */
 export function hubPeer(hub: HubState, config: TunnelConfig, reached: Reached): TunnelPeerSettings {

@@ -83,8 +83,8 @@ function rig(options: { nextKey?: OwnPair; refuse?: (opening: number) => string 
         renew: () => Promise.resolve(),
         beginWith: ({ index }) => void calls.push(`begin ${index}`),
         removeOwnKey: (index) => void calls.push(`forget ${index}`),
-        areHubKeysProven: (id, { current, next: named }, proof) =>
-          `${id} ${current} ${named} ${proof}` === 'hub a b good',
+        isProven: (id, known, claim, proof) =>
+          `${id} ${known} ${claim.join()} ${proof}` === 'hub a next hub key,a,b good',
       },
       [Symbol.asyncDispose]: () => Promise.resolve(void calls.push(`close ${number}`)),
     };

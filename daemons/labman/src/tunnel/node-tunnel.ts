@@ -20,10 +20,7 @@ import { type NodeTunnelOpening, type NodeTunnelSettings, openNodeTunnel } from 
 /** What is used of an open end. */
 type NodeEnd = AsyncDisposable &
   Pick<OpenTunnel, 'view' | 'redial'> & {
-    tunnel: Pick<
-      Tunnel,
-      'device' | 'setPeer' | 'exchangeNow' | 'renew' | 'beginWith' | 'removeOwnKey' | 'areHubKeysProven'
-    >;
+    tunnel: Pick<Tunnel, 'device' | 'setPeer' | 'exchangeNow' | 'renew' | 'beginWith' | 'removeOwnKey' | 'isProven'>;
   };
 
 export type NodeTunnelParts = NodeTunnelSettings & {
@@ -91,7 +88,8 @@ export class NodeTunnel implements AsyncDisposable {
   }
   /** Whether the hub of the running tunnel, by the key that it is known by, has proven this next one (K8). */
   isHubProven(keys: { current: string; next: string }, proof: string): boolean {
-    return this.#open?.end.tunnel.areHubKeysProven(hubId, keys, proof) ?? false;
+    const claim = ['next hub key', keys.current, keys.next] as const;
+    return this.#open?.end.tunnel.isProven(hubId, keys.current, claim, proof) ?? false;
   }
   async exchangeNow(): Promise<ExchangeResult | undefined> {
     return this.#open?.end.tunnel.exchangeNow(hubId);

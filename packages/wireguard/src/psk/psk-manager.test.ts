@@ -283,3 +283,104 @@ test('it looks often after a key, and just in time for an expiry', async () => {
   void clock.advance(5_000);
   expect(manager.pollAfterMs).toBe(250);
 });
+
+describe('a next key of a peer (K8)', () => {
+  const nextKey = new Uint8Array(32).fill(8);
+
+  /** A device with both keys of one peer. */
+  function bothRig(mode: PskPeer['mode']) {
+    const clock = new FakeClock();
+    const psks = new Map<string, number>();
+    const handshakes = new Map<string, number>();
+    const calls: string[] = [];
+    const name = (key: Uint8Array) => (key === nextKey ? 'next' : 'own');
+    let refusing = '';
+    const refuse = (who: string) => (who === refusing ? Promise.reject(new Error('the device is away')) : undefined);
+    const device = {
+      setPsk: async (key: Uint8Array, psk: Uint8Array) => {
+        await refuse(name(key));
+        psks.set(name(key), psk[0] ?? 0);
+        return psk.slice();
+      },
+      cutPeer: async (key: Uint8Array, psk: Uint8Array) => {
+        calls.push(`cut ${name(key)}`);
+        await refuse(name(key));
+        psks.set(name(key), psk[0] ?? 0);
+        return true;
+      },
+      peers: () => {
+        const rest = { address: undefined, endpoint: undefined, keepaliveS: 0, rxBytes: 0, txBytes: 0 };
+        const keys = [publicKey, nextKey];
+        return Promise.resolve(
+          keys.map((key) => ({ ...rest, publicKey: key, lastHandshakeMs: handshakes.get(name(key)) })),
+        );
+      },
+    };
+    const events: string[] = [];
+    let drawn = 100;
+    const random = (bytes: number) => new Uint8Array(bytes).fill(drawn++);
+    const manager = new PskManager({ device, clock, random, onEvent: ({ event }) => void events.push(event) });
+    manager.add({ ...strict, mode });
+    psks.set('next', manager.addNext('hub', nextKey)[0] ?? 0);
+    const pass = async (ms: number) => {
+      for (let left = ms; left > 0; left -= 1_000) {
+        void clock.advance(1_000);
+        await manager.poll();
+      }
+    };
+    const shake = () => handshakes.set('next', clock.wall());
+    return { manager, psks, calls, events, pass, shake, clock, refuse: (who: string) => (refusing = who) };
+  }
+
+  test('has a random PSK of its own, then each exchanged one; used, it is told until it is taken', async () => {
+    const { manager, psks, events, pass, shake } = bothRig('strict');
+    expect(psks.get('next')).toBe(101);
+    expect(manager.pollAfterMs).toBeGreaterThan(500);
+    await manager.exchanged('hub', osk(1));
+    expect([psks.get('own'), psks.get('next'), manager.pollAfterMs]).toEqual([1, 1, 200]);
+    await pass(1_000);
+    shake();
+    await pass(2_000);
+    expect(events.filter((event) => event === 'next_key_used')).toHaveLength(2);
+    expect(await manager.takeNext('hub', () => Promise.resolve(true))).toBe(true);
+    expect(manager.status('hub')).toMatchObject({ generation: 1, pskKind: 'rosenpass' });
+    await pass(1_000);
+    expect(manager.status('hub')?.pq).toBe('active');
+    expect(events.filter((event) => event === 'next_key_used')).toHaveLength(2);
+  });
+
+  test('strict: both are cut when the exchange has expired, and a refusal of the device is not the end of it', async () => {
+    const { manager, psks, calls, pass, refuse, events } = bothRig('strict');
+    await manager.exchanged('hub', osk(1));
+    refuse('next');
+    await pass(181_000);
+    expect(calls.slice(0, 2)).toEqual(['cut own', 'cut next']);
+    expect(psks.get('own')).toBeGreaterThan(100);
+    refuse('');
+    await pass(1_000);
+    expect(psks.get('next')).toBeGreaterThan(100);
+    const cuts = calls.length;
+    await pass(5_000);
+    expect([calls.length, events.filter((event) => event === 'cut').length]).toEqual([cuts, 1]);
+  });
+
+  test('permissive: no PSK is taken from it before it is taken from the peer', async () => {
+    const { manager, psks, pass } = bothRig('permissive');
+    await manager.exchanged('hub', osk(1));
+    await pass(170_000);
+    expect(psks.get('next')).toBe(1);
+    await pass(12_000);
+    expect([psks.get('own'), psks.get('next')]).toEqual([0, 0]);
+    await manager.setMode('hub', 'strict');
+    expect([psks.get('own'), psks.get('next')].every((psk) => (psk ?? 0) > 100)).toBe(true);
+  });
+
+  test('that the device does not hand the place is none; the peer stays', async () => {
+    const { manager } = bothRig('strict');
+    await manager.exchanged('hub', osk(1));
+    expect(await manager.takeNext('hub', () => Promise.resolve(false))).toBe(false);
+    expect(manager.status('hub')?.generation).toBe(1);
+    expect(manager.pollAfterMs).toBeGreaterThan(500);
+    expect(() => manager.addNext('nobody', nextKey)).toThrow('no such peer');
+  });
+});

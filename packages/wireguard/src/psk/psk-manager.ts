@@ -7,7 +7,8 @@
  *                  ▲                     │             permissive: PSK taken away, told as pq_fallback
  *                  └──────── cut ◀───────┘             the next exchange heals both
  *
- * Work on one peer is done one after another; another peer never waits for it.
+ * A peer may have a next WireGuard key beside the present one (K8): it gets what the peer gets, from a random PSK on, and is
+ * cut with it. Work on one peer is done one after another; another peer never waits for it.
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '@labmesh/kit/clock';
@@ -20,6 +21,8 @@ const pskBytes = 32;
 const pollFastMs = 1_000;
 const pollSlowMs = 5_000;
 const fastAfterKeyMs = 30_000;
+/** What passes between the first handshake with a next key and the look that sees it is lost. */
+const pollNextMs = 200;
 /** What is overdue because the device refuses is tried again after. */
 const pollOverdueMs = 250;
 
@@ -31,6 +34,8 @@ export type PskEvent =
   /** Both ends had exchanges and no handshake follows (Q8). */
   | { event: 'psk_mismatch'; peer: string }
   | { event: 'exchange_wanted'; peer: string }
+  /** The peer's next WireGuard key has shaken hands; told at each look until it is taken (K8). */
+  | { event: 'next_key_used'; peer: string }
   /** The device did not take a key. `error` holds none. */
   | { event: 'write_failed'; peer: string; error: unknown };
 
@@ -60,6 +65,8 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 export class PskManager {
   readonly #parts: PskManagerParts;
   readonly #records = new Map<string, PskRecord>();
+  /** Of next WireGuard keys, by the peer's id. */
+  readonly #nexts = new Map<string, PskRecord>();
   /** Ends of the work that runs for each peer. */
   readonly #turns = new Map<string, Promise<void>>();
   #lastKeyAt = -Infinity;
@@ -78,19 +85,50 @@ export class PskManager {
 
   /** Strict or permissive from now on; acted upon at once. */
   async setMode(id: string, mode: PskPeer['mode']): Promise<void> {
-    const record = this.#records.get(id);
-    if (record === undefined || record.peer.mode === mode) return;
-    record.peer = { ...record.peer, mode };
+    const own = this.#records.get(id);
+    if (own === undefined || own.peer.mode === mode) return;
+    for (const record of this.#all(id)) record.peer = { ...record.peer, mode };
     await this.#inTurn(id, async (now) => {
-      if (mode === 'strict' && (record.isFallback || record.kind === 'none')) {
-        record.isFallback = false;
-        await this.#cut(record);
-      } else if (mode === 'permissive' && now.mono >= record.staleAt) await this.#fallBack(record);
+      for (const record of this.#all(id)) {
+        if (mode === 'strict' && (record.isFallback || record.kind === 'none')) {
+          record.isFallback = false;
+          await this.#cut(record);
+        } else if (mode === 'permissive' && now.mono >= own.staleAt) await this.#fallBack(record);
+      }
     });
   }
 
   remove(id: string): void {
     this.#records.delete(id);
+    this.#nexts.delete(id);
+  }
+
+  /** A next key of a peer that is there; gives the random PSK with which it is set in the device (Q1, K8). */
+  addNext(id: string, publicKey: Uint8Array): Uint8Array {
+    const own = this.#records.get(id);
+    if (own === undefined) throw new Error('there is no such peer');
+    this.#nexts.set(id, new PskRecord({ ...own.peer, publicKey }, 'random', this.#now()));
+    return this.#parts.random(pskBytes);
+  }
+
+  dropNext(id: string): void {
+    this.#nexts.delete(id);
+  }
+
+  /** The next key is the peer's own once `handOver` has done so in the device. Gives whether it has. */
+  async takeNext(id: string, handOver: () => Promise<boolean>): Promise<boolean> {
+    let isDone = false;
+    await this.#inTurn(id, async () => {
+      isDone = await handOver();
+      const [own, next] = [this.#records.get(id), this.#nexts.get(id)];
+      this.#nexts.delete(id);
+      if (!isDone || own === undefined || next === undefined) return;
+      next.follow(own);
+      this.#records.set(id, next);
+      // What the device told before is of the key that has gone.
+      this.#cuts++;
+    });
+    return isDone;
   }
 
   has(id: string): boolean {
@@ -101,9 +139,8 @@ export class PskManager {
   exchanged(id: string, osk: Uint8Array): Promise<void> {
     this.#lastKeyAt = this.#parts.clock.now();
     return this.#inTurn(id, async () => {
-      const record = this.#records.get(id);
       try {
-        if (record !== undefined) record.exchanged(await this.#write(record, osk, 'rosenpass'), this.#now());
+        for (const record of this.#all(id)) record.exchanged(await this.#write(record, osk, 'rosenpass'), this.#now());
       } finally {
         osk.fill(0);
       }
@@ -117,9 +154,10 @@ export class PskManager {
 
   /** Cuts a peer now, until its next exchange. Gives whether it was there. */
   async cut(id: string): Promise<boolean> {
-    const record = this.#records.get(id);
-    if (record === undefined) return false;
-    await this.#inTurn(id, () => this.#cut(record));
+    if (!this.#records.has(id)) return false;
+    await this.#inTurn(id, async () => {
+      for (const record of this.#all(id)) await this.#cut(record);
+    });
     return true;
   }
 
@@ -137,9 +175,10 @@ export class PskManager {
       record.checkClock(now);
       const peer = seen.get(hex(record.peer.publicKey));
       record.seen(peer?.lastHandshakeMs, peer?.rxBytes ?? 0, peer?.txBytes ?? 0, now);
-      if (now.mono >= record.staleAt && this.#isDue(record)) due.push(this.stale(id));
+      if (now.mono >= record.staleAt && this.#all(id).some((one) => this.#isDue(one))) due.push(this.stale(id));
       if (record.wantsExchange(now)) this.#askExchange(record);
       this.#judge(record, now);
+      this.#lookAtNext(id, seen, now);
     }
     await Promise.all(due);
     return states;
@@ -161,7 +200,23 @@ export class PskManager {
     const soonest = Math.min(
       ...[...this.#records.values()].filter((one) => this.#isDue(one)).map((one) => one.staleAt),
     );
+    // It has the key with which it may shake hands at any moment.
+    if ([...this.#nexts.values()].some(({ kind }) => kind === 'rosenpass')) return pollNextMs;
     return Math.max(pollOverdueMs, Math.min(isFast ? pollFastMs : pollSlowMs, soonest - now));
+  }
+
+  /** The peer's own record, and that of its next key. */
+  #all(id: string): PskRecord[] {
+    return [this.#records.get(id), this.#nexts.get(id)].filter((record) => record !== undefined);
+  }
+
+  #lookAtNext(id: string, seen: ReadonlyMap<string, PeerState>, now: Now): void {
+    const next = this.#nexts.get(id);
+    const state = next && seen.get(hex(next.peer.publicKey));
+    if (next === undefined || state === undefined) return;
+    next.checkClock(now);
+    next.seen(state.lastHandshakeMs, state.rxBytes, state.txBytes, now);
+    if (state.lastHandshakeMs !== undefined) this.#parts.onEvent({ event: 'next_key_used', peer: id });
   }
 
   status(id: string): PskStatus | undefined {
@@ -218,8 +273,9 @@ export class PskManager {
   async #expire(id: string, now: Now): Promise<void> {
     const record = this.#records.get(id);
     // An exchange may have ended while this waited for its turn.
-    if (record === undefined || now.mono < record.staleAt || !this.#isDue(record)) return;
-    await (record.peer.mode === 'strict' ? this.#cut(record) : this.#fallBack(record));
+    if (record === undefined || now.mono < record.staleAt) return;
+    for (const one of this.#all(id).filter((each) => this.#isDue(each)))
+      await (one.peer.mode === 'strict' ? this.#cut(one) : this.#fallBack(one));
   }
 
   /** Q4: a new random PSK alone would let the old session carry data for 180 s more. */
@@ -233,7 +289,7 @@ export class PskManager {
       record.isCut = true;
       record.sessionEnded();
       this.#cuts++;
-      if (isThere) onEvent({ event: 'cut', peer: record.peer.id });
+      if (isThere && this.#isOwn(record)) onEvent({ event: 'cut', peer: record.peer.id });
     } catch (error) {
       onEvent({ event: 'write_failed', peer: record.peer.id, error });
     } finally {
@@ -243,7 +299,11 @@ export class PskManager {
 
   async #fallBack(record: PskRecord): Promise<void> {
     record.isFallback = await this.#write(record, new Uint8Array(pskBytes), 'none');
-    if (record.isFallback) this.#parts.onEvent({ event: 'fallback', peer: record.peer.id });
+    if (record.isFallback && this.#isOwn(record)) this.#parts.onEvent({ event: 'fallback', peer: record.peer.id });
+  }
+
+  #isOwn(record: PskRecord): boolean {
+    return this.#records.get(record.peer.id) === record;
   }
 
   /** Update only, then read back. Gives whether the device has it. */

@@ -86,6 +86,11 @@ export class PskRecord {
     this.#lastOskAt = now.mono;
   }
 
+  /** It takes the place of this one: the same peer by another key (K8). */
+  follow({ generation, since, verdict }: PskRecord): void {
+    [this.generation, this.since, this.verdict] = [generation, since, verdict];
+  }
+
   wrote(write: PskWrite): void {
     this.kind = write.kind;
     this.#writes.push(write);

@@ -71,7 +71,7 @@ const rememberingPairs = (world: () => { ownKeys: string[]; proof: string | unde
   addOwnKey: ({ index }: OwnPair) => void world().ownKeys.push(`answers ${index}`),
   beginWith: ({ index }: OwnPair) => void world().ownKeys.push(`begins ${index}`),
   removeOwnKey: (index: number) => void world().ownKeys.push(`forgets ${index}`),
-  proveHubKeys: () => world().proof,
+  prove: () => world().proof,
 });
 
 /** What of a tunnel tells of its peers. */
