@@ -2,13 +2,14 @@ import { loadavg } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureSessions } from './fleet/measure-execs.ts';
+import { measurePeers } from './fleet/measure-peers.ts';
 import { type LinkCosts, measureBare, measureLabd } from './fleet/measure-links.ts';
 import { type FleetStage, prepareStage } from './fleet/stage.ts';
 import { fleetGoals, fleetTable, linkMetrics, withRatios } from './fleet/summary.ts';
 import { labmeshVersion, machineFacts, missedGoals, tidyMetrics, writeReport } from './report.ts';
 import { canPin } from './started-process.ts';
 
-const parts = ['ledger', 'links', 'sessions'] as const;
+const parts = ['ledger', 'links', 'sessions', 'peers'] as const;
 
 /**
  * What a fleet costs labd: links of simulated agents and their heartbeats, commands, bytes, certificates, audit rows,
@@ -51,6 +52,10 @@ async function measure(owned: AsyncDisposableStack, { agents, rounds, only }: Pl
   if (only.includes('ledger')) {
     say('audit rows and certificates');
     Object.assign(metrics, await measureLedger());
+  }
+  if (only.includes('peers')) {
+    say('a hop between replicas');
+    Object.assign(metrics, await measurePeers());
   }
   if (!only.includes('links') && !only.includes('sessions')) return metrics;
   say(`enrolling ${agents} agents`);

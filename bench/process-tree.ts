@@ -10,7 +10,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 export type TreeUsage = { pids: number[]; cpuUs: number; rssBytes: number };
 
 /** USER_HZ is 100 on every Linux ABI that Bun runs on. */
-const tickUs = 10_000;
+export const tickUs = 10_000;
 const pageBytes = 4096;
 
 /** One line of /proc/PID/stat. `cpuTicks` includes waited-for children. */

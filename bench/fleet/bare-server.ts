@@ -1,9 +1,11 @@
 /**
- * What labd's doors cost at least: node:tls that asks for a client certificate, node:http, `ws`. Nothing is judged or
- * stored; HELLO and PING are answered, so that the same simulated agents connect and beat here, and nothing more.
+ * What labd's doors cost at least: node:tls that asks for a client certificate and has it verified against the CA,
+ * node:http, `ws`. Nothing else is judged or stored; HELLO and PING are answered, so that the same simulated agents
+ * connect and beat here, and nothing more.
  *
- *     bun bench/fleet/bare-server.ts IDENTITY.PEM     prints {"ready":true,"url":"https://127.0.0.1:N"}
+ *     bun bench/fleet/bare-server.ts IDENTITY.PEM BUNDLE.PEM     prints {"ready":true,"url":"https://127.0.0.1:N"}
  */
+import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:tls';
 import type { AddressInfo } from 'node:net';
@@ -37,7 +39,8 @@ http.on('upgrade', (request, socket, head) => {
   sockets.handleUpgrade(request, socket, head, (opened) => opened.on('message', onMessage));
 });
 const identity = readServerIdentity(Bun.argv[2] ?? '');
-const tls = createTlsServer({ ...identity, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' });
+const ca = readFileSync(Bun.argv[3] ?? '', 'utf8');
+const tls = createTlsServer({ ...identity, ca, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' });
 tls.on('secureConnection', (socket) => void http.emit('connection', socket));
 tls.listen(0, '127.0.0.1', () => {
   const { port } = tls.address() as AddressInfo;

@@ -1,5 +1,4 @@
 /** Bytes: through exec, recorded and not, through a forward and a copy, beside TLS in and TLS out without labmesh. */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { ChannelEnd } from '@labmesh/link/channel-end';
@@ -8,7 +7,7 @@ import { uuidv7 } from '@labmesh/wire/ids';
 import type { RunningAgent, RunningLabd } from '../../tests/harness/start-labd.ts';
 import { median } from '../percentile.ts';
 import { pinned } from '../started-process.ts';
-import { type BenchClient, bundleOf, windowBytesMax } from './bench-client.ts';
+import { type BenchClient, windowBytesMax } from './bench-client.ts';
 import { costOf, type FleetStage, labdCore, otherCore } from './stage.ts';
 
 export type StreamParts = { client: BenchClient; labd: RunningLabd; agent: RunningAgent; stage: FleetStage };
@@ -21,7 +20,8 @@ const program = (name: string) => join(import.meta.dir, name);
 type Way = { pid: number; run: () => Promise<number> };
 type Helper = { child: Bun.Subprocess<'ignore', 'pipe', 'inherit'>; port: number };
 
-async function startHelper(words: readonly string[], core: number): Promise<Helper> {
+/** A program of this folder that says its port. */
+export async function startHelper(words: readonly string[], core: number): Promise<Helper> {
   const command = pinned([process.execPath, ...words], core);
   const child = Bun.spawn(command, { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' });
   const { value } = await child.stdout.getReader().read();
@@ -29,7 +29,7 @@ async function startHelper(words: readonly string[], core: number): Promise<Help
 }
 
 /** Opens, reads to the end; gives the bytes that came. */
-async function readAll(client: BenchClient, wanted: Record<string, unknown>): Promise<number> {
+export async function readAll(client: BenchClient, wanted: Record<string, unknown>): Promise<number> {
   const open = openSchema.parse({ ...wanted, window: windowBytesMax });
   const end = ChannelEnd.open(client.link, open);
   let got = 0;
@@ -58,8 +58,7 @@ async function readRaw(port: number, caFile: string): Promise<number> {
 /** MB/s of each way, and the relay's CPU for each MB, ms. */
 export async function measureStreams({ client, labd, agent, stage }: StreamParts): Promise<Record<string, number>> {
   const server = agent.hostname;
-  const caFile = join(stage.folder, 'bundle.pem');
-  writeFileSync(caFile, await bundleOf(labd));
+  const { caFile } = stage;
   const path = join(agent.folder, 'zeros');
   await Bun.spawn(['truncate', '-s', String(bytes), path]).exited;
   await using helpers = new AsyncDisposableStack();

@@ -1,5 +1,5 @@
 /** The fleet that is measured: labd on core 0, everything that uses it on core 1, machines enrolled once for all parts. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RunningLabd, startLabd } from '../../tests/harness/start-labd.ts';
 import { type FakeAgents, startFakeAgents } from '../../tests/simulators/fleet/start-fake-agents.ts';
@@ -32,6 +32,8 @@ exec_per_min = 1000000
 export type FleetStage = {
   /** labd's, kept over its restarts. */
   folder: string;
+  /** The CA's certificates, PEM. */
+  caFile: string;
   fakes: FakeAgents;
   user: UserIdentity;
   agents: number;
@@ -70,7 +72,10 @@ export async function prepareStage(owned: AsyncDisposableStack, agents: number):
   await using labd = await benchLabd(folder);
   const wanted = { type: 'reusable', maxUses: agents, ttlMs: 3_600_000 };
   const { token } = await labd.call<{ token: string }>('POST', '/api/tokens', wanted);
-  const enrolling = { url: labd.agents, bundlePem: await bundleOf(labd), token };
+  const bundlePem = await bundleOf(labd);
+  const caFile = join(folder, 'bundle.pem');
+  writeFileSync(caFile, bundlePem);
+  const enrolling = { url: labd.agents, bundlePem, token };
   await fakes.ask({ do: 'prepare', count: agents });
   const { cpuMs, wallMs } = await costOf(labd.daemon.pid, () =>
     fakes.ask({ do: 'enrol', count: agents, ...enrolling }),
@@ -79,5 +84,5 @@ export async function prepareStage(owned: AsyncDisposableStack, agents: number):
   labd.daemon.signal('SIGTERM');
   await labd.daemon.exited;
   const certificates = { perS: (agents / wallMs) * 1_000, cpuMs: cpuMs / agents };
-  return { folder, fakes, user, agents, certificates };
+  return { folder, caFile, fakes, user, agents, certificates };
 }

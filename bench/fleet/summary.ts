@@ -8,6 +8,8 @@ export const fleetGoals: readonly Goal[] = [
   { metric: 'memory_ratio_bare', max: 1.5 },
   { metric: 'rss_mib_all_agents', max: 200 },
   { metric: 'accept_cpu_ms', max: 2 },
+  { metric: 'accept_cpu_ratio_bare', max: 1.3 },
+  { metric: 'wait_p99_added_ms', max: 5 },
   { metric: 'idle_cpu_percent', max: 5 },
   { metric: 'exec_p50_ms', max: 2 },
   { metric: 'exec_real_ratio_local_spawn', max: 4 },
@@ -17,11 +19,14 @@ export const fleetGoals: readonly Goal[] = [
   { metric: 'audit_rows_s', min: 10_000 },
   { metric: 'audit_batch_ratio', min: 5 },
   { metric: 'stream_ratio_raw_tls', min: 0.5 },
+  { metric: 'stream_ratio_recorded', min: 0.8 },
+  { metric: 'stream_ratio_peer', min: 0.7 },
 ];
 
 /** The rounds of labd and of the bare server as metrics: medians. */
 export function linkMetrics(labd: readonly LinkCosts[], bare: readonly LinkCosts[]): Record<string, number> {
-  const middle = (runs: readonly LinkCosts[], key: keyof LinkCosts) => median(runs.map((one) => one[key]));
+  const middle = (runs: readonly LinkCosts[], key: keyof LinkCosts) =>
+    median(runs.map((one) => one[key] ?? Number.NaN));
   const metrics: Record<string, number> = {};
   for (const [end, runs] of [
     ['', labd],
@@ -34,6 +39,11 @@ export function linkMetrics(labd: readonly LinkCosts[], bare: readonly LinkCosts
     metrics[`idle_cpu_percent${end}`] = middle(runs, 'idleCpuPercent');
     metrics[`beat_cpu_us${end}`] = middle(runs, 'beatCpuUs');
   }
+  metrics['wait_p99_ms_empty'] = middle(labd, 'emptyWaitMs');
+  metrics['wait_p99_ms'] = middle(labd, 'idleWaitMs');
+  metrics['wait_p99_added_ms'] = median(
+    labd.map((one) => (one.idleWaitMs ?? Number.NaN) - (one.emptyWaitMs ?? Number.NaN)),
+  );
   return metrics;
 }
 
@@ -46,6 +56,7 @@ export function withRatios(metrics: Record<string, number>): Record<string, numb
     memory_ratio_bare: ratio('kib_per_agent', 'kib_per_agent_bare'),
     stream_ratio_raw_tls: ratio('stream_mb_s_forward', 'stream_mb_s_raw_tls'),
     stream_ratio_recorded: ratio('stream_mb_s_exec', 'stream_mb_s_exec_unrecorded'),
+    stream_ratio_peer: ratio('stream_mb_s_peer', 'stream_mb_s_direct'),
   };
 }
 
@@ -57,6 +68,9 @@ const rows: readonly Row[] = [
   ['MiB of labd with all agents', 'rss_mib_all_agents', 0],
   ['CPU ms an accept', 'accept_cpu_ms', 2],
   ['… bare', 'accept_cpu_ms_bare', 2],
+  ['… ours / bare', 'accept_cpu_ratio_bare', 2],
+  ['ms a request waits for the loop without agents, p99', 'wait_p99_ms_empty', 2],
+  ['… with all of them, more', 'wait_p99_added_ms', 2],
   ['% of a core without agents', 'empty_cpu_percent', 1],
   ['% of a core while all beat', 'idle_cpu_percent', 1],
   ['CPU µs a heartbeat adds', 'beat_cpu_us', 0],
@@ -85,6 +99,10 @@ const rows: readonly Row[] = [
   ['MB/s cp', 'stream_mb_s_copy', 0],
   ['MB/s raw TLS copy', 'stream_mb_s_raw_tls', 0],
   ['port-forward / raw TLS copy', 'stream_ratio_raw_tls', 2],
+  ['exec recorded / unrecorded', 'stream_ratio_recorded', 2],
+  ['MB/s port-forward, not pinned', 'stream_mb_s_direct', 0],
+  ['… through another replica', 'stream_mb_s_peer', 0],
+  ['… by the peer / direct', 'stream_ratio_peer', 2],
   ['CPU ms of labd a MB, exec, recorded', 'stream_cpu_ms_per_mb_exec', 2],
   ['CPU ms of labd a MB, port-forward', 'stream_cpu_ms_per_mb_forward', 2],
   ['CPU ms a MB, raw TLS copy', 'stream_cpu_ms_per_mb_raw_tls', 2],

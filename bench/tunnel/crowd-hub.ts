@@ -2,46 +2,60 @@
  * A hub for `crowd.ts`: real key exchange over loopback with one thread for the heavy steps, and a device in memory whose
  * handshakes succeed each second, so that only an exchange that is missing makes a node inactive. JSON lines:
  *
- *     {"ready", port, fingerprint, keysDir, publicKeyPath}
- *     {"add": fingerprints}   ─► {peers}
- *     {"look": true}          ─► {active, lateMs, refused} since the last look
+ *     {"ready", port, keysDir, publicKeyPath}
+ *     {"add": fingerprints}     ─► {peers}
+ *     {"look": N, "mark"}       ─► {active, renewed, exchanges} of the first N nodes, {lateMs} since the last look
+ *
+ * `renewed` and `exchanges` count from the last look with a mark.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listenDatagrams } from '@labmesh/tunnel/datagrams';
 import { tunnelEnd } from '@labmesh/tunnel/testing/tunnel-end';
 import { linesOf } from '../../tests/harness/tunnel/json-process.ts';
+import { Lateness } from './lateness.ts';
 
-type Request = { add?: string[] };
+type Request = { add?: string[]; look?: number; mark?: boolean };
 
-const sampleMs = 5;
 const say = (value: object) => console.log(JSON.stringify(value));
 
 await using hub = await tunnelEnd({ kind: 'hub' }, '10.90.0.1');
 await using datagrams = await listenDatagrams(['127.0.0.1'], 0, hub.tunnel.receive);
 hub.tunnel.start(datagrams);
+const lateness = new Lateness();
 
 // WireGuard's handshakes, without WireGuard.
 setInterval(() => {
   for (const peer of hub.device.held.values()) peer.lastHandshakeMs = Date.now();
 }, 1_000);
 
-/** How late a timer comes, ms: what any other work in this thread would have waited. */
-let late: number[] = [];
-function sample(due: number): void {
-  const now = performance.now();
-  late.push(Math.max(0, now - due));
-  setTimeout(sample, sampleMs, now + sampleMs);
-}
-sample(performance.now());
+const nameOf = (index: number) => `node-${index}`;
+const indexOf = (name: string) => Number(name.slice('node-'.length));
 
-const active = new Set<string>();
-function countActive(): number {
+const active = new Set<number>();
+const renewed = new Set<number>();
+let exchanges = 0;
+function takeEvents(): void {
   for (const { event, peer } of hub.events.splice(0)) {
-    if (event === 'pq_active') active.add(peer);
-    if (event === 'pq_stale' || event === 'cut') active.delete(peer);
+    const index = indexOf(peer);
+    if (event === 'pq_active') active.add(index);
+    if (event === 'pq_stale' || event === 'cut') active.delete(index);
+    if (event !== 'exchanged') continue;
+    renewed.add(index);
+    exchanges += 1;
   }
-  return active.size;
+}
+
+const countBelow = (nodes: ReadonlySet<number>, end: number) => [...nodes].filter((index) => index < end).length;
+
+function look({ look: end = 0, mark = false }: Request): object {
+  takeEvents();
+  const seen = { active: countBelow(active, end), renewed: countBelow(renewed, end), exchanges };
+  if (mark) {
+    renewed.clear();
+    exchanges = 0;
+  }
+  return { ...seen, lateMs: lateness.take() };
 }
 
 /** The node `index`: its own address, and a WireGuard key that nobody uses. */
@@ -49,8 +63,8 @@ async function add(index: number, fingerprint: string): Promise<void> {
   const wireguardPublicKey = new Uint8Array(32);
   new DataView(wireguardPublicKey.buffer).setUint32(0, index + 1);
   await hub.tunnel.setPeer({
-    id: `node-${index}`,
-    name: `node-${index}`,
+    id: nameOf(index),
+    name: nameOf(index),
     wireguardPublicKey,
     address: `10.90.${(index + 2) >> 8}.${(index + 2) & 255}`,
     keepaliveS: 0,
@@ -62,15 +76,9 @@ async function add(index: number, fingerprint: string): Promise<void> {
 
 const publicKeyPath = join(hub.keysDir, 'hub.pk');
 writeFileSync(publicKeyPath, hub.rosenpassPublicKey);
-say({ ready: true, port: datagrams.port, fingerprint: hub.fingerprint, keysDir: hub.keysDir, publicKeyPath });
+say({ ready: true, port: datagrams.port, keysDir: hub.keysDir, publicKeyPath });
 for await (const line of linesOf(Bun.stdin.stream())) {
-  const { add: fingerprints } = line as Request;
-  if (fingerprints !== undefined) {
-    for (const [index, fingerprint] of fingerprints.entries()) await add(index, fingerprint);
-    say({ peers: hub.tunnel.peerIds.length });
-    continue;
-  }
-  const lateMs = late;
-  late = [];
-  say({ active: countActive(), lateMs, refused: hub.tunnel.drops.counts() });
+  const request = line as Request;
+  for (const fingerprint of request.add ?? []) await add(hub.tunnel.peerIds.length, fingerprint);
+  say(request.add === undefined ? look(request) : { peers: hub.tunnel.peerIds.length });
 }

@@ -1,6 +1,10 @@
 /**
- * `HUBPORT KEYSDIR HUBKEYFILE COUNT`: that many nodes in one process, each a real key exchange from an address of its own.
- * Says `{fingerprints}`, and begins, one node after another, when it is told to.
+ * `HUBPORT KEYSDIR HUBKEYFILE COUNT`: that many nodes in one process, each a real key exchange from an address of its own;
+ * nicer than the hub, which must not wait for them. JSON lines:
+ *
+ *     {"fingerprints"}            a part of them, as they are made, so that the hub learns them meanwhile
+ *     {"begin": [from, to]}  ─►   {begun}, after these nodes have begun one after another
+ *     {"look": true}         ─►   {exchanges}: [node, ms from its first InitHello to its key], since the last look
  *
  * A McEliece pair takes a third of a second to make. Here one is made, and each node's public key is that one with one bit
  * changed, in a column of its own: the secret half still fits unless the error vector has that column (1 in 48), and then
@@ -8,6 +12,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@labmesh/kit/clock';
 import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
@@ -15,6 +20,7 @@ import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
 import { prefixesOf } from '@labmesh/rosenpass/key-prefixes';
 import { generateKeyPair } from '@labmesh/rosenpass/mceliece/generate/generate-key-pair';
 import { publicRowBytes } from '@labmesh/rosenpass/mceliece/parameters';
+import { messageType } from '@labmesh/rosenpass/message/layout';
 import { runStep } from '@labmesh/rosenpass/steps/run-step';
 import { openOwnKey, openStepContext } from '@labmesh/rosenpass/steps/step-context';
 import { ExchangeDriver } from '@labmesh/tunnel/exchange-driver';
@@ -22,9 +28,12 @@ import { linesOf } from '../../tests/harness/tunnel/json-process.ts';
 
 const [port = '0', keysDir = '', hubKeyPath = '', count = '0'] = Bun.argv.slice(2);
 /** Slower than the hub's thread can answer: all of them at once are `key-exchange-load.test.ts`. */
-const joinEveryMs = 25;
+const joinEveryMs = 20;
+const partSize = 50;
+const niceness = 10;
 const countMax = publicRowBytes * 8;
 
+setPriority(niceness);
 const random = (bytes: number) => new Uint8Array(randomBytes(bytes));
 const say = (value: object) => console.log(JSON.stringify(value));
 
@@ -50,6 +59,9 @@ function describe(node: number) {
   return { fingerprint, prefixes: prefixesOf(base.suites, key) };
 }
 
+/** Of all nodes, since the last look. */
+let exchanges: [node: number, ms: number][] = [];
+
 async function begin(node: number, key: ReturnType<typeof describe>): Promise<void> {
   const { suites } = base;
   const pair = {
@@ -64,7 +76,13 @@ async function begin(node: number, key: ReturnType<typeof describe>): Promise<vo
   const exchange = new KeyExchange({ suites, random, workers: 1, cookie: 'auto' }, systemClock.now());
   exchange.addOwnKey({ index: 0, ...key });
   const pool = { run: async (job: Parameters<typeof runStep>[1]) => runStep(context, job) };
-  const driver = new ExchangeDriver({ exchange, pool, clock: systemClock, onNews: () => {} });
+  let askedAt: number | undefined;
+  const onNews = ({ effect }: { effect: string }) => {
+    if (effect !== 'exchanged' || askedAt === undefined) return;
+    exchanges.push([node, Math.round(performance.now() - askedAt)]);
+    askedAt = undefined;
+  };
+  const driver = new ExchangeDriver({ exchange, pool, clock: systemClock, onNews });
   const endpoint = { address: '127.0.0.1', port: Number(port) };
   const socket = await Bun.udpSocket({
     hostname: `127.2.${node >> 8}.${node & 255}`,
@@ -72,17 +90,33 @@ async function begin(node: number, key: ReturnType<typeof describe>): Promise<vo
     binaryType: 'uint8array',
     socket: { data: (_, bytes) => driver.receive(bytes, endpoint), error: () => {} },
   });
-  driver.attach({ send: (_, bytes) => void socket.send(bytes) });
+  const send = (_: unknown, bytes: Uint8Array) => {
+    if (bytes[0] === messageType.initHello) askedAt ??= performance.now();
+    socket.send(bytes);
+  };
+  driver.attach({ send });
   const rest = { ownKey: 0, schedule: 'node', version: 'V03', ciphertext: 'pc188' } as const;
   driver.perform(exchange.addPeer({ id: 'hub', key: hubKey, endpoint, ...rest }, systemClock.now()));
 }
 
-const keys = Array.from({ length: Number(count) }, (_, node) => describe(node));
-say({ fingerprints: keys.map(({ fingerprint }) => fingerprint) });
-for await (const _ of linesOf(Bun.stdin.stream())) {
-  for (const [node, key] of keys.entries()) {
-    await begin(node, key);
+const keys: ReturnType<typeof describe>[] = [];
+while (keys.length < Number(count)) {
+  const part = Array.from({ length: Math.min(partSize, Number(count) - keys.length) }, (_, at) =>
+    describe(keys.length + at),
+  );
+  keys.push(...part);
+  say({ fingerprints: part.map(({ fingerprint }) => fingerprint) });
+}
+for await (const line of linesOf(Bun.stdin.stream())) {
+  const { begin: range } = line as { begin?: [from: number, to: number] };
+  if (range === undefined) {
+    say({ exchanges });
+    exchanges = [];
+    continue;
+  }
+  for (let node = range[0]; node < range[1]; node++) {
+    await begin(node, keys[node] as (typeof keys)[number]);
     await Bun.sleep(joinEveryMs);
   }
-  say({ begun: keys.length });
+  say({ begun: range });
 }
