@@ -81,6 +81,18 @@ for (const redis of [true, false])
   );
 
 test.skipIf(missing !== undefined)(
+  `CA-10 a step on A reaches the agents of B: nobody is left behind ${why}`,
+  async () => {
+    const behind = async () => (await two.a.call<{ behind: string[] }>('GET', '/api/ca')).behind;
+    await two.a.call('POST', '/api/ca/rotation', { to: 'init' });
+    await waitFor(async () => (await behind()).length === 0, 20_000);
+    await two.b.call('POST', '/api/ca/rotation', { to: 'rollback' });
+    await waitFor(async () => (await behind()).length === 0, 20_000);
+  },
+  60_000,
+);
+
+test.skipIf(missing !== undefined)(
   `CA-9 banned on A, gone from B, and back by itself after unban ${why}`,
   async () => {
     await using agent = await startAgent(two.b, 'banned', { toml: quick });

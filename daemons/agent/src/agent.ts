@@ -6,13 +6,13 @@
  *
  * It never gives up, and its sessions outlive every cut.
  */
-import { DialRefused } from '@labmesh/link/dial';
 import type { HelloOk, Msg } from '@labmesh/wire/frame/messages';
 import { agentUrls } from './agent-options.ts';
 import type { AgentParts, AgentState } from './agent-parts.ts';
 import { greeting } from './connection/greeting.ts';
-import { Addresses, toldUrls } from './connection/addresses.ts';
+import { Addresses } from './connection/addresses.ts';
 import { Connection, type ConnectionEnd } from './connection/connection.ts';
+import { hearNews } from './connection/hear-news.ts';
 import { Reconnect } from './connection/reconnect.ts';
 import { FactsTeller } from './facts/facts-teller.ts';
 import { comeBack, keepCertificate } from './identity/keep-certificate.ts';
@@ -128,7 +128,7 @@ export class Agent implements AsyncDisposable {
       const waitMs = await this.#connectOnce().catch((error: unknown) => {
         if (signal.aborted) return 0;
         log.warn('labd cannot be reached', { reason: error instanceof Error ? error.message : String(error) });
-        return Math.max(this.#reconnect.next(), error instanceof DialRefused ? (error.retryAfterMs ?? 0) : 0);
+        return this.#reconnect.afterFailure(error);
       });
       if (signal.aborted) break;
       if (this.#state !== 'waiting-approval') this.#enter('reconnecting');
@@ -178,16 +178,10 @@ export class Agent implements AsyncDisposable {
   }
 
   #onUp(ok: HelloOk, connection: Connection, url: string): void {
-    const { identity, log } = this.#parts;
     this.#enter('connected', { url, replica: ok.replicaId });
     this.#addresses.learn(url, ok.urls);
     Object.assign(this.#session, ok.exec);
     this.#shipper.linked(ok.shipsLogs === true);
-    if (ok.bundle !== '' && ok.bundle !== identity.bundleDigest) {
-      identity
-        .refreshBundle(url)
-        .catch((error: unknown) => log.warn('the new CA bundle could not be fetched', { error }));
-    }
     if (this.#updater !== undefined) this.#updater.connected();
     else connection.send({ kind: 'update-report', state: 'off', badVersions: [] });
     void this.#facts.tell();
@@ -206,7 +200,7 @@ export class Agent implements AsyncDisposable {
     if (msg.kind === 'log-ack') this.#shipper.answered(msg);
     if (msg.kind === 'end-sessions') for (const session of msg.sessions) this.#sessions.end(session, 'killed');
     if (msg.kind !== 'desired') return;
-    this.#addresses.add(toldUrls(msg.desired));
+    void hearNews(msg.desired, { ...this.#parts, addresses: this.#addresses });
     this.#updater?.wish(msg.desired);
   }
 

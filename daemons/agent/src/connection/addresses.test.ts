@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { Addresses, toldUrls } from './addresses.ts';
+import { Addresses } from './addresses.ts';
 
 const [a, b, c] = ['https://a:3101', 'https://b:3101', 'https://c:3101'];
 const addresses = (configured: string[], known: string[], random?: () => number) => {
@@ -49,13 +49,4 @@ test('SD-1: a labd that goes away is tried after the others', () => {
   expect(some.next()).toBe(b);
   some.leave(a, [b, c]);
   expect([some.next(), some.next()].toSorted()).toEqual([b, c]);
-});
-
-test('what labd desires may name addresses; anything else names none', () => {
-  expect(toldUrls({ agentUrls: [a], version: '1.2.3' })).toEqual([a]);
-  fc.assert(
-    fc.property(fc.anything(), (desired) => {
-      expect(toldUrls(desired)).toEqual([]);
-    }),
-  );
 });

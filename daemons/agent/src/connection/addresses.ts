@@ -2,16 +2,8 @@
  * Where labd may be found. Each round tries every address once in a new random order (AG-4), so that a dead replica
  * costs one try and not a streak of them; what a labd told replaces what was known, but for what stands in the settings.
  */
-import { z } from 'zod';
 
 const addressesMax = 64;
-const toldSchema = z.object({ agentUrls: z.array(z.url().max(2_048)).max(addressesMax) });
-
-/** Addresses in what labd desires; none when it says nothing of them. */
-export function toldUrls(desired: unknown): readonly string[] {
-  const read = toldSchema.safeParse(desired);
-  return read.success ? read.data.agentUrls : [];
-}
 
 export class Addresses {
   readonly #configured: readonly string[];

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { DialRefused } from '@labmesh/link/dial';
 import { Reconnect } from './reconnect.ts';
 
 const range = { minMs: 1_000, maxMs: 30_000 };
@@ -38,4 +39,13 @@ test('it never gives up and never leaves the range', () => {
       expect(wait >= range.minMs && wait <= range.maxMs).toBe(true);
     }),
   );
+});
+
+test('RL-2 a Retry-After is obeyed, and those who were told the same do not come back together', () => {
+  const busy = new DialRefused(503, 20_000, '');
+  const waits = [0, 0.25, 0.5, 1].map((random) => new Reconnect(range, () => random).afterFailure(busy));
+  expect(waits).toEqual([20_000, 22_500, 25_000, 30_000]);
+  const own = new Reconnect(range, () => 1);
+  expect(own.afterFailure(new DialRefused(503, 1_000, ''))).toBe(2_000);
+  expect(own.afterFailure(new Error('refused'))).toBe(4_000);
 });

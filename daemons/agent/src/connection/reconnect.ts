@@ -3,9 +3,13 @@
  * that lost the same labd must not come back in step. The first after a GOAWAY lies in the range labd told. Never gives
  * up; 60 s of being connected begin anew.
  */
+import { DialRefused } from '@labmesh/link/dial';
+
 export type WaitRange = { minMs: number; maxMs: number };
 
-export const steadyMs = 60_000;
+const steadyMs = 60_000;
+/** A time that many were told is spread up to this many times of it. */
+const retrySpread = 1.5;
 
 export class Reconnect {
   readonly #range: WaitRange;
@@ -36,6 +40,12 @@ export class Reconnect {
     this.#tries++;
     const { minMs, maxMs } = this.#range;
     return this.#between(minMs, Math.min(maxMs, Math.max(minMs, 2 ** Math.min(this.#tries, 20) * 1_000)));
+  }
+
+  /** Ms to wait after a try that failed. Never before the time that labd named, and not in step with the others (RL-2). */
+  afterFailure(error: unknown): number {
+    const named = error instanceof DialRefused ? (error.retryAfterMs ?? 0) : 0;
+    return Math.max(this.next(), this.#between(named, named * retrySpread));
   }
 
   #between(minMs: number, maxMs: number): number {

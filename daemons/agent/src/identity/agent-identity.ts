@@ -4,14 +4,14 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
 import { createCsr } from '@labmesh/pki/csr';
 import { readIdentity, type StoredIdentity, writeIdentity } from '@labmesh/pki/identity-file';
-import { generateKey, keyFromPem } from '@labmesh/pki/keys';
 import { bundleDigest } from '@labmesh/pki/pin';
 import { type Enrolled, enrolledSchema, renewedSchema } from '@labmesh/wire/fleet/enrolment';
 import { type AgentState, readState, saveState } from './agent-state.ts';
-import { callLabd, type ClientKey, fetchBundle, fetchPinnedBundle } from '@labmesh/link/calls/labd-calls';
+import { callLabd, type ClientKey, fetchPinnedBundle } from '@labmesh/link/calls/labd-calls';
+import { rootsOf } from './ca-bundle.ts';
+import { dropPendingKey, pendingKey } from './pending-key.ts';
 
 export type MachineFacts = {
   hostname: string;
@@ -21,13 +21,11 @@ export type MachineFacts = {
   labels: Record<string, string>;
 };
 
-/** The key that asked, kept until the answer came: a lost answer is asked for again with the same key (JT-5). */
-const pendingFile = 'pending.pem';
-
 export class AgentIdentity {
   readonly #folder: string;
   #state: AgentState;
   #stored: StoredIdentity;
+  #writing: Promise<unknown> = Promise.resolve();
 
   private constructor(folder: string, state: AgentState, stored: StoredIdentity) {
     this.#folder = folder;
@@ -65,9 +63,7 @@ export class AgentIdentity {
     const state = { version: 1, serverId, agentId, urls, caPin, renewAfter: Date.parse(answer.renewAfter) } as const;
     await saveIdentity(folder, key.privatePem, answer);
     saveState(folder, state);
-    await Bun.file(join(folder, pendingFile))
-      .delete()
-      .catch(() => undefined);
+    await dropPendingKey(folder);
     const stored = await readIdentity(join(folder, 'identity.pem'));
     if (stored === undefined) throw new Error('the identity that was just written is gone');
     return new AgentIdentity(folder, state, stored);
@@ -120,45 +116,41 @@ export class AgentIdentity {
         ...(signal !== undefined && { signal }),
       },
     );
-    await saveIdentity(this.#folder, key.privatePem, answer);
-    this.#state = { ...this.#state, caPin: answer.caPin, renewAfter: Date.parse(answer.renewAfter) };
-    saveState(this.#folder, this.#state);
-    await Bun.file(join(this.#folder, pendingFile))
-      .delete()
-      .catch(() => undefined);
-    await this.#reload();
+    await this.#alone(async () => {
+      await saveIdentity(this.#folder, key.privatePem, answer);
+      this.#state = { ...this.#state, caPin: answer.caPin, renewAfter: Date.parse(answer.renewAfter) };
+      saveState(this.#folder, this.#state);
+      await dropPendingKey(this.#folder);
+      await this.#reload();
+    });
   }
 
-  /** Takes the roots that labd has now (CA-10), from a connection that the old ones verify. */
-  async refreshBundle(url: string, signal?: AbortSignal): Promise<void> {
-    const bundlePem = await fetchBundle({ url, bundlePem: this.bundlePem }, signal);
-    const { key, certificatePem, chainPem } = this.#stored;
-    await writeIdentity(join(this.#folder, 'identity.pem'), {
-      privatePem: key.privatePem,
-      certificatePem,
-      chainPem,
-      bundlePem,
+  /**
+   * Trusts these roots from now on (CA-10), told over a link that the old ones verify; false when they are the same.
+   * @throws RangeError when one is no CA certificate, and what the file system says: the old ones stay then.
+   */
+  takeBundle(bundlePem: string): Promise<boolean> {
+    return this.#alone(async () => {
+      if (bundleDigest(bundlePem) === this.bundleDigest) return false;
+      const { key, certificatePem, chainPem } = this.#stored;
+      const next = { privatePem: key.privatePem, certificatePem, chainPem, bundlePem: rootsOf(bundlePem) };
+      await writeIdentity(join(this.#folder, 'identity.pem'), next);
+      await this.#reload();
+      return true;
     });
-    await this.#reload();
+  }
+
+  /** One after the other: key and roots stand in one file, and neither may be written over with older ones. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#writing.then(work);
+    this.#writing = done.catch(() => undefined);
+    return done;
   }
 
   async #reload(): Promise<void> {
     const stored = await readIdentity(join(this.#folder, 'identity.pem'));
     if (stored !== undefined) this.#stored = stored;
   }
-}
-
-/** The key of a request under way, or a new one. */
-async function pendingKey(folder: string) {
-  const path = join(folder, pendingFile);
-  const text = readPrivateFile(path);
-  if (text !== undefined) {
-    const kept = await keyFromPem(text).catch(() => undefined);
-    if (kept !== undefined) return kept;
-  }
-  const key = await generateKey();
-  writePrivateFile(path, key.privatePem);
-  return key;
 }
 
 async function saveIdentity(

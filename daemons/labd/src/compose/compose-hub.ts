@@ -1,6 +1,7 @@
 /** The fleet as this replica knows it: the other replicas, the agents here, and the view over all. */
 import type { Ground, Urls } from '../settings/ground.ts';
-import { AgentHub, type HubParts } from '../hub/agent-hub.ts';
+import { AgentHub } from '../hub/agent-hub.ts';
+import type { HubParts } from '../hub/hub-parts.ts';
 import { BastionHub } from '../hub/bastion-hub.ts';
 import { Directory } from '../hub/directory.ts';
 import { FleetView } from '../hub/fleet-view.ts';
@@ -8,18 +9,17 @@ import { Replicas } from '../hub/replicas.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import { composeShipping, type ShippingParts } from './compose-shipping.ts';
 import type { Trust } from './compose-trust.ts';
-import type { World } from '../settings/world.ts';
 
 export type HubComposeParts = Pick<Trust, 'denyList' | 'authority'> & {
-  store: World['store'];
+  store: ShippingParts['store'];
   options: LabdOptions;
   ground: Ground;
   urls: Urls;
   version: string;
   events: HubParts['events'];
   metrics: ShippingParts['metrics'];
-  clock: World['clock'];
-  log: World['log'];
+  clock: HubParts['clock'];
+  log: HubParts['log'];
 };
 
 export type Hub = {
@@ -39,7 +39,6 @@ export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableS
   const directory = new Directory(store, replicaId);
   const isLive = (id: string) => replicas.others().some((one) => one.id === id);
   const otherUrls = () => replicas.others().flatMap(({ agentUrl }) => agentUrl ?? []);
-  const bundleDigest = () => authority.bundle().digest;
   const { orphanTtlMs, detachedTtlMs, killAfterMs, drainMs } = options;
   const exec = { orphanTtlMs, detachedTtlMs, killAfterMs, drainMs };
   const logs = composeShipping({ store, clock, log, metrics, collector: ground.collector }, stack);
@@ -52,13 +51,14 @@ export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableS
       log,
       replicaId,
       options,
-      bundleDigest,
       otherUrls,
+      bundle: () => authority.bundle(),
       isLive,
       exec,
       logs,
     }),
   );
+  stack.defer(authority.onChange(() => hub.tellNews()));
   const bastions = stack.use(new BastionHub({ store, denyList, events, clock, log, welcome: () => hub.welcome() }));
   await directory.clear();
   const view = new FleetView(store, hub, replicas);

@@ -8,68 +8,13 @@
 import type { FrameSocket } from '@labmesh/link/frame-socket';
 import { Link, type LinkHandlers, type SocketCloseName } from '@labmesh/link/link';
 import type { PeerIdentity } from '@labmesh/pki/verify-peer';
-import type { ExecSettings, Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
-import type { DenyList } from '../ca/deny-list.ts';
-import type { EventLog } from '../events/event-log.ts';
+import type { Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
 import { Batch, Newest } from '../limits/batch.ts';
-import type { Directory, KnownAgent } from './directory.ts';
+import type { KnownAgent } from './directory.ts';
+import type { ConnectedAgent, HubParts } from './hub-parts.ts';
+import { NewsDesk } from './news-desk.ts';
 import { flushMs, offlineBeats } from './server-status.ts';
 import { SwapWatch } from './swap-watch.ts';
-import type { World } from '../settings/world.ts';
-
-export type HubOptions = {
-  heartbeatMs: number;
-  agentsMax: number;
-  channelsMax: number;
-  windowBytes: number;
-  windowBytesMax: number;
-  socketBufferMax: number;
-};
-
-export type HubParts = {
-  directory: Directory;
-  denyList: DenyList;
-  events: EventLog;
-  clock: World['clock'];
-  log: World['log'];
-  replicaId: string;
-  options: HubOptions;
-  /** `[exec]`, told to agents. */
-  exec: ExecSettings;
-  bundleDigest: () => string;
-  /** Agent URLs of the other live replicas. */
-  otherUrls: () => readonly string[];
-  /** Whether that is another replica, and it lives. */
-  isLive: (replicaId: string) => boolean;
-  /** Where logs of agents go (AG-7). */
-  logs: {
-    readonly isOn: boolean;
-    take(agent: ConnectedAgent, batch: MsgOf<'log-batch'>): void;
-    heard(agentId: string, report: MsgOf<'heartbeat'>['shipping']): void;
-    left(agentId: string): void;
-  };
-};
-type MsgOf<K extends Msg['kind']> = Extract<Msg, { kind: K }>;
-
-/** One connected agent. */
-export type ConnectedAgent = {
-  readonly link: Link;
-  readonly identity: PeerIdentity;
-  readonly address: string;
-  readonly agentId: string;
-  readonly serverId: string;
-  readonly hostname: string;
-  readonly instanceId: string;
-  readonly version: string;
-  readonly arch: string;
-  readonly epoch: number;
-  readonly connectedAt: number;
-  /** Sessions that lived there when it came. */
-  readonly sessions: readonly string[];
-  bundle: string;
-  /** Heard since the last flush. */
-  heard: boolean;
-};
 
 type Arriving = { identity: PeerIdentity; address: string; denyVersion: number };
 
@@ -92,11 +37,11 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   readonly #byAgent = new Map<string, ConnectedAgent>();
   readonly #byServer = new Map<string, ConnectedAgent>();
   readonly #swaps: SwapWatch;
+  readonly #news: NewsDesk;
   readonly #listeners = new Set<(agent: ConnectedAgent, isUp: boolean) => void>();
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #stopWatching: () => void;
   #denyVersion = 0;
-  #toldUrls: ReadonlySet<string> = new Set();
   readonly #releases: Batch<Gone, void>;
   /** What agents tell of themselves: an agent that tells faster than the store takes it fills no memory. */
   readonly #reports = new Newest();
@@ -109,6 +54,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   constructor(parts: HubParts) {
     this.#parts = parts;
     this.#swaps = new SwapWatch(parts.clock);
+    this.#news = new NewsDesk(parts);
     this.#releases = new Batch<Gone, void>(releasesMax, async (gone) => {
       await parts.directory.release(gone);
       return [];
@@ -238,17 +184,16 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
 
   /** What whoever was let in is told. */
   welcome(protocol = 1): HelloOk {
-    const { replicaId, bundleDigest, otherUrls, options } = this.#parts;
+    const { replicaId, options } = this.#parts;
     const { channelsMax, windowBytes, windowBytesMax } = options;
     return {
       protocol,
       replicaId,
       heartbeatMs: this.heartbeatMs,
       timeMs: this.#parts.clock.wall(),
-      bundle: bundleDigest(),
       exec: this.#parts.exec,
       limits: { channels: channelsMax, window: windowBytes, windowMax: windowBytesMax },
-      urls: [...otherUrls()].slice(0, 64),
+      ...this.#news.welcome(),
       shipsLogs: this.#parts.logs.isOn,
     };
   }
@@ -276,7 +221,11 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     agent.heard = true;
     const { directory, log, logs } = this.#parts;
     if (msg.kind === 'log-batch') return logs.take(agent, msg);
-    if (msg.kind === 'heartbeat') logs.heard(agent.agentId, msg.shipping);
+    if (msg.kind === 'heartbeat') {
+      logs.heard(agent.agentId, msg.shipping);
+      const desired = this.#news.bundleFor(msg);
+      if (desired !== undefined) link.sendMsg({ kind: 'desired', desired });
+    }
     const failed = (error: unknown) => log.warn('a report of an agent was not kept', { server: agent.hostname, error });
     if (msg.kind === 'heartbeat' && msg.bundle !== agent.bundle) {
       agent.bundle = msg.bundle;
@@ -335,16 +284,14 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   #tick(): void {
     const latest = performance.now() - offlineBeats * this.heartbeatMs;
     for (const { link } of this.#byLink.values()) if (link.lastFrameAt < latest) link.close('goingAway', 'silent');
-    this.#tellUrls();
+    this.tellNews();
   }
 
-  /** Who came before a replica did learns of it too: it may be the one that is left (RP-2). */
-  #tellUrls(): void {
-    const urls = [...this.#parts.otherUrls()].slice(0, 64);
-    const isKnown = urls.every((url) => this.#toldUrls.has(url));
-    this.#toldUrls = new Set(urls);
-    if (isKnown) return;
-    for (const { link } of this.#byLink.values()) link.sendMsg({ kind: 'desired', desired: { agentUrls: urls } });
+  /** Tells all who stay connected what has changed for them, at once. */
+  tellNews(): void {
+    const desired = this.#news.fresh();
+    if (desired === undefined) return;
+    for (const { link } of this.#byLink.values()) link.sendMsg({ kind: 'desired', desired });
   }
 
   /** Writes what other replicas need to know; one write at a time. */
@@ -366,7 +313,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
         clock.wall(),
       );
       // Where nobody else is, nobody has taken one.
-      const isAlone = this.#parts.otherUrls().length === 0;
+      const isAlone = this.#news.urls().length === 0;
       const taken = isAlone ? [] : await directory.takenElsewhere([...this.#byAgent.keys()]);
       for (const agentId of taken) this.#byAgent.get(agentId)?.link.close('superseded');
     } catch (error) {
@@ -380,7 +327,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   goaway(): void {
     this.#closing = true;
     const spreadMs = Math.min(30_000, Math.max(1_000, (this.#byLink.size / returnsPerS) * 1000));
-    const urls = [...this.#parts.otherUrls()].slice(0, 64);
+    const urls = this.#news.urls();
     for (const { link } of this.#byLink.values()) {
       link.goaway({ kind: 'server-shutdown', retryAfterMinMs: 0, retryAfterMaxMs: spreadMs, urls });
     }

@@ -144,7 +144,3 @@ export async function callLabd<S extends z.ZodType>(
   });
   return call.output.parse(JSON.parse(text));
 }
-
-/** The bundle of a labd that is known already: a rotation has put a new root beside the old one. */
-export const fetchBundle = (labd: TrustedLabd, signal?: AbortSignal): Promise<string> =>
-  ask({ url: labd.url, path: '/ca/bundle', tls: labdTls(labd.bundlePem), signal });

@@ -65,7 +65,7 @@ export const helloOkSchema = z.lazy(() =>
     heartbeatMs: z.int().min(100).max(600_000),
     /** labd's clock, Unix ms. */
     timeMs: z.int(),
-    /** Digest of the CA bundle; another one than yours means: GET /ca/bundle. */
+    /** Digest of the CA bundle; whoever trusts another one is sent it after its next heartbeat. */
     bundle: z.string().max(64).default(''),
     /** What labd's settings say about sessions; the agent's own switches stand above it. */
     exec: execSettingsSchema.unwrap().optional(),

@@ -5,7 +5,7 @@ import type { Store } from '@labmesh/store/store';
 import type { AgentDesired } from '@labmesh/wire/fleet/releases';
 import type { Msg } from '@labmesh/wire/frame/messages';
 import { uuidv7 } from '@labmesh/wire/ids';
-import type { ConnectedAgent } from '../../hub/agent-hub.ts';
+import type { ConnectedAgent } from '../../hub/hub-parts.ts';
 import { Directory } from '../../hub/directory.ts';
 import { AgentUpdates } from '../agent-updates.ts';
 
