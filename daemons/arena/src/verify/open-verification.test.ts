@@ -88,6 +88,15 @@ describe('how many at once', () => {
     expect(state.most).toBe(16);
     expect(state.now).toBe(0);
   });
+  test('answers of a run that come one by one share its 4', async () => {
+    const { state, verifier } = counting();
+    const { verify, options } = openFake([verifier]);
+    const run = {};
+    await Promise.all(texts(0, 12).map((one) => verify([one], { ...options, run })));
+    expect(state.most).toBe(4);
+    await Promise.all(texts(1, 12).map((one) => verify([one], options)));
+    expect(state.most).toBe(12);
+  });
 });
 
 describe('equal candidates and the cache', () => {

@@ -5,10 +5,10 @@ import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import type { Verifier } from '../contract/verifier.ts';
 import { aggregate } from './aggregate.ts';
 import { activateVerifiers, chooseVerifiers } from './active-verifiers.ts';
-import { checkClasses } from './pipeline/check-classes.ts';
+import { checkClasses, checksPerRun } from './pipeline/check-classes.ts';
 import { describeVerifiers } from './pipeline/describe-verifiers.ts';
 import { groupEqual } from './pipeline/group-equal.ts';
-import { createSlots } from './pipeline/slots.ts';
+import { createSlots, type Slots } from './pipeline/slots.ts';
 import { createVerdictCache, scopeOf } from './pipeline/verdict-cache.ts';
 import { createVerifierStats } from './pipeline/verifier-stats.ts';
 import type { Verification } from './verification.ts';
@@ -32,12 +32,20 @@ const checksPerProcess = 16;
 export function openVerification({ verifiers, settings, runner, clock, log }: VerificationParts): Verification {
   const active = activateVerifiers(verifiers, settings);
   const slots = createSlots('verify.process', checksPerProcess, clock);
+  const runs = new WeakMap<WeakKey, Slots>();
+  /** Answers of a run come one by one, and wait for each other's checks all the same. */
+  const slotsOf = (run: WeakKey): Slots => {
+    const own = runs.get(run) ?? createSlots('verify.run', checksPerRun, clock);
+    runs.set(run, own);
+    return own;
+  };
   const cache = createVerdictCache(clock, settings.cacheMs);
   const stats = createVerifierStats(clock);
   return {
     checkNames: (names) => void chooseVerifiers(active, names),
     describe: () => describeVerifiers(active, { runner, clock, stats }),
-    verify: async (candidates, { tenant, priority = 'normal', names, needed = [], suite, signal, onVerdict }) => {
+    verify: async (candidates, options) => {
+      const { tenant, run = {}, priority = 'normal', names, needed = [], suite, signal, onVerdict } = options;
       const chosen = chooseVerifiers(active, names, needed);
       const groups = groupEqual(candidates);
       // Whatever still runs when this call ends has nobody who waits for it.
@@ -52,6 +60,7 @@ export function openVerification({ verifiers, settings, runner, clock, log }: Ve
             now: () => clock.now(),
             log,
             slots,
+            runSlots: slotsOf(run),
             cache,
             stats,
             scope: scopeOf(tenant, suite),

@@ -11,6 +11,8 @@ import type { VerifierClass } from '../contract/verifier.ts';
 export type VerifyOptions = {
   /** Verdicts are kept apart by tenant (P6), and places are shared by it. */
   tenant: string;
+  /** Calls with the same object are of one run, and share the places that a run has (V5); absent: a run of its own. */
+  run?: WeakKey | undefined;
   /** Of its checks and their jobs; absent: normal. */
   priority?: Priority | undefined;
   /** Verifiers to run, as the request named them; absent: those that are switched on. */

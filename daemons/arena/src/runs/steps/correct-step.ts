@@ -4,7 +4,7 @@ import type { StoredCandidate } from '../../rows/candidate-rows.ts';
 import type { LiveRun } from '../live-run.ts';
 import { callModel } from './call-model.ts';
 import { answerTurn, failuresOf, feedbackMessage } from './feedback.ts';
-import { aggregateOf, checkAnswer } from './verify-step.ts';
+import { aggregateOf, checkAnswers } from './verify-step.ts';
 import type { ChatCompletionRequest } from '@labmesh/wire/openai';
 
 type Status = 'pending' | 'in_progress' | 'success' | 'partial' | 'failed' | 'max_attempts';
@@ -64,7 +64,7 @@ async function attemptOnce(
 /** The row with its verdicts; those of an equal answer count for it too. */
 async function verified(live: LiveRun, made: StoredCandidate): Promise<StoredCandidate> {
   const known = aggregateOf(live, made.digest);
-  if (known === null) await checkAnswer(live, made);
+  if (known === null) await checkAnswers(live, [made]);
   else await live.put({ ...made, aggregate: known, outcome: known.outcome });
   return live.corrections(made.idx).find(({ attempt }) => attempt === made.attempt) ?? made;
 }

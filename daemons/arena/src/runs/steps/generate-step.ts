@@ -1,6 +1,7 @@
 /**
- * Generation of all variations side by side (AR2-AR6). Each answer is verified as soon as it is there, so that early
- * stop can see it. What happens to one never ends another, save by a reason that early stop names.
+ * Generation of all variations side by side (AR2-AR6). Answers are verified while others are still on
+ * their way, and at once where early stop is to see them. What happens to one never ends another, save by a reason that
+ * early stop names.
  */
 import { systemClock } from '@labmesh/kit/clock';
 import { decideStop, Stopped, type StopReason } from '../../generate/early-stop.ts';
@@ -8,7 +9,7 @@ import { tokensOfChars } from '../../generate/variation-request.ts';
 import type { StoredCandidate } from '../../rows/candidate-rows.ts';
 import { candidateEvent, charsOf, type LiveRun } from '../live-run.ts';
 import { callModel, type CallResult } from './call-model.ts';
-import { checkAnswer } from './verify-step.ts';
+import { AnswerGathering } from './gather-answers.ts';
 
 /** Characters between two events of progress. */
 const progressChars = 4_096;
@@ -16,6 +17,7 @@ const progressChars = 4_096;
 /** A generation under way: what is known of its streams, and the one decision to end them. */
 class Generating {
   readonly live: LiveRun;
+  readonly gathering: AnswerGathering;
   readonly #chars = new Map<number, number>();
   readonly #stop = new AbortController();
   #decided: StopReason | undefined;
@@ -23,8 +25,9 @@ class Generating {
   stopped = 0;
   savedTokens = 0;
 
-  constructor(live: LiveRun) {
+  constructor(live: LiveRun, gathering: AnswerGathering) {
     this.live = live;
+    this.gathering = gathering;
   }
 
   get signal(): AbortSignal {
@@ -129,8 +132,7 @@ async function generateOne(generating: Generating, candidate: StoredCandidate, s
   live.tell(candidateEvent(row, charsOf(row.answer)));
   tellLost(generating, row, result);
   generating.look();
-  if (row.state !== 'generated') return;
-  await checkAnswer(live, row);
+  await generating.gathering.ended(row.state === 'generated' ? row : undefined);
   generating.look();
 }
 
@@ -148,10 +150,10 @@ async function each<T>(items: readonly T[], parallel: boolean, work: (item: T) =
 /** No variation is pending afterwards. */
 export async function generateStep(live: LiveRun): Promise<void> {
   await live.enter('generating');
-  const generating = new Generating(live);
   const pending = live.originals.filter(({ state }) => state === 'pending');
   if (pending.length === 0) return;
   const { timeoutMs, parallel } = live.parts.settings.shadow;
+  const generating = new Generating(live, new AnswerGathering(live, parallel ? pending.length : 1));
   const over = new AbortController();
   void live.parts.clock.sleep(timeoutMs, over.signal).then(
     () => generating.timeOut(),

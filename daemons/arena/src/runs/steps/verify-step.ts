@@ -11,40 +11,53 @@ async function keepAggregate(live: LiveRun, candidate: StoredCandidate, aggregat
   live.tell({ event: 'outcome', index, attempt, outcome: aggregate.outcome, score: aggregate.combinedScoreModifier });
 }
 
-async function check(live: LiveRun, candidate: StoredCandidate): Promise<void> {
-  const { answer, idx: index, attempt } = candidate;
-  if (answer === null) return;
-  const [aggregate] = await live.parts.verification.verify([live.candidate(answer)], {
-    tenant: live.row.tenant,
-    priority: live.offer.block.priority,
-    names: live.offer.block.verifiers,
-    needed: bracketVerifiers[live.offer.block.bracket],
-    suite: live.suite,
-    signal: live.signal,
-    onVerdict: (_, verdict) => live.tell({ event: 'verdict', index, attempt, verdict }),
-  });
-  if (aggregate !== undefined) await keepAggregate(live, candidate, aggregate);
+/** Answers whose digests differ, in one call: a verifier that takes several at once starts one process for them (V8). */
+async function check(live: LiveRun, candidates: readonly StoredCandidate[]): Promise<void> {
+  const whole = candidates.flatMap((candidate) =>
+    candidate.answer === null ? [] : [{ candidate, answer: candidate.answer }],
+  );
+  const aggregates = await live.parts.verification.verify(
+    whole.map(({ answer }) => live.candidate(answer)),
+    {
+      tenant: live.row.tenant,
+      run: live,
+      priority: live.offer.block.priority,
+      names: live.offer.block.verifiers,
+      needed: bracketVerifiers[live.offer.block.bracket],
+      suite: live.suite,
+      signal: live.signal,
+      onVerdict: (place, verdict) => {
+        const { idx: index = 0, attempt = 0 } = whole[place]?.candidate ?? {};
+        live.tell({ event: 'verdict', index, attempt, verdict });
+      },
+    },
+  );
+  for (const [place, { candidate }] of whole.entries()) {
+    const aggregate = aggregates[place];
+    if (aggregate !== undefined) await keepAggregate(live, candidate, aggregate);
+  }
 }
 
 /**
- * Verifies an answer unless an equal one is, or was, looked at; resolves when its aggregate is known or the run halts.
+ * Verifies answers unless equal ones are, or were, looked at; resolves when all aggregates are known or the run halts.
  * @throws LeaseLost, store errors, what verification throws for a bug
  */
-export async function checkAnswer(live: LiveRun, candidate: StoredCandidate): Promise<void> {
-  const key = candidate.digest ?? '';
-  let known = live.checks.get(key);
-  if (known === undefined) {
-    known = check(live, candidate);
-    live.checks.set(key, known);
+export async function checkAnswers(live: LiveRun, candidates: readonly StoredCandidate[]): Promise<void> {
+  const open = candidates.filter(({ digest }) => !live.checks.has(digest ?? ''));
+  // Of equal ones that with the lowest index, which carries the verdicts in the end.
+  const fresh = new Map(open.toSorted((a, b) => b.idx - a.idx).map((one) => [one.digest ?? '', one]));
+  if (fresh.size > 0) {
+    const begun = check(live, [...fresh.values()]);
+    for (const digest of fresh.keys()) live.checks.set(digest, begun);
   }
-  try {
-    await known;
-  } catch (error) {
-    // Ended in the middle: the next to ask begins again, if anybody may.
-    live.checks.delete(key);
-    live.ended.throwIfAborted();
-    if (live.halted === undefined) throw error;
-  }
+  const digests = candidates.map(({ digest }) => digest ?? '');
+  const known = await Promise.allSettled(digests.map((digest) => live.checks.get(digest)));
+  const broken = known.find((result) => result.status === 'rejected');
+  if (broken === undefined) return;
+  // Ended in the middle: the next to ask begins again, if anybody may.
+  digests.forEach((digest, at) => known[at]?.status === 'rejected' && live.checks.delete(digest));
+  live.ended.throwIfAborted();
+  if (live.halted === undefined) throw broken.reason;
 }
 
 /** What was found of an answer equal to this one, in this run. */
@@ -74,13 +87,9 @@ export async function verifyStep(live: LiveRun): Promise<void> {
   await Promise.allSettled(live.checks.values());
   await mergeEqual(live);
   await live.enter('verifying');
-  await Promise.all(
-    live.distinct
-      .filter(({ aggregate }) => aggregate === null)
-      .map(async (candidate) => {
-        const known = aggregateOf(live, candidate.digest);
-        if (known !== null) await keepAggregate(live, candidate, known);
-        else if (live.halted === undefined) await checkAnswer(live, candidate);
-      }),
-  );
+  const open = live.distinct.filter(({ aggregate }) => aggregate === null);
+  const known = new Map(open.map((candidate) => [candidate, aggregateOf(live, candidate.digest)]));
+  for (const [candidate, aggregate] of known) if (aggregate !== null) await keepAggregate(live, candidate, aggregate);
+  const unknown = open.filter((candidate) => known.get(candidate) === null);
+  if (unknown.length > 0 && live.halted === undefined) await checkAnswers(live, unknown);
 }

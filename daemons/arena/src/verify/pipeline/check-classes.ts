@@ -10,7 +10,7 @@ import type { VerifierClass } from '../../contract/verifier.ts';
 import { afterHardFailure, neededVerdict } from '../bracket-verifiers.ts';
 import { attempt, type AttemptParts } from './attempt.ts';
 import { type ActiveVerifier, verdictOf } from './finding-verdict.ts';
-import { createSlots, type Slots } from './slots.ts';
+import type { Slots } from './slots.ts';
 import type { VerdictCache } from './verdict-cache.ts';
 import type { VerifierStats } from './verifier-stats.ts';
 import { runnerFor, turnOf, type Whose } from './whose-work.ts';
@@ -31,6 +31,8 @@ export type CheckParts = AttemptParts & {
   whose: Whose;
   /** Of the whole process. */
   slots: Slots;
+  /** Of its run. */
+  runSlots: Slots;
   cache: VerdictCache;
   stats: VerifierStats;
   /** What beside verifier and candidate makes a verdict another: tenant and suite. */
@@ -51,7 +53,7 @@ const skippedAfter = (active: ActiveVerifier, name: string) =>
     0,
   );
 
-function checks(parts: CheckParts, perRun: Slots, active: ActiveVerifier, groups: readonly Group[]) {
+function checks(parts: CheckParts, active: ActiveVerifier, groups: readonly Group[]) {
   const isNeeded = parts.needed.includes(active.verifier.name);
   const settle = (group: Group, found: Verdict) => {
     const verdict = isNeeded ? neededVerdict(found) : found;
@@ -76,7 +78,7 @@ function checks(parts: CheckParts, perRun: Slots, active: ActiveVerifier, groups
       const { signal } = parts.context;
       const candidates = unit.map(({ candidate }) => candidate);
       const run = () => attempt(parts, active, candidates);
-      const verdicts = await perRun.use(turn, signal, () => parts.slots.use(turn, signal, run));
+      const verdicts = await parts.runSlots.use(turn, signal, () => parts.slots.use(turn, signal, run));
       unit.forEach((group, index) => {
         const verdict = verdicts[index];
         if (verdict === undefined) return;
@@ -96,12 +98,11 @@ export async function checkClasses(
 ): Promise<void> {
   const runner = runnerFor(given.context.runner, given.whose);
   const parts = { ...given, context: { ...given.context, runner } };
-  const perRun = createSlots('verify.run', checksPerRun, parts);
   for (const step of classes) {
     const here = verifiers.filter(({ verifier }) => verifier.class === step);
     const failedBefore = new Map(groups.map((group) => [group, hardFailure(group)]));
     const open = groups.filter((group) => failedBefore.get(group) === undefined);
-    await Promise.all(here.flatMap((active) => checks(parts, perRun, active, open)));
+    await Promise.all(here.flatMap((active) => checks(parts, active, open)));
     for (const [group, name] of failedBefore) {
       if (name === undefined) continue;
       for (const active of here) {
