@@ -52,6 +52,26 @@ describe('own keys', () => {
     expect(keys.ownKey.fingerprint).toBe(first);
   });
 
+  test('a next WireGuard pair is found at the next start, and takes over; one that is broken stops nobody', async () => {
+    const next = await (async () => {
+      await using keys = await open();
+      return Buffer.from(keys.makeNextWireguard().publicKey).toString('hex');
+    })();
+    await using keys = await open();
+    const old = keys.wireguard.privateKey;
+    expect(Buffer.from(keys.nextWireguard?.publicKey ?? []).toString('hex')).toBe(next);
+    expect(Buffer.from(keys.promoteNextWireguard().publicKey).toString('hex')).toBe(next);
+    expect([keys.nextWireguard, old.every((byte) => byte === 0)]).toEqual([undefined, true]);
+    expect(() => keys.promoteNextWireguard()).toThrow('no next WireGuard pair');
+    keys.makeNextWireguard();
+    keys.dropNextWireguard();
+    expect(readdirSync(folder).filter((name) => name.includes('next'))).toEqual([]);
+    keys.makeNextWireguard();
+    chmodSync(join(folder, 'wg.key.next'), 0o644);
+    await using again = await open();
+    expect([again.nextWireguard, Buffer.from(again.wireguard.publicKey).toString('hex')]).toEqual([undefined, next]);
+  });
+
   test('a next pair is made once, held beside the own one, and takes over', async () => {
     await using keys = await open();
     const old = keys.ownKey;

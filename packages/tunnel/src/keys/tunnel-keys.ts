@@ -1,6 +1,6 @@
 /**
  * The own keys of a tunnel's end, made at the first start, and the threads that hold the secret Rosenpass half (K1). While
- * the Rosenpass pair is changed (K8) there are two: the own one, and the next, which takes over once it is proven.
+ * they are changed (K8) there are two of a kind: the own pair, and the next, which takes over once it is proven.
  */
 import { existsSync } from 'node:fs';
 import type { Logger } from '@labmesh/kit/log';
@@ -16,7 +16,15 @@ import {
 } from './rosenpass-keys.ts';
 import { StepPool } from '../steps/step-pool.ts';
 import { TunnelKeyError } from './tunnel-key-error.ts';
-import { loadWireguardKeys, type WireguardKeyPaths, type WireguardKeys } from './wireguard-keys.ts';
+import {
+  dropNextWireguardKeys,
+  findNextWireguardKeys,
+  loadWireguardKeys,
+  makeNextWireguardKeys,
+  promoteNextWireguardKeys,
+  type WireguardKeyPaths,
+  type WireguardKeys,
+} from './wireguard-keys.ts';
 
 export type TunnelKeysOptions = {
   wireguard: WireguardKeyPaths;
@@ -37,11 +45,12 @@ const quietMs = 2_000;
 
 export class TunnelKeys implements AsyncDisposable {
   readonly pool: StepPool;
-  readonly wireguard: WireguardKeys;
   readonly keysDir: string;
   /** One of both pairs was made just now: nobody knows us by it. */
   readonly isNew: boolean;
-  readonly #paths: RosenpassKeyPaths;
+  readonly #paths: Pick<TunnelKeysOptions, 'rosenpass' | 'wireguard'>;
+  #wireguard: WireguardKeys;
+  #nextWireguard: WireguardKeys | undefined;
   #own: HeldPair;
   #next: HeldPair | undefined;
   #making: Promise<HeldPair> | undefined;
@@ -54,10 +63,10 @@ export class TunnelKeys implements AsyncDisposable {
     isNew: boolean,
   ) {
     this.isNew = isNew;
-    this.#paths = options.rosenpass;
+    this.#paths = options;
     this.keysDir = options.keysDir;
     this.pool = pool;
-    this.wireguard = wireguard;
+    this.#wireguard = wireguard;
     this.#own = own;
   }
 
@@ -76,8 +85,40 @@ export class TunnelKeys implements AsyncDisposable {
     const own = await hold(pool, keysDir, 0, rosenpass);
     const keys = new TunnelKeys(options, pool, wireguard, own, isFirst || made.isNew);
     if (hasNext) await keys.#takeUpNext(log);
+    keys.#takeUpNextWireguard(log);
     opening.move();
     return keys;
+  }
+
+  /** The pair in use; the arrays are zeroed when another takes its place. */
+  get wireguard(): WireguardKeys {
+    return this.#wireguard;
+  }
+  /** The WireGuard pair that is to follow, also one of an earlier run. */
+  get nextWireguard(): WireguardKeys | undefined {
+    return this.#nextWireguard;
+  }
+
+  /** The next WireGuard pair, made if there is none yet. @throws what the file system says */
+  makeNextWireguard(): WireguardKeys {
+    return (this.#nextWireguard ??= makeNextWireguardKeys(this.#paths.wireguard));
+  }
+
+  /** The next WireGuard pair is the own one from now on; the old one is gone. @throws what the file system says */
+  promoteNextWireguard(): WireguardKeys {
+    const next = this.#nextWireguard;
+    if (next === undefined) throw new Error('there is no next WireGuard pair');
+    promoteNextWireguardKeys(this.#paths.wireguard);
+    this.#wireguard.privateKey.fill(0);
+    this.#nextWireguard = undefined;
+    return (this.#wireguard = next);
+  }
+
+  /** There is no next WireGuard pair any more. */
+  dropNextWireguard(): void {
+    dropNextWireguardKeys(this.#paths.wireguard);
+    this.#nextWireguard?.privateKey.fill(0);
+    this.#nextWireguard = undefined;
   }
 
   /** The pair in use. */
@@ -104,8 +145,8 @@ export class TunnelKeys implements AsyncDisposable {
   promoteNext(): OwnPair {
     const [old, next] = [this.#own, this.#next];
     if (next === undefined) throw new Error('there is no next Rosenpass pair');
-    promoteNextKeys(this.#paths);
-    next.paths = this.#paths;
+    promoteNextKeys(this.#paths.rosenpass);
+    next.paths = this.#paths.rosenpass;
     this.#own = next;
     this.#next = undefined;
     this.pool.dropOwnKey(old.index);
@@ -114,7 +155,7 @@ export class TunnelKeys implements AsyncDisposable {
   }
 
   async #makeNext(): Promise<HeldPair> {
-    const paths = nextKeyPaths(this.#paths);
+    const paths = nextKeyPaths(this.#paths.rosenpass);
     const pair = await this.pool.generate();
     try {
       writeRosenpassKeys(paths, pair);
@@ -128,16 +169,27 @@ export class TunnelKeys implements AsyncDisposable {
   /** One that cannot be used keeps nobody from starting with the own one. */
   async #takeUpNext(log: Logger): Promise<void> {
     try {
-      this.#next = await hold(this.pool, this.keysDir, 1, nextKeyPaths(this.#paths));
+      this.#next = await hold(this.pool, this.keysDir, 1, nextKeyPaths(this.#paths.rosenpass));
     } catch (error) {
       if (!(error instanceof TunnelKeyError)) throw error;
       log.warn('the next Rosenpass pair cannot be used; the one before stays', { reason: error.message });
     }
   }
 
+  /** As with Rosenpass's. */
+  #takeUpNextWireguard(log: Logger): void {
+    try {
+      this.#nextWireguard = findNextWireguardKeys(this.#paths.wireguard);
+    } catch (error) {
+      if (!(error instanceof TunnelKeyError)) throw error;
+      log.warn('the next WireGuard pair cannot be used; the one before stays', { reason: error.message });
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.pool[Symbol.asyncDispose]();
-    this.wireguard.privateKey.fill(0);
+    this.#wireguard.privateKey.fill(0);
+    this.#nextWireguard?.privateKey.fill(0);
   }
 }
 

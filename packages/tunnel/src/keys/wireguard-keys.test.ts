@@ -1,8 +1,27 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { generateWireguardKeys, loadWireguardKeys, parseWireguardKey, wireguardPublicKey } from './wireguard-keys.ts';
+import {
+  dropNextWireguardKeys,
+  findNextWireguardKeys,
+  generateWireguardKeys,
+  loadWireguardKeys,
+  makeNextWireguardKeys,
+  parseWireguardKey,
+  promoteNextWireguardKeys,
+  wireguardPublicKey,
+} from './wireguard-keys.ts';
 
 let folder = '';
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'labmesh-keys-'))));
@@ -44,5 +63,42 @@ describe('WireGuard keys', () => {
     expect(one.privateKey).not.toEqual(two.privateKey);
     expect((one.privateKey[0] ?? 1) & 7).toBe(0);
     expect((one.privateKey[31] ?? 0) >> 6).toBe(1);
+  });
+});
+
+describe('a next WireGuard pair', () => {
+  test('is made once, 0600, found again, and takes the place of the own one', () => {
+    const own = loadWireguardKeys(paths());
+    expect(findNextWireguardKeys(paths())).toBeUndefined();
+    const next = makeNextWireguardKeys(paths());
+    expect([makeNextWireguardKeys(paths()), findNextWireguardKeys(paths())]).toEqual([next, next]);
+    expect(next.publicKey).not.toEqual(own.publicKey);
+    expect(statSync(`${paths().privateKeyPath}.next`).mode & 0o777).toBe(0o600);
+    expect(loadWireguardKeys(paths())).toEqual(own);
+    promoteNextWireguardKeys(paths());
+    expect(readdirSync(folder).toSorted()).toEqual(['wg.key', 'wg.pub']);
+    expect(loadWireguardKeys(paths())).toEqual(next);
+    expect(parseWireguardKey(readFileSync(paths().publicKeyPath, 'utf8'))).toEqual(next.publicKey);
+  });
+
+  test('cut short at either step is whole or none', () => {
+    loadWireguardKeys(paths());
+    // Between the two files of one that is made; then between the rename and what follows it.
+    const next = makeNextWireguardKeys(paths());
+    rmSync(`${paths().publicKeyPath}.next`);
+    expect(findNextWireguardKeys(paths())).toEqual(next);
+    renameSync(`${paths().privateKeyPath}.next`, paths().privateKeyPath);
+    expect(findNextWireguardKeys(paths())).toBeUndefined();
+    expect(existsSync(`${paths().publicKeyPath}.next`)).toBe(false);
+    expect(loadWireguardKeys(paths())).toEqual(next);
+  });
+
+  test('goes when it is given up; one that is broken is told', () => {
+    loadWireguardKeys(paths());
+    makeNextWireguardKeys(paths());
+    dropNextWireguardKeys(paths());
+    expect(readdirSync(folder).toSorted()).toEqual(['wg.key', 'wg.pub']);
+    writeFileSync(`${paths().privateKeyPath}.next`, 'none', { mode: 0o600 });
+    expect(() => findNextWireguardKeys(paths())).toThrow('expected the base64 of 32 bytes');
   });
 });

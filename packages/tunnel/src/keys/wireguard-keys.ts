@@ -1,5 +1,10 @@
-/** WireGuard's static key pair in files: base64 of 32 bytes, the private one 0600 (K1). */
+/**
+ * WireGuard's static key pair in files: base64 of 32 bytes, the private one 0600 (K1). The pair that is to follow lies beside
+ * it (K8). The private key is the pair: one rename makes it the own one, so a crash leaves the one before or this one.
+ */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { writePrivateFile, writeWholeFile } from '@labmesh/kit/saved-file';
 import { readSecretFile } from './read-secret-file.ts';
 import { TunnelKeyError } from './tunnel-key-error.ts';
@@ -67,4 +72,46 @@ function writePublic(path: string, publicKey: Uint8Array): void {
   const text = `${Buffer.from(publicKey).toString('base64')}\n`;
   const found = readSecretFile(path, 'any mode');
   if (found === undefined || Buffer.from(found).toString('latin1') !== text) writeWholeFile(path, text, 0o644);
+}
+
+const nextPaths = ({ privateKeyPath, publicKeyPath }: WireguardKeyPaths): WireguardKeyPaths => ({
+  privateKeyPath: `${privateKeyPath}.next`,
+  publicKeyPath: `${publicKeyPath}.next`,
+});
+
+/** Undefined when there is none. @throws TunnelKeyError KEY_FILE_MODE, KEY_FILE_INVALID */
+export function findNextWireguardKeys(paths: WireguardKeyPaths): WireguardKeys | undefined {
+  const next = nextPaths(paths);
+  if (existsSync(next.privateKeyPath)) return loadWireguardKeys(next);
+  rmSync(next.publicKeyPath, { force: true });
+  return undefined;
+}
+
+/** The one that is there, or another. @throws TunnelKeyError; what the file system says */
+export const makeNextWireguardKeys = (paths: WireguardKeyPaths): WireguardKeys => loadWireguardKeys(nextPaths(paths));
+
+/** The next pair takes the place of the own one, which is gone then, also after a loss of power. @throws what the file system says */
+export function promoteNextWireguardKeys(paths: WireguardKeyPaths): void {
+  const next = nextPaths(paths);
+  renameSync(next.privateKeyPath, paths.privateKeyPath);
+  syncFolder(dirname(paths.privateKeyPath));
+  rmSync(next.publicKeyPath, { force: true });
+  // Writes the public half anew.
+  loadWireguardKeys(paths).privateKey.fill(0);
+}
+
+export function dropNextWireguardKeys(paths: WireguardKeyPaths): void {
+  const next = nextPaths(paths);
+  rmSync(next.privateKeyPath, { force: true });
+  rmSync(next.publicKeyPath, { force: true });
+}
+
+/** The other end forgets the key before as soon as it sees this one: the rename must not come undone. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }

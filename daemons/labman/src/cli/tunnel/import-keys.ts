@@ -5,7 +5,7 @@ import { writePrivateFile } from '@labmesh/kit/saved-file';
 import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { convertSecretKey } from '@labmesh/rosenpass/formats/convert-secret-key';
 import { replaceRosenpassKeys } from '@labmesh/tunnel/keys/next-key-files';
-import { loadWireguardKeys } from '@labmesh/tunnel/keys/wireguard-keys';
+import { dropNextWireguardKeys, loadWireguardKeys } from '@labmesh/tunnel/keys/wireguard-keys';
 import { groupedFingerprint } from '@labmesh/tunnel/tunnel-text';
 import type { TunnelPaths } from '../../tunnel/tunnel-paths.ts';
 import { LabmandError } from '../ask-labmand.ts';
@@ -20,6 +20,7 @@ function writeKeys(paths: TunnelPaths, { rosenpass, wireguard }: ForeignKeys): v
   if (wireguard !== undefined) {
     writePrivateFile(paths.wireguard.privateKeyPath, `${Buffer.from(wireguard).toString('base64')}\n`);
     wireguard.fill(0);
+    dropNextWireguardKeys(paths.wireguard);
   }
   replaceRosenpassKeys(paths.rosenpass, { secretKey, publicKey: rosenpass.publicKey });
   secretKey.fill(0);

@@ -5,7 +5,7 @@ import { writePrivateFile } from '@labmesh/kit/saved-file';
 import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { replaceRosenpassKeys } from '@labmesh/tunnel/keys/next-key-files';
 import { checkPublicKey } from '@labmesh/tunnel/keys/public-key-files';
-import { generateWireguardKeys, loadWireguardKeys } from '@labmesh/tunnel/keys/wireguard-keys';
+import { dropNextWireguardKeys, generateWireguardKeys, loadWireguardKeys } from '@labmesh/tunnel/keys/wireguard-keys';
 import { StepPool } from '@labmesh/tunnel/steps/step-pool';
 import { groupedFingerprint } from '@labmesh/tunnel/tunnel-text';
 import { LabmandError } from '../ask-labmand.ts';
@@ -51,6 +51,7 @@ export const keygen: Verb = async ({ flags, print }) => {
   const wireguard = generateWireguardKeys();
   writePrivateFile(paths.wireguard.privateKeyPath, `${Buffer.from(wireguard.privateKey).toString('base64')}\n`);
   loadWireguardKeys(paths.wireguard);
+  dropNextWireguardKeys(paths.wireguard);
   replaceRosenpassKeys(paths.rosenpass, pair);
   pair.secretKey.fill(0);
   wireguard.privateKey.fill(0);
