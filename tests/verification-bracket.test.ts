@@ -45,6 +45,7 @@ describe.skipIf(sandboxMissing !== undefined)(`bracket opencoder ${sandboxMissin
           issuer: 'OpenCoderBracket',
           execution_proof: { exit_code: 0 },
           security_audit: { tool: 'builtin', passed: true, findings_count: 0 },
+          metadata: { code_blocks_count: 1, total_code_size: 'print(sum([1, 2]))\n'.length },
         });
       }
     },

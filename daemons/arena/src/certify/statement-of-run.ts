@@ -11,6 +11,7 @@ import type { SandboxLevel } from '@labmesh/wire/verification/sandbox';
 import type { Verdict } from '@labmesh/wire/verification/verdict';
 import { z } from 'zod';
 import type { FinishedAnswer, FinishedRun } from '../contract/finished-run.ts';
+import { codeMetadata } from './code-metadata.ts';
 
 type Labmesh = CertificateInput['labmesh'];
 
@@ -159,6 +160,7 @@ export function statementOfRun(
       execution_proof: proof,
       security_audit: audit,
       compliance_report: null,
+      metadata: codeMetadata(run, answer),
     },
   };
 }

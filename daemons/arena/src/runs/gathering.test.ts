@@ -38,7 +38,7 @@ const verificationOf = (...verifiers: Verifier[]) =>
   openVerification({
     verifiers,
     settings: { ...verifyDefaults, cacheMs: 0 },
-    runner: fakeRunner(() => ({})),
+    runner: fakeRunner(() => ({})).runner,
     clock: systemClock,
     log: silentLogger,
   });

@@ -51,7 +51,7 @@ export async function checkAnswers(live: LiveRun, candidates: readonly StoredCan
     for (const digest of fresh.keys()) live.checks.set(digest, begun);
   }
   const digests = candidates.map(({ digest }) => digest ?? '');
-  const known = await Promise.allSettled(digests.map((digest) => live.checks.get(digest)));
+  const known = await Promise.allSettled(digests.map((digest) => live.checks.get(digest) ?? Promise.resolve()));
   const broken = known.find((result) => result.status === 'rejected');
   if (broken === undefined) return;
   // Ended in the middle: the next to ask begins again, if anybody may.
