@@ -1,8 +1,10 @@
 /** `labd run`, `check-config`, `migrate`, `version` (LD-8). */
+import { systemClock } from '@labmesh/kit/clock';
 import { OptionsError, renderHelp, wantsHelp } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
 import { openStore } from '@labmesh/store/open-store';
 import manifest from '../package.json' with { type: 'json' };
+import { checkSettings } from './compose/check-settings.ts';
 import { runLabd } from './run-labd.ts';
 import { layGround } from './settings/ground.ts';
 import { labdOptions } from './settings/labd-options.ts';
@@ -30,7 +32,7 @@ export async function labdMain(argv: string[], life: Life): Promise<number> {
     const [command] = words;
     if (command === 'version') process.stdout.write(`labd ${version}\n`);
     else if (command === 'check-config') {
-      layGround(options);
+      checkSettings(options, systemClock);
       process.stdout.write('the settings are good\n');
     } else if (command === 'migrate') {
       await using store = await openStore({ url: layGround(options).databaseUrl });

@@ -2,11 +2,11 @@
  * labd: the control plane of the operator's machines. It opens its doors at once and serves health; the rest of the house
  * stands as soon as the database is there, and is gone through in the order of core.ts (LD-7).
  */
-import { readFileSync } from 'node:fs';
 import { Metrics } from '@labmesh/kit/metrics';
 import { awaitStore } from '@labmesh/store/open-store';
 import { LoopDelay } from './api/loop-delay.ts';
 import { allowedHosts } from './api/request-guard.ts';
+import { checkSettings } from './compose/check-settings.ts';
 import { type Core, openCore } from './core.ts';
 import { Doors, type House } from './doors.ts';
 import { addressText, type Ground, layGround, type Urls } from './settings/ground.ts';
@@ -54,30 +54,19 @@ export class Labd implements AsyncDisposable {
    * @throws OptionsError for settings, the bind's error.
    */
   static async start(options: LabdOptions, parts: LabdParts): Promise<Labd> {
+    const certificates = checkSettings(options, parts.clock);
     const ground = layGround(options);
     const identity = await startIdentity(ground.dataDir, options.trustDomain, parts.clock);
     const labd = new Labd(options, parts, ground, identity);
-    labd.#doors = labd.#stack.use(await labd.#openDoors());
+    labd.#doors = labd.#stack.use(await labd.#openDoors(certificates));
     void labd.#open();
     return labd;
   }
 
-  #openDoors(): Promise<Doors> {
-    const { tlsCertFile, tlsKeyFile, publicUrl, adminSocket, acceptsPerS } = this.#options;
-    const { conplaneTlsCert, conplaneTlsKey } = this.#options;
-    const browser =
-      tlsCertFile === undefined || tlsKeyFile === undefined || publicUrl === undefined
-        ? undefined
-        : {
-            name: new URL(publicUrl).hostname,
-            certificate: { key: readFileSync(tlsKeyFile, 'utf8'), cert: readFileSync(tlsCertFile, 'utf8') },
-          };
+  #openDoors({ browser, node: nodeCertificate }: ReturnType<typeof checkSettings>): Promise<Doors> {
+    const { adminSocket, acceptsPerS } = this.#options;
     const { api, agent, node } = this.ground;
     const identity = this.#identity;
-    const nodeCertificate =
-      conplaneTlsCert === undefined || conplaneTlsKey === undefined
-        ? undefined
-        : { key: readFileSync(conplaneTlsKey, 'utf8'), cert: readFileSync(conplaneTlsCert, 'utf8') };
     return Doors.open(
       { api, agent, node, adminSocket, identity, browser, nodeCertificate, acceptsPerS },
       () => this.#house,

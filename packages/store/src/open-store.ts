@@ -15,7 +15,8 @@ import { faultPlan, type InjectFaults } from './faults.ts';
 import { migrate } from './schema/migrate.ts';
 import { SqlStore } from './sql-store.ts';
 import { openSqlite } from './sqlite/sqlite-engine.ts';
-import { asStoreError, StoreStartError } from './store-errors.ts';
+import { asStoreError } from './store-errors.ts';
+import { storePlace } from './store-url.ts';
 
 export type StoreOptions = {
   url: string;
@@ -30,20 +31,12 @@ export type StoreOptions = {
   onRetry?: () => void;
 };
 
-const sqliteScheme = 'sqlite://';
-
 async function openEngine(url: string, log: Logger): Promise<Engine> {
-  if (url === 'sqlite::memory:') return openSqlite(undefined);
-  if (url.startsWith(`${sqliteScheme}/`)) return openSqlite(url.slice(sqliteScheme.length));
-  if (/^postgres(ql)?:\/\//.test(url)) {
-    // Its driver takes as long to load as an SQLite file to open.
-    const { openPostgres } = await import('./postgres/postgres-engine.ts');
-    return openPostgres(url, log);
-  }
-  // The text may hold a password, so it is not shown.
-  const scheme = /^[a-z0-9+.-]{1,20}(?=:)/i.exec(url)?.[0] ?? 'none';
-  const expected = 'sqlite:///absolute/path, sqlite::memory: or postgresql://…';
-  throw new StoreStartError('STORE_URL_INVALID', `database.url: expected ${expected}, found scheme ${scheme}`);
+  const place = storePlace(url);
+  if (place.engine !== 'postgres') return openSqlite(place.engine === 'memory' ? undefined : place.path);
+  // Its driver takes as long to load as an SQLite file to open.
+  const { openPostgres } = await import('./postgres/postgres-engine.ts');
+  return openPostgres(place.url, log);
 }
 
 /**

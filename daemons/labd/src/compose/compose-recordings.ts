@@ -4,6 +4,7 @@ import type { EventLog } from '../events/event-log.ts';
 import { RecordingArchive } from '../recordings/archive/recording-archive.ts';
 import { S3Bucket } from '../recordings/archive/s3-bucket.ts';
 import { openRecorder, type Recorder } from '../recordings/recorder.ts';
+import { folderOfUrl } from '../recordings/recording-folder.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import type { World } from '../settings/world.ts';
 import type { Trust } from './compose-trust.ts';
@@ -47,13 +48,23 @@ function recorderOf(parts: RecordingsParts): Recorder {
   });
 }
 
-/** @throws FleetError VALIDATION_FAILED for settings of a bucket that cannot work */
-function archiveOf(parts: RecordingsParts, { folder }: Recorder): RecordingArchive | undefined {
-  const { options, replicaId, store, metrics, events, clock, log } = parts;
+/** Undefined: recordings stay in a folder. @throws FleetError VALIDATION_FAILED for a bucket that cannot work */
+function bucketOf(options: LabdOptions): S3Bucket | undefined {
   if (!isBucket(options)) return undefined;
   const { recordingsUrl: url = '', s3Endpoint: endpoint, s3Region: region } = options;
   const { s3AccessKeyId: accessKeyId, s3SecretAccessKey: secretAccessKey, s3SessionToken: sessionToken } = options;
-  const bucket = new S3Bucket({ url, endpoint, region, accessKeyId, secretAccessKey, sessionToken });
+  return new S3Bucket({ url, endpoint, region, accessKeyId, secretAccessKey, sessionToken });
+}
+
+/** Asks no bucket and makes no folder. @throws FleetError VALIDATION_FAILED for settings that cannot work */
+export function checkRecordings(options: LabdOptions): void {
+  if (bucketOf(options) === undefined && options.recordingsUrl !== undefined) folderOfUrl(options.recordingsUrl);
+}
+
+function archiveOf(parts: RecordingsParts, { folder }: Recorder): RecordingArchive | undefined {
+  const { options, replicaId, store, metrics, events, clock, log } = parts;
+  const bucket = bucketOf(options);
+  if (bucket === undefined) return undefined;
   const onChange = (change: { state: string; why: string }) =>
     events.emit('recording-archive', 'replica', replicaId, change);
   return new RecordingArchive({ bucket, folder, store, clock, log, metrics, onChange });

@@ -1,10 +1,10 @@
 /** The ways people log in, put together (2.3). */
-import { readFileSync } from 'node:fs';
 import type { Sealer } from '../secrets/sealer.ts';
 import type { Denials } from './end-logins.ts';
 import { LoginSessions } from './login-sessions.ts';
 import { OidcLogin } from './oidc/oidc-login.ts';
 import { OidcProvider } from './oidc/oidc-provider.ts';
+import { type OidcOptions, oidcSettings } from './oidc/oidc-settings.ts';
 import { PasswordLogin } from './password-login.ts';
 import { Passwords } from './passwords.ts';
 import { Tickets } from './tickets.ts';
@@ -14,16 +14,7 @@ import { UserAccess } from './users/user-access.ts';
 import { Users } from './users/users.ts';
 import type { World } from '../settings/world.ts';
 
-export type LoginSettings = {
-  trustDomain: string;
-  userTtlMs: number;
-  loginMaxAgeMs: number;
-  loginMethods: readonly string[];
-  oidcIssuer: string | undefined;
-  oidcClientId: string | undefined;
-  oidcClientSecretFile: string | undefined;
-  oidcGroupsClaim: string;
-};
+export type LoginSettings = OidcOptions & { trustDomain: string; userTtlMs: number; loginMaxAgeMs: number };
 
 export type LoginServices = {
   logins: LoginSessions;
@@ -48,16 +39,13 @@ export type LoginServiceParts = {
   denyList: Denials;
 };
 
-/** @throws what the file system says of the client secret's file. */
+/** @throws as `oidcSettings` */
 function oidcLogin(
   { store, clock, options, secrets }: LoginServiceParts,
   logins: LoginSessions,
 ): OidcLogin | undefined {
-  const { oidcIssuer: issuer, oidcClientId: clientId, oidcClientSecretFile, oidcGroupsClaim: groupsClaim } = options;
-  if (issuer === undefined || clientId === undefined || !options.loginMethods.includes('oidc')) return undefined;
-  const clientSecret =
-    oidcClientSecretFile === undefined ? undefined : readFileSync(oidcClientSecretFile, 'utf8').trim();
-  const settings = { issuer, clientId, groupsClaim, ...(clientSecret !== undefined && { clientSecret }) };
+  const settings = oidcSettings(options);
+  if (settings === undefined) return undefined;
   return new OidcLogin({ store, clock, sealer: secrets, logins, provider: new OidcProvider(settings, clock) });
 }
 

@@ -1,7 +1,6 @@
 /** What `[telemetry]` says about the collector, read once at the start so that `check-config` finds what is wrong. */
-import { readFileSync } from 'node:fs';
-import { OptionsError } from '@labmesh/kit/options';
 import type { LabdOptions } from './labd-options.ts';
+import { readSettingFile, wrongSetting as wrong } from './wrong-setting.ts';
 
 export type CollectorSettings = { url: string; headers: Readonly<Record<string, string>>; ca?: string };
 
@@ -13,21 +12,11 @@ const headersMax = 32;
 const headerLine =
   /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]{0,8191}[\x21-\x7e])?)[ \t]*$/;
 
-const wrong = (key: string, message: string) => new OptionsError({ source: key, key, exitCode: 3 }, message);
-
-function readFile(path: string, key: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw wrong(key, `${path} cannot be read (${(error as { code?: string }).code ?? 'unknown'})`);
-  }
-}
-
 /** Lines `Name: value`; empty ones and those that begin with # do not count. A wrong one is named by number, not shown. */
 function readHeaders(path: string): Record<string, string> {
   const key = 'telemetry.otlp_headers_file';
   const headers: Record<string, string> = {};
-  for (const [index, line] of readFile(path, key).split(/\r?\n/).entries()) {
+  for (const [index, line] of readSettingFile(path, key).split(/\r?\n/).entries()) {
     if (line.trim() === '' || line.startsWith('#')) continue;
     const [, name = '', value = ''] = headerLine.exec(line) ?? [];
     if (name === '') throw wrong(key, `line ${index + 1} of ${path} is no header such as Authorization: Bearer …`);
@@ -52,6 +41,6 @@ export function collectorSettings({ otlpUrl, otlpHeadersFile, otlpCaFile }: Give
     throw wrong(key, 'http: only to this machine; use https:');
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/v1/logs`;
   const headers = otlpHeadersFile === undefined ? {} : readHeaders(otlpHeadersFile);
-  const ca = otlpCaFile === undefined ? undefined : readFile(otlpCaFile, 'telemetry.otlp_ca_file');
+  const ca = otlpCaFile === undefined ? undefined : readSettingFile(otlpCaFile, 'telemetry.otlp_ca_file');
   return { url: url.href, headers, ...(ca !== undefined && { ca }) };
 }

@@ -34,8 +34,6 @@ describe('what nodes need', () => {
     [{ conplaneListen: '0.0.0.0:3102' }, 'conplane.url'],
     [{ conplaneListen: '3102' }, 'conplane.listen'],
     [{ conplaneUrl: 'http://lab.test' }, 'conplane.url'],
-    [{ conplaneTlsCert: 'cert.pem' }, 'conplane.tls_key'],
-    [{ conplaneTlsKey: 'key.pem' }, 'conplane.tls_key'],
     [{ conplaneRange: '10.90.0.1/16' }, 'conplane.range'],
     [{ conplaneRange: 'fd00::/64' }, 'conplane.range'],
   ] satisfies [Partial<LabdOptions>, string][])('%p is refused', (settings, key) => {

@@ -1,27 +1,24 @@
 /** What stands before the database is there: the data folder, this replica's id, and the addresses we go by. */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { OptionsError } from '@labmesh/kit/options';
+import { join, resolve } from 'node:path';
 import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
-import { frameLimits } from '@labmesh/wire/frame/frame-types';
+import { storePlace } from '@labmesh/store/store-url';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { type AddressRange, parseAddressRange } from './address-range.ts';
+import { checkValues, isReplicaId } from './check-values.ts';
 import { type CollectorSettings, collectorSettings } from './collector-settings.ts';
 import type { LabdOptions } from './labd-options.ts';
+import { wrongSetting as wrong } from './wrong-setting.ts';
 
 export type Address = { host: string; port: number };
 
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const loopback = /^(127\.|localhost$|\[?::1\]?$)/;
 
 /** `127.0.0.1:3100`, `[::1]:3100`. @throws OptionsError (exit 3). */
 export function parseAddress(text: string, key: string): Address {
   const [, host, port] = /^(\[[0-9a-f:]+\]|[^:\s]+):(\d{1,5})$/i.exec(text) ?? [];
   if (host === undefined || Number(port) > 65_535) {
-    throw new OptionsError(
-      { source: key, key, exitCode: 3 },
-      `expected an address such as 127.0.0.1:3100, found "${text}"`,
-    );
+    throw wrong(key, `expected an address such as 127.0.0.1:3100, found "${text}"`);
   }
   return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
@@ -47,19 +44,14 @@ export type Ground = {
 };
 
 function replicaIdOf(options: LabdOptions): string {
-  if (options.replicaId !== undefined) {
-    if (uuidPattern.test(options.replicaId)) return options.replicaId;
-    throw new OptionsError({ source: 'labd.replica_id', key: 'labd.replica_id', exitCode: 3 }, 'expected a uuid');
-  }
+  if (options.replicaId !== undefined) return options.replicaId;
   const path = join(options.dataDir, 'replica-id');
   const kept = readPrivateFile(path)?.trim();
-  if (kept !== undefined && uuidPattern.test(kept)) return kept;
+  if (kept !== undefined && isReplicaId(kept)) return kept;
   const made = uuidv7();
   writePrivateFile(path, `${made}\n`);
   return made;
 }
-
-const wrong = (key: string, message: string) => new OptionsError({ source: key, key, exitCode: 3 }, message);
 
 /** Whoever joins is told an address: a loopback one is its own, another one has to be said. @throws OptionsError. */
 function checkReach(key: string, { host }: Address, url: string | undefined, who: string): void {
@@ -74,12 +66,10 @@ function checkUrl(key: string, url: string | undefined): void {
 
 /** What nodes need. @throws OptionsError. */
 function nodeGround(options: LabdOptions): Pick<Ground, 'node' | 'range'> {
-  const { conplaneListen: listen, conplaneUrl: url, conplaneTlsCert: cert, conplaneTlsKey: key } = options;
+  const { conplaneListen: listen, conplaneUrl: url } = options;
   const node = listen === '' ? undefined : parseAddress(listen, 'conplane.listen');
   if (node !== undefined) checkReach('conplane.url', node, url, 'onboarding strings');
   checkUrl('conplane.url', url);
-  if ((cert === undefined) !== (key === undefined))
-    throw wrong('conplane.tls_cert', 'goes with conplane.tls_key: both, or neither');
   const range = parseAddressRange(options.conplaneRange);
   if (range === undefined)
     throw wrong(
@@ -89,15 +79,8 @@ function nodeGround(options: LabdOptions): Pick<Ground, 'node' | 'range'> {
   return { node, range };
 }
 
-/** Both ends of a link must agree on it before the first frame (HB-2): a labd of its own mind would cut its agents. */
-function checkFrames({ frameBytesMax }: LabdOptions): void {
-  if (frameBytesMax !== frameLimits.payloadBytesMax)
-    throw wrong('hub.frame_max', 'is 64KiB in this protocol; leave it out');
-}
-
-/** Makes the folder and settles the addresses. @throws OptionsError for settings that cannot work. */
-export function layGround(options: LabdOptions): Ground {
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+/** Settles the addresses; writes nothing. @throws OptionsError, StoreStartError (exit 3) for what cannot work. */
+export function planGround(options: LabdOptions): Omit<Ground, 'replicaId'> {
   const listen = parseAddress(options.listen, 'labd.listen');
   const api = options.port === undefined ? listen : { ...listen, port: options.port };
   const agent = parseAddress(options.agentListen, 'labd.agent_listen');
@@ -106,10 +89,23 @@ export function layGround(options: LabdOptions): Ground {
   checkUrl('labd.public_url', options.publicUrl);
   checkUrl('labd.agent_url', options.agentUrl);
   checkUrl('labd.peer_url', options.peerUrl);
-  checkFrames(options);
+  checkValues(options);
   const metrics = options.metricsListen === '' ? undefined : parseAddress(options.metricsListen, 'labd.metrics_listen');
-  const databaseUrl = options.databaseUrl ?? `sqlite://${join(options.dataDir, 'labd.db')}`;
+  const { dataDir } = options;
+  const databaseUrl = options.databaseUrl ?? `sqlite://${join(resolve(dataDir), 'labd.db')}`;
+  storePlace(databaseUrl);
   const addresses = { api, agent, ...nodeGround(options), metrics };
-  const collector = collectorSettings(options);
-  return { dataDir: options.dataDir, replicaId: replicaIdOf(options), databaseUrl, ...addresses, collector };
+  return { dataDir, databaseUrl, ...addresses, collector: collectorSettings(options) };
+}
+
+/** The same with the data folder made and the replica's id in it. @throws as `planGround` */
+export function layGround(options: LabdOptions): Ground {
+  const plan = planGround(options);
+  try {
+    mkdirSync(plan.dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const code = (error as { code?: string }).code ?? 'unknown';
+    throw wrong('labd.data_dir', `${plan.dataDir} cannot be made (${code})`);
+  }
+  return { ...plan, replicaId: replicaIdOf(options) };
 }

@@ -3,10 +3,9 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { takeLease } from '@labmesh/store/lease';
 import type { Store } from '@labmesh/store/store';
-import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import { readChains } from '../audit-store.ts';
-import { openSink } from './open-sink.ts';
+import { openSinks } from './open-sink.ts';
 import { SinkRunner } from './sink-runner.ts';
 
 export type AuditSinksParts = {
@@ -56,14 +55,7 @@ export class AuditSinks implements AsyncDisposable {
    */
   static start(parts: AuditSinksParts, texts: readonly string[]): AuditSinks {
     const { store, clock, log, onAlarm } = parts;
-    const sinks = texts.map((text, index) => openSink(text, clock, `audit.sinks[${index}]`));
-    const names = sinks.map(({ name }) => name);
-    const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
-    if (twice !== -1)
-      throw new FleetError('VALIDATION_FAILED', {
-        field: `audit.sinks[${twice}]`,
-        message: 'audit.sinks: two of one name',
-      });
+    const sinks = openSinks(texts, clock);
     const more = onAlarm === undefined ? {} : { onAlarm };
     return new AuditSinks(
       sinks.map((sink) => SinkRunner.start({ store, sink, clock, log, chains: carriedChains(parts), ...more })),

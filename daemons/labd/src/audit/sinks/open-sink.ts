@@ -95,3 +95,15 @@ export function openSink(text: string, clock: Clock, field = 'audit.sinks'): Aud
   if (url.protocol === 'syslog+tls:') return openSyslog(name, url, options, field);
   return openWebhook(name, url, options, clock, field);
 }
+
+/**
+ * All of `audit.sinks`. None connects or writes before its first rows.
+ * @throws FleetError VALIDATION_FAILED naming the entry, also for two of one name: they would share a cursor
+ */
+export function openSinks(texts: readonly string[], clock: Clock): AuditSink[] {
+  const sinks = texts.map((text, index) => openSink(text, clock, `audit.sinks[${index}]`));
+  const names = sinks.map(({ name }) => name);
+  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twice !== -1) throw invalid(`audit.sinks[${twice}]`, 'two of one name');
+  return sinks;
+}
