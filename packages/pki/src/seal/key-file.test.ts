@@ -26,6 +26,15 @@ test('made once, 0600; keys are added at the end (SE-2)', async () => {
   expect(readFileSync(path, 'utf8')).toContain(`base64:${Buffer.from(a.key).toString('base64')}\n`);
 });
 
+test('no key is added that would make it too large to be read', async () => {
+  await createKeyFile(path, newKek());
+  const lines = Array.from({ length: 1_270 }, () => `base64:${Buffer.from(newKek().key).toString('base64')}\n`);
+  const kept = Math.floor((64 * 1024) / (lines[0]?.length ?? 1));
+  writeFileSync(path, lines.slice(0, kept).join(''));
+  await expect(addToKeyFile(path, newKek())).rejects.toThrow('holds too many keys');
+  expect(await readKeyFile(path)).toHaveLength(kept);
+});
+
 test('of ten that make it at once, one wins and its key stays', async () => {
   const keys = Array.from({ length: 10 }, newKek);
   const made = await Promise.all(keys.map((kek) => createKeyFile(path, kek)));

@@ -63,11 +63,15 @@ async function makeFolder(folder: string): Promise<void> {
 }
 
 async function writeDraft(path: string, keys: readonly Kek[]): Promise<string> {
+  const text = render(keys);
+  // Written, it could not be read any more.
+  if (text.length > bytesMax)
+    throw new SecretsRefused(`${path} holds too many keys: remove those that no backup needs`);
   await makeFolder(dirname(resolve(path)));
   const draft = `${path}.${crypto.randomUUID()}.tmp`;
   const file = await open(draft, 'wx', 0o600);
   try {
-    await file.writeFile(render(keys));
+    await file.writeFile(text);
     await file.sync();
   } finally {
     await file.close();
