@@ -119,7 +119,7 @@ function serverNames(request: LeafRequest, permitted: readonly string[]): { dnsN
   const ips = (request.ips ?? []).map((ip) => ip.replace(/^\[|\]$/g, ''));
   const abroad = dnsNames.find((name) => !isPermitted(name, permitted));
   if (abroad !== undefined) {
-    const hint = 'add its domain to ca.dns_suffixes, then `labctl ca rotate --intermediate`';
+    const hint = 'add its domain to ca.dns_suffixes, then `labctl ca renew-intermediate`';
     throw new FleetError('VALIDATION_FAILED', { field: 'dnsNames', message: `the CA may not certify ${abroad}`, hint });
   }
   if (ips.some((ip) => isIP(ip) === 0)) throw new FleetError('VALIDATION_FAILED', { field: 'ips' });
