@@ -6,14 +6,17 @@ export class CutProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #target: Door;
+  readonly #tape: Buffer[] | undefined;
 
-  private constructor(target: Door) {
+  private constructor(target: Door, tape: Buffer[] | undefined) {
     this.#target = target;
+    this.#tape = tape;
     this.#server = createServer((client) => this.#join(client));
   }
 
-  static async open(target: Door): Promise<CutProxy> {
-    const proxy = new CutProxy(target);
+  /** `tape` gets all that passes, both ways. */
+  static async open(target: Door, tape?: Buffer[]): Promise<CutProxy> {
+    const proxy = new CutProxy(target, tape);
     await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }
@@ -35,6 +38,8 @@ export class CutProxy implements AsyncDisposable {
         to.destroy();
       });
       from.pipe(to);
+      const tape = this.#tape;
+      if (tape !== undefined) from.on('data', (bytes: Buffer) => void tape.push(bytes));
     }
   }
 
