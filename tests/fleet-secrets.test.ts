@@ -250,7 +250,7 @@ test('acceptance 12: log, store, recordings and audit export hold no secret', as
 
 test('acceptance 12: what passes on the wire holds no secret: enrolment, login, a session', async () => {
   const tape: Buffer[] = [];
-  await using agents = await CutProxy.open(doorOf(labd.agents) as { host: string; port: number }, tape);
+  await using agents = await CutProxy.open(doorOf(labd.agents), tape);
   await using api = await CutProxy.open(doorOf(labd.api), tape);
   const seen = {
     ...labd,
