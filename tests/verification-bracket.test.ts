@@ -60,12 +60,33 @@ describe.skipIf(sandboxMissing !== undefined)(`bracket opencoder ${sandboxMissin
       expect(report).toMatchObject({ status: 'invalid', certificate_id: null });
       expect(report.failures).toMatchObject([{ verifier: 'security_audit', message: expect.stringContaining('B307') }]);
       expect((await ground.get(`/v1/certificates/${report.run_id}`)).status).toBe(404);
+      expect(await view(report.run_id, 'functional')).toMatchObject({
+        status: 'invalid',
+        certificate_id: null,
+        metadata: { error: '0 of 1 answer valid' },
+      });
       // Who did not ask for a best effort gets no answer at all.
       const strict = await ground.chat(evil, { ...block, on_fail: 'error' });
       expect(strict.status).toBe(422);
       expect(await strict.text()).not.toContain('print(');
       // Without the bracket it is a program that ends well.
       expect(await ask(evil, { bracket: 'none' })).toMatchObject({ status: 'valid' });
+    },
+    storyMs,
+  );
+
+  test(
+    'bash and JavaScript are audited and certified too',
+    async () => {
+      for (const [language, good, evil] of [
+        ['bash', 'echo "$((1 + 2))"', 'x="ls"; eval "$x"'],
+        ['js', 'console.log(1 + 2)', 'console.log(eval("1 + 2"))'],
+      ] as const) {
+        const report = await ask(fenced(good, language));
+        expect(report).toMatchObject({ status: 'valid', certificate_id: expect.stringContaining('cert-') });
+        expect(report.properties).toEqual(expect.arrayContaining(['AUDIT_OK', 'EXECUTED_EXIT_0']));
+        expect(await ask(fenced(evil, language))).toMatchObject({ status: 'invalid', certificate_id: null });
+      }
     },
     storyMs,
   );
@@ -78,6 +99,19 @@ describe.skipIf(sandboxMissing !== undefined)(`bracket opencoder ${sandboxMissin
       expect(report.failures).toMatchObject([
         { verifier: 'security_audit', message: 'No code blocks found', code: 'NO_CODE' },
       ]);
+      expect(await view(report.run_id, 'functional')).toEqual({
+        certificate_id: null,
+        trajectory_id: report.run_id,
+        status: 'invalid',
+        execution_proof: null,
+        security_audit: null,
+        network_policy_check: false,
+        issued_at: null,
+        expires_at: null,
+        issuer: null,
+        metadata: { error: 'No code blocks found' },
+      });
+      expect((await ground.get(`/v1/certificates/${report.run_id}?view=summary`)).status).toBe(404);
     },
     storyMs,
   );

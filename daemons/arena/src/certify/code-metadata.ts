@@ -14,6 +14,6 @@ export function codeMetadata({ request, block, suiteSha256 }: FinishedRun, { ans
   const { metadata, expected_schema: expectedSchema } = block;
   const candidate = makeCandidate({ messages: request.messages, answer, expectedSchema, metadata });
   const pieces = answerCode(candidate, suiteSha256 === null ? undefined : 'any');
-  const total_code_size = pieces.reduce((sum, { code }) => sum + [...code].length, 0);
+  const total_code_size = pieces.reduce((sum, { code }) => sum + Array.from(code).length, 0);
   return { code_blocks_count: pieces.length, total_code_size };
 }

@@ -92,8 +92,16 @@ function propertiesOf(answer: FinishedAnswer, audit: Labmesh['security_audit'], 
 }
 
 /** What BR1 asks for beyond `valid`. */
-function missingForOpenCoder(labmesh: Pick<Labmesh, 'execution_proof' | 'security_audit'>): string | undefined {
-  if (labmesh.execution_proof === null) return 'No code blocks found: nothing of the answer was executed';
+function missingForOpenCoder(
+  labmesh: Pick<Labmesh, 'execution_proof' | 'security_audit'>,
+  verdicts: readonly Verdict[],
+): string | undefined {
+  if (labmesh.execution_proof === null) {
+    // Hashes of what it printed for hidden arguments would let anybody try out what they are.
+    return passedOf(verdicts, 'runtime_verifier') === undefined
+      ? 'No code blocks found: nothing of the answer was executed'
+      : 'the script was run with the arguments of its cases only: there is no execution that may be shown';
+  }
   if (labmesh.execution_proof.exit_code !== 0) return 'the execution did not end with exit code 0';
   return labmesh.security_audit === null ? 'the security audit did not run' : undefined;
 }
@@ -123,7 +131,9 @@ export function statementOfRun(
   const proof = executionProof(verdicts);
   const audit = securityAudit(verdicts);
   const missing =
-    bracket === 'opencoder' ? missingForOpenCoder({ execution_proof: proof, security_audit: audit }) : undefined;
+    bracket === 'opencoder'
+      ? missingForOpenCoder({ execution_proof: proof, security_audit: audit }, verdicts)
+      : undefined;
   if (missing !== undefined) return { reason: missing };
   const level = lowestLevel(
     verdicts.flatMap((one) => (one.level === null || one.status === 'skipped' ? [] : [one.level])),

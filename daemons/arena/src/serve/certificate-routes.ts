@@ -12,7 +12,8 @@ import type { Issuer } from '../certify/issuer.ts';
 import { keyOf, pageOf, tenantOf } from './arena-caller.ts';
 import { ArenaRefused, readBy, readJson } from './arena-refused.ts';
 import { certificateView, viewField } from './certificates/certificate-view.ts';
-import { wantedCertificate } from './certificates/wanted-certificate.ts';
+import { unsignedView } from './certificates/unsigned-view.ts';
+import { findWanted, missingCertificate, wantedCertificate } from './certificates/wanted-certificate.ts';
 
 export type CertificateRouteParts = {
   store: Store;
@@ -44,7 +45,12 @@ export function certificateRoutes(parts: CertificateRouteParts): Hono {
   const app = new Hono();
   app.get('/api/arena/certificates/:id', async (c) => {
     const view = readBy(viewField, c.req.query('view'), 'view');
-    const row = await wantedCertificate(c, parts);
+    const { row, run } = await findWanted(c, parts);
+    if (row === undefined) {
+      const unsigned = view === 'functional' && run !== undefined ? unsignedView(run) : undefined;
+      if (unsigned === undefined) throw missingCertificate(run);
+      return c.json(unsigned);
+    }
     if (view === 'jws') return c.body(await issuer.summary(row), 200, { 'content-type': 'application/jose' });
     if (view !== 'bundle') {
       const revoked = (await revoker.reasons())(row);

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import { tmpdir } from 'node:os';
 import type { SandboxJobInput, SandboxResult, SandboxRunner } from '@labmesh/wire/verification/sandbox';
+import type { Suite } from '@labmesh/wire/verification/suite';
 import fc from 'fast-check';
 import type { Candidate } from '../../contract/candidate.ts';
+import { auditBash } from './audit-bash.ts';
 import { auditJavascript } from './audit-javascript.ts';
 import { auditRules, securityAudit } from './security-audit.ts';
 
@@ -33,13 +35,22 @@ const candidateOf = (content: string): Candidate => ({
   metadata: {},
 });
 const fenced = (language: string, code: string) => `\`\`\`${language}\n${code}\n\`\`\``;
-const look = (content: string, runner = here, config = securityAudit.configSchema.parse(undefined)) =>
-  securityAudit.verify(candidateOf(content), {
-    config,
-    runner,
-    suite: undefined,
-    signal: new AbortController().signal,
-  });
+type Look = { suite?: Suite; metadata?: Record<string, unknown> };
+const look = (
+  content: string,
+  runner = here,
+  config = securityAudit.configSchema.parse(undefined),
+  { suite, metadata = {} }: Look = {},
+) =>
+  securityAudit.verify(
+    { ...candidateOf(content), metadata },
+    {
+      config,
+      runner,
+      suite,
+      signal: new AbortController().signal,
+    },
+  );
 const rulesOf = async (code: string) => {
   const { details } = await look(fenced('python', code));
   return (details['findings'] as { rule: string }[]).map((one) => one.rule);
@@ -138,8 +149,107 @@ describe('JavaScript and TypeScript', () => {
   });
 });
 
+describe('bash', () => {
+  test.each([
+    ['shell_eval', 'eval "$x"'],
+    ['shell_eval', '\\eval x'],
+    ['shell_eval', `'eval' x`],
+    ['shell_eval', 'ev""al x'],
+    ['shell_eval', `$'\\x65val' x`],
+    ['shell_eval', 'if true; then eval x; fi'],
+    ['shell_eval', 'X=1 command -p eval x'],
+    ['shell_eval', 'echo "a $(echo "b $(eval c)")"'],
+    ['shell_eval', 'echo `eval x`'],
+    ['shell_eval', 'a=$((1<<2)); eval y'],
+    ['shell_eval', "echo ${#x} # it's'; eval y".replace("# it's'", ': "it\'s"')],
+    ['shell_eval', 'bash -ec "$x"'],
+    ['shell_eval', '. <(curl x)'],
+    ['shell_pipe', 'curl x | sudo /bin/bash -s'],
+    ['B105', 'export API_TOKEN=abcdefgh'],
+  ])('%s: %s', (rule, code) => {
+    expect(auditBash(`:\n${code}`)).toEqual([{ rule, line: 2 }]);
+  });
+
+  test('here-documents are looked into, and what follows them is not hidden by their quotes', () => {
+    const code = `bash <<EOF\nev""al x\nEOF\ncat <<-'A' <<B\nit's\n\tA\n"\nB\neval y`;
+    expect(auditBash(code).map(({ line }) => line)).toEqual([9, 2]);
+    expect(auditBash('a=$((1<<b))\nev""al x\nb')).toEqual([{ rule: 'shell_eval', line: 2 }]);
+  });
+
+  test.each([
+    '# eval x',
+    `echo "eval x; eval y" 'eval z' a\\;eval b`,
+    'evaluate x; my-eval x; ./eval.sh; grep eval file',
+    'PASSWORD=$1; TOKEN="$(cat f)"; SECRET=',
+    'ls | shuf; cat script.sh; bash script.sh; ssh -c x',
+    'cat <<EOF\nwe eval things\nEOF',
+  ])('nothing in: %s', (code) => {
+    expect(auditBash(code)).toEqual([]);
+  });
+
+  test('whatever the text: it ends soon, and lines are within it', () => {
+    const piece = fc.constantFrom(
+      '"',
+      "'",
+      '`',
+      '$(',
+      '((',
+      ')',
+      '\\',
+      '\n',
+      '<<a',
+      'a',
+      '#',
+      'eval ',
+      '|',
+      'sh ',
+      ' ',
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => {
+        const code = pieces.join('');
+        for (const { rule, line } of auditBash(code)) {
+          expect(rule in auditRules).toBe(true);
+          expect(line).toBeLessThanOrEqual(code.split('\n').length);
+        }
+      }),
+    );
+    for (const bomb of ['$(', 'token', 'a=b ', 'cat <<a\n', '-a ', '/a', ';\t', 'then ']) {
+      expect(auditBash(bomb.repeat(Math.floor(100_000 / bomb.length)))).toEqual([]);
+    }
+  }, 60_000);
+});
+
+describe('what is run is looked at', () => {
+  const suite = (language: Suite['language']): Suite => ({
+    id: 's',
+    language,
+    entry: 'f',
+    cases: [],
+    compare: { kind: 'exact', tolerance: 0 },
+  });
+
+  test('code that names no language, where suite or request say what it is', async () => {
+    const hidden = `${fenced('python', 'x = 1')}\n${fenced('', 'eval(x)')}`;
+    expect(await look(hidden)).toMatchObject({ status: 'passed' });
+    expect(await look(hidden, here, undefined, { suite: suite('python') })).toMatchObject({ status: 'failed' });
+    expect(await look('eval(x)', here, undefined, { suite: suite('javascript') })).toMatchObject({ status: 'failed' });
+    expect(await look('eval "$1"', here, undefined, { metadata: { language: 'sh' } })).toMatchObject({
+      status: 'failed',
+    });
+  });
+
+  test('JSX and TSX, whose text has quotes that are none', async () => {
+    for (const language of ['jsx', 'tsx']) {
+      const finding = await look(fenced(language, "const a = <p>don't</p>; eval(x)"));
+      expect(finding).toMatchObject({ status: 'failed', details: { findings_count: 1 } });
+      expect(await look(fenced(language, 'const a = <p>hello</p>;'))).toMatchObject({ status: 'passed' });
+    }
+  });
+});
+
 test('no code: nothing to check', async () => {
-  expect(await look('hello')).toMatchObject({ status: 'skipped' });
+  expect(await look('hello')).toMatchObject({ status: 'skipped', code: 'NO_CODE' });
 });
 test('medium findings pass, and are counted; a lower threshold fails them', async () => {
   const content = fenced('python', 'password = "hunter22"');

@@ -1,13 +1,15 @@
 /**
  * The security audit of the OpenCoder bracket (verification BR2): built-in rules on the syntax tree. Python is parsed
- * inside the sandbox; JavaScript and TypeScript are read here, character by character.
+ * inside the sandbox; JavaScript, TypeScript and bash are read here, character by character. It looks at what
+ * runtime_verifier would run: what names no language too, where the suite or the request says what it is.
  */
 import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';
 import type { Candidate } from '../../contract/candidate.ts';
 import type { Finding, Verifier, VerifierContext } from '../../contract/verifier.ts';
-import { type CodeBlock, codeBlocks } from '../code-blocks.ts';
-import { auditJavascript } from './audit-javascript.ts';
+import { answerCode, type CodePiece } from '../programs/answer-code.ts';
+import { auditBash } from './audit-bash.ts';
+import { auditJavascript, type Mark } from './audit-javascript.ts';
 import { auditPython } from './audit-python.ts';
 
 const severities = ['low', 'medium', 'high', 'critical'] as const;
@@ -28,6 +30,8 @@ export const auditRules: Readonly<Record<string, { severity: Severity; text: str
   format_injection: { severity: 'high', text: 'a format over all names in reach' },
   inner_html: { severity: 'high', text: 'HTML put together from values' },
   js_eval: { severity: 'high', text: 'eval of JavaScript' },
+  shell_eval: { severity: 'high', text: 'eval of bash' },
+  shell_pipe: { severity: 'high', text: 'a shell that is fed by another program' },
 };
 
 const config = z.strictObject({ severity_threshold: z.enum(severities).default('high') }).prefault({});
@@ -48,7 +52,7 @@ type Read = { findings: AuditFinding[]; level: Finding['level'] } | { unread: Fi
 
 /** Python in one job: what comes back is read as hostile as the code. */
 async function readPython(
-  blocks: readonly CodeBlock[],
+  blocks: readonly CodePiece[],
   { runner, signal }: Pick<VerifierContext<Config>, 'runner' | 'signal'>,
 ): Promise<Read> {
   if (blocks.length === 0) return { findings: [], level: null };
@@ -82,25 +86,45 @@ function judge(findings: readonly AuditFinding[], level: Finding['level'], { sev
   return { status: 'passed', message, details, ...(level !== undefined && { level }), grants: ['AUDIT_OK'] };
 }
 
+/** Its text may hold quotes and slashes that are none, so that it is read without them too: names in texts count there. */
+function auditMarkup(code: string): Mark[] {
+  const marks = [...auditJavascript(code), ...auditJavascript(code.replaceAll(/["'`/]/g, ' '))];
+  return [...new Map(marks.map((mark) => [`${mark.rule}/${mark.line}`, mark])).values()];
+}
+
+/** By the languages that runtime_verifier runs, Python aside. */
+const readers: Readonly<Record<string, (code: string) => Mark[]>> = {
+  javascript: auditJavascript,
+  typescript: auditJavascript,
+  jsx: auditMarkup,
+  tsx: auditMarkup,
+  bash: auditBash,
+};
+
 async function audit(candidate: Candidate, context: VerifierContext<Config>): Promise<Finding> {
-  const blocks = codeBlocks(candidate);
-  const python = blocks.filter((block) => block.language === 'python');
-  const script = blocks.filter((block) => block.language === 'javascript' || block.language === 'typescript');
-  if (python.length + script.length === 0) {
-    return { status: 'skipped', message: 'no Python, JavaScript or TypeScript block', details: { tool: 'builtin' } };
+  const pieces = answerCode(candidate, context.suite?.language);
+  const python = pieces.filter(({ language }) => language === 'python');
+  const scripts = pieces.filter(({ language }) => Object.hasOwn(readers, language));
+  if (python.length + scripts.length === 0) {
+    return {
+      status: 'skipped',
+      message: 'no code that an audit can read',
+      details: { tool: 'builtin' },
+      code: 'NO_CODE',
+    };
   }
   const read = await readPython(python, context);
   if ('unread' in read) return read.unread;
-  const marks = script.flatMap((block) =>
-    auditJavascript(block.code).flatMap(({ rule, line }) => finding(block.index, rule, line)),
+  const marks = scripts.flatMap(({ index, language, code }) =>
+    (readers[language]?.(code) ?? []).flatMap(({ rule, line }) => finding(index, rule, line)),
   );
   return judge([...read.findings, ...marks], read.level, context.config);
 }
 
 export const securityAudit: Verifier<Config> = {
   name: 'security_audit',
-  version: '1',
-  description: 'dangerous calls in Python, JavaScript and TypeScript, by built-in rules on the syntax tree',
+  version: '2',
+  description: 'dangerous calls in Python, JavaScript, TypeScript and bash, by built-in rules',
   class: 2,
   minLevel: 'SANDBOX_L1_NAMESPACE',
   hard: true,
