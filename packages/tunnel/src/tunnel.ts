@@ -18,7 +18,7 @@ import { DropBook } from './drop-book.ts';
 import { ExchangeDriver, type ExchangeNews } from './exchange-driver.ts';
 import { ExchangeWaits } from './exchange-waits.ts';
 import { type LinkClaim, LinkKeys } from './link-keys.ts';
-import { isSameDevicePeer, isSameExchange } from './same-peer.ts';
+import { exchangeChange, isSameDevicePeer, isSameExchange, isSamePlace } from './same-peer.ts';
 import type { TunnelParts } from './tunnel-parts.ts';
 import { type PeerTally, showPeer, type TunnelPeerSettings } from './tunnel-peer.ts';
 import { putKeyOut } from './keys/put-key-out.ts';
@@ -99,7 +99,8 @@ export class Tunnel implements AsyncDisposable {
   }
 
   /**
-   * Adds a peer, or gives it these settings. Another WireGuard key, address or place begins it anew, with a random PSK.
+   * Adds a peer, or gives it these settings. Another WireGuard key or address begins it anew, with a random PSK;
+   * another place is dialled from now on, and its session goes on (N2, Q4).
    * Another Rosenpass key does not touch its session (K8), which ends as ever unless an exchange with that key follows; nor
    * does the next WireGuard key, once it was announced; mode and dialect change in place.
    * @throws TunnelKeyError ROSENPASS_KEY_INVALID when its public key is not in the folder; what the device says
@@ -118,6 +119,7 @@ export class Tunnel implements AsyncDisposable {
   async #set(settings: TunnelPeerSettings): Promise<void> {
     const old = this.#entries.get(settings.id);
     if (old !== undefined && isSameDevicePeer(old.settings, settings)) {
+      await this.#move(old, settings.endpoint);
       // A removal that the device refused has ended its exchange.
       const isWhole = settings.rosenpass === undefined || this.#parts.exchange.peerStatus(settings.id) !== undefined;
       if (isWhole && isSameExchange(old.settings, settings)) return this.#change(old, settings);
@@ -168,10 +170,10 @@ export class Tunnel implements AsyncDisposable {
     return this.#inDevice.removeOthers(own);
   }
 
-  /** Where the peer's exchange is dialled from now on; WireGuard's place is the device's. */
-  moveExchange(id: string, endpoint: Endpoint): void {
-    const { exchange, clock } = this.#parts;
-    this.#driver.perform(exchange.updatePeer(id, { endpoint }, clock.now()));
+  /** For how long its exchange has gone unanswered, ms; 0: none is waited for. */
+  unansweredMs(id: string): number {
+    const since = this.#parts.exchange.peerStatus(id)?.unansweredSince;
+    return since === undefined ? 0 : this.#parts.clock.now() - since;
   }
 
   /** Begins an exchange at once, if it is ours to begin. */
@@ -204,7 +206,8 @@ export class Tunnel implements AsyncDisposable {
    */
   async renew(id: string): Promise<void> {
     if (this.#entries.get(id)?.settings.rosenpass === undefined) return;
-    await this.cut(id);
+    // Nor would an exchange that does not come: one that fell back stays as it is, too.
+    if (this.peer(id)?.pskKind !== 'none') await this.cut(id);
     this.startExchange(id);
   }
 
@@ -272,11 +275,21 @@ export class Tunnel implements AsyncDisposable {
 
   async #change(entry: Entry, settings: TunnelPeerSettings): Promise<void> {
     const { exchange, clock } = this.#parts;
+    const change = exchangeChange(entry.settings, settings, exchange.peerStatus(settings.id)?.endpoint);
     entry.settings = settings;
     await this.#inDevice.psks.setMode(settings.id, settings.mode);
-    if (settings.rosenpass === undefined) return;
-    const { version, ciphertext } = settings.rosenpass;
-    this.#driver.perform(exchange.updatePeer(settings.id, { version, ciphertext }, clock.now()));
+    if (change === undefined) return;
+    this.#driver.perform(exchange.updatePeer(settings.id, change, clock.now()));
+    // Nothing waits that would show whether it is there.
+    const { initiating } = exchange.peerStatus(settings.id) ?? {};
+    if (change.endpoint !== undefined && initiating === 'idle') this.startExchange(settings.id);
+  }
+
+  async #move(entry: Entry, endpoint: Endpoint | undefined): Promise<void> {
+    const { settings } = entry;
+    if (endpoint === undefined || isSamePlace(endpoint, settings.endpoint)) return;
+    await this.device.movePeer(settings.wireguardPublicKey, endpoint);
+    entry.settings = { ...settings, endpoint };
   }
 
   /** The peer shows another Rosenpass key: its exchange begins anew, its WireGuard session goes on. */
@@ -314,7 +327,7 @@ export class Tunnel implements AsyncDisposable {
       this.#putKey(news.peer, this.#parts.random(32), 'stale');
       return void this.#inDevice.psks.stale(news.peer).catch(failed);
     }
-    const { peer, role, ownKey, version, ciphertext, osk, linkKey } = news;
+    const { peer, role, ownKey, version, ciphertext, osk, linkKey, endpoint } = news;
     const entry = this.#entries.get(peer);
     if (entry === undefined) return [osk, linkKey].forEach((key) => key.fill(0));
     const { tally, link } = entry;
@@ -326,7 +339,7 @@ export class Tunnel implements AsyncDisposable {
     this.#putKey(peer, osk, 'exchanged');
     this.#inDevice.psks.exchanged(peer, osk).then(() => {
       this.#waits.settle(peer, undefined);
-      onEvent({ event: 'exchanged', peer, role, ownKey });
+      onEvent({ event: 'exchanged', peer, role, ownKey, endpoint });
     }, failed);
   }
 

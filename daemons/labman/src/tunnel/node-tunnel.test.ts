@@ -54,6 +54,7 @@ const pair = (index: number): OwnPair => ({
   publicKey: new Uint8Array(),
 });
 const [own, next] = [pair(0), pair(1)];
+const endpoint = { address: '192.0.2.1', port: 9_999 };
 
 let open: NodeTunnel | undefined;
 afterEach(() => open?.[Symbol.asyncDispose]());
@@ -79,6 +80,7 @@ function rig(options: { nextKey?: OwnPair; refuse?: (opening: number) => string 
       tunnel: {
         device: { config: { name: `device ${number}` } } as TunnelDevice,
         setPeer: () => Promise.resolve(void calls.push(`peer ${number}`)),
+        unansweredMs: () => 0,
         exchangeNow: () => Promise.resolve(undefined),
         renew: () => Promise.resolve(),
         beginWith: ({ index }) => void calls.push(`begin ${index}`),
@@ -197,7 +199,7 @@ describe('own pairs', () => {
   test('an exchange tells its pair; one that is given up answers no more', async () => {
     const { nodeTunnel, exchanged, calls, last } = rig();
     await nodeTunnel.apply(state);
-    last().onEvent({ event: 'exchanged', peer: 'hub', role: 'initiator', ownKey: 1 });
+    last().onEvent({ event: 'exchanged', peer: 'hub', role: 'initiator', ownKey: 1, endpoint });
     expect(exchanged).toEqual([1]);
     nodeTunnel.forget(own);
     expect(calls.at(-1)).toBe('forget 0');
@@ -211,7 +213,7 @@ describe('own pairs', () => {
     expect(begun()).toEqual([]);
     await pass(42_000);
     expect(begun()).toEqual(['begin 1', 'begin 0', 'begin 1']);
-    last().onEvent({ event: 'exchanged', peer: 'hub', role: 'initiator', ownKey: 1 });
+    last().onEvent({ event: 'exchanged', peer: 'hub', role: 'initiator', ownKey: 1, endpoint });
     await pass(120_000);
     expect(begun()).toHaveLength(3);
   });

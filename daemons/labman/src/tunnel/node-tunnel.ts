@@ -4,7 +4,7 @@
  *
  *     apply ──▶ open ──device gone──▶ lost ──0.25 s, 0.5 s, …──▶ open
  */
-import { NamedEndpoint } from '@labmesh/tunnel/named-endpoint';
+import type { Lookup } from '@labmesh/tunnel/named-endpoint';
 import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import type { Tunnel } from '@labmesh/tunnel/tunnel';
 import type { TunnelEvent } from '@labmesh/tunnel/tunnel-parts';
@@ -14,13 +14,17 @@ import { backoff } from '@labmesh/kit/retry';
 import type { ExchangeResult, TunnelView } from '@labmesh/wire/tunnel';
 import { type DeviceEvent, type TunnelDevice, TunnelError } from '@labmesh/wireguard/tunnel-device';
 import type { HubState, NodeState } from '../conplane/node-file.ts';
+import { HubAddresses, turnMs } from './hub-addresses.ts';
 import { hubPeer, type HubPlace, hubPlace } from './hub-peer.ts';
 import { type NodeTunnelOpening, type NodeTunnelSettings, openNodeTunnel } from './open-node-tunnel.ts';
 
 /** What is used of an open end. */
 type NodeEnd = AsyncDisposable &
   Pick<OpenTunnel, 'view' | 'redial'> & {
-    tunnel: Pick<Tunnel, 'device' | 'setPeer' | 'exchangeNow' | 'renew' | 'beginWith' | 'removeOwnKey' | 'isProven'>;
+    tunnel: Pick<
+      Tunnel,
+      'device' | 'setPeer' | 'unansweredMs' | 'exchangeNow' | 'renew' | 'beginWith' | 'removeOwnKey' | 'isProven'
+    >;
   };
 
 export type NodeTunnelParts = NodeTunnelSettings & {
@@ -34,6 +38,8 @@ export type NodeTunnelParts = NodeTunnelSettings & {
   clock: Clock;
   /** Another one in tests. */
   open?: (opening: NodeTunnelOpening) => Promise<NodeEnd>;
+  /** Another one in tests. */
+  lookup?: Lookup;
 };
 
 /** While the tunnel is down names are asked again this often (N2). */
@@ -45,6 +51,8 @@ const reopenCapMs = 30_000;
 const sameBackendTries = 5;
 /** How long an own pair is tried before the other one is, while it is not known which of them the hub knows. */
 const keyTrialMs = 20_000;
+/** Life of a session of WireGuard (5.9). */
+const sessionMs = 180_000;
 const hubId = 'hub';
 
 type Open = { place: HubPlace; end: NodeEnd; stack: AsyncDisposableStack };
@@ -53,8 +61,7 @@ export class NodeTunnel implements AsyncDisposable {
   readonly #parts: NodeTunnelParts;
   readonly #ending = new AbortController();
   #open: Open | undefined;
-  #wireguard: NamedEndpoint | undefined;
-  #rosenpass: NamedEndpoint | undefined;
+  readonly #addresses: HubAddresses;
   #hub: HubState | undefined;
   /** Where the tunnel is to be open; undefined: nowhere. */
   #wanted: HubPlace | undefined;
@@ -70,7 +77,9 @@ export class NodeTunnel implements AsyncDisposable {
 
   constructor(parts: NodeTunnelParts) {
     this.#parts = parts;
+    this.#addresses = new HubAddresses(parts.lookup);
     void this.#resolveOnAndOn();
+    void this.#tryAddresses();
     if (parts.keys.nextKey !== undefined) this.doubtKey();
   }
 
@@ -141,9 +150,8 @@ export class NodeTunnel implements AsyncDisposable {
     if (place === undefined || state.hub === null) return this.#close();
     const isSame = this.#open?.place.address === place.address && this.#open.place.hubAddress === place.hubAddress;
     if (!isSame) await this.#close();
-    this.#wireguard = new NamedEndpoint(place.wireguard);
-    this.#rosenpass = place.rosenpass && new NamedEndpoint(place.rosenpass);
-    await this.#resolve();
+    this.#addresses.point(place);
+    await this.#addresses.resolve();
     this.#hub = state.hub;
     // A device that is opened again is left to whoever does that: what is missing now may be there in a moment.
     if (this.#open === undefined && this.#reopening === 0) await this.#openAt(place);
@@ -178,14 +186,7 @@ export class NodeTunnel implements AsyncDisposable {
 
   async #setHub(): Promise<void> {
     if (this.#open === undefined || this.#hub === undefined) return;
-    const reached = { wireguard: this.#wireguard?.current, rosenpass: this.#rosenpass?.current };
-    await this.#open.end.tunnel.setPeer(hubPeer(this.#hub, this.#parts.config, reached));
-  }
-
-  /** Asks for both names; gives whether one of them leads elsewhere now. */
-  async #resolve(): Promise<boolean> {
-    const moved = await Promise.all([this.#wireguard?.resolve(), this.#rosenpass?.resolve()]);
-    return moved.includes(true);
+    await this.#open.end.tunnel.setPeer(hubPeer(this.#hub, this.#parts.config, this.#addresses.reached));
   }
 
   async #resolveOnAndOn(): Promise<void> {
@@ -194,23 +195,46 @@ export class NodeTunnel implements AsyncDisposable {
     while (!signal.aborted) {
       await clock.sleep(resolveEveryMs, signal).catch(() => undefined);
       const peer = this.view()?.peers[0];
-      if (!signal.aborted && peer !== undefined && peer.pq !== 'active') await this.#moveOn();
+      if (!signal.aborted && peer !== undefined && peer.pq !== 'active') await this.#askNames();
     }
   }
 
-  /** N2: the hub does not answer there: the next address of its name, or what the name says now. */
-  async #moveOn(): Promise<void> {
+  /** N2: the hub does not answer: what its names say now. */
+  #askNames(): Promise<void> {
+    // Our own address may have changed: the old socket would send from one that is gone.
+    this.#open?.end.redial();
+    return this.#moveIf(() => this.#addresses.resolve());
+  }
+
+  /** N2: the next address of a name, for as long as the present one does not answer. */
+  async #tryAddresses(): Promise<void> {
+    const { clock } = this.#parts;
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      await clock.sleep(turnMs, signal).catch(() => undefined);
+      const { tunnel } = this.#open?.end ?? {};
+      if (signal.aborted || tunnel === undefined || !this.#addresses.isOpen) continue;
+      const unansweredMs = tunnel.unansweredMs(hubId);
+      await this.#moveIf(() => this.#addresses.turn({ unansweredMs, hasSession: () => this.#hasSession() }));
+    }
+  }
+
+  /** The hub is dialled elsewhere if this says so. Never rejects. */
+  async #moveIf(isElsewhere: () => Promise<boolean>): Promise<void> {
     try {
       await this.#inTurn(async () => {
-        const [wireguard, rosenpass] = [this.#wireguard?.advance(), this.#rosenpass?.advance()];
-        const isElsewhere = (await this.#resolve()) || wireguard === true || rosenpass === true;
-        // Our own address may have changed: the old socket would send from one that is gone.
-        this.#open?.end.redial();
-        if (isElsewhere) await this.#setHub();
+        if (await isElsewhere()) await this.#setHub();
       });
     } catch (error) {
       this.#parts.log.error('the hub could not be reached elsewhere', { error });
     }
+  }
+
+  /** As the device tells it now: what is shown may be of some seconds ago. */
+  async #hasSession(): Promise<boolean> {
+    const now = this.#parts.clock.wall();
+    const peers = (await this.device?.peers()) ?? [];
+    return peers.some(({ lastHandshakeMs }) => lastHandshakeMs !== undefined && now - lastHandshakeMs < sessionMs);
   }
 
   /** N9: until the device is back, or somebody else has opened or ended the tunnel. */
@@ -265,6 +289,8 @@ export class NodeTunnel implements AsyncDisposable {
     const { log, onExchanged } = this.#parts;
     if (event.event === 'exchanged') {
       this.#doubt = undefined;
+      const { address } = event.endpoint;
+      void this.#moveIf(() => this.#addresses.answered(address, () => this.#hasSession()));
       onExchanged(event.ownKey);
     } else if (event.event === 'pq_active') log.info('the tunnel is post-quantum');
     else if (event.event === 'pq_stale') log.warn('the tunnel is NOT post-quantum', { reason: event.reason });
@@ -273,7 +299,7 @@ export class NodeTunnel implements AsyncDisposable {
     else if (event.event === 'psk_mismatch') log.error('PSK_MISMATCH: exchanges end, and no handshake follows');
     else if (event.event === 'exchange_timeout') {
       log.warn('ROSENPASS_TIMEOUT: the hub does not answer; is its UDP 9999 open?');
-      void this.#moveOn();
+      void this.#askNames();
       this.#parts.onTimeout?.();
     }
   }

@@ -26,11 +26,11 @@ export class PairedDevice implements TunnelDevice {
   }
 
   /** WireGuard's handshake of the two, now; false: their PSKs differ, or one does not know the other. */
-  static shakeHands(one: PairedDevice, two: PairedDevice): boolean {
+  static shakeHands(one: PairedDevice, two: PairedDevice, atMs = Date.now()): boolean {
     const [atOne, atTwo] = [one.held.get(hexOf(two.publicKey)), two.held.get(hexOf(one.publicKey))];
     if (atOne === undefined || atTwo === undefined) return false;
     if (hexOf(atOne.presharedKey) !== hexOf(atTwo.presharedKey)) return false;
-    atOne.lastHandshakeMs = atTwo.lastHandshakeMs = Date.now();
+    atOne.lastHandshakeMs = atTwo.lastHandshakeMs = atMs;
     return true;
   }
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@labmesh/kit/clock';
+import { type Clock, systemClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import { openSuites } from '@labmesh/rosenpass/hash/suite';
 import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
@@ -19,7 +19,10 @@ type TunnelEvent = Parameters<ConstructorParameters<typeof Tunnel>[0]['onEvent']
 
 const random = (bytes: number) => new Uint8Array(randomBytes(bytes));
 
-export async function tunnelEnd(role: DeviceRole, address: string) {
+type EndOptions = { clock?: Clock; onEvent?: (event: TunnelEvent) => void };
+
+export async function tunnelEnd(role: DeviceRole, address: string, options: EndOptions = {}) {
+  const { clock = systemClock } = options;
   const keysDir = mkdtempSync(join(tmpdir(), 'labmesh-tunnel-'));
   const stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(keysDir, { recursive: true, force: true }));
@@ -47,10 +50,13 @@ export async function tunnelEnd(role: DeviceRole, address: string) {
   };
   const device = new PairedDevice(config, wireguard.publicKey);
   const suites = await openSuites();
-  const exchange = new KeyExchange({ suites, random, workers: 1, cookie: 'auto' }, systemClock.now());
+  const exchange = new KeyExchange({ suites, random, workers: 1, cookie: 'auto' }, clock.now());
   const events: TunnelEvent[] = [];
-  const onEvent = (event: TunnelEvent) => void events.push(event);
-  const parts = { device, exchange, pool, ownKey, clock: systemClock, log: silentLogger, random, onEvent };
+  const onEvent = (event: TunnelEvent) => {
+    events.push(event);
+    options.onEvent?.(event);
+  };
+  const parts = { device, exchange, pool, ownKey, clock, log: silentLogger, random, onEvent };
   const tunnel = stack.use(new Tunnel(parts));
   return {
     tunnel,
