@@ -39,6 +39,8 @@ export class Agent implements AsyncDisposable {
   #connection: Connection | undefined;
   #running: Promise<void> | undefined;
   #state: AgentState = 'disconnected';
+  /** How labd wants a return spread, should it be lost. */
+  #returnWithinMs: number | undefined;
   /** What was told of it. */
   #more: Record<string, unknown> = {};
 
@@ -172,7 +174,7 @@ export class Agent implements AsyncDisposable {
 
   #afterEnd({ code, reason, upMs }: ConnectionEnd): number {
     const { log } = this.#parts;
-    this.#reconnect.lasted(upMs);
+    this.#reconnect.lost(upMs, this.#returnWithinMs);
     log.warn('the connection to labd ended', { code, reason });
     return this.#reconnect.next();
   }
@@ -180,6 +182,7 @@ export class Agent implements AsyncDisposable {
   #onUp(ok: HelloOk, connection: Connection, url: string): void {
     this.#enter('connected', { url, replica: ok.replicaId });
     this.#addresses.learn(url, ok.urls);
+    this.#returnWithinMs = ok.retryAfterMaxMs;
     Object.assign(this.#session, ok.exec);
     this.#shipper.linked(ok.shipsLogs === true);
     if (this.#updater !== undefined) this.#updater.connected();
@@ -200,7 +203,11 @@ export class Agent implements AsyncDisposable {
     if (msg.kind === 'log-ack') this.#shipper.answered(msg);
     if (msg.kind === 'end-sessions') for (const session of msg.sessions) this.#sessions.end(session, 'killed');
     if (msg.kind !== 'desired') return;
-    void hearNews(msg.desired, { ...this.#parts, addresses: this.#addresses });
+    void hearNews(msg.desired, {
+      ...this.#parts,
+      addresses: this.#addresses,
+      onReturn: (withinMs) => (this.#returnWithinMs = withinMs),
+    });
     this.#updater?.wish(msg.desired);
   }
 

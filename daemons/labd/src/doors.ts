@@ -26,6 +26,8 @@ export type House = {
   upgrade: (request: IncomingMessage, socket: TLSSocket | Socket, head: Buffer, connection: Connection) => void;
   /** Judges a client certificate; undefined while there is no CA to judge by. @throws PeerRefused. */
   verify: ((leafDer: Uint8Array) => PeerIdentity) | undefined;
+  /** Seconds after which an agent that came too fast may come again (HB-11). */
+  retryAfterS: () => number;
 };
 
 export type DoorsOptions = {
@@ -112,6 +114,8 @@ export class Doors implements AsyncDisposable {
         });
         return true;
       },
+      // Agents come in thousands, and wait for nobody at a screen.
+      retryAfterS: () => (listener === 'agent' ? this.#house().retryAfterS() : 1),
       isPaced: (socket) => this.#connectionOf(socket).peer.state === 'known',
       onRequest: (request, response) => this.#onRequest(request, response),
       onUpgrade: (request, socket, head) => this.#house().upgrade(request, socket, head, this.#connectionOf(socket)),

@@ -60,5 +60,6 @@ export function openHouse(parts: HouseParts): House {
         },
       ),
     verify: (leafDer) => authority.verifyClient(leafDer, 'tell'),
+    retryAfterS: () => core.hub.returns.retryAfterS(),
   };
 }

@@ -24,4 +24,5 @@ export const startingHouse: House = {
   nodes: waiting,
   upgrade: (_request, socket) => void socket.end(busy),
   verify: undefined,
+  retryAfterS: () => 1,
 };

@@ -28,7 +28,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 6,
-    hash: '71ad9e745312b84a18e230e34cf504bff651d2496c2d9c68547532925a5f5015',
-    note: 'leaderboards with votes of people and at equal style',
+    hash: '4e32075460ae1a59d680da43f9f093ac872b14bae53db7475a345cde7ebd6b8b',
+    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return',
   },
 ];

@@ -11,7 +11,8 @@ import type { RawChannel } from '@labmesh/link/raw-channel';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { serverIdentityCheck } from '@labmesh/pki/server-identity';
 import { subprotocols } from '@labmesh/wire/frame/frame-types';
-import type { Hello } from '@labmesh/wire/frame/messages';
+import { agentNewsSchema } from '@labmesh/wire/fleet/agent-news';
+import type { Hello, Msg } from '@labmesh/wire/frame/messages';
 import type { OpenOf } from '@labmesh/wire/frame/open';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { FakeIdentity } from './fake-identity.ts';
@@ -39,6 +40,10 @@ export class FakeAgent implements LinkHandlers, DeadlineEntry, AsyncDisposable {
   /** Commands answered. */
   execs = 0;
   beatsSent = 0;
+  /** How labd wants a return spread. */
+  returnWithinMs: number | undefined;
+  /** Told after the link has ended. */
+  onClosed: (() => void) | undefined;
 
   constructor(identity: FakeIdentity, script: Script = echoScript) {
     this.identity = identity;
@@ -65,6 +70,7 @@ export class FakeAgent implements LinkHandlers, DeadlineEntry, AsyncDisposable {
     this.#socket = socket;
     this.#link = link;
     this.#heartbeatMs = ok.heartbeatMs;
+    this.returnWithinMs = ok.retryAfterMaxMs;
     this.deadline = performance.now() + firstBeatMs;
     beats.add(this);
   }
@@ -105,6 +111,11 @@ export class FakeAgent implements LinkHandlers, DeadlineEntry, AsyncDisposable {
     this.#link?.sendMsg({ kind: 'facts', digest: '', facts });
   }
 
+  msg(_link: Link, msg: Msg): void {
+    const news = msg.kind === 'desired' ? agentNewsSchema.safeParse(msg.desired).data : undefined;
+    this.returnWithinMs = news?.retryAfterMaxMs ?? this.returnWithinMs;
+  }
+
   first(_link: Link, raw: RawChannel, first: First): void {
     if (first.type !== 'open') return raw.close('no-session');
     if (first.open.kind !== 'exec') return raw.close('denied', 'this agent is simulated');
@@ -132,6 +143,7 @@ export class FakeAgent implements LinkHandlers, DeadlineEntry, AsyncDisposable {
     beats.delete(this);
     this.closedWith = code;
     this.#link = this.#socket = undefined;
+    this.onClosed?.();
   }
 
   /** The machine hangs: its socket stays, nothing is answered any more. */

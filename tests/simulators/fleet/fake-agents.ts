@@ -26,6 +26,8 @@ async function obey(command: FakeCommand): Promise<void> {
       return fleet.freeze(command.count);
     case 'vanish':
       return fleet.vanish(command.count);
+    case 'come-back':
+      return fleet.comeBack();
     case 'counts':
       return;
   }

@@ -1,5 +1,6 @@
 /** Many simulated agents of one labd: enrolled, connected and let go together. */
 import { FakeAgent, type Script } from './fake-agent.ts';
+import { FakeReturn } from './fake-return.ts';
 import { type Enrolling, enrolFakes, type FakeRequest, newFakeRequest } from './fake-identity.ts';
 
 export type ConnectOptions = {
@@ -16,13 +17,28 @@ export type ConnectOptions = {
   tries?: number;
 };
 
-export type FleetCounts = { enrolled: number; connected: number; execs: number; beats: number; lost: number };
+export type FleetCounts = {
+  enrolled: number;
+  connected: number;
+  execs: number;
+  beats: number;
+  lost: number;
+  /** The shortest time over which one of them would spread its return. */
+  spreadMs: number | undefined;
+  /** Of agents that come back by themselves, since they were told to: ms before each first try after a loss. */
+  waits: number[];
+  /** When they were let in again, ms of one clock, in order. */
+  returns: number[];
+};
 
 export class FakeFleet implements AsyncDisposable {
   readonly agents: FakeAgent[] = [];
   readonly #script: Script | undefined;
   readonly #requests: FakeRequest[] = [];
   #url = '';
+  #homing: FakeReturn[] = [];
+  #waits: number[] = [];
+  #returns: number[] = [];
 
   constructor(script?: Script) {
     this.#script = script;
@@ -55,6 +71,17 @@ export class FakeFleet implements AsyncDisposable {
     await Promise.all(Array.from({ length: atOnce }, worker));
   }
 
+  /** From now on each agent that is lost comes back by itself, as lab-agent does. */
+  comeBack(): void {
+    [this.#waits, this.#returns] = [[], []];
+    for (const one of this.#homing) one.stop();
+    const teller = {
+      lost: (waitMs: number) => void this.#waits.push(waitMs),
+      back: () => void this.#returns.push(Math.round(performance.now())),
+    };
+    this.#homing = this.agents.map((agent) => new FakeReturn(agent, this.#url, teller));
+  }
+
   counts(): FleetCounts {
     const sum = (of: (agent: FakeAgent) => number) => this.agents.reduce((total, agent) => total + of(agent), 0);
     return {
@@ -63,6 +90,9 @@ export class FakeFleet implements AsyncDisposable {
       execs: sum(({ execs }) => execs),
       beats: sum(({ beatsSent }) => beatsSent),
       lost: sum(({ isUp, closedWith }) => Number(!isUp && closedWith !== undefined)),
+      spreadMs: least(this.agents.map(({ returnWithinMs }) => returnWithinMs ?? 0)),
+      waits: this.#waits,
+      returns: this.#returns,
     };
   }
 
@@ -81,6 +111,7 @@ export class FakeFleet implements AsyncDisposable {
   }
 
   async disconnect(): Promise<void> {
+    for (const one of this.#homing) one.stop();
     await Promise.all(this.agents.map((agent) => agent[Symbol.asyncDispose]()));
   }
 
@@ -88,6 +119,8 @@ export class FakeFleet implements AsyncDisposable {
     return this.disconnect();
   }
 }
+
+const least = (numbers: readonly number[]) => (numbers.length === 0 ? undefined : Math.min(...numbers));
 
 async function connectOne(agent: FakeAgent, url: string, firstBeatMs: number, tries: number): Promise<void> {
   for (let attempt = 1; ; attempt++) {

@@ -17,7 +17,7 @@ export type FakeCommand =
   | { do: 'facts'; facts: Record<string, unknown> }
   /** `count`: how many of those that are up. */
   | { do: 'freeze' | 'vanish'; count: number }
-  | { do: 'disconnect' | 'counts' };
+  | { do: 'disconnect' | 'come-back' | 'counts' };
 
 export interface FakeAgents extends AsyncDisposable {
   readonly pid: number;

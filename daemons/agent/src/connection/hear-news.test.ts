@@ -10,6 +10,7 @@ async function heard(desired: unknown, takeBundle: (pem: string) => Promise<bool
   const taken: unknown[] = [];
   await hearNews(desired, {
     addresses: { add: (urls) => void taken.push(urls) },
+    onReturn: (withinMs) => void taken.push(withinMs),
     identity: {
       takeBundle: (pem) => {
         taken.push(pem);
@@ -21,10 +22,12 @@ async function heard(desired: unknown, takeBundle: (pem: string) => Promise<bool
   return taken;
 }
 
-test('addresses and roots are taken, each by itself', async () => {
+test('addresses, times and roots are taken, each by itself', async () => {
   expect(await heard({ agentUrls: [b] })).toEqual([[b]]);
   expect(await heard({ bundlePem: 'pem' })).toEqual(['pem']);
-  expect(await heard({ agentUrls: [b], bundlePem: 'pem', more: 1 })).toEqual([[b], 'pem']);
+  expect(await heard({ retryAfterMaxMs: 7_000 })).toEqual([7_000]);
+  const all = { agentUrls: [b], bundlePem: 'pem', retryAfterMaxMs: 1, more: 1 };
+  expect(await heard(all)).toEqual([[b], 1, 'pem']);
 });
 
 test('what is desired of an agent may be about other things', async () => {

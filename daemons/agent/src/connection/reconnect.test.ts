@@ -24,9 +24,9 @@ test('a range that labd told counts once', () => {
 test('a minute of being connected begins anew, less does not', () => {
   const reconnect = new Reconnect(range, () => 1);
   for (let i = 0; i < 5; i++) reconnect.next();
-  reconnect.lasted(59_000);
+  reconnect.lost(59_000, undefined);
   expect(reconnect.next()).toBe(30_000);
-  reconnect.lasted(60_000);
+  reconnect.lost(60_000, undefined);
   expect(reconnect.next()).toBe(2_000);
 });
 
@@ -48,4 +48,32 @@ test('RL-2 a Retry-After is obeyed, and those who were told the same do not come
   const own = new Reconnect(range, () => 1);
   expect(own.afterFailure(new DialRefused(503, 1_000, ''))).toBe(2_000);
   expect(own.afterFailure(new Error('refused'))).toBe(4_000);
+});
+
+test('AG-4 the first try after a loss lies in the range labd told, a goodbye stands above it', () => {
+  const at = (random: number) => new Reconnect(range, () => random);
+  const waits = [0, 0.5, 1].map((random) => {
+    const reconnect = at(random);
+    reconnect.lost(60_000, 10_000);
+    return [reconnect.next(), reconnect.next()];
+  });
+  expect(waits).toEqual([
+    [0, 1_000],
+    [5_000, 1_500],
+    [10_000, 2_000],
+  ]);
+  const goodbye = at(1);
+  goodbye.told({ minMs: 0, maxMs: 3_000 });
+  goodbye.lost(60_000, 10_000);
+  expect(goodbye.next()).toBe(3_000);
+});
+
+test('a labd that loses again what it let in is left alone for longer, until a link lasts', () => {
+  const reconnect = new Reconnect(range, () => 1);
+  const lost = (upMs: number) => {
+    reconnect.lost(upMs, 1_000);
+    return reconnect.next();
+  };
+  expect([100, 100, 100, 100, 100].map(lost)).toEqual([1_000, 4_000, 8_000, 16_000, 30_000]);
+  expect(lost(60_000)).toBe(1_000);
 });

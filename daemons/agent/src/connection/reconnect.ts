@@ -1,7 +1,7 @@
 /**
  * How long to wait before the next try (AG-4). Try n is uniform between 1 s and min(30 s, 2^n s): thousands of agents
- * that lost the same labd must not come back in step. The first after a GOAWAY lies in the range labd told. Never gives
- * up; 60 s of being connected begin anew.
+ * that lost the same labd must not come back in step. The first after a GOAWAY or a loss lies in the range labd told.
+ * Never gives up; 60 s of being connected begin anew.
  */
 import { DialRefused } from '@labmesh/link/dial';
 
@@ -15,6 +15,8 @@ export class Reconnect {
   readonly #range: WaitRange;
   readonly #random: () => number;
   #tries = 0;
+  /** Told connections that ended early, one after the other. */
+  #losses = 0;
   #told: WaitRange | undefined;
 
   constructor(range: WaitRange, random: () => number = Math.random) {
@@ -22,24 +24,31 @@ export class Reconnect {
     this.#random = random;
   }
 
-  /** labd said when to come back. */
+  /** labd said goodbye, and when to come back. */
   told(range: WaitRange): void {
     this.#told = range;
   }
 
-  /** A connection ended after `ms`. */
-  lasted(ms: number): void {
-    if (ms >= steadyMs) this.#tries = 0;
+  /** A connection ended after `upMs`; without a goodbye, that its labd told to come back within `withinMs`. */
+  lost(upMs: number, withinMs: number | undefined): void {
+    if (upMs >= steadyMs) this.#tries = this.#losses = 0;
+    if (withinMs !== undefined) this.#told ??= { minMs: 0, maxMs: withinMs };
   }
 
   /** Ms to wait now. */
   next(): number {
     const told = this.#told;
     this.#told = undefined;
-    if (told !== undefined) return this.#between(told.minMs, told.maxMs);
-    this.#tries++;
+    if (told === undefined) return this.#between(this.#range.minMs, this.#capMs(++this.#tries));
+    // A labd that lets in and loses again and again is not stormed for it.
+    if (++this.#losses === 1) return this.#between(told.minMs, told.maxMs);
+    return this.#between(this.#range.minMs, Math.max(told.maxMs, this.#capMs(this.#losses)));
+  }
+
+  /** The longest wait of try `n`. */
+  #capMs(n: number): number {
     const { minMs, maxMs } = this.#range;
-    return this.#between(minMs, Math.min(maxMs, Math.max(minMs, 2 ** Math.min(this.#tries, 20) * 1_000)));
+    return Math.min(maxMs, Math.max(minMs, 2 ** Math.min(n, 20) * 1_000));
   }
 
   /** Ms to wait after a try that failed. Never before the time that labd named, and not in step with the others (RL-2). */

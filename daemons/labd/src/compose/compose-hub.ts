@@ -61,6 +61,7 @@ export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableS
   stack.defer(authority.onChange(() => hub.tellNews()));
   const bastions = stack.use(new BastionHub({ store, denyList, events, clock, log, welcome: () => hub.welcome() }));
   await directory.clear();
+  hub.returns.fleet = await directory.activeCount();
   const view = new FleetView(store, hub, replicas);
   return { replicas, directory, hub, view, bastions, agentUrls: () => [urls.agent, ...otherUrls()] };
 }

@@ -27,8 +27,6 @@ const tickMs = 1_000;
 const releasesMax = 512;
 /** Protocol versions we speak, the newest first: N and N-1 (HB-3). */
 export const linkProtocols = [1];
-/** How agents spread a return: all of them over this many a second (HB-11). */
-const returnsPerS = 100;
 
 export class AgentHub implements LinkHandlers, AsyncDisposable {
   readonly #parts: HubParts;
@@ -54,7 +52,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   constructor(parts: HubParts) {
     this.#parts = parts;
     this.#swaps = new SwapWatch(parts.clock);
-    this.#news = new NewsDesk(parts);
+    this.#news = new NewsDesk(parts, () => this.#byLink.size);
     this.#releases = new Batch<Gone, void>(releasesMax, async (gone) => {
       await parts.directory.release(gone);
       return [];
@@ -87,6 +85,10 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   onAgent(listener: (agent: ConnectedAgent, isUp: boolean) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  get returns(): NewsDesk['returns'] {
+    return this.#news.returns;
   }
 
   /** max(10 s, agents / 500 s) (HB-8). */
@@ -308,6 +310,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
     for (const agent of heard) agent.heard = false;
     try {
       await directory.release(gone);
+      this.returns.fleet = await directory.activeCount();
       await directory.seen(
         heard.map((agent) => agent.serverId),
         clock.wall(),
@@ -326,7 +329,7 @@ export class AgentHub implements LinkHandlers, AsyncDisposable {
   /** Tells every agent to go elsewhere, spread over a time that the others can bear (SD-1, HB-11). */
   goaway(): void {
     this.#closing = true;
-    const spreadMs = Math.min(30_000, Math.max(1_000, (this.#byLink.size / returnsPerS) * 1000));
+    const { spreadMs } = this.returns;
     const urls = this.#news.urls();
     for (const { link } of this.#byLink.values()) {
       link.goaway({ kind: 'server-shutdown', retryAfterMinMs: 0, retryAfterMaxMs: spreadMs, urls });

@@ -151,6 +151,19 @@ export class Directory {
     await tx.updateTable('servers').set({ last_seen_at: at }).where('id', 'in', ids).execute();
   }
 
+  /** Agents that may come, of the whole fleet (HB-11). */
+  async activeCount(): Promise<number> {
+    const row = await this.#store.read(hub, (db) =>
+      db
+        .selectFrom('agents')
+        .innerJoin('servers', 'servers.id', 'agents.server_id')
+        .select((eb) => eb.fn.countAll<number | string>().as('count'))
+        .where('servers.status', '=', 'active')
+        .executeTakeFirstOrThrow(),
+    );
+    return Number(row.count);
+  }
+
   /** Which of these agents another replica has taken since. */
   async takenElsewhere(agentIds: readonly string[]): Promise<Set<string>> {
     const taken = new Set<string>();

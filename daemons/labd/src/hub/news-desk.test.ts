@@ -2,8 +2,9 @@ import { expect, test } from 'bun:test';
 import { NewsDesk } from './news-desk.ts';
 
 function desk() {
-  const now = { urls: ['https://b'], bundle: { pem: 'old', digest: '1' } };
-  return { now, news: new NewsDesk({ otherUrls: () => now.urls, bundle: () => now.bundle }) };
+  const now = { urls: ['https://b'], bundle: { pem: 'old', digest: '1' }, connected: 0 };
+  const news = new NewsDesk({ otherUrls: () => now.urls, bundle: () => now.bundle }, () => now.connected);
+  return { now, news };
 }
 
 test('CA-10 other roots are told once, to all', () => {
@@ -26,7 +27,7 @@ test('RP-2 a replica that came is told, one that left is not', () => {
 
 test('whoever comes learns the same, and is sent the roots when its own are others', () => {
   const { now, news } = desk();
-  expect(news.welcome()).toEqual({ urls: ['https://b'], bundle: '1' });
+  expect(news.welcome()).toEqual({ urls: ['https://b'], bundle: '1', retryAfterMaxMs: 1_000 });
   expect(news.bundleFor({ bundle: '1' })).toBeUndefined();
   expect(news.bundleFor({ bundle: '' })).toEqual({ bundlePem: 'old' });
   now.bundle = { pem: 'new', digest: '3' };
@@ -37,4 +38,14 @@ test('more replicas than fit a message are cut', () => {
   const { now, news } = desk();
   now.urls = Array.from({ length: 100 }, (_, index) => `https://r${index}`);
   expect(news.welcome().urls).toHaveLength(64);
+});
+
+test('AG-4 how a return is spread is told again when it has become another one by a quarter', () => {
+  const { now, news } = desk();
+  news.fresh();
+  const told = [110, 124, 125, 130, 200, 170, 10].map((connected) => {
+    now.connected = connected;
+    return news.fresh()?.retryAfterMaxMs;
+  });
+  expect(told).toEqual([undefined, undefined, 1_250, undefined, 2_000, undefined, 1_000]);
 });

@@ -74,6 +74,8 @@ export const helloOkSchema = z.lazy(() =>
     shipsLogs: z.boolean().optional(),
     /** Other replicas' agent URLs. */
     urls: z.array(z.string().max(2048)).max(64).default([]),
+    /** Whoever loses this link tries again within that time, at a moment of its own choice (AG-4). */
+    retryAfterMaxMs: z.int().min(0).max(600_000).optional(),
   }),
 );
 export type HelloOk = z.infer<typeof helloOkSchema>;
