@@ -73,6 +73,14 @@ describe('with a key file', () => {
     expect(kekIdOf(fieldsOf(await running.seal(plain)).sealed)).toBe((await ids())[1]);
   });
 
+  test('a rotation where there is no key file makes one, with one key, and tells of it', async () => {
+    const rotating = sealer();
+    await rotating.open(plain);
+    await rotating.rotate();
+    expect([made, (await ids()).length]).toEqual([[keyFile], 1]);
+    expect((await sealer().open(await rotating.seal(plain))).form).toBe('current');
+  });
+
   test('a key that is missing or another: told by its id with the setting and the way out, and none is made', async () => {
     const sealed = await sealer().seal(plain);
     const [id = ''] = await ids();
@@ -98,6 +106,8 @@ describe('with a key file', () => {
     rmSync(keyFile);
     expect((await running.open(sealed)).plain).toEqual(plain);
     expect((await refusal(running.seal(plain))).message).toContain('are gone; put them back');
+    expect((await refusal(running.rotate())).message).toContain('are gone; put them back');
+    expect((await running.open(sealed)).plain).toEqual(plain);
     expect(existsSync(keyFile)).toBe(false);
   });
 

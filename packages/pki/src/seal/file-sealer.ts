@@ -56,12 +56,13 @@ function parse(bytes: Uint8Array): Sealed | undefined {
 const derivedMost = 4;
 
 const freshSalt = () => Buffer.from(newSalt()).toString('hex');
-const newestOf = (keys: readonly Kek[] | undefined): Kek | undefined => keys?.at(-1);
 
 export class FileSealer {
   readonly #options: FileSealerOptions;
-  /** Keys of the file as it was read last, oldest first. */
-  #inFile: readonly Kek[] | undefined;
+  /** Keys that the file holds or held: one that is lost while we run goes on opening. */
+  readonly #known = new Map<string, Kek>();
+  /** The last line of the file as it was read last. */
+  #newest: Kek | undefined;
   /** By salt and passphrase. */
   readonly #derived = new Map<string, Promise<Kek>>();
   /** The passphrase's salt in the file as it was opened last, hex. */
@@ -95,8 +96,7 @@ export class FileSealer {
 
   #formOf(id: string, salt: string | null): Form {
     const { passphrase } = this.#options;
-    const isCurrent =
-      passphrase === undefined ? newestOf(this.#inFile)?.id === id : (this.#nextSalt ?? this.#salt) === salt;
+    const isCurrent = passphrase === undefined ? this.#newest?.id === id : (this.#nextSalt ?? this.#salt) === salt;
     return isCurrent ? 'current' : 'older';
   }
 
@@ -128,16 +128,17 @@ export class FileSealer {
       this.#nextSalt = freshSalt();
       return;
     }
-    await this.#named(() => addToKeyFile(keyFile, newKek()));
+    // One that is made now is a new one already.
+    if ((await this.#read()) === undefined) await this.#sealingKey();
+    else await this.#named(() => addToKeyFile(keyFile, newKek()));
     await this.#read();
   }
 
   async #fileKey(id: string): Promise<Kek> {
     const { file, keyFile, settings } = this.#options;
-    const find = () => this.#inFile?.find((kek) => kek.id === id);
     // A rotation by another process comes with a key that was not there before.
-    if (find() === undefined) await this.#read();
-    const kek = find();
+    if (!this.#known.has(id)) await this.#read();
+    const kek = this.#known.get(id);
     if (kek !== undefined) {
       this.#usedFile = true;
       return kek;
@@ -177,8 +178,10 @@ export class FileSealer {
   }
 
   async #read(): Promise<Kek | undefined> {
-    this.#inFile = await this.#named(() => readKeyFile(this.#options.keyFile));
-    return newestOf(this.#inFile);
+    const keys = (await this.#named(() => readKeyFile(this.#options.keyFile))) ?? [];
+    for (const kek of keys) this.#known.set(kek.id, kek);
+    this.#newest = keys.at(-1);
+    return this.#newest;
   }
 
   /** The newest key of the file. */
