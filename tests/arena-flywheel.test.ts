@@ -88,8 +88,8 @@ type Stats = { total: number; stages: Record<string, number>; runs: { waiting: n
 const stats = () => json<Stats>('stats');
 
 /** A run with one right and one wrong answer. */
-async function run(id: string, prompt: string, tenant = 'acme'): Promise<string> {
-  const block = { variations: 2, verifiers: ['json_schema'], certificate: false, correction: false };
+async function run(id: string, prompt: string, tenant = 'acme', more: object = {}): Promise<string> {
+  const block = { variations: 2, verifiers: ['json_schema'], certificate: false, correction: false, ...more };
   const body = {
     requestId: id,
     tenant,
@@ -159,4 +159,40 @@ test('what a process lost is made up for by the next; what was deleted stays del
   expect((await labctl('export code')).exitCode).toBe(8);
   expect(await stats()).toMatchObject({ total: 0, runs: { waiting: 0, failed: 0 } });
   expect(arena.stderr).not.toContain('add 4');
+}, 180_000);
+
+/** The word of one more reviewer of globex: the first answer is better. */
+async function vote(runId: string, reviewer: string): Promise<void> {
+  const headers = { authorization: `Bearer ${token}`, 'x-labmesh-tenant': 'globex', 'x-labmesh-key': reviewer };
+  const body = JSON.stringify({ runId, a: 0, b: 1, winner: 'a', confidence: 1 });
+  const response = await fetch(`${arenaUrl}/api/arena/labels`, { method: 'POST', headers, body });
+  expect(response.status).toBe(200);
+}
+
+test('what people say counts on the leaderboard, as it is now and once (AR17), also at equal style (AR15)', async () => {
+  const board = async (...words: string[]) => {
+    const api = ['--api', `http://127.0.0.1:${gateway.port}/v1`, '--key', 'key-b'];
+    const { exitCode, stdout } = await home.run('arena', 'leaderboard', ...words, ...api);
+    expect([words, exitCode]).toEqual([words, 0]);
+    return stdout;
+  };
+  const two = { strategy: 'model_ensemble', models: ['n'] };
+  const [voted, other] = [await run('v1', 'add 8', 'globex', two), await run('v2', 'add 9', 'globex', two)];
+  for (const words of [`label ${voted} 1 0`, `label ${voted} 0 1`, `label ${other} 0 1`]) {
+    expect((await labctl(words, 'key-b')).exitCode).toBe(0);
+  }
+  expect(await board()).toBe('no leaderboard yet: 2 battles (2 votes of people) of at least 30\n');
+  for (let at = 0; at < 29; at++) await vote(voted, `reviewer-${at}`);
+  const shown = JSON.parse(await board('--json')) as { rows: { player: string; votes: number }[] };
+  expect(shown).toMatchObject({ battles: 31, votes: 31, voteWeight: 1 });
+  expect(shown.rows.map(({ player, votes }) => [player, votes])).toEqual([
+    ['m-engine', 31],
+    ['n-engine', 31],
+  ]);
+  expect((await board()).split('\n')[0]).toContain('VOTES');
+  expect(await board('--style')).toContain('at equal style; style alone is worth');
+  expect((await labctl(`forget --run ${other} --yes`, 'key-b')).exitCode).toBe(0);
+  expect(JSON.parse(await board('--json'))).toMatchObject({ battles: 30, votes: 30 });
+  expect((await labctl(`forget --run ${voted} --yes`, 'key-b')).exitCode).toBe(0);
+  expect(await board()).toBe('no leaderboard yet: 0 battles of at least 30\n');
 }, 180_000);

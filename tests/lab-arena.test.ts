@@ -127,7 +127,7 @@ async function fetched({ home }: Site, run: string): Promise<Finished> {
 }
 const certified = async (site: Site, run: string) => expect(await fetched(site, run)).toMatchObject({ exitCode: 0 });
 
-/** That a real engine honours seeds (AR2), and the keys of summaries, which the gateway gives without a key of its own (CT6). */
+/** That a real engine honours seeds (AR2), which nobody asked for, and the keys of summaries, which the gateway gives without a key of its own (CT6). */
 async function saysMore({ home }: Site, { api }: Ready, run: string): Promise<void> {
   const shown = await home.run('arena', 'show', run, '--data', home.data);
   expect(shown.stdout).toContain('replayable   yes');
@@ -158,8 +158,7 @@ describe.skipIf(needs !== undefined)(`an arena of its own process (needs ${needs
     stranger.signal('SIGTERM');
     expect(await stranger.exited).toBe(0);
 
-    const looks = site.write('arena.toml', '[arena.shadow]\nseed_probe = true\n');
-    const arena = await site.arena(ready, site.secret, '--config', looks);
+    const arena = await site.arena(ready, site.secret);
     await put(site);
     const answer = await ask(ready);
     expect(answer).toMatchObject({ status: 200, verification: { status: 'valid', isolation: 'SANDBOX_L1_NAMESPACE' } });

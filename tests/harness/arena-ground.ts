@@ -28,15 +28,15 @@ export class ArenaGround implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** @param toml of gateway and arena */
-  static async start(toml = ''): Promise<ArenaGround> {
+  /** @param toml of gateway and arena @param more engines beside the simulated one */
+  static async start(toml = '', more: readonly { name: string; baseUrl: string }[] = []): Promise<ArenaGround> {
     await using stack = new AsyncDisposableStack();
     const folder = mkdtempSync(join(tmpdir(), 'labmesh-ground-'));
     stack.defer(() => rmSync(folder, { recursive: true, force: true }));
     const engine = stack.use(await startEngine({ kind: 'vllm', models: ['m'], tokens: 0 }));
     const socketPath = join(folder, 'arena.sock');
     const mesh = stack.use(
-      await startMesh([{ name: 'sim', baseUrl: engine.url }], {
+      await startMesh([{ name: 'sim', baseUrl: engine.url }, ...more], {
         toml: `gateway.arena_socket = "${socketPath}"\n${toml}`,
       }),
     );

@@ -36,7 +36,7 @@ function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judge }: Arena
     log,
     clock,
     generate,
-    ...(settings.runs.shadow.seedProbe && { seedProbes: new SeedProbes(generate, clock) }),
+    seedProbes: new SeedProbes({ generate, clock, store }),
     verification,
     judge,
     suites,

@@ -8,6 +8,7 @@ import { ApiError } from '@labmesh/wire/errors';
 import { type Access, authenticate, keyIdOf, mayUseSlugs, requireScope, turnOf } from './access/authenticate.ts';
 import type { GatewayMetrics } from './usage/gateway-metrics.ts';
 import type { Meter } from './usage/meter.ts';
+import { forArena } from './arena/engine-mark.ts';
 import { replyError } from './reply.ts';
 import type { ModelResolver } from './resolve.ts';
 import type { Verification } from './verification/verification.ts';
@@ -60,6 +61,7 @@ export async function serveInference(
       turn: () => turnOf(identity, exchange),
       requestId,
       hasStreamUsage: route.hasStreamUsage,
+      ...forArena(identity, exchange, resolved),
     };
     const aliasMode = parts.resolver.aliases.get(name)?.verification;
     const decided = parts.verification.decide(identity, body, route.verifiable, aliasMode);

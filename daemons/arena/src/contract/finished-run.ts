@@ -18,7 +18,7 @@ export type Sampling = {
   topP: number | null;
   topK: number | null;
   seed: number | null;
-  /** Whether the engine honours seeds (AR2); null = not known, absent = nobody looked. */
+  /** Whether the engine that answered honours seeds (AR2); null = not known, absent = it did not answer, or nobody looked. */
   replayable?: boolean | null;
   /** Put after the last user message (prompt_perturbation); null = none. */
   suffix: string | null;

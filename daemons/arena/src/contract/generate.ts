@@ -8,6 +8,10 @@ export type Generation = {
   finishReason: string | null;
   usage: Usage;
   latencyMs: number;
+  /** The first characters that came, thoughts as well: 256 at most. */
+  opening?: string;
+  /** The engine that answered, as the gateway marks it (AR2); absent = not told. */
+  engine?: string | undefined;
 };
 
 export type GenerateAsk = {
@@ -15,6 +19,8 @@ export type GenerateAsk = {
   key: string;
   /** Without `stream`; sampling values set. */
   request: ChatCompletionRequest;
+  /** No other engine is to answer; a mark of an earlier answer. */
+  engine?: string;
   /** Aborting it ends the request at the engine. */
   signal: AbortSignal;
   /** Characters so far, as they come: for early termination and progress. */

@@ -16,11 +16,17 @@ import { verificationLimits } from '@labmesh/wire/verification/verification-bloc
 
 const eventCharsMost = 1024 * 1024;
 const toolCallsMost = 64;
+const openingCharsMost = 256;
 
 /** Cuts a stream of text into the data of its server-sent events. */
 export class EventLines {
+  readonly #onComment: (text: string) => void;
   #held = '';
   #data: string[] = [];
+
+  constructor(onComment: (text: string) => void = () => {}) {
+    this.#onComment = onComment;
+  }
 
   /** @throws BoundPassed for an event above 1 MiB. */
   *push(text: string): Generator<string> {
@@ -29,6 +35,7 @@ export class EventLines {
     for (let end = this.#held.indexOf('\n'); end >= 0; end = this.#held.indexOf('\n', from)) {
       const line = this.#held.slice(from, end).replace(/\r$/, '');
       from = end + 1;
+      if (line.startsWith(':')) this.#onComment(line.slice(1).trim());
       if (line.startsWith('data:')) this.#data.push(line.slice(line[5] === ' ' ? 6 : 5));
       if (line !== '' || this.#data.length === 0) continue;
       yield this.#data.join('\n');
@@ -49,6 +56,8 @@ export class EventLines {
 /** What has come so far of one answer. */
 export class ChatAnswer {
   chars = 0;
+  /** The first of them. */
+  opening = '';
   model: string | undefined;
   finishReason: string | null = null;
   usage: Usage | undefined;
@@ -78,6 +87,8 @@ export class ChatAnswer {
     this.finishReason = choice.finish_reason ?? this.finishReason;
     const { content, reasoning, reasoning_content, tool_calls } = choice.delta;
     // Thoughts are no part of the answer, but they fill the line all the same.
+    const said = `${reasoning ?? reasoning_content ?? ''}${content ?? ''}`;
+    if (this.opening.length < openingCharsMost) this.opening = (this.opening + said).slice(0, openingCharsMost);
     this.#count((reasoning ?? '').length + (reasoning_content ?? '').length + (content ?? '').length);
     if (content) this.#text.push(content);
     for (const call of tool_calls ?? []) this.#takeCall(call);

@@ -7,7 +7,13 @@ import { cleanHeaderValue, headerValue, type ResponseHead } from '@labmesh/kit/h
 import { parseJson } from '@labmesh/kit/parse-json';
 import { ApiError, type ErrorCode, errorTable } from '@labmesh/wire/errors';
 import { errorBodySchema } from '@labmesh/wire/openai';
-import { keyHeader, tenantHeader, verifyHeader } from '@labmesh/wire/verification/arena-run';
+import {
+  engineHeader,
+  keyHeader,
+  readEngineMark,
+  tenantHeader,
+  verifyHeader,
+} from '@labmesh/wire/verification/arena-run';
 import type { Generate, GenerateAsk, Generation } from '../contract/generate.ts';
 import { ChatAnswer, EventLines } from './chat-stream.ts';
 import { promptChars, tokensOfChars } from './variation-request.ts';
@@ -36,16 +42,18 @@ function refusalOf(head: ResponseHead, body: string): ApiError {
   return new ApiError(code, { ...retry, log: `status ${head.status}: ${said}` });
 }
 
-type Settle = (end: ChatAnswer | Error) => void;
+type Answered = { answer: ChatAnswer; engine: string | undefined };
+type Settle = (end: Answered | Error) => void;
 
 /** Reads one answer off its connection; says once how it ended. */
 class AnswerSink implements ResponseSink {
-  readonly #lines = new EventLines();
+  readonly #lines = new EventLines((text) => this.#takeComment(text));
   readonly #answer = new ChatAnswer();
   readonly #decoder = new TextDecoder();
   readonly #onProgress: ((chars: number) => void) | undefined;
   readonly #settle: Settle;
   #head: ResponseHead | undefined;
+  #engine: string | undefined;
   #refusal: Buffer[] = [];
   #refusalBytes = 0;
 
@@ -56,6 +64,7 @@ class AnswerSink implements ResponseSink {
 
   onHead(head: ResponseHead): void {
     this.#head = head;
+    this.#engine = readEngineMark(headerValue(head.headers, engineHeader));
   }
 
   onData(bytes: Buffer): void {
@@ -64,7 +73,7 @@ class AnswerSink implements ResponseSink {
       const text = this.#decoder.decode(bytes, { stream: true });
       for (const data of this.#lines.push(text)) this.#answer.take(data);
       this.#onProgress?.(this.#answer.chars);
-      if (this.#answer.done) this.#settle(this.#answer);
+      if (this.#answer.done) this.#settle(this.#answered());
     } catch (error) {
       this.#settle(error as Error);
     }
@@ -77,7 +86,7 @@ class AnswerSink implements ResponseSink {
       if (rest !== undefined) this.#answer.take(rest);
       // Half an answer is none: it would be judged, and paid, as if the model had meant it.
       const isWhole = this.#answer.done || this.#answer.finishReason !== null;
-      this.#settle(isWhole ? this.#answer : new ApiError('upstream_broken'));
+      this.#settle(isWhole ? this.#answered() : new ApiError('upstream_broken'));
     } catch (error) {
       this.#settle(error as Error);
     }
@@ -86,6 +95,16 @@ class AnswerSink implements ResponseSink {
   onFailure({ reason, detail }: ClientFailure): void {
     const code = this.#head === undefined ? 'upstream_error' : 'upstream_broken';
     this.#settle(new ApiError(code, { log: `the gateway: ${reason}: ${detail}` }));
+  }
+
+  #answered(): Answered {
+    return { answer: this.#answer, engine: this.#engine };
+  }
+
+  /** An answer that was long in coming tells its engine after its head; the first to say so is the gateway. */
+  #takeComment(text: string): void {
+    const [name, mark] = text.split(' ');
+    if (name === engineHeader) this.#engine ??= readEngineMark(mark);
   }
 
   #refuse(bytes: Buffer): void {
@@ -124,6 +143,7 @@ function send({ pool, origin, prefix, token }: Door, ask: GenerateAsk, sink: Res
     [verifyHeader, 'off'],
     [tenantHeader, ask.tenant],
     [keyHeader, ask.key],
+    ...(ask.engine === undefined ? [] : [[engineHeader, ask.engine] as const]),
   ] as const;
   const lines = headers.map(([name, value]) => `${name}: ${cleanHeaderValue(value)}\r\n`);
   const head = `POST ${prefix}/v1/chat/completions HTTP/1.1\r\n${lines.join('')}\r\n`;
@@ -131,11 +151,11 @@ function send({ pool, origin, prefix, token }: Door, ask: GenerateAsk, sink: Res
 }
 
 /** The answer, and no connection left behind however it ends. */
-function answerOf(door: Door, ask: GenerateAsk): Promise<ChatAnswer> {
+function answerOf(door: Door, ask: GenerateAsk): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const settle: Settle = (end) => {
       ask.signal.removeEventListener('abort', onAbort);
-      if (end instanceof ChatAnswer) {
+      if (!(end instanceof Error)) {
         // The gateway books the request by how its connection ends: it gets a moment to end it in order.
         setTimeout(() => call.abort(), lingerMs).unref();
         resolve(end);
@@ -165,7 +185,7 @@ export function gatewayGenerate({ baseUrl, token, tlsCa }: GatewayAccess): Gener
   return async (ask): Promise<Generation> => {
     ask.signal.throwIfAborted();
     const startedAt = systemClock.now();
-    const answer = await answerOf(door, ask).catch((error: unknown) => {
+    const { answer, engine } = await answerOf(door, ask).catch((error: unknown) => {
       if (ask.signal.aborted) throw ask.signal.reason;
       if (error instanceof ApiError || error instanceof BoundPassed) throw error;
       throw new ApiError('upstream_error', { cause: error });
@@ -176,6 +196,8 @@ export function gatewayGenerate({ baseUrl, token, tlsCa }: GatewayAccess): Gener
       finishReason: answer.finishReason,
       usage: usageOf(answer, ask),
       latencyMs: Math.round(systemClock.now() - startedAt),
+      opening: answer.opening,
+      engine,
     };
   };
 }

@@ -86,7 +86,7 @@ const shadowOptions = defineOptions({
     type: 'boolean',
     default: shadow.seedProbe,
     file: 'arena.shadow.seed_probe',
-    help: 'find out, by up to three calls of 16 tokens a model and hour, whether an engine honours seeds',
+    help: 'find out whether engines honour seeds that are not on machines of your own, too: 15 paid tokens each and week',
   },
 });
 

@@ -76,7 +76,7 @@ async function planStep(live: LiveRun): Promise<void> {
     return;
   }
   const judge = await parts.judge({ tenant: row.tenant, key: row.key });
-  const plan = await probeSeeds(live, planRun(offer, parts.settings, { runId: row.id, judge, suiteSha256 }));
+  const plan = planRun(offer, parts.settings, { runId: row.id, judge, suiteSha256 });
   const candidates = plan.samplings.map((sampling, idx) => given(live, offer, pending(idx, sampling)));
   await live.hold(async (tx) => {
     for (const candidate of candidates) await putCandidate(tx, row.id, candidate);
@@ -96,6 +96,7 @@ async function goThrough(live: LiveRun): Promise<void> {
   await planStep(live);
   for (const candidate of live.originals) live.tell(candidateEvent(candidate, charsOf(candidate.answer)));
   await generateStep(live);
+  await probeSeeds(live);
   await verifyStep(live);
   await correctStep(live);
   await finishStep(live, await judgeStep(live));

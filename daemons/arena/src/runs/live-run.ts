@@ -41,6 +41,8 @@ export class LiveRun {
   readonly warnings: string[] = [];
   /** Of answers that are looked at now, or were, by digest: equal ones are verified once. */
   readonly checks = new Map<string, Promise<void>>();
+  /** Marks of the engines that answered, by what they were asked with. */
+  readonly engines = new WeakMap<StoredCandidate['sampling'], string>();
   legs: StoredLeg[] = [];
   suite: Suite | undefined;
   readonly #owner: string;

@@ -27,7 +27,7 @@ export type RunSettings = {
     parallel: boolean;
     /** What prompt_perturbation adds. */
     suffixes: readonly string[];
-    /** Look whether a model's engine honours seeds (AR2), at a few tokens a model and hour. */
+    /** Look whether engines honour seeds (AR2) that are not on machines of the operator's, too: somebody may be paid. */
     seedProbe: boolean;
   };
   earlyStop: EarlyStopSettings;

@@ -37,6 +37,8 @@ export type RelayRequest = {
   /** Whose turn it is there; asked only when it must wait. */
   turn?: (() => AdmissionTurn) | undefined;
   requestId: string;
+  /** A header that tells which endpoint answers, in place of any that the engine calls so; absent = nobody is told. */
+  mark?: ((endpoint: Endpoint) => readonly [name: string, value: string]) | undefined;
   /** A route whose streams report usage when `stream_options.include_usage` asks for it. */
   hasStreamUsage: boolean;
 };

@@ -195,10 +195,28 @@ export class RelayRun implements DeadlineEntry {
     return ours;
   }
 
+  /** The engine's headers that go on, and ours. */
+  #headers(head: ResponseHead): Array<readonly [string, string]> {
+    const { isReturned } = this.#relay;
+    const mark = this.#mark();
+    if (mark === undefined) return answerHeaders(head.headers, isReturned, this.#ours());
+    return answerHeaders(head.headers, (name) => name !== mark[0] && isReturned(name), [...this.#ours(), mark]);
+  }
+
+  #mark(): readonly [string, string] | undefined {
+    return this.#endpoint === undefined ? undefined : this.#request.mark?.(this.#endpoint);
+  }
+
+  /** The head has gone: a comment before the engine's first byte says what it would have said. */
+  #markLate(): void {
+    const mark = this.#mark();
+    if (mark !== undefined) this.#request.exchange.write(Buffer.from(`: ${mark.join(' ')}\n\n`));
+  }
+
   #startAnswer(head: ResponseHead): void {
     this.deadline = 0;
-    if (this.#keptAlive) return;
-    const headers = answerHeaders(head.headers, this.#relay.isReturned, this.#ours());
+    if (this.#keptAlive) return this.#markLate();
+    const headers = this.#headers(head);
     if (this.#request.body.stream && headerValue(headers, 'x-accel-buffering') === undefined)
       headers.push(['x-accel-buffering', 'no']);
     this.#request.exchange.start(head.status, headers);
@@ -207,8 +225,8 @@ export class RelayRun implements DeadlineEntry {
   #replyWhole(head: ResponseHead, body: Uint8Array): void {
     this.deadline = 0;
     const { exchange } = this.#request;
-    if (!this.#keptAlive)
-      return exchange.reply(head.status, answerHeaders(head.headers, this.#relay.isReturned, this.#ours()), body);
+    if (!this.#keptAlive) return exchange.reply(head.status, this.#headers(head), body);
+    this.#markLate();
     // The client was promised a stream and the engine gave one object: it goes out as one event.
     const lines = Buffer.from(body)
       .toString('utf8')

@@ -137,5 +137,15 @@ export const keyHeader = 'x-labmesh-key';
 export const priorityMostHeader = 'x-labmesh-priority-most';
 /** Most variations that the key may ask for; absent = as many as everybody. */
 export const variationsMostHeader = 'x-labmesh-variations-most';
+/**
+ * Which engine answered, on answers to the arena alone (AR2); sent by it: no other engine is to answer. The value says
+ * whether it stands on a machine of the operator's, and is a digest over endpoint, kind, version and model otherwise.
+ */
+export const engineHeader = 'x-labmesh-engine';
+/** The value when it is one, else undefined. */
+export const readEngineMark = (text: string | undefined): string | undefined =>
+  text !== undefined && /^(?:own|other)-[0-9a-f]{32}$/.test(text) ? text : undefined;
+/** Of a mark: nobody is paid for what it generates. */
+export const isOwnEngine = (mark: string): boolean => mark.startsWith('own-');
 export const verificationStatusHeader = 'x-verification-status';
 export const verificationCertificateHeader = 'x-verification-certificate';

@@ -1,5 +1,6 @@
 /** The gateway's chat route as the arena sees it: streams what a script says and keeps count of what became of it. */
 import type { ChatCompletionRequest } from '@labmesh/wire/openai';
+import { engineHeader } from '@labmesh/wire/verification/arena-run';
 
 export type Script = {
   /** Parts of the text, one event each. */
@@ -18,6 +19,8 @@ export type Script = {
   cut?: boolean;
   status?: number;
   body?: string;
+  /** As the gateway marks it; absent = it tells none. */
+  engine?: string;
 };
 
 export type Heard = { request: ChatCompletionRequest; headers: Headers; state: 'open' | 'done' | 'aborted' };
@@ -74,7 +77,8 @@ export class FakeGateway implements AsyncDisposable {
         if (heard.state === 'open') heard.state = 'aborted';
       },
     });
-    return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+    const mark = script.engine === undefined ? {} : { [engineHeader]: script.engine };
+    return new Response(body, { headers: { 'content-type': 'text/event-stream', ...mark } });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -61,6 +61,7 @@ export async function callModel(live: LiveRun, ask: CallAsk): Promise<CallResult
         ask.onProgress?.(count);
       },
     });
+    if (generation.engine !== undefined) live.engines.set(sampling, generation.engine);
     const { prompt_tokens, completion_tokens = 0 } = generation.usage;
     return { state: 'generated', generation, ...priceOf(prompt_tokens, completion_tokens) };
   } catch (error) {

@@ -1,5 +1,6 @@
-/** Puts into a run's plan whether its engines honour seeds (AR2), before the plan is recorded. */
-import type { RunPlan } from '../../rows/run-plan.ts';
+/** Notes beside a run's answers whether the engines that gave them honour seeds (AR2): once they are known to have answered. */
+import { isOwnEngine } from '@labmesh/wire/verification/arena-run';
+import { putCandidate, type StoredCandidate } from '../../rows/candidate-rows.ts';
 import { costNano } from '../budget.ts';
 import type { LiveRun } from '../live-run.ts';
 import { isGiven } from '../plan-run.ts';
@@ -10,34 +11,58 @@ export function replayableOf(found: readonly (boolean | null)[]): boolean | null
   return found.length > 0 && found.every((one) => one === true) ? true : null;
 }
 
+type Cost = { tokensIn: number; tokensOut: number; costNano: number };
+
 /**
- * @returns the plan with `replayable` for each variation and for the run, and what finding out cost. A request with a
- * budget pays for answers alone: it is told what was known.
+ * What is known of an engine, or is found out. Unasked, only engines on machines of the operator's are looked at; a request
+ * with a budget pays for answers alone.
  */
-export async function probeSeeds(live: LiveRun, plan: RunPlan): Promise<RunPlan> {
-  const { parts, offer } = live;
-  const { tenant, key } = live.row;
-  const { seedProbes: probes, settings } = parts;
-  if (probes === undefined || isGiven(offer)) return plan;
-  const mayPay = offer.block.budget === undefined && offer.block.max_cost_usd === undefined;
-  const cost = { tokensIn: 0, tokensOut: 0, costNano: 0 };
-  const found = new Map<string, boolean | null>();
-  // The client's own answer leads a shadow run: its sampling was none of ours.
-  const own = plan.samplings.slice(offer.answer === undefined ? 0 : 1);
-  for (const { model } of own) {
-    if (found.has(model)) continue;
-    if (!mayPay || live.signal.aborted) {
-      found.set(model, probes.known({ tenant, model }) ?? null);
-      continue;
-    }
-    const { replayable, tokensIn, tokensOut } = await probes.find({ tenant, key, model, signal: live.signal });
-    found.set(model, replayable);
-    cost.tokensIn += tokensIn;
-    cost.tokensOut += tokensOut;
-    cost.costNano += costNano(settings.prices, model, tokensIn, tokensOut);
+async function findOf(live: LiveRun, { sampling }: StoredCandidate, cost: Cost): Promise<boolean | null> {
+  const { seedProbes: probes, settings } = live.parts;
+  const engine = live.engines.get(sampling);
+  if (probes === undefined || engine === undefined) return null;
+  const { budget, max_cost_usd: costMost } = live.offer.block;
+  const mayAsk = isOwnEngine(engine) || settings.shadow.seedProbe;
+  if (!mayAsk || budget !== undefined || costMost !== undefined || live.signal.aborted) {
+    return (await probes.known(engine)) ?? null;
   }
-  const samplings = plan.samplings.map((one) =>
-    own.includes(one) ? { ...one, replayable: found.get(one.model) ?? null } : one,
-  );
-  return { ...plan, samplings, replayable: replayableOf([...found.values()]), seedProbe: cost };
+  const { tenant, key } = live.row;
+  const { model } = sampling;
+  const { replayable, tokensIn, tokensOut } = await probes.find({ tenant, key, model, engine, signal: live.signal });
+  cost.tokensIn += tokensIn;
+  cost.tokensOut += tokensOut;
+  cost.costNano += costNano(settings.prices, model, tokensIn, tokensOut);
+  return replayable;
+}
+
+/** The client's own answer leads a shadow run: its sampling was none of ours. */
+const isOurs = ({ offer }: LiveRun, { idx, state }: StoredCandidate): boolean =>
+  state === 'generated' && (idx > 0 || offer.answer === undefined);
+
+/**
+ * After generation: `replayable` for each answer and for the run, and what finding out cost, in one transaction. After a crash
+ * nothing that was noted is asked again; of answers of before it nobody knows the engine.
+ */
+export async function probeSeeds(live: LiveRun): Promise<void> {
+  if (live.parts.seedProbes === undefined || isGiven(live.offer)) return;
+  const open = live.originals.filter((one) => isOurs(live, one) && one.sampling.replayable === undefined);
+  if (open.length === 0) return;
+  const cost = { tokensIn: 0, tokensOut: 0, costNano: 0, ...live.plan.seedProbe };
+  const noted: StoredCandidate[] = [];
+  for (const one of open) {
+    noted.push({ ...one, sampling: { ...one.sampling, replayable: await findOf(live, one, cost) } });
+  }
+  const known = live.originals.filter((one) => isOurs(live, one) && !open.includes(one));
+  const found = [...noted, ...known].map(({ sampling }) => sampling.replayable ?? null);
+  const plan = { ...live.plan, replayable: replayableOf(found), seedProbe: cost };
+  await live.hold(async (tx) => {
+    for (const one of noted) await putCandidate(tx, live.row.id, one);
+    await tx
+      .updateTable('arena_runs')
+      .set({ plan: JSON.stringify(plan) })
+      .where('id', '=', live.row.id)
+      .execute();
+  });
+  for (const one of noted) live.keep(one);
+  live.setPlan(plan);
 }
