@@ -254,7 +254,8 @@ describe('what is shown', () => {
     const { shadowResults, verification } = answered.body as { shadowResults: object[]; verification: object };
     expect(shadowResults.length).toBeGreaterThan(0);
     expect(shadowResults[0]).toEqual({
-      variation: 0,
+      // Whichever came first: an equal one is not checked again.
+      variation: expect.any(Number),
       temperature: expect.any(Number),
       score: 1,
       latencyMs: expect.any(Number),
