@@ -54,7 +54,7 @@ export async function openCore(parts: CoreParts): Promise<Core> {
   const { options, ground, urls, store, metrics, clock, log } = parts;
   const { dataDir, replicaId } = ground;
   await using opening = new AsyncDisposableStack();
-  const trust = await composeTrust({ store, options, dataDir, replicaId, clock, log }, opening);
+  const trust = await composeTrust({ store, options, dataDir, replicaId, metrics, clock, log }, opening);
   const events = opening.use(new EventLog({ store, clock, log }));
   const limiter = opening.use(new RateLimiter({ limits: options, redisUrl: options.redisUrl, clock, log, metrics }));
   const { recorder, archive } = composeRecordings({ ...parts, ...trust, dataDir, replicaId, events }, opening);

@@ -34,6 +34,7 @@ export class Labd implements AsyncDisposable {
   readonly #ending = new AbortController();
   readonly #ready = Promise.withResolvers<Core>();
   readonly metrics = new Metrics('labmesh_labd_');
+  readonly loopDelay = this.#stack.use(new LoopDelay());
   #identity: TlsIdentity;
   #doors: Doors | undefined;
   #core: Core | undefined;
@@ -127,19 +128,18 @@ export class Labd implements AsyncDisposable {
       };
       const own = { store, authority, clock, log, options: this.#options, dataDir, replicaId, hosts };
       await keepOwn(own, onRenewed, this.#stack);
-      const loopDelay = this.#stack.use(new LoopDelay());
       const guard = { hosts: allowedHosts([urls.api, urls.agent, urls.peer]), origins: this.#options.allowedOrigins };
       this.#house = openHouse({
         core,
         options: this.#options,
         guard,
         version,
-        loopDelay,
+        loopDelay: this.loopDelay,
         log,
         clock,
         isStopping: () => this.#stopping,
       });
-      startUpkeep({ core, options: this.#options, ground, clock, log }, this.#stack);
+      startUpkeep({ core, options: this.#options, ground, metrics, clock, log }, this.#stack);
       this.#core = core;
       this.#ready.resolve(core);
       log.info('labd is ready', { api: urls.api, agents: urls.agent, nodes: urls.node, database: store.engine });

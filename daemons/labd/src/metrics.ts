@@ -1,5 +1,6 @@
 /** `labmesh_labd_*` (ME-1) on a listener of its own, on loopback. No identity is ever a label. */
 import { metricsContentType } from '@labmesh/kit/metrics';
+import type { ListenerCounts } from '@labmesh/link/mtls-listener';
 import type { Labd } from './labd.ts';
 
 /** Declares what is read at each scrape; counters of the parts are declared where they count. */
@@ -57,6 +58,38 @@ function declare(labd: Labd): void {
     'events_dropped_total',
     'Events that were lost.',
     of(({ events }) => events.dropped),
+  );
+  metrics.gauge(
+    'store_retry_total',
+    'Reads and transactions that were done again after a conflict.',
+    of(({ store }) => store.retries),
+  );
+  // These two tell of a process that cannot even reach its database.
+  metrics.gauge('loop_delay_seconds', 'How late the event loop is, 99th percentile of two minutes.', {
+    read: () => labd.loopDelay.p99Ms() / 1000,
+  });
+  declareDoors(labd);
+}
+
+/** Whom the listeners did not let in: a flood shows here first. */
+function declareDoors(labd: Labd): void {
+  const { metrics } = labd;
+  const of = (read: (door: ListenerCounts) => number) => ({
+    labels: ['listener'],
+    read: () =>
+      Object.entries(labd.counts ?? {}).flatMap(([name, door]) =>
+        door === undefined ? [] : [{ labels: [name], value: read(door) }],
+      ),
+  });
+  metrics.gauge(
+    'turned_away_total',
+    'Connections above a bound, closed at once.',
+    of(({ turnedAway }) => turnedAway),
+  );
+  metrics.gauge(
+    'handshakes_failed_total',
+    'TLS handshakes that failed.',
+    of(({ handshakesFailed }) => handshakesFailed),
   );
 }
 

@@ -1,13 +1,13 @@
 /** The work that labd does by the clock (architecture rule 6): each job is idempotent, may run on every replica, and never rejects. */
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import { takeLease } from '@labmesh/store/lease';
 import { Checkpoints } from './audit/checkpoints.ts';
 import { pruneAudit } from './audit/prune-audit.ts';
 import { AuditSinks } from './audit/sinks/audit-sinks.ts';
-import type { Core } from './core.ts';
+import { ExpiryWatch } from './ca/expiry-watch.ts';
+import type { Core, CoreParts } from './core.ts';
 import type { Ground } from './settings/ground.ts';
 import type { LabdOptions } from './settings/labd-options.ts';
+import type { World } from './settings/world.ts';
 import { pruneRecordings, settleParts } from './recordings/settle-parts.ts';
 
 type Job = { name: string; everyMs: number; run: (signal: AbortSignal) => Promise<unknown> };
@@ -16,18 +16,27 @@ export type UpkeepParts = {
   core: Core;
   options: LabdOptions;
   ground: Ground;
-  clock: Clock;
-  log: Logger;
+  metrics: CoreParts['metrics'];
+  clock: World['clock'];
+  log: World['log'];
 };
 
 const hourMs = 3_600_000;
 const leaseMs = 30_000;
 const archiveEveryMs = 10_000;
+/** What ends soon is known this soon, here and in the metric. */
+const expiryEveryMs = 300_000;
 
-function jobs({ core, options, ground, clock, log }: UpkeepParts): Job[] {
+function jobs({ core, options, ground, metrics, clock, log }: UpkeepParts): Job[] {
   const { store, secrets, recorder, archive, people, nodes, events, authority, audit } = core;
   const holds = (name: string) => takeLease(store, name, ground.replicaId, leaseMs);
-  const told = new Map<string, number>();
+  const expiry = new ExpiryWatch({
+    authority,
+    metrics,
+    clock,
+    onExpiring: ({ id, kind, name, notAfter }) =>
+      events.emit('cert-expiring', 'certificate', id, { kind, name, notAfter }),
+  });
   return [
     {
       name: 'secrets',
@@ -67,25 +76,19 @@ function jobs({ core, options, ground, clock, log }: UpkeepParts): Job[] {
     },
     {
       name: 'expiry',
-      everyMs: hourMs,
-      run: async () => {
-        if (!(await holds('expiry'))) return;
-        for (const { id, kind, name, notAfter, thresholdDays } of await authority.findings()) {
-          if (told.get(id) === thresholdDays) continue;
-          told.set(id, thresholdDays);
-          events.emit('cert-expiring', 'certificate', id, { kind, name, notAfter });
-        }
-      },
+      everyMs: expiryEveryMs,
+      run: async () => expiry.look(await holds('expiry')),
     },
   ];
 }
 
 /** Starts the jobs; they end with the stack. */
 export function startUpkeep(parts: UpkeepParts, stack: AsyncDisposableStack): void {
-  const { core, options, ground, clock, log } = parts;
+  const { core, options, ground, metrics, clock, log } = parts;
   const { store, audit, events } = core;
   const onAlarm = (name: string, isBehind: boolean) => events.emit('audit-sink-late', 'sink', name, { isBehind });
-  stack.use(AuditSinks.start({ store, own: ground.replicaId, clock, log, onAlarm }, options.auditSinks));
+  const sinkParts = { store, own: ground.replicaId, metrics, clock, log, onAlarm };
+  stack.use(AuditSinks.start(sinkParts, options.auditSinks));
   stack.use(Checkpoints.start({ store, audit, clock, log }, options.auditCheckpointEveryMs));
   const ending = new AbortController();
   const loop = async ({ name, everyMs, run }: Job) => {

@@ -27,8 +27,6 @@ export type StoreOptions = {
   migrate?: boolean;
   /** For tests (ST-3): each write transaction runs again, or what a plan of your own says. */
   injectFaults?: InjectFaults;
-  /** Called before each repetition of a transaction (metric store_retry_total). */
-  onRetry?: () => void;
 };
 
 async function openEngine(url: string, log: Logger): Promise<Engine> {
@@ -44,14 +42,14 @@ async function openEngine(url: string, log: Logger): Promise<Engine> {
  *   STORE_IN_USE (75), SCHEMA_NEWER (78).
  */
 export async function openStore(options: StoreOptions): Promise<SqlStore> {
-  const { url, log = silentLogger, clock = systemClock, onRetry } = options;
+  const { url, log = silentLogger, clock = systemClock } = options;
   let engine: Engine;
   try {
     engine = await openEngine(url, log);
   } catch (error) {
     throw asStoreError(error);
   }
-  const store = new SqlStore({ engine, clock, onRetry, faults: faultPlan(options.injectFaults) });
+  const store = new SqlStore({ engine, clock, faults: faultPlan(options.injectFaults) });
   try {
     await store.ping();
     if (options.migrate !== false) await migrate(store, { log });

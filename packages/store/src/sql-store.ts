@@ -20,8 +20,6 @@ export type SqlStoreOptions = {
   engine: Engine;
   clock: Clock;
   faults?: FaultPlan | undefined;
-  /** Called before each repetition, for a metric. */
-  onRetry?: (() => void) | undefined;
   /** How long a call made inside a write waits for that write. Shorter in tests. */
   nestedWaitMs?: number;
 };
@@ -38,12 +36,17 @@ export class SqlStore implements Store {
   /** What must end before the engine may be closed. */
   readonly #working = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
+  #retries = 0;
 
   constructor(options: SqlStoreOptions) {
     this.engine = options.engine.name;
     this.clock = options.clock;
     this.#engine = options.engine;
     this.#options = options;
+  }
+
+  get retries(): number {
+    return this.#retries;
   }
 
   read<T>(principal: Principal, query: (db: Reader) => Promise<T>): Promise<T> {
@@ -141,7 +144,7 @@ export class SqlStore implements Store {
         if (kind === 'other') throw error;
         if (kind === 'away') throw storeUnavailable(run.failed);
         if (attempt === triesMax) throw storeConflict(run.failed, triesMax);
-        this.#options.onRetry?.();
+        this.#retries++;
         if (!(run.failed instanceof InjectedConflict)) await systemClock.sleep(retryWaitMs(attempt));
       } finally {
         run.over = true;

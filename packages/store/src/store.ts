@@ -31,6 +31,8 @@ export interface Snapshot extends AsyncDisposable {
 export interface Store extends AsyncDisposable {
   readonly engine: 'sqlite' | 'postgres';
   readonly clock: Clock;
+  /** Transactions and reads that were done again since the store was opened (ST-3). */
+  readonly retries: number;
   /** @throws FleetError STORE_UNAVAILABLE when the database is away, TypeError without a principal. */
   read<T>(principal: Principal, query: (db: Reader) => Promise<T>): Promise<T>;
   /**

@@ -1,4 +1,5 @@
 /** What everything else stands on: sealed secrets, the audit log, access, and the CA with its deny list. */
+import type { Metrics } from '@labmesh/kit/metrics';
 import { system } from '@labmesh/wire/fleet/principal';
 import { seedBuiltinRoles } from '../access/builtin-roles.ts';
 import { Policies } from '../access/policies.ts';
@@ -14,6 +15,7 @@ export type TrustParts = {
   options: LabdOptions;
   dataDir: string;
   replicaId: string;
+  metrics: Metrics;
   clock: World['clock'];
   log: World['log'];
 };
@@ -21,6 +23,7 @@ export type TrustParts = {
 export type Trust = { secrets: Secrets; audit: AuditLog; policies: Policies; denyList: DenyList; authority: Authority };
 
 const seeding = system('seed-roles');
+const commitBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
 
 function caOptions({ options, replicaId, dataDir }: TrustParts) {
   const { publicUrl, agentUrl, peerUrl, conplaneUrl } = options;
@@ -45,7 +48,10 @@ export async function composeTrust(parts: TrustParts, stack: AsyncDisposableStac
   const { store, options, dataDir, replicaId, clock, log } = parts;
   const { kekFile: keyFile, kekPassphrase: passphrase } = options;
   const secrets = stack.use(await openSecrets({ store, dataDir, keyFile, passphrase, replicaId, clock, log }));
+  // Most commits are one round trip of the database; above the last bound the caller has heard AUDIT_UNAVAILABLE.
+  const commits = parts.metrics.histogram('audit_commit_seconds', 'A commit of audit rows.', commitBuckets).labels();
   const auditOptions = {
+    onCommit: (_rows: number, ms: number) => commits.observe(ms / 1000),
     commitWaitMs: options.auditCommitWaitMs,
     commitRows: options.auditCommitRows,
     queueMax: options.auditQueueMax,

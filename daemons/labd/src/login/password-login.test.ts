@@ -23,6 +23,7 @@ function countingStore(inner: Store) {
   const store: Store = {
     engine: inner.engine,
     clock: inner.clock,
+    retries: 0,
     ping: () => inner.ping(),
     snapshot: (principal) => inner.snapshot(principal),
     read: (principal, query) => (counted.reads++, inner.read(principal, query)),

@@ -1,6 +1,7 @@
 /** All sinks of a replica, each with a runner of its own, so that none knows of the others (AU-6). */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
+import type { Metrics } from '@labmesh/kit/metrics';
 import { takeLease } from '@labmesh/store/lease';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -12,6 +13,7 @@ export type AuditSinksParts = {
   store: Store;
   /** The chain of this replica. */
   own: string;
+  metrics: Metrics;
   clock: Clock;
   log: Logger;
   onAlarm?: (sink: string, behind: boolean) => void;
@@ -45,8 +47,13 @@ function carriedChains({ store, own, clock }: AuditSinksParts): () => Promise<re
 export class AuditSinks implements AsyncDisposable {
   readonly #runners: readonly SinkRunner[];
 
-  private constructor(runners: readonly SinkRunner[]) {
+  private constructor(runners: readonly SinkRunner[], metrics: Metrics) {
     this.#runners = runners;
+    // By their place in the settings: an address may hold a secret.
+    metrics.gauge('sink_lag_seconds', 'Age of the oldest audit row that a sink has not taken.', {
+      labels: ['sink'],
+      read: () => runners.map((runner, i) => ({ labels: [`audit.sinks[${i}]`], value: runner.lagMs() / 1000 })),
+    });
   }
 
   /**
@@ -54,22 +61,13 @@ export class AuditSinks implements AsyncDisposable {
    * @throws FleetError VALIDATION_FAILED naming the entry; nothing has been started then.
    */
   static start(parts: AuditSinksParts, texts: readonly string[]): AuditSinks {
-    const { store, clock, log, onAlarm } = parts;
+    const { store, metrics, clock, log, onAlarm } = parts;
     const sinks = openSinks(texts, clock);
     const more = onAlarm === undefined ? {} : { onAlarm };
     return new AuditSinks(
       sinks.map((sink) => SinkRunner.start({ store, sink, clock, log, chains: carriedChains(parts), ...more })),
+      metrics,
     );
-  }
-
-  /** How far each sink is behind, ms by name: metric sink_lag_seconds. */
-  lagMs(): Map<string, number> {
-    return new Map(this.#runners.map((runner) => [runner.name, runner.lagMs()]));
-  }
-
-  /** There are new rows. */
-  nudge(): void {
-    for (const runner of this.#runners) runner.nudge();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

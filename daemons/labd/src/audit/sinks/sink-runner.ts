@@ -37,8 +37,6 @@ export class SinkRunner implements AsyncDisposable {
   readonly #ended = new AbortController();
   readonly #cursors = new Map<string, number>();
   readonly #loops: Promise<unknown>;
-  #nap: AbortController | undefined;
-  #nudged = false;
   /** Unix ms of the oldest row not taken; undefined when there is none. */
   #oldest: number | undefined;
   #failing = false;
@@ -62,17 +60,8 @@ export class SinkRunner implements AsyncDisposable {
     return this.#oldest === undefined ? 0 : Math.max(0, this.#parts.clock.wall() - this.#oldest);
   }
 
-  /** There is something new. */
-  nudge(): void {
-    if (this.#failing) return;
-    // In the middle of a round, which may have looked already: the next one begins at once.
-    this.#nudged = this.#nap === undefined;
-    this.#nap?.abort(new Error('nudged'));
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort(new Error('the sink ends'));
-    this.#nap?.abort(this.#ended.signal.reason);
     await this.#loops;
     await this.#parts.sink[Symbol.asyncDispose]();
   }
@@ -84,19 +73,9 @@ export class SinkRunner implements AsyncDisposable {
     while (!signal.aborted) {
       const done = await this.#round();
       if (done) waits = backoff({ firstMs: pollMs, capMs: 60_000 });
-      await this.#sleep(done ? pollMs : (waits.next().value ?? pollMs));
+      const waitMs = done ? pollMs : (waits.next().value ?? pollMs);
+      await this.#parts.clock.sleep(waitMs, signal).catch(() => {});
     }
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    if (this.#ended.signal.aborted) return;
-    const isNudged = this.#nudged && !this.#failing;
-    this.#nudged = false;
-    if (isNudged) return;
-    const nap = new AbortController();
-    this.#nap = nap;
-    await this.#parts.clock.sleep(ms, nap.signal).catch(() => {});
-    this.#nap = undefined;
   }
 
   /** Carries all there is; false when the sink or the store failed. */

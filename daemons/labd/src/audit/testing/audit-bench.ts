@@ -39,6 +39,9 @@ export class FaultyStore implements Store {
   get clock() {
     return this.inner.clock;
   }
+  get retries() {
+    return this.inner.retries;
+  }
   snapshot = (principal: Principal) => this.inner.snapshot(principal);
   ping = () => this.inner.ping();
 
