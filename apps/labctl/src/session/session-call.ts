@@ -54,8 +54,14 @@ export async function beginSession(session: SessionCall, plan: SessionPlan): Pro
   }
 }
 
-/** `--detach` prints the session, alone on stdout; an attach tells what the ring no longer has (EX-8). */
-function tellBegan({ open }: SessionPlan, { session, dropped = 0 }: OpenOk, { world, note }: SessionCall): void {
+/**
+ * `--detach` prints the session, alone on stdout; an attach tells what the ring no longer has (EX-8). A command that labd
+ * let in although it cannot record is one (EX-10): who works on the machine of labd should know.
+ */
+function tellBegan({ open }: SessionPlan, ok: OpenOk, { world, note }: SessionCall): void {
+  const { session, recorded, dropped = 0 } = ok;
+  const isMissed = open.kind === 'exec' && !open.noRecord && recorded === false;
+  if (isMissed) note('this session is not recorded: labd cannot write recordings');
   if (open.kind === 'attach' && dropped > 0) note(`[labmesh: ${dropped} bytes of output before this are gone]`);
   if (open.kind !== 'exec' || !open.detach) return;
   world.stdout(`${session}\n`);

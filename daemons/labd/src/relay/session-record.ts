@@ -19,8 +19,9 @@ type Open = NewSession['open'];
 function detailsOf(open: Open): Record<string, unknown> {
   const { kind } = open;
   if (kind === 'exec') {
-    const { argv, shell, login, tty, detach, job, env } = open;
-    return { argv, shell, login: login ?? 'root', tty: tty !== null, detach, job, env: Object.keys(env) };
+    const { argv, shell, login, cwd, timeoutMs, tty, detach, keepChildren, job, noRecord, env } = open;
+    const how = { cwd, timeoutMs, tty: tty !== null, detach, keepChildren, job, noRecord };
+    return { argv, shell, login: login ?? 'root', ...how, env: Object.keys(env) };
   }
   if (kind === 'copy-in' || kind === 'copy-out')
     return { path: open.path, recursive: open.recursive, login: open.login ?? 'root' };
@@ -29,10 +30,16 @@ function detailsOf(open: Open): Record<string, unknown> {
   return kind === 'attach' ? { target: open.target } : {};
 }
 
-export type Subject = { caller: Caller; open: Open; server: FleetServer | undefined };
+export type Subject = {
+  caller: Caller;
+  open: Open;
+  server: FleetServer | undefined;
+  /** It is not recorded because that failed, and passed all the same (EX-10). */
+  isMissed?: boolean;
+};
 
 /** The part of the audit rows that is the same at both ends. */
-export function sessionEntry({ caller, open, server }: Subject): Omit<AuditEntry, 'phase' | 'result'> {
+export function sessionEntry({ caller, open, server, isMissed }: Subject): Omit<AuditEntry, 'phase' | 'result'> {
   const { principal, sourceIp, requestId } = caller;
   const name = server?.row.hostname ?? ('server' in open ? (open.server ?? '') : '');
   return {
@@ -42,7 +49,7 @@ export function sessionEntry({ caller, open, server }: Subject): Omit<AuditEntry
     action: `${open.kind}.open`,
     resource: `server/${name.slice(0, 253)}`,
     ...(server !== undefined && { resourceId: server.row.id }),
-    details: detailsOf(open),
+    details: { ...detailsOf(open), ...(isMissed === true && { recording: 'unavailable' }) },
   };
 }
 
@@ -73,6 +80,26 @@ export type BeginParts = { store: Store; audit: AuditLog; clock: World['clock'];
 const worker = system('sessions');
 /** The end row waits this long for a recording that is hard to end. */
 const recordingEndMs = 1_000;
+
+/**
+ * EX-10: whoever is at labd's own machine must get in while recordings cannot be written, to mend that. What was begun
+ * for the admin socket is waited for; when it failed, the session goes on as one that nobody records.
+ * @throws what is no failure of the recorder.
+ */
+export async function unlessMissed(
+  open: Open,
+  { kind }: Caller['principal'],
+  begun: BegunRecording | undefined,
+): Promise<{ open: Open; begun: BegunRecording | undefined; isMissed: boolean }> {
+  if (kind !== 'local' || open.kind !== 'exec' || begun === undefined) return { open, begun, isMissed: false };
+  try {
+    await begun.started;
+    return { open, begun, isMissed: false };
+  } catch (error) {
+    if (!(error instanceof FleetError) || error.code !== 'RECORDING_UNAVAILABLE') throw error;
+    return { open: { ...open, noRecord: true }, begun: undefined, isMissed: true };
+  }
+}
 
 /**
  * Writes the start row, the session and the recording's row in one transaction, side by side with the making of the

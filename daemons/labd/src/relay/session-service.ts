@@ -18,7 +18,7 @@ import { lastSeen, refusalOf, subjectOf } from './decide-open.ts';
 import { failureReason } from './failure-reason.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { Route } from './routes.ts';
-import { recordBegin, RefusedOpens, sessionEntry } from './session-record.ts';
+import { recordBegin, RefusedOpens, sessionEntry, unlessMissed } from './session-record.ts';
 import {
   commandText,
   endingOf,
@@ -120,7 +120,7 @@ export class SessionService implements AsyncDisposable {
   }
 
   async #begin(
-    { caller, open, server, attached }: Aimed,
+    { caller, open: asked, server, attached }: Aimed,
     raw: RawChannel,
     route: Route,
     place: DisposableStack,
@@ -128,12 +128,13 @@ export class SessionService implements AsyncDisposable {
     const { recorder, clock, routes, policies } = this.#parts;
     const { principal } = caller;
     const [id, token, now] = [uuidv7(), newToken(), clock.wall()];
-    const session = { id, open, serverId: server.row.id, agentId: server.row.agentId ?? '', principal, token, now };
-    const term = 'tty' in open ? open.tty : null;
-    const begun = isRecorded(open)
-      ? recorder.begin({ session: id, term, command: commandText(open), replicaId: routes.replicaId, part: 0 })
+    const term = 'tty' in asked ? asked.tty : null;
+    const part = isRecorded(asked)
+      ? recorder.begin({ session: id, term, command: commandText(asked), replicaId: routes.replicaId, part: 0 })
       : undefined;
-    const recording = await recordBegin(this.#parts, { caller, open, server }, session, begun);
+    const { open, begun, isMissed } = await unlessMissed(asked, principal, part);
+    const session = { id, open, serverId: server.row.id, agentId: server.row.agentId ?? '', principal, token, now };
+    const recording = await recordBegin(this.#parts, { caller, open, server, isMissed }, session, begun);
     const answer = (ok: OpenOk): OpenOk => {
       if (open.kind === 'exec' && open.detach) queueMicrotask(() => relay.unattend());
       return { ...ok, session: id, token, recorded: recording !== undefined };
