@@ -1,6 +1,9 @@
 /** The bracket opencoder from a request to its certificate (verification BR1, BR2), through gateway, arena and sandbox. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { closeTestRunner, sandboxMissing } from '@labmesh/arena/verify/testing/test-runner';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { LabctlHome } from './harness/labctl-process.ts';
 import { ArenaGround } from './harness/arena-ground.ts';
 
 const storyMs = 60_000;
@@ -48,6 +51,39 @@ describe.skipIf(sandboxMissing !== undefined)(`bracket opencoder ${sandboxMissin
           metadata: { code_blocks_count: 1, total_code_size: 'print(sum([1, 2]))\n'.length },
         });
       }
+    },
+    storyMs,
+  );
+
+  test(
+    'a certificate is made again from file and answer, by a process of its own (CT8)',
+    async () => {
+      const answer = fenced('print(sum([1, 2]))');
+      const { run_id: id } = await ask(answer);
+      using home = new LabctlHome();
+      const at = (name: string, text: string) => {
+        writeFileSync(join(home.folder, name), text);
+        return name;
+      };
+      const file = at('one.labcert', await (await ground.get(`/v1/certificates/${id}`)).text());
+      const again = (...words: string[]) => home.run('cert', 'reproduce', file, '--data', home.data, ...words);
+      const found = await again('--response', at('answer.md', answer), '--json');
+      expect(found).toMatchObject({ exitCode: 0, stderr: '' });
+      const { checks } = JSON.parse(found.stdout) as { checks: { name: string; result: string }[] };
+      expect(checks.every(({ result }) => result === 'same')).toBe(true);
+      expect(checks.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(['security_audit', 'runtime_verifier', 'execution_proof', 'audit findings']),
+      );
+      expect(await again('--response', at('other.md', fenced('print(3)')))).toMatchObject({ exitCode: 1 });
+      // What prints something else each time is told.
+      const random = fenced('import os\nprint(os.urandom(8))');
+      const { run_id: other } = await ask(random);
+      at(file, await (await ground.get(`/v1/certificates/${other}`)).text());
+      const differs = await again('--response', at('random.md', random));
+      expect(differs).toMatchObject({
+        exitCode: 1,
+        stdout: expect.stringMatching(/execution_proof +DIFFERS +another stdout_hash/),
+      });
     },
     storyMs,
   );

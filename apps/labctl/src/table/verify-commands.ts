@@ -20,6 +20,11 @@ export const verifyCommands: readonly CommandEntry[] = [
     load: async () => any((await import('../commands/verify/cert-show.ts')).certShow),
   },
   {
+    name: 'cert reproduce',
+    summary: 'make the checks of a certificate again',
+    load: async () => any((await import('../commands/verify/cert-reproduce.ts')).certReproduce),
+  },
+  {
     name: 'cert revoke',
     summary: 'revoke a certificate',
     load: async () => any((await import('../commands/verify/cert-revoke.ts')).certRevoke),

@@ -3,6 +3,7 @@ import type { CandidateInput } from '@labmesh/arena/verify/make-candidate';
 import { parseSuite } from '@labmesh/arena/suites/parse-suite';
 import { SuiteRefused } from '@labmesh/arena/suites/suite-refused';
 import type { Suite } from '@labmesh/wire/verification/suite';
+import { defineOptions } from '@labmesh/kit/options';
 import type { World } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -15,6 +16,19 @@ export type VerifyFlags = {
   schema: string | undefined;
   language: string | undefined;
 };
+
+/** What an answer is checked against, beside itself. */
+export const inputOptions = defineOptions({
+  suite: { type: 'string', flag: 'suite', placeholder: 'FILE', help: 'cases that the code must meet (JSON)' },
+  tools: { type: 'string', flag: 'tools', placeholder: 'FILE', help: 'tools that the answer may call (JSON list)' },
+  schema: { type: 'string', flag: 'schema', placeholder: 'FILE', help: 'JSON Schema that its JSON must meet' },
+  language: {
+    type: 'string',
+    flag: 'language',
+    placeholder: 'NAME',
+    help: 'what blocks without a tag are, and an answer without blocks',
+  },
+});
 
 const usage = (message: string) => new CommandError(message, { exitCode: exitCodes.usage });
 
@@ -47,20 +61,27 @@ async function readSuite(path: string): Promise<Suite> {
 }
 
 /** @throws CommandError (exit 2) */
+export async function readBeside({ suite, tools, schema, language }: VerifyFlags): Promise<{
+  beside: Pick<CandidateInput, 'metadata' | 'tools' | 'expectedSchema'>;
+  suite: Suite | undefined;
+}> {
+  const beside = {
+    metadata: language === undefined ? {} : { language },
+    ...(tools !== undefined && { tools: await readTools(tools) }),
+    ...(schema !== undefined && { expectedSchema: await readJson(schema, '--schema') }),
+  };
+  return { beside, suite: suite === undefined ? undefined : await readSuite(suite) };
+}
+
+/** @throws CommandError (exit 2) */
 export async function readInputs(
   path: string | undefined,
-  { suite, tools, schema, language }: VerifyFlags,
+  flags: VerifyFlags,
   world: Pick<World, 'readStdin'>,
 ): Promise<{ candidate: CandidateInput; suite: Suite | undefined }> {
   const text = path === '-' ? await world.readStdin() : new TextDecoder().decode(await readNamed(path, 'the answer'));
   const file = readAnswerFile(text);
-  const metadata = language === undefined ? {} : { language };
+  const { beside, suite } = await readBeside(flags);
   // Flags win over what the file says: they are about this call.
-  const candidate: CandidateInput = {
-    ...file,
-    metadata,
-    ...(tools !== undefined && { tools: await readTools(tools) }),
-    ...(schema !== undefined && { expectedSchema: await readJson(schema, '--schema') }),
-  };
-  return { candidate, suite: suite === undefined ? undefined : await readSuite(suite) };
+  return { candidate: { ...file, ...beside }, suite };
 }

@@ -5,6 +5,7 @@ import { CommandError } from '../../command-error.ts';
 import { dataOption, jsonOption } from '../../common-options.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { readNamed, readRevocationList, readTrust } from '../../verify/attest-files.ts';
+import { readResponse } from '../../verify/certified-answer.ts';
 import { trustOptions } from '../../verify/cert-options.ts';
 import { reportText } from '../../verify/report-text.ts';
 
@@ -16,17 +17,6 @@ const codes: Readonly<Record<Verdict, number>> = {
   expired: 4,
   revoked: 5,
 };
-
-/** As text, since what was certified is text: no byte of it may be replaced on the way. */
-async function readResponse(path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  const bytes = await readNamed(path, '--response');
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new CommandError('--response: not UTF-8', { exitCode: exitCodes.usage });
-  }
-}
 
 /**
  * CT8. Asks nobody: what is trusted comes from files. With a bare key nothing can be said of log and revocation, and the
@@ -81,7 +71,7 @@ export const certVerify = defineCommand({
       now: world.clock.wall(),
       revocations: await readRevocationList(values, world.env),
       revocationsUnknown: values.offline || isKeyAlone,
-      response: await readResponse(values.response),
+      response: values.response === undefined ? undefined : await readResponse(values.response),
     });
     world.stdout(values.json ? `${JSON.stringify(report)}\n` : reportText(report));
     return codes[report.verdict];

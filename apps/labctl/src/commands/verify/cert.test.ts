@@ -159,6 +159,29 @@ describe('cert show', () => {
   });
 });
 
+describe('cert reproduce', () => {
+  const reproduce = (words: string) => labctl(`cert reproduce ${words}`);
+
+  test('3 where the verifiers here are others than those that signed, and nothing is run for it', async () => {
+    const { exitCode, stdout, stderr } = await reproduce(`${at('one.labcert')} --response ${at('answer.txt')}`);
+    expect([exitCode, stderr]).toEqual([3, '']);
+    expect(stdout).toStartWith('INCOMPLETE');
+    expect(stdout).toMatch(/code_linter +not made again +here it has another version or configuration/);
+    expect(stdout).toMatch(/leash_verifier +not made again +there is no such verifier here/);
+    expect(stdout).toMatch(/runtime_verifier +not made again +its suite is needed: --suite/);
+  });
+
+  test('1 for another answer, 2 for what was asked wrongly', async () => {
+    const other = await reproduce(`${at('one.labcert')} --response ${at('trust')}`);
+    expect([other.exitCode, other.stderr]).toEqual([1, expect.stringContaining('RESPONSE_DIFFERS')]);
+    expect((await reproduce(at('one.labcert'))).exitCode).toBe(2);
+    const suite = { id: 's', language: 'python', entry: 'f', cases: [{ args: [], expect: 1 }] };
+    writeFileSync(at('suite.json'), JSON.stringify(suite));
+    const asked = await reproduce(`${at('one.labcert')} --response ${at('answer.txt')} --suite ${at('suite.json')}`);
+    expect([asked.exitCode, asked.stderr]).toEqual([2, expect.stringContaining('not the suite that was certified')]);
+  });
+});
+
 describe('cert log', () => {
   test('verify finds all as it was, and that it goes on from a checkpoint that was kept', async () => {
     const checkpoint = join(folder, 'log', 'checkpoint');

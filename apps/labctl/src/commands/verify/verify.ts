@@ -4,7 +4,7 @@ import { outcomeExits } from '../../exit-codes.ts';
 import { checkAnswer } from '../../verify/check-answer.ts';
 import { chosenVerifiers, verifierNames } from '../../verify/chosen-verifiers.ts';
 import { fileSettings } from '../../verify/file-settings.ts';
-import { readInputs } from '../../verify/verify-inputs.ts';
+import { inputOptions, readInputs } from '../../verify/verify-inputs.ts';
 import { verdictText } from '../../verify/verdict-text.ts';
 import { withRunner } from '../../verify/with-runner.ts';
 
@@ -29,15 +29,7 @@ export const verify = defineCommand({
       placeholder: 'NAME',
       help: `only this one, may be repeated: ${verifierNames.join(', ')}`,
     },
-    suite: { type: 'string', flag: 'suite', placeholder: 'FILE', help: 'cases that the code must meet (JSON)' },
-    tools: { type: 'string', flag: 'tools', placeholder: 'FILE', help: 'tools that the answer may call (JSON list)' },
-    schema: { type: 'string', flag: 'schema', placeholder: 'FILE', help: 'JSON Schema that its JSON must meet' },
-    language: {
-      type: 'string',
-      flag: 'language',
-      placeholder: 'NAME',
-      help: 'what blocks without a tag are, and an answer without blocks',
-    },
+    ...inputOptions,
     ...socketOption,
     ...configOption,
     ...dataOption,
