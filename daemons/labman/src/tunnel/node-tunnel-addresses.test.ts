@@ -18,84 +18,65 @@ afterEach(async () => {
   stack = new AsyncDisposableStack();
 });
 
-type Names = { answer: readonly string[] };
+const common = { keepaliveS: 25, fallbackAfterMs: 60_000 } as const;
+const spoken = { version: 'auto', ciphertext: 'auto' } as const;
+type OnEvent = Parameters<NonNullable<NodeTunnelParts['open']>>[0]['onEvent'];
 
-/** `reached`: addresses at which the hub hears and answers. */
-async function rig(requirePq: boolean) {
-  const [names, reached, sent]: [Names, Set<string>, string[]] = [{ answer: [dead, alive] }, new Set([alive]), []];
-  let opening: Parameters<NonNullable<NodeTunnelParts['open']>>[0] | undefined;
+/** The two ends and the wire between them. `reached`: addresses at which the hub hears and answers. */
+async function wired(mode: 'strict' | 'permissive', onEvent: OnEvent) {
+  const [reached, sent]: [Set<string>, string[]] = [new Set([alive]), []];
+  /** Whether the last datagram was. */
+  const wire = { isHeard: false };
   const hub = stack.use(await tunnelEnd({ kind: 'hub' }, '10.90.0.1', { clock }));
   const role = { kind: 'node', hubAddress: '10.90.0.1', proxyPort: 8_080 } as const;
-  const node = stack.use(await tunnelEnd(role, '10.90.0.2', { clock, onEvent: (event) => opening?.onEvent(event) }));
+  const node = stack.use(await tunnelEnd(role, '10.90.0.2', { clock, onEvent }));
   keepPublicKey(hub.keysDir, node.rosenpassPublicKey);
   keepPublicKey(node.keysDir, hub.rosenpassPublicKey);
   node.tunnel.start({
     send(to, bytes) {
       sent.push(to.address);
-      if (reached.has(to.address)) hub.tunnel.receive(bytes, atNode);
+      wire.isHeard = reached.has(to.address);
+      if (wire.isHeard) hub.tunnel.receive(bytes, atNode);
     },
   });
   hub.tunnel.start({ send: (_, bytes) => node.tunnel.receive(bytes, { address: alive, port: 9_999 }) });
-  const common = { keepaliveS: 25, fallbackAfterMs: 60_000, mode: requirePq ? 'strict' : 'permissive' } as const;
-  const spoken = { version: 'auto', ciphertext: 'auto' } as const;
   const rosenpass = { fingerprint: node.fingerprint, schedule: 'hub', ...spoken } as const;
   const wireguardPublicKey = node.wireguard.publicKey;
-  await hub.tunnel.setPeer({ ...common, id: 'n', name: 'n', wireguardPublicKey, address: '10.90.0.2', rosenpass });
-  const state: NodeState = {
-    nodeId: 'n-1',
+  await hub.tunnel.setPeer({
+    ...common,
+    mode,
+    id: 'n',
+    name: 'n',
+    wireguardPublicKey,
     address: '10.90.0.2',
-    hub: {
-      address: '10.90.0.1',
-      wireguardPublicKey: Buffer.from(hub.wireguard.publicKey).toString('base64'),
-      wireguardEndpoint: 'hub.example:51820',
-      rosenpassSha256: hub.fingerprint,
-      rosenpassEndpoint: 'hub.example:9999',
-      rosenpassVersion: 'V03',
-      rosenpassCiphertext: 'pc188',
-    },
-  };
-  const told = { timeouts: 0 };
-  const tunnel = stack.use(
-    new NodeTunnel({
-      config: {
-        ...common,
-        range: '10.90.0.0/16',
-        requirePq,
-        rosenpass: spoken,
-      } as unknown as NodeTunnelParts['config'],
-      keys: { ownKey: { index: 0 } } as NodeTunnelParts['keys'],
-      proxyPort: 8_080,
-      timestampPath: '/nowhere',
-      log: silentLogger,
-      clock,
-      serve: () => ({ [Symbol.asyncDispose]: () => Promise.resolve() }),
-      onExchanged: () => undefined,
-      // As a site does: the Conplane is asked again.
-      onTimeout: () => void [told.timeouts++, tunnel.apply(state)],
-      lookup: () => (names.answer.length > 0 ? Promise.resolve(names.answer) : Promise.reject(new Error('EAI_AGAIN'))),
-      open: (asked) => {
-        opening = asked;
-        return Promise.resolve({
-          tunnel: node.tunnel,
-          view: () => ({ backend: 'memory', isolation: 'none', peers: node.tunnel.peers() }) as never,
-          redial: () => undefined,
-          [Symbol.asyncDispose]: () => Promise.resolve(),
-        });
-      },
-    }),
-  );
-  const held = () => [...node.device.held.values()][0];
-  /** WireGuard's handshake, where it is dialled. */
-  const shake = () =>
-    reached.has(held()?.endpoint?.address ?? '') && PairedDevice.shakeHands(hub.device, node.device, clock.wall());
-  /** Threads have all the time that they want: the clock stands while one of them works on an exchange. */
+    rosenpass,
+  });
+  return { hub, node, reached, sent, wire };
+}
+type Wired = Awaited<ReturnType<typeof wired>>;
+
+const stateOf = ({ hub }: Wired): NodeState => ({
+  nodeId: 'n-1',
+  address: '10.90.0.2',
+  hub: {
+    address: '10.90.0.1',
+    wireguardPublicKey: Buffer.from(hub.wireguard.publicKey).toString('base64'),
+    wireguardEndpoint: 'hub.example:51820',
+    rosenpassSha256: hub.fingerprint,
+    rosenpassEndpoint: 'hub.example:9999',
+    rosenpassVersion: 'V03',
+    rosenpassCiphertext: 'pc188',
+  },
+});
+
+/** Threads have all the time that they want: the clock stands while one of them works on an exchange. */
+function timeOf({ node, sent, wire }: Wired) {
   let sentBefore = 0;
   const work = async () => {
     const waits = () => node.tunnel.unansweredMs('hub') > 0;
     if (!waits()) sentBefore = sent.length;
     const { length } = sent;
-    const isAtWork = () =>
-      waits() && sent.length === length && (length === sentBefore || reached.has(sent.at(-1) ?? ''));
+    const isAtWork = () => waits() && sent.length === length && (length === sentBefore || wire.isHeard);
     for (let turn = 0; isAtWork() && turn < 500; turn++) await Bun.sleep(5);
     await Bun.sleep(1);
   };
@@ -111,7 +92,41 @@ async function rig(requirePq: boolean) {
     const end = clock.now() + ms;
     return until('time', () => clock.now() >= end);
   };
-  return { names, reached, sent, hub, node, tunnel, state, told, held, shake, until, pass };
+  return { until, pass };
+}
+
+async function rig(requirePq: boolean) {
+  let onEvent: OnEvent | undefined;
+  const ends = await wired(requirePq ? 'strict' : 'permissive', (event) => onEvent?.(event));
+  const { hub, node, reached } = ends;
+  const [state, told, names] = [stateOf(ends), { timeouts: 0 }, { answer: [dead, alive] as readonly string[] }];
+  const config = { ...common, range: '10.90.0.0/16', requirePq, rosenpass: spoken };
+  const nothing = { [Symbol.asyncDispose]: () => Promise.resolve() };
+  const tunnel = stack.use(
+    new NodeTunnel({
+      config: config as unknown as NodeTunnelParts['config'],
+      keys: { ownKey: { index: 0 } } as NodeTunnelParts['keys'],
+      proxyPort: 8_080,
+      timestampPath: '/nowhere',
+      log: silentLogger,
+      clock,
+      serve: () => nothing,
+      onExchanged: () => undefined,
+      // As a site does: the Conplane is asked again.
+      onTimeout: () => void [told.timeouts++, tunnel.apply(state)],
+      lookup: () => (names.answer.length > 0 ? Promise.resolve(names.answer) : Promise.reject(new Error('EAI_AGAIN'))),
+      open: (asked) => {
+        ({ onEvent } = asked);
+        const view = () => ({ backend: 'memory', isolation: 'none', peers: node.tunnel.peers() }) as never;
+        return Promise.resolve({ tunnel: node.tunnel, view, redial: () => undefined, ...nothing });
+      },
+    }),
+  );
+  const held = () => [...node.device.held.values()][0];
+  /** WireGuard's handshake, where it is dialled. */
+  const shake = () =>
+    reached.has(held()?.endpoint?.address ?? '') && PairedDevice.shakeHands(hub.device, node.device, clock.wall());
+  return { ...ends, ...timeOf(ends), names, tunnel, state, told, held, shake };
 }
 
 /** The link as it is once an exchange and a handshake have ended. */
