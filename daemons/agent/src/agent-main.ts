@@ -1,6 +1,6 @@
 /** `enroll run status facts check-config version uninstall` (AG-1), and what the unit runs: `guard` (AG-8). */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { OptionsError, renderHelp, wantsHelp } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
@@ -14,6 +14,7 @@ import { enrolHere } from './identity/enrol-here.ts';
 import { installHere, removeHere } from './unit/install.ts';
 import { runGuard } from './update/run-guard.ts';
 import { agentVersion as version } from './version.ts';
+import { readStatus } from './write-status.ts';
 
 const commands = [
   'enroll',
@@ -59,13 +60,9 @@ const install = ({ installDir }: AgentOptions, config: string | undefined, selfC
   });
 
 function status(options: AgentOptions): number {
-  const path = join(options.stateDir, 'status.json');
-  if (!existsSync(path)) {
-    print('not running, or never started\n');
-    return 1;
-  }
-  print(readFileSync(path, 'utf8'));
-  return 0;
+  const { text, exitCode } = readStatus(options);
+  print(text);
+  return exitCode;
 }
 
 /**

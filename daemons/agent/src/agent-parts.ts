@@ -4,7 +4,14 @@ import type { AgentOptions } from './agent-options.ts';
 import type { AgentIdentity } from './identity/agent-identity.ts';
 
 /** AG-1. */
-export type AgentState = 'disconnected' | 'connecting' | 'connected' | 'reconnecting' | 'waiting-approval' | 'stopped';
+export type AgentState =
+  | 'enrolling'
+  | 'disconnected'
+  | 'connecting'
+  | 'connected'
+  | 'reconnecting'
+  | 'waiting-approval'
+  | 'stopped';
 
 export type AgentParts = {
   identity: AgentIdentity;

@@ -1,14 +1,14 @@
 import { afterAll, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeStatus } from './write-status.ts';
+import { readStatus, writeStatus } from './write-status.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'labmesh-status-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const write = (stateDir: string, sessions: number) =>
-  writeStatus({ identity: { serverId: 's', agentId: 'a' }, options: { stateDir } } as never, {
+  writeStatus({ identity: { serverId: 's', agentId: 'a' }, options: { stateDir } }, {
     state: 'connected',
     sessions,
   });
@@ -27,4 +27,31 @@ test('a status takes the place of the last at once, and leaves nothing beside it
   mkdirSync(join(taken, 'status.json'), { recursive: true });
   write(taken, 3);
   write(join(folder, 'none'), 4);
+});
+
+test('AG-1 what a status says is believed as long as its process lives', async () => {
+  const stateDir = join(folder, 'read');
+  mkdirSync(stateDir);
+  expect(readStatus({ stateDir })).toEqual({ text: 'not running, or never started\n', exitCode: 1 });
+  writeStatus({ options: { stateDir } }, { state: 'enrolling', sessions: 0 });
+  const said = readStatus({ stateDir });
+  expect([said.exitCode, JSON.parse(said.text)]).toEqual([
+    0,
+    expect.objectContaining({ state: 'enrolling', agentId: null }),
+  ]);
+  const gone = Bun.spawn(['true']);
+  await gone.exited;
+  const path = join(stateDir, 'status.json');
+  writeFileSync(path, said.text.replace(String(process.pid), String(gone.pid)));
+  const after = readStatus({ stateDir });
+  expect([after.exitCode, JSON.parse(after.text)]).toEqual([
+    1,
+    expect.objectContaining({ state: 'stopped', was: 'enrolling' }),
+  ]);
+  write(stateDir, 0);
+  expect(readStatus({ stateDir }).exitCode).toBe(0);
+  for (const torn of ['', '{', '[]', 'null', '{"state":"connected"}', '{"pid":"1"}']) {
+    writeFileSync(path, torn);
+    expect(readStatus({ stateDir }).exitCode).toBe(1);
+  }
 });

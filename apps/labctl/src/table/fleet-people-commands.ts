@@ -58,4 +58,14 @@ export const fleetPeopleCommands: readonly CommandEntry[] = [
     summary: 'turn one-time codes on or off',
     load: async () => any((await import('../commands/people/user-totp.ts')).userTotp),
   },
+  {
+    name: 'user disable',
+    summary: 'let a user in no more',
+    load: async () => any((await import('../commands/people/user-disable.ts')).userDisable),
+  },
+  {
+    name: 'user enable',
+    summary: 'let a disabled user in again',
+    load: async () => any((await import('../commands/people/user-enable.ts')).userEnable),
+  },
 ];

@@ -1,7 +1,8 @@
 /** `lab-agent enroll`: the machine's first identity, by a join token (JT-3, JT-8). */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { OptionsError } from '@labmesh/kit/options';
 import { type AgentOptions, agentUrls } from '../agent-options.ts';
+import { writeStatus } from '../write-status.ts';
 import { AgentIdentity } from './agent-identity.ts';
 import { machineFacts } from './machine-facts.ts';
 
@@ -35,7 +36,11 @@ export async function enrolHere(options: AgentOptions, version: string): Promise
     );
   }
   const token = await readToken(options);
-  const identity = await AgentIdentity.enrol(stateDir, { url, caPin, token }, machineFacts(options, version));
+  // Readable from the first moment: it may have to wait for its turn or for a network.
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  writeStatus({ options }, { state: 'enrolling', sessions: 0 });
+  const enrolled = AgentIdentity.enrol(stateDir, { url, caPin, token }, machineFacts(options, version));
+  const identity = await enrolled.finally(() => writeStatus({ options }, { state: 'stopped', sessions: 0 }));
   return `enrolled as ${hostname} (server ${identity.serverId}); now: lab-agent run, or lab-agent install\n`;
 }
 

@@ -144,6 +144,19 @@ describe('user token, password, totp', () => {
     ground.on('GET /api/users/:id', user());
   });
 
+  test('RB-11 disable asks and is undone by enable', async () => {
+    ground.on('PATCH /api/users/:id', ({ body }) => ({
+      json: { ...user(), disabledAt: JSON.parse(body).disabled === true ? at(0) : null },
+    }));
+    expect((await ground.labctl('user disable alice')).exitCode).toBe(2);
+    expect((await ground.labctl('user disable alice --yes')).stderr).toBe('user/alice is disabled\n');
+    expect(JSON.parse((await ground.labctl('user enable user/alice --json')).stdout)).toMatchObject({
+      disabledAt: null,
+    });
+    expect(ground.bodies('PATCH /api/users/:id')).toEqual([{ disabled: true }, { disabled: false }]);
+    expect((await ground.labctl('user disable server/web-1 --yes')).exitCode).toBe(2);
+  });
+
   test('totp on and off', async () => {
     ground.on('POST /api/users/:id/totp', ({ body }) => ({
       json: { uri: JSON.parse(body).enabled === true ? 'otpauth://totp/labmesh:alice?secret=X' : null },
