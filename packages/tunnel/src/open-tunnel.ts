@@ -10,6 +10,7 @@ import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
 import { watchOwnAddresses } from '@labmesh/wireguard/native/own-addresses';
 import type { TunnelView } from '@labmesh/wire/tunnel';
 import type { ChosenDevice } from './choose-device.ts';
+import { DeviceFault } from './device/device-fault.ts';
 import { type Datagrams, DialledDatagrams, listenDatagrams } from './datagrams.ts';
 import { Tunnel } from './tunnel.ts';
 import type { TunnelEvent } from './tunnel-parts.ts';
@@ -46,6 +47,7 @@ export class OpenTunnel implements AsyncDisposable {
   readonly #options: OpenTunnelOptions;
   readonly #exchange: KeyExchange;
   readonly #stack: AsyncDisposableStack;
+  readonly #fault: DeviceFault;
   #datagrams: Datagrams | undefined;
 
   private constructor(
@@ -53,12 +55,14 @@ export class OpenTunnel implements AsyncDisposable {
     exchange: KeyExchange,
     tunnel: Tunnel,
     datagrams: Datagrams,
+    fault: DeviceFault,
     stack: AsyncDisposableStack,
   ) {
     this.#options = options;
     this.#exchange = exchange;
     this.tunnel = tunnel;
     this.#datagrams = datagrams;
+    this.#fault = fault;
     this.#stack = stack;
   }
 
@@ -73,6 +77,7 @@ export class OpenTunnel implements AsyncDisposable {
     const suites = await openSuites();
     const workers = keys.pool.workers;
     const exchange = new KeyExchange({ suites, random, workers, cookie }, clock.now());
+    const fault = opening.use(new DeviceFault(device));
     await device.open();
     // A hub's interface and sessions outlive a restart where they can (H2); everything else goes with us.
     opening.defer(() => device.leave());
@@ -88,7 +93,7 @@ export class OpenTunnel implements AsyncDisposable {
     if (datagrams instanceof DialledDatagrams) {
       opening.use(watchOwnAddresses(device.config.name, () => moved(tunnel, datagrams)));
     }
-    return new OpenTunnel(options, exchange, tunnel, datagrams, opening.move());
+    return new OpenTunnel(options, exchange, tunnel, datagrams, fault, opening.move());
   }
 
   /** Base64. */
@@ -123,6 +128,7 @@ export class OpenTunnel implements AsyncDisposable {
       aead: aead ?? null,
       isolation,
       isolationDetail: device.isolationDetail,
+      ...(this.#fault.text !== undefined && { fault: this.#fault.text }),
       interface: name,
       address,
       mtu,

@@ -7,16 +7,22 @@ const seriesMax = 2_000;
 
 /** `view` gives undefined while there is no tunnel: then there are no lines. */
 export function addTunnelMetrics(metrics: Metrics, view: () => TunnelView | undefined): void {
-  const peers = () => view()?.peers.slice(0, seriesMax) ?? [];
-  const each = (read: (peer: TunnelPeer) => number | null) => () =>
-    peers().flatMap((peer) => {
-      const value = read(peer);
+  const peers = (seen = view()) => seen?.peers.slice(0, seriesMax) ?? [];
+  const each = (read: (peer: TunnelPeer, isDown: boolean) => number | null) => () => {
+    const seen = view();
+    return peers(seen).flatMap((peer) => {
+      const value = read(peer, seen?.fault !== undefined);
       return value === null ? [] : [{ labels: [peer.name], value }];
     });
+  };
   const labels = ['peer'];
-  const gauge = (name: string, help: string, read: (peer: TunnelPeer) => number | null) =>
+  const gauge = (name: string, help: string, read: Parameters<typeof each>[0]) =>
     metrics.gauge(name, help, { labels, seriesMax, read: each(read) });
-  gauge('tunnel_pq', '1 while the traffic of the peer is proven post-quantum', ({ pq }) => Number(pq === 'active'));
+  const isProven = ({ pq }: TunnelPeer, isDown: boolean) => Number(pq === 'active' && !isDown);
+  gauge('tunnel_pq', '1 while the traffic of the peer is proven post-quantum', isProven);
+  metrics.gauge('tunnel_fault', '1 while the interface is down because others work against it (isolation_lost)', {
+    read: () => Number(view()?.fault !== undefined),
+  });
   gauge('tunnel_pq_age_seconds', 'Since the last key exchange', ({ exchangeAgeS }) => exchangeAgeS);
   gauge('tunnel_handshake_age_seconds', 'Since the last WireGuard handshake', ({ handshakeAgeS }) => handshakeAgeS);
   gauge('tunnel_exchanges_total', 'Key exchanges that ended', ({ exchanges }) => exchanges);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
-import { groupedFingerprint, peerLine, pqText, rotationLines, tunnelText } from './tunnel-text.ts';
+import { groupedFingerprint, isPostQuantum, peerLine, pqText, rotationLines, tunnelText } from './tunnel-text.ts';
 
 const now = Date.parse('2026-01-01T00:01:00.000Z');
 const peer: TunnelPeer = {
@@ -99,6 +99,16 @@ describe('the tunnel in words (V7)', () => {
     const done = rotationLines({ ...rotation, phase: 'done', dueAt: null, waiting: [], waitingCount: 0 });
     expect(done).toEqual([expect.stringContaining('the one before is deleted')]);
     expect(tunnelText(view, now)).not.toContain('rotation');
+  });
+
+  test('an interface that is down: no word of post-quantum, whatever the keys are (N9)', () => {
+    const down = { ...view, fault: 'isolation_lost: more than 3 repairs within a minute' };
+    const text = tunnelText(down, now);
+    expect(text).toContain('FAULT      isolation_lost: more than 3 repairs within a minute\n');
+    expect(text).toContain('hub 203.0.113.4:51820 NOT post-quantum: the interface is down, nothing passes handshake');
+    expect(tunnelText(view, now)).not.toContain('FAULT');
+    expect([isPostQuantum(view), isPostQuantum(down)]).toEqual([true, false]);
+    expect(isPostQuantum({ peers: [peer, { ...peer, pq: 'stale' }] })).toBe(false);
   });
 
   test('no isolation is told each time', () => {

@@ -28,14 +28,19 @@ export function pqText(peer: TunnelPeer, now: number): string {
   return `NOT post-quantum: ${peer.pqReason} since ${since} s, ${isWaiting ? 'waiting for a handshake' : traffic}`;
 }
 
-/** One line a peer. */
-export function peerLine(peer: TunnelPeer, now: number): string {
+/** Whether all that passes here is proven post-quantum at this moment: what `--check` asks. */
+export const isPostQuantum = ({ fault, peers }: Pick<TunnelView, 'fault' | 'peers'>): boolean =>
+  fault === undefined && peers.every(({ pq }) => pq === 'active');
+
+/** One line a peer. `isDown`: the interface is, whatever is known of keys. */
+export function peerLine(peer: TunnelPeer, now: number, isDown = false): string {
   const mode = peer.mode === 'permissive' && peer.rosenpassSha256 !== null ? ' permissive' : '';
   const handshake = peer.handshakeAgeS === null ? 'no handshake' : `handshake ${ageText(peer.handshakeAgeS)}`;
   const next = peer.nextExchangeS === null ? '' : ` next exchange in ${ageText(peer.nextExchangeS)}`;
   const fault = peer.lastError === null ? '' : ` ${peer.lastError}`;
+  const worth = isDown ? 'NOT post-quantum: the interface is down, nothing passes' : pqText(peer, now);
   const traffic = `↓${bytesText(peer.rxBytes)} ↑${bytesText(peer.txBytes)}`;
-  return `${peer.name} ${peer.endpoint ?? peer.address}${mode} ${pqText(peer, now)} ${handshake}${next} ${traffic}${fault}`;
+  return `${peer.name} ${peer.endpoint ?? peer.address}${mode} ${worth} ${handshake}${next} ${traffic}${fault}`;
 }
 
 /** Only our own data plane can be bound to some addresses; a hub's port is open on all of the host's else. */
@@ -68,10 +73,11 @@ export function tunnelText(view: TunnelView, now: number): string {
     `device     ${view.interface} ${view.address}, ${view.backend}${view.aead === null ? '' : ` (${view.aead})`}, MTU ${view.mtu}${portText(view)}`,
     ...rejected.map((reason) => `           not ${reason}`),
     `isolation  ${view.isolation}: ${view.isolationDetail}`,
+    ...(view.fault === undefined ? [] : [`FAULT      ${view.fault}`]),
     `keys       WireGuard ${view.wireguardPublicKey}`,
     `           Rosenpass ${groupedFingerprint(view.rosenpassSha256)}`,
     ...(view.rotation === undefined ? [] : rotationLines(view.rotation)),
-    ...view.peers.map((peer) => `peer       ${peerLine(peer, now)}`),
+    ...view.peers.map((peer) => `peer       ${peerLine(peer, now, view.fault !== undefined)}`),
   ];
   if (view.isolation === 'none')
     lines.push('WARNING    without isolation the peer reaches every service of this machine');

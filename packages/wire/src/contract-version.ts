@@ -28,7 +28,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 6,
-    hash: '4e32075460ae1a59d680da43f9f093ac872b14bae53db7475a345cde7ebd6b8b',
-    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return',
+    hash: '03893e3a2de48757c2bf91249efdae55bd19fb34911b769e54bf421803622c11',
+    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel',
   },
 ];

@@ -102,6 +102,8 @@ export const tunnelViewSchema = z.object({
   aead: z.string().nullable(),
   isolation: z.enum(tunnelIsolations),
   isolationDetail: z.string(),
+  /** What is wrong with the interface, `isolation_lost: …` (N9): nothing passes then. Absent: nothing is. */
+  fault: z.string().optional(),
   interface: z.string(),
   address: z.string(),
   mtu: z.int(),

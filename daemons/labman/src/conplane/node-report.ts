@@ -54,10 +54,11 @@ export function nodeInfo(parts: ReportParts, id: string): NodeInfo {
   };
 }
 
-/** The tunnel in a heartbeat: `pq` is true while it is proven, and never longer. */
+/** The tunnel in a heartbeat: `pq` is true while it is proven, and never longer; nothing is where nothing passes (N9). */
 function tunnelStatus(view: TunnelView | undefined): NonNullable<NodeHeartbeatRequest['tunnel']> {
   const hub = view?.peers[0];
   if (view === undefined || hub === undefined) return { state: 'down', pq: false, handshake_age_s: null };
+  if (view.fault !== undefined) return { state: 'down', pq: false, handshake_age_s: hub.handshakeAgeS };
   const state = hub.handshakeAgeS !== null && hub.handshakeAgeS < 180 ? 'up' : 'connecting';
   return { state, pq: hub.pq === 'active', handshake_age_s: hub.handshakeAgeS };
 }
@@ -66,13 +67,14 @@ export function nodeHeartbeat(parts: ReportParts, nodeId: string): NodeHeartbeat
   const { registry, metrics, isDraining, tunnel } = parts;
   const { endpoints } = registry;
   const healthy = endpoints.filter((endpoint) => registry.usable(endpoint)).length;
-  const told = tunnelStatus(tunnel());
+  const view = tunnel();
+  const told = tunnelStatus(view);
   const isWhole = healthy === endpoints.length && told.state === 'up';
   return {
     node_id: nodeId,
     status: {
       node_id: nodeId,
-      state: isDraining() ? 'stopping' : isWhole ? 'running' : 'degraded',
+      state: isDraining() ? 'stopping' : view?.fault !== undefined ? 'error' : isWhole ? 'running' : 'degraded',
       healthy_endpoints: healthy,
       total_endpoints: endpoints.length,
       active_requests: metrics.totals.active,
@@ -80,6 +82,7 @@ export function nodeHeartbeat(parts: ReportParts, nodeId: string): NodeHeartbeat
       total_errors: metrics.totals.errors,
       uptime_seconds: Math.round((performance.now() - startedAt) / 1_000),
       timestamp: new Date().toISOString(),
+      ...(view?.fault !== undefined && { error_message: view.fault }),
     },
     mode: isDraining() ? 'drain' : 'normal',
     tunnel: told,

@@ -1,4 +1,4 @@
-import { tunnelText } from '@labmesh/tunnel/tunnel-text';
+import { isPostQuantum, tunnelText } from '@labmesh/tunnel/tunnel-text';
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { safeText } from '../../terminal/safe-text.ts';
 
@@ -20,6 +20,6 @@ export const tunnelStatus = defineFleetCommand({
   async run({ values, labd, result, world }) {
     const view = await (await labd()).call('get-tunnel');
     await result.object(view, linesOf(tunnelText(view, world.clock.wall())));
-    return values.check && !view.peers.every(({ pq }) => pq === 'active') ? 1 : 0;
+    return values.check && !isPostQuantum(view) ? 1 : 0;
   },
 });

@@ -18,5 +18,5 @@ export async function localChecks(ground: CheckGround, node: RunningNode | undef
   const settings = { config: tunnel, proxyPort: config.proxy.tunnelPort, timestampPath, log: silentLogger };
   const device = isOpen && !(place instanceof TunnelError) ? [] : await deviceChecks(settings, place);
   const pins = { config: tunnel, state, trusted: readTrusted(stateDir), registration: node?.registration };
-  return [...(await machineChecks(tunnel, isOpen)), ...device, ...keyChecks(tunnel, paths), pinCheck(pins)];
+  return [...(await machineChecks(tunnel, node?.view)), ...device, ...keyChecks(tunnel, paths), pinCheck(pins)];
 }

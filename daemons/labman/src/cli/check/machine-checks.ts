@@ -5,6 +5,7 @@ import { chooseIsolation } from '@labmesh/wireguard/isolation/choose-isolation';
 import { exposedSockets } from '@labmesh/wireguard/isolation/exposed-sockets';
 import { hasRight, howToGrant } from '@labmesh/wireguard/isolation/rights';
 import { TunnelError } from '@labmesh/wireguard/tunnel-device';
+import type { TunnelView } from '@labmesh/wire/tunnel';
 import type { TunnelConfig } from '../../config/read-tunnel.ts';
 import { fail, failure, type Finding, pass } from './finding.ts';
 
@@ -64,9 +65,16 @@ function isolation({ isolation: wanted }: TunnelConfig, backend: Backend | undef
   }
 }
 
-/** @param isOpen the running labmand has a tunnel: it has shown what it can do, whoever asks here. */
-export async function machineChecks(config: TunnelConfig, isOpen: boolean): Promise<Finding[]> {
-  if (isOpen) return [pass('rights', 'labmand has them: its tunnel is open')];
+/** Of an interface that labmand has: what happened to it since (N9). */
+function openIsolation({ isolation, isolationDetail, fault }: TunnelView): Finding {
+  const name = 'isolation';
+  if (fault === undefined) return pass(name, `${isolation}: ${isolationDetail}`);
+  return fail(name, fault, 'the log of labmand tells each change: end what makes them, then restart labmand');
+}
+
+/** @param view of the running labmand: it has shown what it can do, whoever asks here. */
+export async function machineChecks(config: TunnelConfig, view: TunnelView | undefined): Promise<Finding[]> {
+  if (view !== undefined) return [pass('rights', 'labmand has them: its tunnel is open'), openIsolation(view)];
   const { finding, chosen } = await backendOf(config);
   return [rights(config), tunDevice(chosen), finding, isolation(config, chosen)];
 }

@@ -1,5 +1,5 @@
 /** What the running labmand tells and does: status, one exchange, another hub key, another own pair. */
-import { peerLine, tunnelText } from '@labmesh/tunnel/tunnel-text';
+import { isPostQuantum, peerLine, tunnelText } from '@labmesh/tunnel/tunnel-text';
 import { exchangeResultSchema, tunnelViewSchema } from '@labmesh/wire/tunnel';
 import { z } from 'zod';
 import { type NodeStatus, nodeStatusSchema } from '../../admin/node-status.ts';
@@ -23,7 +23,7 @@ export const status: Verb = async ({ flags, print }) => {
   const { registration } = await askLabmand(flags.socket, { path: '/node', output: nodeStatusSchema });
   if (flags.json) print(json({ ...view, registration }));
   else print(tunnelText(view, Date.now()) + registrationText(registration));
-  return flags.check && !view.peers.every(({ pq }) => pq === 'active') ? 1 : 0;
+  return flags.check && !isPostQuantum(view) ? 1 : 0;
 };
 
 export const exchange: Verb = async ({ flags, print }) => {
