@@ -96,10 +96,11 @@ async function goThrough(live: LiveRun): Promise<void> {
   await planStep(live);
   for (const candidate of live.originals) live.tell(candidateEvent(candidate, charsOf(candidate.answer)));
   await generateStep(live);
-  await probeSeeds(live);
   await verifyStep(live);
   await correctStep(live);
-  await finishStep(live, await judgeStep(live));
+  const judgement = await judgeStep(live);
+  await probeSeeds(live);
+  await finishStep(live, judgement);
 }
 
 /**

@@ -72,6 +72,11 @@ test('one of two engines that ignores its seed is enough', async () => {
   expect(row?.plan?.replayable).toBe(false);
 });
 
+test('an answer that is there is not late for it: with little time left it is told what is known', async () => {
+  const hurried = await runWith(honouring, { deadlineMs: Date.now() + 14_000 });
+  expect([hurried.probes, hurried.row?.plan?.replayable]).toEqual([0, null]);
+});
+
 test('a request with a budget pays for answers alone; of a given answer nothing is claimed', async () => {
   const frugal = await runWith(honouring, { block: { variations: 2, budget: { usd: 1 } } });
   expect([frugal.calls, frugal.row?.plan?.replayable]).toEqual([2, null]);

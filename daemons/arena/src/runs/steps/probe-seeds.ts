@@ -1,9 +1,12 @@
-/** Notes beside a run's answers whether the engines that gave them honour seeds (AR2): once they are known to have answered. */
+/** Notes beside a run's answers whether the engines that gave them honour seeds (AR2): last, when nothing else waits for them. */
 import { isOwnEngine } from '@labmesh/wire/verification/arena-run';
 import { putCandidate, type StoredCandidate } from '../../rows/candidate-rows.ts';
 import { costNano } from '../budget.ts';
 import type { LiveRun } from '../live-run.ts';
 import { isGiven } from '../plan-run.ts';
+
+/** More than finding out takes: an answer that is there is not late for it. */
+const timeLeastMs = 15_000;
 
 /** Any `false` decides; all have to be `true`. */
 export function replayableOf(found: readonly (boolean | null)[]): boolean | null {
@@ -15,17 +18,17 @@ type Cost = { tokensIn: number; tokensOut: number; costNano: number };
 
 /**
  * What is known of an engine, or is found out. Unasked, only engines on machines of the operator's are looked at; a request
- * with a budget pays for answers alone.
+ * with a budget pays for answers alone, and one that is almost over has no time for it.
  */
 async function findOf(live: LiveRun, { sampling }: StoredCandidate, cost: Cost): Promise<boolean | null> {
-  const { seedProbes: probes, settings } = live.parts;
+  const { seedProbes: probes, settings, clock } = live.parts;
   const engine = live.engines.get(sampling);
   if (probes === undefined || engine === undefined) return null;
   const { budget, max_cost_usd: costMost } = live.offer.block;
   const mayAsk = isOwnEngine(engine) || settings.shadow.seedProbe;
-  if (!mayAsk || budget !== undefined || costMost !== undefined || live.signal.aborted) {
-    return (await probes.known(engine)) ?? null;
-  }
+  const mayPay = budget === undefined && costMost === undefined;
+  const hasTime = !live.signal.aborted && live.row.deadlineAt - clock.wall() >= timeLeastMs;
+  if (!mayAsk || !mayPay || !hasTime) return (await probes.known(engine)) ?? null;
   const { tenant, key } = live.row;
   const { model } = sampling;
   const { replayable, tokensIn, tokensOut } = await probes.find({ tenant, key, model, engine, signal: live.signal });
@@ -40,7 +43,7 @@ const isOurs = ({ offer }: LiveRun, { idx, state }: StoredCandidate): boolean =>
   state === 'generated' && (idx > 0 || offer.answer === undefined);
 
 /**
- * After generation: `replayable` for each answer and for the run, and what finding out cost, in one transaction. After a crash
+ * `replayable` for each answer and for the run, and what finding out cost, in one transaction. After a crash
  * nothing that was noted is asked again; of answers of before it nobody knows the engine.
  */
 export async function probeSeeds(live: LiveRun): Promise<void> {
