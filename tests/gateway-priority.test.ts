@@ -31,6 +31,19 @@ test('every call of a key tells its rights, which its client cannot', async () =
   for (const { offer } of ground.arena.offers) expect(offer.variationsMost).toBeUndefined();
 });
 
+test('an intercept that says its class in the header has it in the arena too; the block comes first', async () => {
+  await using ground = await VerificationGround.start();
+  const { key } = await ground.newKey({ priority: 'high', scopes: ['chat', 'verify'] });
+  const asked = async (block: object, header: string) => {
+    const init = bearer(key, { 'x-labmesh-priority': header, 'x-labmesh-cache': 'no-store' });
+    expect((await ground.verified(block, {}, init)).status).toBe(200);
+    return ground.arena.offers.at(-1)?.offer.block.priority;
+  };
+  expect(await asked({}, 'high')).toBe('high');
+  expect(await asked({ priority: 'low' }, 'high')).toBe('low');
+  expect(await asked({}, 'now')).toBeUndefined();
+});
+
 test('audit and shadow too; a right ends with its key; without keys whoever is here is the operator', async () => {
   await using ground = await VerificationGround.start('[verification]\nmode = "audit"');
   const { id, key } = await ground.newKey({ priority: 'high' });

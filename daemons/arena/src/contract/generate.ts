@@ -1,5 +1,6 @@
 /** How the arena asks a model: through the gateway, paid by the tenant that asked (RP2). */
 import type { ChatCompletionRequest, ChatMessage, Usage } from '@labmesh/wire/openai';
+import type { Priority } from '@labmesh/wire/verification/priority';
 
 export type Generation = {
   answer: ChatMessage;
@@ -17,6 +18,8 @@ export type Generation = {
 export type GenerateAsk = {
   tenant: string;
   key: string;
+  /** The caller's, where somebody waits for the answer; absent = low (G-31). */
+  priority?: Priority;
   /** Without `stream`; sampling values set. */
   request: ChatCompletionRequest;
   /** No other engine is to answer; a mark of an earlier answer. */

@@ -42,6 +42,15 @@ test('text, tool calls, usage and finish reason come out of the stream; the paye
   expect(heard?.request).toMatchObject({ stream: true, stream_options: { include_usage: true } });
 });
 
+test('nobody is kept waiting by a call that nobody waits for: low, unless a class is told', async () => {
+  await using gateway = new FakeGateway(() => ({ parts: ['x'] }));
+  const generate = gatewayGenerate({ baseUrl: gateway.url, token: 't' });
+  const call = { tenant: 'a', key: 'k', request, signal: new AbortController().signal };
+  await generate(call);
+  await generate({ ...call, priority: 'high' });
+  expect(gateway.heard.map(({ headers }) => headers.get('x-labmesh-priority'))).toEqual(['low', 'high']);
+});
+
 test('without usage the characters are counted', async () => {
   const { answer } = await ask({ parts: ['12345678'], usage: null });
   expect((answer as Generation).usage.completion_tokens).toBe(2);

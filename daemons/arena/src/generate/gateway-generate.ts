@@ -14,6 +14,7 @@ import {
   tenantHeader,
   verifyHeader,
 } from '@labmesh/wire/verification/arena-run';
+import { priorityHeader } from '@labmesh/wire/verification/priority';
 import type { Generate, GenerateAsk, Generation } from '../contract/generate.ts';
 import { ChatAnswer, EventLines } from './chat-stream.ts';
 import { promptChars, tokensOfChars } from './variation-request.ts';
@@ -143,6 +144,8 @@ function send({ pool, origin, prefix, token }: Door, ask: GenerateAsk, sink: Res
     [verifyHeader, 'off'],
     [tenantHeader, ask.tenant],
     [keyHeader, ask.key],
+    // Users come first, unless one of them waits for this.
+    [priorityHeader, ask.priority ?? 'low'],
     ...(ask.engine === undefined ? [] : [[engineHeader, ask.engine] as const]),
   ] as const;
   const lines = headers.map(([name, value]) => `${name}: ${cleanHeaderValue(value)}\r\n`);

@@ -1,5 +1,6 @@
 /** The judge that the settings name (AR12), for one payer. */
 import type { Clock } from '@labmesh/kit/clock';
+import type { Priority } from '@labmesh/wire/verification/priority';
 import type { Generate } from '../contract/generate.ts';
 import type { Judge, ModelInstructions } from '../contract/judge.ts';
 import { compositeJudge } from './composite-judge.ts';
@@ -20,6 +21,8 @@ export type JudgePayer = {
   clock: Clock;
   tenant: string;
   key: string;
+  /** Of its calls; absent = low. */
+  priority?: Priority;
   /** Whether a model was found unfit to judge, told what has the digest `prompt`. */
   isUnfit?: (tenant: string, model: string, prompt: string) => boolean;
   /** Of models that are not told the usual (AR17); others may stand in it too. */

@@ -2,6 +2,7 @@ import { systemClock } from '@labmesh/kit/clock';
 import type { Clock } from '@labmesh/kit/clock';
 import { backoff } from '@labmesh/kit/retry';
 import { ApiError } from '@labmesh/wire/errors';
+import type { Priority } from '@labmesh/wire/verification/priority';
 import type { Generate, Generation } from '../contract/generate.ts';
 import type { Comparison, Judge, Judged, JudgeSpent } from '../contract/judge.ts';
 import { type JudgeAnswer, parseJudgeAnswer } from './judge-answer.ts';
@@ -20,6 +21,8 @@ export type LlmJudgeOptions = {
   tenant: string;
   /** Id of the gateway key. */
   key: string;
+  /** Of its calls; absent = low. */
+  priority?: Priority;
   /** A model or alias that `generate` knows. */
   model: string;
   instructions?: string;
@@ -84,11 +87,12 @@ async function ask(
   jsonMode: boolean,
   signal: AbortSignal,
 ): Promise<Generation | null> {
-  const { generate, tenant, key, model } = options;
+  const { generate, tenant, key, priority, model } = options;
   const form = jsonMode ? { response_format: { type: 'json_object' } } : {};
   const request = { model, messages, temperature: 0, max_tokens: answerTokensMost, ...form };
   try {
-    return await generate({ tenant, key, request, signal: AbortSignal.any([signal, AbortSignal.timeout(callMs)]) });
+    const ends = AbortSignal.any([signal, AbortSignal.timeout(callMs)]);
+    return await generate({ tenant, key, ...(priority && { priority }), request, signal: ends });
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof ApiError && error.code === 'budget_exceeded') throw error;

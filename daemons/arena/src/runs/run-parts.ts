@@ -2,6 +2,7 @@
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { Store } from '@labmesh/store/store';
+import type { Priority } from '@labmesh/wire/verification/priority';
 import type { Suite } from '@labmesh/wire/verification/suite';
 import type { Certified, FinishedRun } from '../contract/finished-run.ts';
 import type { Generate } from '../contract/generate.ts';
@@ -10,7 +11,7 @@ import type { SeedProbes } from '../generate/seed-probes.ts';
 import type { Verification } from '../verify/verification.ts';
 import type { RunSettings } from './run-settings.ts';
 
-type JudgeAsked = { tenant: string; key: string; instructions?: readonly ModelInstructions[] };
+type JudgeAsked = { tenant: string; key: string; priority?: Priority; instructions?: readonly ModelInstructions[] };
 
 export type RunParts = {
   store: Store;
@@ -26,7 +27,7 @@ export type RunParts = {
   /** Finds out whether engines honour seeds (AR2); absent = nobody looks. */
   seedProbes?: SeedProbes;
   verification: Pick<Verification, 'verify' | 'checkNames'>;
-  /** The judge of a run; `tenant` and `key` are who pays for it, `instructions` what its plan holds to. */
+  /** The judge of a run; `tenant` and `key` are who pays for it, `priority` is of its calls, `instructions` what its plan holds to. */
   judge: (asked: JudgeAsked) => Judge | Promise<Judge>;
   suites: { get: (tenant: string, id: string) => Promise<{ suite: Suite; sha256: string } | undefined> };
   /** Called for valid runs alone; may be called again for a run after a crash and then gives the same. */

@@ -3,7 +3,14 @@ import type { AdmissionTurn } from '@labmesh/inference/choose/admission';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { guardLoopback } from '@labmesh/kit/http/loopback-guard';
 import { ApiError } from '@labmesh/wire/errors';
-import { lowerPriority, priorityField, priorityRank, usualPriority } from '@labmesh/wire/verification/priority';
+import {
+  lowerPriority,
+  type Priority,
+  priorityField,
+  priorityHeader,
+  priorityRank,
+  usualPriority,
+} from '@labmesh/wire/verification/priority';
 import { internalOrigin, isInternalToken, openKeyId } from './internal-key.ts';
 import { operatorRights, rightsOf } from './key-rights.ts';
 import { defaultTenant, type Key, type KeyStore } from './key-store.ts';
@@ -26,12 +33,16 @@ export const tenantOf = (identity: Identity): string =>
 export const mayUseSlugs = (identity: Identity): boolean =>
   identity.type === 'open' || (identity.key?.scopes.includes('slugs') ?? true);
 
+/** The class that a request asks for. Another word than a class asks for nothing. */
+export const askedPriority = (exchange: Exchange): Priority | undefined =>
+  priorityField.optional().catch(undefined).parse(exchange.header(priorityHeader));
+
 /**
  * Whose turn a request is where it must wait for an engine (G-20): its tenant's, in the class that it asks for, held to the
- * class of its key. Another word than a class asks for nothing.
+ * class of its key.
  */
 export function turnOf(identity: Identity, exchange: Exchange): AdmissionTurn {
-  const wanted = priorityField.catch(usualPriority).parse(exchange.header('x-labmesh-priority'));
+  const wanted = askedPriority(exchange) ?? usualPriority;
   const { priorityMost } = identity.type === 'open' ? operatorRights : rightsOf(identity.key);
   return { group: tenantOf(identity), priority: priorityRank(lowerPriority(wanted, priorityMost)) };
 }

@@ -3,7 +3,7 @@ import { scanBody } from '@labmesh/inference/relay/scan-body';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
 import { cleanRequestId } from '@labmesh/wire/ids';
-import { type Identity, keyIdOf, mayUseSlugs, requireScope, tenantOf } from '../access/authenticate.ts';
+import { askedPriority, type Identity, keyIdOf, mayUseSlugs, requireScope, tenantOf } from '../access/authenticate.ts';
 import type { ArenaRequest } from './arena-client.ts';
 import { type OfferHead, offerBytes } from './offer-bytes.ts';
 import type { ModelResolver } from '../resolve.ts';
@@ -35,7 +35,7 @@ export async function runRequest(
     tenant: tenantOf(identity),
     key: keyIdOf(identity),
     mode: 'intercept',
-    block,
+    block: { ...block, priority: block.priority ?? askedPriority(exchange) },
     deadlineMs: Date.now() + (block.max_wait_ms ?? block.deadline_ms ?? parts.waitMs),
   };
   const bytes = offerBytes(head, body, name);

@@ -6,7 +6,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import { ApiError } from '@labmesh/wire/errors';
 import type { ArenaResult } from '@labmesh/wire/verification/arena-run';
 import type { VerificationBlock, VerificationReport } from '@labmesh/wire/verification/verification-block';
-import { keyIdOf, tenantOf } from '../access/authenticate.ts';
+import { askedPriority, keyIdOf, tenantOf } from '../access/authenticate.ts';
 import type { ArenaClient } from '../arena/arena-client.ts';
 import { offerBytes } from '../arena/offer-bytes.ts';
 import type { KeptResults, WantedResult } from '../cache/kept-results.ts';
@@ -141,7 +141,9 @@ async function runOffer(parts: InterceptParts, asked: Intercepted): Promise<Aren
   const waitMs = block.max_wait_ms ?? block.deadline_ms ?? settings.waitMs;
   const whose = { requestId: offerId(asked), tenant: owner.tenant, key };
   const deadlineMs = clock.wall() + waitMs;
-  const offer = offerBytes({ ...whose, mode: 'intercept', block, deadlineMs }, body, request.model);
+  // The calls of the run have the class that the caller has (G-31).
+  const own = { ...block, priority: block.priority ?? askedPriority(exchange) };
+  const offer = offerBytes({ ...whose, mode: 'intercept', block: own, deadlineMs }, body, request.model);
   const ending = new AbortController();
   const timer = setTimeout(() => ending.abort(new ApiError('verification_deadline')), waitMs + graceMs);
   running.add(ending);

@@ -8,6 +8,8 @@ export type Priority = z.infer<typeof priorityField>;
 
 /** What a run has that asks for none, and the most that a key may ask for that was given no right to more. */
 export const usualPriority: Priority = 'normal';
+/** By which a request says its class. */
+export const priorityHeader = 'x-labmesh-priority';
 /** One class more for each of these that somebody has waited, ms. */
 export const priorityAgeMs = 30_000;
 /** Whoever had work under way in the last of these finds a place open when it has more, ms. */

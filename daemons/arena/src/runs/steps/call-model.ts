@@ -54,6 +54,7 @@ export async function callModel(live: LiveRun, ask: CallAsk): Promise<CallResult
     const generation = await live.parts.generate({
       tenant: live.row.tenant,
       key: live.row.key,
+      priority: live.priority,
       request: variationRequest(ask.request, sampling, held.answerTokens),
       signal: ask.signal,
       onProgress: (count) => {

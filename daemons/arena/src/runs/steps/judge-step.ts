@@ -216,7 +216,12 @@ export async function judgeStep(live: LiveRun): Promise<Judgement | undefined> {
   if (players.length === 0) return undefined;
   const { tenant, key } = live.row;
   // What was approved since the run began is for later runs.
-  const judge = await live.parts.judge({ tenant, key, instructions: live.plan.judge.instructions ?? [] });
+  const judge = await live.parts.judge({
+    tenant,
+    key,
+    priority: live.priority,
+    instructions: live.plan.judge.instructions ?? [],
+  });
   const input = inputOf(live, players, judge);
   const { method } = input;
   const valid = input.entrants.filter((entrant) => entrant.valid).length;
