@@ -50,6 +50,11 @@ function declare(labd: Labd): void {
     of(({ audit }) => audit.lagMs() / 1000),
   );
   metrics.gauge(
+    'audit_stopped',
+    '1 when another process writes our audit chain: nothing is audited here any more.',
+    of(({ audit }) => (audit.stopped() === undefined ? 0 : 1)),
+  );
+  metrics.gauge(
     'denylist_age_seconds',
     'Age of the deny list.',
     of(({ denyList }) => denyList.ageMs() / 1000),

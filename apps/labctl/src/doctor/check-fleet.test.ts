@@ -212,6 +212,9 @@ describe('acceptance 14: doctor names the cause in broken set-ups', () => {
     expect(await faults()).toEqual([
       expect.stringMatching(/^fail labd ready: database is down, audit is down → is the database of labd running/),
     ]);
+    const stopped = { ...ready.checks, audit: 'stopped' };
+    ground.on('GET /health/ready', () => ({ status: 503, json: { status: 'down', checks: stopped } }));
+    expect(await faults()).toEqual([expect.stringMatching(/^fail labd ready: audit is stopped → two labds have one/)]);
     ground.on('GET /health/ready', () => ({ status: 503, text: '' }));
     expect(await faults()).toEqual([expect.stringContaining('it does not say (status 503)')]);
   });

@@ -76,7 +76,9 @@ function checkReady({ status, body }: Answer): Finding {
   const text = down.map(([name, state]) => `${name} is ${state}`).join(', ') || `it is ${read.status}`;
   const fix = down.some(([name]) => name === 'database')
     ? 'is the database of labd running, and database.url right?'
-    : "look into labd's log";
+    : down.some(([, state]) => state === 'stopped')
+      ? 'two labds have one replica id: end one of them, or give it a data folder of its own, then restart the other'
+      : "look into labd's log";
   return status === 503 ? failing('labd ready', text, fix) : warning('labd ready', text, fix);
 }
 

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { silentLogger } from '@labmesh/kit/log';
+import type { Writer } from '@labmesh/store/store';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 import { fleetOperations } from '@labmesh/wire/fleet/operations';
 import { fleetErrors } from '@labmesh/wire/fleet/fleet-errors';
+import { system } from '@labmesh/wire/fleet/principal';
+import { openAuditLog } from '../audit/audit-log.ts';
 import { type LabdApp, openLabdApp, stranger } from '../../../../tests/harness/labd-app.ts';
 
 const operations: readonly FleetOperation[] = fleetOperations;
@@ -182,6 +186,63 @@ describe('AP-10 health', () => {
     const [live, ready] = [await app.call('GET', '/health/live'), await app.call('GET', '/health/ready')];
     Object.assign(store, { ping });
     expect([live.status, ready.status, ready.body.checks.database]).toEqual([200, 503, 'down']);
+  });
+});
+
+describe('AP-10 a replica that cannot do its work is not ready', () => {
+  const told = async (one: LabdApp) => {
+    const [ready, health] = [await one.call('GET', '/health/ready'), await one.call('GET', '/health')];
+    const { status, checks } = ready.body as { status: string; checks: Record<string, string> };
+    const wrong = Object.entries(checks).filter(([, state]) => state !== 'ok');
+    return [ready.status, status, Object.fromEntries(wrong), health.status, health.body.status];
+  };
+
+  test('AU-3 its audit chain is another’s: stopped, and said so', async () => {
+    await using one = await openLabdApp();
+    const { store, secrets, audit, clock } = one.core;
+    const principal = { kind: 'system', id: 'test', name: 'test' } as const;
+    const entry = { principal, phase: 'single', action: 'test', result: 'ok' } as const;
+    expect(await told(one)).toEqual([200, 'ok', {}, 200, 'ok']);
+    await using second = await openAuditLog({ store, secrets, chain: audit.chain, clock, log: silentLogger });
+    await second.append(entry);
+    await audit.append(entry).catch(() => undefined);
+    expect(audit.stopped()).toBe('CHAIN_TAKEN');
+    expect(await told(one)).toEqual([503, 'down', { audit: 'stopped' }, 200, 'degraded']);
+    expect((await one.call('GET', '/health/ready')).text).not.toContain(audit.chain);
+    expect((await one.call('POST', '/api/tokens', { json: {} })).body.error.code).toBe('AUDIT_UNAVAILABLE');
+  });
+
+  test('rows of the audit log wait', async () => {
+    await using one = await openLabdApp();
+    Object.assign(one.core.audit, { lagMs: () => 6_000 });
+    expect(await told(one)).toEqual([503, 'down', { audit: 'down' }, 200, 'degraded']);
+  });
+
+  test('no issuing key is at hand, or its certificate has ended', async () => {
+    await using one = await openLabdApp();
+    const { authority } = one.core;
+    const status = authority.status();
+    const past = status.keys.map((key) => ({ ...key, notAfter: Date.now() - 1 }));
+    Object.assign(authority, { status: () => ({ ...status, keys: past }) });
+    expect(await told(one)).toEqual([503, 'down', { ca: 'down' }, 200, 'degraded']);
+    const none = () => {
+      throw new Error('no active intermediate can sign');
+    };
+    Object.assign(authority, { status: () => status, serverIssuerKey: none });
+    expect(await told(one)).toEqual([503, 'down', { ca: 'down' }, 200, 'degraded']);
+  });
+
+  test('the schema under it is another one: too new, or an older one put in its place', async () => {
+    await using one = await openLabdApp();
+    const { store } = one.core;
+    const write = (work: (tx: Writer) => Promise<unknown>) => store.write(system('test'), work);
+    const newer = { id: 1_000_000, release: 1_000, applied_at: 0 };
+    await write((tx) => tx.insertInto('migrations').values(newer).execute());
+    expect(await told(one)).toEqual([503, 'down', { migrations: 'down' }, 200, 'degraded']);
+    await write((tx) => tx.deleteFrom('migrations').where('id', '=', newer.id).execute());
+    expect(await told(one)).toEqual([200, 'ok', {}, 200, 'ok']);
+    await write((tx) => tx.deleteFrom('migrations').where('id', '=', 1).execute());
+    expect(await told(one)).toEqual([503, 'down', { migrations: 'down' }, 200, 'degraded']);
   });
 });
 

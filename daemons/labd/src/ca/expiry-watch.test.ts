@@ -14,6 +14,8 @@ function bench() {
     { id: 'r', role: 'root', phase: 'active', notAfter: clock.wall() + 300 * day, keyHash: '' },
     { id: 's', role: 'root', phase: 'next', notAfter: clock.wall() + 200 * day, keyHash: '' },
     { id: 'o', role: 'root', phase: 'old', notAfter: clock.wall() + day, keyHash: '' },
+    // Its request waits for the offline root.
+    { id: 'i', role: 'intermediate', phase: 'next', notAfter: 0, keyHash: '' },
   ];
   const metrics = new Metrics();
   const authority = { findings: async () => [...found], status: () => ({ keys }) };

@@ -42,9 +42,12 @@ export class ExpiryWatch {
 
   *#readings(): Iterable<Reading> {
     const now = this.#parts.clock.wall();
-    const inUse = this.#parts.authority.status().keys.filter(({ phase }) => phase === 'active' || phase === 'next');
+    // A key whose certificate is still to be signed by an offline root ends nowhere yet.
+    const inUse = this.#parts.authority
+      .status()
+      .keys.filter(({ phase, notAfter }) => (phase === 'active' || phase === 'next') && notAfter > 0);
     const ends = [
-      ...inUse.map(({ role, notAfter }) => ({ kind: role as string, notAfter })),
+      ...inUse.map(({ role, notAfter }) => ({ kind: role, notAfter })),
       ...this.#findings.filter(({ subject }) => subject === 'leaf'),
     ];
     const first = new Map<string, number>();

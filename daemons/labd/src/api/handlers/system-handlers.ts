@@ -11,6 +11,7 @@ import type { AgentHub } from '../../hub/agent-hub.ts';
 import type { Replicas } from '../../hub/replicas.ts';
 import type { LoopDelay } from '../loop-delay.ts';
 import { openapiDocument } from '../openapi.ts';
+import { type ReadyChecks, type ReadyCheckParts, readyChecks } from '../ready-checks.ts';
 import { type EventStreamParts, eventStream } from '../streams/event-stream.ts';
 import type { HandlersOf } from '../handler.ts';
 
@@ -29,6 +30,7 @@ type Names =
 export type SystemHandlerParts = {
   core: EventStreamParts & {
     store: Store;
+    clock: ReadyCheckParts['clock'];
     audit: AuditLog;
     authority: Authority;
     hub: AgentHub;
@@ -45,28 +47,13 @@ export type SystemHandlerParts = {
 
 const prober = system('health');
 
-type Check = 'ok' | 'down';
+const isWhole = (checks: ReadyChecks) => Object.values(checks).every((check) => check === 'ok');
 
-/** What `ready` says; a check that hangs is down after a second. */
-async function checks({
-  core,
-}: SystemHandlerParts): Promise<{ database: Check; migrations: Check; ca: Check; audit: Check }> {
-  const late = new Promise<Check>((resolve) => void setTimeout(() => resolve('down'), 1_000).unref());
-  const database = await Promise.race([
-    core.store.ping().then(
-      (): Check => 'ok',
-      (): Check => 'down',
-    ),
-    late,
-  ]);
-  const audit = core.audit.lagMs() < 5_000 ? 'ok' : 'down';
-  return { database, migrations: 'ok', ca: core.authority.bundle().pem === '' ? 'down' : 'ok', audit };
-}
-
+/** Without a database nothing goes; without CA or audit log reads still do, which `ready` is too strict for. */
 async function health(parts: SystemHandlerParts): Promise<'ok' | 'degraded' | 'down'> {
-  const found = await checks(parts);
-  if (parts.isStopping() || found.database === 'down') return 'down';
-  return Object.values(found).every((check) => check === 'ok') ? 'ok' : 'degraded';
+  const checks = await readyChecks(parts.core);
+  if (parts.isStopping() || checks.database !== 'ok') return 'down';
+  return isWhole(checks) ? 'ok' : 'degraded';
 }
 
 /** Down is 503, for load balancers that read nothing else. */
@@ -126,9 +113,10 @@ export function systemHandlers(parts: SystemHandlerParts): HandlersOf<Names> {
     'get-healthz': async () => new Response('ok', { headers: { 'Content-Type': 'text/plain' } }),
     'get-live': async () => ({ status: 'ok' }),
     'get-health': async () => told(await health(parts), { version, uptimeS: uptimeS(parts) }),
+    // A replica that could only refuse what changes something gets none of it: others can do it.
     'get-ready': async () => {
-      const status = await health(parts);
-      return told(parts.isStopping() ? 'down' : status, { checks: await checks(parts) });
+      const checks = await readyChecks(core);
+      return told(parts.isStopping() || !isWhole(checks) ? 'down' : 'ok', { checks });
     },
     'get-version': async () => ({ version, contract: contractVersion }),
     'get-openapi': async () =>
