@@ -1,4 +1,7 @@
-/** Two labd over one PostgreSQL, and Redis where there is one: on this machine, or each on a host of a network lab. */
+/**
+ * Two labd over one PostgreSQL, and Redis where there is one: on this machine, or each on a host of a network lab. A test
+ * that wants a third starts `c`.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,12 +13,12 @@ import { type LabdOptions, type RunningLabd, startLabd } from '../start-labd.ts'
 import { type Postgres, startPostgres } from '../start-postgres.ts';
 import { hasRedis, startRedis, type TestRedis } from '../start-redis.ts';
 
-export type ReplicaName = 'a' | 'b';
+export type ReplicaName = 'a' | 'b' | 'c';
 export type TwoReplicasOptions = Pick<LabdOptions, 'toml' | 'labd' | 'publicUrl'> & {
   redis?: boolean;
   /** False: the test starts them itself. */
   start?: boolean;
-  /** Hosts `db`, `redis`, `labd-a`, `labd-b`. */
+  /** Hosts `db`, `redis`, `labd-a`, `labd-b`, and `labd-c` where that is started. */
   lab?: NetworkLab;
 };
 
@@ -39,12 +42,12 @@ export class TwoReplicas implements AsyncDisposable {
     options: TwoReplicasOptions,
     parts: { postgres: Postgres; redis: TestRedis | undefined; folder: string; ports: readonly number[] },
   ) {
-    const [a1 = 0, a2 = 0, b1 = 0, b2 = 0] = parts.ports;
+    const [a1 = 0, a2 = 0, b1 = 0, b2 = 0, c1 = 0, c2 = 0] = parts.ports;
     this.#options = options;
     this.postgres = parts.postgres;
     this.redis = parts.redis;
     this.#folder = parts.folder;
-    this.#ports = { a: [a1, a2], b: [b1, b2] };
+    this.#ports = { a: [a1, a2], b: [b1, b2], c: [c1, c2] };
   }
 
   get a(): RunningLabd {
@@ -52,6 +55,13 @@ export class TwoReplicas implements AsyncDisposable {
   }
   get b(): RunningLabd {
     return this.#of('b');
+  }
+  get c(): RunningLabd {
+    return this.#of('c');
+  }
+  /** Those that run, by name. */
+  get live(): RunningLabd[] {
+    return [...this.#running].toSorted(([one], [other]) => one.localeCompare(other)).map(([, labd]) => labd);
   }
   #of(name: ReplicaName): RunningLabd {
     const found = this.#running.get(name);
@@ -102,7 +112,7 @@ export async function startTwoReplicas(options: TwoReplicasOptions = {}): Promis
   const postgres = opening.use(await startPostgres(db === undefined ? {} : { place: db }));
   const ownRedis = redis && hasRedis ? opening.use(await startRedis(cache)) : undefined;
   const folder = mkdtempSync(join(tmpdir(), 'labmesh-replicas-'));
-  const replicas = new TwoReplicas(options, { postgres, redis: ownRedis, folder, ports: await freePorts(4) });
+  const replicas = new TwoReplicas(options, { postgres, redis: ownRedis, folder, ports: await freePorts(6) });
   opening.defer(() => replicas[Symbol.asyncDispose]());
   if (options.start !== false) {
     await replicas.start('a');
