@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test';
 import { systemClock } from '@labmesh/kit/clock';
 import type { Priority } from '@labmesh/wire/verification/priority';
-import type { VerificationMode } from '@labmesh/wire/verification/verification-block';
+import type { RunOffer } from '@labmesh/wire/verification/arena-run';
 import { FakeGateway } from '../generate/testing/fake-gateway.ts';
 import { gatewayGenerate } from '../generate/gateway-generate.ts';
 import { judgeOf } from '../judges/judge-of.ts';
@@ -11,7 +11,7 @@ import { openRig } from './testing/run-rig.ts';
 
 const verdict = JSON.stringify({ combined_scores: { Agent_A: 5, Agent_B: 4 }, winner: 'Agent_A' });
 
-test.each<[VerificationMode, Priority | undefined, Priority]>([
+test.each<[RunOffer['mode'], Priority | undefined, Priority]>([
   ['intercept', 'critical', 'critical'],
   ['intercept', undefined, 'normal'],
   ['shadow', 'critical', 'low'],
@@ -19,7 +19,9 @@ test.each<[VerificationMode, Priority | undefined, Priority]>([
   await using gateway = new FakeGateway(({ model, messages }, call) => {
     if (model === 'judge') return { parts: [verdict] };
     // Two good ones to compare, one to mend.
-    return { parts: [messages.length > 1 ? 'good again' : (['a good one', 'BAD', 'another good one'][call % 3] as string)] };
+    return {
+      parts: [messages.length > 1 ? 'good again' : (['a good one', 'BAD', 'another good one'][call % 3] as string)],
+    };
   });
   const generate = gatewayGenerate({ baseUrl: gateway.url, token: 'lmk_arena' });
   const settings = { kind: 'llm', models: ['judge'] } as const;

@@ -5,7 +5,6 @@
 import type { Writer } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { ArenaEvent, RunOffer } from '@labmesh/wire/verification/arena-run';
-import { type Priority, usualPriority } from '@labmesh/wire/verification/priority';
 import type { Suite } from '@labmesh/wire/verification/suite';
 import type { Candidate } from '../contract/candidate.ts';
 import type { ChatMessage } from '@labmesh/wire/openai';
@@ -114,12 +113,6 @@ export class LiveRun {
 
   get haltSignal(): AbortSignal {
     return this.#halt.signal;
-  }
-
-  /** Of its calls of models: somebody waits for an intercept, for nothing else (gateway G-31). */
-  get priority(): Priority {
-    const { mode, block } = this.offer;
-    return mode === 'intercept' ? (block.priority ?? usualPriority) : 'low';
   }
 
   /** Aborted when the work of a step is to end, for whichever reason. */

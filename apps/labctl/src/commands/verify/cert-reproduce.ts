@@ -3,10 +3,10 @@ import { defineCommand } from '../../command.ts';
 import { CommandError } from '../../command-error.ts';
 import { configOption, dataOption, jsonOption, socketOption } from '../../common-options.ts';
 import { exitCodes } from '../../exit-codes.ts';
-import { readCertifiedAnswer } from '../../verify/certified-answer.ts';
-import { compareChecks, type ComparedCheck } from '../../verify/compare-checks.ts';
-import { reproductionText } from '../../verify/reproduction-text.ts';
-import { reproduceChecks } from '../../verify/reproduce-checks.ts';
+import { readCertifiedAnswer } from '../../verify/reproduce/certified-answer.ts';
+import { compareChecks, type ComparedCheck } from '../../verify/reproduce/compare-checks.ts';
+import { reproductionText } from '../../verify/reproduce/reproduction-text.ts';
+import { reproduceChecks } from '../../verify/reproduce/reproduce-checks.ts';
 import { inputOptions, readBeside } from '../../verify/verify-inputs.ts';
 
 /** As of `labctl verify`: 3 is left for what could not be said. */

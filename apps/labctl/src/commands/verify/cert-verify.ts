@@ -5,7 +5,7 @@ import { CommandError } from '../../command-error.ts';
 import { dataOption, jsonOption } from '../../common-options.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { readNamed, readRevocationList, readTrust } from '../../verify/attest-files.ts';
-import { readResponse } from '../../verify/certified-answer.ts';
+import { readResponse } from '../../verify/reproduce/certified-answer.ts';
 import { trustOptions } from '../../verify/cert-options.ts';
 import { reportText } from '../../verify/report-text.ts';
 

@@ -7,6 +7,7 @@ import { Stopped, type StopReason } from '../../generate/early-stop.ts';
 import { promptChars, tokensOfChars, variationRequest } from '../../generate/variation-request.ts';
 import type { Sampling } from '../../contract/finished-run.ts';
 import { costNano } from '../budget.ts';
+import { callClass } from '../call-class.ts';
 import type { LiveRun } from '../live-run.ts';
 
 export type CallAsk = {
@@ -54,7 +55,7 @@ export async function callModel(live: LiveRun, ask: CallAsk): Promise<CallResult
     const generation = await live.parts.generate({
       tenant: live.row.tenant,
       key: live.row.key,
-      priority: live.priority,
+      priority: callClass(live.offer),
       request: variationRequest(ask.request, sampling, held.answerTokens),
       signal: ask.signal,
       onProgress: (count) => {

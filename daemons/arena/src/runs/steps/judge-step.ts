@@ -14,6 +14,7 @@ import { entrantOf } from '../../tournament/entrant-of.ts';
 import { resolveMethod } from '../../tournament/methods.ts';
 import { tournamentStep } from '../../tournament/tournament-step.ts';
 import { nanoOfUsd } from '../budget.ts';
+import { callClass } from '../call-class.ts';
 import type { LiveRun } from '../live-run.ts';
 import { keepsTexts } from '../run-settings.ts';
 
@@ -219,7 +220,7 @@ export async function judgeStep(live: LiveRun): Promise<Judgement | undefined> {
   const judge = await live.parts.judge({
     tenant,
     key,
-    priority: live.priority,
+    priority: callClass(live.offer),
     instructions: live.plan.judge.instructions ?? [],
   });
   const input = inputOf(live, players, judge);

@@ -5,9 +5,9 @@ import { type Bundle, parseBundle } from '@labmesh/attest/certificate/bundle';
 import { checkContent } from '@labmesh/attest/certificate/check-content';
 import type { Json } from '@labmesh/attest/json/canonical-json';
 import { parseJson } from '@labmesh/kit/parse-json';
-import { CommandError } from '../command-error.ts';
-import { exitCodes } from '../exit-codes.ts';
-import { readNamed, refusedError } from './attest-files.ts';
+import { CommandError } from '../../command-error.ts';
+import { exitCodes } from '../../exit-codes.ts';
+import { readNamed, refusedError } from '../attest-files.ts';
 
 /** As text, since what was certified is text: no byte of it may be replaced on the way. @throws CommandError (exit 2) */
 export async function readResponse(path: string | undefined): Promise<string> {

@@ -1,4 +1,4 @@
-import { renderTable } from '../terminal/table.ts';
+import { renderTable } from '../../terminal/table.ts';
 import type { ComparedCheck } from './compare-checks.ts';
 
 const words: Readonly<Record<ComparedCheck['result'], string>> = {

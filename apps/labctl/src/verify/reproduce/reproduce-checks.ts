@@ -2,11 +2,11 @@
 import type { CandidateInput } from '@labmesh/arena/verify/make-candidate';
 import type { Suite } from '@labmesh/wire/verification/suite';
 import type { Aggregate } from '@labmesh/wire/verification/verdict';
-import type { World } from '../command.ts';
-import { checkAnswer } from './check-answer.ts';
-import { chosenVerifiers, verifierNames } from './chosen-verifiers.ts';
-import { fileSettings } from './file-settings.ts';
-import { withRunner } from './with-runner.ts';
+import type { World } from '../../command.ts';
+import { checkAnswer } from '../check-answer.ts';
+import { chosenVerifiers, verifierNames } from '../chosen-verifiers.ts';
+import { fileSettings } from '../file-settings.ts';
+import { withRunner } from '../with-runner.ts';
 
 export type ReproduceParts = {
   /** Of the verifiers in the certificate; those that are none here are left out. */
