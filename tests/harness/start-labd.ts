@@ -123,6 +123,8 @@ export type LabdOptions = {
   publicUrl?: string;
   /** Resolve before it is ready: it waits for its database. `ports` must be given then. */
   early?: boolean;
+  /** How wrong the clock of its machine is, ms. */
+  clockOffMs?: number;
   /** What it logs: `debug` for tests, `info` as it runs in earnest. */
   logLevel?: 'debug' | 'info';
 };
@@ -173,11 +175,12 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
   ];
   const config = join(folder, 'labmesh.toml');
   writeFileSync(config, `${lines.join('\n')}\n`);
+  const skewed = options.clockOffMs === undefined ? [] : ['--preload', join(import.meta.dir, 'fleet/wrong-clock.ts')];
   const daemon = new Daemon(
-    placed([bun, labdMain, 'run', '--config', config, '--log-level', options.logLevel ?? 'debug'], place),
+    placed([bun, ...skewed, labdMain, 'run', '--config', config, '--log-level', options.logLevel ?? 'debug'], place),
     {
       cwd: folder,
-      env: { ...environment(folder), ...options.variables },
+      env: { ...environment(folder), TEST_CLOCK_OFF_MS: String(options.clockOffMs ?? 0), ...options.variables },
     },
   );
   const ready = JSON.parse(await saysOrEnds(daemon, options.early === true ? '"labd listens"' : '"labd is ready"')) as {

@@ -1,7 +1,7 @@
 /**
  * Everything of labd that needs the database, in order (each closed in reverse):
  *
- *     store → secrets → audit → access → CA, deny list → events → recordings → replicas → hub → login, enrolment → tunnel, nodes → updates
+ *     store → clock → secrets → audit → access → CA, deny list → events → recordings → replicas → hub → login, enrolment → tunnel, nodes → updates
  *     → relay
  *
  * Facts flow up this line, intent flows down; nothing reads audit or events to decide.
@@ -42,7 +42,6 @@ export type Core = AsyncDisposable &
   NodePlane &
   Recordings & {
     store: World['store'];
-    clock: World['clock'];
     events: EventLog;
     limiter: RateLimiter;
     updates: AgentUpdates;
@@ -51,10 +50,11 @@ export type Core = AsyncDisposable &
 
 /** Opens everything over an open store. @throws errors with an exit code when it can never work (wrong key). */
 export async function openCore(parts: CoreParts): Promise<Core> {
-  const { options, ground, urls, store, metrics, clock, log } = parts;
+  const { options, ground, urls, store, metrics, log } = parts;
   const { dataDir, replicaId } = ground;
   await using opening = new AsyncDisposableStack();
-  const trust = await composeTrust({ store, options, dataDir, replicaId, metrics, clock, log }, opening);
+  const trust = await composeTrust({ ...parts, dataDir, replicaId }, opening);
+  const { clock } = trust;
   const events = opening.use(new EventLog({ store, clock, log }));
   const limiter = opening.use(new RateLimiter({ limits: options, redisUrl: options.redisUrl, clock, log, metrics }));
   const { recorder, archive } = composeRecordings({ ...parts, ...trust, dataDir, replicaId, events }, opening);
@@ -71,6 +71,6 @@ export async function openCore(parts: CoreParts): Promise<Core> {
   );
   const relay = await composeRelay({ ...parts, ...trust, ...hub, replicaId, recorder, limiter }, opening);
   const opened = opening.move();
-  const own = { store, clock, events, limiter, recorder, archive, people, nodes, tunnel, updates };
+  const own = { store, events, limiter, recorder, archive, people, nodes, tunnel, updates };
   return { ...own, ...trust, ...hub, ...relay, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

@@ -121,12 +121,13 @@ export class Labd implements AsyncDisposable {
       );
       const hosts = [ground.api, ground.agent, ground.node].flatMap((address) => address?.host ?? []);
       const { dataDir, replicaId } = ground;
-      const { authority } = core;
+      // From here on the time is the one that all replicas share.
+      const { authority, clock: shared } = core;
       const onRenewed = (identity: TlsIdentity) => {
         this.#identity = identity;
         this.#doors?.setIdentity(identity);
       };
-      const own = { store, authority, clock, log, options: this.#options, dataDir, replicaId, hosts };
+      const own = { store, authority, clock: shared, log, options: this.#options, dataDir, replicaId, hosts };
       await keepOwn(own, onRenewed, this.#stack);
       const guard = { hosts: allowedHosts([urls.api, urls.agent, urls.peer]), origins: this.#options.allowedOrigins };
       this.#house = openHouse({
@@ -136,10 +137,10 @@ export class Labd implements AsyncDisposable {
         version,
         loopDelay: this.loopDelay,
         log,
-        clock,
+        clock: shared,
         isStopping: () => this.#stopping,
       });
-      startUpkeep({ core, options: this.#options, ground, metrics, clock, log }, this.#stack);
+      startUpkeep({ core, options: this.#options, ground, metrics, clock: shared, log }, this.#stack);
       this.#core = core;
       this.#ready.resolve(core);
       log.info('labd is ready', { api: urls.api, agents: urls.agent, nodes: urls.node, database: store.engine });

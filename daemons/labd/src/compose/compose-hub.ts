@@ -62,6 +62,6 @@ export async function composeHub(parts: HubComposeParts, stack: AsyncDisposableS
   const bastions = stack.use(new BastionHub({ store, denyList, events, clock, log, welcome: () => hub.welcome() }));
   await directory.clear();
   hub.returns.fleet = await directory.activeCount();
-  const view = new FleetView(store, hub, replicas);
+  const view = new FleetView(store, hub, replicas, clock);
   return { replicas, directory, hub, view, bastions, agentUrls: () => [urls.agent, ...otherUrls()] };
 }

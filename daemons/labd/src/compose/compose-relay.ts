@@ -54,12 +54,13 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
     }
   };
   const { trustDomain } = options;
+  const now = () => clock.wall();
   const peers = stack.use(
-    new PeerLinks({ hub, identity, trustDomain, replicaId, version, log, onEndSessions: endAsked }),
+    new PeerLinks({ hub, identity, trustDomain, now, replicaId, version, log, onEndSessions: endAsked }),
   );
   const { execPerUserMax: perUserMax, execPerServerMax: perServerMax, execPerReplicaMax: perReplicaMax } = options;
   const work = new BoundedWork({ perUserMax, perServerMax, perReplicaMax });
-  const routes = { hub, directory, peers, replicaId };
+  const routes = { hub, directory, peers, replicaId, clock };
   const sessions = stack.use(new SessionService({ ...parts, work, routes, orphanTtlMs: options.orphanTtlMs }));
   stack.use(
     new DetachedSessions({
@@ -68,7 +69,7 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
       adopt: (row) => sessions.comeBack.adoptDetached(row),
     }),
   );
-  const clients = stack.use(new ClientSockets({ sessions, denyList, replicaId, options, log }));
+  const clients = stack.use(new ClientSockets({ sessions, denyList, replicaId, options, clock, log }));
   const revoked = stack.use(await RevokedLogins.open({ store, clock, log }));
   stack.defer(
     revoked.onRevoked((login) => {
@@ -90,6 +91,6 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
     await new Route(routes, agentId, killer).find();
     peers.endSessions([session], 'killed');
   };
-  const recorded = new PeerParts({ replicas: parts.replicas, identity, trustDomain, log });
+  const recorded = new PeerParts({ replicas: parts.replicas, identity, trustDomain, now, log });
   return { peers, sessions, clients, killSession, parts: recorded };
 }

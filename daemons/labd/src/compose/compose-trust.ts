@@ -1,4 +1,4 @@
-/** What everything else stands on: sealed secrets, the audit log, access, and the CA with its deny list. */
+/** What everything else stands on: the time, sealed secrets, the audit log, access, and the CA with its deny list. */
 import type { Metrics } from '@labmesh/kit/metrics';
 import { system } from '@labmesh/wire/fleet/principal';
 import { seedBuiltinRoles } from '../access/builtin-roles.ts';
@@ -8,19 +8,24 @@ import { Authority } from '../ca/authority.ts';
 import { DenyList } from '../ca/deny-list.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import { openSecrets, type Secrets } from '../secrets/open-secrets.ts';
-import type { World } from '../settings/world.ts';
+import { openSharedClock, type SharedClockParts } from '../shared-clock.ts';
 
-export type TrustParts = {
-  store: World['store'];
+export type TrustParts = SharedClockParts & {
   options: LabdOptions;
   dataDir: string;
   replicaId: string;
   metrics: Metrics;
-  clock: World['clock'];
-  log: World['log'];
 };
 
-export type Trust = { secrets: Secrets; audit: AuditLog; policies: Policies; denyList: DenyList; authority: Authority };
+export type Trust = {
+  /** Of all replicas (RP-1). */
+  clock: SharedClockParts['clock'];
+  secrets: Secrets;
+  audit: AuditLog;
+  policies: Policies;
+  denyList: DenyList;
+  authority: Authority;
+};
 
 const seeding = system('seed-roles');
 const commitBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
@@ -45,7 +50,8 @@ function caOptions({ options, replicaId, dataDir }: TrustParts) {
 
 /** @throws errors with an exit code when it can never work: a wrong key, another CA. */
 export async function composeTrust(parts: TrustParts, stack: AsyncDisposableStack): Promise<Trust> {
-  const { store, options, dataDir, replicaId, clock, log } = parts;
+  const { store, options, dataDir, replicaId, log } = parts;
+  const clock = await openSharedClock(parts, stack);
   const { kekFile: keyFile, kekPassphrase: passphrase } = options;
   const secrets = stack.use(await openSecrets({ store, dataDir, keyFile, passphrase, replicaId, clock, log }));
   // Most commits are one round trip of the database; above the last bound the caller has heard AUDIT_UNAVAILABLE.
@@ -62,5 +68,5 @@ export async function composeTrust(parts: TrustParts, stack: AsyncDisposableStac
   const policies = stack.use(await Policies.open({ store, clock, log }));
   const denyList = stack.use(await DenyList.open({ store, clock, log }));
   const authority = stack.use(await Authority.open({ store, secrets, clock, log, options: caOptions(parts) }));
-  return { secrets, audit, policies, denyList, authority };
+  return { clock, secrets, audit, policies, denyList, authority };
 }

@@ -67,11 +67,13 @@ export class FleetView {
   readonly #store: Store;
   readonly #hub: AgentHub;
   readonly #replicas: Replicas;
+  readonly #clock: Store['clock'];
 
-  constructor(store: Store, hub: AgentHub, replicas: Replicas) {
+  constructor(store: Store, hub: AgentHub, replicas: Replicas, clock: Store['clock']) {
     this.#store = store;
     this.#hub = hub;
     this.#replicas = replicas;
+    this.#clock = clock;
   }
 
   /** One server by id or host name; undefined when there is none. */
@@ -140,7 +142,7 @@ export class FleetView {
       // A request that waits on a server whose old agent still lives changes no row of the server (JT-7).
       stored: row.status === 'active' && isPending ? 'waiting-approval' : row.status,
       silentMs,
-      elsewhereMs: isElsewhere && row.last_seen_at !== null ? Date.now() - row.last_seen_at : undefined,
+      elsewhereMs: isElsewhere && row.last_seen_at !== null ? this.#clock.wall() - row.last_seen_at : undefined,
       heartbeatMs: this.#hub.heartbeatMs,
     });
     return {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { systemClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import { Link, type LinkHandlers } from '@labmesh/link/link';
 import { testHello } from '@labmesh/link/testing/link-pair';
@@ -26,7 +27,7 @@ beforeEach(() => {
     },
   } as unknown as DenyList;
   const sessions = { first: () => undefined } as unknown as SessionService;
-  clients = new ClientSockets({ sessions, denyList, replicaId: 'r1', options, log: silentLogger });
+  clients = new ClientSockets({ sessions, denyList, replicaId: 'r1', options, clock: systemClock, log: silentLogger });
 });
 afterEach(() => clients[Symbol.asyncDispose]());
 

@@ -2,7 +2,6 @@
  * Sockets of clients (`/ws/client`, and `/ws/exec`, `/ws/logs` for one kind): a Link each, on which every OPEN and RESUME
  * is judged for itself. Identity was settled at the upgrade; each frame looks the deny list up again (LD-4).
  */
-import type { Logger } from '@labmesh/kit/log';
 import type { First } from '@labmesh/link/first-frame';
 import type { FrameSocket } from '@labmesh/link/frame-socket';
 import { Link, type LinkHandlers, type SocketCloseName } from '@labmesh/link/link';
@@ -11,6 +10,7 @@ import type { Hello } from '@labmesh/wire/frame/messages';
 import type { OpenKind } from '@labmesh/wire/frame/open';
 import type { DenyList } from '../ca/deny-list.ts';
 import type { Caller } from '../login/caller.ts';
+import type { World } from '../settings/world.ts';
 import type { SessionService } from './session-service.ts';
 
 export type ClientSocketsParts = {
@@ -18,7 +18,8 @@ export type ClientSocketsParts = {
   denyList: DenyList;
   replicaId: string;
   options: { channelsMax: number; windowBytes: number; windowBytesMax: number; socketBufferMax: number };
-  log: Logger;
+  clock: World['clock'];
+  log: World['log'];
 };
 
 type Client = { caller: Caller; kinds: readonly OpenKind[] | undefined; denyVersion: number; isSentAway?: boolean };
@@ -74,16 +75,16 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
   /** Whose proof has run out opens nothing more here; who has renewed it comes back with the new one, sessions and all. */
   #sendAway(link: Link, client: Client): void {
     const { expiresAt = Infinity } = client.caller;
-    if (client.isSentAway === true || expiresAt > Date.now()) return;
+    if (client.isSentAway === true || expiresAt > this.#parts.clock.wall()) return;
     client.isSentAway = true;
     link.goaway({ kind: 'server-shutdown', retryAfterMinMs: 0, retryAfterMaxMs: 1_000, urls: [] });
   }
 
   hello(link: Link, hello: Hello): void {
     if (hello.kind !== 'client' || !hello.protocols.includes(1)) return link.close('version');
-    const { replicaId, options } = this.#parts;
+    const { replicaId, options, clock } = this.#parts;
     const limits = { channels: options.channelsMax, window: options.windowBytes, windowMax: options.windowBytesMax };
-    link.accept({ protocol: 1, replicaId, heartbeatMs: pingMs, timeMs: Date.now(), bundle: '', limits, urls: [] });
+    link.accept({ protocol: 1, replicaId, heartbeatMs: pingMs, timeMs: clock.wall(), bundle: '', limits, urls: [] });
   }
 
   beforeFrame(link: Link): SocketCloseName | undefined {

@@ -27,6 +27,8 @@ export type PeerLinksParts = {
   /** Our certificate as it is now, with its chain, and the roots to trust, PEM. */
   identity: () => { keyPem: string; certPem: string; bundlePem: string };
   trustDomain: string;
+  /** Unix ms by the clock of all replicas (RP-1). */
+  now: () => number;
   replicaId: string;
   version: string;
   /** A peer asks that sessions of our agents end. */
@@ -69,7 +71,7 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
   }
 
   async #dial(replicaId: string, url: string): Promise<Link | undefined> {
-    const { identity, trustDomain, version, log } = this.#parts;
+    const { identity, trustDomain, version, now, log } = this.#parts;
     const { keyPem, certPem, bundlePem } = identity();
     try {
       const socket = await dialLink({
@@ -77,7 +79,7 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
         subprotocol: subprotocols.peer,
         identity: { keyPem, chainPem: certPem },
         bundlePem,
-        checkServerIdentity: serverIdentityCheck({ bundlePem, trustDomain }),
+        checkServerIdentity: serverIdentityCheck({ bundlePem, trustDomain, now }),
         signal: this.#ending.signal,
         timeoutMs: dialMs,
       });
@@ -140,8 +142,8 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
 
   hello(link: Link, hello: Hello): void {
     if (hello.kind !== 'labd' || !hello.protocols.includes(1)) return link.close('version');
-    const { replicaId } = this.#parts;
-    link.accept({ protocol: 1, replicaId, heartbeatMs: pingMs, timeMs: Date.now(), bundle: '', limits, urls: [] });
+    const { replicaId, now } = this.#parts;
+    link.accept({ protocol: 1, replicaId, heartbeatMs: pingMs, timeMs: now(), bundle: '', limits, urls: [] });
   }
 
   msg(_link: Link, msg: Msg): void {

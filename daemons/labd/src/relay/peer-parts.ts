@@ -17,6 +17,8 @@ export type PeerPartsOptions = {
   /** Our certificate as it is now, with its chain, and the roots to trust, PEM. */
   identity: () => { keyPem: string; certPem: string; bundlePem: string };
   trustDomain: string;
+  /** Unix ms by the clock of all replicas (RP-1). */
+  now: () => number;
   log: Logger;
 };
 
@@ -54,9 +56,9 @@ export class PeerParts {
 
   /** A connection of its own: a kept one would go on with an old certificate. */
   #ask(url: URL): Promise<IncomingMessage> {
-    const { identity, trustDomain } = this.#options;
+    const { identity, trustDomain, now } = this.#options;
     const { keyPem, certPem, bundlePem } = identity();
-    const check = serverIdentityCheck({ bundlePem, trustDomain });
+    const check = serverIdentityCheck({ bundlePem, trustDomain, now });
     return new Promise((resolve, reject) => {
       const asking = request(url, {
         agent: false,

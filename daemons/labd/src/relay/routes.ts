@@ -6,9 +6,16 @@ import type { Principal } from '@labmesh/wire/fleet/principal';
 import type { AgentHub } from '../hub/agent-hub.ts';
 import type { Directory } from '../hub/directory.ts';
 import { replicaLiveMs } from '../hub/replicas.ts';
+import type { World } from '../settings/world.ts';
 import type { PeerLinks } from './peer-links.ts';
 
-export type RoutesParts = { hub: AgentHub; directory: Directory; peers: PeerLinks; replicaId: string };
+export type RoutesParts = {
+  hub: AgentHub;
+  directory: Directory;
+  peers: PeerLinks;
+  replicaId: string;
+  clock: World['clock'];
+};
 
 function openOn(link: Link, first: Parameters<Link['open']>[0]): RawChannel | undefined {
   try {
@@ -35,12 +42,12 @@ export class Route {
 
   /** Looks where the agent is now; false when nobody has it. @throws FleetError STORE_UNAVAILABLE. */
   async find(): Promise<boolean> {
-    const { hub, directory, peers, replicaId } = this.#parts;
+    const { hub, directory, peers, replicaId, clock } = this.#parts;
     this.#replicaId = undefined;
     if (hub.find(this.#agentId) !== undefined) return true;
     const holder = await directory.holderOf(this.#agentId);
     if (holder === undefined || holder.replicaId === replicaId || holder.peerUrl === null) return false;
-    if (Date.now() - holder.seenAt > replicaLiveMs) return false;
+    if (clock.wall() - holder.seenAt > replicaLiveMs) return false;
     const link = await peers.reach(holder.replicaId, holder.peerUrl);
     if (link === undefined) return false;
     this.#replicaId = holder.replicaId;
