@@ -18,6 +18,7 @@ const table = {
   COMPARISON_NOT_FOUND: { status: 404, error: 'Not found' },
   LABELS_FULL: { status: 409, error: 'Conflict' },
   BATCH_DECIDED: { status: 409, error: 'Conflict' },
+  HELD_OUT_UNREADABLE: { status: 503, error: 'Unavailable' },
   DATASET_DAMAGED: { status: 500, error: 'Damaged' },
   STORE_UNAVAILABLE: { status: 503, error: 'Unavailable' },
   INTERNAL: { status: 500, error: 'Internal error' },

@@ -10,6 +10,12 @@ export const trainingOptions = defineOptions({
     placeholder: 'TENANT',
     help: 'tenants whose preference data may be exported; * = all',
   },
+  trainingHeldOut: {
+    type: 'string[]',
+    file: 'training.held_out',
+    placeholder: 'FILE',
+    help: 'prompts that models are examined with (text, JSON or JSON Lines): no version holds them',
+  },
   trainingAuto: {
     type: 'boolean',
     default: false,
@@ -36,6 +42,7 @@ export const trainingOptions = defineOptions({
 
 type TrainingValues = {
   trainingTenants: readonly string[];
+  trainingHeldOut: readonly string[];
   trainingAuto: boolean;
   trainingBatchPairs: number;
   trainingEveryS: number;
@@ -43,6 +50,7 @@ type TrainingValues = {
 
 export const readTrainingSettings = (values: TrainingValues): TrainingSettings => ({
   tenants: values.trainingTenants,
+  heldOut: values.trainingHeldOut,
   auto: values.trainingAuto,
   batchPairs: values.trainingBatchPairs,
   everyMs: values.trainingEveryS * 1_000,

@@ -1,4 +1,4 @@
-import type { SuiteShelf } from '../suites/suite-shelf.ts';
+import type { SuiteShelf } from '../../suites/suite-shelf.ts';
 
 /**
  * The hidden cases of a tenant's suites, one text a case: what no version may hold (PD2, V20). Visible ones may stand in

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStore } from '@labmesh/store/open-store';
 import { suiteSchema } from '@labmesh/wire/verification/suite';
-import { openSuiteSealer } from '../suites/suite-sealer.ts';
-import { SuiteShelf } from '../suites/suite-shelf.ts';
+import { openSuiteSealer } from '../../suites/suite-sealer.ts';
+import { SuiteShelf } from '../../suites/suite-shelf.ts';
 import { hiddenCaseTexts } from './suite-texts.ts';
 
 test('hidden cases of all suites of one tenant', async () => {
