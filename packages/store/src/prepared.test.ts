@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { system } from '@labmesh/wire/fleet/principal';
 import fc from 'fast-check';
 import { openStore } from './open-store.ts';
-import { prepared, preparedInsert } from './prepared.ts';
+import { prepared, preparedInsert, preparedList } from './prepared.ts';
 import { InjectedConflict } from './faults.ts';
 
 const who = system('test');
@@ -51,6 +51,33 @@ test('any number of rows goes in whole and in order', async () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test('a list of each length that is a power of two; each statement meets its own values', async () => {
+  const numbered = preparedList<{ key: string }, { key: string; value: string }>((db, items) =>
+    db
+      .selectFrom('settings')
+      .select(['key', 'value'])
+      .where('updated_at', '>', 3)
+      .where(
+        'key',
+        'in',
+        items.map(({ key }) => key),
+      )
+      .orderBy('updated_at'),
+  );
+  await using store = await openStore({ url: 'sqlite::memory:' });
+  const rows = Array.from({ length: 40 }, (_, at) => ({ key: `k${at}`, value: `${at}`, updated_at: at }));
+  await store.write(who, (tx) => insertSettings(tx, rows));
+  for (const length of [1, 2, 16, 1, 16, 32]) {
+    const keys = rows.slice(3, 3 + length);
+    const found = await store.read(who, (db) => numbered(db, keys));
+    expect(found.map(({ value }) => Number(value))).toEqual(keys.map((_, at) => at + 3).filter((at) => at > 3));
+  }
+  for (const length of [0, 3, 1024]) {
+    const keys = Array.from({ length }, () => ({ key: 'k' }));
+    await expect(store.read(who, (db) => numbered(db, keys))).rejects.toThrow('power of two');
+  }
 });
 
 test('it is bound to its transaction as any other statement', async () => {

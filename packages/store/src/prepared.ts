@@ -7,7 +7,8 @@
  *     await endOf(tx, { id, at });
  *
  * In `build` the slots stand for values that are not known yet: they are handed to Kysely and never looked at. A list
- * (`in`) has as many slots as it has values, so it is none for here.
+ * (`in`, rows) has as many slots as it has values: `preparedList` keeps a statement for each length, so its callers hand
+ * it few lengths.
  */
 import type { Compilable, CompiledQuery, Insertable } from 'kysely';
 import type { Reader, Writer } from './store.ts';
@@ -19,6 +20,17 @@ class Slot {
     this.name = name;
   }
 }
+
+/** A slot of an item of a list. */
+class Place extends Slot {
+  readonly index: number;
+  constructor(index: number, name: string) {
+    super(name);
+    this.index = index;
+  }
+}
+
+const listMax = 512;
 
 /** What `build` gives for each engine; the two spell parameters differently. */
 class CompiledOnce {
@@ -49,6 +61,35 @@ export function prepared<V extends object, R = unknown>(
     const compiled = once.for(db);
     const named = values as Readonly<Record<string, unknown>>;
     const parameters = compiled.parameters.map((one) => (one instanceof Slot ? named[one.name] : one));
+    const { rows } = await db.executeQuery({ ...compiled, parameters });
+    return rows as R[];
+  };
+}
+
+/** As `prepared`, over a list: built once for each length, which is a power of two up to 512. */
+export function preparedList<V extends object, R = unknown>(
+  build: (db: Reader, items: V[]) => Compilable<R>,
+): (db: Reader, items: readonly V[]) => Promise<R[]> {
+  const statements = new Map<number, CompiledOnce>();
+  const slotsAt = (index: number) => new Proxy({}, { get: (_, name) => new Place(index, String(name)) }) as V;
+  const statementOf = (length: number) => {
+    const known = statements.get(length);
+    if (known !== undefined) return known;
+    if (length > listMax || !Number.isInteger(Math.log2(length)))
+      throw new Error(`a list of ${length} is no power of two`);
+    const made = new CompiledOnce((db) =>
+      build(
+        db,
+        Array.from({ length }, (_, index) => slotsAt(index)),
+      ),
+    );
+    statements.set(length, made);
+    return made;
+  };
+  return async (db, items) => {
+    const compiled = statementOf(items.length).for(db);
+    const values = items as readonly Readonly<Record<string, unknown>>[];
+    const parameters = compiled.parameters.map((one) => (one instanceof Place ? values[one.index]?.[one.name] : one));
     const { rows } = await db.executeQuery({ ...compiled, parameters });
     return rows as R[];
   };

@@ -2,6 +2,7 @@
  * Which replica holds which agent (RP-1): one row an agent with an epoch that rises with each connection, so that the
  * newest connection wins everywhere and a late goodbye of an old one removes nothing (HB-10).
  */
+import { preparedList } from '@labmesh/store/prepared';
 import type { Store, Writer } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Msg } from '@labmesh/wire/frame/messages';
@@ -30,6 +31,46 @@ type UpdateReport = Pick<Extract<Msg, { kind: 'update-report' }>, 'state' | 'bad
 /** An agent that this replica takes, with what is new about it. */
 export type Claim = { agentId: string; instanceId: string; version?: string; bundle?: string; now: number };
 
+const agentRows = preparedList<{ id: string }, KnownAgent>((db, items) =>
+  db
+    .selectFrom('agents')
+    .innerJoin('servers', 'servers.id', 'agents.server_id')
+    .leftJoin('agent_sessions', 'agent_sessions.agent_id', 'agents.id')
+    .select(['agents.id as agentId', 'agents.version', 'agents.bundle'])
+    .select(['servers.id as serverId', 'servers.hostname', 'servers.status'])
+    .select(['agent_sessions.replica_id as holder', 'agent_sessions.instance_id as instanceId'])
+    .where(
+      'agents.id',
+      'in',
+      items.map(({ id }) => id),
+    ),
+);
+
+type Taking = Pick<Claim, 'agentId' | 'instanceId' | 'now'> & { replicaId: string };
+
+const takeRows = preparedList<Taking, { agent_id: string; epoch: number }>((db, items) =>
+  db
+    .insertInto('agent_sessions')
+    .values(
+      items.map(({ agentId, replicaId, instanceId, now }) => ({
+        agent_id: agentId,
+        replica_id: replicaId,
+        instance_id: instanceId,
+        epoch: 1,
+        connected_at: now,
+      })),
+    )
+    .onConflict((on) =>
+      on.column('agent_id').doUpdateSet((eb) => ({
+        replica_id: eb.ref('excluded.replica_id'),
+        instance_id: eb.ref('excluded.instance_id'),
+        connected_at: eb.ref('excluded.connected_at'),
+        epoch: eb('agent_sessions.epoch', '+', 1),
+      })),
+    )
+    .returning(['agent_id', 'epoch']),
+);
+
 function* chunks<T>(items: readonly T[]): Generator<T[]> {
   for (let at = 0; at < items.length; at += chunkSize) yield items.slice(at, at + chunkSize);
 }
@@ -57,16 +98,11 @@ export class Directory {
     const found = new Map<string, KnownAgent>();
     await this.#store.read(hub, async (db) => {
       for (const piece of evenPieces(ids, batchMax)) {
-        const rows = await db
-          .selectFrom('agents')
-          .innerJoin('servers', 'servers.id', 'agents.server_id')
-          .leftJoin('agent_sessions', 'agent_sessions.agent_id', 'agents.id')
-          .select(['agents.id as agentId', 'agents.version', 'agents.bundle'])
-          .select(['servers.id as serverId', 'servers.hostname', 'servers.status'])
-          .select(['agent_sessions.replica_id as holder', 'agent_sessions.instance_id as instanceId'])
-          .where('agents.id', 'in', piece)
-          .execute();
-        for (const row of rows) found.set(row.agentId, row);
+        for (const row of await agentRows(
+          db,
+          piece.map((id) => ({ id })),
+        ))
+          found.set(row.agentId, row);
       }
     });
     return ids.map((id) => found.get(id));
@@ -95,26 +131,11 @@ export class Directory {
   }
 
   async #take(tx: Writer, claims: readonly Claim[]): Promise<Map<string, number>> {
-    const rows = claims.map(({ agentId, instanceId, now }) => ({
-      agent_id: agentId,
-      replica_id: this.#replicaId,
-      instance_id: instanceId,
-      epoch: 1,
-      connected_at: now,
-    }));
-    const taken = await tx
-      .insertInto('agent_sessions')
-      .values(rows)
-      .onConflict((on) =>
-        on.column('agent_id').doUpdateSet((eb) => ({
-          replica_id: eb.ref('excluded.replica_id'),
-          instance_id: eb.ref('excluded.instance_id'),
-          connected_at: eb.ref('excluded.connected_at'),
-          epoch: eb('agent_sessions.epoch', '+', 1),
-        })),
-      )
-      .returning(['agent_id', 'epoch'])
-      .execute();
+    const replicaId = this.#replicaId;
+    const taken = await takeRows(
+      tx,
+      claims.map(({ agentId, instanceId, now }) => ({ agentId, instanceId, now, replicaId })),
+    );
     return new Map(taken.map(({ agent_id, epoch }) => [agent_id, epoch]));
   }
 

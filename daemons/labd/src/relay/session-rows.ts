@@ -1,6 +1,6 @@
 /** Sessions in the store: what resumes, what is listed, how it ended (EX-7, EX-11). */
 import { createHash, randomBytes } from 'node:crypto';
-import { prepared, preparedInsert } from '@labmesh/store/prepared';
+import { prepared, preparedInsert, preparedList } from '@labmesh/store/prepared';
 import type { Store, Writer } from '@labmesh/store/store';
 import type { SessionsTable } from '@labmesh/store/tables';
 import { closeCodes, type CloseReason } from '@labmesh/wire/frame/frame-types';
@@ -137,6 +137,20 @@ export type Losing = {
   now: number;
 };
 
+const openBefore = preparedList<{ agentId: string; before: number }, SessionRow>((db, items) =>
+  db
+    .selectFrom('sessions')
+    .selectAll()
+    // Indexed, and few: the agents' own sessions may be a year's.
+    .where('state', 'in', ['open', 'detached'])
+    .where(
+      'agent_id',
+      'in',
+      items.map(({ agentId }) => agentId),
+    )
+    .where('started_at', '<', items[0]?.before ?? 0),
+);
+
 /** What agents that have just come do not know any more ended without us (EX-7). Gives the rows. */
 export async function loseSessions(
   store: Store,
@@ -146,17 +160,8 @@ export async function loseSessions(
   const alive = new Set(arrivals.flatMap((arrival) => arrival.alive));
   const lost: SessionRow[] = [];
   for (const piece of evenPieces(arrivals, arrivalsMax)) {
-    const agentIds = piece.map(({ agentId }) => agentId);
-    const open = await store.read(worker, (db) =>
-      db
-        .selectFrom('sessions')
-        .selectAll()
-        // Indexed, and few: the agents' own sessions may be a year's.
-        .where('state', 'in', ['open', 'detached'])
-        .where('agent_id', 'in', agentIds)
-        .where('started_at', '<', before)
-        .execute(),
-    );
+    const asked = piece.map(({ agentId }) => ({ agentId, before }));
+    const open = await store.read(worker, (db) => openBefore(db, asked));
     lost.push(...open.filter((row) => !alive.has(row.id) && !here(row.id)));
   }
   if (lost.length === 0) return [];
