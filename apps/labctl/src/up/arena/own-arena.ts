@@ -14,6 +14,7 @@ import type { ComposeInput } from '../compose-input.ts';
 import type { Ground } from '../ground.ts';
 import { LateExecutor } from './late-executor.ts';
 import { executorSocketPath } from './own-executor.ts';
+import { publicNote } from './public-note.ts';
 
 export const arenaSocketPath = (dataDir: string): string => join(dataDir, 'arena', 'arena.sock');
 
@@ -22,14 +23,15 @@ export const isArenaElsewhere = ({ arenaUrl, arenaSocket }: ComposeInput['values
   arenaUrl !== undefined || arenaSocket !== undefined;
 
 export type OwnArena = {
-  /** Resolves when it stands, or with what is missing and why. */
+  /** Resolves when it stands, with what the operator should know: what is missing and why, or who it is open to. */
   ready: Promise<string[]>;
 };
 
 /** What is wrong with the settings is told before anything starts. @throws OptionsError */
-export function prepareArena({ file, world, dataDir, log }: ComposeInput) {
+export function prepareArena({ file, world, dataDir, log, values }: ComposeInput) {
   const settings = readArenaSettings(file, world.env);
   const sandbox = readSandboxSettings(file);
+  const note = publicNote(values.host, sandbox);
   return (ground: Ground, gateway: Gateway, stack: AsyncDisposableStack): OwnArena => {
     const socketPath = executorSocketPath(dataDir);
     const runner = stack.use(new LateExecutor({ socketPath, settings: sandbox, log: log.child({ part: 'executor' }) }));
@@ -47,9 +49,10 @@ export function prepareArena({ file, world, dataDir, log }: ComposeInput) {
         log: log.child({ part: 'arena' }),
       }),
     );
+    if (note !== undefined) log.warn(note);
     return {
       ready: arena.then(
-        () => [],
+        () => (note === undefined ? [] : [note]),
         (error: Error) => [`answers are not verified: ${error.message}`],
       ),
     };
