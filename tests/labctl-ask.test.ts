@@ -52,6 +52,8 @@ describe('labctl ask', () => {
       'add',
       '--verifier',
       'code_linter,json_schema',
+      '--bracket',
+      'opencoder',
       '--cert',
       cert,
     ];
@@ -63,6 +65,7 @@ describe('labctl ask', () => {
     const offer = ground.arena.offers[0]?.offer;
     expect(offer?.request).toMatchObject({ model: 'm', messages: [{ role: 'user', content: 'write add' }] });
     expect(offer?.block).toMatchObject({ variations: 3, suite: 'add', verifiers: ['code_linter', 'json_schema'] });
+    expect(offer?.block.bracket).toBe('opencoder');
     rmSync(folder, { recursive: true });
   });
 

@@ -89,6 +89,23 @@ describe.skipIf(sandboxMissing !== undefined)(`bracket opencoder ${sandboxMissin
   );
 
   test(
+    'labctl verify --bracket: what would be refused is told without a gateway, by an exit code',
+    async () => {
+      using home = new LabctlHome();
+      const verify = async (answer: string, ...words: string[]) => {
+        writeFileSync(join(home.folder, 'answer.md'), answer);
+        return (await home.run('verify', 'answer.md', '--data', home.data, ...words)).exitCode;
+      };
+      expect(await verify(fenced('print(eval("1"))'), '--bracket', 'opencoder')).toBe(1);
+      expect(await verify('no code', '--bracket', 'opencoder', '--verifier', 'safety_filter')).toBe(1);
+      expect(await verify(fenced('print(1)'), '--bracket', 'opencoder')).toBe(0);
+      expect(await verify(fenced('print(eval("1"))'))).toBe(0);
+      expect(await verify('x', '--bracket', 'none of these')).toBe(2);
+    },
+    storyMs,
+  );
+
+  test(
     'eval is refused, whoever wants the code to run',
     async () => {
       const evil = fenced('print(eval("1 + 1"))');

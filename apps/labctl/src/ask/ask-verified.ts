@@ -16,6 +16,7 @@ export type VerifyValues = QuestionValues & {
   suite?: string | undefined;
   variations?: number | undefined;
   verifier?: string | undefined;
+  bracket?: string | undefined;
   priority?: string | undefined;
   cert?: string | undefined;
 };
@@ -24,12 +25,13 @@ export type VerifyValues = QuestionValues & {
 export async function askVerified(api: Api, prompt: string, values: VerifyValues, world: World): Promise<number> {
   await using pool = new HttpPool();
   const { signal } = world.life;
-  const { suite, variations, verifier, priority } = values;
+  const { suite, variations, verifier, bracket, priority } = values;
   // Only what was said: the gateway and the key have defaults of their own.
   const verification = {
     ...(suite !== undefined && { suite }),
     ...(variations !== undefined && { variations }),
     ...(verifier !== undefined && { verifiers: verifier.split(',') }),
+    ...(bracket !== undefined && { bracket }),
     ...(priority !== undefined && { priority }),
   };
   const json = { ...(await chatRequest(pool, api, prompt, values, signal)), verification };

@@ -1,6 +1,6 @@
 import { defineOptions } from '@labmesh/kit/options';
 import { priorities } from '@labmesh/wire/verification/priority';
-import { verificationLimits } from '@labmesh/wire/verification/verification-block';
+import { brackets, verificationLimits } from '@labmesh/wire/verification/verification-block';
 import { askVerified } from '../ask/ask-verified.ts';
 import { converse } from '../ask/converse.ts';
 import { asking, promptOf, questionOptions } from '../ask/question.ts';
@@ -29,6 +29,13 @@ const options = defineOptions({
     placeholder: 'NAMES',
     help: 'verifiers by comma; default: those that are switched on; with --verify',
   },
+  bracket: {
+    type: 'string',
+    choices: brackets,
+    flag: 'bracket',
+    placeholder: 'NAME',
+    help: 'what the answer has to be beside valid: opencoder = code that runs and passes the audit; with --verify',
+  },
   priority: {
     type: 'string',
     choices: priorities,
@@ -54,16 +61,18 @@ export const ask = defineCommand({
   summary:
     'Asks a model. With --verify the arena tries variations, checks them and shows each verdict as it comes; the exit ' +
     'code is 0 valid, 1 invalid, 3 inconclusive, 4 unchecked. The prompt - is read from stdin.',
-  usage: 'labctl ask [--verify [--variations N] [--suite S] [--cert FILE]] [-m MODEL] [--json] "PROMPT"',
+  usage:
+    'labctl ask [--verify [--variations N] [--suite S] [--bracket NAME] [--cert FILE]] [-m MODEL] [--json] "PROMPT"',
   examples: [
     'labctl ask "write add"',
     'labctl ask --verify "Write a Python function add(a, b)."',
     'labctl ask --verify --suite add --variations 8 --cert add.labcert "Write add(a, b) in Python."',
+    'labctl ask --verify --bracket opencoder --cert sort.labcert "Write a sort in Python, with an example."',
   ],
   options,
   positionalsMax: 1_000,
   async run({ values, positionals, world }) {
-    const alone = (['variations', 'suite', 'verifier', 'priority', 'cert'] as const).find(
+    const alone = (['variations', 'suite', 'verifier', 'bracket', 'priority', 'cert'] as const).find(
       (name) => values[name] !== undefined,
     );
     if (values.verify !== true && alone !== undefined) {

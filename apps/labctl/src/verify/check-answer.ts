@@ -18,6 +18,8 @@ export type CheckedAnswer = {
 
 export type CheckParts = {
   names: readonly string[] | undefined;
+  /** Those that a bracket needs (BR1). */
+  needed?: readonly string[];
   suite: Suite | undefined;
   settings: VerifySettings;
   runner: VerificationParts['runner'];
@@ -36,12 +38,12 @@ function blocksOf(candidate: Parameters<typeof codeBlocks>[0]): readonly CodeBlo
 /** @throws the signal's reason */
 export async function checkAnswer(
   input: CandidateInput,
-  { names, suite, settings, runner, world }: CheckParts,
+  { names, needed = [], suite, settings, runner, world }: CheckParts,
 ): Promise<CheckedAnswer> {
   const candidate = makeCandidate(input);
   // Verdicts say what went wrong, a log beside them would say it twice. The tenant is nobody's: all ends with this process.
   const parts = { verifiers: everyVerifier, settings, runner, clock: world.clock, log: silentLogger };
-  const options = { tenant: 'local', names, suite, signal: world.life.signal };
+  const options = { tenant: 'local', names, needed, suite, signal: world.life.signal };
   const [aggregate] = await openVerification(parts).verify([candidate], options);
   if (aggregate === undefined) throw new RangeError('one candidate has one aggregate');
   return { aggregate, blocks: blocksOf(candidate) };
