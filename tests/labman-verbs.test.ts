@@ -43,7 +43,7 @@ async function deviceIsDeleted(site: SiteNode): Promise<void> {
 
 /** K8, twice: refused until the hub knows it, then under a stream. */
 async function keysRotate(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
-  const before = (await site.status())?.rosenpassSha256 ?? '';
+  const { rosenpassSha256: before = '', wireguardPublicKey: wireguard = '' } = (await site.status()) ?? {};
   const reading = lab.chat(address);
   await Bun.sleep(1_500);
   const refused = await labman(site, ['tunnel', 'rotate']);
@@ -59,6 +59,10 @@ async function keysRotate(lab: TunnelLab, site: SiteNode, address: string): Prom
   expect((await site.status())?.rosenpassSha256).toBe(after);
   expect((await lab.peer(site.name))?.rosenpassSha256).toBe(after);
   expect((await lab.peer(site.name))?.pq).toBe('active');
+  const key = (await site.status())?.wireguardPublicKey ?? '';
+  expect(done.stdout).toContain(`its WireGuard key is ${key}; the old one is deleted`);
+  expect([key === wireguard, (await lab.view()).peers.length]).toEqual([false, 1]);
+  await waitFor(async () => (await lab.peer(site.name))?.wireguardPublicKey === key, 5_000);
   expect(readdirSync(site.stateDir).filter((name) => name.includes('.next'))).toEqual([]);
   const shown = await labman(site, ['tunnel', 'fingerprint']);
   expect(shown.stdout).toContain(after);

@@ -26,8 +26,15 @@ export type SiteParts = {
   signal: AbortSignal;
 };
 
+const textOf = (key: Uint8Array) => Buffer.from(key).toString('base64');
+
 /** Undefined without a Conplane. @throws what reading the token says */
-export function registrationOf(parts: SiteParts, keys: TunnelKeys, tunnel: NodeTunnel): Registration | undefined {
+export function registrationOf(
+  parts: SiteParts,
+  keys: TunnelKeys,
+  tunnel: NodeTunnel,
+  onNextTaken: (key: string) => void,
+): Registration | undefined {
   const { config, labman, stateDir, version, clock, log } = parts;
   const { controlPlane } = config;
   if (controlPlane === undefined) return undefined;
@@ -52,7 +59,12 @@ export function registrationOf(parts: SiteParts, keys: TunnelKeys, tunnel: NodeT
     isProven: (keys, proof) => tunnel.isHubProven(keys, proof),
     trusted: () => readTrusted(stateDir),
     keys: {
-      wireguard: Buffer.from(keys.wireguard.publicKey).toString('base64'),
+      wireguard: () => {
+        const own = textOf(keys.wireguard.publicKey);
+        if (keys.nextWireguard === undefined) return { own };
+        const key = textOf(keys.nextWireguard.publicKey);
+        return { own, next: { key, proof: tunnel.proveNextKey(own, key) } };
+      },
       rosenpass: () => (keys.nextKey === undefined ? [keys.ownKey] : [keys.ownKey, keys.nextKey]),
     },
     info: (nodeId) => nodeInfo(report, nodeId === '' ? provisional : nodeId),
@@ -63,6 +75,7 @@ export function registrationOf(parts: SiteParts, keys: TunnelKeys, tunnel: NodeT
       if (pair !== undefined) await tunnel.beginWith(pair);
       if (isForgotten) await tunnel.renew();
     },
+    onNextTaken,
     clock,
     log,
   });

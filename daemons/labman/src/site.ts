@@ -15,6 +15,7 @@ import { KeyRotation } from './tunnel/key-rotation.ts';
 import { NodeTunnel } from './tunnel/node-tunnel.ts';
 import { tunnelPaths } from './tunnel/tunnel-paths.ts';
 import { watchSilence } from './tunnel/watch-silence.ts';
+import { WireguardRotation } from './tunnel/wireguard-rotation.ts';
 
 export interface Site extends AsyncDisposable {
   readonly keys: TunnelKeys;
@@ -46,7 +47,9 @@ export async function openSite(parts: SiteParts): Promise<Site> {
   const options = { workers: 1, cacheBytes: keyCacheBytes, log };
   const keys = opening.use(await TunnelKeys.open({ ...paths, ...options }));
   const port = config.proxy.tunnelPort;
-  const rotation = new KeyRotation({ keys, tunnel: () => tunnel, registration: () => registration, clock, log });
+  const changing = { keys, tunnel: () => tunnel, registration: () => registration, clock, log };
+  const wireguard = new WireguardRotation(changing);
+  const rotation = new KeyRotation({ ...changing, wireguard });
   const tunnel: NodeTunnel = opening.use(
     new NodeTunnel({
       config: parts.tunnel,
@@ -65,7 +68,8 @@ export async function openSite(parts: SiteParts): Promise<Site> {
     }),
   );
   labman.metrics.addTunnel(() => tunnel.view());
-  const registration = registrationOf(parts, keys, tunnel);
+  opening.use(wireguard);
+  const registration = registrationOf(parts, keys, tunnel, (key) => wireguard.taken(key));
   const known = knownState(parts, registration) ?? configuredState(parts.tunnel, paths.keysDir);
   const hubKey = known?.hub?.rosenpassSha256;
   // A lost key file is fetched again by registering; without a Conplane it is the operator's to bring.

@@ -73,6 +73,8 @@ export type TunnelPeersTable = Row & {
   address: string;
   /** Base64. */
   wireguard_public_key: string;
+  /** The same of the key that its node is about to use, and has proven (tunnel K8). */
+  next_wireguard_public_key: string | null;
   /** `sha256:` and 64 hex digits (K2); the key itself is a file. */
   rosenpass_sha256: string | null;
   rosenpass_version: 'V02' | 'V03' | null;

@@ -100,6 +100,11 @@ export class OpenTunnel implements AsyncDisposable {
   get wireguardPublicKey(): string {
     return Buffer.from(this.#options.keys.wireguard.publicKey).toString('base64');
   }
+  get #nextKey(): Pick<TunnelView, 'nextWireguardPublicKey'> {
+    const { nextWireguard } = this.#options.keys;
+    if (nextWireguard === undefined) return {};
+    return { nextWireguardPublicKey: Buffer.from(nextWireguard.publicKey).toString('base64') };
+  }
   get rosenpassSha256(): string {
     return this.#options.keys.ownKey.fingerprint;
   }
@@ -133,6 +138,7 @@ export class OpenTunnel implements AsyncDisposable {
       address,
       mtu,
       wireguardPublicKey: this.wireguardPublicKey,
+      ...this.#nextKey,
       rosenpassSha256: this.rosenpassSha256,
       listenPort: device.listenPort,
       queue: this.#queue(drops['queue'] ?? 0),

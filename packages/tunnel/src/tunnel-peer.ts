@@ -56,6 +56,7 @@ export type PeerSight = {
   now: { mono: number; wall: number };
 };
 
+const textOf = (key: Uint8Array) => Buffer.from(key).toString('base64');
 const seconds = (ms: number | undefined) => (ms === undefined ? null : Math.max(0, Math.round(ms / 100) / 10));
 
 /** Ages are monotonic where we timed them ourselves; the handshake's is of the wall clock, as WireGuard tells it. */
@@ -67,7 +68,8 @@ export function showPeer({ settings, psk, exchange, endpoint, tally, failures, n
   return {
     id: settings.id,
     name: settings.name,
-    wireguardPublicKey: Buffer.from(settings.wireguardPublicKey).toString('base64'),
+    wireguardPublicKey: textOf(settings.wireguardPublicKey),
+    ...(psk.isNextKeyed && settings.nextWireguardKey && { nextWireguardPublicKey: textOf(settings.nextWireguardKey) }),
     rosenpassSha256: settings.rosenpass?.fingerprint ?? null,
     address: settings.address,
     endpoint: at === undefined ? null : showEndpoint(at),

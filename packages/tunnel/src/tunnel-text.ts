@@ -36,11 +36,12 @@ export const isPostQuantum = ({ fault, peers }: Pick<TunnelView, 'fault' | 'peer
 export function peerLine(peer: TunnelPeer, now: number, isDown = false): string {
   const mode = peer.mode === 'permissive' && peer.rosenpassSha256 !== null ? ' permissive' : '';
   const handshake = peer.handshakeAgeS === null ? 'no handshake' : `handshake ${ageText(peer.handshakeAgeS)}`;
+  const isChanging = peer.nextWireguardPublicKey === undefined ? '' : ' changes its WireGuard key';
   const next = peer.nextExchangeS === null ? '' : ` next exchange in ${ageText(peer.nextExchangeS)}`;
   const fault = peer.lastError === null ? '' : ` ${peer.lastError}`;
   const worth = isDown ? 'NOT post-quantum: the interface is down, nothing passes' : pqText(peer, now);
   const traffic = `↓${bytesText(peer.rxBytes)} ↑${bytesText(peer.txBytes)}`;
-  return `${peer.name} ${peer.endpoint ?? peer.address}${mode} ${worth} ${handshake}${next} ${traffic}${fault}`;
+  return `${peer.name} ${peer.endpoint ?? peer.address}${mode} ${worth} ${handshake}${next} ${traffic}${isChanging}${fault}`;
 }
 
 /** Only our own data plane can be bound to some addresses; a hub's port is open on all of the host's else. */
@@ -75,6 +76,9 @@ export function tunnelText(view: TunnelView, now: number): string {
     `isolation  ${view.isolation}: ${view.isolationDetail}`,
     ...(view.fault === undefined ? [] : [`FAULT      ${view.fault}`]),
     `keys       WireGuard ${view.wireguardPublicKey}`,
+    ...(view.nextWireguardPublicKey === undefined
+      ? []
+      : [`           WireGuard ${view.nextWireguardPublicKey} is to follow`]),
     `           Rosenpass ${groupedFingerprint(view.rosenpassSha256)}`,
     ...(view.rotation === undefined ? [] : rotationLines(view.rotation)),
     ...view.peers.map((peer) => `peer       ${peerLine(peer, now, view.fault !== undefined)}`),

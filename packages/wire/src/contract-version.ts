@@ -28,7 +28,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 6,
-    hash: '03893e3a2de48757c2bf91249efdae55bd19fb34911b769e54bf421803622c11',
-    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel',
+    hash: 'f251a8945940fd07867dbecca6cba80d11ec364b51c7af90b681939f2fdcf4de',
+    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, and its next WireGuard keys',
   },
 ];

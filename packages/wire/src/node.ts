@@ -80,6 +80,8 @@ export const tunnelStatusSchema = z.object({
   handshake_age_s: amountField.nullable(),
   /** The hub's key that this node takes beside the present one (tunnel K8); absent when there is none. */
   next_rosenpass_sha256: digestField.optional(),
+  /** The hub's WireGuard key that it waits for beside the present one (tunnel K8). */
+  next_wireguard_public_key: z.string().max(64).optional(),
 });
 
 /** The node's own heartbeat on the link: its status, mode and tunnel, and its capabilities when `rev` changed. */
@@ -106,7 +108,9 @@ const capabilityNames = z.array(z.string().max(32)).max(16);
 
 /**
  * N3. A Rosenpass key is 524,160 bytes: its base64, or '' beside a digest that the Conplane knows. Tunnel K4: who knows the
- * hub's key says so, and is not sent it again; `tunnel_caps` absent means V02 and pc188.
+ * hub's key says so, and is not sent it again; `tunnel_caps` absent means V02 and pc188. Tunnel K8: who is about to use
+ * another WireGuard key names it, with the hex of HMAC-SHA256 under the last exchange's link key over `labmesh next node
+ * wireguard key`, the present and the next key, a line each.
  */
 export const nodeRegisterRequestSchema = z.object({
   token: z.string().min(1).max(256),
@@ -116,6 +120,8 @@ export const nodeRegisterRequestSchema = z.object({
   rosenpass_public_key_sha256: digestField.optional(),
   known_rosenpass_sha256: digestField.optional(),
   known_next_rosenpass_sha256: digestField.optional(),
+  next_wireguard_public_key: z.string().max(64).optional(),
+  next_wireguard_proof: z.string().max(64).optional(),
   tunnel_caps: z.object({ versions: capabilityNames, ciphertexts: capabilityNames }).optional(),
 });
 export type NodeRegisterRequest = z.infer<typeof nodeRegisterRequestSchema>;
@@ -123,13 +129,16 @@ export type NodeRegisterRequest = z.infer<typeof nodeRegisterRequestSchema>;
 /**
  * N3 and N4. Tunnel K8: a hub that changes its Rosenpass key names the next one beside the present. `next_rosenpass_proof` is
  * the hex of HMAC-SHA256 under the last exchange's link key over `labmesh next hub key`, the present and the next fingerprint,
- * a line each; without it nothing is taken.
+ * a line each; without it nothing is taken. `wireguard_proof` is the same over `labmesh hub wireguard keys`, the present
+ * Rosenpass fingerprint, the present WireGuard key and the next one, or `none`. `next_wireguard_public_key` beside `success`
+ * is the node's own: the hub answers it from now on, too.
  */
 export const nodeRegisterAnswerSchema = z.looseObject({
   success: z.boolean(),
   node_id: idField.optional(),
   message: textField.nullish(),
   wireguard_address: z.string().max(64).nullish(),
+  next_wireguard_public_key: z.string().max(64).optional(),
   conplane: z
     .looseObject({
       tunnel_address: z.string().max(64),
@@ -143,6 +152,8 @@ export const nodeRegisterAnswerSchema = z.looseObject({
       next_rosenpass_sha256: z.string().max(71).optional(),
       next_rosenpass_public_key: z.string().max(700_000).optional(),
       next_rosenpass_proof: z.string().max(64).optional(),
+      next_wireguard_public_key: z.string().max(64).optional(),
+      wireguard_proof: z.string().max(64).optional(),
     })
     .optional(),
   heartbeat_s: z.number().int().min(1).max(3_600).optional(),
@@ -170,6 +181,8 @@ export const nodeHeartbeatAnswerSchema = z.looseObject({
       next_rosenpass_sha256: z.string().max(71).optional(),
       /** The key before the present one, while it answers. */
       previous_rosenpass_sha256: z.string().max(71).optional(),
+      wireguard_public_key: z.string().max(64).optional(),
+      next_wireguard_public_key: z.string().max(64).optional(),
     })
     .optional(),
 });

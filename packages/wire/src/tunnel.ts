@@ -51,6 +51,8 @@ export const tunnelPeerSchema = z.object({
   id: z.string(),
   name: z.string(),
   wireguardPublicKey: wireguardKeyField,
+  /** The key that it is about to use (K8): takes the place of the other with its first handshake. */
+  nextWireguardPublicKey: wireguardKeyField.optional(),
   rosenpassSha256: fingerprintField.nullable(),
   address: z.string(),
   endpoint: z.string().nullable(),
@@ -77,11 +79,13 @@ export const tunnelPeerSchema = z.object({
 });
 export type TunnelPeer = z.infer<typeof tunnelPeerSchema>;
 
-/** K8: the hub changes its Rosenpass pair. `announced` → `promoted` (nodes are to use the next one) → `done` (the old is deleted). */
+/** K8: the hub changes its keys. `announced` → `promoted` (nodes are to use the next one) → `done` (the old is deleted). */
 export const hubRotationSchema = z.object({
   phase: z.enum(['announced', 'promoted', 'done']),
   oldSha256: fingerprintField,
   newSha256: fingerprintField,
+  /** Of WireGuard: in use from the promotion on; absent while it stays. */
+  newWireguardPublicKey: wireguardKeyField.optional(),
   announcedAt: timeField,
   promotedAt: timeField.nullable(),
   /** When the next phase begins, whoever is waited for. */
@@ -115,7 +119,9 @@ export const tunnelViewSchema = z.object({
   /** Datagrams dropped that belong to no known peer, by reason. */
   drops: z.record(z.string(), z.int().min(0)),
   peers: z.array(tunnelPeerSchema),
-  /** Of a hub, while it changes its pair. */
+  /** The own WireGuard key that is to follow (K8). */
+  nextWireguardPublicKey: wireguardKeyField.optional(),
+  /** Of a hub, while it changes its keys. */
   rotation: hubRotationSchema.optional(),
 });
 export type TunnelView = z.infer<typeof tunnelViewSchema>;

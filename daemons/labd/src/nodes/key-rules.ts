@@ -28,7 +28,13 @@ export async function assertKeysFree(db: Reader, nodeId: string, { wireguard, ro
     .select('id')
     .where((on) => on.or([on('node_id', 'is', null), on('node_id', '!=', nodeId)]))
     .where('removed_at', 'is', null)
-    .where((on) => on.or([on('wireguard_public_key', '=', wireguard), on('rosenpass_sha256', '=', rosenpass)]))
+    .where((on) =>
+      on.or([
+        on('wireguard_public_key', '=', wireguard),
+        on('next_wireguard_public_key', '=', wireguard),
+        on('rosenpass_sha256', '=', rosenpass),
+      ]),
+    )
     .executeTakeFirst();
   if (foreign === undefined && holders.every(({ id }) => id === nodeId)) return;
   throw new FleetError('CONFLICT', {
@@ -37,11 +43,15 @@ export async function assertKeysFree(db: Reader, nodeId: string, { wireguard, ro
   });
 }
 
-/** Keys that the node had, when these are others; undefined when nothing changed. */
-export function keysBefore(node: NodeRow | undefined, keys: NodeKeys): NodeKeys | undefined {
+/**
+ * Keys that the node had, when these are others; undefined when nothing changed. `next`: the WireGuard key that it has proven
+ * to be its next (K8).
+ */
+export function keysBefore(node: NodeRow | undefined, keys: NodeKeys, next?: string | null): NodeKeys | undefined {
   if (node === undefined || node.wireguard_public_key === null) return undefined;
   const was = { wireguard: node.wireguard_public_key, rosenpass: node.rosenpass_sha256 };
-  return was.wireguard === keys.wireguard && was.rosenpass === keys.rosenpass ? undefined : was;
+  const isKnown = was.wireguard === keys.wireguard || next === keys.wireguard;
+  return isKnown && was.rosenpass === keys.rosenpass ? undefined : was;
 }
 
 /** K6. @throws FleetError PIN_MISMATCH. */

@@ -36,6 +36,9 @@ export type NextHubKey = {
   proof: string;
 };
 
+/** A node's next WireGuard key (K8), in base64, and the Rosenpass key that the node is known by. */
+export type NextNodeKey = { rosenpass: string; current: string; next: string };
+
 export interface NodeTunnel {
   /** What a register answer says of the hub; undefined: this replica has no tunnel. */
   conplane(): HubAddress | undefined;
@@ -43,6 +46,8 @@ export interface NodeTunnel {
   ownKey(): Uint8Array;
   /** For the peer of this row; undefined: no next key, or no exchange with this peer lately. */
   nextKey(peerId: string): NextHubKey | undefined;
+  /** Whether the peer of this row has proven that it is about to use this key (K8). `proof` may be anything. */
+  isNextKeyProven(peerId: string, keys: NextNodeKey, proof: string): boolean;
   /** Resolves once the device has the peer as this row says; safe to repeat. */
   setPeer(peer: TunnelPeerRow): Promise<void>;
   /** Takes the peer and its session away (≤ 1 s); nothing happens when it is not there. `id` is that of its row. */
@@ -54,6 +59,7 @@ export const noTunnel: NodeTunnel = {
   conplane: () => undefined,
   ownKey: () => new Uint8Array(),
   nextKey: () => undefined,
+  isNextKeyProven: () => false,
   setPeer: () => Promise.resolve(),
   removePeer: () => Promise.resolve(),
 };

@@ -8,7 +8,8 @@ import { uuidv7 } from '@labmesh/wire/ids';
 import type { NodeRegisterRequest } from '@labmesh/wire/node';
 import { type AddressRange, contains, lowestFree } from '../settings/address-range.ts';
 import type { NodeKeys } from './node-keys.ts';
-import type { TunnelPeerRow } from './node-tunnel.ts';
+import { type NextKeyFields, nextNodeKey } from './next-node-key.ts';
+import type { NodeTunnel, TunnelPeerRow } from './node-tunnel.ts';
 
 const restMs = 86_400_000;
 /** RP_PEERS (tunnel D7). */
@@ -49,11 +50,13 @@ export type PeerWish = {
   nodeId: string;
   name: string;
   keys: NodeKeys;
-  caps: NodeRegisterRequest['tunnel_caps'];
+  request: Pick<NodeRegisterRequest, 'tunnel_caps'> & NextKeyFields;
 };
 
 /** The best that both sides speak (tunnel K4); who tells nothing speaks what Rosenpass 0.1 did. */
-function dialect(caps: PeerWish['caps']): Pick<TunnelPeerRow, 'rosenpass_version' | 'rosenpass_ciphertext'> {
+function dialect(
+  caps: NodeRegisterRequest['tunnel_caps'],
+): Pick<TunnelPeerRow, 'rosenpass_version' | 'rosenpass_ciphertext'> {
   const onlyNew = caps?.ciphertexts.includes('r4-156') === true && !caps.ciphertexts.includes('pc188');
   return {
     rosenpass_version: caps?.versions.includes('V03') === true ? 'V03' : 'V02',
@@ -62,17 +65,25 @@ function dialect(caps: PeerWish['caps']): Pick<TunnelPeerRow, 'rosenpass_version
 }
 
 /** Makes a node's peer, or brings it up to date. @throws FleetError CONFLICT. */
-export async function savePeer(tx: Writer, wish: PeerWish, place: PeerPlace, now: number): Promise<TunnelPeerRow> {
-  const { nodeId, name, keys, caps } = wish;
-  const { range, replicaId, requirePq } = place;
+export async function savePeer(
+  tx: Writer,
+  wish: PeerWish,
+  place: PeerPlace & { tunnel: Pick<NodeTunnel, 'isNextKeyProven'> },
+  now: number,
+): Promise<TunnelPeerRow> {
+  const { nodeId, name, keys, request } = wish;
+  const { range, replicaId, requirePq, tunnel } = place;
   const old = await tx.selectFrom('tunnel_peers').selectAll().where('node_id', '=', nodeId).executeTakeFirst();
   const address = old !== undefined && contains(range, old.address) ? old.address : await freeAddress(tx, range, now);
   const told = {
     name,
     address,
     wireguard_public_key: keys.wireguard,
+    next_wireguard_public_key: await nextNodeKey(tx, request, keys, old, tunnel),
     rosenpass_sha256: keys.rosenpass,
-    ...(keys.rosenpass === null ? { rosenpass_version: null, rosenpass_ciphertext: null } : dialect(caps)),
+    ...(keys.rosenpass === null
+      ? { rosenpass_version: null, rosenpass_ciphertext: null }
+      : dialect(request.tunnel_caps)),
     // What was let in has come in; another change needs another word.
     trusted_sha256: old?.trusted_sha256 === keys.rosenpass ? null : (old?.trusted_sha256 ?? null),
     replica_id: replicaId,
@@ -98,6 +109,23 @@ export async function savePeer(tx: Writer, wish: PeerWish, place: PeerPlace, now
   return row;
 }
 
+/** A peer uses the next WireGuard key that its row names (K8): it is the present one there, and its node's. */
+export async function noteTakenKey(tx: Writer, id: string, key: string): Promise<void> {
+  const { numUpdatedRows } = await tx
+    .updateTable('tunnel_peers')
+    .set((row) => ({ wireguard_public_key: key, next_wireguard_public_key: null, revision: row('revision', '+', 1) }))
+    .where('id', '=', id)
+    .where('next_wireguard_public_key', '=', key)
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) return;
+  const ofPeer = tx.selectFrom('tunnel_peers').select((peer) => peer.ref('node_id').$notNull().as('id'));
+  await tx
+    .updateTable('nodes')
+    .set((row) => ({ wireguard_public_key: key, revision: row('revision', '+', 1) }))
+    .where('id', 'in', ofPeer.where('id', '=', id))
+    .execute();
+}
+
 /** Makes a tombstone of a peer. */
 export async function retirePeer(tx: Writer, id: string, now: number): Promise<void> {
   await tx
@@ -106,6 +134,7 @@ export async function retirePeer(tx: Writer, id: string, now: number): Promise<v
       removed_at: now,
       // Its keys are free at once: the same machine may come back under another token.
       wireguard_public_key: `removed:${id}`,
+      next_wireguard_public_key: null,
       rosenpass_sha256: null,
       trusted_sha256: null,
       preshared_key_enc: null,

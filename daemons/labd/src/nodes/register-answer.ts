@@ -67,5 +67,7 @@ export function registerAnswer(
   const answer = { success: true, node_id: nodeId, message: null, heartbeat_s: heartbeatS, proto };
   if (hub === undefined || peer === undefined) return { ...answer, wireguard_address: null };
   const conplane = conplaneOf(request, hub, peer, tunnel);
-  return { ...answer, wireguard_address: `${peer.address}/32`, conplane };
+  const next = peer.next_wireguard_public_key;
+  const taken = next === null ? {} : { next_wireguard_public_key: next };
+  return { ...answer, wireguard_address: `${peer.address}/32`, ...taken, conplane };
 }

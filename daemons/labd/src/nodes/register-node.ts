@@ -16,7 +16,7 @@ import { assertKeysFree, assertMayChange, keysBefore, type KeyRefused } from './
 import { type NodeKeys, readNodeKeys } from './node-keys.ts';
 import { liveNodeToken, type NodeTokenRow } from './tokens/node-token-rows.ts';
 import type { NodeTunnel, TunnelPeerRow } from './node-tunnel.ts';
-import { type PeerPlace, savePeer } from './peer-rows.ts';
+import { peerOfNode, type PeerPlace, savePeer } from './peer-rows.ts';
 import type { PublicKeyFiles } from './public-key-files.ts';
 import { keyWanted, registerAnswer } from './register-answer.ts';
 import { writeNode } from './write-node.ts';
@@ -104,7 +104,8 @@ export class NodeRegistry {
     const nodeId = token.node_id ?? uuidv7();
     const old = await db.selectFrom('nodes').selectAll().where('id', '=', nodeId).executeTakeFirst();
     await assertKeysFree(db, nodeId, keys);
-    const was = keysBefore(old, keys);
+    const peer = await peerOfNode(db, nodeId);
+    const was = keysBefore(old, keys, peer?.next_wireguard_public_key);
     if (old !== undefined && was !== undefined) await assertMayChange(db, old, token, was, keys, onRefused);
     return { token, nodeId, old, was };
   }
@@ -121,7 +122,7 @@ export class NodeRegistry {
       .execute();
     const hub = tunnel.conplane();
     if (hub === undefined) return { node, isNew: old === undefined, was, peer: undefined };
-    const wish = { nodeId, name: node.name, keys, caps: request.tunnel_caps };
+    const wish = { nodeId, name: node.name, keys, request };
     return { node, isNew: old === undefined, was, peer: await savePeer(tx, wish, this.#parts, now) };
   }
 }

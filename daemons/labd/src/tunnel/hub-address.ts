@@ -40,6 +40,7 @@ const claimOf = (replicaId: string, address: string, now: number): TunnelPeerRow
   rosenpass_sha256: null,
   rosenpass_version: null,
   rosenpass_ciphertext: null,
+  next_wireguard_public_key: null,
   trusted_sha256: null,
   preshared_key_enc: null,
   endpoint: null,

@@ -46,6 +46,7 @@ beforeEach(async () => {
       conplane: () => hub.conplane(),
       ownKey: () => hub.ownKey(),
       nextKey: (peerId) => hub.nextKey(peerId),
+      isNextKeyProven: (...asked) => hub.isNextKeyProven(...asked),
       setPeer: (row) => hub.setPeer(row),
       removePeer: (id) => hub.removePeer(id),
     },

@@ -12,6 +12,9 @@ import { type PeerTellerParts, tellPeers } from './tell-peers.ts';
 
 export type OpenHubParts = PeerTellerParts & World & { options: LabdOptions; ground: Ground };
 
+/** A peer uses the next WireGuard key (base64) that it had announced (K8). */
+export type KeyTaken = (peer: string, publicKey: string) => void;
+
 const deviceAlias = 'labmesh:labd';
 
 /** @throws TunnelError; the bind's error of the two UDP ports */
@@ -21,6 +24,7 @@ export async function openHubDevice(
   rotation: HubRotation,
   address: string,
   listen: readonly string[],
+  onKeyTaken: KeyTaken,
 ): Promise<OpenTunnel> {
   const { options, ground, clock, log } = parts;
   const chosen = await chooseDevice({
@@ -50,6 +54,7 @@ export async function openHubDevice(
   const tell = tellPeers(parts);
   const onEvent = (event: TunnelEvent) => {
     if (event.event === 'exchanged') rotation.exchanged(event.peer, event.ownKey);
+    if (event.event === 'wireguard_key') onKeyTaken(event.peer, event.publicKey);
     tell(event);
   };
   return OpenTunnel.open({ keys, chosen, listen: sockets, cookie, clock, log, onEvent });

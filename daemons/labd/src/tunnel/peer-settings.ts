@@ -17,12 +17,13 @@ function endpointOf(text: string | null): Endpoint | undefined {
 
 /** A row as the tunnel wants it. */
 export function peerSettings(row: TunnelPeerRow, secrets: Pick<Secrets, 'open'>): TunnelPeerSettings {
-  const { preshared_key_enc: sealed } = row;
+  const { preshared_key_enc: sealed, next_wireguard_public_key: next } = row;
   const endpoint = endpointOf(row.endpoint);
   return {
     id: row.id,
     name: row.name,
     wireguardPublicKey: new Uint8Array(Buffer.from(row.wireguard_public_key, 'base64')),
+    ...(next !== null && { nextWireguardKey: new Uint8Array(Buffer.from(next, 'base64')) }),
     address: row.address,
     keepaliveS,
     mode: row.require_pq === 1 ? 'strict' : 'permissive',

@@ -119,6 +119,7 @@ export class TunnelDesk {
         name: wish.name,
         address: await freeAddress(tx, range, now),
         wireguard_public_key: wish.wireguardPublicKey,
+        next_wireguard_public_key: null,
         rosenpass_sha256: fingerprint,
         rosenpass_version: wish.version ?? null,
         rosenpass_ciphertext: wish.ciphertext ?? null,
@@ -235,6 +236,7 @@ async function refuseTwins(tx: Tx, wish: AddTunnelPeer, fingerprint: string | nu
       on.or([
         on('name', '=', wish.name),
         on('wireguard_public_key', '=', wish.wireguardPublicKey),
+        on('next_wireguard_public_key', '=', wish.wireguardPublicKey),
         ...(fingerprint === null ? [] : [on('rosenpass_sha256', '=', fingerprint)]),
       ]),
     )

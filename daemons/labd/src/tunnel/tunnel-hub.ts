@@ -10,11 +10,12 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { HubRotationView, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
 import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
-import type { HubAddress, NextHubKey, NodeTunnel, TunnelPeerRow } from '../nodes/node-tunnel.ts';
+import type { HubAddress, NextHubKey, NextNodeKey, NodeTunnel, TunnelPeerRow } from '../nodes/node-tunnel.ts';
 import type { Secrets } from '../secrets/open-secrets.ts';
 import { renewEveryMs } from './hub-address.ts';
 import type { HubGround } from './open-hub.ts';
 import { followRotation, rotateHub } from './rotate-hub.ts';
+import { noteTakenKey } from '../nodes/peer-rows.ts';
 import { peerSettings } from './peer-settings.ts';
 
 export type TunnelHubParts = {
@@ -81,6 +82,10 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     const proof = this.#open?.tunnel.prove(peerId, ['next hub key', follows, sha256]);
     return proof === undefined ? undefined : { sha256, follows, publicKey, proof };
   }
+  isNextKeyProven(peerId: string, { rosenpass, current, next }: NextNodeKey, proof: string): boolean {
+    const claim = ['next node wireguard key', current, next] as const;
+    return this.#open?.tunnel.isProven(peerId, rosenpass, claim, proof) ?? false;
+  }
   view(): TunnelView {
     const { rotation } = this.#parts.ground;
     const changes = rotation.view();
@@ -123,7 +128,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
 
   async #openDevice(): Promise<void> {
     const { ground, onDevice } = this.#parts;
-    const open = await ground.open();
+    const open = await ground.open((peer, key) => void this.#noteKey(peer, key));
     this.#open = open;
     this.#lostSessions = ground.hasNewKeys || (await open.tunnel.device.peers()).length === 0;
     const onEvent = (event: DeviceEvent) => {
@@ -184,6 +189,15 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     }
     // Told, and tried again at the next look.
     for (const removal of removals) if (removal.status === 'rejected') throw removal.reason;
+  }
+
+  /** K8: the node's row says the key that it uses. Without the database its next registration does, or the next start. */
+  async #noteKey(peer: string, key: string): Promise<void> {
+    try {
+      await this.#parts.store.write(reconciler, (tx) => noteTakenKey(tx, peer, key));
+    } catch (error) {
+      this.#parts.log.warn('a node’s new WireGuard key could not be noted yet', { peer, error });
+    }
   }
 
   /** Left to themselves they would notice in two minutes. Their next heartbeat is told to register, which begins a session. */

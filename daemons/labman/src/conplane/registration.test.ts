@@ -227,7 +227,10 @@ describe('another Rosenpass key (K8)', () => {
     fingerprint: `sha256:${digit.repeat(64)}`,
     publicKey: new Uint8Array(),
   }));
-  const keys = { wireguard: 'W', rosenpass: () => [own, next] } as unknown as RegistrationParts['keys'];
+  const keys = {
+    wireguard: () => ({ own: 'W' }),
+    rosenpass: () => [own, next],
+  } as unknown as RegistrationParts['keys'];
   const changed = new FleetError('PIN_MISMATCH', {
     message: 'the keys of this node changed',
     hint: 'labctl tunnel trust',

@@ -28,8 +28,8 @@ import { saidText } from './said-text.ts';
 export type OwnPublicKey = { fingerprint: string; publicKey: Uint8Array };
 
 export type OwnPublicKeys = {
-  /** Base64. */
-  wireguard: string;
+  /** Base64. `next`: that is to follow, and what the running tunnel proves it with (K8). */
+  wireguard: () => { own: string; next?: { key: string; proof: string | undefined } };
   /** Of Rosenpass: the one in use and, while it is changed, the next (K8). */
   rosenpass: () => readonly [own: OwnPublicKey, next?: OwnPublicKey];
 };
@@ -54,6 +54,8 @@ export type RegistrationParts = {
    * it had been taken before and removed since, so the hub has no session with it.
    */
   onState: (state: NodeState, own: OwnPublicKey, isForgotten: boolean) => Promise<void>;
+  /** The hub answers this next WireGuard key as well (K8). */
+  onNextTaken: (key: string) => void;
   clock: Clock;
   log: Logger;
 };
@@ -187,9 +189,12 @@ export class Registration {
 
   #request({ fingerprint, publicKey }: OwnPublicKey, whole: boolean) {
     const { keys, keysDir, info, clock } = this.#parts;
+    const { own: wireguard, next } = keys.wireguard();
     return {
       node_info: info(this.#state?.nodeId ?? ''),
-      wireguard_public_key: keys.wireguard,
+      wireguard_public_key: wireguard,
+      ...(next !== undefined && { next_wireguard_public_key: next.key }),
+      ...(next?.proof !== undefined && { next_wireguard_proof: next.proof }),
       rosenpass_public_key: whole ? Buffer.from(publicKey).toString('base64') : '',
       rosenpass_public_key_sha256: fingerprint,
       ...knownHubKeys(this.#state?.hub ?? undefined, keysDir, clock.wall()),
@@ -198,7 +203,7 @@ export class Registration {
   }
 
   async #settle(answer: NodeRegisterAnswer, nodeId: string, own: OwnPublicKey): Promise<void> {
-    const { stateDir, keysDir, tunnel, onState, trusted, clock, log } = this.#parts;
+    const { stateDir, keysDir, tunnel, onState, onNextTaken, trusted, clock, log } = this.#parts;
     // What could not be forgotten before must not be believed now.
     this.#forgetRetired();
     const known = this.#state?.hub ?? this.#state?.pins;
@@ -220,6 +225,8 @@ export class Registration {
     this.#detail = undefined;
     await onState(this.#state, own, this.#isForgotten);
     this.#isForgotten = false;
+    const { next_wireguard_public_key: taken } = answer;
+    if (taken !== undefined) onNextTaken(taken);
   }
 
   #forgetRetired(): void {

@@ -12,6 +12,7 @@ const pair = (index: number, digit: string): OwnPair => ({
   publicKey: new Uint8Array(),
 });
 const [old, next] = [pair(0, 'a'), pair(1, 'b')];
+const wireguard = { state: 'done', publicKey: `${'W'.repeat(42)}Y=` } as const;
 const refused = new FleetError('PIN_MISMATCH', { message: 'the keys of this node changed' });
 
 /** Keys, a tunnel and a Conplane that do as they are told; `calls` tells what was asked of them, in order. */
@@ -42,6 +43,12 @@ function rig(options: { register?: (call: number) => void; state?: { nodeId: str
       forget: ({ index }) => void calls.push(`forget ${index}`),
       doubtKey: () => void calls.push('doubt'),
     }),
+    wireguard: {
+      rotate: () => {
+        calls.push('wireguard');
+        return Promise.resolve(wireguard);
+      },
+    },
     registration: () => ({
       state: state as never,
       rekey: ({ fingerprint }) => {
@@ -74,9 +81,9 @@ describe('another Rosenpass pair', () => {
     rotation.exchangedWith(1);
     expect(calls.slice(3)).toEqual(['promote', 'forget 0']);
     await pass(500);
-    expect(await rotating).toEqual({ state: 'done', rosenpassSha256: next.fingerprint, trust: null });
+    expect(await rotating).toEqual({ state: 'done', rosenpassSha256: next.fingerprint, trust: null, wireguard });
     rotation.exchangedWith(1);
-    expect(calls).toHaveLength(5);
+    expect(calls.slice(5)).toEqual(['wireguard']);
   });
 
   test('that the hub wants a word for is kept, and the word is told as it is to be typed', async () => {
@@ -90,6 +97,7 @@ describe('another Rosenpass pair', () => {
       state: 'refused',
       rosenpassSha256: next.fingerprint,
       trust: `labctl tunnel trust node-7 ${next.fingerprint}`,
+      wireguard: null,
     });
     expect(calls).toEqual(['make', 'register b']);
     expect(keys.nextKey).toBe(next);
@@ -157,7 +165,7 @@ describe('another Rosenpass pair', () => {
 
 test('without a Conplane there is nobody to tell', async () => {
   const { keys } = rig();
-  const parts = { keys, tunnel: () => ({}) as never, registration: () => undefined };
+  const parts = { keys, tunnel: () => ({}) as never, registration: () => undefined, wireguard: {} as never };
   const rotation = new KeyRotation({ ...parts, clock: new FakeClock(), log: silentLogger });
   await expect(rotation.rotate(new AbortController().signal)).rejects.toThrow('without a Conplane');
   expect(keys.nextKey).toBeUndefined();

@@ -1,21 +1,22 @@
 /**
- * `labman tunnel rotate` (tunnel K8): another Rosenpass pair for this node, without a stream noticing.
+ * `labman tunnel rotate` (tunnel K8): another Rosenpass pair for this node, without a stream noticing; then another of
+ * WireGuard (wireguard-rotation.ts), on the word of an exchange with the first.
  *
  *     made beside the old ─▶ registered ─▶ exchanges begin with it ─▶ the first has ended: the old one is deleted
  *                              │
  *                              └ PIN_MISMATCH: the operator lets it in at the hub, and rotates again
  *
  * At each arrow the process may die: the pair on disk is taken up again, and whichever of both the hub knows is used.
- * WireGuard's own pair stays: changing it would end the session.
  */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { OwnPair, TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import { fingerprintField } from '@labmesh/wire/tunnel';
+import { fingerprintField, wireguardKeyField } from '@labmesh/wire/tunnel';
 import { z } from 'zod';
 import type { Registration } from '../conplane/registration.ts';
 import type { NodeTunnel } from './node-tunnel.ts';
+import type { WireguardRotation } from './wireguard-rotation.ts';
 
 export const rotationSchema = z.object({
   /** `refused`: the hub wants an operator's word first. `registered`: no exchange has ended with the new pair yet. */
@@ -23,6 +24,8 @@ export const rotationSchema = z.object({
   rosenpassSha256: fingerprintField,
   /** What the operator runs where labd's administrators are; null when it is not needed. */
   trust: z.string().nullable(),
+  /** `begun`: it takes over later, by itself. Null while it waits for the Rosenpass pair. */
+  wireguard: z.object({ state: z.enum(['done', 'begun']), publicKey: wireguardKeyField }).nullable(),
 });
 export type Rotation = z.infer<typeof rotationSchema>;
 
@@ -33,6 +36,7 @@ export type KeyRotationParts = {
   tunnel: () => Pick<NodeTunnel, 'beginWith' | 'forget' | 'doubtKey'>;
   /** Undefined without a Conplane: nobody could be told of another pair. */
   registration: () => Registering | undefined;
+  wireguard: Pick<WireguardRotation, 'rotate'>;
   clock: Clock;
   log: Logger;
 };
@@ -88,11 +92,14 @@ export class KeyRotation {
     } catch (error) {
       if (!(error instanceof FleetError && error.code === 'PIN_MISMATCH')) throw error;
       const node = registration.state?.nodeId ?? 'NODE';
-      return { state: 'refused', rosenpassSha256: fingerprint, trust: `labctl tunnel trust ${node} ${fingerprint}` };
+      const word = `labctl tunnel trust ${node} ${fingerprint}`;
+      return { state: 'refused', rosenpassSha256: fingerprint, trust: word, wireguard: null };
     }
     await this.#parts.tunnel().beginWith(next);
     const isDone = await this.#proven(next, signal);
-    return { state: isDone ? 'done' : 'registered', rosenpassSha256: fingerprint, trust: null };
+    const told = { rosenpassSha256: fingerprint, trust: null };
+    if (!isDone) return { ...told, state: 'registered', wireguard: null };
+    return { ...told, state: 'done', wireguard: await this.#parts.wireguard.rotate(signal) };
   }
 
   async #register(registration: Registering, next: OwnPair, signal: AbortSignal): Promise<void> {

@@ -85,6 +85,8 @@ function rig(options: { nextKey?: OwnPair; refuse?: (opening: number) => string 
         renew: () => Promise.resolve(),
         beginWith: ({ index }) => void calls.push(`begin ${index}`),
         removeOwnKey: (index) => void calls.push(`forget ${index}`),
+        prove: (id, claim) => `${id} ${claim.join()}`,
+        setPrivateKey: ([first]) => Promise.resolve(void calls.push(`private ${first}`)),
         isProven: (id, known, claim, proof) =>
           `${id} ${known} ${claim.join()} ${proof}` === 'hub a next hub key,a,b good',
       },

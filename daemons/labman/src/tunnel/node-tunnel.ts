@@ -23,7 +23,16 @@ type NodeEnd = AsyncDisposable &
   Pick<OpenTunnel, 'view' | 'redial'> & {
     tunnel: Pick<
       Tunnel,
-      'device' | 'setPeer' | 'unansweredMs' | 'exchangeNow' | 'renew' | 'beginWith' | 'removeOwnKey' | 'isProven'
+      | 'device'
+      | 'setPeer'
+      | 'unansweredMs'
+      | 'exchangeNow'
+      | 'renew'
+      | 'beginWith'
+      | 'removeOwnKey'
+      | 'isProven'
+      | 'prove'
+      | 'setPrivateKey'
     >;
   };
 
@@ -99,6 +108,20 @@ export class NodeTunnel implements AsyncDisposable {
   isHubProven(keys: { current: string; next: string }, proof: string): boolean {
     const claim = ['next hub key', keys.current, keys.next] as const;
     return this.#open?.end.tunnel.isProven(hubId, keys.current, claim, proof) ?? false;
+  }
+  /** What shows the hub that this WireGuard key (base64) is to follow (K8); undefined: there was no exchange lately. */
+  proveNextKey(current: string, next: string): string | undefined {
+    return this.#open?.end.tunnel.prove(hubId, ['next node wireguard key', current, next]);
+  }
+  /** The device has this private key from now on. @throws what the device says */
+  switchKey(privateKey: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => this.#open?.end.tunnel.setPrivateKey(privateKey));
+  }
+  /** Wall clock, as the device tells it now. */
+  async lastHandshakeMs(): Promise<number | undefined> {
+    const peers = (await this.device?.peers()) ?? [];
+    // Beside it, without an address, a next key of the hub may wait (K8).
+    return peers.find(({ address }) => address !== undefined)?.lastHandshakeMs;
   }
   async exchangeNow(): Promise<ExchangeResult | undefined> {
     return this.#open?.end.tunnel.exchangeNow(hubId);
@@ -232,9 +255,8 @@ export class NodeTunnel implements AsyncDisposable {
 
   /** As the device tells it now: what is shown may be of some seconds ago. */
   async #hasSession(): Promise<boolean> {
-    const now = this.#parts.clock.wall();
-    const peers = (await this.device?.peers()) ?? [];
-    return peers.some(({ lastHandshakeMs }) => lastHandshakeMs !== undefined && now - lastHandshakeMs < sessionMs);
+    const lastHandshakeMs = await this.lastHandshakeMs();
+    return lastHandshakeMs !== undefined && this.#parts.clock.wall() - lastHandshakeMs < sessionMs;
   }
 
   /** N9: until the device is back, or somebody else has opened or ended the tunnel. */

@@ -265,6 +265,7 @@ export const columns: Columns = {
     name: 'text',
     address: 'text',
     wireguard_public_key: 'text',
+    next_wireguard_public_key: 'text?',
     rosenpass_sha256: 'text?',
     rosenpass_version: 'text?',
     rosenpass_ciphertext: 'text?',

@@ -49,6 +49,8 @@ export type PskStatus = {
   pskKind: PskKind;
   generation: number;
   isMismatched: boolean;
+  /** There is a next WireGuard key, and it may shake hands (K8). */
+  isNextKeyed: boolean;
   rxBytes: number;
   txBytes: number;
 };
@@ -119,7 +121,10 @@ export class PskManager {
   async takeNext(id: string, handOver: () => Promise<boolean>): Promise<boolean> {
     let isDone = false;
     await this.#inTurn(id, async () => {
+      const states = await this.#parts.device.peers();
       isDone = await handOver();
+      // Whoever knows before the next look that it is used has seen what that look would see.
+      this.#lookAtNext(id, new Map(states.map((peer) => [hex(peer.publicKey), peer])), this.#now(), () => undefined);
       const [own, next] = [this.#records.get(id), this.#nexts.get(id)];
       this.#nexts.delete(id);
       if (!isDone || own === undefined || next === undefined) return;
@@ -210,13 +215,18 @@ export class PskManager {
     return [this.#records.get(id), this.#nexts.get(id)].filter((record) => record !== undefined);
   }
 
-  #lookAtNext(id: string, seen: ReadonlyMap<string, PeerState>, now: Now): void {
+  #lookAtNext(
+    id: string,
+    seen: ReadonlyMap<string, PeerState>,
+    now: Now,
+    onEvent: (event: PskEvent) => void = this.#parts.onEvent,
+  ): void {
     const next = this.#nexts.get(id);
     const state = next && seen.get(hex(next.peer.publicKey));
     if (next === undefined || state === undefined) return;
     next.checkClock(now);
     next.seen(state.lastHandshakeMs, state.rxBytes, state.txBytes, now);
-    if (state.lastHandshakeMs !== undefined) this.#parts.onEvent({ event: 'next_key_used', peer: id });
+    if (state.lastHandshakeMs !== undefined) onEvent({ event: 'next_key_used', peer: id });
   }
 
   status(id: string): PskStatus | undefined {
@@ -226,7 +236,8 @@ export class PskManager {
     record.checkClock(now);
     const { pq, reason } = this.#judge(record, now);
     const { since, lastHandshakeMs, kind: pskKind, generation, isMismatched, rxBytes, txBytes } = record;
-    return { pq, reason, since, lastHandshakeMs, pskKind, generation, isMismatched, rxBytes, txBytes };
+    const isNextKeyed = this.#nexts.get(id)?.kind === 'rosenpass';
+    return { pq, reason, since, lastHandshakeMs, pskKind, generation, isMismatched, isNextKeyed, rxBytes, txBytes };
   }
 
   #now(): Now {

@@ -1,6 +1,6 @@
 /** Keys of nobody, and a hub without a device, for tests. */
 import { createHash, randomBytes } from 'node:crypto';
-import type { HubAddress, NodeTunnel, TunnelPeerRow } from '../node-tunnel.ts';
+import type { HubAddress, NextNodeKey, NodeTunnel, TunnelPeerRow } from '../node-tunnel.ts';
 
 export const wireguardKey = (): string => randomBytes(32).toString('base64');
 /** Raw bytes as long as a Rosenpass public key, told apart by `seed`. */
@@ -9,6 +9,8 @@ export const rosenpassKey = (seed: number | string): Buffer =>
 export const fingerprint = (key: Uint8Array): string => `sha256:${createHash('sha256').update(key).digest('hex')}`;
 
 const hubKey = rosenpassKey('hub');
+/** What only the node's exchange could have made, where there is one. */
+export const proofOf = (...keys: readonly string[]): string => createHash('sha256').update(keys.join()).digest('hex');
 
 /** A hub without a device: what it was told, in order. */
 export class RememberingTunnel implements NodeTunnel {
@@ -28,6 +30,9 @@ export class RememberingTunnel implements NodeTunnel {
     return hubKey;
   }
   nextKey(): undefined {}
+  isNextKeyProven(_: string, { rosenpass, current, next }: NextNodeKey, proof: string) {
+    return proof === proofOf(rosenpass, current, next);
+  }
   async setPeer(peer: TunnelPeerRow) {
     // The answer must not be ahead of the device (H1).
     await Bun.sleep(1);

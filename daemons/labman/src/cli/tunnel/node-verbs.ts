@@ -46,14 +46,20 @@ export const trust: Verb = async ({ flags, words: [key], print }) => {
 export const rotate: Verb = async ({ flags, print }) => {
   const call = { path: '/tunnel/rotate', method: 'POST', output: rotationSchema, waitMs: rotateWaitMs } as const;
   const done = await askLabmand(flags.socket, call);
-  const { state, rosenpassSha256, trust: word } = done;
+  const { state, rosenpassSha256, trust: word, wireguard } = done;
   if (flags.json) print(json(done));
-  else if (state === 'done') print(`done: this node's Rosenpass key is ${rosenpassSha256}; the old one is deleted\n`);
-  else if (state === 'registered') {
+  else if (state === 'done') {
+    print(`done: this node's Rosenpass key is ${rosenpassSha256}; the old one is deleted\n`);
+    if (wireguard?.state === 'done') print(`its WireGuard key is ${wireguard.publicKey}; the old one is deleted\n`);
+    else
+      print(
+        `its WireGuard key ${wireguard?.publicKey} is made, and takes over by itself once the hub is ready for it\n`,
+      );
+  } else if (state === 'registered') {
     print(`${rosenpassSha256} is registered; the old key goes with the first exchange, which has not ended yet\n`);
   } else {
     print(`the hub does not know ${rosenpassSha256} yet. Who looks after it runs:\n\n  ${word}\n\n`);
     print('then labman tunnel rotate again; until then the old key serves on\n');
   }
-  return state === 'done' ? 0 : 1;
+  return state === 'done' && wireguard?.state === 'done' ? 0 : 1;
 };

@@ -60,7 +60,11 @@ export function registrationRig(stateDir: string, answer: Answerer, change: Part
     keysDir: join(stateDir, 'keys'),
     isProven: (_, proof) => proof === goodProof,
     trusted: () => undefined,
-    keys: { wireguard: 'W', rosenpass: () => [{ fingerprint: ownSha, publicKey: new Uint8Array([1, 2, 3]) }] },
+    onNextTaken: () => undefined,
+    keys: {
+      wireguard: () => ({ own: 'W' }),
+      rosenpass: () => [{ fingerprint: ownSha, publicKey: new Uint8Array([1, 2, 3]) }],
+    },
     info: (id) => ({ id: id || 'node-1', version: '0', capabilities: {} }) as never,
     heartbeat: (id) => ({ node_id: id, tunnel: { state: 'up', pq: true, handshake_age_s: 1 } }) as never,
     onState: ({ nodeId }) => {
