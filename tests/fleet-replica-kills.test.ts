@@ -152,8 +152,9 @@ test.skipIf(missing !== undefined)(
       '/api/servers?limit=500',
     );
     const there = items.filter(({ hostname }) => hostname.startsWith('crowd-'));
-    expect(there.map(({ hostname, id }) => [hostname, id]).toSorted()).toEqual(
-      all.map(({ serverId }, at) => [`crowd-${at}`, serverId]).toSorted(),
+    const pairs = (list: readonly string[][]) => list.map((pair) => pair.join(' ')).toSorted();
+    expect(pairs(there.map(({ hostname, id }) => [hostname, id]))).toEqual(
+      pairs(all.map(({ serverId }, at) => [`crowd-${at}`, serverId])),
     );
     // As many uses as machines: one more would be refused, and none was counted twice.
     const extra = await once(three.b, await joinBody(await generateKey(), made.token, 'crowd-extra'));

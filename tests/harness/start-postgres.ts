@@ -51,8 +51,8 @@ function asAccount(words: string[]): string[] {
   return ['setpriv', '--pdeathsig', 'SIGINT', ...change, ...words];
 }
 
-function ownFolder(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), name));
+function ownFolder(below: string): string {
+  const folder = mkdtempSync(join(below, 'labmesh-pg-'));
   const { uid, gid } = account() ?? { uid: -1, gid: -1 };
   chownSync(folder, uid, gid);
   return folder;
@@ -93,6 +93,8 @@ export type StartPostgresOptions = {
   durable?: boolean;
   /** Further settings, as in postgresql.conf. */
   settings?: Readonly<Record<string, string>>;
+  /** Where its folder is made: a disk of the test's own, open to all accounts. */
+  below?: string;
   /** On a host of a network lab, for whoever is in the lab; this process itself has no way to it then. */
   place?: Place;
 };
@@ -111,7 +113,7 @@ export interface Postgres extends AsyncDisposable {
 }
 
 class PrivatePostgres implements Postgres {
-  readonly #folder = ownFolder('labmesh-pg-');
+  readonly #folder: string;
   readonly #options: StartPostgresOptions;
   #child: Bun.Subprocess<'ignore', 'ignore', Bun.BunFile> | undefined;
   #databases = 0;
@@ -119,6 +121,7 @@ class PrivatePostgres implements Postgres {
 
   constructor(options: StartPostgresOptions) {
     this.#options = options;
+    this.#folder = ownFolder(options.below ?? tmpdir());
     initialise(this.#folder);
   }
 

@@ -2,6 +2,7 @@
 import { schemaFits } from '@labmesh/store/schema/schema-fits';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Authority } from '../ca/authority.ts';
+import type { Replicas } from '../hub/replicas.ts';
 import type { World } from '../settings/world.ts';
 
 /** `stopped`: the audit chain is another process's, and only an operator can mend that (AU-3). */
@@ -9,8 +10,9 @@ type Check = 'ok' | 'down' | 'stopped';
 export type ReadyChecks = { database: Check; migrations: Check; ca: Check; audit: Check };
 
 export type ReadyCheckParts = Pick<World, 'store' | 'clock'> & {
-  audit: Pick<AuditLog, 'lagMs' | 'stopped'>;
+  audit: Pick<AuditLog, 'chain' | 'lagMs' | 'stopped'>;
   authority: Pick<Authority, 'serverIssuerKey' | 'status'>;
+  replicas: Pick<Replicas, 'list' | 'isLive'>;
 };
 
 /** A database that does not answer so long is none. */
@@ -46,9 +48,16 @@ function auditCheck({ audit }: ReadyCheckParts): Check {
   return audit.lagMs() < lagMsMax ? 'ok' : 'down';
 }
 
+/** Reads prove little: on a full disk they go on. Our own row among the replicas is written every 2 s (RP-1). */
+const isWritten = ({ replicas, audit }: ReadyCheckParts): boolean =>
+  replicas.list().some((one) => one.id === audit.chain && replicas.isLive(one));
+
 /** Never rejects; at most a second. */
 export async function readyChecks(parts: ReadyCheckParts): Promise<ReadyChecks> {
   const { store } = parts;
-  const [database, migrations] = await Promise.all([inTime(store.ping().then(() => true)), inTime(schemaFits(store))]);
+  const [database, migrations] = await Promise.all([
+    inTime(store.ping().then(() => isWritten(parts))),
+    inTime(schemaFits(store)),
+  ]);
   return { database, migrations, ca: caCheck(parts), audit: auditCheck(parts) };
 }
