@@ -28,7 +28,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 6,
-    hash: 'f251a8945940fd07867dbecca6cba80d11ec364b51c7af90b681939f2fdcf4de',
-    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, and its next WireGuard keys',
+    hash: 'cf580f2ba89e2a598398ab89860c6f530c3c7fa57980399a9f3aa4c951a7049d',
+    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, and its next WireGuard keys; sums of copies',
   },
 ];

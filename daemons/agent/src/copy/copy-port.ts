@@ -1,5 +1,6 @@
 /** What a copy works on: the channel's bytes, here or in the helper that works as another account. */
 import type { CloseReason } from '@labmesh/wire/frame/frame-types';
+import type { Exit } from '@labmesh/wire/frame/messages';
 import type { OpenOf } from '@labmesh/wire/frame/open';
 import { errnoOf, errnoText, Refused } from '../session-run.ts';
 import { CopyStreamError } from '@labmesh/wire/frame/copy-record';
@@ -15,7 +16,8 @@ export type CopyPort = {
   warn(text: string): Promise<void>;
 };
 
-export type CopyEnd = { reason: CloseReason; text: string };
+/** `copied`: what arrived or was sent; absent when that was not all there was to come. */
+export type CopyEnd = { reason: CloseReason; text: string; copied?: Exit['copied'] };
 
 /** A copy that is ready to go. `run` throws what `copyEnd` understands. */
 export type PreparedCopy = {

@@ -3,10 +3,15 @@
  * stdout is stream `out`; its stderr is lines of JSON, first what came of the preparation, last how it ended.
  */
 import { closeCodes, type CloseReason } from '@labmesh/wire/frame/frame-types';
+import { exitSchema } from '@labmesh/wire/frame/messages';
 import { z } from 'zod';
 
 const reasons = Object.keys(closeCodes) as [CloseReason, ...CloseReason[]];
-const endSchema = z.object({ reason: z.enum(reasons), text: z.string().max(1024) });
+const endSchema = z.object({
+  reason: z.enum(reasons),
+  text: z.string().max(1024),
+  copied: exitSchema.unwrap().shape.copied,
+});
 
 export const helperLineSchema = z.union([
   z.object({ ready: z.object({ offset: z.int().min(0).optional() }) }),

@@ -83,9 +83,9 @@ class Receiver implements AsyncDisposable {
           this.#bytes += item.bytes.length;
           await this.#file?.part.write(item.bytes);
         } else if (await this.#take(item.record)) {
-          const sha256 = this.#all.digest('hex');
-          await port.write(encodeCopyRecord({ path: '', type: 'end', size: this.#bytes, sha256 }));
-          return { reason: 'ok', text: '' };
+          const copied = { bytes: this.#bytes, sha256: this.#all.digest('hex') };
+          await port.write(encodeCopyRecord({ path: '', type: 'end', size: copied.bytes, sha256: copied.sha256 }));
+          return { reason: 'ok', text: '', copied };
         }
       }
     }

@@ -29,6 +29,8 @@ export async function openCopy(open: CopyOpen, world: CopyWorld): Promise<Sessio
   return { answer: prepared.answer, run: (channel) => copyOver(channel, prepared) };
 }
 
+const finished = { code: 0, signal: null, core: false, timedOut: false, drained: true } as const;
+
 async function copyOver(channel: Channel, prepared: PreparedCopy): Promise<void> {
   const inbox = new Inbox();
   channel.handle({
@@ -42,9 +44,12 @@ async function copyOver(channel: Channel, prepared: PreparedCopy): Promise<void>
     warn: (text) => channel.write(2, new TextEncoder().encode(`${text}\n`)),
   };
   try {
-    const { reason, text } = await prepared.run(port);
+    const { reason, text, copied } = await prepared.run(port);
     channel.end(1);
     channel.end(2);
+    // For the audit row: labd passes the stream on and knows nothing of the files in it.
+    const bytes = { in: channel.received.in, out: channel.sent.out, err: channel.sent.err };
+    if (copied !== undefined) channel.sendExit({ ...finished, bytes, copied });
     channel.close(reason, text);
   } catch (error) {
     const { reason, text } = copyEnd(error);

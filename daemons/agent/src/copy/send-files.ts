@@ -79,9 +79,10 @@ class Sender {
   }
 
   async #finish(): Promise<CopyEnd> {
-    await this.#record({ path: '', type: 'end', size: this.#bytes, sha256: this.#all.digest('hex') });
-    if (this.#leftOut === 0) return { reason: 'ok', text: '' };
-    return { reason: 'io', text: `${this.#leftOut} entries were left out` };
+    const copied = { bytes: this.#bytes, sha256: this.#all.digest('hex') };
+    await this.#record({ path: '', type: 'end', size: copied.bytes, sha256: copied.sha256 });
+    if (this.#leftOut === 0) return { reason: 'ok', text: '', copied };
+    return { reason: 'io', text: `${this.#leftOut} entries were left out`, copied };
   }
 
   async #record(record: CopyRecord): Promise<void> {

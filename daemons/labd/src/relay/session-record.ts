@@ -151,13 +151,14 @@ export async function recordEnd(parts: BeginParts, ended: Ended, report: RelayRe
   const { audit } = parts;
   const { startedAt, recording } = ended;
   const { exit, close, bytes, session } = report;
-  const isGood = close.reason === 'ok' || exit !== undefined;
+  // A copy tells its sum by EXIT, too, also when something was left out.
+  const isGood = close.reason === 'ok' || (exit !== undefined && exit.copied === undefined);
   const base = sessionEntry(ended);
   const details = {
     ...base.details,
     bytes,
     close: close.reason,
-    ...(exit !== undefined && { exit }),
+    ...(exit !== undefined && (exit.copied === undefined ? { exit } : { copied: exit.copied })),
     ...(recording !== undefined && { recording: recording.id }),
   };
   const entry = {

@@ -171,7 +171,7 @@ export type Resume = z.infer<typeof resumeSchema>;
 export const resumeOkSchema = z.lazy(() => z.object({ session: z.uuid(), received: receivedSchema.unwrap() }));
 export type ResumeOk = z.infer<typeof resumeOkSchema>;
 
-/** How a command ended (EX-4). */
+/** How a command ended (EX-4), or a copy (CP-2): then the code is 0, and what was left out is told by CLOSE. */
 export const exitSchema = z.lazy(() =>
   z.object({
     code: z.int().nullable(),
@@ -184,6 +184,8 @@ export const exitSchema = z.lazy(() =>
     bytes: receivedSchema.unwrap(),
     /** SHA-256 of each stream, hex, for the audit row. */
     sha256: z.object({ in: digest.optional(), out: digest.optional(), err: digest.optional() }).optional(),
+    /** Of a copy alone: the files' bytes in order, without what stands between them on the stream. */
+    copied: z.object({ bytes: z.int().min(0), sha256: digest }).optional(),
   }),
 );
 export type Exit = z.infer<typeof exitSchema>;
