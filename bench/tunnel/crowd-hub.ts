@@ -19,8 +19,8 @@ type Request = { add?: string[]; look?: number; mark?: boolean };
 
 const say = (value: object) => console.log(JSON.stringify(value));
 
-await using hub = await tunnelEnd({ kind: 'hub' }, '10.90.0.1');
-await using datagrams = await listenDatagrams(['127.0.0.1'], 0, hub.tunnel.receive);
+const hub = await tunnelEnd({ kind: 'hub' }, '10.90.0.1');
+const datagrams = await listenDatagrams(['127.0.0.1'], 0, hub.tunnel.receive);
 hub.tunnel.start(datagrams);
 const lateness = new Lateness();
 
@@ -82,3 +82,7 @@ for await (const line of linesOf(Bun.stdin.stream())) {
   for (const fingerprint of request.add ?? []) await add(hub.tunnel.peerIds.length, fingerprint);
   say(request.add === undefined ? look(request) : { peers: hub.tunnel.peerIds.length });
 }
+// Whoever asked is gone: timers of the bench would go on.
+await datagrams[Symbol.asyncDispose]();
+await hub[Symbol.asyncDispose]();
+process.kill(process.pid);

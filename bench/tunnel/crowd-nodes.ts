@@ -5,75 +5,43 @@
  *     {"fingerprints"}            a part of them, as they are made, so that the hub learns them meanwhile
  *     {"begin": [from, to]}  ─►   {begun}, after these nodes have begun one after another
  *     {"look": true}         ─►   {exchanges}: [node, ms from its first InitHello to its key], since the last look
- *
- * A McEliece pair takes a third of a second to make. Here one is made, and each node's public key is that one with one bit
- * changed, in a column of its own: the secret half still fits unless the error vector has that column (1 in 48), and then
- * the node says its hello again, as after a loss.
  */
-import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
-import { join } from 'node:path';
+import { getPriority, setPriority } from 'node:os';
 import { systemClock } from '@labmesh/kit/clock';
-import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
-import { prefixesOf } from '@labmesh/rosenpass/key-prefixes';
-import { generateKeyPair } from '@labmesh/rosenpass/mceliece/generate/generate-key-pair';
-import { publicRowBytes } from '@labmesh/rosenpass/mceliece/parameters';
 import { messageType } from '@labmesh/rosenpass/message/layout';
 import { runStep } from '@labmesh/rosenpass/steps/run-step';
-import { openOwnKey, openStepContext } from '@labmesh/rosenpass/steps/step-context';
 import { ExchangeDriver } from '@labmesh/tunnel/exchange-driver';
 import { linesOf } from '../../tests/harness/tunnel/json-process.ts';
+import { type FakeNodeKey, nodesMax, openFakeNodeKeys, random } from './fake-node-keys.ts';
 
 const [port = '0', keysDir = '', hubKeyPath = '', count = '0'] = Bun.argv.slice(2);
 /** Slower than the hub's thread can answer: all of them at once are `key-exchange-load.test.ts`. */
 const joinEveryMs = 20;
+/** The second exchange of each is somewhere in these, as if they had come over two minutes: not all together for ever. */
+const spreadMs = 110_000;
 const partSize = 50;
 const niceness = 10;
-const countMax = publicRowBytes * 8;
 
-setPriority(niceness);
-const random = (bytes: number) => new Uint8Array(randomBytes(bytes));
 const say = (value: object) => console.log(JSON.stringify(value));
 
-if (Number(count) > countMax) throw new Error(`a row has ${countMax} columns, and each node needs its own`);
-const hubPublicKey = new Uint8Array(readFileSync(hubKeyPath));
-const hubFingerprint = fingerprintOf(hubPublicKey);
-const base = await openStepContext(new Map([[hubFingerprint, hubPublicKey]]), random);
-const hubKey = { fingerprint: hubFingerprint, prefixes: prefixesOf(base.suites, hubPublicKey) };
-const { publicKey, secretKey } = generateKeyPair(random, 'pc');
-const own = openOwnKey(base.suites, publicKey, secretKey);
-
-/** Made when it is looked at: two thousand of them would be a gigabyte. */
-function publicKeyOf(node: number): Uint8Array {
-  const changed = publicKey.slice();
-  changed[node >> 3] = (changed[node >> 3] ?? 0) ^ (1 << (node & 7));
-  return changed;
-}
-
-function describe(node: number) {
-  const key = publicKeyOf(node);
-  const fingerprint = fingerprintOf(key);
-  writeFileSync(join(keysDir, `${fingerprint.slice('sha256:'.length)}.pk`), key);
-  return { fingerprint, prefixes: prefixesOf(base.suites, key) };
+setPriority(getPriority() + niceness);
+if (Number(count) > nodesMax) throw new Error(`there are keys for ${nodesMax} nodes`);
+const fakes = await openFakeNodeKeys(hubKeyPath, keysDir);
+const keys: FakeNodeKey[] = [];
+while (keys.length < Number(count)) {
+  const size = Math.min(partSize, Number(count) - keys.length);
+  const part = Array.from({ length: size }, (_, at) => fakes.describe(keys.length + at));
+  keys.push(...part);
+  say({ fingerprints: part.map(({ fingerprint }) => fingerprint) });
 }
 
 /** Of all nodes, since the last look. */
 let exchanges: [node: number, ms: number][] = [];
 
-async function begin(node: number, key: ReturnType<typeof describe>): Promise<void> {
-  const { suites } = base;
-  const pair = {
-    get publicKey() {
-      return publicKeyOf(node);
-    },
-    prefixes: key.prefixes,
-    decapsulate: (ciphertext: Uint8Array) => own.decapsulate(ciphertext),
-    [Symbol.dispose]: () => {},
-  };
-  const context = { ...base, ownKeys: new Map([[0, pair]]) };
-  const exchange = new KeyExchange({ suites, random, workers: 1, cookie: 'auto' }, systemClock.now());
+async function begin(node: number, key: FakeNodeKey): Promise<void> {
+  const context = fakes.context(node, key);
+  const exchange = new KeyExchange({ suites: context.suites, random, workers: 1, cookie: 'auto' }, systemClock.now());
   exchange.addOwnKey({ index: 0, ...key });
   const pool = { run: async (job: Parameters<typeof runStep>[1]) => runStep(context, job) };
   let askedAt: number | undefined;
@@ -96,17 +64,11 @@ async function begin(node: number, key: ReturnType<typeof describe>): Promise<vo
   };
   driver.attach({ send });
   const rest = { ownKey: 0, schedule: 'node', version: 'V03', ciphertext: 'pc188' } as const;
-  driver.perform(exchange.addPeer({ id: 'hub', key: hubKey, endpoint, ...rest }, systemClock.now()));
+  driver.perform(exchange.addPeer({ id: 'hub', key: fakes.hubKey, endpoint, ...rest }, systemClock.now()));
+  const again = () => driver.perform(exchange.startExchange('hub', systemClock.now()));
+  setTimeout(again, spreadMs * Math.random());
 }
 
-const keys: ReturnType<typeof describe>[] = [];
-while (keys.length < Number(count)) {
-  const part = Array.from({ length: Math.min(partSize, Number(count) - keys.length) }, (_, at) =>
-    describe(keys.length + at),
-  );
-  keys.push(...part);
-  say({ fingerprints: part.map(({ fingerprint }) => fingerprint) });
-}
 for await (const line of linesOf(Bun.stdin.stream())) {
   const { begin: range } = line as { begin?: [from: number, to: number] };
   if (range === undefined) {
@@ -114,9 +76,11 @@ for await (const line of linesOf(Bun.stdin.stream())) {
     exchanges = [];
     continue;
   }
-  for (let node = range[0]; node < range[1]; node++) {
-    await begin(node, keys[node] as (typeof keys)[number]);
+  for (const [at, key] of keys.slice(...range).entries()) {
+    await begin(range[0] + at, key);
     await Bun.sleep(joinEveryMs);
   }
   say({ begun: range });
 }
+// Whoever asked is gone.
+process.kill(process.pid);

@@ -4,3 +4,5 @@ import { Lateness } from './lateness.ts';
 
 const lateness = new Lateness();
 for await (const _ of linesOf(Bun.stdin.stream())) console.log(JSON.stringify({ lateMs: lateness.take() }));
+// Whoever asked is gone.
+process.kill(process.pid);
