@@ -1,5 +1,4 @@
 /** `enroll run status facts check-config version uninstall` (AG-1), and what the unit runs: `guard` (AG-8). */
-import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { OptionsError, renderHelp, wantsHelp } from '@labmesh/kit/options';
 import type { Life } from '@labmesh/kit/run';
@@ -89,8 +88,7 @@ export async function agentMain(argv: string[], life: Life, selfCommand = ownCom
     else if (command === 'check-config') print('the settings are good\n');
     else if (command === 'install') print(`${await install(options, config, selfCommand)}\n`);
     else if (command === 'uninstall') {
-      await removeHere(options.installDir);
-      rmSync(options.stateDir, { recursive: true, force: true });
+      await removeHere(options);
       print('the unit and the identity of this machine are gone; `labctl agents remove` forgets it at labd\n');
     } else throw new OptionsError({ source: 'lab-agent', exitCode: 2 }, `expected ${commands.join(', ')}`);
     return 0;

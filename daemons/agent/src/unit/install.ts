@@ -55,8 +55,8 @@ export async function installHere(options: InstallOptions): Promise<string> {
   return `${unitPath} is written and started; systemctl status lab-agent tells more`;
 }
 
-/** Stops and removes the unit and the versions, where they are. */
-export async function removeHere(installDir: string): Promise<void> {
+/** Stops and removes the unit, the versions and the identity, where they are. */
+export async function removeHere({ installDir, stateDir }: { installDir: string; stateDir: string }): Promise<void> {
   if (existsSync(unitPath)) {
     await systemctl('disable', '--now', 'lab-agent.service').catch(() => undefined);
     rmSync(unitPath, { force: true });
@@ -64,4 +64,5 @@ export async function removeHere(installDir: string): Promise<void> {
   }
   for (const name of ['current', 'confirmed', 'versions'])
     rmSync(join(installDir, name), { recursive: true, force: true });
+  rmSync(stateDir, { recursive: true, force: true });
 }

@@ -1,5 +1,5 @@
 import { defineFleetCommand } from '../../fleet-command.ts';
-import { setDisabled } from '../../fleet/set-disabled.ts';
+import { setDisabled } from './set-disabled.ts';
 
 /** RB-11: what the user has open is cut on every replica. */
 export const userDisable = defineFleetCommand({

@@ -1,6 +1,6 @@
 import type { OptionDefs } from '@labmesh/kit/options/option-def';
-import type { FleetCall } from '../fleet-command.ts';
-import { thingOf } from '../grammar/name-things.ts';
+import type { FleetCall } from '../../fleet-command.ts';
+import { thingOf } from '../../grammar/name-things.ts';
 
 /** `user disable` and `user enable`; to disable asks first. */
 export async function setDisabled(
