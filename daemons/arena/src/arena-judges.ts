@@ -8,6 +8,7 @@ import { gatewayGenerate } from './generate/gateway-generate.ts';
 import { JudgeChecks } from './judges/judge-checks.ts';
 import { judgeOf } from './judges/judge-of.ts';
 import { JudgeTunings } from './judges/tune/judge-tunings.ts';
+import { usdOf } from './runs/budget.ts';
 import type { RunParts } from './runs/run-parts.ts';
 
 type ArenaJudgesParts = {
@@ -19,7 +20,7 @@ type ArenaJudgesParts = {
   /** PEM; absent = the authorities of the system. */
   gatewayCa?: string;
   store: Store;
-  settings: Pick<ArenaSettings, 'judge'>;
+  settings: Pick<ArenaSettings, 'judge' | 'runs'>;
   clock: Clock;
   log: Logger;
 };
@@ -32,9 +33,10 @@ export type ArenaJudges = Pick<RunParts, 'generate' | 'judge'> & {
 export function openArenaJudges(parts: ArenaJudgesParts, stack: AsyncDisposableStack): ArenaJudges {
   const { dataDir, token, gatewayUrl, gatewayCa, store, settings, clock, log } = parts;
   const generate = gatewayGenerate({ baseUrl: gatewayUrl, token, tlsCa: gatewayCa });
+  const priceOf = (model: string) => usdOf(settings.runs.prices, model);
   const judgeWith = (payer: { tenant: string; key: string }, model: string, text?: string) => {
     const instructions = text === undefined ? [] : [{ model, text }];
-    return judgeOf({ kind: 'llm', models: [model] }, { generate, clock, instructions, ...payer });
+    return judgeOf({ kind: 'llm', models: [model] }, { generate, clock, priceOf, instructions, ...payer });
   };
   const file = join(dataDir, 'arena', 'judges.json');
   const judgeChecks = stack.use(new JudgeChecks({ file, clock, log, judge: judgeWith }));
@@ -46,7 +48,7 @@ export function openArenaJudges(parts: ArenaJudgesParts, stack: AsyncDisposableS
       // Without a model nothing is told to any.
       const asks = settings.judge.kind !== 'verifiers';
       const told = instructions ?? (asks ? await judgeTunings.instructions(payer.tenant) : []);
-      return judgeOf(settings.judge, { generate, clock, isUnfit, ...payer, instructions: told });
+      return judgeOf(settings.judge, { generate, clock, isUnfit, priceOf, ...payer, instructions: told });
     },
     known: { judgeChecks, judgeTunings },
   };

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { systemClock } from '@labmesh/kit/clock';
+import type { Generate } from '../contract/generate.ts';
 import type { Judged } from '../contract/judge.ts';
+import { usdOf } from '../runs/budget.ts';
 import { compositeJudge } from './composite-judge.ts';
 import { judgeOf, type JudgeSettings } from './judge-of.ts';
 import { panelJudge } from './panel-judge.ts';
@@ -111,4 +113,24 @@ test('instructions of a model change its digest and what a check says of it, and
   expect([usual.instructions, tuned.instructions]).toEqual([undefined, instructions.slice(0, 1)]);
   expect(asked.map(([, prompt]) => prompt)).toEqual([usual.promptSha256 ?? '', tuned.promptSha256 ?? '']);
   expect(judgeOf(settings, { ...payer, instructions: tuned.instructions ?? [] }).promptSha256).toBe(tuned.promptSha256);
+});
+
+test('a judge costs what its model costs, and nothing where no price is set', async () => {
+  const verdict = JSON.stringify({ combined_scores: { Agent_A: 5, Agent_B: 4 }, winner: 'Agent_A' });
+  const generate: Generate = async ({ request }) => ({
+    answer: { role: 'assistant', content: verdict },
+    model: request.model,
+    finishReason: 'stop',
+    usage: { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 },
+    latencyMs: 1,
+  });
+  const payer = { generate, clock: systemClock, tenant: 'acme', key: 'key-1' };
+  const settings: JudgeSettings = { kind: 'llm', models: ['dear', 'cheap'] };
+  const prices = { inputNano: 10, outputNano: 100, models: { dear: { inputNano: 1_000, outputNano: 10_000 } } };
+  const judge = judgeOf(settings, { ...payer, priceOf: (model) => usdOf(prices, model) });
+  const spent: number[] = [];
+  const said = await judge.compare(one, other, signal, ({ usd }) => spent.push(Math.round(usd * 1e9)));
+  expect(spent.toSorted((a, b) => a - b)).toEqual([3_000, 300_000]);
+  expect(Math.round((said?.usd ?? 0) * 1e9)).toBe(303_000);
+  expect((await judgeOf(settings, payer).compare(one, other, signal))?.usd).toBe(0);
 });

@@ -12,8 +12,11 @@ const callsMost = 3;
 /** Thoughts count too. */
 const answerTokensMost = 2048;
 const callMs = 60_000;
-/** CO1. */
-const usualPrice = { inputUsd: 0.000003, outputUsd: 0.000015 };
+/** Whoever charges for it says so: a made-up price would spend a budget that nobody pays from. */
+const free: TokenPrice = { inputUsd: 0, outputUsd: 0 };
+
+/** Of one token. */
+export type TokenPrice = { inputUsd: number; outputUsd: number };
 
 export type LlmJudgeOptions = {
   /** Through the gateway, or any other OpenAI URL: the payer below is charged either way. */
@@ -26,8 +29,8 @@ export type LlmJudgeOptions = {
   /** A model or alias that `generate` knows. */
   model: string;
   instructions?: string;
-  /** Of one token. */
-  price?: { inputUsd: number; outputUsd: number };
+  /** Default: it costs nothing. */
+  price?: TokenPrice;
   /** Of the nonces; 32 random bytes unless given. The same one shows the same comparison again, to the letter. */
   secret?: Uint8Array;
   clock?: Clock;
@@ -105,7 +108,7 @@ function read({ answer, finishReason }: Generation): JudgeAnswer | null {
   return finishReason === 'length' ? null : parseJudgeAnswer(messageText(answer));
 }
 
-function spentOf({ price = usualPrice }: Kept, { usage }: Generation): JudgeSpent {
+function spentOf({ price = free }: Kept, { usage }: Generation): JudgeSpent {
   const [promptTokens, completionTokens] = [usage.prompt_tokens, usage.completion_tokens ?? 0];
   return {
     promptTokens,

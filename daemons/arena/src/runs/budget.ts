@@ -16,10 +16,18 @@ const answerTokensLeast = 16;
 
 export const nanoOfUsd = (usd: number): number => Math.round(usd * 1e9);
 
+const priceIn = (prices: Prices, model: string) =>
+  (Object.hasOwn(prices.models, model) ? prices.models[model] : undefined) ?? prices;
+
+/** Of one token of a model, in USD. */
+export function usdOf(prices: Prices, model: string): { inputUsd: number; outputUsd: number } {
+  const { inputNano, outputNano } = priceIn(prices, model);
+  return { inputUsd: inputNano / 1e9, outputUsd: outputNano / 1e9 };
+}
+
 /** Cost of a call in nano-USD. */
 export function costNano(prices: Prices, model: string, tokensIn: number, tokensOut: number): number {
-  const price = Object.hasOwn(prices.models, model) ? prices.models[model] : undefined;
-  const { inputNano, outputNano } = price ?? prices;
+  const { inputNano, outputNano } = priceIn(prices, model);
   return tokensIn * inputNano + tokensOut * outputNano;
 }
 
