@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type AttestCode, AttestRefused } from '@labmesh/attest/attest-refused';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { publicKeyFromPem } from '@labmesh/attest/keys/public-key';
+import { followTrust } from '@labmesh/attest/keys/follow-trust';
 import { parseTrust, type Trust, trustInKey } from '@labmesh/attest/keys/trust';
 import type { Environment } from '../command.ts';
 import { CommandError } from '../command-error.ts';
@@ -76,7 +77,13 @@ export function refusedError(error: unknown, about: string, exitCode: number = e
 }
 
 /** The flags that say whom to trust, as they were given. */
-export type TrustFlags = { key?: string | undefined; trust?: string | undefined; data?: string | undefined };
+export type TrustFlags = {
+  key?: string | undefined;
+  trust?: string | undefined;
+  /** A newer trust file: trusted as far as keys of the first one speak for its keys. */
+  follow?: string | undefined;
+  data?: string | undefined;
+};
 
 export type KnownTrust = {
   trust: Trust;
@@ -95,8 +102,22 @@ async function trustOfFile(path: string, what: string): Promise<KnownTrust> {
   }
 }
 
-/** Whom to trust: --key, --trust, or the issuer in the data folder. @throws CommandError (exit 2) */
-export async function readTrust({ key, trust, data }: TrustFlags, env: Environment): Promise<KnownTrust> {
+/** Whom to trust: --key, --trust, or the issuer in the data folder; and whom these name. @throws CommandError (exit 2) */
+export async function readTrust(flags: TrustFlags, env: Environment): Promise<KnownTrust> {
+  const known = await readFirstTrust(flags, env);
+  if (flags.follow === undefined) return known;
+  if (known.isKeyAlone) {
+    throw new CommandError('--follow needs --trust: a key alone names no issuer', { exitCode: exitCodes.usage });
+  }
+  const next = await trustOfFile(flags.follow, '--follow');
+  try {
+    return { ...next, trust: await followTrust(known.trust, next.trust) };
+  } catch (error) {
+    throw refusedError(error, `--follow: ${flags.follow}`, exitCodes.usage);
+  }
+}
+
+async function readFirstTrust({ key, trust, data }: TrustFlags, env: Environment): Promise<KnownTrust> {
   if (key !== undefined && trust !== undefined) {
     throw new CommandError('--key and --trust: one of them', { exitCode: exitCodes.usage });
   }

@@ -29,13 +29,20 @@ export const certVerify = defineCommand({
     'other out. Tells what was proven, by which verifier at which isolation level, and what was not. Exit code 0 valid, ' +
     '1 invalid, 2 usage, 3 revocation unknown, 4 expired, 5 revoked.',
   usage:
-    'labctl cert verify FILE [--key FILE | --trust FILE] [--revocations FILE] [--response FILE] [--offline] [--json]',
+    'labctl cert verify FILE [--key FILE | --trust FILE [--follow FILE]] [--revocations FILE] [--response FILE] [--offline] [--json]',
   examples: [
     'labctl cert verify answer.labcert --key issuer.pem',
     'labctl cert verify answer.labcert --trust trust.json --revocations revocations.json --response answer.txt',
+    'labctl cert verify answer.labcert --trust trust.json --follow trust-now.json --revocations revocations.json',
   ],
   options: {
     ...trustOptions,
+    follow: {
+      type: 'string',
+      flag: 'follow',
+      placeholder: 'FILE',
+      help: 'a newer trust file of the same issuer: taken where keys of --trust signed its new keys',
+    },
     revocations: {
       type: 'string',
       flag: 'revocations',
