@@ -10,11 +10,12 @@ import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { getRequestListener } from '@hono/node-server';
-import { listenMtls, type MtlsListener } from '@labmesh/link/mtls-listener';
+import { headFaultOf, listenMtls, type MtlsListener } from '@labmesh/link/mtls-listener';
 import { PeerRefused } from '@labmesh/pki/peer-refused';
 import type { PeerIdentity } from '@labmesh/pki/verify-peer';
 import type { Fetch } from './api/app.ts';
 import { type Connection, type ListenerName, type Peer, plainAddress } from './api/connection.ts';
+import { headAnswer, unreadableAnswer } from './api/raw-answer.ts';
 import { type Address } from './settings/ground.ts';
 import type { TlsIdentity } from './own-certificate.ts';
 
@@ -42,18 +43,22 @@ export type DoorsOptions = {
   acceptsPerS: number;
 };
 
+/** The runtime's objects are spec-true already; replacing the globals would change them for everybody in this process. */
+const listenerOptions = { overrideGlobalObjects: false, hostname: 'labd', errorHandler: unreadableAnswer };
+/** Longer than a call waits for its body (AP-4): who is slow hears so before the connection ends. */
+const bodyMs = 35_000;
+
 export class Doors implements AsyncDisposable {
   readonly #options: DoorsOptions;
   readonly #connections = new WeakMap<object, Connection>();
   readonly #house: () => House;
   readonly #listener = getRequestListener(
     (web, env) => this.#house().fetch(web, { connection: this.#connectionOf(env.incoming.socket) }),
-    // Ours are spec-true already; replacing the globals would change them for everybody in this process.
-    { overrideGlobalObjects: false, hostname: 'labd' },
+    listenerOptions,
   );
   readonly #nodeListener = getRequestListener(
     (web, env) => this.#house().nodes(web, { connection: this.#connectionOf(env.incoming.socket) }),
-    { overrideGlobalObjects: false, hostname: 'labd' },
+    listenerOptions,
   );
   #api: MtlsListener | undefined;
   #agent: MtlsListener | undefined;
@@ -105,7 +110,7 @@ export class Doors implements AsyncDisposable {
       key: identity.keyPem,
       cert: identity.certPem,
       ...(browser !== undefined && listener === 'api' && { sni: [browser] }),
-      limits: { acceptsPerS },
+      limits: { acceptsPerS, bodyMs },
       onConnection: (socket) => {
         this.#connections.set(socket, {
           listener,
@@ -117,6 +122,7 @@ export class Doors implements AsyncDisposable {
       // Agents come in thousands, and wait for nobody at a screen.
       retryAfterS: () => (listener === 'agent' ? this.#house().retryAfterS() : 1),
       isPaced: (socket) => this.#connectionOf(socket).peer.state === 'known',
+      headAnswer,
       onRequest: (request, response) => this.#onRequest(request, response),
       onUpgrade: (request, socket, head) => this.#house().upgrade(request, socket, head, this.#connectionOf(socket)),
     });
@@ -128,12 +134,13 @@ export class Doors implements AsyncDisposable {
       host,
       port,
       ...(nodeCertificate ?? { key: identity.keyPem, cert: identity.certPem }),
-      limits: { acceptsPerS },
+      limits: { acceptsPerS, bodyMs },
       onConnection: (socket) => {
         const remoteAddress = plainAddress(socket.remoteAddress);
         this.#connections.set(socket, { listener: 'node', remoteAddress, peer: { state: 'none' } });
         return true;
       },
+      headAnswer,
       onRequest: (request, response) => void this.#nodeListener(request, response),
       onUpgrade: (_request, socket) => void socket.destroy(),
     });
@@ -143,10 +150,17 @@ export class Doors implements AsyncDisposable {
     const path = this.#options.adminSocket;
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     rmSync(path, { force: true });
+    const answering = new WeakSet<object>();
     const server = createServer((request, response) => {
       this.#connections.set(request.socket, { listener: 'socket', remoteAddress: 'local', peer: { state: 'none' } });
+      answering.add(request.socket);
+      response.once('close', () => void answering.delete(request.socket));
       this.#onRequest(request, response);
     });
+    // In the middle of an answer another one would only be taken for a part of it.
+    server.on('clientError', (error, socket) =>
+      answering.has(socket) ? void socket.destroy() : void socket.end(headAnswer(headFaultOf(error))),
+    );
     server.on('upgrade', (request, socket, head) => {
       const connection: Connection = { listener: 'socket', remoteAddress: 'local', peer: { state: 'none' } };
       this.#house().upgrade(request, socket as Socket, head, connection);

@@ -3,13 +3,14 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '@labmesh/kit/log';
 import { offeredSubprotocol, upgradeToFrames } from '@labmesh/link/ws-socket';
-import { FleetError, fleetErrorBody } from '@labmesh/wire/fleet/fleet-errors';
+import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { OpenKind } from '@labmesh/wire/frame/open';
 import { ticketPattern } from '@labmesh/wire/fleet/login';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import type { Connection } from './api/connection.ts';
 import { asFleetError } from './api/dispatch.ts';
 import { identify, type Identified, type IdentifyParts, strangerAt } from './api/identify.ts';
+import { rawErrorAnswer } from './api/raw-answer.ts';
 import { guardRequest } from './api/request-guard.ts';
 import type { Core } from './core.ts';
 import { addressKey } from './limits/address-key.ts';
@@ -34,12 +35,7 @@ const lingerMs = 1_000;
 const idAsName = (_kind: string, id: string) => Promise.resolve(id);
 
 function refuse(socket: Duplex, error: FleetError, requestId: string): void {
-  const body = JSON.stringify(fleetErrorBody(error, requestId));
-  const retry =
-    error.retryAfterMs === undefined ? '' : `Retry-After: ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))}\r\n`;
-  const head = `HTTP/1.1 ${error.status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
-  const upgrade = error.status === 426 ? 'Upgrade: websocket\r\n' : '';
-  socket.end(`${head}${retry}${upgrade}X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`);
+  socket.end(rawErrorAnswer(error, requestId));
   // Whoever was refused may not hold the connection by never closing its side.
   setTimeout(() => socket.destroy(), lingerMs).unref();
 }

@@ -140,6 +140,47 @@ describe('AP-4, acceptance 6: what a stranger can hold open', () => {
     expect(listener.counts.accepted).toBe(0);
   });
 
+  test('what is wrong with a head is told, in whole, unless an answer is on its way or nobody asked', async () => {
+    const said: string[] = [];
+    const listener = await rig.listen(
+      {},
+      {
+        limits: { headMs: 400 },
+        headAnswer: (fault) => `HTTP/1.1 400 ${fault}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+        // The answer begins and does not end.
+        onRequest: (_request, response) => void response.writeHead(200).write('begun'),
+      },
+    );
+    const options = { port: listener.port, host: '127.0.0.1', ca: rig.ca.bundlePem };
+    const told = async (...parts: string[]) => {
+      let got = '';
+      const socket = connectTls({ ...options, checkServerIdentity: () => undefined });
+      const over = ended(socket);
+      socket.on('data', (bytes: Buffer) => (got += bytes.toString()));
+      for (const part of parts) {
+        socket.write(part);
+        for (let n = 0; n < 100 && part.endsWith('\r\n\r\n') && got === ''; n++) await Bun.sleep(10);
+      }
+      await over;
+      said.push(got.split('\r\n')[0] ?? '');
+      return got;
+    };
+    await told('GET / HTTP/1.1\r\nHost: a\r\n');
+    await told(`GET / HTTP/1.1\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`);
+    await told(`GET / HTTP/1.1\r\nX: ${'a'.repeat(3_000_000)}`);
+    await told('nonsense\r\n\r\n');
+    await told('');
+    expect(await told('GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'nonsense\r\n\r\n')).not.toContain('malformed');
+    expect(said).toEqual([
+      'HTTP/1.1 400 late',
+      'HTTP/1.1 400 too-large',
+      'HTTP/1.1 400 too-large',
+      'HTTP/1.1 400 malformed',
+      '',
+      'HTTP/1.1 200 OK',
+    ]);
+  });
+
   test('connections are bounded', async () => {
     const listener = await rig.listen({}, { limits: { connectionsMax: 5 } });
     const sockets = Array.from({ length: 8 }, () => connectTcp(listener.port, '127.0.0.1'));

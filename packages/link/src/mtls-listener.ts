@@ -9,6 +9,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
+import { cleanRequestId } from '@labmesh/wire/ids';
 import { AcceptPace } from './accept-pace.ts';
 
 export type ListenerLimits = {
@@ -42,7 +43,20 @@ const limitsDefault: ListenerLimits = {
 
 const turnedAwayMs = 1_000;
 
+/** AP-2: an answer that none but the listener gives has an id, too. */
+const idOf = ({ headers }: IncomingMessage): string => {
+  const given = headers['x-request-id'];
+  return cleanRequestId(typeof given === 'string' ? given : undefined);
+};
+
 export type ServerCertificate = { key: string; cert: string };
+
+/** Why there is no request to answer: its head is larger than the bound, came too slowly, or is not HTTP/1.1. */
+export type HeadFault = 'too-large' | 'late' | 'malformed';
+
+/** What the parser of a server says in its `clientError`. */
+export const headFaultOf = (error: Error & { code?: string }): HeadFault =>
+  error.code === 'HPE_HEADER_OVERFLOW' ? 'too-large' : 'malformed';
 
 export type MtlsListenerOptions = ServerCertificate & {
   host: string;
@@ -59,6 +73,8 @@ export type MtlsListenerOptions = ServerCertificate & {
   sni?: { name: string; certificate: ServerCertificate }[];
   /** Seconds for Retry-After of an upgrade that is turned away: agents/100 s, spread by chance. */
   retryAfterS?: () => number;
+  /** The whole answer, as it goes over the wire, before the connection ends. Default: none, it only ends. */
+  headAnswer?: (fault: HeadFault) => string;
   limits?: Partial<ListenerLimits>;
 };
 
@@ -72,14 +88,29 @@ export type ListenerCounts = {
 
 /** A connection that still speaks HTTP: its deadline is that of the head, the body or the next request. */
 class HttpPhase implements DeadlineEntry {
-  deadline: number;
+  deadline = 0;
+  /** Requests that were not answered in full. */
+  requests = 0;
   readonly socket: TLSSocket;
-  constructor(socket: TLSSocket, headMs: number) {
+  readonly #late: (phase: HttpPhase) => void;
+  /** Bytes that had come when the wait for a head began. */
+  #readBefore = 0;
+
+  constructor(socket: TLSSocket, headMs: number, late: (phase: HttpPhase) => void) {
     this.socket = socket;
+    this.#late = late;
+    this.awaitHead(headMs);
+  }
+  awaitHead(headMs: number): void {
     this.deadline = performance.now() + headMs;
+    this.#readBefore = this.socket.bytesRead;
+  }
+  /** A part of a head is there. Of an idle connection nobody asked anything: an answer would be taken for the next one's. */
+  get isInHead(): boolean {
+    return this.requests === 0 && this.socket.bytesRead > this.#readBefore;
   }
   onDeadline(): void {
-    this.socket.destroy();
+    this.#late(this);
   }
 }
 
@@ -116,7 +147,9 @@ export class MtlsListener implements AsyncDisposable {
       this.#onRequest(request, response);
     });
     this.#http.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as TLSSocket, head));
-    this.#http.on('clientError', (_error, socket) => socket.destroy());
+    this.#http.on('clientError', (error, socket) => this.#refuseHead(headFaultOf(error), socket as TLSSocket));
+    // Nobody here asks for more before a body: whoever expects something else than 100-continue gets the call's answer.
+    this.#http.on('checkExpectation', (request, response) => this.#onRequest(request, response));
     this.#tls = createTlsServer({
       key: options.key,
       cert: options.cert,
@@ -203,10 +236,27 @@ export class MtlsListener implements AsyncDisposable {
       socket.destroy();
       return;
     }
-    const phase = new HttpPhase(socket, this.#limits.headMs);
+    const phase = new HttpPhase(socket, this.#limits.headMs, this.#onLate);
     this.#phases.set(socket, phase);
     this.#deadlines.add(phase);
     this.#http.emit('connection', socket);
+  }
+
+  readonly #onLate = ({ socket, isInHead }: HttpPhase): void => {
+    if (isInHead) this.#refuseHead('late', socket);
+    else socket.destroy();
+  };
+
+  /** Tells what is wrong with a head, unless an answer is on its way: it would stand in the middle of that. */
+  #refuseHead(fault: HeadFault, socket: TLSSocket): void {
+    const phase = this.#phases.get(socket);
+    // What still comes of a head that was refused: its answer is on the way.
+    if (phase === undefined && socket.writableEnded) return;
+    const answer = phase?.isInHead === true ? this.#options.headAnswer?.(fault) : undefined;
+    this.#httpOver(socket);
+    if (answer === undefined || !socket.writable) return void socket.destroy();
+    socket.end(answer);
+    setTimeout(() => socket.destroy(), turnedAwayMs).unref();
   }
 
   #httpOver(socket: TLSSocket): void {
@@ -220,13 +270,15 @@ export class MtlsListener implements AsyncDisposable {
     const phase = this.#phases.get(request.socket as TLSSocket);
     if (phase !== undefined) {
       let isAnswered = false;
+      phase.requests++;
       phase.deadline = performance.now() + this.#limits.bodyMs;
       request.once('end', () => {
         if (!isAnswered) phase.deadline = 0;
       });
       response.once('close', () => {
         isAnswered = true;
-        phase.deadline = performance.now() + this.#limits.headMs;
+        phase.requests--;
+        phase.awaitHead(this.#limits.headMs);
       });
     }
     this.#options.onRequest(request, response);
@@ -240,7 +292,8 @@ export class MtlsListener implements AsyncDisposable {
       this.counts.turnedAway++;
       const seconds = Math.max(1, Math.ceil(this.#options.retryAfterS?.() ?? 1));
       socket.end(
-        `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${seconds}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+        `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${seconds}\r\nX-Request-Id: ${idOf(request)}\r\n` +
+          'Connection: close\r\nContent-Length: 0\r\n\r\n',
       );
       // Whoever is turned away may not hold the connection by never closing its side.
       setTimeout(() => socket.destroy(), turnedAwayMs).unref();

@@ -103,6 +103,23 @@ describe('readQuery', () => {
 });
 
 describe('readJsonBody', () => {
+  test('AP-4 a body that does not come is waited for so long, and no longer', async () => {
+    const slow = (more: boolean) => {
+      let pulled = 0;
+      return new ReadableStream<Uint8Array>({
+        async pull(stream) {
+          await Bun.sleep(5);
+          if (more || pulled++ === 0) stream.enqueue(new TextEncoder().encode(' '));
+          else await new Promise(() => undefined);
+        },
+      });
+    };
+    for (const more of [true, false]) {
+      const failed = await readJsonBody(request(slow(more)), 1_000_000, 100).catch((error: unknown) => error);
+      expect(failed).toMatchObject({ code: 'VALIDATION_FAILED', message: 'the body did not come within 0.1 s' });
+    }
+  });
+
   test('a NUL is refused before a database sees it; what only looks like one is not', async () => {
     for (const body of ['{"a":"x\\u0000y"}', '{"a":{"b":["\\u0000"]}}', '{"\\u0000":1}'])
       expect(await codeOf(readJsonBody(request(body, 'application/json'), 1_000))).toBe('VALIDATION_FAILED');

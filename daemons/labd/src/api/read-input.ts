@@ -19,14 +19,38 @@ export function parseInput<S extends z.ZodType>(schema: S, raw: unknown): z.outp
   });
 }
 
-/** Reads at most `bytesMax`. @throws FleetError PAYLOAD_TOO_LARGE, VALIDATION_FAILED for a body that breaks off. */
-async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+const bodyMs = 30_000;
+
+/** The parts of a body as they come. @throws FleetError VALIDATION_FAILED when they take longer than `ms` in all */
+async function* partsOf(body: ReadableStream<Uint8Array>, ms: number): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  const late = Promise.withResolvers<never>();
+  late.promise.catch(() => undefined);
+  const tooLate = new FleetError('VALIDATION_FAILED', { message: `the body did not come within ${ms / 1000} s` });
+  const timer = setTimeout(() => late.reject(tooLate), ms);
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([reader.read(), late.promise]);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    clearTimeout(timer);
+    void reader.cancel().catch(() => undefined);
+  }
+}
+
+/**
+ * Reads at most `bytesMax` for at most `ms`.
+ * @throws FleetError PAYLOAD_TOO_LARGE, VALIDATION_FAILED for a body that breaks off or does not come
+ */
+async function readBytes(request: Request, bytesMax: number, ms: number): Promise<Uint8Array> {
   const tooLarge = () => new FleetError('PAYLOAD_TOO_LARGE', { message: `the body is larger than ${bytesMax} bytes` });
   if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge();
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
-    for await (const part of request.body ?? []) {
+    for await (const part of request.body === null ? [] : partsOf(request.body, ms)) {
       length += part.length;
       if (length > bytesMax) throw tooLarge();
       parts.push(part);
@@ -46,9 +70,9 @@ function holdsNul(value: unknown): boolean {
   return Object.entries(value).some(([key, item]) => key.includes('\0') || holdsNul(item));
 }
 
-/** The JSON body; an empty one is `{}`. @throws FleetError PAYLOAD_TOO_LARGE, VALIDATION_FAILED. */
-export async function readJsonBody(request: Request, bytesMax: number): Promise<unknown> {
-  const bytes = await readBytes(request, bytesMax);
+/** The JSON body, which comes within 30 s (AP-4); an empty one is `{}`. @throws as `readBytes`, VALIDATION_FAILED. */
+export async function readJsonBody(request: Request, bytesMax: number, ms = bodyMs): Promise<unknown> {
+  const bytes = await readBytes(request, bytesMax, ms);
   if (bytes.length === 0) return {};
   // Forms and plain text are what a page of another origin can send without asking.
   if (!/^application\/json\b/i.test(request.headers.get('content-type') ?? '')) {
