@@ -111,13 +111,16 @@ export type Effect =
   /** Replaces the timer asked for before; at most one is wanted at a time. */
   | { effect: 'timerAt'; at: number };
 
+/** Since when no exchange that was begun has ended, the places that were tried meanwhile, and the bytes sent there. */
+export type Unanswered = { since: number; places: Endpoint[]; bytes: number };
+
 /** A peer as status shows it (V6). Times are in the caller's monotonic milliseconds. */
 export type PeerStatus = {
   endpoint: Endpoint | undefined;
   lastExchangeAt: number | undefined;
   nextExchangeAt: number | undefined;
-  /** Since when no exchange that was begun has ended; undefined: none is waited for. */
-  unansweredSince: number | undefined;
+  /** Undefined: no answer is waited for. */
+  unanswered: Readonly<Unanswered> | undefined;
   lastRole: Role | undefined;
   version: ProtocolVersion | undefined;
   ciphertext: CiphertextEncoding | undefined;

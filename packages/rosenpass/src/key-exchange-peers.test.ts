@@ -62,8 +62,16 @@ describe('version and encoding (X6)', () => {
   });
 
   test.each([
-    [{ version: 'V02', ciphertext: 'pc188' }, 'version', 'peer speaks V03, set to V02'],
-    [{ version: 'V03', ciphertext: 'r4-156' }, 'encoding', 'peer speaks pc188, set to r4-156'],
+    [
+      { version: 'V02', ciphertext: 'pc188' },
+      'version',
+      'peer speaks V03 (Rosenpass main with protocol_version = "V03", and labmesh), we are set to V02: set protocol_version',
+    ],
+    [
+      { version: 'V03', ciphertext: 'r4-156' },
+      'encoding',
+      'peer speaks pc188 (Rosenpass 0.1.1 to 0.2.3, and labmesh), we are set to r4-156: set ciphertext',
+    ],
   ] as const)('a responder that is set to %p names it once the peer is known', (pinned, reason, detail) => {
     const pair = new Pair();
     pair.join({}, pinned);
@@ -103,7 +111,7 @@ describe('peers change', () => {
     pair.network.run(40_000);
     const beside = sent.length;
     const status = () => pair.a.exchange.peerStatus('b');
-    expect(status()?.unansweredSince).toBe(0);
+    expect(status()?.unanswered).toMatchObject({ since: 0, places: [dead[0]] });
     // However often it is moved, the pace of the resends stays.
     for (let n = 1; n <= 20; n++) {
       const endpoint = dead[n % 2] as (typeof dead)[0];
@@ -112,10 +120,11 @@ describe('peers change', () => {
       pair.network.run(100);
     }
     expect(sent.length).toBeLessThanOrEqual(beside + 21);
+    expect(status()?.unanswered).toMatchObject({ places: dead, bytes: sent.length * 1_092 });
     pair.network.apply(pair.a, pair.a.exchange.updatePeer('b', { endpoint: pair.atB }, pair.network.now));
     pair.network.run(500);
     expect(exchangesOf(pair.a)).toHaveLength(1);
-    expect(status()?.unansweredSince).toBeUndefined();
+    expect(status()?.unanswered).toBeUndefined();
   });
 
   test('the pre-shared key may change, and other settings stay', () => {

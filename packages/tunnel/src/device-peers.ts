@@ -12,6 +12,8 @@ type DevicePeersParts = Pick<TunnelParts, 'device' | 'clock' | 'random' | 'log' 
   onExchangeWanted: (id: string) => void;
   /** The peer's next key has shaken hands; told until it is taken. */
   onNextUsed: (id: string) => void;
+  /** The device was looked at. */
+  onLooked: (states: readonly PeerState[]) => void;
 };
 
 const hexOf = (key: Uint8Array) => Buffer.from(key).toString('hex');
@@ -75,7 +77,9 @@ export class DevicePeers {
       await clock.sleep(this.psks.pollAfterMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       try {
-        this.#note(await this.psks.poll());
+        const states = await this.psks.poll();
+        this.#note(states);
+        this.#parts.onLooked(states);
         failed = false;
       } catch (error) {
         if (!failed) log.error('the tunnel device does not answer', { error });

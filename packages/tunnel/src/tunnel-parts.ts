@@ -12,8 +12,10 @@ export type TunnelEvent =
   | { event: 'exchanged'; peer: string; role: 'initiator' | 'responder'; ownKey: number; endpoint: Endpoint }
   /** The peer uses its next WireGuard key, base64, and that alone is known from now on (K8). */
   | { event: 'wireguard_key'; peer: string; publicKey: string }
-  /** The first exchange that was begun and never answered; again after each success. */
-  | { event: 'exchange_timeout'; peer: string };
+  /** The first exchange that was begun and never answered; again after each success. `detail`: what was tried. */
+  | { event: 'exchange_timeout'; peer: string; detail: string }
+  /** A peer that we dial has its key and shakes no hands; again after each handshake. */
+  | { event: 'handshake_timeout'; peer: string; detail: string };
 
 export type TunnelParts = {
   device: TunnelDevice;

@@ -3,6 +3,7 @@ import type { Endpoint, PeerStatus, ProtocolVersion, Role, Schedule } from '@lab
 import type { CiphertextEncoding } from '@labmesh/rosenpass/mceliece/parameters';
 import type { PskStatus } from '@labmesh/wireguard/psk/psk-manager';
 import type { TunnelPeer } from '@labmesh/wire/tunnel';
+import { pskMismatch } from './exchange/peer-errors.ts';
 import { showEndpoint } from './named-endpoint.ts';
 
 export type TunnelPeerSettings = {
@@ -53,6 +54,8 @@ export type PeerSight = {
   endpoint: Endpoint | undefined;
   tally: PeerTally;
   failures: Record<string, number>;
+  /** WIREGUARD_TIMEOUT in words. */
+  handshakeError: string | undefined;
   now: { mono: number; wall: number };
 };
 
@@ -60,7 +63,8 @@ const textOf = (key: Uint8Array) => Buffer.from(key).toString('base64');
 const seconds = (ms: number | undefined) => (ms === undefined ? null : Math.max(0, Math.round(ms / 100) / 10));
 
 /** Ages are monotonic where we timed them ourselves; the handshake's is of the wall clock, as WireGuard tells it. */
-export function showPeer({ settings, psk, exchange, endpoint, tally, failures, now }: PeerSight): TunnelPeer {
+export function showPeer(sight: PeerSight): TunnelPeer {
+  const { settings, psk, exchange, endpoint, tally, failures, now } = sight;
   const { last } = tally;
   const nextExchangeAt = exchange?.nextExchangeAt;
   const next = nextExchangeAt === undefined || !Number.isFinite(nextExchangeAt) ? undefined : nextExchangeAt - now.mono;
@@ -89,6 +93,12 @@ export function showPeer({ settings, psk, exchange, endpoint, tally, failures, n
     txBytes: psk.txBytes,
     exchanges: tally.exchanges,
     failures,
-    lastError: psk.isMismatched ? 'PSK_MISMATCH' : (tally.lastError ?? null),
+    lastError: errorOf(sight),
   };
+}
+
+function errorOf({ settings, psk, exchange, endpoint, tally, handshakeError, now }: PeerSight): string | null {
+  if (!psk.isMismatched) return tally.lastError ?? handshakeError ?? null;
+  const ageMs = tally.last && now.mono - tally.last.at;
+  return pskMismatch(ageMs, endpoint ?? settings.endpoint, exchange?.endpoint ?? settings.rosenpass?.endpoint);
 }

@@ -59,6 +59,12 @@ describe('a hub whose addresses are tried in turn', () => {
     await clock.advance(4_000);
     expect(node.tunnel.unansweredMs('hub')).toBe(4_000);
     expect(node.tunnel.unansweredMs('nobody')).toBe(0);
+    await clock.advance(26_000);
+    const tried = 'no answer for 30 s; tried [2001:db8::1]:9999, 192.0.2.1:9999;';
+    const timeout = node.events.find((one) => one.event === 'exchange_timeout');
+    expect(timeout?.detail).toStartWith(`ROSENPASS_TIMEOUT: ${tried}`);
+    expect(timeout?.detail).toMatch(/; \d{4,} bytes sent; is UDP 9999 open at the hub\?$/);
+    expect(node.tunnel.peer('hub')?.lastError).toContain(tried);
     await forget();
   });
 
@@ -87,6 +93,11 @@ describe('a hub whose addresses are tried in turn', () => {
     await node.tunnel.renew('hub');
     expect(held()?.presharedKey).toEqual(new Uint8Array(32));
     expect(names().filter((name) => name === 'pq_fallback')).toHaveLength(1);
+    expect(names()).not.toContain('handshake_timeout');
+    await clock.advance(35_000);
+    const timeout = node.events.find((one) => one.event === 'handshake_timeout');
+    expect(timeout?.detail).toStartWith('WIREGUARD_TIMEOUT: no handshake for 30 s; tried');
+    expect(node.tunnel.peer('hub')?.lastError).toStartWith('ROSENPASS_TIMEOUT');
     await forget();
   });
 });

@@ -14,13 +14,13 @@ import type { Endpoint, TunnelDevice } from '@labmesh/wireguard/tunnel-device';
 import type { Datagrams } from './datagrams.ts';
 import { describePeer } from './describe-peer.ts';
 import { DevicePeers } from './device-peers.ts';
-import { DropBook } from './drop-book.ts';
 import { ExchangeDriver, type ExchangeNews } from './exchange-driver.ts';
-import { ExchangeWaits } from './exchange-waits.ts';
 import { type LinkClaim, LinkKeys } from './link-keys.ts';
 import { exchangeChange, isSameDevicePeer, isSameExchange, isSamePlace } from './same-peer.ts';
-import type { TunnelParts } from './tunnel-parts.ts';
+import type { TunnelEvent, TunnelParts } from './tunnel-parts.ts';
 import { type PeerTally, showPeer, type TunnelPeerSettings } from './tunnel-peer.ts';
+import { exchangeResult } from './exchange/exchange-waits.ts';
+import { PeerTroubles } from './exchange/peer-troubles.ts';
 import { putKeyOut } from './keys/put-key-out.ts';
 
 type Entry = {
@@ -36,12 +36,11 @@ const hexOf = (key: Uint8Array) => Buffer.from(key).toString('hex');
 const isSameKey = (one: Uint8Array | undefined, two: Uint8Array) => one !== undefined && hexOf(one) === hexOf(two);
 
 export class Tunnel implements AsyncDisposable {
-  readonly drops: DropBook;
   readonly #parts: TunnelParts;
   readonly #driver: ExchangeDriver;
   readonly #inDevice: DevicePeers;
   readonly #entries = new Map<string, Entry>();
-  readonly #waits: ExchangeWaits;
+  readonly #troubles: PeerTroubles;
   readonly #ending = new AbortController();
   #beginsWith: number;
   #polling = Promise.resolve();
@@ -51,20 +50,25 @@ export class Tunnel implements AsyncDisposable {
   constructor(parts: TunnelParts) {
     this.#parts = parts;
     this.#beginsWith = parts.ownKey.index;
-    const { exchange, pool, clock, log } = parts;
-    this.drops = new DropBook(clock, log);
-    this.#waits = new ExchangeWaits(clock);
+    const { exchange, pool, clock } = parts;
+    this.#troubles = new PeerTroubles(parts);
     exchange.addOwnKey(parts.ownKey);
     this.#driver = new ExchangeDriver({ exchange, pool, clock, onNews: (news) => this.#onNews(news) });
     this.#inDevice = new DevicePeers({
       ...parts,
+      onEvent: (event) => parts.onEvent(event.event === 'psk_mismatch' ? this.#mismatch(event.peer) : event),
       onExchangeWanted: (id) => this.startExchange(id),
       onNextUsed: (id) => void this.#nextUsed(id),
+      onLooked: (states) => this.#troubles.looked(this.#settings(), states, (id) => this.#inDevice.psks.status(id)),
     });
   }
 
   get device(): TunnelDevice {
     return this.#parts.device;
+  }
+  /** What was refused, by peer and reason. */
+  get drops(): PeerTroubles['drops'] {
+    return this.#troubles.drops;
   }
   /** Takes what arrives on the exchange's socket. */
   get receive(): ExchangeDriver['receive'] {
@@ -166,14 +170,13 @@ export class Tunnel implements AsyncDisposable {
    * @throws what the device says
    */
   removeStrangers(): Promise<number> {
-    const own = [...this.#entries.values()].map(({ settings }) => settings.wireguardPublicKey);
-    return this.#inDevice.removeOthers(own);
+    return this.#inDevice.removeOthers(this.#settings().map(({ wireguardPublicKey }) => wireguardPublicKey));
   }
 
   /** For how long its exchange has gone unanswered, ms; 0: none is waited for. */
   unansweredMs(id: string): number {
-    const since = this.#parts.exchange.peerStatus(id)?.unansweredSince;
-    return since === undefined ? 0 : this.#parts.clock.now() - since;
+    const waiting = this.#parts.exchange.peerStatus(id)?.unanswered;
+    return waiting === undefined ? 0 : this.#parts.clock.now() - waiting.since;
   }
 
   /** Begins an exchange at once, if it is ours to begin. */
@@ -187,12 +190,13 @@ export class Tunnel implements AsyncDisposable {
     const { clock } = this.#parts;
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
-    if (entry.settings.rosenpass === undefined) return this.#result(entry, 0, 'this peer has no Rosenpass key');
+    if (entry.settings.rosenpass === undefined)
+      return exchangeResult(this.#show(entry), 0, 'this peer has no Rosenpass key');
     const begun = clock.now();
-    const ended = this.#waits.wait(id);
+    const ended = this.#troubles.wait(id);
     this.startExchange(id);
     const error = await ended;
-    return this.#result(entry, clock.now() - begun, error);
+    return exchangeResult(this.#show(entry), clock.now() - begun, error);
   }
 
   /** Ends the session now; the next exchange heals it. False: no such peer. */
@@ -242,20 +246,18 @@ export class Tunnel implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
     this.#driver[Symbol.dispose]();
-    this.#waits.close();
+    this.#troubles.waits.close();
     await this.#polling;
     this.#parts.exchange[Symbol.dispose]();
     for (const { link } of this.#entries.values()) link.clear();
   }
 
-  #result(entry: Entry, tookMs: number, error: string | undefined): ExchangeResult {
-    const peer = this.#show(entry);
-    return {
-      ok: error === undefined,
-      tookMs: error === undefined ? Math.round(tookMs) : null,
-      error: error ?? null,
-      peer,
-    };
+  #mismatch(peer: string): TunnelEvent {
+    return { event: 'psk_mismatch', peer, reason: this.peer(peer)?.lastError ?? 'PSK_MISMATCH' };
+  }
+
+  #settings(): TunnelPeerSettings[] {
+    return [...this.#entries.values()].map(({ settings }) => settings);
   }
 
   #show({ settings, tally }: Entry): TunnelPeer {
@@ -269,6 +271,7 @@ export class Tunnel implements AsyncDisposable {
       endpoint: this.#inDevice.endpointOf(settings),
       tally,
       failures: this.drops.counts(settings.id),
+      handshakeError: this.#troubles.handshakeError(settings.id),
       now: { mono: clock.now(), wall: clock.wall() },
     });
   }
@@ -322,7 +325,7 @@ export class Tunnel implements AsyncDisposable {
   #onNews(news: ExchangeNews): void {
     const { log, onEvent } = this.#parts;
     const failed = (error: unknown) => log.error('the PSK of a peer could not be changed', { peer: news.peer, error });
-    if (news.effect === 'dropped') return this.#onDropped(news);
+    if (news.effect === 'dropped') return this.#troubles.dropped(news, this.#entries.get(news.peer ?? '')?.tally);
     if (news.effect === 'stale') {
       this.#putKey(news.peer, this.#parts.random(32), 'stale');
       return void this.#inDevice.psks.stale(news.peer).catch(failed);
@@ -338,7 +341,7 @@ export class Tunnel implements AsyncDisposable {
     log.debug('exchanged', { peer, role, version, ciphertext });
     this.#putKey(peer, osk, 'exchanged');
     this.#inDevice.psks.exchanged(peer, osk).then(() => {
-      this.#waits.settle(peer, undefined);
+      this.#troubles.waits.settle(peer, undefined);
       onEvent({ event: 'exchanged', peer, role, ownKey, endpoint });
     }, failed);
   }
@@ -353,20 +356,6 @@ export class Tunnel implements AsyncDisposable {
     } catch (error) {
       this.#parts.log.error('the key file for other programs was not written', { path, error });
     }
-  }
-
-  #onDropped({ peer, reason, detail }: Extract<ExchangeNews, { effect: 'dropped' }>): void {
-    this.drops.add(peer, reason, detail);
-    const entry = peer === undefined ? undefined : this.#entries.get(peer);
-    if (entry === undefined || peer === undefined) return;
-    if (reason === 'timeout') {
-      if (entry.tally.lastError !== 'ROSENPASS_TIMEOUT') this.#parts.onEvent({ event: 'exchange_timeout', peer });
-      entry.tally.lastError = 'ROSENPASS_TIMEOUT';
-    } else if (reason === 'version' || reason === 'encoding') {
-      const code = `ROSENPASS_${reason.toUpperCase()}_MISMATCH`;
-      entry.tally.lastError = code;
-      this.#waits.settle(peer, `${code}: ${detail ?? 'the peer speaks another one'}`);
-    } else if (reason === 'state' && detail !== undefined) this.#waits.settle(peer, detail);
   }
 
   /** At most once for each next key: the other end uses it. */

@@ -14,7 +14,8 @@ export const tunnelPeerView: View<TunnelPeer> = {
     { header: 'ADDRESS', value: ({ address }) => address },
     { header: 'EXCHANGE', value: ({ exchangeAgeS }) => seconds(exchangeAgeS) },
     { header: 'HANDSHAKE', value: ({ handshakeAgeS }) => seconds(handshakeAgeS) },
-    { header: 'ERROR', value: ({ lastError }) => lastError ?? undefined },
+    // The code; `tunnel show` has the rest.
+    { header: 'ERROR', value: ({ lastError }) => lastError?.split(':')[0] },
     { header: 'ENDPOINT', value: ({ endpoint }) => endpoint ?? undefined, wide: true },
     { header: 'VERSION', value: ({ version }) => version ?? undefined, wide: true },
     { header: 'CIPHERTEXT', value: ({ ciphertext }) => ciphertext ?? undefined, wide: true },

@@ -21,7 +21,8 @@ export function tellPeers({ audit, events, log }: PeerTellerParts): (event: Tunn
     wireguard_key: 'tunnel.wireguard-key-changed',
   } as const;
   return (event) => {
-    if (event.event === 'exchanged' || event.event === 'exchange_timeout') return;
+    if (event.event === 'exchanged' || event.event === 'exchange_timeout' || event.event === 'handshake_timeout')
+      return;
     const { event: what, peer, ...details } = event;
     events.emit('tunnel-changed', 'tunnel', peer, { what, ...details });
     const row = { principal: writer, phase: 'single', result: 'ok', action: actions[event.event] } as const;

@@ -5,7 +5,7 @@ export const nodeStatusSchema = z.object({
   /** Null without a Conplane. */
   registration: z
     .object({
-      phase: z.enum(['starting', 'registered', 'error', 'pin_mismatch']),
+      phase: z.enum(['starting', 'registered', 'error', 'pin_mismatch', 'tunnel_address_refused']),
       /** Why it is not registered. */
       detail: z.string().nullable(),
       /** Null before the first registration. */

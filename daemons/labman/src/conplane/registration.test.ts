@@ -150,9 +150,10 @@ describe('a node at its Conplane', () => {
     ['TUNNEL_ADDRESS_REFUSED', false],
   ] as const)('%s, found when it is taken, ends the node: %p', async (code, isEnd) => {
     const onState = () => Promise.reject(new TunnelError(code, 'not here'));
-    const { running, pass, end, requests } = rig(() => taken(), { onState });
+    const { registration, running, pass, end, requests } = rig(() => taken(), { onState });
     await pass(10_000);
     end();
+    if (!isEnd) expect([registration.phase, registration.detail]).toEqual(['tunnel_address_refused', 'not here']);
     expect(
       await running.then(
         () => false,

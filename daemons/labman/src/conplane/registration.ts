@@ -60,7 +60,8 @@ export type RegistrationParts = {
   log: Logger;
 };
 
-export type RegistrationState = 'starting' | 'registered' | 'error' | 'pin_mismatch';
+/** `tunnel_address_refused`: the Conplane takes this node, and names for its tunnel what must not be (NP-S7, I10). */
+export type RegistrationState = 'starting' | 'registered' | 'error' | 'pin_mismatch' | 'tunnel_address_refused';
 
 /** The token is refused: not tried again before, since nothing here can mend it. */
 const refusedWaitMs = 300_000;
@@ -75,6 +76,12 @@ const oursToMend = ['TUNNEL_BACKEND_MISSING', 'TUNNEL_ISOLATION_UNAVAILABLE', 'T
 const isOurs = (error: unknown) => error instanceof TunnelError && oursToMend.includes(error.code);
 const isPinMismatch = (error: unknown) => error instanceof FleetError && error.code === 'PIN_MISMATCH';
 const isRefused = (error: unknown) => error instanceof FleetError && (error.status === 401 || error.status === 403);
+
+function phaseAfter(error: unknown): RegistrationState {
+  if (error instanceof PinMismatch) return 'pin_mismatch';
+  if (error instanceof TunnelError && error.code === 'TUNNEL_ADDRESS_REFUSED') return 'tunnel_address_refused';
+  return isRefused(error) ? 'error' : 'starting';
+}
 
 export class Registration {
   readonly #parts: RegistrationParts;
@@ -150,7 +157,7 @@ export class Registration {
     if (isRefused(error) && config.onAuthFailure === 'stop') throw error;
     if (isOurs(error)) throw error;
     const isPin = error instanceof PinMismatch;
-    this.#phase = isPin ? 'pin_mismatch' : isRefused(error) ? 'error' : 'starting';
+    this.#phase = phaseAfter(error);
     this.#detail = detailOf(error);
     const forMs = isRefused(error) ? refusedWaitMs : isPin ? pinWaitMs : waitMs;
     log.warn('the Conplane did not take this node', { state: this.#phase, detail: this.#detail, again_in_ms: forMs });

@@ -318,9 +318,10 @@ export class NodeTunnel implements AsyncDisposable {
     else if (event.event === 'pq_stale') log.warn('the tunnel is NOT post-quantum', { reason: event.reason });
     else if (event.event === 'pq_fallback') log.warn('the tunnel fell back to plain WireGuard: no exchange');
     else if (event.event === 'cut') log.warn('traffic is cut until the next exchange');
-    else if (event.event === 'psk_mismatch') log.error('PSK_MISMATCH: exchanges end, and no handshake follows');
+    else if (event.event === 'psk_mismatch') log.error('PSK_MISMATCH', { detail: event.reason });
+    else if (event.event === 'handshake_timeout') log.warn('WIREGUARD_TIMEOUT', { detail: event.detail });
     else if (event.event === 'exchange_timeout') {
-      log.warn('ROSENPASS_TIMEOUT: the hub does not answer; is its UDP 9999 open?');
+      log.warn('ROSENPASS_TIMEOUT', { detail: event.detail });
       void this.#askNames();
       this.#parts.onTimeout?.();
     }

@@ -1,6 +1,6 @@
 /** The side that begins: S1, S3 and the end of S5 (spec tunnel.md 5.5), resending and negotiation (5.6, X6). */
 import { timingSafeEqual } from 'node:crypto';
-import type { Endpoint } from '../effects.ts';
+import type { Endpoint, Unanswered } from '../effects.ts';
 import { prefix } from '../key-prefixes.ts';
 import type { CiphertextEncoding } from '../mceliece/parameters.ts';
 import { openCookieReply } from '../message/cookie-reply.ts';
@@ -32,6 +32,15 @@ import { cookieLifeMs, deferMs, helloTries, keyLifeMs, resendDelay, unansweredMs
 
 type Hello = Extract<Initiation, { phase: 'hello' }>;
 
+/** Places of one attempt that are remembered. */
+const placesMax = 16;
+
+function noteTry(attempt: Unanswered, { address, port }: Endpoint, bytes: number): void {
+  attempt.bytes += bytes;
+  const isKnown = attempt.places.some((place) => place.address === address && place.port === port);
+  if (!isKnown && attempt.places.length < placesMax) attempt.places.push({ address, port });
+}
+
 /** After a step that could not run; not at once, for its cause may last. */
 const failedAgainMs = 10_000;
 
@@ -54,7 +63,7 @@ export class Initiator {
     }
     core.cancelInitiation(peer);
     peer.nextExchangeAt = Infinity;
-    peer.attempt ??= { since: now, told: false };
+    peer.attempt ??= { since: now, told: false, places: [], bytes: 0 };
     const dialect = dialectOf(peer);
     const sidi = core.peers.openSession(peer, core.random);
     const { ownKey } = peer;
@@ -259,8 +268,9 @@ export class Initiator {
     this.#send(peer, initiation.message);
   }
 
-  #send({ endpoint, cookie }: Peer, message: Uint8Array): void {
+  #send({ endpoint, cookie, attempt }: Peer, message: Uint8Array): void {
     if (endpoint === undefined) return;
+    if (attempt !== undefined) noteTry(attempt, endpoint, message.length);
     writeCookie(this.#core.suites, cookie?.value, message);
     this.#core.emit({ effect: 'send', to: endpoint, bytes: message.slice() });
   }

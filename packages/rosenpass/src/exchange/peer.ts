@@ -14,6 +14,7 @@ import type {
   ProtocolVersion,
   Role,
   Schedule,
+  Unanswered,
 } from '../effects.ts';
 import type { CiphertextEncoding } from '../mceliece/parameters.ts';
 import type { Timed } from './deadline-heap.ts';
@@ -79,8 +80,8 @@ export type Peer = Timed & {
   /** Infinity: the other side's turn, or a handshake is under way. */
   nextExchangeAt: number;
   initiation: Initiation | undefined;
-  /** Since when nobody answers; `told`: it was reported. */
-  attempt: { since: number; told: boolean } | undefined;
+  /** Since when nobody answers, and what was sent to where meanwhile; `told`: it was reported. */
+  attempt: (Unanswered & { told: boolean }) | undefined;
   /** The InitConf accepted last, without its cookie, and its answer. */
   answer: { initConf: Uint8Array; emptyData: Uint8Array; until: number } | undefined;
   /** What proves our address to the peer; 16 bytes. */
@@ -190,7 +191,7 @@ export function statusOf(peer: Peer): PeerStatus {
     endpoint: peer.endpoint,
     lastExchangeAt: last?.at,
     nextExchangeAt: nextExchangeAt === Infinity ? undefined : nextExchangeAt,
-    unansweredSince: peer.attempt?.since,
+    unanswered: peer.attempt && { ...peer.attempt, places: [...peer.attempt.places] },
     lastRole: last?.role,
     version: last?.dialect.version,
     ciphertext: last?.dialect.ciphertext,

@@ -188,16 +188,26 @@ export class Responder {
   }
 }
 
+/** Which Rosenpass speaks it by itself, for whoever has to bring two ends together. */
+const releases = {
+  V02: 'V02 (the default of every Rosenpass)',
+  V03: 'V03 (Rosenpass main with protocol_version = "V03", and labmesh)',
+  pc188: 'pc188 (Rosenpass 0.1.1 to 0.2.3, and labmesh)',
+  'r4-156': 'r4-156 (Rosenpass main 2024-05 to 2026-09)',
+};
+
 /** The named error for a peer that speaks what it is pinned not to (X6). */
 function pinnedOtherwise(
   peer: Peer,
   { version, ciphertext }: Dialect,
 ): { reason: 'version' | 'encoding'; detail: string } | undefined {
   if (peer.version !== 'auto' && peer.version !== version) {
-    return { reason: 'version', detail: `peer speaks ${version}, set to ${peer.version}` };
+    const detail = `peer speaks ${releases[version]}, we are set to ${peer.version}: set protocol_version`;
+    return { reason: 'version', detail };
   }
   if (peer.ciphertext !== 'auto' && peer.ciphertext !== ciphertext) {
-    return { reason: 'encoding', detail: `peer speaks ${ciphertext}, set to ${peer.ciphertext}` };
+    const detail = `peer speaks ${releases[ciphertext]}, we are set to ${peer.ciphertext}: set ciphertext`;
+    return { reason: 'encoding', detail };
   }
   return undefined;
 }

@@ -59,8 +59,8 @@ describe('the Conplane', () => {
 });
 
 describe('the registration', () => {
-  const told = (phase: 'starting' | 'registered' | 'error' | 'pin_mismatch', detail: string | null = null) =>
-    registrationCheck({ phase, detail, nodeId: 'n-1' });
+  type Phase = NonNullable<Parameters<typeof registrationCheck>[0]>['phase'];
+  const told = (phase: Phase, detail: string | null = null) => registrationCheck({ phase, detail, nodeId: 'n-1' });
 
   test('is as labmand tells it', () => {
     expect(registrationCheck(undefined).result).toBe('unknown');
@@ -70,6 +70,8 @@ describe('the registration', () => {
     expect(told('pin_mismatch', 'x')).toMatchObject({ result: 'unknown' });
     const changed = told('starting', 'the keys of this node changed; labctl tunnel trust n-1 sha256:ab');
     expect(changed).toMatchObject({ result: 'fail', fix: 'labctl tunnel trust n-1 sha256:ab' });
+    const refused = told('tunnel_address_refused', 'the tunnel address 192.168.1.5 is outside wireguard.range');
+    expect(refused).toMatchObject({ result: 'fail', fix: expect.stringContaining('range below [wireguard]') });
     expect(told('error', 'this token is not valid')).toMatchObject({ fix: expect.stringContaining('token create') });
   });
 });

@@ -45,6 +45,11 @@ export async function conplaneCheck(config: ControlPlaneConfig): Promise<Conplan
   }
 }
 
+const ways: Partial<Record<NonNullable<NodeStatus['registration']>['phase'], string>> = {
+  error: 'labctl node token create, then labman join',
+  tunnel_address_refused: 'have the hub name addresses of this node’s range, or set range below [wireguard] as agreed',
+};
+
 /** As the running labmand tells it; a hub that is not the pinned one is the pins' matter. */
 export function registrationCheck(registration: NodeStatus['registration'] | undefined): Finding {
   const check = 'registration';
@@ -54,7 +59,6 @@ export function registrationCheck(registration: NodeStatus['registration'] | und
   if (phase === 'registered') return pass(check, `node ${nodeId ?? ''}`);
   if (phase === 'pin_mismatch') return unknown(check, 'waits for the pins');
   if (detail === null) return unknown(check, 'labmand is asking, and has no answer yet');
-  const way =
-    phase === 'error' ? 'labctl node token create, then labman join' : 'see Conplane; labmand tries on by itself';
-  return failure(check, new Error(detail), way);
+  const tries = 'see Conplane; labmand tries on by itself';
+  return failure(check, new Error(detail), ways[phase] ?? tries);
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '@labmesh/kit/clock';
+import type { ExchangeResult, TunnelPeer } from '@labmesh/wire/tunnel';
 
 /** How long an exchange that was asked for is waited for. */
 const waitMs = 10_000;
@@ -13,14 +14,14 @@ export class ExchangeWaits {
     this.#clock = clock;
   }
 
-  /** Resolves with undefined when the exchange succeeded, else with why it did not (≤ 10 s). */
-  async wait(peer: string): Promise<string | undefined> {
+  /** Resolves with undefined when the exchange succeeded, else with why it did not (≤ 10 s); `overdue` says so in the end. */
+  async wait(peer: string, overdue: (waited: string) => string): Promise<string | undefined> {
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     const patience = new AbortController();
     const waits = this.#waits.get(peer) ?? new Set();
     this.#waits.set(peer, waits.add(resolve));
     void this.#clock.sleep(waitMs, patience.signal).then(
-      () => resolve('ROSENPASS_TIMEOUT: no answer within 10 s; is UDP 9999 open at the hub?'),
+      () => resolve(overdue(`within ${waitMs / 1_000} s`)),
       () => undefined,
     );
     const error = await promise;
@@ -38,3 +39,11 @@ export class ExchangeWaits {
     for (const peer of this.#waits.keys()) this.settle(peer, 'the tunnel was closed');
   }
 }
+
+/** `error` undefined: it did well. */
+export const exchangeResult = (peer: TunnelPeer, tookMs: number, error: string | undefined): ExchangeResult => ({
+  ok: error === undefined,
+  tookMs: error === undefined ? Math.round(tookMs) : null,
+  error: error ?? null,
+  peer,
+});
