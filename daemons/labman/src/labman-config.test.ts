@@ -76,11 +76,24 @@ test('a classic file, all of it, is read as it was', () => {
     probeIntervalMs: 30_000,
     timeouts: { connectMs: 5_000, ttftMs: 600_000, interTokenMs: 120_000, totalMs: 3_600_000 },
   });
-  expect(warnings.map((line) => line.split(': ')[1])).toEqual([
-    'slug_scheme',
-    'wireguard.allowed_ips',
-    'portman.require_key',
-  ]);
+  expect(warnings.map((line) => line.split(': ')[1])).toEqual(['slug_scheme', 'portman.require_key']);
+});
+
+test('allowed IPs: only the peer’s own address has effect, and whatever else stands there is told (tunnel 2.2)', () => {
+  const ignored = (list: string, more = '') =>
+    read(`[labman.wireguard]\nallowed_ips = ${list}\n${more}`, 'labmesh.toml').warnings;
+  expect(ignored('[]')).toEqual([]);
+  expect(ignored('["10.90.0.1/32"]')).toEqual([]);
+  expect(ignored('["10.90.0.1/32"]', 'peer_address = "10.90.0.1"')).toEqual([]);
+  const told = ignored(
+    '["0.0.0.0/0", "::/0", "192.168.0.0/24", "10.90.0.0/16", "10.90.0.7/32"]',
+    'peer_address = "10.90.0.1"',
+  );
+  expect(told).toHaveLength(5);
+  for (const line of told) expect(line).toMatch(/wireguard\.allowed_ips: allowed_ips_ignored: ".*" has no effect/);
+  // The LAN is told apart: it is what such a line is mostly meant to open.
+  expect(told.map((line) => line.includes('private network'))).toEqual([false, false, true, true, true]);
+  expect(ignored('["10.91.0.1/32"]')).toHaveLength(1);
 });
 
 test('classic and canonical files give one configuration', () => {

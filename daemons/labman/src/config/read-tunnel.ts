@@ -1,10 +1,12 @@
 /** `[wireguard]` and `[wireguard.rosenpass]` (tunnel 2.2). */
-import { isTomlTable } from '@labmesh/kit/options/read-fields';
+import { isIP } from 'node:net';
+import { configFault, isTomlTable } from '@labmesh/kit/options/read-fields';
 import { showFound } from '@labmesh/kit/options/options-error';
-import { isPrivate } from '@labmesh/kit/http/listen-address';
+import { isInCidr, isPrivate } from '@labmesh/kit/http/listen-address';
 import { keyIn, type Reader, readTable, warnAt } from './reader.ts';
 import { rosenpassFields, wireguardFields } from './tables.ts';
-import { configFault } from '@labmesh/kit/options/read-fields';
+
+const defaultRange = '10.90.0.0/16';
 
 /** What the file says; what is undefined the hub says, or a default stands for. */
 export type TunnelConfig = {
@@ -36,15 +38,32 @@ export type TunnelConfig = {
   };
 };
 
+type Warned = {
+  allowed_ips?: string[] | undefined;
+  isolation?: string | undefined;
+  peer_address?: string | undefined;
+  range?: string | undefined;
+};
+
+/**
+ * Whether this allowed IP is what the interface has anyway: the peer's own address. Until the hub has told it, it may be any
+ * single one of the range.
+ */
+function isPeers(net: string, { peer_address: peer, range = defaultRange }: Warned): boolean {
+  const [address = '', bits] = net.split('/');
+  const whole = address.includes(':') ? '128' : '32';
+  if (isIP(address) === 0 || (bits !== undefined && bits !== whole)) return false;
+  return peer === undefined ? isInCidr(address, range) : address === peer;
+}
+
 /** Warns of what has no effect or no shelter. */
-function warnOf(reader: Reader, values: { allowed_ips?: string[] | undefined; isolation?: string | undefined }): void {
-  const wide = values.allowed_ips?.find((net) => isPrivate(net.split('/')[0] ?? ''));
-  if (wide !== undefined)
-    warnAt(
-      reader,
-      'wireguard.allowed_ips',
-      `${showFound(wide)} is a private network; the node only ever routes its peer`,
-    );
+function warnOf(reader: Reader, values: Warned): void {
+  for (const net of values.allowed_ips ?? []) {
+    if (isPeers(net, values)) continue;
+    const why = `allowed_ips_ignored: ${showFound(net)} has no effect, the node only ever routes its peer's own address`;
+    const extra = isPrivate(net.split('/')[0] ?? '') ? '; it is a private network, a LAN that no peer is to reach' : '';
+    warnAt(reader, 'wireguard.allowed_ips', why + extra);
+  }
   if (values.isolation === 'none')
     warnAt(
       reader,
@@ -78,7 +97,7 @@ function tunnelOf(reader: Reader, raw: unknown): TunnelConfig {
     aead: values.aead ?? 'auto',
     interfaceName: values.interface_name ?? 'labman0',
     address: values.address?.split('/')[0],
-    range: values.range ?? '10.90.0.0/16',
+    range: values.range ?? defaultRange,
     keys: { privateKeyPath: values.private_key_path, publicKeyPath: values.public_key_path },
     peer: { publicKey: values.peer_public_key, endpoint: values.peer_endpoint, address: values.peer_address },
     isolation: values.isolation ?? 'auto',
