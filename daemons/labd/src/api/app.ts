@@ -8,6 +8,7 @@ import { fleetOperations } from '@labmesh/wire/fleet/operations';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { type Context, Hono } from 'hono';
 import type { Connection } from './connection.ts';
+import { isPreflight, markAnswer, preflightHeaders } from './cross-origin.ts';
 import { type AnyHandler, asFleetError, dispatch, type DispatchParts } from './dispatch.ts';
 import type { Outgoing } from './limit-call.ts';
 import type { Handlers } from './handler.ts';
@@ -70,6 +71,18 @@ function methodsOf(path: string, routes: ReadonlyMap<string, readonly string[]>)
   return found.has('GET') ? [...found, 'HEAD'] : [...found];
 }
 
+/** A browser asks before a page's call: answered without looking at who it is, since browsers do not say. */
+function preflight(request: Request, methods: readonly string[], { guard }: DispatchParts): Response {
+  const requestId = cleanRequestId(request.headers.get('x-request-id') ?? undefined);
+  try {
+    const headers = { ...preflightHeaders(request, methods, guard), ...noStore, 'X-Request-Id': requestId };
+    return new Response(null, { status: 204, headers });
+  } catch (error) {
+    if (!(error instanceof FleetError)) throw error;
+    return errorResponse(error, requestId, {});
+  }
+}
+
 export type Fetch = (request: Request, env: { connection: Connection }) => Response | Promise<Response>;
 
 /** Makes the app. Every operation of the table has a handler by type; its aliases are routes of their own. */
@@ -90,5 +103,12 @@ export function makeApp(handlers: Handlers, parts: DispatchParts): Fetch {
       return errorResponse(new FleetError('NOT_FOUND', { message: 'there is no such route' }), requestId, {});
     return errorResponse(new FleetError('METHOD_NOT_ALLOWED'), requestId, { Allow: methods.join(', ') });
   });
-  return (request, env) => app.fetch(request, env);
+  return async (request, env) => {
+    const { connection } = env;
+    const response = isPreflight(request, connection)
+      ? preflight(request, methodsOf(new URL(request.url).pathname, routes), parts)
+      : await app.fetch(request, env);
+    markAnswer(response, request, connection, parts.guard);
+    return response;
+  };
 }

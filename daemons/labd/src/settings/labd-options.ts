@@ -62,7 +62,11 @@ export const labdOptions = defineOptions({
   },
   tlsCertFile: { type: 'string', file: 'labd.tls_cert_file', help: 'certificate for browsers' },
   tlsKeyFile: { type: 'string', file: 'labd.tls_key_file', help: 'key of that certificate' },
-  allowedOrigins: { type: 'string[]', file: 'labd.allowed_origins', help: 'browser origins that may call' },
+  allowedOrigins: {
+    type: 'string[]',
+    file: 'labd.allowed_origins',
+    help: 'origins of pages that may call from a browser: https://dash.example',
+  },
   trustedProxies: { type: 'string[]', file: 'labd.trusted_proxies', help: 'addresses whose X-Forwarded-For counts' },
   shutdownGraceMs: { type: 'duration', default: '20s', file: 'labd.shutdown_grace', help: 'time for requests to end' },
   shutdownForceMs: {
