@@ -28,7 +28,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 6,
-    hash: 'cf580f2ba89e2a598398ab89860c6f530c3c7fa57980399a9f3aa4c951a7049d',
-    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, and its next WireGuard keys; sums of copies',
+    hash: '77b521a2e9859a5f357fc6b40b66d2c632180b5ed0c8957575b298ea3c35fabf',
+    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, and its next WireGuard keys; sums of copies; the preshared key of a client of other make',
   },
 ];

@@ -42,8 +42,9 @@ export const fingerprintInput = z
         .replaceAll(/[\s:-]/g, '')}`,
   )
   .pipe(fingerprintField);
+const base64Of32Bytes = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 /** 32 bytes in base64. */
-export const wireguardKeyField = z.string().regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, 'is not a WireGuard key');
+export const wireguardKeyField = z.string().regex(base64Of32Bytes, 'is not a WireGuard key');
 
 const ageField = z.number().min(0).nullable();
 
@@ -146,6 +147,8 @@ export const addTunnelPeerSchema = z
     wireguardPublicKey: wireguardKeyField,
     /** Base64 of the raw 524,160 bytes; without it the peer is no post-quantum peer. */
     rosenpassPublicKey: z.string().max(698_880).optional(),
+    /** Secret, 32 bytes in base64, mixed into each exchange (X2, X3); not WireGuard's. Goes in and never comes out. */
+    presharedKey: z.string().regex(base64Of32Bytes, 'is not 32 bytes in base64').optional(),
     endpoint: z.string().max(256).optional(),
     version: z.enum(rosenpassVersions).optional(),
     ciphertext: z.enum(rosenpassCiphertexts).optional(),

@@ -1,23 +1,43 @@
 /** Clients of other make as files: the public folder of `rp`, the peers of rosenpass.toml (X2, X3). */
-import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { readKeyText } from '@labmesh/rosenpass/formats/key-text';
 import type { RosenpassConfig } from '@labmesh/rosenpass/formats/rosenpass-toml';
 import { readRpPublicDirectory } from '@labmesh/rosenpass/formats/rp-directory';
 import { checkPublicKey } from '@labmesh/tunnel/keys/public-key-files';
+import { readSecretFile } from '@labmesh/tunnel/keys/read-secret-file';
 import type { AddTunnelPeer } from '@labmesh/wire/tunnel';
 import { CommandError } from '../command-error.ts';
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
 
-/** @throws CommandError naming the file that is missing or wrong */
-export function clientInDirectory(dir: string): Pick<AddTunnelPeer, 'wireguardPublicKey' | 'rosenpassPublicKey'> {
-  const names = ['wgpk', 'pqpk'].filter((name) => existsSync(join(dir, name)));
-  const files = new Map(names.map((name) => [name, new Uint8Array(readFileSync(join(dir, name)))]));
+const wordsOf = (error: unknown, otherwise: string) => (error instanceof Error ? error.message : otherwise);
+
+/** @throws CommandError naming the file that is missing or wrong; it shows nothing of a file */
+export function clientInDirectory(
+  dir: string,
+): Pick<AddTunnelPeer, 'wireguardPublicKey' | 'rosenpassPublicKey' | 'presharedKey'> {
   try {
-    const { wireguardPublicKey, rosenpassPublicKey } = readRpPublicDirectory(files);
-    return { wireguardPublicKey: base64(wireguardPublicKey), rosenpassPublicKey: base64(rosenpassPublicKey) };
+    const found = ['wgpk', 'pqpk', 'psk'].map((name) => [name, readSecretFile(join(dir, name), 'any mode')] as const);
+    const files = new Map(found.flatMap(([name, bytes]) => (bytes === undefined ? [] : [[name, bytes]])));
+    const { wireguardPublicKey, rosenpassPublicKey, presharedKey } = readRpPublicDirectory(files);
+    return {
+      wireguardPublicKey: base64(wireguardPublicKey),
+      rosenpassPublicKey: base64(rosenpassPublicKey),
+      ...(presharedKey !== undefined && { presharedKey: base64(presharedKey) }),
+    };
   } catch (error) {
-    throw new CommandError(`${dir}: ${error instanceof Error ? error.message : 'no public folder of rp'}`);
+    throw new CommandError(`${dir}: ${wordsOf(error, 'no public folder of rp')}`);
+  }
+}
+
+/** Bytes of a file that a configuration names. @throws CommandError */
+function namedFile(path: string, check: (bytes: Uint8Array) => Uint8Array): Uint8Array {
+  try {
+    const bytes = readSecretFile(path, 'any mode');
+    if (bytes === undefined) throw new Error('there is no such file');
+    return check(bytes);
+  } catch (error) {
+    throw new CommandError(`${path}: ${wordsOf(error, 'cannot be read')}`);
   }
 }
 
@@ -37,21 +57,25 @@ export function clientsInToml(
   const clients: AddTunnelPeer[] = [];
   const leftOut: string[] = [];
   for (const peer of peers) {
-    const path = resolve(dirname(file), peer.publicKey);
+    const at = (path: string) => resolve(dirname(file), path);
     if (peer.wireguard === undefined) {
       leftOut.push(`${peer.publicKey}: left out, it names no WireGuard peer (device and peer)`);
       continue;
     }
-    const key = new Uint8Array(readFileSync(path));
-    checkPublicKey(key);
+    const key = namedFile(at(peer.publicKey), (bytes) => {
+      checkPublicKey(bytes);
+      return bytes;
+    });
+    const { presharedKey: from } = peer;
+    const psk = from === undefined ? undefined : namedFile(at(from), (text) => readKeyText('pre_shared_key', text));
     clients.push({
-      name: nameOf(path) || 'peer',
+      name: nameOf(peer.publicKey) || 'peer',
       wireguardPublicKey: peer.wireguard.peer,
       rosenpassPublicKey: base64(key),
       version: peer.protocolVersion,
+      ...(psk !== undefined && { presharedKey: base64(psk) }),
       ...(peer.endpoint !== undefined && { endpoint: peer.endpoint }),
     });
-    if (peer.presharedKey !== undefined) leftOut.push(`${peer.publicKey}: its pre_shared_key is not taken over`);
   }
   return { clients, leftOut };
 }

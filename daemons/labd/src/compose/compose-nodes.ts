@@ -13,7 +13,7 @@ export type NodePlane = { nodes: NodeServices; tunnel: TunnelDesk };
 
 /** @throws OptionsError, TunnelError, TunnelKeyError for a tunnel that cannot be opened */
 export async function composeNodes(parts: NodesComposeParts, stack: AsyncDisposableStack): Promise<NodePlane> {
-  const { store, clock, options, ground, urls, authority } = parts;
+  const { store, secrets, clock, options, ground, urls, authority } = parts;
   const { dataDir, replicaId, range } = ground;
   const hub = await composeTunnel(parts, stack);
   const tunnel = hub ?? noTunnel;
@@ -23,5 +23,5 @@ export async function composeNodes(parts: NodesComposeParts, stack: AsyncDisposa
     urls.node === undefined ? undefined : { url: urls.node, caPin: caPin(), hub: tunnel.conplane() };
   const nodes = nodeServices({ store, clock, options, dataDir, replicaId, range, tunnel, target }, stack);
   const { keyFiles } = nodes;
-  return { nodes, tunnel: new TunnelDesk({ hub, store, keyFiles, range, replicaId, clock }) };
+  return { nodes, tunnel: new TunnelDesk({ hub, store, secrets, keyFiles, range, replicaId, clock }) };
 }

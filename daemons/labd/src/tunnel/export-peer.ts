@@ -20,6 +20,8 @@ function rosenpassFile(row: TunnelPeerRow, hub: HubAddress): string {
       {
         publicKey: 'hub.pqpk',
         endpoint: hub.rosenpassEndpoint,
+        // The client has it, we give none out: only that there must be one.
+        ...(row.preshared_key_enc !== null && { presharedKey: 'psk' }),
         wireguard: { device: 'rosenpass0', peer: hub.wireguardPublicKey, extraParams: [] },
         protocolVersion: row.rosenpass_version ?? 'V03',
       },

@@ -9,6 +9,9 @@ import type { Secrets } from '../secrets/open-secrets.ts';
 const keepaliveS = 25;
 const fallbackAfterMs = 60_000;
 
+/** The place of the Rosenpass preshared key (sealed-fields.ts). */
+export const sealedAt = (peerId: string) => ['tunnel_peers', peerId, 'preshared_key'] as const;
+
 /** An address of a foreign client; names are not looked up: the hub dials nobody by itself. */
 function endpointOf(text: string | null): Endpoint | undefined {
   const parsed = text === null ? undefined : parseHostPort(text);
@@ -36,7 +39,7 @@ export function peerSettings(row: TunnelPeerRow, secrets: Pick<Secrets, 'open'>)
         // A hub answers in the dialect in which it was asked; only a client that it dials itself may need to be told.
         version: row.kind === 'foreign' ? (row.rosenpass_version ?? 'auto') : 'auto',
         ciphertext: row.kind === 'foreign' ? (row.rosenpass_ciphertext ?? 'auto') : 'auto',
-        ...(sealed !== null && { presharedKey: secrets.open('tunnel_peers', row.id, 'preshared_key', sealed) }),
+        ...(sealed !== null && { presharedKey: secrets.open(...sealedAt(row.id), sealed) }),
       },
     }),
   };

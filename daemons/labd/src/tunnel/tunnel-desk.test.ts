@@ -17,6 +17,17 @@ import { TunnelHub } from './tunnel-hub.ts';
 const range = parseAddressRange('10.90.0.0/16')!;
 const key = (letter: string) => `${letter.repeat(42)}A=`;
 const rosenpass = (fill: number) => Buffer.alloc(rosenpassPublicKeyBytes, fill).toString('base64');
+/** Sealed for its place alone, and opened nowhere else. */
+const sealHead = (...place: string[]) => `enc:v1:${place.join('/')}:`;
+const secrets = {
+  seal: (table: string, id: string, field: string, plain: Uint8Array) =>
+    sealHead(table, id, field) + Buffer.from(plain).toString('hex'),
+  open(table: string, id: string, field: string, sealed: string) {
+    const head = sealHead(table, id, field);
+    if (!sealed.startsWith(head)) throw new Error('sealed for another place');
+    return new Uint8Array(Buffer.from(sealed.slice(head.length), 'hex'));
+  },
+};
 let ground: NodeGround;
 let world: ReturnType<typeof rememberingOpen>;
 let hub: TunnelHub;
@@ -41,13 +52,12 @@ beforeEach(async () => {
     clock,
     log: silentLogger,
   });
-  const secrets = { open: () => new Uint8Array(32).fill(5) };
   const replicaId = 'replica-1';
   const { ground: laid } = world;
   const onDevice = () => undefined;
   hub = new TunnelHub({ store, secrets, ground: laid, replicaId, onDevice, clock, log: silentLogger });
   await hub.start();
-  desk = new TunnelDesk({ hub, store, keyFiles, range, replicaId, clock });
+  desk = new TunnelDesk({ hub, store, secrets, keyFiles, range, replicaId, clock });
 });
 afterEach(async () => {
   await hub[Symbol.asyncDispose]();
@@ -88,6 +98,22 @@ describe('clients of other make (X7)', () => {
     expect(await twin({ rosenpassPublicKey: 'AAAA' })).toBe('ROSENPASS_KEY_INVALID');
     expect(await twin({ endpoint: 'nowhere' })).toBe('VALIDATION_FAILED');
     expect(desk.peers().map(({ name }) => name)).toEqual(['laptop']);
+  });
+
+  test('a preshared key reaches the exchange, sealed in its row, and comes out nowhere (X2, X3)', async () => {
+    const secret = Buffer.alloc(32, 7);
+    const laptop = { name: 'laptop', wireguardPublicKey: key('L'), presharedKey: secret.toString('base64') };
+    expect(await codeOf(desk.add(localRoot, laptop))).toBe('VALIDATION_FAILED');
+    const peer = await desk.add(localRoot, { ...laptop, rosenpassPublicKey: rosenpass(1) });
+    expect(world.peers.get(peer.id)?.rosenpass?.presharedKey).toEqual(new Uint8Array(secret));
+    const row = await desk.row(localRoot, 'laptop');
+    expect(row.preshared_key_enc).toBe(secrets.seal('tunnel_peers', peer.id, 'preshared_key', secret));
+    const { files } = exportPeer(row, desk.address(), 'toml');
+    expect(files['rosenpass.toml']).toContain('pre_shared_key = "psk"');
+    for (const shown of [peer, desk.view(), files]) {
+      expect(JSON.stringify(shown)).not.toContain(laptop.presharedKey);
+      expect(JSON.stringify(shown)).not.toContain(row.preshared_key_enc ?? '?');
+    }
   });
 
   test('a plain WireGuard client claims nothing, and cannot be made strict or cut', async () => {
@@ -210,7 +236,7 @@ describe('nodes', () => {
 
 test('without a hub everything says so', async () => {
   const { store, clock, keyFiles } = ground;
-  const none = new TunnelDesk({ hub: undefined, store, keyFiles, range, replicaId: 'replica-1', clock });
+  const none = new TunnelDesk({ hub: undefined, store, secrets, keyFiles, range, replicaId: 'replica-1', clock });
   expect(() => none.view()).toThrow('the tunnel is off on this replica');
   expect(await codeOf(none.peer(localRoot, 'x'))).toBe('NOT_AVAILABLE');
 });

@@ -1,23 +1,22 @@
 /** What operators do with the hub (tunnel 2.9, X7, K6, Q7). Rows first, then the device: a crash between leaves the reconciler to it. */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
-import { checkPublicKey } from '@labmesh/tunnel/keys/public-key-files';
-import { TunnelKeyError } from '@labmesh/tunnel/keys/tunnel-key-error';
-import { parseHostPort } from '@labmesh/tunnel/named-endpoint';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import { uuidv7 } from '@labmesh/wire/ids';
 import type { AddTunnelPeer, ExchangeResult, HubRotationView, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
 import type { Caller } from '../login/caller.ts';
 import type { HubAddress, TunnelPeerRow } from '../nodes/node-tunnel.ts';
 import { freeAddress, retirePeer } from '../nodes/peer-rows.ts';
 import type { PublicKeyFiles } from '../nodes/public-key-files.ts';
+import type { Secrets } from '../secrets/open-secrets.ts';
 import type { AddressRange } from '../settings/address-range.ts';
+import { clientRow, readClientWish } from './client-wish.ts';
 import type { TunnelHub } from './tunnel-hub.ts';
 
 export type TunnelDeskParts = {
   /** Undefined: `conplane.tunnel.enabled = false`. */
   hub: TunnelHub | undefined;
   store: Store;
+  secrets: Pick<Secrets, 'seal'>;
   keyFiles: PublicKeyFiles;
   range: AddressRange;
   replicaId: string;
@@ -29,24 +28,6 @@ const off = () =>
     message: 'the tunnel is off on this replica',
     hint: 'set enabled = true, listen and endpoint below [conplane.tunnel] and restart labd',
   });
-
-/** The raw key of a request. @throws FleetError ROSENPASS_KEY_INVALID */
-function keyOf(text: string): Uint8Array {
-  const bytes = new Uint8Array(Buffer.from(text, 'base64'));
-  try {
-    checkPublicKey(bytes);
-  } catch (error) {
-    if (!(error instanceof TunnelKeyError)) throw error;
-    throw new FleetError('ROSENPASS_KEY_INVALID', { message: error.message, field: 'rosenpassPublicKey' });
-  }
-  return bytes;
-}
-
-function checkEndpoint(text: string | undefined): string | null {
-  if (text === undefined) return null;
-  if (parseHostPort(text) !== undefined) return text;
-  throw new FleetError('VALIDATION_FAILED', { field: 'endpoint', message: 'expected host:port' });
-}
 
 export class TunnelDesk {
   readonly #parts: TunnelDeskParts;
@@ -102,38 +83,20 @@ export class TunnelDesk {
 
   /** X7: a client of other make. It gets an address and is let in; what it reaches is named elsewhere. */
   async add(caller: Caller, wish: AddTunnelPeer): Promise<TunnelPeer> {
-    const { store, clock, range, replicaId, keyFiles } = this.#parts;
+    const { store, secrets, clock, range, replicaId, keyFiles } = this.#parts;
     const hub = this.#hub;
-    const endpoint = checkEndpoint(wish.endpoint);
-    const key = wish.rosenpassPublicKey === undefined ? undefined : keyOf(wish.rosenpassPublicKey);
-    const fingerprint = key === undefined ? null : await keyFiles.write(key);
-    const row = await store.write(caller.principal, async (tx) => {
+    const { rosenpass, presharedKey } = readClientWish(wish);
+    const fingerprint = rosenpass === undefined ? null : await keyFiles.write(rosenpass);
+    const insert = async (tx: Tx) => {
       const now = clock.wall();
       await refuseTwins(tx, wish, fingerprint);
-      const made: TunnelPeerRow = {
-        id: uuidv7(),
-        created_at: now,
-        revision: 1,
-        kind: 'foreign',
-        node_id: null,
-        name: wish.name,
-        address: await freeAddress(tx, range, now),
-        wireguard_public_key: wish.wireguardPublicKey,
-        next_wireguard_public_key: null,
-        rosenpass_sha256: fingerprint,
-        rosenpass_version: wish.version ?? null,
-        rosenpass_ciphertext: wish.ciphertext ?? null,
-        trusted_sha256: null,
-        preshared_key_enc: null,
-        endpoint,
-        // Without a Rosenpass key there is nothing to insist on, and it is said: pq off, no_key.
-        require_pq: fingerprint === null ? 0 : 1,
-        replica_id: replicaId,
-        removed_at: null,
-      };
+      const place = { address: await freeAddress(tx, range, now), replicaId, now };
+      const made = clientRow(wish, fingerprint, presharedKey, place, secrets);
       await tx.insertInto('tunnel_peers').values(made).execute();
       return made;
-    });
+    };
+    // It may run again, each time with the key.
+    const row = await store.write(caller.principal, insert).finally(() => presharedKey?.fill(0));
     await hub.setPeer(row);
     return this.#show(row);
   }

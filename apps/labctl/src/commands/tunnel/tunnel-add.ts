@@ -10,7 +10,7 @@ export const tunnelAdd = defineFleetCommand({
   name: 'tunnel add',
   summary:
     'Adds a stock Rosenpass or WireGuard client to the hub, from the public folder that `rp pubkey` or `labctl tunnel ' +
-    'keygen` made (wgpk, pqpk), or a plain WireGuard one by --wireguard. It gets an address; it reaches nothing by itself.',
+    'keygen` made (wgpk, pqpk, and psk if there is one), or a plain WireGuard one by --wireguard. It gets an address; it reaches nothing by itself.',
   usage: 'labctl tunnel add NAME [DIR] [--wireguard KEY] [--endpoint HOST:PORT]',
   examples: [
     'labctl tunnel add laptop ./laptop.pub',

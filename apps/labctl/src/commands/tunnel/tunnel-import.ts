@@ -12,7 +12,7 @@ export const tunnelImport = defineFleetCommand({
   name: 'tunnel import',
   summary:
     'Adds every peer of a configuration of the `rosenpass` program to the hub. Each needs `device` and `peer`, its ' +
-    'WireGuard key; what the hub does not take over is said.',
+    'WireGuard key; its pre_shared_key goes along, sealed at labd. What the hub does not take over is said.',
   usage: 'labctl tunnel import FILE',
   examples: ['labctl tunnel import /etc/rosenpass/rosenpass.toml'],
   options: {},
