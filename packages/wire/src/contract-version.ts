@@ -28,7 +28,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 6,
-    hash: '77b521a2e9859a5f357fc6b40b66d2c632180b5ed0c8957575b298ea3c35fabf',
-    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, and its next WireGuard keys; sums of copies; the preshared key of a client of other make',
+    hash: 'e6231091fa57e473615c6e547129f1426f7c9cca21f5688cd7d8a327c20b0330',
+    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, and its next WireGuard keys; sums of copies; replicas tell of denials; the preshared key of a client of other make',
   },
 ];

@@ -35,6 +35,32 @@ test('denied and lifted, in memory after the poll, on other replicas too (CA-8, 
   expect(a.check({})).toBeUndefined();
 });
 
+test('CA-8 who denied or lifted tells it once, after the commit; who only reads tells nothing', async () => {
+  await using bench = await caBench();
+  const [a, b] = [await bench.denyList(), await bench.denyList()];
+  const told: string[] = [];
+  a.onWritten(() => told.push('a'));
+  // What a link between replicas does.
+  const stop = a.onWritten(() => void b.poll());
+  b.onWritten(() => told.push('b'));
+  await a.written();
+  expect(told).toEqual([]);
+  await bench.store.write(me, async (tx) => {
+    await a.deny(tx, 'serial', 'x', 'test');
+    await a.deny(tx, 'serial', 'y', 'test');
+  });
+  await a.written();
+  expect(a.check({ serial: 'x' })).toBe('serial');
+  await b.poll();
+  expect(b.check({ serial: 'y' })).toBe('serial');
+  await Promise.all([a.written(), b.written()]);
+  expect(told).toEqual(['a']);
+  stop();
+  await bench.store.write(me, (tx) => b.lift(tx, 'serial', 'x'));
+  await b.written();
+  expect(told).toEqual(['a', 'b']);
+});
+
 test('a denial that was rolled back denies nobody', async () => {
   await using bench = await caBench();
   const list = await bench.denyList();

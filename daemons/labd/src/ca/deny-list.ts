@@ -4,6 +4,7 @@
  * so a restored backup still denies.
  *
  *     deny/lift (in the caller's transaction) ──▶ rows with a rising version ──poll──▶ memory ──▶ onChange ──▶ hub cuts
+ *                         └── written() ──▶ onWritten ──▶ the other replicas are told to poll ──┘
  */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
@@ -53,6 +54,9 @@ export class DenyList implements AsyncDisposable {
   readonly #options: Required<DenyListOptions>;
   readonly #ended = new AbortController();
   readonly #listeners = new Set<() => void>();
+  readonly #writtenListeners = new Set<() => void>();
+  /** Something was denied or lifted here since `written` was called last. */
+  #isWritten = false;
   readonly #denied: Record<DenyKind, Set<string>> = {
     serial: new Set(),
     identity: new Set(),
@@ -107,10 +111,11 @@ export class DenyList implements AsyncDisposable {
   }
 
   /**
-   * Denies in the caller's transaction; call `poll` after its commit, or wait a second. Safe to repeat.
+   * Denies in the caller's transaction; call `written` after its commit, or wait a second. Safe to repeat.
    * @param reason for people, at most 253 characters are kept.
    */
   async deny(tx: Writer, kind: DenyKind, value: string, reason: string): Promise<void> {
+    this.#isWritten = true;
     const now = this.#options.clock.wall();
     const change = { version: await raiseVersion(tx, now), reason: reason.slice(0, 253), lifted_at: null };
     await tx
@@ -131,9 +136,24 @@ export class DenyList implements AsyncDisposable {
       .where('lifted_at', 'is', null)
       .executeTakeFirst();
     if (standing === undefined) return;
+    this.#isWritten = true;
     // The row stays, so that the other replicas see the change by its version.
     const change = { version: await raiseVersion(tx, now), lifted_at: now };
     await tx.updateTable('denials').set(change).where('id', '=', standing.id).execute();
+  }
+
+  /** After the commit of what may have denied or lifted: in force here when it resolves. Never rejects, as `poll`. */
+  async written(): Promise<void> {
+    const isWritten = this.#isWritten;
+    this.#isWritten = false;
+    if (isWritten) this.#tell(this.#writtenListeners);
+    await this.poll();
+  }
+
+  /** Calls `fn` after each own commit, for telling the other replicas. Gives the way to stop. */
+  onWritten(fn: () => void): () => void {
+    this.#writtenListeners.add(fn);
+    return () => this.#writtenListeners.delete(fn);
   }
 
   /**
@@ -152,6 +172,7 @@ export class DenyList implements AsyncDisposable {
     this.#ended.abort(new Error('deny list closed'));
     await this.#polling;
     this.#listeners.clear();
+    this.#writtenListeners.clear();
   }
 
   async #pollOn(): Promise<void> {
@@ -184,7 +205,7 @@ export class DenyList implements AsyncDisposable {
       if (rows.length < pageRows) break;
     }
     this.#freshAt = started;
-    if (isChanged) this.#tell();
+    if (isChanged) this.#tell(this.#listeners);
   }
 
   /** Each version is one row, so pages need no second key. */
@@ -206,8 +227,8 @@ export class DenyList implements AsyncDisposable {
     this.#version = version;
   }
 
-  #tell(): void {
-    for (const fn of this.#listeners) {
+  #tell(listeners: ReadonlySet<() => void>): void {
+    for (const fn of listeners) {
       try {
         fn();
       } catch (error) {

@@ -55,9 +55,15 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
   };
   const { trustDomain } = options;
   const now = () => clock.wall();
-  const peers = stack.use(
-    new PeerLinks({ hub, identity, trustDomain, now, replicaId, version, log, onEndSessions: endAsked }),
-  );
+  const revoked = stack.use(await RevokedLogins.open({ store, clock, log }));
+  const onDenials = () => {
+    log.debug('another replica has changed the deny list');
+    void Promise.all([denyList.poll(), revoked.poll()]);
+  };
+  const others = () => parts.replicas.others();
+  const told = { onEndSessions: endAsked, onDenials };
+  const peers = stack.use(new PeerLinks({ hub, identity, trustDomain, now, replicaId, version, others, log, ...told }));
+  stack.defer(denyList.onWritten(() => peers.tellDenials()));
   const { execPerUserMax: perUserMax, execPerServerMax: perServerMax, execPerReplicaMax: perReplicaMax } = options;
   const work = new BoundedWork({ perUserMax, perServerMax, perReplicaMax });
   const routes = { hub, directory, peers, replicaId, clock };
@@ -70,7 +76,6 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
     }),
   );
   const clients = stack.use(new ClientSockets({ sessions, denyList, replicaId, options, clock, log }));
-  const revoked = stack.use(await RevokedLogins.open({ store, clock, log }));
   stack.defer(
     revoked.onRevoked((login) => {
       sessions.live.endLogin(login);

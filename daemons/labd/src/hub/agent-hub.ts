@@ -20,8 +20,14 @@ type Arriving = { identity: PeerIdentity; address: string; denyVersion: number }
 
 type Gone = { agentId: string; epoch: number };
 
-/** Only a bastion tells of installs, and only labd tells an agent what to do (HB-12). */
-const byOthers: ReadonlySet<Msg['kind']> = new Set(['bastion-progress', 'desired', 'end-sessions', 'log-ack']);
+/** Only a bastion tells of installs, only labd tells an agent what to do, only replicas talk of denials (HB-12). */
+const byOthers: ReadonlySet<Msg['kind']> = new Set([
+  'bastion-progress',
+  'desired',
+  'end-sessions',
+  'log-ack',
+  'denials-changed',
+]);
 const tickMs = 1_000;
 /** Agents that are let go in one transaction. */
 const releasesMax = 512;

@@ -6,16 +6,16 @@ import type { Store, Writer } from '@labmesh/store/store';
 import type { Principal } from '@labmesh/wire/fleet/principal';
 import type { DenyList } from '../ca/deny-list.ts';
 
-export type Denials = Pick<DenyList, 'deny' | 'lift' | 'poll'>;
+export type Denials = Pick<DenyList, 'deny' | 'lift' | 'written'>;
 
-/** A transaction that may deny or lift: its own replica looks at once, the others within a second (CA-8). */
+/** A transaction that may deny or lift: its own replica looks at once, the others when they are told (CA-8). */
 export async function writeDenials<T>(
   parts: { store: Store; denials: Denials },
   principal: Principal,
   work: (tx: Writer) => Promise<T>,
 ): Promise<T> {
   const result = await parts.store.write(principal, work);
-  await parts.denials.poll();
+  await parts.denials.written();
   return result;
 }
 

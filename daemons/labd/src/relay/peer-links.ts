@@ -33,6 +33,10 @@ export type PeerLinksParts = {
   version: string;
   /** A peer asks that sessions of our agents end. */
   onEndSessions: (sessions: readonly string[]) => void;
+  /** A peer says that it has denied or lifted something. */
+  onDenials: () => void;
+  /** The other live replicas. */
+  others: () => readonly { id: string; peerUrl: string | null }[];
   log: Logger;
 };
 
@@ -134,6 +138,17 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
     }
   }
 
+  /**
+   * Tells all live replicas that the deny list has changed (CA-8), also those that nobody went to from here before. Who
+   * cannot be reached finds it by its own poll.
+   */
+  tellDenials(): void {
+    for (const { id, peerUrl } of this.#parts.others()) {
+      if (peerUrl === null) continue;
+      void this.reach(id, peerUrl).then((link) => link?.sendMsg({ kind: 'denials-changed' }));
+    }
+  }
+
   /** A replica that dialled us; its certificate says kind labd. */
   accept(socket: FrameSocket): void {
     const link = new Link(socket, this, { side: 'even', channelsMax });
@@ -148,6 +163,7 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
 
   msg(_link: Link, msg: Msg): void {
     if (msg.kind === 'end-sessions') this.#parts.onEndSessions(msg.sessions);
+    if (msg.kind === 'denials-changed') this.#parts.onDenials();
   }
 
   /** A channel of a client there for an agent here. */

@@ -174,8 +174,11 @@ export class SessionService implements AsyncDisposable {
       if (row !== undefined) this.#noteStranger(caller, row);
       return raw.close('no-session');
     }
-    const past = this.live.endingOf(row.id) ?? endingOf(row);
-    if (past !== undefined) return raw.close(past.reason === 'ok' ? 'no-session' : past.reason, past.text);
+    const isOver = (past = this.live.endingOf(row.id)): boolean => {
+      if (past !== undefined) raw.close(past.reason === 'ok' ? 'no-session' : past.reason, past.text);
+      return past !== undefined;
+    };
+    if (isOver(this.live.endingOf(row.id) ?? endingOf(row))) return;
     const live = this.live.get(row.id) ?? (await this.comeBack.adopt(caller, row));
     if (live === undefined) return raw.close('no-session');
     const server = await view.find(caller.principal, row.server_id);
@@ -187,6 +190,8 @@ export class SessionService implements AsyncDisposable {
     live.caller = caller;
     live.desertedAt = undefined;
     await live.route.find();
+    // What cut the client may have ended the session meanwhile: it hears why.
+    if (isOver()) return;
     live.relay.attachClient(raw, resume);
   }
 

@@ -130,6 +130,8 @@ export const msgSchema = z.lazy(() =>
     }),
     /** labd to the other end: sessions the agent should end (killed, revoked). */
     z.object({ kind: z.literal('end-sessions'), sessions: z.array(z.uuid()).max(1024), reason: z.string().max(64) }),
+    /** labd to another replica: the deny list has changed, or logins have ended; read them now (CA-8). */
+    z.object({ kind: z.literal('denials-changed') }),
   ]),
 );
 export type Msg = z.infer<typeof msgSchema>;
