@@ -52,6 +52,8 @@ export type ArenaCandidatesTable = Row & {
   model: string | null;
   finish_reason: string | null;
   tokens_in: number;
+  /** Of these, those that the engine had kept; null = it does not say. */
+  tokens_cached: number | null;
   tokens_out: number;
   cost_nano: number;
   latency_ms: number | null;

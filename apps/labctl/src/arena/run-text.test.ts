@@ -26,6 +26,26 @@ const run = (plan: Record<string, unknown> | null) =>
     legs: [],
   });
 
+test('what engines had kept of prompts is said where they say it (AR4)', () => {
+  const candidate = {
+    ...{ idx: 0, attempt: 0, state: 'generated', sameAs: null, sampling: {}, digest: null, answer: null, model: 'm' },
+    ...{
+      finishReason: 'stop',
+      tokensIn: 9,
+      tokensOut: 1,
+      latencyMs: 1,
+      outcome: null,
+      scoreModifier: null,
+      reason: null,
+    },
+    verdicts: [],
+  };
+  const shown = (...cached: (number | null)[]) =>
+    runText({ ...run(null), candidates: cached.map((tokensCached) => ({ ...candidate, tokensCached })) }, 100);
+  expect(shown(null)).toContain('tokens       1 in, 2 out');
+  expect(shown(3, null, 4)).toContain('tokens       1 in (7 cached), 2 out');
+});
+
 test.each([
   [{ replayable: true }, 'yes'],
   [{ replayable: false }, 'no: an engine does not honour its seed'],

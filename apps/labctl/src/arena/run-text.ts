@@ -38,6 +38,12 @@ function failures(run: Trajectory): string[] {
   );
 }
 
+/** Of the prompts' tokens those that engines say they had kept; '' where none says so. */
+function cachedText({ candidates }: Trajectory): string {
+  const told = candidates.flatMap(({ tokensCached }) => tokensCached ?? []);
+  return told.length === 0 ? '' : ` (${told.reduce((sum, one) => sum + one, 0)} cached)`;
+}
+
 /** Whether the engines honour the seeds that are shown; runs before this was looked at do not say. */
 function replayableText(found: unknown): string {
   if (typeof found !== 'boolean') return 'not known';
@@ -52,7 +58,7 @@ export function runText(run: Trajectory, columns: number | undefined): string {
     `status       ${run.status}${run.failureReason === undefined ? '' : `: ${safeText(run.failureReason)}`}`,
     `mode, model  ${run.mode}, ${run.model}`,
     `created      ${run.createdAt}${run.finishedAt === null ? '' : `, finished ${run.finishedAt}`}`,
-    `tokens       ${run.tokens.input} in, ${run.tokens.output} out, ${run.costUsd.toFixed(6)} USD`,
+    `tokens       ${run.tokens.input} in${cachedText(run)}, ${run.tokens.output} out, ${run.costUsd.toFixed(6)} USD`,
     `certificate  ${run.certificateId ?? 'none'}`,
     `replayable   ${replayableText(run.plan?.['replayable'])}`,
   ];

@@ -16,6 +16,8 @@ export type StoredCandidate = {
   model: string | null;
   finishReason: string | null;
   tokensIn: number;
+  /** Of these, those that the engine had kept of earlier prompts (AR4); null or absent = it does not say. */
+  tokensCached?: number | null;
   tokensOut: number;
   costNano: number;
   latencyMs: number | null;
@@ -51,6 +53,7 @@ function columns(candidate: StoredCandidate) {
     model: candidate.model,
     finish_reason: candidate.finishReason,
     tokens_in: candidate.tokensIn,
+    tokens_cached: candidate.tokensCached ?? null,
     tokens_out: candidate.tokensOut,
     cost_nano: candidate.costNano,
     latency_ms: candidate.latencyMs,
@@ -112,6 +115,7 @@ export async function readCandidates(db: Reader, runId: string): Promise<StoredC
       model: row.model,
       finishReason: row.finish_reason,
       tokensIn: row.tokens_in,
+      tokensCached: row.tokens_cached,
       tokensOut: row.tokens_out,
       costNano: row.cost_nano,
       latencyMs: row.latency_ms,

@@ -18,6 +18,7 @@ test('AR6: a good answer ends the others where that is wanted, upstream too, and
   await using rig = await openRig({ gateway, settings: { earlyStop } });
   const events = await eventsOf(rig.runs, offerOf());
   const [ended] = only(events, 'terminated');
+  expect(Math.abs(Date.parse(ended?.timestamp ?? '') - Date.now())).toBeLessThan(60_000);
   expect([ended?.reason, ended?.terminatedCount]).toEqual(['quality_threshold_met', 4]);
   expect(ended?.savedTokensEstimate ?? 0).toBeGreaterThan(4 * 3_000);
   await settled(gateway);

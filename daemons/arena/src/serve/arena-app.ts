@@ -12,6 +12,7 @@ import { type JudgeParts, judgeRoutes } from './judges/judge-routes.ts';
 import { type LeaderboardParts, leaderboardRoute } from './judges/leaderboard-route.ts';
 import { pairsRoutes } from './pairs-routes.ts';
 import { runRoutes, type RunRouteParts } from './run-routes.ts';
+import { averageRunMs } from './run-views.ts';
 import { type TournamentParts, tournamentRoutes } from './tournament-routes.ts';
 
 export type ArenaAppParts = CatalogueParts &
@@ -20,7 +21,7 @@ export type ArenaAppParts = CatalogueParts &
   TournamentParts &
   JudgeParts &
   LeaderboardParts &
-  Omit<RunRouteParts, 'onFault'> & {
+  Omit<RunRouteParts, 'onFault' | 'usualMs'> & {
     pairs: Pairs;
     /** The secret that gateway and arena share. */
     token: string;
@@ -55,7 +56,7 @@ export function arenaApp(parts: ArenaAppParts): Hono {
     const routes = app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`);
     return c.json({ status: 'ok', endpoint: 'self', routes: [...new Set(routes)] });
   });
-  app.route('/', runRoutes({ ...parts, onFault }));
+  app.route('/', runRoutes({ ...parts, onFault, usualMs: (tenant) => averageRunMs(parts.store, tenant) }));
   app.route('/', certificateRoutes(parts));
   app.route('/', catalogueRoutes(parts));
   app.route('/', tournamentRoutes(parts));

@@ -21,6 +21,8 @@ export type SubmitRun = (offer: RunOffer, signal: AbortSignal) => AsyncIterable<
 export type RunRouteParts = {
   submit: SubmitRun;
   clock: Clock;
+  /** How long a tenant's runs took, ms; null = nobody knows yet. */
+  usualMs: (tenant: string) => Promise<number | null>;
   /** Lines that go on after their caller left (trajectories), and what became of them. */
   onFault: (error: unknown) => void;
 };
@@ -174,7 +176,8 @@ export function runRoutes(parts: RunRouteParts): Hono {
     const first = await detach(parts, offer);
     if (first.event !== 'accepted') return refusedRun(c, first);
     const message = 'the answer is being checked; GET /api/arena/trajectories/ID tells what became of it';
-    return c.json({ trajectoryId: first.runId, status: 'pending', message, estimatedCompletionMs: 5_000 }, 202);
+    const estimatedCompletionMs = await parts.usualMs(offer.tenant);
+    return c.json({ trajectoryId: first.runId, status: 'pending', message, estimatedCompletionMs }, 202);
   });
   app.post('/api/arena/verify', async (c) => {
     const { messages, model, shadowConfig } = await readJson(c, verifySchema, arenaLineBytesMost);

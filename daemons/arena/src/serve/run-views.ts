@@ -153,8 +153,9 @@ export const detailView = ({ run, candidates, legs }: RunDetail) => ({
   tokens: { input: run.tokensIn, output: run.tokensOut },
   costUsd: run.costNano / 1e9,
   finishedAt: run.finishedAt === null ? null : new Date(run.finishedAt).toISOString(),
-  candidates: candidates.map(({ answer, aggregate, ...one }) => ({
+  candidates: candidates.map(({ answer, aggregate, costNano, ...one }) => ({
     ...one,
+    costUsd: costNano / 1e9,
     answer: textOf(answer),
     verdicts: aggregate?.results ?? [],
     scoreModifier: aggregate?.combinedScoreModifier ?? null,
@@ -162,8 +163,22 @@ export const detailView = ({ run, candidates, legs }: RunDetail) => ({
   legs,
 });
 
+/** From a run's offer to its end, over all that ended of a tenant; null before the first. */
+export async function averageRunMs(store: Store, tenant: string): Promise<number | null> {
+  const { average } = await store.read(who, (db) =>
+    db
+      .selectFrom('arena_runs')
+      .select(sql<number | null>`cast(avg(finished_at - created_at) as double precision)`.as('average'))
+      .where('tenant', '=', tenant)
+      .where('state', '=', 'done')
+      .executeTakeFirstOrThrow(),
+  );
+  return average === null ? null : Math.round(average);
+}
+
 /** Figures over all runs of a tenant; unknown = null (AR20). */
 export async function tenantStats(store: Store, tenant: string) {
+  const averageLatencyMs = await averageRunMs(store, tenant);
   return await store.read(who, async (db) => {
     const runs = await db
       .selectFrom('arena_runs')
@@ -179,12 +194,6 @@ export async function tenantStats(store: Store, tenant: string) {
         .executeTakeFirstOrThrow();
       return counted.n;
     };
-    const { latency } = await db
-      .selectFrom('arena_runs')
-      .select(sql<number | null>`cast(avg(finished_at - created_at) as double precision)`.as('latency'))
-      .where('tenant', '=', tenant)
-      .where('state', '=', 'done')
-      .executeTakeFirstOrThrow();
     const total = runs.reduce((sum, one) => sum + one.n, 0);
     const valid = runs.filter((one) => one.outcome === 'valid').reduce((sum, one) => sum + one.n, 0);
     const checked = runs
@@ -194,7 +203,7 @@ export async function tenantStats(store: Store, tenant: string) {
       totalTrajectories: total,
       certificatesIssued: await countOf('arena_certificates'),
       verificationRate: checked === 0 ? null : valid / checked,
-      averageLatencyMs: latency === null ? null : Math.round(latency),
+      averageLatencyMs,
       dpoTripletsGenerated: await countOf('arena_triplets'),
     };
   });

@@ -41,6 +41,7 @@ export const arenaColumns = {
     model: 'text?',
     finish_reason: 'text?',
     tokens_in: 'integer',
+    tokens_cached: 'integer?',
     tokens_out: 'integer',
     cost_nano: 'integer',
     latency_ms: 'integer?',

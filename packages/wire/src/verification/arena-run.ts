@@ -83,6 +83,8 @@ export const arenaEventSchema = z.discriminatedUnion('event', [
     reason: z.string(),
     terminatedCount: z.int(),
     savedTokensEstimate: z.int(),
+    /** RFC 3339. */
+    timestamp: z.string().optional(),
     details: z.record(z.string(), z.unknown()),
   }),
   z.object({

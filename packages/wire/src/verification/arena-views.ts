@@ -41,7 +41,11 @@ export const candidateViewSchema = z.object({
   model: z.string().nullable(),
   finishReason: z.string().nullable(),
   tokensIn: z.int(),
+  /** Of these, those that the engine had from an earlier prompt; null = it does not say. */
+  tokensCached: z.int().nullish(),
   tokensOut: z.int(),
+  /** By `arena.prices`. */
+  costUsd: z.number().optional(),
   latencyMs: z.number().nullable(),
   outcome: outcomeField.nullable(),
   scoreModifier: z.number().nullable(),

@@ -74,3 +74,7 @@ export async function callModel(live: LiveRun, ask: CallAsk): Promise<CallResult
     return { ...failure, ...cost, savedTokens: Math.max(0, held.answerTokens - cost.tokensOut) } as CallResult;
   }
 }
+
+/** What of the prompt the engine says that it had from before (AR4): prefix reuse is its word, and never simulated. */
+export const cachedTokens = ({ usage }: Generation): number | null =>
+  usage.prompt_tokens_details?.cached_tokens ?? null;

@@ -2,7 +2,7 @@
 import { seedOf } from '../../generate/sampling-plan.ts';
 import type { StoredCandidate } from '../../rows/candidate-rows.ts';
 import type { LiveRun } from '../live-run.ts';
-import { callModel } from './call-model.ts';
+import { cachedTokens, callModel } from './call-model.ts';
 import { answerTurn, failuresOf, feedbackMessage } from './feedback.ts';
 import { aggregateOf, checkAnswers } from './verify-step.ts';
 import type { ChatCompletionRequest } from '@labmesh/wire/openai';
@@ -56,7 +56,9 @@ async function attemptOnce(
   }
   const { answer, digest } = live.candidate(result.generation.answer);
   const { model, finishReason, latencyMs } = result.generation;
-  const made = { ...row, state: 'generated' as const, reason: null, answer, digest, model, finishReason, latencyMs };
+  const tokensCached = cachedTokens(result.generation);
+  const found = { answer, digest, model, finishReason, latencyMs, tokensCached };
+  const made = { ...row, ...found, state: 'generated' as const, reason: null };
   await live.put(made);
   return verified(live, made);
 }

@@ -8,7 +8,7 @@ import { decideStop, Stopped, type StopReason } from '../../generate/early-stop.
 import { tokensOfChars } from '../../generate/variation-request.ts';
 import type { StoredCandidate } from '../../rows/candidate-rows.ts';
 import { candidateEvent, charsOf, type LiveRun } from '../live-run.ts';
-import { callModel, type CallResult } from './call-model.ts';
+import { cachedTokens, callModel, type CallResult } from './call-model.ts';
 import { AnswerGathering } from './gather-answers.ts';
 
 /** Characters between two events of progress. */
@@ -94,7 +94,9 @@ function after(candidate: StoredCandidate, result: CallResult, live: LiveRun): S
   if (result.state !== 'generated') return { ...candidate, ...cost, state: result.state, reason: result.reason };
   const { answer, digest } = live.candidate(result.generation.answer);
   const { model, finishReason, latencyMs } = result.generation;
-  return { ...candidate, ...cost, state: 'generated', answer, digest, model, finishReason, latencyMs, reason: null };
+  const tokensCached = cachedTokens(result.generation);
+  const made = { answer, digest, model, finishReason, latencyMs, tokensCached, reason: null };
+  return { ...candidate, ...cost, ...made, state: 'generated' };
 }
 
 function tellLost(generating: Generating, candidate: StoredCandidate, result: CallResult): void {
@@ -108,6 +110,7 @@ function tellLost(generating: Generating, candidate: StoredCandidate, result: Ca
   if (result.reason !== 'answer_too_long') return;
   generating.live.tell({
     event: 'terminated',
+    timestamp: new Date(generating.live.parts.clock.wall()).toISOString(),
     reason: 'hard_verification_failure',
     terminatedCount: 1,
     savedTokensEstimate: result.savedTokens,
@@ -169,6 +172,7 @@ export async function generateStep(live: LiveRun): Promise<void> {
   if (reason === undefined) return;
   live.tell({
     event: 'terminated',
+    timestamp: new Date(live.parts.clock.wall()).toISOString(),
     reason,
     terminatedCount: generating.stopped,
     savedTokensEstimate: generating.savedTokens,

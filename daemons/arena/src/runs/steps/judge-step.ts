@@ -195,7 +195,9 @@ async function playAll(live: LiveRun, input: Omit<TournamentInput, 'played'>, fi
 }
 
 function tellEnded(live: LiveRun, reason: string): void {
-  live.tell({ event: 'terminated', reason, terminatedCount: 0, savedTokensEstimate: 0, details: { stage: 'judging' } });
+  const timestamp = new Date(live.parts.clock.wall()).toISOString();
+  const none = { terminatedCount: 0, savedTokensEstimate: 0 };
+  live.tell({ event: 'terminated', reason, ...none, timestamp, details: { stage: 'judging' } });
 }
 
 /** Judges as far as budget and time allow; a warning instead when they do not reach. */
