@@ -15,7 +15,7 @@ import { PeerRefused } from '@labmesh/pki/peer-refused';
 import type { PeerIdentity } from '@labmesh/pki/verify-peer';
 import type { Fetch } from './api/app.ts';
 import { type Connection, type ListenerName, type Peer, plainAddress } from './api/connection.ts';
-import { headAnswer, unreadableAnswer } from './api/raw-answer.ts';
+import { headAnswer, unreadableAnswer } from './api/edge/raw-answer.ts';
 import { type Address } from './settings/ground.ts';
 import type { TlsIdentity } from './own-certificate.ts';
 

@@ -64,16 +64,19 @@ function declare(labd: Labd): void {
     'Events that were lost.',
     of(({ events }) => events.dropped),
   );
-  metrics.gauge(
-    'store_retry_total',
-    'Reads and transactions that were done again after a conflict.',
-    of(({ store }) => store.retries),
-  );
-  // These two tell of a process that cannot even reach its database.
+  declareProcess(labd);
+  declareDoors(labd);
+}
+
+/** What the process itself meets, whatever it does. */
+function declareProcess(labd: Labd): void {
+  const { metrics } = labd;
+  metrics.gauge('store_retry_total', 'Reads and transactions that were done again after a conflict.', {
+    read: () => labd.core?.store.retries ?? 0,
+  });
   metrics.gauge('loop_delay_seconds', 'How late the event loop is, 99th percentile of two minutes.', {
     read: () => labd.loopDelay.p99Ms() / 1000,
   });
-  declareDoors(labd);
 }
 
 /** Whom the listeners did not let in: a flood shows here first. */

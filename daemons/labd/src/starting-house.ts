@@ -1,7 +1,7 @@
 import { FleetError, fleetErrorBody } from '@labmesh/wire/fleet/fleet-errors';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import type { Fetch } from './api/app.ts';
-import { rawErrorAnswer } from './api/raw-answer.ts';
+import { rawErrorAnswer } from './api/edge/raw-answer.ts';
 import type { House } from './doors.ts';
 
 const away = () => new FleetError('STORE_UNAVAILABLE');

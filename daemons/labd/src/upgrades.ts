@@ -1,6 +1,5 @@
 /** WebSocket upgrades (LD-2, LD-5): who may open which socket on which door, and what answers it. */
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
 import type { Logger } from '@labmesh/kit/log';
 import { offeredSubprotocol, upgradeToFrames } from '@labmesh/link/ws-socket';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
@@ -10,11 +9,13 @@ import { cleanRequestId } from '@labmesh/wire/ids';
 import type { Connection } from './api/connection.ts';
 import { asFleetError } from './api/dispatch.ts';
 import { identify, type Identified, type IdentifyParts, strangerAt } from './api/identify.ts';
-import { rawErrorAnswer } from './api/raw-answer.ts';
+import { rawErrorAnswer } from './api/edge/raw-answer.ts';
 import { guardRequest } from './api/request-guard.ts';
 import type { Core } from './core.ts';
 import { addressKey } from './limits/address-key.ts';
 import { rateLimited } from './limits/rate-limiter.ts';
+
+type RawSocket = IncomingMessage['socket'];
 
 export type UpgradeParts = {
   core: Core;
@@ -34,7 +35,7 @@ const clientPaths: Readonly<Record<string, readonly OpenKind[] | undefined>> = {
 const lingerMs = 1_000;
 const idAsName = (_kind: string, id: string) => Promise.resolve(id);
 
-function refuse(socket: Duplex, error: FleetError, requestId: string): void {
+function refuse(socket: RawSocket, error: FleetError, requestId: string): void {
   socket.end(rawErrorAnswer(error, requestId));
   // Whoever was refused may not hold the connection by never closing its side.
   setTimeout(() => socket.destroy(), lingerMs).unref();
@@ -123,7 +124,7 @@ async function refusalOf(error: FleetError, caller: Identified, core: Core): Pro
 /** Answers an upgrade request, with a socket or with the error's status. */
 export async function upgrade(
   request: IncomingMessage,
-  socket: Duplex,
+  socket: RawSocket,
   head: Buffer,
   connection: Connection,
   parts: UpgradeParts,

@@ -8,7 +8,7 @@ import { fleetOperations } from '@labmesh/wire/fleet/operations';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { type Context, Hono } from 'hono';
 import type { Connection } from './connection.ts';
-import { isPreflight, markAnswer, preflightHeaders } from './cross-origin.ts';
+import { isPreflight, markAnswer, preflightHeaders } from './edge/cross-origin.ts';
 import { type AnyHandler, asFleetError, dispatch, type DispatchParts } from './dispatch.ts';
 import type { Outgoing } from './limit-call.ts';
 import type { Handlers } from './handler.ts';

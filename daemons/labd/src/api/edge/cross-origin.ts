@@ -4,8 +4,8 @@
  * a page the certificate of whoever sits before it.
  */
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import type { Connection } from './connection.ts';
-import { guardRequest, pathOf } from './request-guard.ts';
+import type { Connection } from '../connection.ts';
+import { guardRequest, pathOf } from '../request-guard.ts';
 
 export type CrossOriginRules = { hosts: ReadonlySet<string>; origins: readonly string[] };
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { type From, type LabdApp, openLabdApp, stranger } from '../../../../tests/harness/labd-app.ts';
+import { type From, type LabdApp, openLabdApp, stranger } from '../../../../../tests/harness/labd-app.ts';
 
 const page = 'https://dash.example';
 let app: LabdApp;
