@@ -8,7 +8,7 @@ import type { Link } from './link.ts';
 import { agentId, ended, MtlsRig } from './testing/mtls-rig.ts';
 import { execOpen, session, someBytes } from './testing/relay-world.ts';
 
-const handshakes = Number(process.env['LABMESH_HANDSHAKES'] ?? 100);
+const handshakes = Number(process.env['LABMESH_HANDSHAKES'] ?? 1_000);
 let rig: MtlsRig;
 beforeAll(async () => {
   rig = await MtlsRig.make();

@@ -11,10 +11,11 @@ import { createServer as createTlsServer, type Server as TlsServer, type TLSSock
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { AcceptPace } from './accept-pace.ts';
+import { FailedHandshakes } from './failed-handshakes.ts';
 
 export type ListenerLimits = {
   handshakeMs: number;
-  /** TLS handshakes at the same time (19 KB each). One more ends the oldest when that is slow, else itself. */
+  /** TLS handshakes at the same time (19 KB each, and two doors of 128 stay below 8 MiB). One more ends the oldest when that is slow, else itself. */
   handshakesMax: number;
   /** A handshake that takes longer is slow. */
   handshakeSlowMs: number;
@@ -31,7 +32,7 @@ export type ListenerLimits = {
 
 const limitsDefault: ListenerLimits = {
   handshakeMs: 10_000,
-  handshakesMax: 320,
+  handshakesMax: 128,
   handshakeSlowMs: 1_000,
   connectionsMax: 20_000,
   headMs: 10_000,
@@ -137,6 +138,7 @@ export class MtlsListener implements AsyncDisposable {
   #phases = new Map<TLSSocket, HttpPhase>();
   #connections = new Set<TLSSocket>();
   #deadlines = new Deadlines();
+  readonly #failed = new FailedHandshakes();
 
   constructor(options: MtlsListenerOptions) {
     this.#options = options;
@@ -163,6 +165,7 @@ export class MtlsListener implements AsyncDisposable {
     this.#tls.on('secureConnection', (socket) => this.#onSecure(socket));
     this.#tls.on('tlsClientError', (_error, socket) => {
       this.counts.handshakesFailed++;
+      this.#failed.add();
       socket.destroy();
     });
   }
