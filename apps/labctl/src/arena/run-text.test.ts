@@ -28,16 +28,21 @@ const run = (plan: Record<string, unknown> | null) =>
 
 test('what engines had kept of prompts is said where they say it (AR4)', () => {
   const candidate = {
-    ...{ idx: 0, attempt: 0, state: 'generated', sameAs: null, sampling: {}, digest: null, answer: null, model: 'm' },
-    ...{
-      finishReason: 'stop',
-      tokensIn: 9,
-      tokensOut: 1,
-      latencyMs: 1,
-      outcome: null,
-      scoreModifier: null,
-      reason: null,
-    },
+    idx: 0,
+    attempt: 0,
+    state: 'generated',
+    sameAs: null,
+    sampling: {},
+    digest: null,
+    answer: null,
+    model: 'm',
+    finishReason: 'stop',
+    tokensIn: 9,
+    tokensOut: 1,
+    latencyMs: 1,
+    outcome: null,
+    scoreModifier: null,
+    reason: null,
     verdicts: [],
   };
   const shown = (...cached: (number | null)[]) =>

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'bun:test';
 import { systemClock } from '@labmesh/kit/clock';
 import type { Generate } from '../contract/generate.ts';
 import type { Judged } from '../contract/judge.ts';
-import { usdOf } from '../runs/budget.ts';
 import { compositeJudge } from './composite-judge.ts';
 import { judgeOf, type JudgeSettings } from './judge-of.ts';
 import { panelJudge } from './panel-judge.ts';
@@ -126,8 +125,9 @@ test('a judge costs what its model costs, and nothing where no price is set', as
   });
   const payer = { generate, clock: systemClock, tenant: 'acme', key: 'key-1' };
   const settings: JudgeSettings = { kind: 'llm', models: ['dear', 'cheap'] };
-  const prices = { inputNano: 10, outputNano: 100, models: { dear: { inputNano: 1_000, outputNano: 10_000 } } };
-  const judge = judgeOf(settings, { ...payer, priceOf: (model) => usdOf(prices, model) });
+  const priceOf = (model: string) =>
+    model === 'dear' ? { inputUsd: 1e-6, outputUsd: 1e-5 } : { inputUsd: 1e-8, outputUsd: 1e-7 };
+  const judge = judgeOf(settings, { ...payer, priceOf });
   const spent: number[] = [];
   const said = await judge.compare(one, other, signal, ({ usd }) => spent.push(Math.round(usd * 1e9)));
   expect(spent.toSorted((a, b) => a - b)).toEqual([3_000, 300_000]);
