@@ -79,6 +79,14 @@ test('a classic file, all of it, is read as it was', () => {
   expect(warnings.map((line) => line.split(': ')[1])).toEqual(['slug_scheme', 'portman.require_key']);
 });
 
+test('a permissive link is told what can be done to it (tunnel Q7)', () => {
+  const told = (value: string) => read(`[labman.wireguard]\n${value}`, 'labmesh.toml').warnings;
+  expect(told('require_pq = false')).toEqual([
+    expect.stringContaining('whoever can drop UDP 9999 can force this link'),
+  ]);
+  expect([told('require_pq = true'), told('mtu = 1420')]).toEqual([[], []]);
+});
+
 test('allowed IPs: only the peer’s own address has effect, and whatever else stands there is told (tunnel 2.2)', () => {
   const ignored = (list: string, more = '') =>
     read(`[labman.wireguard]\nallowed_ips = ${list}\n${more}`, 'labmesh.toml').warnings;

@@ -55,9 +55,9 @@ describe('the tunnel in words (V7)', () => {
   test('the word stands for nothing but active', () => {
     const words = (change: Partial<TunnelPeer>) => pqText({ ...peer, ...change }, now);
     expect(words({ pq: 'stale', pqReason: 'exchange_expired', pskKind: 'random' })).toBe(
-      'NOT post-quantum: exchange_expired since 60 s, traffic cut',
+      'NOT post-quantum: exchange_expired 60 s ago, traffic cut',
     );
-    expect(words({ pq: 'stale', pqReason: 'no_session' })).toEndWith('waiting for a handshake');
+    expect(words({ pq: 'stale', pqReason: 'no_session' })).toEndWith('no_session for 60 s, waiting for a handshake');
     expect(words({ pq: 'off', pqReason: 'permissive_fallback', pskKind: 'none' })).toEndWith(
       'traffic passes without it',
     );

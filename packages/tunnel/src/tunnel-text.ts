@@ -17,6 +17,14 @@ export function groupedFingerprint(fingerprint: string): string {
   return `sha256:${hex.match(/.{1,8}/g)?.join(' ') ?? ''}`;
 }
 
+/** Reasons that are a moment; the others last. */
+const happened: ReadonlySet<TunnelPeer['pqReason']> = new Set([
+  'exchange_expired',
+  'write_failed',
+  'clock_jump',
+  'permissive_fallback',
+]);
+
 /** What the peer's traffic is worth, in one phrase. */
 export function pqText(peer: TunnelPeer, now: number): string {
   if (peer.pq === 'active') {
@@ -25,7 +33,8 @@ export function pqText(peer: TunnelPeer, now: number): string {
   const since = Math.max(0, Math.round((now - Date.parse(peer.pqSince)) / 1_000));
   const traffic = peer.pskKind === 'none' ? 'traffic passes without it' : 'traffic cut';
   const isWaiting = peer.pskKind === 'rosenpass';
-  return `NOT post-quantum: ${peer.pqReason} since ${since} s, ${isWaiting ? 'waiting for a handshake' : traffic}`;
+  const when = happened.has(peer.pqReason) ? `${since} s ago` : `for ${since} s`;
+  return `NOT post-quantum: ${peer.pqReason} ${when}, ${isWaiting ? 'waiting for a handshake' : traffic}`;
 }
 
 /** Whether all that passes here is proven post-quantum at this moment: what `--check` asks. */

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { readConfigFile } from '@labmesh/kit/config-file';
 import fc from 'fast-check';
 import { readLabmanConfig } from '../labman-config.ts';
-import { joinConplane, parseOnboarding } from './join.ts';
+import { join as joinVerb, joinConplane, parseOnboarding } from './join.ts';
+import type { LabmanFlags } from './labman-options.ts';
 
 const token = `lmn_${'a'.repeat(10)}_${'b'.repeat(43)}`;
 const key = `${'A'.repeat(43)}=`;
@@ -90,4 +91,15 @@ describe('labman join', () => {
       }),
     );
   });
+});
+
+test('join says which keys to compare, and what permissive means (K2, Q7)', async () => {
+  const tokenFile = join(folder, 'onboarding');
+  writeFileSync(tokenFile, onboarding());
+  let text = '';
+  const flags = { tokenFile, config: file() } as LabmanFlags;
+  expect(await joinVerb({ flags, words: [], print: (more) => void (text += more) })).toBe(0);
+  expect(text).toContain(`hub        WireGuard ${key}\n`);
+  expect(text).toContain('hub        Rosenpass sha256:dddddddd ');
+  expect(text).toContain('whoever can drop UDP 9999 can force it to plain WireGuard\n');
 });

@@ -88,6 +88,11 @@ export function joinConplane(text: string, config: string): Joined {
   return { config, tokenFile, onboarding };
 }
 
+/** Q7. */
+const modeText =
+  'mode       strict once the hub’s Rosenpass key is known; with require_pq = false below [wireguard] it is permissive, ' +
+  'and whoever can drop UDP 9999 can force it to plain WireGuard\n';
+
 export const join: Verb = async ({ flags: { tokenFile, config }, print }) => {
   if (tokenFile === undefined) throw new LabmandError('labman join --token-file FILE (- for stdin)', usage);
   const text = readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8');
@@ -95,6 +100,8 @@ export const join: Verb = async ({ flags: { tokenFile, config }, print }) => {
   print(`${path} and ${kept} written\n`);
   print(`Conplane   ${onboarding.url}${onboarding.ca_sha256 === undefined ? '' : `, CA ${onboarding.ca_sha256}`}\n`);
   if (onboarding.rp_sha256 !== undefined) print(`hub        Rosenpass ${groupedFingerprint(onboarding.rp_sha256)}\n`);
+  if (onboarding.wg_public_key !== undefined) print(`hub        WireGuard ${onboarding.wg_public_key}\n`);
+  print(modeText);
   print('next: name your servers (the file shows how), then start labmand\n');
   return 0;
 };

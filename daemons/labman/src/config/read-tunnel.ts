@@ -41,6 +41,7 @@ export type TunnelConfig = {
 type Warned = {
   allowed_ips?: string[] | undefined;
   isolation?: string | undefined;
+  require_pq?: boolean | undefined;
   peer_address?: string | undefined;
   range?: string | undefined;
 };
@@ -64,6 +65,12 @@ function warnOf(reader: Reader, values: Warned): void {
     const extra = isPrivate(net.split('/')[0] ?? '') ? '; it is a private network, a LAN that no peer is to reach' : '';
     warnAt(reader, 'wireguard.allowed_ips', why + extra);
   }
+  if (values.require_pq === false)
+    warnAt(
+      reader,
+      'wireguard.require_pq',
+      'false is permissive: whoever can drop UDP 9999 can force this link to plain WireGuard',
+    );
   if (values.isolation === 'none')
     warnAt(
       reader,

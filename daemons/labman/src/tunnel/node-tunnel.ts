@@ -201,7 +201,6 @@ export class NodeTunnel implements AsyncDisposable {
       backend: carrier,
       isolation,
     });
-    if (isolation === 'none') log.warn('the tunnel is not isolated: the hub reaches every service of this machine');
     if (this.#beginsWith !== undefined) end.tunnel.beginWith(this.#beginsWith);
     this.#fault = undefined;
     seen.open = this.#open = { place, end, stack: stack.move() };

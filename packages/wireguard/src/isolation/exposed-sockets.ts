@@ -48,3 +48,14 @@ export function exposedSockets(): ExposedSocket[] {
   });
   return found.slice(0, exposedSocketsMax);
 }
+
+/** Sockets that a line names; the rest is counted. */
+const namedMax = 32;
+
+/** What a peer of a tunnel without isolation reaches here, in words. */
+export function exposedText(sockets: readonly ExposedSocket[] = exposedSockets()): string {
+  if (sockets.length === 0) return 'nothing yet';
+  const named = sockets.slice(0, namedMax).map(({ protocol, address, port }) => `${protocol} ${address} ${port}`);
+  const more = sockets.length - named.length;
+  return named.join(', ') + (more > 0 ? ` and ${more} more` : '');
+}

@@ -5,7 +5,7 @@ import { openTun } from '../ffi/open-tun.ts';
 import { type DeviceConfig, TunnelError } from '../tunnel-device.ts';
 import { chooseIsolation } from './choose-isolation.ts';
 import { isInNetwork } from './cidr.ts';
-import { exposedIn, exposedSockets } from './exposed-sockets.ts';
+import { exposedIn, exposedSockets, exposedText } from './exposed-sockets.ts';
 import { checkInterfaceName, closeInterface, isForwarding } from './interface-settings.ts';
 import { openIsolation } from './isolation.ts';
 import { NetworkNamespace } from './network-namespace.ts';
@@ -114,6 +114,7 @@ describe('exposed sockets', () => {
   test.skipIf(process.platform !== 'linux')('of this machine (needs Linux)', async () => {
     await using server = Bun.serve({ hostname: '0.0.0.0', port: 0, fetch: () => new Response() });
     expect(exposedSockets()).toContainEqual({ protocol: 'tcp', address: '0.0.0.0', port: server.port ?? 0 });
+    expect(exposedText()).not.toBe('nothing yet');
   });
 });
 
@@ -158,4 +159,11 @@ describe.skipIf(!canIsolate)('in force (needs root)', () => {
     expect(() => space.inside(() => closeInterface('labman1', false))).toThrow(TunnelError);
     closeSync(tun);
   });
+});
+
+test('sockets in words: some are named, the rest is counted', () => {
+  expect(exposedText([])).toBe('nothing yet');
+  const ssh = { protocol: 'tcp', address: '0.0.0.0', port: 22 } as const;
+  expect(exposedText([ssh, { protocol: 'udp', address: '::', port: 5_353 }])).toBe('tcp 0.0.0.0 22, udp :: 5353');
+  expect(exposedText(Array.from({ length: 40 }, () => ssh))).toEndWith('tcp 0.0.0.0 22 and 8 more');
 });

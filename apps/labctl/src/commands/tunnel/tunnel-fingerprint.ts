@@ -9,16 +9,19 @@ import { defineFleetCommand } from '../../fleet-command.ts';
 export const tunnelFingerprint = defineFleetCommand({
   name: 'tunnel fingerprint',
   summary:
-    'Prints the fingerprint of the hub’s Rosenpass key, or of a key file: SHA-256 of its 524,160 bytes. Compare it with ' +
-    'what the other side shows.',
+    'Prints the fingerprint of the hub’s Rosenpass key (SHA-256 of its 524,160 bytes) and its WireGuard key, or the ' +
+    'fingerprint of a key file. Compare them with what the other side shows.',
   usage: 'labctl tunnel fingerprint [FILE]',
   examples: ['labctl tunnel fingerprint', 'labctl tunnel fingerprint ./pqpk'],
   options: {},
   positionalsMax: 1,
   async run({ positionals: [file], labd, result }) {
-    const sha256 =
-      file === undefined ? (await (await labd()).call('get-tunnel')).rosenpassSha256 : fingerprintOf(keyIn(file));
-    await result.object({ rosenpassSha256: sha256 }, `${groupedFingerprint(sha256)}\n${sha256}\n`);
+    const hub = file === undefined ? await (await labd()).call('get-tunnel') : undefined;
+    const rosenpassSha256 = hub?.rosenpassSha256 ?? fingerprintOf(keyIn(file ?? ''));
+    const text = `${groupedFingerprint(rosenpassSha256)}\n${rosenpassSha256}\n`;
+    const wireguardPublicKey = hub?.wireguardPublicKey;
+    if (wireguardPublicKey === undefined) await result.object({ rosenpassSha256 }, text);
+    else await result.object({ rosenpassSha256, wireguardPublicKey }, `${text}WireGuard ${wireguardPublicKey}\n`);
   },
 });
 

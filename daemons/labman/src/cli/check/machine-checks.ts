@@ -2,7 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { chooseBackend } from '@labmesh/wireguard/devices/choose-backend';
 import { chooseIsolation } from '@labmesh/wireguard/isolation/choose-isolation';
-import { exposedSockets } from '@labmesh/wireguard/isolation/exposed-sockets';
+import { exposedText } from '@labmesh/wireguard/isolation/exposed-sockets';
 import { hasRight, howToGrant } from '@labmesh/wireguard/isolation/rights';
 import { TunnelError } from '@labmesh/wireguard/tunnel-device';
 import type { TunnelView } from '@labmesh/wire/tunnel';
@@ -57,8 +57,7 @@ function isolation({ isolation: wanted }: TunnelConfig, backend: Backend | undef
       const others = rejected.map((one) => ` (not ${one.kind}: ${one.reason})`).join('');
       return pass(name, `${kind}${others}`);
     }
-    const open = exposedSockets().map(({ protocol, address, port }) => `${protocol} ${address} ${port}`);
-    return pass(name, `none, as written: the hub reaches ${open.length === 0 ? 'nothing yet' : open.join(', ')}`);
+    return pass(name, `none, as written: the hub reaches ${exposedText()}`);
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
     return failure(name, error, howToGrant('CAP_SYS_ADMIN'));
@@ -68,7 +67,9 @@ function isolation({ isolation: wanted }: TunnelConfig, backend: Backend | undef
 /** Of an interface that labmand has: what happened to it since (N9). */
 function openIsolation({ isolation, isolationDetail, fault }: TunnelView): Finding {
   const name = 'isolation';
-  if (fault === undefined) return pass(name, `${isolation}: ${isolationDetail}`);
+  const shown =
+    isolation === 'none' ? `none, as written: the hub reaches ${exposedText()}` : `${isolation}: ${isolationDetail}`;
+  if (fault === undefined) return pass(name, shown);
   return fail(name, fault, 'the log of labmand tells each change: end what makes them, then restart labmand');
 }
 

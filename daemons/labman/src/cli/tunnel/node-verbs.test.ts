@@ -96,3 +96,16 @@ describe('lost isolation', () => {
     expect((await machineChecks({} as TunnelConfig, view)).every(({ result }) => result === 'pass')).toBe(true);
   });
 });
+
+test('without isolation the status lists what the peer reaches (I5)', async () => {
+  shown = { ...view, isolation: 'none', isolationDetail: 'as written' };
+  const open = Bun.serve({ hostname: '0.0.0.0', port: 0, fetch: () => new Response('open') });
+  try {
+    const { text } = await run(false);
+    expect(text).toMatch(/WARNING .*every service of this machine\n {11}it reaches tcp /);
+    const [, isolation] = await machineChecks({} as TunnelConfig, shown);
+    expect(isolation?.detail).toStartWith('none, as written: the hub reaches tcp ');
+  } finally {
+    await open.stop(true);
+  }
+});
