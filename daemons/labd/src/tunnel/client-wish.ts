@@ -7,6 +7,7 @@ import { uuidv7 } from '@labmesh/wire/ids';
 import type { AddTunnelPeer } from '@labmesh/wire/tunnel';
 import type { TunnelPeerRow } from '../nodes/node-tunnel.ts';
 import type { Secrets } from '../secrets/open-secrets.ts';
+import { portMax } from './client-places.ts';
 import { sealedAt } from './peer-settings.ts';
 
 export type ClientKeys = {
@@ -18,8 +19,7 @@ export type ClientKeys = {
 
 /** @throws FleetError ROSENPASS_KEY_INVALID; VALIDATION_FAILED, which never shows a key */
 export function readClientWish({ rosenpassPublicKey, presharedKey, endpoint }: AddTunnelPeer): ClientKeys {
-  if (endpoint !== undefined && parseHostPort(endpoint) === undefined)
-    throw new FleetError('VALIDATION_FAILED', { field: 'endpoint', message: 'expected host:port' });
+  checkEndpoint(endpoint, rosenpassPublicKey !== undefined);
   if (rosenpassPublicKey === undefined && presharedKey !== undefined) {
     const message = 'is mixed into Rosenpass exchanges, and this peer has no rosenpassPublicKey';
     throw new FleetError('VALIDATION_FAILED', { field: 'presharedKey', message });
@@ -28,6 +28,16 @@ export function readClientWish({ rosenpassPublicKey, presharedKey, endpoint }: A
     rosenpass: rosenpassPublicKey === undefined ? undefined : keyOf(rosenpassPublicKey),
     presharedKey: presharedKey === undefined ? undefined : new Uint8Array(Buffer.from(presharedKey, 'base64')),
   };
+}
+
+function checkEndpoint(text: string | undefined, isRosenpass: boolean): void {
+  const place = text === undefined ? undefined : parseHostPort(text);
+  if (text === undefined || (place !== undefined && !(isRosenpass && place.port === portMax))) return;
+  const message =
+    place === undefined
+      ? 'expected host:port'
+      : `expected a port below ${portMax}: it is Rosenpass’s, and WireGuard has the next one`;
+  throw new FleetError('VALIDATION_FAILED', { field: 'endpoint', message });
 }
 
 function keyOf(text: string): Uint8Array {

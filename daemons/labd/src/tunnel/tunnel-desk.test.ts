@@ -55,7 +55,8 @@ beforeEach(async () => {
   const replicaId = 'replica-1';
   const { ground: laid } = world;
   const onDevice = () => undefined;
-  hub = new TunnelHub({ store, secrets, ground: laid, replicaId, onDevice, clock, log: silentLogger });
+  const lookup = (host: string) => Promise.resolve(host === 'branch.example' ? ['198.51.100.7'] : []);
+  hub = new TunnelHub({ store, secrets, ground: laid, replicaId, onDevice, lookup, clock, log: silentLogger });
   await hub.start();
   desk = new TunnelDesk({ hub, store, secrets, keyFiles, range, replicaId, clock });
 });
@@ -97,7 +98,26 @@ describe('clients of other make (X7)', () => {
     expect(await twin({ rosenpassPublicKey: rosenpass(1) })).toBe('CONFLICT');
     expect(await twin({ rosenpassPublicKey: 'AAAA' })).toBe('ROSENPASS_KEY_INVALID');
     expect(await twin({ endpoint: 'nowhere' })).toBe('VALIDATION_FAILED');
+    // WireGuard would have no port.
+    expect(await twin({ endpoint: '192.0.2.7:65535' })).toBe('VALIDATION_FAILED');
     expect(desk.peers().map(({ name }) => name)).toEqual(['laptop']);
+  });
+
+  test('an endpoint is dialled, by address at once and by name as soon as that has one; WireGuard on the next port', async () => {
+    const laptop = { name: 'laptop', wireguardPublicKey: key('L'), rosenpassPublicKey: rosenpass(1) };
+    const { id } = await desk.add(localRoot, { ...laptop, endpoint: '192.0.2.7:9999' });
+    expect(world.peers.get(id)).toMatchObject({
+      endpoint: { address: '192.0.2.7', port: 10_000 },
+      rosenpass: { endpoint: { address: '192.0.2.7', port: 9_999 } },
+    });
+    const branch = { name: 'branch', wireguardPublicKey: key('B'), rosenpassPublicKey: rosenpass(2) };
+    const named = await desk.add(localRoot, { ...branch, endpoint: 'branch.example:9999' });
+    expect(world.peers.get(named.id)?.rosenpass?.endpoint).toBeUndefined();
+    await look();
+    expect(world.peers.get(named.id)).toMatchObject({
+      endpoint: { address: '198.51.100.7', port: 10_000 },
+      rosenpass: { endpoint: { address: '198.51.100.7', port: 9_999 } },
+    });
   });
 
   test('a preshared key reaches the exchange, sealed in its row, and comes out nowhere (X2, X3)', async () => {

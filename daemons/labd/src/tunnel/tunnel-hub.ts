@@ -5,6 +5,7 @@
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import type { Store } from '@labmesh/store/store';
+import type { Lookup } from '@labmesh/tunnel/named-endpoint';
 import type { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -13,6 +14,7 @@ import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 import type { HubAddress, NextHubKey, NextNodeKey, NodeTunnel, TunnelPeerRow } from '../nodes/node-tunnel.ts';
 import type { Secrets } from '../secrets/open-secrets.ts';
 import { renewEveryMs } from './hub-address.ts';
+import { ClientPlaces } from './client-places.ts';
 import type { HubGround } from './open-hub.ts';
 import { followRotation, rotateHub } from './rotate-hub.ts';
 import { noteTakenKey } from '../nodes/peer-rows.ts';
@@ -25,6 +27,8 @@ export type TunnelHubParts = {
   replicaId: string;
   /** Told what happens to the interface. */
   onDevice: (event: DeviceEvent) => void;
+  /** Another resolver, for tests. */
+  lookup?: Lookup | undefined;
   clock: Clock;
   log: Logger;
 };
@@ -42,6 +46,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   /** Work on the device, one after another. */
   #turn: Promise<unknown> = Promise.resolve();
   readonly #ending = new AbortController();
+  readonly #clients: ClientPlaces;
   #running = Promise.resolve();
   /** Undefined while the device is gone and not open again. */
   #open: OpenTunnel | undefined;
@@ -50,6 +55,8 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
 
   constructor(parts: TunnelHubParts) {
     this.#parts = parts;
+    const { lookup, clock, log } = parts;
+    this.#clients = new ClientPlaces({ lookup, clock, log, onMoved: (id) => void this.#setAgain(id) });
   }
 
   /** Opens the device and takes up the peers that there are; then follows the rows. @throws TunnelError, the bind's error */
@@ -155,7 +162,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   async #set(row: TunnelPeerRow): Promise<void> {
     const { secrets } = this.#parts;
     if (row.removed_at !== null) return this.#remove(row.id);
-    await this.#whole.tunnel.setPeer(peerSettings(row, secrets));
+    await this.#whole.tunnel.setPeer(peerSettings(row, secrets, this.#clients.at(row)));
     this.#done.set(row.id, row.revision);
   }
 
@@ -163,11 +170,12 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     await this.#open?.tunnel.removePeer(id);
     // Not before: what the device refuses is tried again.
     this.#done.delete(id);
+    this.#clients.forget(id);
   }
 
   /** Wanted minus seen. One peer's fault keeps no other from its place. */
   async #reconcile(): Promise<void> {
-    const { store, replicaId, log } = this.#parts;
+    const { store, replicaId } = this.#parts;
     const wanted = await store.read(reconciler, (db) =>
       db
         .selectFrom('tunnel_peers')
@@ -184,8 +192,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
       if (this.#done.get(id) === revision) continue;
       // Noted before: a peer that cannot be set is told once and tried again when its row changes.
       this.#done.set(id, revision);
-      const failed = (error: unknown) => log.error('a peer of the tunnel could not be set', { peer: id, error });
-      await this.#inTurn(() => this.#setById(id)).catch(failed);
+      await this.#setAgain(id);
     }
     // Told, and tried again at the next look.
     for (const removal of removals) if (removal.status === 'rejected') throw removal.reason;
@@ -220,6 +227,12 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     this.#lostSessions = false;
   }
 
+  async #setAgain(id: string): Promise<void> {
+    const { log } = this.#parts;
+    const failed = (error: unknown) => log.error('a peer of the tunnel could not be set', { peer: id, error });
+    await this.#inTurn(() => this.#setById(id)).catch(failed);
+  }
+
   async #setById(id: string): Promise<void> {
     const { store, replicaId } = this.#parts;
     const row = await store.read(reconciler, (db) =>
@@ -240,6 +253,9 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
       try {
         if (this.#open === undefined) await this.#inTurn(() => this.#openDevice());
         await this.#reconcile();
+        const { tunnel } = this.#whole;
+        // Not waited for: a resolver may take its time.
+        void this.#clients.look((id) => tunnel.unansweredMs(id));
         const { rotation } = this.#parts.ground;
         if (rotation.isUnderWay && clock.now() - followedAt >= rotationEveryMs) {
           followedAt = clock.now();

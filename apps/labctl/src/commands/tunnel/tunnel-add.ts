@@ -23,7 +23,7 @@ export const tunnelAdd = defineFleetCommand({
       type: 'string',
       flag: 'endpoint',
       placeholder: 'HOST:PORT',
-      help: 'where its Rosenpass is dialled; without it the client dials',
+      help: 'where its Rosenpass is dialled, by address or name, and its WireGuard on the next port; with --wireguard that one itself; without it the client dials',
     },
   },
   positionalsMax: 2,

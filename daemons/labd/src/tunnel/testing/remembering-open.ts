@@ -81,6 +81,7 @@ const showing = (peers: ReadonlyMap<string, TunnelPeerSettings>) => ({
     const peer = peers.get(id);
     return Promise.resolve(peer && { ok: true, tookMs: 5, error: null, peer: shown(peer) });
   },
+  unansweredMs: () => 0,
   peer: (id: string) => {
     const peer = peers.get(id);
     return peer && shown(peer);
