@@ -51,6 +51,7 @@ describe('peers of rosenpass.toml (X2)', () => {
     put('branch.psk', psk);
     const { clients, leftOut } = read(`${peer}endpoint = "198.51.100.7:9999"\npre_shared_key = "branch.psk"\n`);
     expect(leftOut).toEqual([]);
+    expect(read(`${peer}extra_params = ["mtu"]\n`).leftOut.join()).toContain('extra_params are not taken over');
     expect(clients).toEqual([
       {
         name: 'branch-office',
@@ -65,6 +66,15 @@ describe('peers of rosenpass.toml (X2)', () => {
     put('branch.psk', 'a secret that is no key');
     expect(() => read(`${peer}pre_shared_key = "branch.psk"\n`)).toThrow('pre_shared_key');
     expect(() => read(`${peer}pre_shared_key = "branch.psk"\n`)).not.toThrow('a secret');
+  });
+
+  test('one with labels of its own would make other keys than the hub: it is left out, with the way out', () => {
+    put('Branch Office.pqpk', rosenpass);
+    const { clients, leftOut } = read(`${peer}osk_organization = "example.org"\nosk_label = ["backup"]\n`);
+    expect(clients).toEqual([]);
+    expect(leftOut).toEqual([
+      expect.stringMatching(/^Branch Office\.pqpk: left out, osk_organization and osk_label .* remove both/),
+    ]);
   });
 
   test('one without a WireGuard key is left out, and that is said', () => {

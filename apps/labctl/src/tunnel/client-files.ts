@@ -49,6 +49,17 @@ const nameOf = (path: string) =>
     .replaceAll(/^[.-]+|[.-]+$/g, '')
     .slice(0, 64);
 
+/** Why the hub cannot take a peer, and the way out; undefined: it can. */
+function refusal({ wireguard, outputLabels }: RosenpassConfig['peers'][number]): string | undefined {
+  if (wireguard === undefined) return 'it names no WireGuard peer (device and peer)';
+  if (outputLabels === undefined) return undefined;
+  // Exchanges would end well and the two ends hold different keys: nothing would ever pass.
+  return (
+    'osk_organization and osk_label make another key of each exchange than the WireGuard one that the hub uses; remove ' +
+    'both here and in the file of the client'
+  );
+}
+
 /** The peers that the hub can take, named after their key files, and lines about those that it cannot. */
 export function clientsInToml(
   { peers }: RosenpassConfig,
@@ -58,10 +69,9 @@ export function clientsInToml(
   const leftOut: string[] = [];
   for (const peer of peers) {
     const at = (path: string) => resolve(dirname(file), path);
-    if (peer.wireguard === undefined) {
-      leftOut.push(`${peer.publicKey}: left out, it names no WireGuard peer (device and peer)`);
-      continue;
-    }
+    const reason = refusal(peer);
+    if (reason !== undefined) leftOut.push(`${peer.publicKey}: left out, ${reason}`);
+    if (reason !== undefined || peer.wireguard === undefined) continue;
     const key = namedFile(at(peer.publicKey), (bytes) => {
       checkPublicKey(bytes);
       return bytes;
@@ -76,6 +86,7 @@ export function clientsInToml(
       ...(psk !== undefined && { presharedKey: base64(psk) }),
       ...(peer.endpoint !== undefined && { endpoint: peer.endpoint }),
     });
+    if (peer.wireguard.extraParams.length > 0) leftOut.push(`${peer.publicKey}: its extra_params are not taken over`);
   }
   return { clients, leftOut };
 }
