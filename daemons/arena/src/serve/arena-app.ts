@@ -11,8 +11,8 @@ import { epochRoute, type EpochParts } from './epoch-route.ts';
 import { type JudgeParts, judgeRoutes } from './judges/judge-routes.ts';
 import { type LeaderboardParts, leaderboardRoute } from './judges/leaderboard-route.ts';
 import { pairsRoutes } from './pairs-routes.ts';
+import { runFacts } from './certificates/run-facts.ts';
 import { runRoutes, type RunRouteParts } from './run-routes.ts';
-import { averageRunMs } from './run-views.ts';
 import { type TournamentParts, tournamentRoutes } from './tournament-routes.ts';
 
 export type ArenaAppParts = CatalogueParts &
@@ -21,7 +21,7 @@ export type ArenaAppParts = CatalogueParts &
   TournamentParts &
   JudgeParts &
   LeaderboardParts &
-  Omit<RunRouteParts, 'onFault' | 'usualMs'> & {
+  Omit<RunRouteParts, 'onFault' | keyof ReturnType<typeof runFacts>> & {
     pairs: Pairs;
     /** The secret that gateway and arena share. */
     token: string;
@@ -56,7 +56,7 @@ export function arenaApp(parts: ArenaAppParts): Hono {
     const routes = app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`);
     return c.json({ status: 'ok', endpoint: 'self', routes: [...new Set(routes)] });
   });
-  app.route('/', runRoutes({ ...parts, onFault, usualMs: (tenant) => averageRunMs(parts.store, tenant) }));
+  app.route('/', runRoutes({ ...parts, ...runFacts(parts.store), onFault }));
   app.route('/', certificateRoutes(parts));
   app.route('/', catalogueRoutes(parts));
   app.route('/', tournamentRoutes(parts));

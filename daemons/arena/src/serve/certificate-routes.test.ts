@@ -10,6 +10,7 @@ import { complianceView } from '@labmesh/attest/views/compliance-view';
 import { functionalView } from '@labmesh/attest/views/functional-view';
 import { keysIn } from '../certify/testing/open-certify.ts';
 import { sampleAnswer, sampleRun } from '../certify/testing/sample-run.ts';
+import { verifiedCertificate } from './certificates/verified-certificate.ts';
 import { type AppRig, openAppRig } from './testing/app-rig.ts';
 
 let rig: AppRig;
@@ -51,6 +52,19 @@ describe('views', () => {
       revocations: (await get('revocations')).bytes,
     });
     expect(report).toMatchObject({ verdict: 'valid' });
+  });
+
+  test('the original’s answer names its times and what was run; another tenant’s is not there', async () => {
+    const { id } = await issue();
+    const found = await verifiedCertificate(rig.store, tenant, id);
+    expect(found).toMatchObject({
+      certificateId: id,
+      status: 'valid',
+      verificationResults: { leash: null, opa: null, execution: { passed: true, sandboxed: true } },
+    });
+    const lasts = Date.parse(found?.expiresAt ?? '') - Date.parse(found?.issuedAt ?? '');
+    expect(lasts).toBe(24 * 3_600_000);
+    expect(await verifiedCertificate(rig.store, 'other', id)).toBeNull();
   });
 
   test('the others are of the same statement', async () => {

@@ -16,6 +16,7 @@ async function offersOf(...asked: Asked[]): Promise<RunOffer[]> {
     clock: new FakeClock(),
     onFault: () => {},
     usualMs: async () => null,
+    certificateOf: () => Promise.reject(new Error('no run ends with one')),
   });
   for (const { path, body, id = 'mine', key = 'k1', rights } of asked) {
     const headers = { 'x-labmesh-tenant': 't', 'x-labmesh-key': key, 'x-request-id': id, ...rights };

@@ -16,6 +16,7 @@ import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { keyOf, tenantOf, withinRights } from './arena-caller.ts';
 import { ArenaRefused, readJson } from './arena-refused.ts';
+import type { VerifiedCertificate } from './certificates/verified-certificate.ts';
 
 export type SubmitRun = (offer: RunOffer, signal: AbortSignal) => AsyncIterable<ArenaEvent>;
 export type RunRouteParts = {
@@ -23,6 +24,8 @@ export type RunRouteParts = {
   clock: Clock;
   /** How long a tenant's runs took, ms; null = nobody knows yet. */
   usualMs: (tenant: string) => Promise<number | null>;
+  /** One that a run was given just now. */
+  certificateOf: (tenant: string, id: string) => Promise<VerifiedCertificate | null>;
   /** Lines that go on after their caller left (trajectories), and what became of them. */
   onFault: (error: unknown) => void;
 };
@@ -123,7 +126,12 @@ async function ended(events: AsyncIterable<ArenaEvent>): Promise<{ last: ArenaEv
 }
 
 /** The original's answer (AR22). */
-function verifyAnswer(result: ArenaResult, seen: readonly ArenaEvent[], latencyMs: number) {
+function verifyAnswer(
+  result: ArenaResult,
+  certificate: VerifiedCertificate | null,
+  seen: readonly ArenaEvent[],
+  latencyMs: number,
+) {
   const { report, usage } = result;
   const verified = report.status === 'valid';
   const shadowResults = seen.flatMap((event) =>
@@ -134,7 +142,7 @@ function verifyAnswer(result: ArenaResult, seen: readonly ArenaEvent[], latencyM
   return {
     trajectoryId: report.run_id,
     status: verified ? 'verified' : report.status === 'invalid' ? 'failed' : 'inconclusive',
-    certificate: report.certificate_id === null ? null : { certificateId: report.certificate_id, status: 'valid' },
+    certificate,
     verification: report,
     shadowResults,
     primaryResponse:
@@ -186,8 +194,11 @@ export function runRoutes(parts: RunRouteParts): Hono {
     const from = clock.now();
     const offer = offerOf(c, { request: { model, messages }, block }, clock.wall());
     const { last, seen } = await ended(submit(offer, c.req.raw.signal));
-    if (last.event === 'result') return c.json(verifyAnswer(last, seen, Math.round(clock.now() - from)));
-    return refusedRun(c, last);
+    if (last.event !== 'result') return refusedRun(c, last);
+    const tookMs = Math.round(clock.now() - from);
+    const { certificate_id: id } = last.report;
+    const certificate = id === null ? null : await parts.certificateOf(offer.tenant, id);
+    return c.json(verifyAnswer(last, certificate, seen, tookMs));
   });
   return app;
 }

@@ -368,6 +368,20 @@ describe('what /verifiers shows', () => {
       p95Ms: 0,
     });
   });
+  test('what a verifier runs in, with its interpreters, and how often its word was known', async () => {
+    const tools = { python: '3.13.5' };
+    const l1 = sampleLevel({ level: 'SANDBOX_L1_NAMESPACE', backend: 'bubblewrap', version: '0.11', tools });
+    const runner = { ...answeringRunner({}), levels: async () => [sampleLevel({}), l1] };
+    const opened = openFake([fakeVerifier('text'), levelled], { runner });
+    await opened.verify(one, opened.options);
+    await opened.verify(one, opened.options);
+    expect(await opened.describe()).toMatchObject([
+      { name: 'text', type: 'text', engine: 'in-process', tools: {}, cacheHitRate: 0.5 },
+      { name: 'levelled', engine: 'bubblewrap 0.11', tools, cacheHitRate: 0 },
+    ]);
+    const without = await openFake([levelled], { runner: answeringRunner({}) }).describe();
+    expect(without).toMatchObject([{ engine: null, tools: {}, cacheHitRate: null }]);
+  });
   test('an executor that is away makes offline what needs it, and nothing else', async () => {
     const runner = { ...answeringRunner({}), levels: () => Promise.reject(new Error('away')) };
     const views = await openFake([levelled, fakeVerifier('text')], { runner }).describe();

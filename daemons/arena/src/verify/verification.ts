@@ -34,6 +34,12 @@ export type VerifierView = {
   version: string;
   digest: string;
   class: VerifierClass;
+  /** Its class in a word. */
+  type: 'text' | 'parse' | 'tool' | 'execution';
+  /** What it runs in: `in-process`, or the sandbox that it would have now; null = it has none now. */
+  engine: string | null;
+  /** Interpreters in that sandbox, with versions. */
+  tools: Readonly<Record<string, string>>;
   minLevel: SandboxLevel | null;
   hard: boolean;
   /** Runs when a request names none. */
@@ -46,6 +52,8 @@ export type VerifierView = {
   /** Since the start; cached ones are no checks. */
   checks: number;
   cached: number;
+  /** 0-1; null before the first. */
+  cacheHitRate: number | null;
   /** Milliseconds over the last 256 checks; null before the first. */
   p50Ms: number | null;
   p95Ms: number | null;

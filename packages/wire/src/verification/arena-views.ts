@@ -137,6 +137,12 @@ export const verifierListSchema = z.object({
       version: z.string(),
       digest: z.string(),
       class: z.int(),
+      /** The class in a word: text, parse, tool, execution. */
+      type: z.string().optional(),
+      /** `in-process`, or the sandbox that it would run in now; null = there is none. */
+      engine: z.string().nullish(),
+      /** Interpreters in that sandbox, with versions. */
+      tools: z.record(z.string(), z.string()).optional(),
       minLevel: z.string().nullable(),
       hard: z.boolean(),
       enabled: z.boolean(),
@@ -145,6 +151,7 @@ export const verifierListSchema = z.object({
       lastCheck: z.string().nullable(),
       checks: z.int(),
       cached: z.int(),
+      cacheHitRate: z.number().nullish(),
       p50Ms: z.number().nullable(),
       p95Ms: z.number().nullable(),
     }),

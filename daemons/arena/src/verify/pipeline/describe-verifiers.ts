@@ -40,6 +40,17 @@ function standingOf(
     : { status: 'degraded', reason: `the last check gave ${lastError}` };
 }
 
+const types = ['text', 'parse', 'tool', 'execution'] as const;
+
+/** The best level that is ready and will do: the one that the executor takes. */
+function sandboxOf({ verifier: { minLevel } }: ActiveVerifier, levels: readonly LevelReport[] | undefined) {
+  if (minLevel === null) return { engine: 'in-process', tools: {} };
+  const able = (levels ?? []).filter(({ level, ready }) => ready && compareLevels(level, minLevel) >= 0);
+  const [best] = able.toSorted((one, other) => compareLevels(other.level, one.level));
+  if (best === undefined) return { engine: null, tools: {} };
+  return { engine: [best.backend, best.version].filter((word) => word !== null).join(' '), tools: best.tools };
+}
+
 function viewOf(
   active: ActiveVerifier,
   levels: readonly LevelReport[] | undefined,
@@ -49,7 +60,22 @@ function viewOf(
   const { name, description, version, minLevel } = verifier;
   const { lastError, ...did } = stats.of(active);
   const standing = standingOf(active, levels, lastError);
-  return { name, description, version, digest, class: verifier.class, minLevel, hard, enabled, ...standing, ...did };
+  const looks = did.checks + did.cached;
+  return {
+    name,
+    description,
+    version,
+    digest,
+    class: verifier.class,
+    type: types[verifier.class],
+    ...sandboxOf(active, levels),
+    minLevel,
+    hard,
+    enabled,
+    ...standing,
+    ...did,
+    cacheHitRate: looks === 0 ? null : did.cached / looks,
+  };
 }
 
 export async function describeVerifiers(
