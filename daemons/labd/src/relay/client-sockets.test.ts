@@ -10,15 +10,20 @@ import type { Caller } from '../login/caller.ts';
 import { ClientSockets } from './client-sockets.ts';
 import type { SessionService } from './session-service.ts';
 
-const options = { channelsMax: 4, windowBytes: 1_024, windowBytesMax: 1_024, socketBufferMax: 1_048_576 };
+const options = {
+  channelsMax: 4,
+  windowBytes: 1_024,
+  windowBytesMax: 1_024,
+  socketBufferMax: 1_048_576,
+  heartbeatMs: 30_000,
+};
 const turn = () => Bun.sleep(5);
 
 let denied: string | undefined;
 let changed: () => void;
 let clients: ClientSockets;
 
-beforeEach(() => {
-  denied = undefined;
+function openSockets(own: typeof options): ClientSockets {
   const denyList = {
     check: ({ serial }: { serial?: string }) => (serial !== undefined && serial === denied ? 'serial' : undefined),
     onChange: (fn: () => void) => {
@@ -27,7 +32,19 @@ beforeEach(() => {
     },
   } as unknown as DenyList;
   const sessions = { first: () => undefined } as unknown as SessionService;
-  clients = new ClientSockets({ sessions, denyList, replicaId: 'r1', options, clock: systemClock, log: silentLogger });
+  return new ClientSockets({
+    sessions,
+    denyList,
+    replicaId: 'r1',
+    options: own,
+    clock: systemClock,
+    log: silentLogger,
+  });
+}
+
+beforeEach(() => {
+  denied = undefined;
+  clients = openSockets(options);
 });
 afterEach(() => clients[Symbol.asyncDispose]());
 
@@ -44,6 +61,17 @@ function connect(more: Partial<Caller>) {
   const greeted = link.hello({ ...testHello, kind: 'client', serverId: '' }).catch(() => undefined);
   return { link, seen, greeted };
 }
+
+test.each([
+  [30_000, 10_000],
+  [2_000, 2_000],
+])('where agents say each %d ms that they live, clients are asked to each %d ms', async (heartbeatMs, expected) => {
+  await clients[Symbol.asyncDispose]();
+  clients = openSockets({ ...options, heartbeatMs });
+  const { link, greeted } = connect({});
+  expect((await greeted)?.heartbeatMs).toBe(expected);
+  link.close('goingAway');
+});
 
 describe('CA-8 revoked', () => {
   test('what was denied between the look at the upgrade and the socket is cut at its first frame', async () => {

@@ -17,14 +17,21 @@ export type ClientSocketsParts = {
   sessions: SessionService;
   denyList: DenyList;
   replicaId: string;
-  options: { channelsMax: number; windowBytes: number; windowBytesMax: number; socketBufferMax: number };
+  options: {
+    channelsMax: number;
+    windowBytes: number;
+    windowBytesMax: number;
+    socketBufferMax: number;
+    /** Of agents. Clients are asked as often: they may be behind the same proxy, which ends silent connections. */
+    heartbeatMs: number;
+  };
   clock: World['clock'];
   log: World['log'];
 };
 
 type Client = { caller: Caller; kinds: readonly OpenKind[] | undefined; denyVersion: number; isSentAway?: boolean };
 
-const pingMs = 10_000;
+const pingMsMax = 10_000;
 /** Sockets of one identity, and of all. */
 const perCallerMax = 256;
 const allMax = 10_000;
@@ -32,6 +39,7 @@ const allMax = 10_000;
 export class ClientSockets implements LinkHandlers, AsyncDisposable {
   readonly #parts: ClientSocketsParts;
   readonly #clients = new Map<Link, Client>();
+  readonly #pingMs: number;
   readonly #timer: NodeJS.Timeout;
   readonly #stop: () => void;
   #denyVersion = 0;
@@ -39,7 +47,8 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
 
   constructor(parts: ClientSocketsParts) {
     this.#parts = parts;
-    this.#timer = setInterval(() => this.beat(), pingMs);
+    this.#pingMs = Math.min(pingMsMax, parts.options.heartbeatMs);
+    this.#timer = setInterval(() => this.beat(), this.#pingMs);
     this.#stop = parts.denyList.onChange(() => {
       this.#denyVersion++;
       for (const link of this.#clients.keys()) if (this.beforeFrame(link) === 'revoked') link.close('revoked');
@@ -64,7 +73,7 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
     this.#clients.set(link, { caller, kinds, denyVersion: -1 });
   }
 
-  /** Each 10 s: asks all whether they live, and sends away those whose proof has run out. */
+  /** Each 10 s, or as often as agents say that they live: asks all whether they live, and sends away those whose proof has run out. */
   beat(): void {
     for (const [link, client] of this.#clients) {
       if (link.isUp) link.ping();
@@ -84,7 +93,15 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
     if (hello.kind !== 'client' || !hello.protocols.includes(1)) return link.close('version');
     const { replicaId, options, clock } = this.#parts;
     const limits = { channels: options.channelsMax, window: options.windowBytes, windowMax: options.windowBytesMax };
-    link.accept({ protocol: 1, replicaId, heartbeatMs: pingMs, timeMs: clock.wall(), bundle: '', limits, urls: [] });
+    link.accept({
+      protocol: 1,
+      replicaId,
+      heartbeatMs: this.#pingMs,
+      timeMs: clock.wall(),
+      bundle: '',
+      limits,
+      urls: [],
+    });
   }
 
   beforeFrame(link: Link): SocketCloseName | undefined {
