@@ -3,12 +3,13 @@ import { parseArgs } from 'node:util';
 import { labmeshVersion, machineFacts, markdownTable, missedGoals, tidyMetrics, writeReport } from './report.ts';
 import { claims } from './verify/claims.ts';
 import { endToEnd } from './verify/end-to-end.ts';
+import { passing } from './verify/passing.ts';
 import { ratings } from './verify/ratings.ts';
 import { sandboxStarts } from './verify/sandbox-starts.ts';
 import type { PartFigures, VerifyPart } from './verify/verify-part.ts';
 
 /** In the order of the report; each knows its own goals. */
-const parts: Readonly<Record<string, VerifyPart>> = { starts: sandboxStarts, claims, ratings, e2e: endToEnd };
+const parts: Readonly<Record<string, VerifyPart>> = { starts: sandboxStarts, claims, ratings, passing, e2e: endToEnd };
 
 function wanted(only: string | undefined): [string, VerifyPart][] {
   const names = only?.split(',') ?? Object.keys(parts);

@@ -12,7 +12,7 @@ export async function startLabmesh(setup: TargetSetup, owned: AsyncDisposableSta
   const data = join(setup.folder, 'labmesh-data');
   const config = join(setup.folder, 'labmesh.toml');
   mkdirSync(data);
-  writeFileSync(config, labmeshConfig(setup.upstreamPort));
+  writeFileSync(config, `${labmeshConfig(setup.upstreamPort)}\n${setup.toml ?? ''}`);
   const values: Record<string, string> = { data, config, upstream: String(setup.upstreamPort) };
   const words = command
     .split(/\s+/)

@@ -32,14 +32,19 @@ export type Stage = {
   missing: Map<TargetName, string>;
 };
 
+/** The mock upstream, and the port it listens on. */
+export async function startUpstream(
+  folder: string,
+  owned: AsyncDisposableStack,
+): Promise<{ upstream: StartedProcess; port: number }> {
+  const command = [process.execPath, join(repositoryRoot, 'bench/upstream.ts')];
+  const upstream = owned.use(new StartedProcess({ name: 'upstream', command, core: upstreamCore, folder }));
+  return { upstream, port: Number((await upstream.readyLine()).port) };
+}
+
 /** Starts upstream and targets and asks each once. Throws Error when ours does not work; others are then missing. */
 export async function startStage(folder: string, owned: AsyncDisposableStack, command: string): Promise<Stage> {
-  const bench = join(repositoryRoot, 'bench');
-  const upstreamCommand = [process.execPath, join(bench, 'upstream.ts')];
-  const upstream = owned.use(
-    new StartedProcess({ name: 'upstream', command: upstreamCommand, core: upstreamCore, folder }),
-  );
-  const upstreamPort = Number((await upstream.readyLine()).port);
+  const { upstream, port: upstreamPort } = await startUpstream(folder, owned);
   const setup = { folder, core: targetCore, upstreamPort };
   const url = `http://127.0.0.1:${upstreamPort}/v1`;
   const direct: Target = { name: 'direct', url, headers: [], model: 'bench-model', process: upstream, version: '' };
@@ -63,7 +68,7 @@ export async function startStage(folder: string, owned: AsyncDisposableStack, co
 }
 
 /** One run of the load generator in its own pinned process. Throws Error when it fails itself. */
-export async function runLoad(stage: Stage, target: Target, run: LoadRun): Promise<LoadResult> {
+export async function runLoad(stage: Pick<Stage, 'upstream'>, target: Target, run: LoadRun): Promise<LoadResult> {
   const flags: Record<string, string | number> = {
     url: target.url,
     model: target.model,

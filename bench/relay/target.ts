@@ -16,8 +16,8 @@ export type Target = {
   version: string;
 };
 
-/** Where targets run and what they relay to. */
-export type TargetSetup = { folder: string; core: number; upstreamPort: number };
+/** Where targets run and what they relay to. `toml`: more of our settings. */
+export type TargetSetup = { folder: string; core: number; upstreamPort: number; toml?: string };
 
 const checkTimeoutMs = 20_000;
 

@@ -4,7 +4,8 @@
  *
  *     {"fingerprints"}            a part of them, as they are made, so that the hub learns them meanwhile
  *     {"begin": [from, to]}  ─►   {begun}, after these nodes have begun one after another
- *     {"look": true}         ─►   {exchanges}: [node, ms from its first InitHello to its key], since the last look
+ *     {"look": true}         ─►   {exchanges}: [node, ms from its first InitHello to its key], and {lateMs} of this process,
+ *                                 both since the last look
  */
 import { getPriority, setPriority } from 'node:os';
 import { systemClock } from '@labmesh/kit/clock';
@@ -14,6 +15,7 @@ import { runStep } from '@labmesh/rosenpass/steps/run-step';
 import { ExchangeDriver } from '@labmesh/tunnel/exchange-driver';
 import { linesOf } from '../../tests/harness/tunnel/json-process.ts';
 import { type FakeNodeKey, nodesMax, openFakeNodeKeys, random } from './fake-node-keys.ts';
+import { Lateness } from './lateness.ts';
 
 const [port = '0', keysDir = '', hubKeyPath = '', count = '0'] = Bun.argv.slice(2);
 /** Slower than the hub's thread can answer: all of them at once are `key-exchange-load.test.ts`. */
@@ -36,6 +38,7 @@ while (keys.length < Number(count)) {
   say({ fingerprints: part.map(({ fingerprint }) => fingerprint) });
 }
 
+const lateness = new Lateness();
 /** Of all nodes, since the last look. */
 let exchanges: [node: number, ms: number][] = [];
 
@@ -72,7 +75,7 @@ async function begin(node: number, key: FakeNodeKey): Promise<void> {
 for await (const line of linesOf(Bun.stdin.stream())) {
   const { begin: range } = line as { begin?: [from: number, to: number] };
   if (range === undefined) {
-    say({ exchanges });
+    say({ exchanges, lateMs: lateness.take() });
     exchanges = [];
     continue;
   }

@@ -119,7 +119,8 @@ class Stage implements AsyncDisposable {
 }
 
 type Exchanges = [node: number, ms: number][];
-const exchangesOf = async (crowd: JsonProcess) => (await crowd.ask({ look: true }))['exchanges'] as Exchanges;
+type NodesLook = { exchanges: Exchanges; lateMs: number[] };
+const lookAtNodes = async (crowd: JsonProcess) => (await crowd.ask({ look: true })) as NodesLook;
 
 /** One crowd from its first key to the end of its soak. */
 async function measureOne({ nodes, junkPerS, quietMs, soakMs }: Crowd): Promise<Record<string, number>> {
@@ -132,7 +133,7 @@ async function measureOne({ nodes, junkPerS, quietMs, soakMs }: Crowd): Promise<
   await quiet.begin();
   await quiet.lookFor(quietMs);
   const quietCpu = spentSince(threadCpu(hub.pid), before);
-  await exchangesOf(crowd);
+  await lookAtNodes(crowd);
 
   const junk = more > 0 ? await stage.junk(junkPerS) : undefined;
   const watch = new Watch(hub, idle, nodes);
@@ -143,10 +144,11 @@ async function measureOne({ nodes, junkPerS, quietMs, soakMs }: Crowd): Promise<
   const wallMs = performance.now() - from;
   const spent = spentSince(threadCpu(hub.pid), cpu);
   const sent = junk === undefined ? 0 : Number((await junk.ask({}))['sent']);
-  const took = await exchangesOf(crowd);
+  const { exchanges: took, lateMs: lateNodes } = await lookAtNodes(crowd);
   return {
     ...heldFigures(watch, nodes, soakMs),
     ...costFigures(spent, wallMs),
+    nodes_loop_p99_ms: shareOf(lateNodes, 0.99),
     exchange_p99_ms: shareOf(
       took.filter(([node]) => node < nodes).map(([, ms]) => ms),
       0.99,

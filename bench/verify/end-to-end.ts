@@ -1,6 +1,6 @@
 /**
  * From a chat request to the verified answer (verification AC7): labctl up with the tiny model, five variations of eighty
- * prompts, each run against hidden cases; and what passing through costs a request that asks for nothing (AC8).
+ * prompts, each run against hidden cases.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
