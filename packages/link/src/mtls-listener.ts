@@ -92,6 +92,8 @@ class HttpPhase implements DeadlineEntry {
   deadline = 0;
   /** Requests that were not answered in full. */
   requests = 0;
+  /** Those of them that change something: an end waits for their answers, not for who only listens (SD-1). */
+  changes = 0;
   readonly socket: TLSSocket;
   readonly #late: (phase: HttpPhase) => void;
   /** Bytes that had come when the wait for a head began. */
@@ -273,7 +275,9 @@ export class MtlsListener implements AsyncDisposable {
     const phase = this.#phases.get(request.socket as TLSSocket);
     if (phase !== undefined) {
       let isAnswered = false;
+      const change = request.method === 'GET' || request.method === 'HEAD' ? 0 : 1;
       phase.requests++;
+      phase.changes += change;
       phase.deadline = performance.now() + this.#limits.bodyMs;
       request.once('end', () => {
         if (!isAnswered) phase.deadline = 0;
@@ -281,6 +285,7 @@ export class MtlsListener implements AsyncDisposable {
       response.once('close', () => {
         isAnswered = true;
         phase.requests--;
+        phase.changes -= change;
         phase.awaitHead(this.#limits.headMs);
       });
     }
@@ -315,7 +320,7 @@ export class MtlsListener implements AsyncDisposable {
   async close(graceMs = 0): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#tls.close(() => resolve()));
     const until = performance.now() + graceMs;
-    const busy = () => [...this.#phases.values()].some((phase) => phase.deadline === 0);
+    const busy = () => [...this.#phases.values()].some((phase) => phase.changes > 0);
     while (busy() && performance.now() < until) await Bun.sleep(20);
     for (const socket of this.#connections) socket.destroy();
     this.#http.close();

@@ -7,7 +7,7 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { Connection } from '../connection.ts';
 import { guardRequest, pathOf } from '../request-guard.ts';
 
-export type CrossOriginRules = { hosts: ReadonlySet<string>; origins: readonly string[] };
+type CrossOriginRules = { hosts: ReadonlySet<string>; origins: readonly string[] };
 
 /** Headers that calls carry beside what every page may send. */
 const sentHeaders = 'Authorization, Content-Type, Idempotency-Key, X-Request-Id';
