@@ -1,5 +1,5 @@
 /**
- * The hub changes its Rosenpass pair (tunnel K8), over real daemons: a stream goes on, whoever dies meanwhile goes on where it
+ * The hub changes its pairs of Rosenpass and WireGuard (tunnel K8), over real daemons: a stream goes on, whoever dies meanwhile goes on where it
  * was, and a site that was away all the time is told what to do. A node's own change is in labman-verbs.test.ts.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ const phase = async (lab: TunnelLab) => (await lab.view()).rotation?.phase ?? 'n
 const rotate = async (lab: TunnelLab) =>
   JSON.parse(await lab.labctl('tunnel', 'rotate', '-o', 'json')) as HubRotationView;
 
-type Pins = { hub: { rosenpassSha256: string; next?: { rosenpassSha256: string } } };
+type Pins = { hub: { wireguardPublicKey: string; rosenpassSha256: string; next?: { rosenpassSha256: string } } };
 const pinsOf = (site: SiteNode) => (JSON.parse(readFileSync(join(site.stateDir, 'node.json'), 'utf8')) as Pins).hub;
 
 async function joinActive(lab: TunnelLab, name: string): Promise<SiteNode> {
@@ -38,10 +38,10 @@ async function joinActive(lab: TunnelLab, name: string): Promise<SiteNode> {
 
 /** The whole way under a stream, with every site there. */
 async function streamGoesOn(lab: TunnelLab, site: SiteNode, address: string): Promise<void> {
-  const before = (await lab.view()).rosenpassSha256;
+  const { rosenpassSha256: before, wireguardPublicKey: wireguard } = await lab.view();
   const secret = readFileSync(join(lab.folder, 'hub/data/tunnel/pqsk'));
   const reading = lab.chat(address);
-  const { phase: begun, oldSha256, newSha256 } = await rotate(lab);
+  const { phase: begun, oldSha256, newSha256, newWireguardPublicKey: key = '' } = await rotate(lab);
   expect([begun, oldSha256]).toEqual(['announced', before]);
   await waitFor(async () => (await phase(lab)) === 'none', 2 * stepMs);
   const seen = await reading;
@@ -49,7 +49,10 @@ async function streamGoesOn(lab: TunnelLab, site: SiteNode, address: string): Pr
   expect(seen).toMatchObject({ status: 200, isWhole: true });
   expect(seen.gapMs).toBeLessThan(breakMs);
   expect((await lab.view()).rosenpassSha256).toBe(newSha256);
-  expect(pinsOf(site)).toMatchObject({ rosenpassSha256: newSha256 });
+  expect(pinsOf(site)).toMatchObject({ rosenpassSha256: newSha256, wireguardPublicKey: key });
+  expect([(await lab.view()).wireguardPublicKey, (await site.hub())?.wireguardPublicKey]).toEqual([key, key]);
+  expect(key).not.toBe(wireguard);
+  expect(existsSync(join(lab.folder, 'hub/data/tunnel/wg.key.next'))).toBe(false);
   expect(existsSync(nextSecret(lab))).toBe(false);
   expect(readFileSync(join(lab.folder, 'hub/data/tunnel/pqsk')).equals(secret)).toBe(false);
   expect((await site.exchange()).ok).toBe(true);

@@ -8,7 +8,7 @@ import type { TunnelConfig } from './config/read-tunnel.ts';
 import { ConplaneCalls } from './conplane/conplane-calls.ts';
 import { checkPins, PinMismatch } from './conplane/hub-of.ts';
 import { nodeHeartbeat, nodeInfo } from './conplane/node-report.ts';
-import { Registration } from './conplane/registration.ts';
+import { Registration, type RegistrationParts } from './conplane/registration.ts';
 import { readTrusted } from './conplane/trusted-key.ts';
 import type { LabmanConfig } from './labman-config.ts';
 import type { Labman } from './labman.ts';
@@ -33,7 +33,7 @@ export function registrationOf(
   parts: SiteParts,
   keys: TunnelKeys,
   tunnel: NodeTunnel,
-  onNextTaken: (key: string) => void,
+  onNextTaken: RegistrationParts['onNextTaken'],
 ): Registration | undefined {
   const { config, labman, stateDir, version, clock, log } = parts;
   const { controlPlane } = config;
@@ -57,6 +57,7 @@ export function registrationOf(
     stateDir,
     keysDir: keys.keysDir,
     isProven: (keys, proof) => tunnel.isHubProven(keys, proof),
+    isWireguardProven: (...claim) => tunnel.isHubWireguardProven(...claim),
     trusted: () => readTrusted(stateDir),
     keys: {
       wireguard: () => {

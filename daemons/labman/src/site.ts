@@ -61,7 +61,11 @@ export async function openSite(parts: SiteParts): Promise<Site> {
         const hubAddress = role.kind === 'node' ? role.hubAddress : '';
         return device.inside(() => labman.serveTunnel({ address, hubAddress, port }));
       },
-      onExchanged: (ownKey) => rotation.exchangedWith(ownKey),
+      onExchanged: (ownKey) => {
+        rotation.exchangedWith(ownKey);
+        wireguard.exchanged();
+      },
+      onHubKey: (key) => registration?.noteHubKey(key),
       onTimeout: () => registration?.again(),
       clock,
       log,
@@ -69,7 +73,7 @@ export async function openSite(parts: SiteParts): Promise<Site> {
   );
   labman.metrics.addTunnel(() => tunnel.view());
   opening.use(wireguard);
-  const registration = registrationOf(parts, keys, tunnel, (key) => wireguard.taken(key));
+  const registration = registrationOf(parts, keys, tunnel, (...word) => wireguard.taken(...word));
   const known = knownState(parts, registration) ?? configuredState(parts.tunnel, paths.keysDir);
   const hubKey = known?.hub?.rosenpassSha256;
   // A lost key file is fetched again by registering; without a Conplane it is the operator's to bring.

@@ -12,7 +12,8 @@ export type LinkClaim =
   | readonly [what: 'next hub key', current: string, next: string]
   /** `next`: `none` without one. */
   | readonly [what: 'hub wireguard keys', rosenpass: string, current: string, next: string]
-  | readonly [what: 'next node wireguard key', current: string, next: string];
+  | readonly [what: 'next node wireguard key', current: string, next: string]
+  | readonly [what: 'next node wireguard key taken', current: string, next: string];
 
 /** An InitConf may be lost, and then the next: the hub is as many exchanges behind the node. */
 const keysMax = 3;

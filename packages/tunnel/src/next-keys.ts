@@ -28,16 +28,20 @@ export class NextKeys {
     return this.#keys.values();
   }
 
-  /** From now on this one and no other waits for the peer, which is there; undefined: none. @throws what the device says */
-  async set(id: string, key: Uint8Array | undefined): Promise<void> {
-    if (isSame(this.#keys.get(id), key)) return;
+  /**
+   * From now on this one and no other waits for the peer, which is there; undefined: none. Gives whether it is another than
+   * before. @throws what the device says
+   */
+  async set(id: string, key: Uint8Array | undefined): Promise<boolean> {
+    if (isSame(this.#keys.get(id), key)) return false;
     await this.drop(id);
-    if (key === undefined) return;
+    if (key === undefined) return false;
     const { device, psks } = this.#parts;
     const presharedKey = psks.addNext(id, key);
     this.#keys.set(id, key);
     try {
       await device.setPeer({ publicKey: key, presharedKey, keepaliveS: 0 });
+      return true;
     } catch (error) {
       this.#keys.delete(id);
       psks.dropNext(id);

@@ -116,7 +116,9 @@ export class Tunnel implements AsyncDisposable {
         await this.#takeNext(settings.id);
       const settled = await this.#inDevice.nexts.settle(settings, old?.settings.wireguardPublicKey);
       await this.#set(settled);
-      await this.#inDevice.nexts.set(settled.id, settled.rosenpass && settled.nextWireguardKey);
+      const isNew = await this.#inDevice.nexts.set(settled.id, settled.rosenpass && settled.nextWireguardKey);
+      // Before it nothing can shake hands with that key, and the next would be two minutes away.
+      if (isNew && settled.rosenpass?.schedule === 'node') this.startExchange(settled.id);
     });
   }
 

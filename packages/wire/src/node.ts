@@ -131,7 +131,8 @@ export type NodeRegisterRequest = z.infer<typeof nodeRegisterRequestSchema>;
  * the hex of HMAC-SHA256 under the last exchange's link key over `labmesh next hub key`, the present and the next fingerprint,
  * a line each; without it nothing is taken. `wireguard_proof` is the same over `labmesh hub wireguard keys`, the present
  * Rosenpass fingerprint, the present WireGuard key and the next one, or `none`. `next_wireguard_public_key` beside `success`
- * is the node's own: the hub answers it from now on, too.
+ * is the node's own: the hub answers it from now on, too, and proves so over `labmesh next node wireguard key taken`, the
+ * present and the next key of the node.
  */
 export const nodeRegisterAnswerSchema = z.looseObject({
   success: z.boolean(),
@@ -139,6 +140,7 @@ export const nodeRegisterAnswerSchema = z.looseObject({
   message: textField.nullish(),
   wireguard_address: z.string().max(64).nullish(),
   next_wireguard_public_key: z.string().max(64).optional(),
+  next_wireguard_proof: z.string().max(64).optional(),
   conplane: z
     .looseObject({
       tunnel_address: z.string().max(64),

@@ -55,11 +55,14 @@ export class Heartbeats implements AsyncDisposable {
     const hub = this.#parts.tunnel.conplane();
     if (hub === undefined) return {};
     const { rosenpassSha256, nextRosenpassSha256: next, previousRosenpassSha256: previous } = hub;
+    const { wireguardPublicKey, nextWireguardPublicKey: nextWireguard } = hub;
     return {
       conplane: {
         rosenpass_sha256: rosenpassSha256,
         ...(next !== undefined && { next_rosenpass_sha256: next }),
         ...(previous !== undefined && { previous_rosenpass_sha256: previous }),
+        wireguard_public_key: wireguardPublicKey,
+        ...(nextWireguard !== undefined && { next_wireguard_public_key: nextWireguard }),
       },
     };
   }

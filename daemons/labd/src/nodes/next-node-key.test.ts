@@ -43,6 +43,7 @@ describe('a node’s next WireGuard key (K8, K6)', () => {
     expect(taken(await say(next, prove(next)))).toBe(next);
     const [peer] = tunnel.peers.values();
     expect(peer).toMatchObject({ wireguard_public_key: own, next_wireguard_public_key: next });
+    expect((await say(next)).answer.next_wireguard_proof).toBe(proofOf('taken', own, next));
     expect(taken(await say(next))).toBe(next);
     expect(taken(await ground.registry.register(registration(token, keysOf(1, own))))).toBeUndefined();
     expect([...tunnel.peers.values()][0]?.next_wireguard_public_key).toBeNull();

@@ -13,6 +13,8 @@ export type HubAddress = {
   tunnelAddress: string;
   /** Base64. */
   wireguardPublicKey: string;
+  /** The same of the key that is to follow, while there is one (K8). */
+  nextWireguardPublicKey?: string;
   /** `host:port`. */
   wireguardEndpoint: string;
   /** `sha256:` and 64 hex digits. */
@@ -46,8 +48,12 @@ export interface NodeTunnel {
   ownKey(): Uint8Array;
   /** For the peer of this row; undefined: no next key, or no exchange with this peer lately. */
   nextKey(peerId: string): NextHubKey | undefined;
+  /** What shows the peer of this row our WireGuard keys, beside this Rosenpass key (K8); undefined: no exchange with it lately. */
+  wireguardProof(peerId: string, rosenpass: string): string | undefined;
   /** Whether the peer of this row has proven that it is about to use this key (K8). `proof` may be anything. */
   isNextKeyProven(peerId: string, keys: NextNodeKey, proof: string): boolean;
+  /** What shows that peer that this next key of its own is answered (K8); undefined: no exchange with it lately. */
+  takenProof(peerId: string, current: string, next: string): string | undefined;
   /** Resolves once the device has the peer as this row says; safe to repeat. */
   setPeer(peer: TunnelPeerRow): Promise<void>;
   /** Takes the peer and its session away (≤ 1 s); nothing happens when it is not there. `id` is that of its row. */
@@ -59,7 +65,9 @@ export const noTunnel: NodeTunnel = {
   conplane: () => undefined,
   ownKey: () => new Uint8Array(),
   nextKey: () => undefined,
+  wireguardProof: () => undefined,
   isNextKeyProven: () => false,
+  takenProof: () => undefined,
   setPeer: () => Promise.resolve(),
   removePeer: () => Promise.resolve(),
 };

@@ -44,16 +44,27 @@ function hubKeyFor(request: NodeRegisterRequest, hub: HubAddress, peer: TunnelPe
 
 function conplaneOf(request: NodeRegisterRequest, hub: HubAddress, peer: TunnelPeerRow, tunnel: NodeTunnel) {
   const { rosenpass_version: version, rosenpass_ciphertext: ciphertext } = peer;
+  const rosenpass = hubKeyFor(request, hub, peer, tunnel);
+  const proof = tunnel.wireguardProof(peer.id, rosenpass.rosenpass_sha256);
+  const next = hub.nextWireguardPublicKey;
   return {
     tunnel_address: hub.tunnelAddress,
     wireguard_public_key: hub.wireguardPublicKey,
     wireguard_endpoint: hub.wireguardEndpoint,
-    ...hubKeyFor(request, hub, peer, tunnel),
+    ...(next !== undefined && { next_wireguard_public_key: next }),
+    ...(proof !== undefined && { wireguard_proof: proof }),
+    ...rosenpass,
     rosenpass_endpoint: hub.rosenpassEndpoint,
     // Absent, they are V02 and pc188 (K4): what older nodes would not read is not sent to them.
     ...(request.tunnel_caps !== undefined &&
       version !== null && { rosenpass_version: version, rosenpass_ciphertext: ciphertext ?? 'pc188' }),
   };
+}
+
+/** K8: without proof its node would not believe that its next key is answered, and would be cut off if it were not. */
+function takenKey({ id, wireguard_public_key: current, next_wireguard_public_key: next }: TunnelPeerRow, tunnel: NodeTunnel) {
+  const proof = next === null ? undefined : tunnel.takenProof(id, current, next);
+  return proof === undefined || next === null ? {} : { next_wireguard_public_key: next, next_wireguard_proof: proof };
 }
 
 /** `peer` undefined: there is no tunnel here. */
@@ -67,7 +78,5 @@ export function registerAnswer(
   const answer = { success: true, node_id: nodeId, message: null, heartbeat_s: heartbeatS, proto };
   if (hub === undefined || peer === undefined) return { ...answer, wireguard_address: null };
   const conplane = conplaneOf(request, hub, peer, tunnel);
-  const next = peer.next_wireguard_public_key;
-  const taken = next === null ? {} : { next_wireguard_public_key: next };
-  return { ...answer, wireguard_address: `${peer.address}/32`, ...taken, conplane };
+  return { ...answer, wireguard_address: `${peer.address}/32`, ...takenKey(peer, tunnel), conplane };
 }

@@ -14,13 +14,15 @@ import {
 } from '../nodes/testing/node-ground.ts';
 import { keysOf, rosenpassKey, fingerprint } from '../nodes/testing/remembering-tunnel.ts';
 import { HubRotation } from './hub-rotation.ts';
-import { nodesWithoutKey } from './nodes-without-key.ts';
+import { hasForeignPeers, nodesWithoutKey } from './nodes-without-key.ts';
 import { readRotation } from './rotation-file.ts';
 import { rememberingKeys, rememberingOpen } from './testing/remembering-open.ts';
 import { TunnelHub } from './tunnel-hub.ts';
 
 const dayMs = 86_400_000;
 const [first, second] = [`sha256:${'f'.repeat(64)}`, `sha256:${'e'.repeat(64)}`];
+
+const wireguardKeys = [1, 2].map((fill) => Buffer.alloc(32, fill).toString('base64'));
 
 let ground: NodeGround;
 let world: ReturnType<typeof rememberingOpen>;
@@ -34,7 +36,8 @@ const openRotation = () =>
   new HubRotation({
     keys,
     path: pathOf(),
-    nodesWithout: (sha256) => nodesWithoutKey(ground.store, 'replica-1', sha256),
+    nodesWithout: (sha256, wireguard) => nodesWithoutKey(ground.store, 'replica-1', sha256, wireguard),
+    hasForeigners: () => hasForeignPeers(ground.store, 'replica-1'),
     tell: (what, old, next) => void told.push(`${what} ${old.slice(7, 8)} ${next.slice(7, 8)}`),
     clock: ground.clock,
     log: silentLogger,
@@ -46,6 +49,8 @@ beforeEach(async () => {
       conplane: () => hub.conplane(),
       ownKey: () => hub.ownKey(),
       nextKey: (peerId) => hub.nextKey(peerId),
+      wireguardProof: (...asked) => hub.wireguardProof(...asked),
+      takenProof: (...asked) => hub.takenProof(...asked),
       isNextKeyProven: (...asked) => hub.isNextKeyProven(...asked),
       setPeer: (row) => hub.setPeer(row),
       removePeer: (id) => hub.removePeer(id),
@@ -77,12 +82,12 @@ async function joined(name: string): Promise<Joined> {
   return { id, peer, token, register };
 }
 /** What the node tells every few seconds, and is told. */
-async function beat({ id, token }: Joined, next?: string) {
+async function beat({ id, token }: Joined, next?: string, wireguard = wireguardKeys[1]) {
   const tunnel = {
     state: 'up',
     pq: true,
     handshake_age_s: 1,
-    ...(next !== undefined && { next_rosenpass_sha256: next }),
+    ...(next !== undefined && { next_rosenpass_sha256: next, next_wireguard_public_key: wireguard }),
   };
   return ground.heartbeats.beat(await ground.registry.token(token), heartbeat(id, {}, { tunnel }));
 }
@@ -99,10 +104,12 @@ const refusal = (call: Promise<unknown>) => call.then(String, (error: { message:
 describe('the hub changes its Rosenpass pair', () => {
   test('once every node takes the next key; the old pair goes with the first exchange with the new', async () => {
     const rack = await joined('rack');
-    expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: first });
+    const [before, after] = wireguardKeys;
+    const own = { wireguard_public_key: before };
+    expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: first, ...own });
     expect(await hub.rotate(false)).toMatchObject({ phase: 'announced', waiting: ['rack'], newSha256: second });
     expect(await hub.rotate(false)).toMatchObject({ phase: 'announced', newSha256: second });
-    expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: first, next_rosenpass_sha256: second });
+    expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: first, next_rosenpass_sha256: second, ...own, next_wireguard_public_key: after });
     await pass(60_000);
     expect(phase()).toBe('announced');
     await beat(rack, second);
@@ -110,7 +117,7 @@ describe('the hub changes its Rosenpass pair', () => {
     expect(phase()).toBe('promoted');
     await pass(5_000);
     expect(hub.view()).toMatchObject({ rosenpassSha256: second, rotation: { waiting: ['rack'] } });
-    expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: second, previous_rosenpass_sha256: first });
+    expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: second, previous_rosenpass_sha256: first, wireguard_public_key: after });
     // With the old one, which answers still.
     world.ground.rotation.exchanged(rack.peer, 0);
     await pass(600_000);
@@ -119,7 +126,7 @@ describe('the hub changes its Rosenpass pair', () => {
     await pass(5_000);
     expect(phase()).toBe('none');
     expect(keys.ownKey.fingerprint).toBe(second);
-    expect(new Set(world.ownKeys.slice(0, -2))).toEqual(new Set(['answers 1']));
+    expect(new Set(world.ownKeys.slice(0, -2))).toEqual(new Set(['answers 1', 'private 2']));
     expect(world.ownKeys.slice(-2)).toEqual(['begins 1', 'forgets 0']);
     expect(existsSync(pathOf())).toBe(false);
     expect(told).toEqual(['key_announced f e', 'key_promoted f e', 'key_deleted f e']);
@@ -253,4 +260,64 @@ test('what nodes say of themselves may be anything', async () => {
   await beat(rack, sha256.slice(7));
   expect(await nodesWithoutKey(ground.store, 'replica-1', sha256)).toEqual([]);
   expect(await nodesWithoutKey(ground.store, 'replica-2', sha256)).toEqual([]);
+});
+
+describe('and of WireGuard', () => {
+  const [before = '', after = ''] = wireguardKeys;
+  const record = () => readRotation(pathOf());
+
+  test('once every node waits for it, too; the device takes it after it is on disk', async () => {
+    const rack = await joined('rack');
+    expect(await hub.rotate(false)).toMatchObject({ phase: 'announced', newWireguardPublicKey: after });
+    await beat(rack, second, before);
+    await pass(60_000);
+    expect([phase(), hub.conplane().wireguardPublicKey]).toEqual(['announced', before]);
+    await beat(rack, second);
+    await pass(5_000);
+    expect([phase(), hub.conplane().wireguardPublicKey]).toEqual(['promoted', after]);
+    expect(hub.conplane().nextWireguardPublicKey).toBeUndefined();
+    expect([world.ownKeys, record()?.newWireguard]).toEqual([['answers 1', 'private 2'], after]);
+    await pass(60_000);
+    expect(world.ownKeys).toHaveLength(2);
+  });
+
+  test('that the device refuses is given again, and what was begun goes on', async () => {
+    world.isDeaf = true;
+    await expect(hub.rotate(true)).rejects.toThrow('EIO');
+    expect(phase()).toBe('promoted');
+    await pass(10_000);
+    expect(world.ownKeys).not.toContain('private 2');
+    world.isDeaf = false;
+    await pass(10_000);
+    expect(world.ownKeys.filter((each) => each === 'private 2')).toHaveLength(1);
+  });
+
+  test('a process that died after its promotion was noted begins with it', async () => {
+    await hub.rotate(false);
+    const noted = record();
+    writeFileSync(pathOf(), JSON.stringify({ ...noted, promotedAt: ground.clock.wall() }), { mode: 0o600 });
+    expect(keys.wireguard.publicKey[0]).toBe(1);
+    const rotation = openRotation();
+    expect([rotation.wireguard, keys.nextWireguard]).toEqual([{ current: after }, undefined]);
+    expect(rotation.keyForDevice).toBeUndefined();
+    expect(openRotation().wireguard).toEqual({ current: after });
+  });
+
+  test('stays while there are clients of other make, also ones that came meanwhile', async () => {
+    const row = { id: 'laptop', created_at: 1, revision: 1, kind: 'foreign' as const, node_id: null, name: 'laptop' };
+    const rest = { rosenpass_sha256: null, rosenpass_version: null, rosenpass_ciphertext: null, trusted_sha256: null };
+    const more = { preshared_key_enc: null, endpoint: null, require_pq: 0 as const, removed_at: null };
+    const peer = { ...row, ...rest, ...more, address: '10.90.0.99', replica_id: 'replica-1' };
+    const key = { wireguard_public_key: Buffer.alloc(32, 7).toString('base64'), next_wireguard_public_key: null };
+    expect(await hub.rotate(false)).toMatchObject({ newWireguardPublicKey: after });
+    await ground.store.write(localRoot.principal, (tx) =>
+      tx
+        .insertInto('tunnel_peers')
+        .values({ ...peer, ...key })
+        .execute(),
+    );
+    expect((await hub.rotate(true)).newWireguardPublicKey).toBeUndefined();
+    expect([phase(), keys.nextWireguard, hub.conplane().wireguardPublicKey]).toEqual(['promoted', undefined, before]);
+    expect(world.ownKeys).not.toContain('private 2');
+  });
 });

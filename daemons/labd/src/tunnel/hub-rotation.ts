@@ -1,12 +1,13 @@
 /**
- * Another Rosenpass pair for the hub, without a stream noticing (K8):
+ * Other pairs for the hub, of Rosenpass and of WireGuard, without a stream breaking (K8):
  *
  *     begin ──▶ announced ──every node takes it, or 24 h──▶ promoted ──all exchange with it, or 24 h──▶ done
  *               both answer; nodes dial the old             both answer; nodes dial the new            the old is deleted
  *
  * A node takes the next key only with a proof that its present exchange gave the hub (link-keys.ts): whoever has no more than
  * the API moves no pin. Each step is on disk before anybody is told of it, so a process that dies goes on where it was.
- * WireGuard's own pair stays: an interface has one private key, and another would end every session.
+ * An interface has one private key, so WireGuard's is the new one from the promotion on; nodes wait for it beside the old,
+ * and shake hands with it at once. Clients of other make cannot be told: while there are some, WireGuard's pair stays.
  */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
@@ -18,11 +19,14 @@ import { dropRotation, readRotation, type RotationRecord, writeRotation } from '
 export type RotationTold = (what: 'key_announced' | 'key_promoted' | 'key_deleted', old: string, next: string) => void;
 
 export type HubRotationParts = {
-  keys: Pick<TunnelKeys, 'ownKey' | 'nextKey' | 'makeNext' | 'promoteNext'>;
+  keys: Pick<TunnelKeys, 'ownKey' | 'nextKey' | 'makeNext' | 'promoteNext'> &
+    Pick<TunnelKeys, 'wireguard' | 'nextWireguard' | 'makeNextWireguard' | 'promoteNextWireguard' | 'dropNextWireguard'>;
   /** Of rotation.json. */
   path: string;
-  /** Names of nodes that have not taken this key. */
-  nodesWithout: (sha256: string) => Promise<string[]>;
+  /** Names of nodes that have not taken this key, nor wait for this one of WireGuard. */
+  nodesWithout: (sha256: string, wireguard: string | undefined) => Promise<string[]>;
+  /** Whether there are clients of other make, which know no WireGuard key but the present. */
+  hasForeigners: () => Promise<boolean>;
   tell: RotationTold;
   clock: Clock;
   log: Logger;
@@ -34,6 +38,7 @@ const phaseMs = 86_400_000;
 const exchangeLifeS = 180;
 const namesMax = 100;
 
+const textOf = (pair: { publicKey: Uint8Array } | undefined) => pair && Buffer.from(pair.publicKey).toString('base64');
 const timeText = (at: number) => new Date(at).toISOString();
 
 export class HubRotation {
@@ -44,6 +49,9 @@ export class HubRotation {
   /** Monotonic ms since when those are noted. */
   #notedSince: number;
   #waiting: readonly string[] = [];
+  #hasForeigners = false;
+  /** The device has another private key than the one in use. */
+  #isDeviceBehind = false;
 
   /** Takes up what an earlier run has begun. */
   constructor(parts: HubRotationParts) {
@@ -52,6 +60,8 @@ export class HubRotation {
     const { keys, path, log } = parts;
     const record = readRotation(path);
     if (record === undefined) return;
+    // It died between the note of the promotion and this.
+    if (record.promotedAt !== null && this.#isNext(record.newWireguard)) keys.promoteNextWireguard();
     if (keys.nextKey?.fingerprint === record.newSha256) this.#record = record;
     // It died between the last two steps.
     else if (keys.ownKey.fingerprint === record.newSha256) dropRotation(path);
@@ -66,6 +76,19 @@ export class HubRotation {
   get current(): OwnPair {
     const { keys } = this.#parts;
     return (this.#isPromoted && keys.nextKey) || keys.ownKey;
+  }
+  /** Of WireGuard, base64; `next` while it is announced. */
+  get wireguard(): { current: string; next?: string } {
+    const current = textOf(this.#parts.keys.wireguard) ?? '';
+    const next = this.#isPromoted ? undefined : this.#record?.newWireguard;
+    return next !== undefined && this.#isNext(next) ? { current, next } : { current };
+  }
+  /** What the device has to be given; undefined: it has it. */
+  get keyForDevice(): Uint8Array | undefined {
+    return this.#isDeviceBehind ? this.#parts.keys.wireguard.privateKey : undefined;
+  }
+  deviceHasKey(): void {
+    this.#isDeviceBehind = false;
   }
   /** The pair that is announced. */
   get next(): OwnPair | undefined {
@@ -84,7 +107,9 @@ export class HubRotation {
     const next = await keys.makeNext();
     if (this.#record !== undefined) return next;
     const [oldSha256, newSha256] = [keys.ownKey.fingerprint, next.fingerprint];
-    const record = { oldSha256, newSha256, announcedAt: clock.wall(), promotedAt: null };
+    const newWireguard = (await this.#parts.hasForeigners()) ? undefined : textOf(keys.makeNextWireguard());
+    const wireguard = newWireguard === undefined ? {} : { newWireguard };
+    const record = { oldSha256, newSha256, ...wireguard, announcedAt: clock.wall(), promotedAt: null };
     writeRotation(path, record);
     this.#record = record;
     this.#waiting = [];
@@ -92,14 +117,23 @@ export class HubRotation {
     return next;
   }
 
-  /** Nodes are told the next pair as the present one from now on; both answer. @throws what the file system says */
+  /**
+   * Nodes are told the next pairs as the present ones from now on; both of Rosenpass's answer, and of WireGuard's the one that
+   * the device is given then (`keyForDevice`). @throws what the file system says
+   */
   promote(): void {
-    const { path, clock, tell } = this.#parts;
+    const { keys, path, clock, tell } = this.#parts;
     const record = this.#record;
     if (record === undefined || record.promotedAt !== null) return;
-    const promoted = { ...record, promotedAt: clock.wall() };
+    const { newWireguard, ...rest } = record;
+    const isSwitching = this.#isNext(newWireguard) && !this.#hasForeigners;
+    const promoted = { ...rest, ...(isSwitching && { newWireguard }), promotedAt: clock.wall() };
     writeRotation(path, promoted);
     this.#record = promoted;
+    if (isSwitching) {
+      keys.promoteNextWireguard();
+      this.#isDeviceBehind = true;
+    } else keys.dropNextWireguard();
     this.#waiting = [];
     this.#used.clear();
     this.#notedSince = clock.now();
@@ -126,10 +160,12 @@ export class HubRotation {
 
   /** Whom the next phase waits for, looked up now. `peers`: as the tunnel has them. @throws what the store says */
   async lookWaiting(peers: readonly TunnelPeer[]): Promise<readonly string[]> {
-    const { nodesWithout } = this.#parts;
+    const { nodesWithout, hasForeigners } = this.#parts;
     const record = this.#record;
     if (record === undefined) return [];
-    this.#waiting = this.#isPromoted ? this.#onOldKey(peers) : await nodesWithout(record.newSha256);
+    this.#hasForeigners = await hasForeigners();
+    const next = this.#hasForeigners ? undefined : this.wireguard.next;
+    this.#waiting = this.#isPromoted ? this.#onOldKey(peers) : await nodesWithout(record.newSha256, next);
     return this.#waiting;
   }
 
@@ -147,17 +183,22 @@ export class HubRotation {
   view(): HubRotationView | undefined {
     const record = this.#record;
     if (record === undefined) return undefined;
-    const { oldSha256, newSha256, announcedAt, promotedAt } = record;
+    const { oldSha256, newSha256, newWireguard, announcedAt, promotedAt } = record;
     return {
       phase: promotedAt === null ? 'announced' : 'promoted',
       oldSha256,
       newSha256,
+      ...(newWireguard !== undefined && { newWireguardPublicKey: newWireguard }),
       announcedAt: timeText(announcedAt),
       promotedAt: promotedAt === null ? null : timeText(promotedAt),
       dueAt: timeText((promotedAt ?? announcedAt) + phaseMs),
       waiting: this.#waiting.slice(0, namesMax),
       waitingCount: this.#waiting.length,
     };
+  }
+
+  #isNext(wireguard: string | undefined): boolean {
+    return wireguard !== undefined && textOf(this.#parts.keys.nextWireguard) === wireguard;
   }
 
   get #isPromoted(): boolean {

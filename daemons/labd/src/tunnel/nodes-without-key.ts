@@ -1,4 +1,4 @@
-/** Whom a promotion of the hub's next Rosenpass key would lock out (K8). */
+/** Whom a promotion of the hub's next keys would lock out (K8). */
 import { parseJson } from '@labmesh/kit/parse-json';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -8,17 +8,37 @@ import { z } from 'zod';
 const reader = system('tunnel-rotation');
 const statusField = z.object({ tunnel: tunnelStatusSchema });
 
-/** What a node last said that it takes beside the present key; `sha256:` and 64 hex digits. */
-function nextOf(status: string | null): string | undefined {
-  const told = statusField.safeParse(parseJson(status ?? 'null')).data?.tunnel.next_rosenpass_sha256;
-  return told === undefined ? undefined : `sha256:${told.replace(/^sha256:/, '')}`;
+/** Whether a node last said that it takes these beside the present keys. */
+function takes(status: string | null, sha256: string, wireguard: string | undefined): boolean {
+  const told = statusField.safeParse(parseJson(status ?? 'null')).data?.tunnel;
+  const next = told?.next_rosenpass_sha256?.replace(/^sha256:/, '');
+  return `sha256:${next}` === sha256 && (wireguard === undefined || told?.next_wireguard_public_key === wireguard);
+}
+
+/** Whether this hub has clients of other make, which nobody can tell of another WireGuard key. */
+export async function hasForeignPeers(store: Store, replicaId: string): Promise<boolean> {
+  const found = await store.read(reader, (db) =>
+    db
+      .selectFrom('tunnel_peers')
+      .select('id')
+      .where('replica_id', '=', replicaId)
+      .where('kind', '=', 'foreign')
+      .where('removed_at', 'is', null)
+      .executeTakeFirst(),
+  );
+  return found !== undefined;
 }
 
 /**
- * Names of this hub's nodes that have not said that they take this key. Also those that are away at the moment: they may be
+ * Names of this hub's nodes that have not said that they take this key, and wait for this one of WireGuard, if any. Also those that are away at the moment: they may be
  * back before the 24 h are over. Banned ones come in by the door again anyway.
  */
-export async function nodesWithoutKey(store: Store, replicaId: string, sha256: string): Promise<string[]> {
+export async function nodesWithoutKey(
+  store: Store,
+  replicaId: string,
+  sha256: string,
+  wireguard?: string,
+): Promise<string[]> {
   const rows = await store.read(reader, (db) =>
     db
       .selectFrom('nodes')
@@ -31,5 +51,5 @@ export async function nodesWithoutKey(store: Store, replicaId: string, sha256: s
       .orderBy('nodes.name')
       .execute(),
   );
-  return rows.filter(({ status }) => nextOf(status) !== sha256).map(({ name }) => name);
+  return rows.filter(({ status }) => !takes(status, sha256, wireguard)).map(({ name }) => name);
 }

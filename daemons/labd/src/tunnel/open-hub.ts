@@ -6,13 +6,13 @@ import type { HubAddress } from '../nodes/node-tunnel.ts';
 import { claimHubAddress } from './hub-address.ts';
 import { hubReach } from './hub-reach.ts';
 import { HubRotation } from './hub-rotation.ts';
-import { nodesWithoutKey } from './nodes-without-key.ts';
+import { hasForeignPeers, nodesWithoutKey } from './nodes-without-key.ts';
 import { type KeyTaken, openHubDevice, type OpenHubParts } from './open-hub-device.ts';
 import { tellRotation } from './tell-peers.ts';
 
 /** What stays when the device has to be opened again. */
 export type HubGround = AsyncDisposable & {
-  address: Omit<HubAddress, 'rosenpassSha256'>;
+  address: Omit<HubAddress, 'rosenpassSha256' | 'wireguardPublicKey'>;
   /** The pair that the nodes know, and the next one while it is changed. */
   rotation: HubRotation;
   /** The nodes know another hub. */
@@ -49,13 +49,13 @@ export async function layHub(parts: OpenHubParts): Promise<HubGround> {
     tunnelAddress,
     wireguardEndpoint: `${host}:${port}`,
     rosenpassEndpoint: `${host}:${rosenpass}`,
-    wireguardPublicKey: Buffer.from(keys.wireguard.publicKey).toString('base64'),
   };
   const { store, clock, log } = parts;
   const rotation = new HubRotation({
     keys,
     path: join(ground.dataDir, 'tunnel', 'rotation.json'),
-    nodesWithout: (sha256) => nodesWithoutKey(store, ground.replicaId, sha256),
+    nodesWithout: (sha256, wireguard) => nodesWithoutKey(store, ground.replicaId, sha256, wireguard),
+    hasForeigners: () => hasForeignPeers(store, ground.replicaId),
     tell: tellRotation(parts),
     clock,
     log,

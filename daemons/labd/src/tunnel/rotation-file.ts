@@ -1,13 +1,15 @@
-/** How far a change of the hub's Rosenpass pair has come (K8), in `tunnel/rotation.json`; the pairs lie beside it. */
+/** How far a change of the hub's keys has come (K8), in `tunnel/rotation.json`; the pairs lie beside it. */
 import { rmSync } from 'node:fs';
 import { parseJson } from '@labmesh/kit/parse-json';
 import { readPrivateFile, writePrivateFile } from '@labmesh/kit/saved-file';
-import { fingerprintField } from '@labmesh/wire/tunnel';
+import { fingerprintField, wireguardKeyField } from '@labmesh/wire/tunnel';
 import { z } from 'zod';
 
 const rotationRecordSchema = z.object({
   oldSha256: fingerprintField,
   newSha256: fingerprintField,
+  /** Of WireGuard, base64: in use from the promotion on. Absent: it stays. */
+  newWireguard: wireguardKeyField.optional(),
   /** Unix ms. */
   announcedAt: z.int().min(0),
   promotedAt: z.int().min(0).nullable(),

@@ -71,13 +71,17 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
 
   conplane(): HubAddress {
     const { address, rotation } = this.#parts.ground;
-    const { pairs, next } = rotation;
-    const rosenpassSha256 = rotation.current.fingerprint;
-    if (pairs === undefined) return { ...address, rosenpassSha256 };
+    const { pairs, next, wireguard } = rotation;
+    const keys = {
+      wireguardPublicKey: wireguard.current,
+      ...(wireguard.next !== undefined && { nextWireguardPublicKey: wireguard.next }),
+      rosenpassSha256: rotation.current.fingerprint,
+    };
+    if (pairs === undefined) return { ...address, ...keys };
     const { before, after } = pairs;
     return next === undefined
-      ? { ...address, rosenpassSha256, previousRosenpassSha256: before.fingerprint }
-      : { ...address, rosenpassSha256, nextRosenpassSha256: after.fingerprint };
+      ? { ...address, ...keys, previousRosenpassSha256: before.fingerprint }
+      : { ...address, ...keys, nextRosenpassSha256: after.fingerprint };
   }
   ownKey(): Uint8Array {
     return this.#parts.ground.rotation.current.publicKey;
@@ -89,9 +93,16 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     const proof = this.#open?.tunnel.prove(peerId, ['next hub key', follows, sha256]);
     return proof === undefined ? undefined : { sha256, follows, publicKey, proof };
   }
+  wireguardProof(peerId: string, rosenpass: string): string | undefined {
+    const { current, next = 'none' } = this.#parts.ground.rotation.wireguard;
+    return this.#open?.tunnel.prove(peerId, ['hub wireguard keys', rosenpass, current, next]);
+  }
   isNextKeyProven(peerId: string, { rosenpass, current, next }: NextNodeKey, proof: string): boolean {
     const claim = ['next node wireguard key', current, next] as const;
     return this.#open?.tunnel.isProven(peerId, rosenpass, claim, proof) ?? false;
+  }
+  takenProof(peerId: string, current: string, next: string): string | undefined {
+    return this.#open?.tunnel.prove(peerId, ['next node wireguard key taken', current, next]);
   }
   view(): TunnelView {
     const { rotation } = this.#parts.ground;

@@ -2,7 +2,7 @@
 import { fingerprintOf } from '@labmesh/rosenpass/fingerprint';
 import { dropPublicKey, keepPublicKey, readPublicKey } from '@labmesh/tunnel/keys/public-key-files';
 import type { NodeHeartbeatAnswer, NodeRegisterAnswer } from '@labmesh/wire/node';
-import { fingerprintField, rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
+import { fingerprintField, rosenpassPublicKeyBytes, wireguardKeyField } from '@labmesh/wire/tunnel';
 import { PinMismatch } from './hub-of.ts';
 import { type HubState, type NodeState, writeNodeState } from './node-file.ts';
 import { dropTrusted } from './trusted-key.ts';
@@ -15,6 +15,12 @@ const askAgainMs = 30_000;
 type Answer = Pick<NodeRegisterAnswer, 'conplane'>;
 /** Whether the peer of the running tunnel has proven this. `current`, `next`: fingerprints. */
 export type IsProven = (keys: { current: string; next: string }, proof: string) => boolean;
+/** The same of WireGuard keys, base64, by the hub that is known by that Rosenpass key. `next`: `none` without one. */
+export type IsWireguardProven = (
+  known: string,
+  keys: { rosenpass: string; current: string; next: string },
+  proof: string,
+) => boolean;
 
 const keyIn = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
 
@@ -35,6 +41,23 @@ export function knownHubKeys(hub: HubState | undefined, keysDir: string, now: nu
     ...(own !== undefined && isHere(own) && { known_rosenpass_sha256: own }),
     ...(next !== undefined && isHere(next) && { known_next_rosenpass_sha256: next }),
   };
+}
+
+/** WireGuard keys of the hub that its answer proves (K8); undefined: none. `known`: the Rosenpass key that it is pinned by. */
+export function provenWireguard(
+  { conplane }: Answer,
+  known: string | null | undefined,
+  isProven: IsWireguardProven,
+): { current: string; next: string | undefined } | undefined {
+  const {
+    wireguard_public_key: current = '',
+    next_wireguard_public_key: next,
+    wireguard_proof: proof,
+  } = conplane ?? {};
+  const rosenpass = fingerprintIn(conplane?.rosenpass_sha256);
+  if (known === null || known === undefined || rosenpass === undefined || proof === undefined) return undefined;
+  if (!isProven(known, { rosenpass, current, next: next ?? 'none' }, proof)) return undefined;
+  return { current, next: wireguardKeyField.safeParse(next).data };
 }
 
 /** Keeps the key of the hub. @throws PinMismatch when it is not the one that the answer itself names */
@@ -109,8 +132,11 @@ export class HubKeyNews {
     if (current === undefined || hub === undefined || hub === null || hub.rosenpassSha256 === null) return false;
     // Late for the announcement: what is the present key there is the next one here.
     const isLate = previous === hub.rosenpassSha256 && current !== hub.next?.rosenpassSha256;
-    if (!isLate && !isNews(current, next, hub, now.wall)) return false;
-    const question = `${current} ${next} ${isLate}`;
+    const { wireguard_public_key: wireguard, next_wireguard_public_key: nextWireguard } = said ?? {};
+    const isOurs = [hub.rosenpassSha256, hub.next?.rosenpassSha256].includes(current);
+    const isOther = isOurs && isWireguardNews(wireguard, nextWireguard, hub);
+    if (!isLate && !isOther && !isNews(current, next, hub, now.wall)) return false;
+    const question = `${current} ${next} ${isLate} ${wireguard} ${nextWireguard}`;
     if (question === this.#asked && now.mono - this.#askedAt < askAgainMs) return false;
     [this.#asked, this.#askedAt] = [question, now.mono];
     return true;
@@ -122,4 +148,10 @@ function isNews(current: string, next: string | undefined, hub: HubState, wall: 
   if (current === known?.rosenpassSha256) return true;
   if (current !== hub.rosenpassSha256 || next === undefined) return false;
   return known?.rosenpassSha256 !== next || known.until - wall < bothMs / 2;
+}
+
+/** The hub is known by another WireGuard key, or announces one that this node does not wait for. */
+function isWireguardNews(current: string | undefined, next: string | undefined, hub: HubState): boolean {
+  if (current !== undefined && current !== hub.wireguardPublicKey) return true;
+  return next !== undefined && hub.next !== undefined && next !== hub.next.wireguardPublicKey;
 }

@@ -68,7 +68,7 @@ describe('the hub as an answer names it', () => {
     expect(hubOf(answer({ rosenpass_sha256: otherSha }), pins)?.rosenpassSha256).toBe(otherSha);
     // One word lets one key in, not the other as well.
     const both = answer({ rosenpass_sha256: otherSha, wireguard_public_key: otherKey });
-    expect(() => hubOf(both, pins)).toThrow(PinMismatch);
+    expect(hubOf(both, pins)?.wireguardPublicKey).toBe(key);
   });
 
   describe('that changes its key (K8)', () => {
@@ -137,5 +137,42 @@ describe('the hub as an answer names it', () => {
   test('a dialect that nobody speaks is left to negotiation', () => {
     const odd = hubOf(answer({ rosenpass_version: 'V99', rosenpass_ciphertext: 'x' }), none);
     expect(odd).toMatchObject({ rosenpassVersion: null, rosenpassCiphertext: null });
+  });
+});
+
+describe('another WireGuard key of the pinned hub (K8)', () => {
+  const third = `${'C'.repeat(42)}A=`;
+  const moved = answer({ wireguard_public_key: otherKey });
+  const pins = { ...none, known };
+
+  test('is taken on its proof, or as the next one that it has proven before, within its time', () => {
+    expect(() => hubOf(moved, pins)).toThrow(PinMismatch);
+    expect(hubOf(moved, { ...pins, provenWireguard: otherKey })?.wireguardPublicKey).toBe(otherKey);
+    expect(() => hubOf(moved, { ...pins, provenWireguard: third })).toThrow(PinMismatch);
+    const next = { rosenpassSha256: otherSha, wireguardPublicKey: otherKey, until: 2_000 };
+    expect(hubOf(moved, { ...pins, known: { ...known, next } })?.wireguardPublicKey).toBe(otherKey);
+    expect(() => hubOf(moved, { ...pins, known: { ...known, next: { ...next, until: 1_000 } } })).toThrow(PinMismatch);
+  });
+
+  test('a pin in the settings stands for it from then on; one of another hub stands for that', () => {
+    const config = { ...plain, peer: { ...plain.peer, publicKey: key } };
+    const proven = { ...pins, config, provenWireguard: otherKey };
+    const taken = hubOf(moved, proven);
+    expect(taken).toMatchObject({ wireguardPublicKey: otherKey, wireguardRotatedFrom: key });
+    const again = hubOf(moved, { ...none, config, known: taken });
+    expect(again).toMatchObject({ wireguardPublicKey: otherKey, wireguardRotatedFrom: key });
+    expect(() => hubOf(answer(), { ...none, config, known: taken })).toThrow(PinMismatch);
+    const elsewhere = { ...plain, peer: { ...plain.peer, publicKey: third } };
+    expect(() => hubOf(moved, { ...proven, config: elsewhere })).toThrow(PinMismatch);
+  });
+
+  test('beside a Rosenpass key that was let in by hand waits for its proof; the pinned one stays', () => {
+    const both = answer({ rosenpass_sha256: otherSha, wireguard_public_key: otherKey });
+    expect(() => hubOf(both, pins)).toThrow(PinMismatch);
+    const trusted = hubOf(both, { ...pins, trusted: otherSha });
+    expect(trusted).toMatchObject({ rosenpassSha256: otherSha, wireguardPublicKey: key });
+    // With that key's own word it moves.
+    const known2 = { ...known, rosenpassSha256: otherSha };
+    expect(hubOf(both, { ...none, known: known2, provenWireguard: otherKey })?.wireguardPublicKey).toBe(otherKey);
   });
 });

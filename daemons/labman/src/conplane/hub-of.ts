@@ -19,6 +19,8 @@ type Pins = {
   config: Pick<TunnelConfig, 'peer' | 'rosenpass'>;
   known: HubKeys | undefined;
   trusted: string | undefined;
+  /** The WireGuard key that the hub of the running tunnel has proven to be its present one (K8). */
+  provenWireguard?: string | undefined;
   /** Unix ms. */
   now: number;
 };
@@ -56,6 +58,29 @@ function isNext(found: string | null, pins: Pins): boolean {
   return found === known.next.rosenpassSha256 && now < known.next.until;
 }
 
+/** The WireGuard key that is pinned; undefined: none, at first use. */
+function pinnedWireguard({ config, known }: Pins): string | undefined {
+  const settings = config.peer.publicKey;
+  if (settings !== undefined && settings !== known?.wireguardRotatedFrom) return settings;
+  return known?.wireguardPublicKey ?? settings;
+}
+
+/** Whether the pinned hub itself has shown this key, as its next one or, to who was away, as its present one (K8). */
+function isShownWireguard(found: string, pins: Pins): boolean {
+  const { known, provenWireguard, now } = pins;
+  // Another key in the settings is the operator's word for another hub.
+  if (known === undefined || pinnedWireguard(pins) !== known.wireguardPublicKey) return false;
+  return found === provenWireguard || (found === known.next?.wireguardPublicKey && now < known.next.until);
+}
+
+/** What an answer that passed the pins leaves of the hub's change of its WireGuard key. */
+function wireguardRotationOf(found: string, pins: Pins): Pick<HubKeys, 'wireguardRotatedFrom'> {
+  const { config, known } = pins;
+  const isSame = found === known?.wireguardPublicKey;
+  const from = isSame ? known?.wireguardRotatedFrom : isShownWireguard(found, pins) ? config.peer.publicKey : undefined;
+  return from === undefined ? {} : { wireguardRotatedFrom: from };
+}
+
 /** What an answer that passed the pins leaves of the hub's change of keys. */
 function rotationOf(found: string | null, pins: Pins): Pick<HubKeys, 'rotatedFrom' | 'next'> {
   const { config, known, now } = pins;
@@ -79,16 +104,28 @@ function checkRosenpassPin(found: string | null, pins: Pins): void {
   throw new PinMismatch(`the hub shows Rosenpass key ${found ?? 'none'}, pinned is ${pinned}; ${way}`);
 }
 
-function checkWireguardPin(found: string, { config, known, trusted }: Pins): void {
-  const pinned = config.peer.publicKey ?? known?.wireguardPublicKey;
-  if (pinned === undefined || found === pinned || isTrusted(trusted, found)) return;
+/**
+ * The operator let another Rosenpass key in, and WireGuard's is another as well (K8): a site that was away while both changed.
+ * The one that is pinned stays until an exchange with that Rosenpass key has proven the other.
+ */
+function isUnproven(rosenpass: string | null, found: string, pins: Pins): boolean {
+  const { known, trusted } = pins;
+  if (known === undefined || rosenpass === null || !isTrusted(trusted, rosenpass)) return false;
+  const isPinned = found === pinnedWireguard(pins) || isTrusted(trusted, found) || isShownWireguard(found, pins);
+  return !isPinned && pinnedWireguard(pins) === known.wireguardPublicKey;
+}
+
+function checkWireguardPin(found: string, pins: Pins): void {
+  const pinned = pinnedWireguard(pins);
+  if (pinned === undefined || found === pinned || isTrusted(pins.trusted, found) || isShownWireguard(found, pins))
+    return;
   throw new PinMismatch(`the hub shows WireGuard key ${found}, pinned is ${pinned}; labman tunnel trust ${found}`);
 }
 
 /** @throws PinMismatch */
 export function checkPins({ rosenpassSha256, wireguardPublicKey }: ShownKeys, pins: Pins): void {
   checkRosenpassPin(rosenpassSha256, pins);
-  checkWireguardPin(wireguardPublicKey, pins);
+  if (!isUnproven(rosenpassSha256, wireguardPublicKey, pins)) checkWireguardPin(wireguardPublicKey, pins);
 }
 
 /**
@@ -103,14 +140,17 @@ export function hubOf(answer: NodeRegisterAnswer, pins: Pins): HubState | undefi
   if (!key.success) throw new PinMismatch('the Conplane names no WireGuard key');
   const rosenpassSha256 = fingerprintIn(said);
   checkPins({ rosenpassSha256, wireguardPublicKey: key.data }, pins);
+  const isKept = isUnproven(rosenpassSha256, key.data, pins);
+  const wireguardPublicKey = isKept ? (pinnedWireguard(pins) ?? key.data) : key.data;
   return {
     address: config.peer.address ?? said.tunnel_address,
-    wireguardPublicKey: key.data,
+    wireguardPublicKey,
     wireguardEndpoint: config.peer.endpoint ?? said.wireguard_endpoint,
     rosenpassSha256,
     rosenpassEndpoint: config.rosenpass.endpoint ?? said.rosenpass_endpoint ?? null,
     rosenpassVersion: choiceOf(rosenpassVersions, said.rosenpass_version),
     rosenpassCiphertext: choiceOf(rosenpassCiphertexts, said.rosenpass_ciphertext),
     ...rotationOf(rosenpassSha256, pins),
+    ...wireguardRotationOf(wireguardPublicKey, pins),
   };
 }

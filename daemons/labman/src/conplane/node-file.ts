@@ -11,8 +11,16 @@ const hubKeys = {
   rosenpassSha256: fingerprintField.nullable(),
   /** What the settings pinned when that hub proved its next key: that pin stands for this key since. */
   rotatedFrom: fingerprintField.optional(),
-  /** The key that the hub has proven to be its next; taken as well until then (Unix ms). */
-  next: z.object({ rosenpassSha256: fingerprintField, until: z.int().min(0) }).optional(),
+  /** The same of the WireGuard key. */
+  wireguardRotatedFrom: wireguardKeyField.optional(),
+  /** The keys that the hub has proven to be its next; taken as well until then (Unix ms). */
+  next: z
+    .object({
+      rosenpassSha256: fingerprintField,
+      wireguardPublicKey: wireguardKeyField.optional(),
+      until: z.int().min(0),
+    })
+    .optional(),
 };
 
 const nodeStateSchema = z.object({

@@ -60,7 +60,9 @@ function tunnelStatus(view: TunnelView | undefined): NonNullable<NodeHeartbeatRe
   if (view === undefined || hub === undefined) return { state: 'down', pq: false, handshake_age_s: null };
   if (view.fault !== undefined) return { state: 'down', pq: false, handshake_age_s: hub.handshakeAgeS };
   const state = hub.handshakeAgeS !== null && hub.handshakeAgeS < 180 ? 'up' : 'connecting';
-  return { state, pq: hub.pq === 'active', handshake_age_s: hub.handshakeAgeS };
+  const { nextWireguardPublicKey: next } = hub;
+  const waiting = next === undefined ? {} : { next_wireguard_public_key: next };
+  return { state, pq: hub.pq === 'active', handshake_age_s: hub.handshakeAgeS, ...waiting };
 }
 
 export function nodeHeartbeat(parts: ReportParts, nodeId: string): NodeHeartbeatRequest {

@@ -15,9 +15,11 @@ import {
   dropFormerNext,
   HubKeyNews,
   type IsProven,
+  type IsWireguardProven,
   keepHubKey,
   knownHubKeys,
   provenNext,
+  provenWireguard,
   withoutRetired,
 } from './hub-key-files.ts';
 import { hubOf, PinMismatch } from './hub-of.ts';
@@ -43,6 +45,7 @@ export type RegistrationParts = {
   keysDir: string;
   /** Of the running tunnel. */
   isProven: IsProven;
+  isWireguardProven: IsWireguardProven;
   /** What the operator let in, as `readTrusted` gives it. */
   trusted: () => string | undefined;
   keys: OwnPublicKeys;
@@ -54,8 +57,8 @@ export type RegistrationParts = {
    * it had been taken before and removed since, so the hub has no session with it.
    */
   onState: (state: NodeState, own: OwnPublicKey, isForgotten: boolean) => Promise<void>;
-  /** The hub answers this next WireGuard key as well (K8). */
-  onNextTaken: (key: string) => void;
+  /** The hub that is known by this Rosenpass key answers this next WireGuard key as well, if that is its word (K8). */
+  onNextTaken: (known: string, next: string, proof: string) => void;
   clock: Clock;
   log: Logger;
 };
@@ -210,13 +213,15 @@ export class Registration {
   }
 
   async #settle(answer: NodeRegisterAnswer, nodeId: string, own: OwnPublicKey): Promise<void> {
-    const { stateDir, keysDir, tunnel, onState, onNextTaken, trusted, clock, log } = this.#parts;
+    const { stateDir, keysDir, tunnel, onState, onNextTaken, isWireguardProven, trusted, clock, log } = this.#parts;
     // What could not be forgotten before must not be believed now.
     this.#forgetRetired();
     const known = this.#state?.hub ?? this.#state?.pins;
-    const found = hubOf(answer, { config: tunnel, known, trusted: trusted(), now: clock.wall() });
+    const proven = provenWireguard(answer, known?.rosenpassSha256, isWireguardProven);
+    const pins = { config: tunnel, known, trusted: trusted(), provenWireguard: proven?.current, now: clock.wall() };
+    const found = hubOf(answer, pins);
     if (found !== undefined) keepHubKey(answer, found, keysDir);
-    const hub = found && this.#withNext(answer, found);
+    const hub = found && this.#withNext(answer, found, proven?.next);
     const address = tunnel.address ?? answer.wireguard_address?.split('/')[0] ?? null;
     const state: NodeState = { nodeId, address, hub: hub ?? null, ...(hub === undefined && known && { pins: known }) };
     if (hub !== undefined && known?.next?.rosenpassSha256 === hub.rosenpassSha256) {
@@ -232,16 +237,27 @@ export class Registration {
     this.#detail = undefined;
     await onState(this.#state, own, this.#isForgotten);
     this.#isForgotten = false;
-    const { next_wireguard_public_key: taken } = answer;
-    if (taken !== undefined) onNextTaken(taken);
+    const { next_wireguard_public_key: taken = '', next_wireguard_proof: proof = '' } = answer;
+    if (hub?.rosenpassSha256 != null && taken !== '') onNextTaken(hub.rosenpassSha256, taken, proof);
+  }
+
+  /** The hub uses this next key of WireGuard: the tunnel has seen its handshake (K8). @throws what the file system says */
+  noteHubKey(wireguardPublicKey: string): void {
+    const { stateDir, tunnel } = this.#parts;
+    const hub = this.#state?.hub;
+    if (this.#state === undefined || hub === undefined || hub?.next?.wireguardPublicKey !== wireguardPublicKey) return;
+    const from = tunnel.peer.publicKey;
+    const moved = { ...hub, wireguardPublicKey, ...(from !== undefined && { wireguardRotatedFrom: from }) };
+    this.#state = { ...this.#state, hub: moved };
+    writeNodeState(stateDir, this.#state);
   }
 
   #forgetRetired(): void {
     this.#state = this.#state && withoutRetired(this.#state, this.#parts);
   }
 
-  /** The hub with the key that it announces, if it has proven it. */
-  #withNext(answer: NodeRegisterAnswer, hub: HubState): HubState {
+  /** The hub with the keys that it announces, if it has proven them. */
+  #withNext(answer: NodeRegisterAnswer, hub: HubState, wireguardPublicKey: string | undefined): HubState {
     const { keysDir, isProven, clock, log } = this.#parts;
     const next = provenNext(answer, hub, { isProven, keysDir, now: clock.wall() });
     if (next === undefined) {
@@ -252,7 +268,7 @@ export class Registration {
     }
     if (next.rosenpassSha256 !== hub.next?.rosenpassSha256)
       log.info('the hub has proven its next Rosenpass key', { ...next });
-    return { ...hub, next };
+    return { ...hub, next: { ...next, ...(wireguardPublicKey !== undefined && { wireguardPublicKey }) } };
   }
 
   #heartbeat(): NodeHeartbeatRequest {

@@ -54,16 +54,20 @@ function presharedKey(path: string | undefined): Uint8Array | undefined {
 }
 
 /** Undefined: the name has no address yet. */
+const keyOf = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
+
 export type Reached = { wireguard: TunnelPeerSettings['endpoint']; rosenpass: TunnelPeerSettings['endpoint'] };
 
 /** The hub as the tunnel wants it. */
 export function hubPeer(hub: HubState, config: TunnelConfig, reached: Reached): TunnelPeerSettings {
   const { rosenpass, keepaliveS, requirePq, fallbackAfterMs } = config;
   const hasRosenpass = hub.rosenpassSha256 !== null;
+  const next = hub.next?.wireguardPublicKey;
   return {
     id: 'hub',
     name: 'hub',
-    wireguardPublicKey: new Uint8Array(Buffer.from(hub.wireguardPublicKey, 'base64')),
+    wireguardPublicKey: keyOf(hub.wireguardPublicKey),
+    ...(next !== undefined && next !== hub.wireguardPublicKey && { nextWireguardKey: keyOf(next) }),
     address: hub.address,
     endpoint: reached.wireguard,
     keepaliveS,

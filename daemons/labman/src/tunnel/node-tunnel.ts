@@ -42,6 +42,8 @@ export type NodeTunnelParts = NodeTunnelSettings & {
   serve: (device: TunnelDevice) => AsyncDisposable;
   /** An exchange ended that was made with the own pair of this index. */
   onExchanged: (ownKey: number) => void;
+  /** The hub uses its next WireGuard key, base64 (K8). */
+  onHubKey?: (publicKey: string) => void;
   /** The hub answers no exchange: what is known of it may be of yesterday. */
   onTimeout?: () => void;
   clock: Clock;
@@ -109,9 +111,23 @@ export class NodeTunnel implements AsyncDisposable {
     const claim = ['next hub key', keys.current, keys.next] as const;
     return this.#open?.end.tunnel.isProven(hubId, keys.current, claim, proof) ?? false;
   }
+  /** The same of its WireGuard keys; `known`: the Rosenpass key that it is known by (K8). */
+  isHubWireguardProven(
+    known: string,
+    { rosenpass, current, next }: { rosenpass: string; current: string; next: string },
+    proof: string,
+  ): boolean {
+    const claim = ['hub wireguard keys', rosenpass, current, next] as const;
+    return this.#open?.end.tunnel.isProven(hubId, known, claim, proof) ?? false;
+  }
   /** What shows the hub that this WireGuard key (base64) is to follow (K8); undefined: there was no exchange lately. */
   proveNextKey(current: string, next: string): string | undefined {
     return this.#open?.end.tunnel.prove(hubId, ['next node wireguard key', current, next]);
+  }
+  /** Whether the hub that is known by that Rosenpass key has said that it answers this next key of ours (K8). */
+  isNextTaken(known: string, current: string, next: string, proof: string): boolean {
+    const claim = ['next node wireguard key taken', current, next] as const;
+    return this.#open?.end.tunnel.isProven(hubId, known, claim, proof) ?? false;
   }
   /** The device has this private key from now on. @throws what the device says */
   switchKey(privateKey: Uint8Array): Promise<void> {
@@ -307,12 +323,15 @@ export class NodeTunnel implements AsyncDisposable {
   }
 
   #onEvent(event: TunnelEvent): void {
-    const { log, onExchanged } = this.#parts;
+    const { log, onExchanged, onHubKey } = this.#parts;
     if (event.event === 'exchanged') {
       this.#doubt = undefined;
       const { address } = event.endpoint;
       void this.#moveIf(() => this.#addresses.answered(address, () => this.#hasSession()));
       onExchanged(event.ownKey);
+    } else if (event.event === 'wireguard_key') {
+      log.info('the hub’s WireGuard key is the one that it announced', { now: event.publicKey });
+      onHubKey?.(event.publicKey);
     } else if (event.event === 'pq_active') log.info('the tunnel is post-quantum');
     else if (event.event === 'pq_stale') log.warn('the tunnel is NOT post-quantum', { reason: event.reason });
     else if (event.event === 'pq_fallback') log.warn('the tunnel fell back to plain WireGuard: no exchange');

@@ -50,12 +50,14 @@ function rig(change: Partial<World> = {}) {
         return Promise.resolve();
       },
       lastHandshakeMs: () => Promise.resolve(handshakeMs),
+      isNextTaken: (known, current, key, proof) =>
+        `${known} ${proof}` === 'hub good' && current === textOf(old.publicKey) && key === textOf(next.publicKey),
     }),
     registration: () => ({
       state: { hub: { next: world.hubNext } } as never,
       rekey: () => {
         calls.push('register');
-        if (world.takes) rotation.taken(textOf(next.publicKey));
+        if (world.takes) rotation.taken('hub', textOf(next.publicKey), 'good');
         return Promise.resolve();
       },
       again: () => void calls.push('again'),
@@ -93,13 +95,19 @@ describe('another WireGuard pair of a node (K8)', () => {
 
   test('of an earlier run goes on with the registration that finds it taken; another key is nobody’s', async () => {
     const { rotation, calls, pass, keys } = rig();
-    rotation.taken(textOf(next.publicKey));
+    rotation.taken('hub', textOf(next.publicKey), 'good');
     keys.nextWireguard = next;
-    rotation.taken(textOf(old.publicKey));
+    rotation.taken('hub', textOf(old.publicKey), 'good');
+    await pass(5_000);
+    // Whoever has no more than the API says nothing with it.
+    rotation.taken('hub', textOf(next.publicKey), 'bad');
     await pass(5_000);
     expect(calls).toEqual([]);
-    rotation.taken(textOf(next.publicKey));
-    rotation.taken(textOf(next.publicKey));
+    rotation.exchanged();
+    rotation.exchanged();
+    expect(calls.splice(0)).toEqual(['again']);
+    rotation.taken('hub', textOf(next.publicKey), 'good');
+    rotation.taken('hub', textOf(next.publicKey), 'good');
     await pass(5_000);
     expect(calls).toEqual(['exchange', 'promote', 'switch 2', 'again']);
   });

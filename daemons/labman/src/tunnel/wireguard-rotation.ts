@@ -15,7 +15,7 @@ import type { NodeTunnel } from './node-tunnel.ts';
 
 export type WireguardRotationParts = {
   keys: Pick<TunnelKeys, 'ownKey' | 'wireguard' | 'nextWireguard' | 'makeNextWireguard' | 'promoteNextWireguard'>;
-  tunnel: () => Pick<NodeTunnel, 'exchangeNow' | 'switchKey' | 'lastHandshakeMs'>;
+  tunnel: () => Pick<NodeTunnel, 'exchangeNow' | 'switchKey' | 'lastHandshakeMs' | 'isNextTaken'>;
   registration: () => Pick<Registration, 'rekey' | 'again' | 'state'> | undefined;
   clock: Clock;
   log: Logger;
@@ -26,6 +26,8 @@ const settleMs = 1_000;
 /** How long a whole change is waited for; it goes on after that. */
 const waitMs = 20_000;
 const handshakeWaitMs = 10_000;
+/** The hub is not asked again before. */
+const askAgainMs = 60_000;
 const lookEveryMs = 100;
 
 const textOf = (key: Uint8Array) => Buffer.from(key).toString('base64');
@@ -34,6 +36,7 @@ export class WireguardRotation implements AsyncDisposable {
   readonly #parts: WireguardRotationParts;
   readonly #ending = new AbortController();
   #switching: Promise<boolean> | undefined;
+  #askedAt = -Infinity;
 
   constructor(parts: WireguardRotationParts) {
     this.#parts = parts;
@@ -55,16 +58,29 @@ export class WireguardRotation implements AsyncDisposable {
     return { state: isDone ? 'done' : 'begun', publicKey };
   }
 
-  /** The hub answers this next key, base64, from now on. */
-  taken(publicKey: string): void {
-    const { keys, log } = this.#parts;
+  /**
+   * The hub that is known by this Rosenpass key answers this next key, base64, from now on. Without its proof that is nobody's
+   * word: a node that changed its key on the word of the Conplane's API alone could be cut off by it for good.
+   */
+  taken(known: string, publicKey: string, proof: string): void {
+    const { keys, tunnel, log } = this.#parts;
     if (keys.nextWireguard === undefined || textOf(keys.nextWireguard.publicKey) !== publicKey) return;
+    if (!tunnel().isNextTaken(known, textOf(keys.wireguard.publicKey), publicKey, proof)) return;
     this.#switching ??= this.#switch()
       .catch((error: unknown) => {
         if (!this.#ending.signal.aborted) log.error('the new WireGuard pair could not take its place', { error });
         return false;
       })
       .finally(() => (this.#switching = undefined));
+  }
+
+  /** An exchange ended: what one of both could not prove before, it can now. */
+  exchanged(): void {
+    const { keys, registration, clock } = this.#parts;
+    const isWaiting = keys.nextWireguard !== undefined && this.#switching === undefined;
+    if (!isWaiting || clock.now() - this.#askedAt < askAgainMs) return;
+    this.#askedAt = clock.now();
+    registration()?.again();
   }
 
   async #switch(): Promise<boolean> {

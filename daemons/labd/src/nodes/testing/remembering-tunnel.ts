@@ -30,6 +30,10 @@ export class RememberingTunnel implements NodeTunnel {
     return hubKey;
   }
   nextKey(): undefined {}
+  wireguardProof(): undefined {}
+  takenProof(_: string, current: string, next: string) {
+    return proofOf('taken', current, next);
+  }
   isNextKeyProven(_: string, { rosenpass, current, next }: NextNodeKey, proof: string) {
     return proof === proofOf(rosenpass, current, next);
   }

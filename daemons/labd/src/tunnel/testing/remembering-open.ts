@@ -36,8 +36,11 @@ const hubAddress = {
   tunnelAddress: '10.90.0.1',
   wireguardEndpoint: 'hub.example:51820',
   rosenpassEndpoint: 'hub.example:9999',
-  wireguardPublicKey: `${'H'.repeat(42)}A=`,
 };
+const wireguardPair = (fill: number) => ({
+  privateKey: new Uint8Array(32).fill(fill),
+  publicKey: new Uint8Array(32).fill(fill),
+});
 
 const pair = (index: number): OwnPair => ({
   index,
@@ -46,12 +49,20 @@ const pair = (index: number): OwnPair => ({
   publicKey: new Uint8Array([1, 2, 3 + index]),
 });
 
-/** Two pairs of nobody: the second is made when it is asked for, and takes over. */
+/** Two pairs of nobody of each kind: the second is made when it is asked for, and takes over. */
 export function rememberingKeys() {
   const [first, second] = [pair(0), pair(1)];
   const keys = {
     ownKey: first,
     nextKey: undefined as OwnPair | undefined,
+    wireguard: wireguardPair(1),
+    nextWireguard: undefined as ReturnType<typeof wireguardPair> | undefined,
+    makeNextWireguard: () => (keys.nextWireguard ??= wireguardPair(keys.wireguard.privateKey[0] === 1 ? 2 : 1)),
+    promoteNextWireguard() {
+      [keys.wireguard, keys.nextWireguard] = [keys.nextWireguard ?? keys.wireguard, undefined];
+      return keys.wireguard;
+    },
+    dropNextWireguard: () => void (keys.nextWireguard = undefined),
     makeNext() {
       keys.nextKey ??= keys.ownKey === first ? second : first;
       return Promise.resolve(keys.nextKey);
@@ -67,11 +78,15 @@ export function rememberingKeys() {
 }
 
 /** What of a tunnel has to do with own pairs, noted. */
-const rememberingPairs = (world: () => { ownKeys: string[]; proof: string | undefined }) => ({
+const rememberingPairs = (world: () => { ownKeys: string[]; proof: string | undefined; isDeaf: boolean }) => ({
   addOwnKey: ({ index }: OwnPair) => void world().ownKeys.push(`answers ${index}`),
   beginWith: ({ index }: OwnPair) => void world().ownKeys.push(`begins ${index}`),
   removeOwnKey: (index: number) => void world().ownKeys.push(`forgets ${index}`),
   prove: () => world().proof,
+  setPrivateKey: ([first]: Uint8Array) => {
+    if (world().isDeaf) return Promise.reject(new Error('EIO'));
+    return Promise.resolve(void world().ownKeys.push(`private ${first}`));
+  },
 });
 
 /** What of a tunnel tells of its peers. */
@@ -137,6 +152,8 @@ export function rememberingOpen() {
     ownKeys: [] as string[],
     /** What of an exchange with a peer proves our word. */
     proof: undefined as string | undefined,
+    /** It takes no private key. */
+    isDeaf: false,
     /** It refuses to let peers go. */
     isBusy: false,
     /** Somebody deletes the interface. */
