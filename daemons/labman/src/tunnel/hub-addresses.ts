@@ -17,7 +17,7 @@ const wireguardTurns = 3;
 /** Names that never had an answer are asked again after so many turns. */
 const askAgainTurns = 5;
 
-export type Sight = {
+type Sight = {
   /** For how long an exchange has gone unanswered, ms; 0: none is waited for. */
   unansweredMs: number;
   /** Whether WireGuard has a session, as the device tells it now. */
