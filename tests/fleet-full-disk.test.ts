@@ -9,7 +9,7 @@ import { canMount, SmallDisk } from './harness/fleet/small-disk.ts';
 import { type RunningLabd, startAgent, startLabd } from './harness/start-labd.ts';
 import { postgresAvailable, startPostgres } from './harness/start-postgres.ts';
 
-const longMs = 120_000;
+const longMs = 300_000;
 const isMissing = !canMount();
 /** More than fit into what pages of the tables have left. */
 const writesMax = 2_000;

@@ -20,7 +20,7 @@ const growthMibMax = 8;
 const keptMax = 256;
 /** RSS also grows for reasons of its own, such as code that is compiled; what is kept would show in each of them. */
 const floodsMax = 4;
-const longMs = 180_000;
+const longMs = 300_000;
 
 /** The first bytes of a TLS client. */
 async function clientHello(): Promise<Buffer> {

@@ -9,7 +9,7 @@ import { freePorts } from './harness/fleet/two-replicas.ts';
 import { startAgent, startLabd } from './harness/start-labd.ts';
 import { openSchema } from '@labmesh/wire/frame/open';
 
-const longMs = 180_000;
+const longMs = 300_000;
 /** RSS also grows for reasons of its own, such as code that is compiled; what piles up would show in each of them. */
 const windowsMax = 6;
 

@@ -35,8 +35,11 @@ const points: readonly Point[] = [
   point('fleet-6-link', 'a million mutated frames on a link', 'packages/link/src/link.test.ts', {
     LABMESH_FUZZ_RUNS: million,
   }),
-  point('fleet-handshakes', '1,000 handshakes at the door', 'packages/link/src/mtls-listener.test.ts', {
-    LABMESH_HANDSHAKES: '1000',
+  point('fleet-9-storm', 'a replica killed while 400 machines enrol', 'tests/fleet-replica-kills.test.ts', {
+    LABMESH_CROWD: '400',
+  }),
+  point('fleet-idle', 'ten minutes of silence through proxies that cut after 20 s', 'tests/fleet-idle.test.ts', {
+    LABMESH_IDLE_S: '600',
   }),
   point('fleet-rules', '100,000 policies against the plain reading of them', 'daemons/labd/src/access/rules', {
     LABMESH_FUZZ_RUNS: '100000',
