@@ -61,7 +61,8 @@ function portText({ listenPort, backend, role }: TunnelView): string {
 }
 
 /** How far the hub's change of its pair is, and for whom it waits (K8). */
-export function rotationLines({ phase, newSha256, dueAt, waiting, waitingCount }: HubRotationView): string[] {
+export function rotationLines(rotation: HubRotationView): string[] {
+  const { phase, newSha256, newWireguardPublicKey: wireguard, dueAt, waiting, waitingCount } = rotation;
   const said = {
     announced: 'is announced; both keys answer, nodes use the one before',
     promoted: 'is the one that nodes are to use; both keys answer',
@@ -71,6 +72,9 @@ export function rotationLines({ phase, newSha256, dueAt, waiting, waitingCount }
   const whom = phase === 'announced' ? 'nodes that have not taken it' : 'peers that still use the one before';
   return [
     `rotation   ${groupedFingerprint(newSha256)} ${said}`,
+    ...(wireguard === undefined
+      ? []
+      : [`           WireGuard ${wireguard} ${phase === 'announced' ? 'follows with it' : 'is in use'}`]),
     ...(waitingCount > 0 ? [`           waits for ${whom}: ${waiting.join(', ')}${more}`] : []),
     ...(dueAt === null ? [] : [`           goes on by ${dueAt} at the latest`]),
   ];

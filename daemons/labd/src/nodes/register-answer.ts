@@ -62,7 +62,10 @@ function conplaneOf(request: NodeRegisterRequest, hub: HubAddress, peer: TunnelP
 }
 
 /** K8: without proof its node would not believe that its next key is answered, and would be cut off if it were not. */
-function takenKey({ id, wireguard_public_key: current, next_wireguard_public_key: next }: TunnelPeerRow, tunnel: NodeTunnel) {
+function takenKey(
+  { id, wireguard_public_key: current, next_wireguard_public_key: next }: TunnelPeerRow,
+  tunnel: NodeTunnel,
+) {
   const proof = next === null ? undefined : tunnel.takenProof(id, current, next);
   return proof === undefined || next === null ? {} : { next_wireguard_public_key: next, next_wireguard_proof: proof };
 }

@@ -109,7 +109,12 @@ describe('the hub changes its Rosenpass pair', () => {
     expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: first, ...own });
     expect(await hub.rotate(false)).toMatchObject({ phase: 'announced', waiting: ['rack'], newSha256: second });
     expect(await hub.rotate(false)).toMatchObject({ phase: 'announced', newSha256: second });
-    expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: first, next_rosenpass_sha256: second, ...own, next_wireguard_public_key: after });
+    expect((await beat(rack)).conplane).toEqual({
+      rosenpass_sha256: first,
+      next_rosenpass_sha256: second,
+      ...own,
+      next_wireguard_public_key: after,
+    });
     await pass(60_000);
     expect(phase()).toBe('announced');
     await beat(rack, second);
@@ -117,7 +122,11 @@ describe('the hub changes its Rosenpass pair', () => {
     expect(phase()).toBe('promoted');
     await pass(5_000);
     expect(hub.view()).toMatchObject({ rosenpassSha256: second, rotation: { waiting: ['rack'] } });
-    expect((await beat(rack)).conplane).toEqual({ rosenpass_sha256: second, previous_rosenpass_sha256: first, wireguard_public_key: after });
+    expect((await beat(rack)).conplane).toEqual({
+      rosenpass_sha256: second,
+      previous_rosenpass_sha256: first,
+      wireguard_public_key: after,
+    });
     // With the old one, which answers still.
     world.ground.rotation.exchanged(rack.peer, 0);
     await pass(600_000);

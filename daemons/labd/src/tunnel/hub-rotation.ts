@@ -20,7 +20,10 @@ export type RotationTold = (what: 'key_announced' | 'key_promoted' | 'key_delete
 
 export type HubRotationParts = {
   keys: Pick<TunnelKeys, 'ownKey' | 'nextKey' | 'makeNext' | 'promoteNext'> &
-    Pick<TunnelKeys, 'wireguard' | 'nextWireguard' | 'makeNextWireguard' | 'promoteNextWireguard' | 'dropNextWireguard'>;
+    Pick<
+      TunnelKeys,
+      'wireguard' | 'nextWireguard' | 'makeNextWireguard' | 'promoteNextWireguard' | 'dropNextWireguard'
+    >;
   /** Of rotation.json. */
   path: string;
   /** Names of nodes that have not taken this key, nor wait for this one of WireGuard. */

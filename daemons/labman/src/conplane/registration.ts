@@ -238,7 +238,8 @@ export class Registration {
     await onState(this.#state, own, this.#isForgotten);
     this.#isForgotten = false;
     const { next_wireguard_public_key: taken = '', next_wireguard_proof: proof = '' } = answer;
-    if (hub?.rosenpassSha256 != null && taken !== '') onNextTaken(hub.rosenpassSha256, taken, proof);
+    const by = hub?.rosenpassSha256 ?? '';
+    if (by !== '' && taken !== '') onNextTaken(by, taken, proof);
   }
 
   /** The hub uses this next key of WireGuard: the tunnel has seen its handshake (K8). @throws what the file system says */
