@@ -4,6 +4,7 @@ import { systemClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import type { Verifier } from '../contract/verifier.ts';
 import { FakeGateway } from '../generate/testing/fake-gateway.ts';
+import { answerText } from '../verify/candidate-text.ts';
 import { openVerification } from '../verify/open-verification.ts';
 import { fakeRunner } from '../verify/testing/fake-runner.ts';
 import { fakeVerifier, found } from '../verify/testing/fake-verifier.ts';
@@ -74,6 +75,32 @@ test('an answer waits for others a moment only: the rest may take long', async (
   expect(seen.at(-1)).toBe('result');
   expect(sizes[0]).toBe(1);
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(3);
+});
+
+test('of answers that are looked at together, those that are proven by the deadline are given', async () => {
+  const slow = fakeVerifier('code_linter', (candidate, { signal }) => {
+    if (answerText(candidate) !== 'answer 0') return found('passed');
+    const { promise, reject } = Promise.withResolvers<never>();
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    return promise;
+  });
+  await using gateway = new FakeGateway((_, call) => ({ parts: [`answer ${call}`] }));
+  const parts = { clock: patient, verification: verificationOf(slow) };
+  await using rig = await openRig({ gateway, parts });
+  const events = await eventsOf(rig.runs, offerOf({ block: { variations: 3, max_wait_ms: 5_000 } }));
+  const [result] = only(events, 'result');
+  expect(result?.report.status).toBe('valid');
+  expect(['answer 1', 'answer 2']).toContain(result?.answer?.content as string);
+  expect(only(events, 'outcome').map(({ index }) => index)).toHaveLength(2);
+}, 30_000);
+
+test('without any verifier an answer is unchecked, and not forgotten', async () => {
+  await using gateway = new FakeGateway(() => ({ parts: ['x'] }));
+  const parts = { verification: verificationOf(fakeVerifier('code_linter', undefined, { byDefault: false })) };
+  await using rig = await openRig({ gateway, parts });
+  const events = await eventsOf(rig.runs, offerOf({ block: { variations: 1 } }));
+  expect(only(events, 'outcome').map(({ outcome }) => outcome)).toEqual(['unchecked']);
+  expect(only(events, 'result')[0]?.report.status).toBe('unchecked');
 });
 
 test('of ten answers no more than four are looked at side by side', async () => {

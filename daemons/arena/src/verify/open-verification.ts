@@ -5,7 +5,7 @@ import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import type { Verifier } from '../contract/verifier.ts';
 import { aggregate } from './aggregate.ts';
 import { activateVerifiers, chooseVerifiers } from './active-verifiers.ts';
-import { checkClasses, checksPerRun } from './pipeline/check-classes.ts';
+import { checkClasses, checksPerRun, type Group } from './pipeline/check-classes.ts';
 import { describeVerifiers } from './pipeline/describe-verifiers.ts';
 import { groupEqual } from './pipeline/group-equal.ts';
 import { createSlots, type Slots } from './pipeline/slots.ts';
@@ -45,9 +45,13 @@ export function openVerification({ verifiers, settings, runner, clock, log }: Ve
     checkNames: (names) => void chooseVerifiers(active, names),
     describe: () => describeVerifiers(active, { runner, clock, stats }),
     verify: async (candidates, options) => {
-      const { tenant, run = {}, priority = 'normal', names, needed = [], suite, signal, onVerdict } = options;
+      const { tenant, run = {}, priority = 'normal', names, needed = [], suite, signal } = options;
       const chosen = chooseVerifiers(active, names, needed);
       const groups = groupEqual(candidates);
+      const aggregateOf = (group: Group | undefined) => {
+        const inOrder = chosen.map((one) => group?.verdicts.get(one)).filter((verdict) => verdict !== undefined);
+        return aggregate(inOrder, settings.softPenalty);
+      };
       // Whatever still runs when this call ends has nobody who waits for it.
       const own = new AbortController();
       const ended = AbortSignal.any([signal, own.signal]);
@@ -65,7 +69,12 @@ export function openVerification({ verifiers, settings, runner, clock, log }: Ve
             stats,
             scope: scopeOf(tenant, suite),
             needed,
-            tell: ({ indices }, verdict) => indices.forEach((index) => onVerdict?.(index, verdict)),
+            tell: (group, verdict) => {
+              for (const index of group.indices) options.onVerdict?.(index, verdict);
+              if (group.verdicts.size < chosen.length) return;
+              const whole = aggregateOf(group);
+              for (const index of group.indices) options.onAggregate?.(index, whole);
+            },
           },
           chosen,
           groups,
@@ -74,11 +83,7 @@ export function openVerification({ verifiers, settings, runner, clock, log }: Ve
         own.abort();
       }
       const results = new Map(groups.flatMap((group) => group.indices.map((index) => [index, group] as const)));
-      return candidates.map((_, index) => {
-        const verdicts = results.get(index)?.verdicts;
-        const inOrder = chosen.map((one) => verdicts?.get(one)).filter((verdict) => verdict !== undefined);
-        return aggregate(inOrder, settings.softPenalty);
-      });
+      return candidates.map((_, index) => aggregateOf(results.get(index)));
     },
   };
 }

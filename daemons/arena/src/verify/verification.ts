@@ -25,6 +25,8 @@ export type VerifyOptions = {
   signal: AbortSignal;
   /** Each verdict as it is known, once for every index, equal candidates too. A throw ends the run. */
   onVerdict?: ((index: number, verdict: Verdict) => void) | undefined;
+  /** Each candidate's word as its last verdict is known: others may take long, or be cut off. A throw ends the run. */
+  onAggregate?: ((index: number, aggregate: Aggregate) => void) | undefined;
 };
 
 /** One verifier as `/verifiers` shows it. */

@@ -16,7 +16,15 @@ async function check(live: LiveRun, candidates: readonly StoredCandidate[]): Pro
   const whole = candidates.flatMap((candidate) =>
     candidate.answer === null ? [] : [{ candidate, answer: candidate.answer }],
   );
-  const aggregates = await live.parts.verification.verify(
+  const kept = new Map<number, Promise<void>>();
+  const keep = (place: number, aggregate: Aggregate) => {
+    const candidate = whole[place]?.candidate;
+    if (candidate === undefined || kept.has(place)) return;
+    const keeping = keepAggregate(live, candidate, aggregate);
+    keeping.catch(() => {});
+    kept.set(place, keeping);
+  };
+  const checked = live.parts.verification.verify(
     whole.map(({ answer }) => live.candidate(answer)),
     {
       tenant: live.row.tenant,
@@ -30,12 +38,14 @@ async function check(live: LiveRun, candidates: readonly StoredCandidate[]): Pro
         const { idx: index = 0, attempt = 0 } = whole[place]?.candidate ?? {};
         live.tell({ event: 'verdict', index, attempt, verdict });
       },
+      // At once: where the deadline cuts off one of them, the others are proven all the same.
+      onAggregate: keep,
     },
   );
-  for (const [place, { candidate }] of whole.entries()) {
-    const aggregate = aggregates[place];
-    if (aggregate !== undefined) await keepAggregate(live, candidate, aggregate);
-  }
+  const aggregates = await checked.finally(() => Promise.allSettled(kept.values()));
+  // Of no verifier at all there is no last verdict.
+  for (const [place, aggregate] of aggregates.entries()) keep(place, aggregate);
+  await Promise.all(kept.values());
 }
 
 /**
