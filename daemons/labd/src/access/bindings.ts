@@ -104,10 +104,22 @@ export async function findBinding({ tx }: Change, id: string): Promise<BindingRe
   };
 }
 
-/** Ends a binding. @throws FleetError NOT_FOUND, LAST_ADMIN, ESCALATION (the role holds denies that would be lifted). */
-export async function deleteBinding(subject: Subject, change: Change, id: string): Promise<BindingRecord> {
+/**
+ * Ends a binding. `may` judges it by its holder's name, an unknown one by what was asked for.
+ * @throws FleetError NOT_FOUND, LAST_ADMIN, ESCALATION (the role holds denies that would be lifted), and what `may` throws.
+ */
+export async function deleteBinding(
+  subject: Subject,
+  change: Change,
+  id: string,
+  may: (name: string) => void,
+): Promise<BindingRecord> {
   const { tx, now } = change;
-  const binding = await findBinding(change, id);
+  const binding = await findBinding(change, id).catch((error: unknown) => {
+    may(id);
+    throw error;
+  });
+  may(binding.subjectName);
   await refuseLastAdmin(change, { bindingId: id });
   const role = await findRole(change, binding.role);
   await refuseEscalation(subject, change, { role: role.name, grants: [], ...(await liftedBy(change, role.id)) });

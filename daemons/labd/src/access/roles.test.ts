@@ -39,7 +39,8 @@ const give = (who: Subject, subject: string, role: string, expiresAt?: number) =
   store.write(who.principal, (tx) =>
     createBinding(who, { tx, now }, { subjectKind: 'user', subject, role, expiresAt }),
   );
-const take = (who: Subject, id: string) => store.write(who.principal, (tx) => deleteBinding(who, { tx, now }, id));
+const take = (who: Subject, id: string) =>
+  store.write(who.principal, (tx) => deleteBinding(who, { tx, now }, id, () => {}));
 const version = () => store.read(tester, readAccessVersion);
 
 describe('roles', () => {

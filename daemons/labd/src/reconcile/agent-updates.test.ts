@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { FakeClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import { openStore } from '@labmesh/store/open-store';
@@ -12,6 +13,7 @@ import { uuidv7 } from '@labmesh/wire/ids';
 import { postgresAvailable, startPostgres } from '../../../../tests/harness/start-postgres.ts';
 import { Replica } from './testing/replica.ts';
 
+const everything = { none: false, all: true, where: () => sql<boolean>`1 = 1` };
 const tester = system('test');
 const signature = Buffer.alloc(64, 1).toString('base64');
 let dataDir: string;
@@ -165,7 +167,7 @@ describe('AG-9 a rollout', () => {
     await replica.connect(ids[0] ?? '', '0.2.0');
     await replica.updates.pass();
     expect(await desired(ids)).toEqual(['0.2.0', '0.2.0', null]);
-    const [shown] = await replica.updates.rollouts(tester);
+    const [shown] = await replica.updates.rollouts(tester, everything);
     expect(shown).toMatchObject({
       state: 'running',
       agents: 3,
@@ -184,17 +186,23 @@ describe('AG-9 a rollout', () => {
     await report(ids[0] ?? '', ['0.2.0']);
     await replica.updates.pass();
     expect(await desired(ids)).toEqual(['0.2.0', null]);
-    expect((await replica.updates.rollouts(tester))[0]).toMatchObject({
+    expect((await replica.updates.rollouts(tester, everything))[0]).toMatchObject({
       state: 'halted',
       bad: 1,
       badAgents: ['web-1'],
     });
+    // AP-3: who may not list that agent hears neither its name nor how many there are; the state is that of all.
+    const where = () => sql<boolean>`servers.hostname <> 'web-1'`;
+    const [partly] = await replica.updates.rollouts(tester, { none: false, all: false, where });
+    expect(partly).toMatchObject({ state: 'halted', agents: 1, bad: 0, waiting: 1, badAgents: [] });
+    const none = { none: true, all: false, where: () => sql<boolean>`1 = 0` };
+    expect(await replica.updates.rollouts(tester, none)).toEqual([]);
     publish('0.2.1');
     await replica.updates.startRollout(tester, rollout({ version: '0.2.1' }));
     await replica.updates.pass();
     expect(await desired(ids)).toEqual(['0.2.1', null]);
     await replica.updates.startRollout(tester, rollout({ version: null }));
-    expect(await replica.updates.rollouts(tester)).toEqual([]);
+    expect(await replica.updates.rollouts(tester, everything)).toEqual([]);
   });
 
   test('is about its ring, by the label that the operator gave; the one without a ring about the others', async () => {
@@ -210,7 +218,7 @@ describe('AG-9 a rollout', () => {
     await replica.updates.startRollout(tester, rollout({ maxUnavailable: '100%' }));
     await replica.updates.pass();
     expect(await desired([canary, edge, plain])).toEqual(['0.2.1', '0.2.0', '0.2.0']);
-    const shown = await replica.updates.rollouts(tester);
+    const shown = await replica.updates.rollouts(tester, everything);
     expect(shown.map(({ ring, agents }) => [ring, agents])).toEqual([
       [null, 2],
       ['canary', 1],
@@ -231,7 +239,11 @@ describe('AG-9 a rollout', () => {
     await replica.updates.startRollout(tester, rollout({ maxUnavailable: '100%' }));
     await replica.updates.pass();
     expect(await desired(ids)).toEqual([null, null, null]);
-    expect((await replica.updates.rollouts(tester))[0]).toMatchObject({ state: 'done', agents: 2, left: 2 });
+    expect((await replica.updates.rollouts(tester, everything))[0]).toMatchObject({
+      state: 'done',
+      agents: 2,
+      left: 2,
+    });
   });
 
   test('RP-2 one replica rolls out, each tells its own agents', async () => {
@@ -275,7 +287,11 @@ test.skipIf(missing !== undefined)(
       desired_downgrade: 0,
     });
     await replica.connect(id, '0.2.0');
-    expect((await replica.updates.rollouts(tester))[0]).toMatchObject({ state: 'done', agents: 1, done: 1 });
+    expect((await replica.updates.rollouts(tester, everything))[0]).toMatchObject({
+      state: 'done',
+      agents: 1,
+      done: 1,
+    });
     expect(await report(other, ['0.2.0'])).toEqual(['0.2.0']);
     await replica.updates.pin(tester, other, '0.2.0');
     await replica.updates.pass();

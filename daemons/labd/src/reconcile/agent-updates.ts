@@ -18,7 +18,7 @@ import type { AgentHub } from '../hub/agent-hub.ts';
 import type { ConnectedAgent } from '../hub/hub-parts.ts';
 import { Releases } from './releases.ts';
 import { planRollout } from './rollout-plan.ts';
-import { agentsOf, readAgents, readRollouts, saveRollout } from './rollout-rows.ts';
+import { agentsOf, readAgents, readRollouts, saveRollout, visibleAgents } from './rollout-rows.ts';
 import { type OpenWish, openWishes, savePin, type Wish, writeWishes } from './wishes.ts';
 import type { World } from '../settings/world.ts';
 
@@ -165,15 +165,22 @@ export class AgentUpdates implements AsyncDisposable {
     this.nudge();
   }
 
-  /** Every rollout and how far it is, from what is seen now. */
-  async rollouts(principal: Principal): Promise<Rollout[]> {
-    const { rows, agents } = await this.#parts.store.read(principal, async (db) => ({
+  /**
+   * Every rollout and how far it is, from what is seen now. `may`: the caller's right to list agents; others are neither
+   * named nor counted, and a rollout of others alone is left out. Its state is that of all.
+   */
+  async rollouts(principal: Principal, may: Parameters<typeof visibleAgents>[1]): Promise<Rollout[]> {
+    const { rows, agents, visible } = await this.#parts.store.read(principal, async (db) => ({
       rows: await readRollouts(db),
       agents: await this.#agents(db),
+      visible: await visibleAgents(db, may),
     }));
-    return rows.map((row) => {
-      const its = agentsOf(row, rows, agents);
-      const { state, counts, badAgents } = planRollout(row, its);
+    return rows.flatMap((row) => {
+      const whole = agentsOf(row, rows, agents);
+      const its = visible === undefined ? whole : whole.filter(({ id }) => visible.has(id));
+      if (its.length === 0 && whole.length > 0) return [];
+      const { state } = planRollout(row, whole);
+      const { counts, badAgents } = planRollout(row, its);
       const { ring, version, maxUnavailable, startedAt, startedBy } = row;
       const head = { ring, version, state, maxUnavailable, startedAt: timeText(startedAt), startedBy };
       return { ...head, agents: its.length, ...counts, badAgents };

@@ -6,6 +6,7 @@ import { type Principal, principalText } from '@labmesh/wire/fleet/principal';
 import { releaseVersionField } from '@labmesh/wire/fleet/releases';
 import { startRolloutSchema } from '@labmesh/wire/fleet/resources/rollouts';
 import { z } from 'zod';
+import type { Condition } from '../access/condition.ts';
 import type { PlannedAgent } from './rollout-plan.ts';
 import { badVersionsOf } from './wishes.ts';
 
@@ -56,6 +57,18 @@ export async function saveRollout(
       .onConflict((on) => on.column('key').doUpdateSet({ value: row.value, updated_at: now }))
       .execute();
   });
+}
+
+/** Agents that a caller may list, by id; undefined: all of them (AP-3). */
+export async function visibleAgents(db: Reader, may: Condition): Promise<ReadonlySet<string> | undefined> {
+  if (may.all) return undefined;
+  const rows = await db
+    .selectFrom('agents')
+    .innerJoin('servers', 'servers.id', 'agents.server_id')
+    .select('agents.id')
+    .where(may.where({ name: 'servers.hostname', server: 'servers' }))
+    .execute();
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** Every agent that may be updated at all: those of active servers. `isLive` knows the replicas. */

@@ -55,6 +55,7 @@ const pinned = (hostname: string, version: string) =>
 export function agentHandlers(parts: AgentHandlerParts): HandlersOf<Names> {
   const { view, policies, people, events, updates } = parts;
   const { lifecycle } = people;
+  const listed = (subject: Parameters<Policies['condition']>[0]) => policies.condition(subject, 'list', 'agents');
   return {
     'delete-server': async (call) => {
       const { row } = await serverFor(call, view, 'delete');
@@ -115,8 +116,8 @@ export function agentHandlers(parts: AgentHandlerParts): HandlersOf<Names> {
     'update-agents': async (call) => {
       await updates.startRollout(call.caller.principal, call.body);
       call.note({ resource: `ring/${call.body.ring ?? '*'}`, details: call.body });
-      return { items: await updates.rollouts(call.caller.principal) };
+      return { items: await updates.rollouts(call.caller.principal, listed(call.subject)) };
     },
-    'list-rollouts': async (call) => ({ items: await updates.rollouts(call.caller.principal) }),
+    'list-rollouts': async (call) => ({ items: await updates.rollouts(call.caller.principal, listed(call.subject)) }),
   };
 }

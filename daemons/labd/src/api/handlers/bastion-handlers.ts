@@ -4,6 +4,7 @@ import type { Store } from '@labmesh/store/store';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { uuidv7 } from '@labmesh/wire/ids';
+import type { Policies } from '../../access/policies.ts';
 import type { BastionHub } from '../../hub/bastion-hub.ts';
 import { machineByMac } from '../../hub/machine-rows.ts';
 import type { HandlersOf } from '../handler.ts';
@@ -11,7 +12,7 @@ import type { AnyCall } from './server-handlers.ts';
 
 type Names = 'list-bastions' | 'list-machines' | 'act-on-machine' | 'forget-machine';
 
-export type BastionHandlerParts = { store: Store; bastions: BastionHub };
+export type BastionHandlerParts = { store: Store; bastions: BastionHub; policies: Policies };
 
 /** The machine that a path names, judged by its host name or MAC, and a bastion that listens now. */
 async function machineFor(call: AnyCall, store: Store, verb: 'update' | 'delete') {
@@ -29,7 +30,7 @@ const away = (bastion: string) =>
     hint: 'labctl get bastions',
   });
 
-export function bastionHandlers({ store, bastions }: BastionHandlerParts): HandlersOf<Names> {
+export function bastionHandlers({ store, bastions, policies }: BastionHandlerParts): HandlersOf<Names> {
   return {
     'act-on-machine': async (call) => {
       const { bastion_id: bastionId, bastion, mac } = await machineFor(call, store, 'update');
@@ -46,8 +47,9 @@ export function bastionHandlers({ store, bastions }: BastionHandlerParts): Handl
     },
     'list-bastions': async (call) => {
       const { limit, cursor } = call.query;
+      const may = policies.condition(call.subject, 'list', 'bastions').where({ name: 'bastions.name' });
       const found = await store.read(call.caller.principal, (db) =>
-        page(db.selectFrom('bastions').selectAll(), {
+        page(db.selectFrom('bastions').selectAll().where(may), {
           list: 'bastions',
           by: [{ column: 'name', type: 'text' }],
           limit,
@@ -65,13 +67,16 @@ export function bastionHandlers({ store, bastions }: BastionHandlerParts): Handl
     },
     'list-machines': async (call) => {
       const { limit, cursor } = call.query;
+      // Judged by the name that actions on one are judged by.
+      const may = policies.condition(call.subject, 'list', 'machines').where({ name: 'rows.judged' });
       const found = await store.read(call.caller.principal, (db) => {
         const rows = db
           .selectFrom('machines')
           .innerJoin('bastions', 'bastions.id', 'machines.bastion_id')
           .selectAll('machines')
-          .select('bastions.name as bastion');
-        return page(db.selectFrom(rows.as('rows')).selectAll(), {
+          .select('bastions.name as bastion')
+          .select((eb) => eb.fn.coalesce('machines.hostname', 'machines.mac').as('judged'));
+        return page(db.selectFrom(rows.as('rows')).selectAll().where(may), {
           list: 'machines',
           by: [{ column: 'id', type: 'text' }],
           limit,

@@ -4,6 +4,7 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import { system } from '@labmesh/wire/fleet/principal';
 import { revokeCertificate } from '../../ca/revoke-certificate.ts';
+import type { Policies } from '../../access/policies.ts';
 import type { Authority } from '../../ca/authority.ts';
 import type { DenyList } from '../../ca/deny-list.ts';
 import type { EventLog } from '../../events/event-log.ts';
@@ -23,6 +24,7 @@ type Names =
 
 export type CaHandlerParts = {
   authority: Authority;
+  policies: Policies;
   store: World['store'];
   denyList: DenyList;
   secrets: Secrets;
@@ -67,11 +69,12 @@ async function caStatus(core: CaHandlerParts) {
 
 async function listCertificates(
   call: Parameters<HandlersOf<'list-certificates'>['list-certificates']>[0],
-  { store, clock }: CaHandlerParts,
+  { store, clock, policies }: CaHandlerParts,
 ) {
   const { limit, cursor, identity, live } = call.query;
+  const may = policies.condition(call.subject, 'list', 'certificates').where({ name: 'certificates.name' });
   const found = await store.read(call.caller.principal, (db) => {
-    let rows = db.selectFrom('certificates').selectAll();
+    let rows = db.selectFrom('certificates').selectAll().where(may);
     if (identity !== undefined)
       rows = rows.where((eb) => eb.or([eb('identity', '=', identity), eb('name', '=', identity)]));
     if (live === true) rows = rows.where('not_after', '>', clock.wall()).where('revoked_at', 'is', null);
@@ -120,7 +123,12 @@ export function caHandlers(core: CaHandlerParts): HandlersOf<Names> {
     'list-certificates': (call) => listCertificates(call, core),
     'revoke-certificate': async (call) => {
       const { principal } = call.caller;
-      const revocation = { serial: call.params['serial'] ?? '', reason: call.body.reason, now: clock.wall() };
+      const serial = (call.params['serial'] ?? '').toLowerCase();
+      const known = await store.read(principal, (db) =>
+        db.selectFrom('certificates').select('name').where('id', '=', serial).executeTakeFirst(),
+      );
+      call.may('revoke', { kind: 'certificates', name: known?.name ?? serial });
+      const revocation = { serial, reason: call.body.reason, now: clock.wall() };
       const { identity } = await writeDenials({ store, denials: denyList }, principal, (tx) =>
         revokeCertificate(tx, denyList, revocation),
       );

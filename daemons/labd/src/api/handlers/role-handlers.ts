@@ -94,9 +94,11 @@ async function listRoles(
 
 async function listPermissions(
   call: Parameters<HandlersOf<'list-permissions'>['list-permissions']>[0],
-  { store }: RoleHandlerParts,
+  { store, policies }: RoleHandlerParts,
 ) {
   const { limit, cursor } = call.query;
+  // A rule has no name of its own: it is its role's.
+  const may = policies.condition(call.subject, 'list', 'permissions').where({ name: 'rows.role' });
   const found = await store.read(call.caller.principal, (db) =>
     page(
       db
@@ -108,7 +110,8 @@ async function listPermissions(
             .select('roles.name as role')
             .as('rows'),
         )
-        .selectAll(),
+        .selectAll()
+        .where(may),
       { list: 'permissions', by: [{ column: 'id', type: 'text' }], limit, cursor },
     ),
   );
@@ -128,9 +131,10 @@ async function listPermissions(
 
 async function listBindings(
   call: Parameters<HandlersOf<'list-bindings'>['list-bindings']>[0],
-  { store }: RoleHandlerParts,
+  { store, policies }: RoleHandlerParts,
 ) {
   const { limit, cursor } = call.query;
+  const may = policies.condition(call.subject, 'list', 'bindings').where({ name: 'rows.holder' });
   const found = await store.read(call.caller.principal, (db) =>
     page(
       db
@@ -140,17 +144,19 @@ async function listBindings(
             .innerJoin('roles', 'roles.id', 'user_roles.role_id')
             .leftJoin('users', 'users.id', 'user_roles.subject')
             .select(['user_roles.id', 'subject_kind', 'subject', 'expires_at', 'user_roles.created_at'])
-            .select(['roles.name as role', 'users.name as user_name'])
+            .select('roles.name as role')
+            .select((eb) => eb.fn.coalesce('users.name', 'user_roles.subject').as('holder'))
             .as('rows'),
         )
-        .selectAll(),
+        .selectAll()
+        .where(may),
       { list: 'bindings', by: [{ column: 'id', type: 'text' }], limit, cursor },
     ),
   );
   const items = found.items.map((row) => ({
     id: row.id,
     subjectKind: row.subject_kind as 'user' | 'group' | 'service',
-    subject: row.user_name ?? row.subject,
+    subject: row.holder,
     role: row.role,
     expiresAt: timeTextOrNull(row.expires_at),
     createdAt: timeText(row.created_at),
@@ -193,8 +199,9 @@ export function roleHandlers(core: RoleHandlerParts): HandlersOf<Names> {
       return showBinding(binding);
     },
     'delete-binding': async (call) => {
+      const may = (name: string) => call.may('delete', { kind: 'bindings', name });
       const binding = await changing(call, core, (change) =>
-        deleteBinding(call.subject, change, call.params['id'] ?? ''),
+        deleteBinding(call.subject, change, call.params['id'] ?? '', may),
       );
       call.note({
         resource: `binding/${binding.id}`,

@@ -166,7 +166,7 @@ export const serverOperations = [
     name: 'list-rollouts',
     method: 'GET',
     path: '/api/rollouts',
-    access: may('list', 'agents'),
+    access: mayEach('list', 'agents'),
     audit: 'L',
     summary: 'Rollouts of agent versions and how far they are',
     output: rolloutsSchema,
