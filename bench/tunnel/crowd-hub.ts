@@ -8,7 +8,7 @@
  *
  * `renewed` and `exchanges` count from the last look with a mark.
  */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listenDatagrams } from '@labmesh/tunnel/datagrams';
 import { tunnelEnd } from '@labmesh/tunnel/testing/tunnel-end';
@@ -22,6 +22,8 @@ const say = (value: object) => console.log(JSON.stringify(value));
 const hub = await tunnelEnd({ kind: 'hub' }, '10.90.0.1');
 const datagrams = await listenDatagrams(['127.0.0.1'], 0, hub.tunnel.receive);
 hub.tunnel.start(datagrams);
+// Half a megabyte a node; also when nobody is there any more to be told something.
+process.on('exit', () => rmSync(hub.keysDir, { recursive: true, force: true }));
 const lateness = new Lateness();
 
 // WireGuard's handshakes, without WireGuard.

@@ -181,8 +181,12 @@ function heldFigures(watch: Watch, nodes: number, soakMs: number): Record<string
   };
 }
 
-const costFigures = ({ mainMs, workersMs, allMs }: ThreadCpu, wallMs: number): Record<string, number> => ({
+const costFigures = (
+  { mainMs, mainWaitedMs, workersMs, allMs }: ThreadCpu,
+  wallMs: number,
+): Record<string, number> => ({
   main_percent: (mainMs / wallMs) * 100,
+  main_waited_percent: (mainWaitedMs / wallMs) * 100,
   worker_percent: (workersMs / wallMs) * 100,
   hub_percent: (allMs / wallMs) * 100,
 });

@@ -38,4 +38,5 @@ test('CPU of the first thread and of workers is told apart', async () => {
   expect(spent.workersMs).toBeGreaterThanOrEqual(50);
   expect(spent.allMs).toBeGreaterThanOrEqual(spent.workersMs);
   expect(spent.mainMs).toBeGreaterThanOrEqual(0);
+  expect(spent.mainWaitedMs).toBeGreaterThanOrEqual(0);
 });
