@@ -3,7 +3,7 @@ import type { FinishedAnswer, FinishedRun } from '../contract/finished-run.ts';
 import { makeCandidate } from '../verify/make-candidate.ts';
 import { answerCode } from '../verify/programs/answer-code.ts';
 
-export type CodeMetadata = {
+type CodeMetadata = {
   code_blocks_count: number;
   /** Code points of all of them. */
   total_code_size: number;

@@ -17,7 +17,7 @@ export type ComparedCheck = {
 };
 
 /** What the call was given beside the answer: verdicts of some verifiers rest on it. */
-export type GivenBeside = { tools: boolean; schema: boolean; language: boolean };
+type GivenBeside = { tools: boolean; schema: boolean; language: boolean };
 
 const same = (name: string): ComparedCheck => ({ name, result: 'same', reason: null });
 const differs = (name: string, reason: string): ComparedCheck => ({ name, result: 'differs', reason });

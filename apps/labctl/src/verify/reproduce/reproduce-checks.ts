@@ -8,7 +8,7 @@ import { chosenVerifiers, verifierNames } from '../chosen-verifiers.ts';
 import { fileSettings } from '../file-settings.ts';
 import { withRunner } from '../with-runner.ts';
 
-export type ReproduceParts = {
+type ReproduceParts = {
   /** Of the verifiers in the certificate; those that are none here are left out. */
   names: readonly string[];
   suite: Suite | undefined;
