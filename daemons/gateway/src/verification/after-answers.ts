@@ -13,6 +13,11 @@ import type { ArenaClient } from '../arena/arena-client.ts';
 /** Runs that are open towards the arena; it has a queue of its own for what it cannot do at once. */
 const openMost = 64;
 
+/** An arena that is too busy is left alone for as long as it says, within this, ms. */
+const pauseMostMs = 5_000;
+/** One line of each kind in this time, ms: an arena that is away for an hour is told once, not once an answer. */
+const sayEveryMs = 10_000;
+
 /** Of all of them: the arena holds runs to the class that each asks for. */
 const priority = priorityRank(usualPriority);
 
@@ -51,6 +56,8 @@ export class AfterAnswers implements Disposable {
   readonly #log: Logger;
   readonly #count: CountResult;
   readonly #ending = new AbortController();
+  /** When a code was logged last. */
+  readonly #said = new Map<string, number>();
   #open = 0;
 
   constructor(parts: {
@@ -74,6 +81,11 @@ export class AfterAnswers implements Disposable {
   /** Answers that wait for their turn. */
   get waiting(): number {
     return this.#queue.size;
+  }
+
+  /** Whether an answer of this tenant would be taken now: none is copied that would not. */
+  hasRoom(tenant: string): boolean {
+    return this.#open < openMost || this.#queue.hasRoom(tenant);
   }
 
   /** Takes an answer, or drops it. */
@@ -119,16 +131,26 @@ export class AfterAnswers implements Disposable {
 
   async #run(item: Waiting): Promise<void> {
     let result = 'skipped';
+    let pauseMs = 0;
     try {
       const offer = takeOffer(item, this.#clock.wall() + item.waitMs);
       if (offer !== undefined) result = await this.#send(item, offer);
     } catch (error) {
       result = error instanceof ApiError ? error.code : 'fault';
       const detail = error instanceof ApiError ? error.log : undefined;
-      if (!this.#ending.signal.aborted)
-        this.#log.warn('an answer was not verified', { mode: item.mode, code: result, detail });
+      if (!this.#ending.signal.aborted) this.#say(result, { mode: item.mode, code: result, detail });
+      if (error instanceof ApiError) pauseMs = Math.min(pauseMostMs, (error.retryAfterS ?? 0) * 1_000);
     }
     this.#count(item.mode, result);
+    // The place stays taken: what comes meanwhile waits, or finds no room.
+    if (pauseMs > 0) await this.#clock.sleep(pauseMs, this.#ending.signal).catch(() => {});
+  }
+
+  #say(code: string, fields: Record<string, unknown>): void {
+    const now = this.#clock.now();
+    if (now - (this.#said.get(code) ?? -Infinity) < sayEveryMs) return;
+    this.#said.set(code, now);
+    this.#log.warn('an answer was not verified', fields);
   }
 
   async #send(item: Waiting, offer: Uint8Array): Promise<string> {

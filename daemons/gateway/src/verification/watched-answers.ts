@@ -57,6 +57,10 @@ export class WatchedAnswers implements Disposable {
       this.#count(mode, this.#arena === undefined ? 'unavailable' : 'skipped');
       return relay(asked.exchange);
     }
+    if (!this.#after.hasRoom(tenantOf(asked.identity))) {
+      this.#count(mode, 'dropped');
+      return relay(asked.exchange);
+    }
     // Never the client's own: the arena answers an id that it knows with the run it knows.
     const requestId = cleanRequestId(undefined);
     const copy = new AnswerCopy(asked.exchange, this.#budget, requestId);

@@ -74,6 +74,12 @@ export class FairQueue<T extends FairEntry> {
     return this.#size;
   }
 
+  /** Whether one more of this group may wait. */
+  hasRoom(group: string): boolean {
+    const { max, groupMax } = this.#bounds;
+    return this.#size < max && (this.#groups.get(group)?.waiting ?? 0) < groupMax;
+  }
+
   /** @throws BoundPassed when as many wait as may, of this group or of all */
   push(entry: T): void {
     const { name, max, groupMax } = this.#bounds;
