@@ -5,7 +5,7 @@
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { waitFor } from './harness/fleet/look.ts';
-import { canMount, SmallDisk } from './harness/fleet/small-disk.ts';
+import { canMount, SmallDisk } from './harness/small-disk.ts';
 import { type RunningLabd, startAgent, startLabd } from './harness/start-labd.ts';
 import { postgresAvailable, startPostgres } from './harness/start-postgres.ts';
 

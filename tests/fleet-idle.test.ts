@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { begin, openClient } from './harness/fleet/fleet-exec.ts';
 import { waitFor } from './harness/fleet/look.ts';
-import { SilenceProxy } from './harness/fleet/silence-proxy.ts';
+import { SilenceProxy } from './harness/proxies/silence-proxy.ts';
 import { enrolUser } from './harness/fleet/fleet-identities.ts';
 import { doorOf } from './harness/raw-https.ts';
 import { startAgent, startLabd } from './harness/start-labd.ts';

@@ -33,7 +33,7 @@ const opened = new AsyncDisposableStack();
 /** The one address of labd; it leads to B as long as B takes connections. */
 async function openFront(): Promise<void> {
   const replicas = ['labd-b', 'labd-a'].map((host) => `${lab.address(host)}:3100`);
-  const balancer = fileURLToPath(import.meta.resolve('./harness/fleet/tcp-balancer.ts'));
+  const balancer = fileURLToPath(import.meta.resolve('./harness/proxies/tcp-balancer.ts'));
   const listen = `${lab.address('front')}:3100`;
   const command = lab.command('front', [process.execPath, balancer, listen, ...replicas]);
   const daemon = opened.use(new Daemon(command, { cwd: folder, env: { PATH: process.env['PATH'] ?? '' } }));

@@ -2,7 +2,7 @@
  * What stands before several replicas: passes TCP connections to the first of them that takes one, and knows nothing of
  * what is in them. As a process, so that it can stand in a namespace:
  *
- *     bun tests/harness/fleet/tcp-balancer.ts 10.99.0.1:3100 10.99.0.2:3100 10.99.0.3:3100     (listen, then replicas)
+ *     bun tests/harness/proxies/tcp-balancer.ts 10.99.0.1:3100 10.99.0.2:3100 10.99.0.3:3100     (listen, then replicas)
  */
 import { connect, createServer, type Socket } from 'node:net';
 
