@@ -95,10 +95,11 @@ describe('one file with all tables', () => {
     testMs,
   );
 
-  test('labctl up does, too', async () => {
+  test('labctl up, arena and executor do, too', async () => {
     const misspelt = await readUpFile(['--config', withFile('up.toml', '[databse]\nurl = "x"')], {});
     expect(() => parseOptions(upOptions, { file: misspelt })).toThrow(/up\.toml:1: databse: unknown key/);
     expect(() => readSandboxSettings(misspelt)).toThrow(/unknown key/);
+    expect(() => readDaemonSettings(misspelt, { env: {} })).toThrow(/up\.toml:1: databse: unknown key/);
   });
 
   test(

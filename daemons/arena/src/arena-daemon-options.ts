@@ -84,9 +84,6 @@ export const arenaDaemonOptions = defineOptions({
 });
 export type ArenaDaemonOptions = OptionValues<typeof arenaDaemonOptions>;
 
-/** Tables of labmesh.toml that the program reads beside those of the arena. */
-export const arenaDaemonTables: readonly string[] = ['database', 'log'];
-
 export const arenaDaemonHelp = {
   usage: 'lab-arena --token-file FILE [--gateway-url URL] [--listen ADDRESS | --socket PATH] [--config FILE] [options]',
   summary:

@@ -1,7 +1,8 @@
 /** `[arena]`, `[verify]`, `[attest]` and `[training]` of labmesh.toml. */
-import { arenaDaemonOptions, type ArenaDaemonOptions, arenaDaemonTables } from './arena-daemon-options.ts';
+import { arenaDaemonOptions, type ArenaDaemonOptions } from './arena-daemon-options.ts';
 import { defineOptions, OptionsError, parseOptions } from '@labmesh/kit/options';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
+import { besideOthers } from '@labmesh/kit/options/shared-tables';
 import { attestOptions, type AttestSettings, readAttestSettings } from './certify/attest-options.ts';
 import type { JudgeSettings } from './judges/judge-of.ts';
 import { readTrainingSettings, trainingOptions } from './pairs/flywheel/training-options.ts';
@@ -33,25 +34,14 @@ const judgeOptions = defineOptions({
   },
 });
 
-/** Tables of labmesh.toml that are read here. */
-const ownTables: readonly string[] = ['arena', 'attest', 'training'];
-export const arenaTables: readonly string[] = [...ownTables, 'verify'];
-
 const arenaOptions = { ...arenaRunOptions, ...judgeOptions, ...attestOptions, ...trainingOptions };
 type Parsed = ReturnType<typeof parseOptions<typeof arenaOptions>>;
 type ArenaWords = { argv?: string[]; env: Readonly<Record<string, string | undefined>> };
 
-/** Tables of others, and `verify`, which has a reader of its own. */
-const othersTables = (file: OptionsFile | undefined, own: readonly string[]): string[] =>
-  Object.keys(file?.data ?? {}).filter((table) => !own.includes(table));
-
 /** @throws OptionsError (exit 3) with file, line and key; UnknownVerifier for a table of none */
 export function readArenaSettings(file: OptionsFile | undefined, env: ArenaWords['env']): ArenaSettings {
-  const known = othersTables(file, ownTables);
-  return settingsOf(
-    parseOptions(arenaOptions, { argv: [], env, file: file && { ...file, known }, positionalsMax: 0 }),
-    file,
-  );
+  const own = file && besideOthers(arenaOptions, file);
+  return settingsOf(parseOptions(arenaOptions, { argv: [], env, file: own, positionalsMax: 0 }), file);
 }
 
 /** The same for `lab-arena`, with what only the program reads. @throws as above; OptionsError (exit 2) for a flag */
@@ -59,11 +49,8 @@ export function readDaemonSettings(
   file: OptionsFile | undefined,
   { argv = [], env }: ArenaWords,
 ): { values: ArenaDaemonOptions; settings: ArenaSettings } {
-  const known = othersTables(file, [...ownTables, ...arenaDaemonTables]);
-  const parsed = parseOptions(
-    { ...arenaOptions, ...arenaDaemonOptions },
-    { argv, env, file: file && { ...file, known }, positionalsMax: 0 },
-  );
+  const options = { ...arenaOptions, ...arenaDaemonOptions };
+  const parsed = parseOptions(options, { argv, env, file: file && besideOthers(options, file), positionalsMax: 0 });
   return { values: parsed.values, settings: settingsOf(parsed, file) };
 }
 
