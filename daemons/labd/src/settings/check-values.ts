@@ -20,11 +20,17 @@ const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export const isReplicaId = (text: string): boolean => uuidPattern.test(text);
 
 /** @throws OptionsError (exit 3) with the key */
-export function checkValues({ allowedOrigins, trustedProxies, frameBytesMax, replicaId }: LabdOptions): void {
+export function checkValues(options: LabdOptions): void {
+  const { allowedOrigins, trustedProxies, frameBytesMax, windowBytes, windowBytesMax, replicaId } = options;
   allowedOrigins.forEach(checkOrigin);
   trustedProxies.forEach(checkProxy);
   // Both ends of a link must agree on it before the first frame (HB-2): a labd of its own mind would cut its agents.
   if (frameBytesMax !== frameLimits.payloadBytesMax)
     throw wrongSetting('hub.frame_max', 'is 64KiB in this protocol; leave it out');
+  // The opener counts what it may get before labd has said a word (HB-4): another number here would end channels.
+  if (windowBytes !== frameLimits.windowBytes)
+    throw wrongSetting('hub.window', 'is 256KiB in this protocol; leave it out');
+  if (windowBytesMax !== frameLimits.windowBytesMax)
+    throw wrongSetting('hub.window_max', 'is 4MiB in this protocol; leave it out');
   if (replicaId !== undefined && !isReplicaId(replicaId)) throw wrongSetting('labd.replica_id', 'expected a uuid');
 }

@@ -55,6 +55,8 @@ describe('what people and agents need', () => {
     [{ listen: '127.0.0.1:99999' }, 'labd.listen'],
     [{ replicaId: 'one' }, 'labd.replica_id'],
     [{ frameBytesMax: 32_768 }, 'hub.frame_max: is 64KiB'],
+    [{ windowBytes: 131_072 }, 'hub.window: is 256KiB'],
+    [{ windowBytesMax: 8_388_608 }, 'hub.window_max: is 4MiB'],
   ] satisfies [Partial<LabdOptions>, string][])('%p is refused', (settings, key) =>
     expect(refused(settings)).toContain(key),
   );

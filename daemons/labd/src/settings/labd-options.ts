@@ -225,8 +225,18 @@ export const labdOptions = defineOptions({
   heartbeatMs: { type: 'duration', default: '10s', file: 'hub.heartbeat', help: 'between heartbeats' },
   agentsMax: { type: 'integer', default: 10_000, min: 1, file: 'hub.agents_max', help: 'agents of one replica' },
   channelsMax: { type: 'integer', default: 256, min: 1, file: 'hub.channels_max', help: 'channels of one link' },
-  windowBytes: { type: 'bytes', default: '256KiB', file: 'hub.window', help: 'window of a stream' },
-  windowBytesMax: { type: 'bytes', default: '4MiB', file: 'hub.window_max', help: 'largest window' },
+  windowBytes: {
+    type: 'bytes',
+    default: '256KiB',
+    file: 'hub.window',
+    help: 'of a stream; the protocol knows 256KiB only',
+  },
+  windowBytesMax: {
+    type: 'bytes',
+    default: '4MiB',
+    file: 'hub.window_max',
+    help: 'of a copy; the protocol knows 4MiB only',
+  },
   frameBytesMax: {
     type: 'bytes',
     default: '64KiB',
