@@ -8,12 +8,9 @@ import type { Ground } from '../settings/ground.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import type { World } from '../settings/world.ts';
 import type { HubRotation } from './hub-rotation.ts';
-import { type PeerTellerParts, tellPeers } from './tell-peers.ts';
+import { noteKey, type PeerTellerParts, tellPeers } from './tell-peers.ts';
 
 export type OpenHubParts = PeerTellerParts & World & { options: LabdOptions; ground: Ground };
-
-/** A peer uses the next WireGuard key (base64) that it had announced (K8). */
-export type KeyTaken = (peer: string, publicKey: string) => void;
 
 const deviceAlias = 'labmesh:labd';
 
@@ -24,7 +21,6 @@ export async function openHubDevice(
   rotation: HubRotation,
   address: string,
   listen: readonly string[],
-  onKeyTaken: KeyTaken,
 ): Promise<OpenTunnel> {
   const { options, ground, clock, log } = parts;
   const chosen = await chooseDevice({
@@ -54,7 +50,7 @@ export async function openHubDevice(
   const tell = tellPeers(parts);
   const onEvent = (event: TunnelEvent) => {
     if (event.event === 'exchanged') rotation.exchanged(event.peer, event.ownKey);
-    if (event.event === 'wireguard_key') onKeyTaken(event.peer, event.publicKey);
+    if (event.event === 'wireguard_key') void noteKey(parts, event);
     tell(event);
   };
   return OpenTunnel.open({ keys, chosen, listen: sockets, cookie, clock, log, onEvent });

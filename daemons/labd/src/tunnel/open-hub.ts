@@ -7,7 +7,7 @@ import { claimHubAddress } from './hub-address.ts';
 import { hubReach } from './hub-reach.ts';
 import { HubRotation } from './hub-rotation.ts';
 import { hasForeignPeers, nodesWithoutKey } from './nodes-without-key.ts';
-import { type KeyTaken, openHubDevice, type OpenHubParts } from './open-hub-device.ts';
+import { openHubDevice, type OpenHubParts } from './open-hub-device.ts';
 import { tellRotation } from './tell-peers.ts';
 
 /** What stays when the device has to be opened again. */
@@ -20,7 +20,7 @@ export type HubGround = AsyncDisposable & {
   /** Says that the tunnel address is still ours. @throws Error when another hub has it; what the store says */
   keepAddress: () => Promise<void>;
   /** @throws TunnelError; the bind's error of the two UDP ports */
-  open: (onKeyTaken: KeyTaken) => Promise<OpenTunnel>;
+  open: () => Promise<OpenTunnel>;
 };
 
 /** @throws TunnelKeyError */
@@ -72,7 +72,7 @@ export async function layHub(parts: OpenHubParts): Promise<HubGround> {
         );
       }
     },
-    open: (onKeyTaken) => openHubDevice(parts, keys, rotation, tunnelAddress, listen, onKeyTaken),
+    open: () => openHubDevice(parts, keys, rotation, tunnelAddress, listen),
     [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose](),
   };
 }

@@ -3,6 +3,7 @@ import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { EventLog } from '../events/event-log.ts';
+import { noteTakenKey } from '../nodes/peer-rows.ts';
 import type { World } from '../settings/world.ts';
 import type { RotationTold } from './hub-rotation.ts';
 
@@ -29,6 +30,21 @@ export function tellPeers({ audit, events, log }: PeerTellerParts): (event: Tunn
     const entry = { ...row, resource: `tunnel/${peer}`, resourceId: peer, details };
     audit.append(entry).catch((error: unknown) => log.warn('an audit row of the tunnel was not written', { error }));
   };
+}
+
+/**
+ * K8: the row of a node says the WireGuard key that it uses now. Without the database the node's next registration says it, or
+ * the next start finds it in the device. Never rejects.
+ */
+export async function noteKey(
+  { store, log }: Pick<World, 'store' | 'log'>,
+  { peer, publicKey }: Extract<TunnelEvent, { event: 'wireguard_key' }>,
+): Promise<void> {
+  try {
+    await store.write(writer, (tx) => noteTakenKey(tx, peer, publicKey));
+  } catch (error) {
+    log.warn('a node’s new WireGuard key could not be noted yet', { peer, error });
+  }
 }
 
 /** How the hub's Rosenpass pair is changed (K8): fingerprints, never a key. */

@@ -12,17 +12,15 @@ import { system } from '@labmesh/wire/fleet/principal';
 import type { HubRotationView, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
 import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 import type { HubAddress, NextHubKey, NextNodeKey, NodeTunnel, TunnelPeerRow } from '../nodes/node-tunnel.ts';
-import type { Secrets } from '../secrets/open-secrets.ts';
 import { renewEveryMs } from './hub-address.ts';
 import { ClientPlaces } from './client-places.ts';
 import type { HubGround } from './open-hub.ts';
 import { followRotation, rotateHub } from './rotate-hub.ts';
-import { noteTakenKey } from '../nodes/peer-rows.ts';
 import { peerSettings } from './peer-settings.ts';
 
 export type TunnelHubParts = {
   store: Store;
-  secrets: Pick<Secrets, 'open'>;
+  secrets: Parameters<typeof peerSettings>[1];
   ground: Pick<HubGround, 'address' | 'rotation' | 'hasNewKeys' | 'keepAddress' | 'open'>;
   replicaId: string;
   /** Told what happens to the interface. */
@@ -146,7 +144,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
 
   async #openDevice(): Promise<void> {
     const { ground, onDevice } = this.#parts;
-    const open = await ground.open((peer, key) => void this.#noteKey(peer, key));
+    const open = await ground.open();
     this.#open = open;
     this.#lostSessions = ground.hasNewKeys || (await open.tunnel.device.peers()).length === 0;
     const onEvent = (event: DeviceEvent) => {
@@ -207,15 +205,6 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     }
     // Told, and tried again at the next look.
     for (const removal of removals) if (removal.status === 'rejected') throw removal.reason;
-  }
-
-  /** K8: the node's row says the key that it uses. Without the database its next registration does, or the next start. */
-  async #noteKey(peer: string, key: string): Promise<void> {
-    try {
-      await this.#parts.store.write(reconciler, (tx) => noteTakenKey(tx, peer, key));
-    } catch (error) {
-      this.#parts.log.warn('a node’s new WireGuard key could not be noted yet', { peer, error });
-    }
   }
 
   /** Left to themselves they would notice in two minutes. Their next heartbeat is told to register, which begins a session. */
