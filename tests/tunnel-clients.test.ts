@@ -132,6 +132,12 @@ test.skipIf(missing !== undefined)(
     const branch = await Client.make(lab, 'branch', said);
     await dials(lab, laptop, said);
     await isDialled(lab, branch, said);
+    // V8: each end as the hub was in it, and the decapsulations behind it.
+    const { exchangeEnds, decapsulations } = await lab.view();
+    for (const role of ['initiator', 'responder'])
+      expect(exchangeEnds).toContainEqual({ role, result: 'ok', count: expect.any(Number) });
+    expect(decapsulations?.count).toBeGreaterThan(1);
+    expect(decapsulations?.seconds).toBeGreaterThan(0);
     await isRemoved(lab, said);
     const secrets = { ...laptop.secrets, ...branch.secrets };
     const audit = JSON.stringify(await lab.labd.call('GET', '/api/audit?limit=500'));

@@ -133,8 +133,13 @@ export class Metrics {
     this.#prefix = prefix;
   }
 
-  counter(name: string, help: string, options: MetricOptions = {}): Family<Counter> {
-    return this.#add(new Family(this.#prefix + name, 'counter', help, () => new Counter(), options));
+  /** With `read`, as a gauge: for what is counted elsewhere. */
+  counter(
+    name: string,
+    help: string,
+    options: MetricOptions & { read?: () => Iterable<Reading> | number } = {},
+  ): Family<Counter> {
+    return this.#add(new Family(this.#prefix + name, 'counter', help, () => new Counter(), options), options.read);
   }
 
   /** With `read`, the values are asked for at each scrape instead of being kept; its readings carry label values. */
@@ -164,7 +169,7 @@ export class Metrics {
     const lines: string[] = [];
     for (const { family, read } of this.#families.values()) {
       lines.push(`# HELP ${family.name} ${escapeHelp(family.help)}`, `# TYPE ${family.name} ${family.kind}`);
-      if (read !== undefined) readInto(family as Family<Gauge>, read);
+      if (read !== undefined) readInto(family as Family<Gauge | Counter>, read);
       for (const { values, handle } of family.series.values()) {
         if (handle instanceof Histogram) lines.push(...histogramLines(family.name, family.labelNames, values, handle));
         else lines.push(`${family.name}${labelText(family.labelNames, values)} ${number(handle.value)}`);
@@ -174,13 +179,13 @@ export class Metrics {
   }
 }
 
-function readInto(family: Family<Gauge>, read: () => Iterable<Reading> | number): void {
+function readInto(family: Family<Gauge | Counter>, read: () => Iterable<Reading> | number): void {
   family.series.clear();
   try {
     const readings = read();
     // Added up rather than set: readings past the series limit share one `_other`.
     for (const { labels = [], value } of typeof readings === 'number' ? [{ value: readings }] : readings)
-      family.labels(...labels).add(value);
+      family.labels(...labels).value += value;
   } catch {
     family.series.clear();
   }

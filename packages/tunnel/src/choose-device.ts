@@ -26,8 +26,8 @@ export type ChosenDevice = {
   isolationRejected: readonly { kind: string; reason: string }[];
   /** Undefined where the backend seals packets itself. */
   aead: string | undefined;
-  /** What waits for a session, and what was dropped; undefined where the backend does not tell. */
-  queue: () => { depth: number; dropped: number } | undefined;
+  /** What waits for a session, and what was dropped, in all and by reason; undefined where the backend does not tell. */
+  queue: () => { depth: number; dropped: number; drops: Record<string, number> } | undefined;
 };
 
 type Carrier = Pick<ChosenDevice, 'aead' | 'queue'> & { backend: LinkBackend };

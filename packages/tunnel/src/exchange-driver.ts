@@ -13,7 +13,11 @@ export type ExchangeDriverParts = {
   pool: Pick<StepPool, 'run'>;
   clock: Clock;
   onNews: (news: ExchangeNews) => void;
+  /** How long a step took, ms, with the wait for its thread. */
+  onStep?: (step: Job['step'], tookMs: number) => void;
 };
+
+type Job = Extract<Effect, { effect: 'compute' }>['job'];
 
 export class ExchangeDriver implements Disposable {
   readonly #parts: ExchangeDriverParts;
@@ -45,9 +49,11 @@ export class ExchangeDriver implements Disposable {
     }
   }
 
-  async #compute(jobId: number, job: Extract<Effect, { effect: 'compute' }>['job']): Promise<void> {
-    const { exchange, pool, clock } = this.#parts;
+  async #compute(jobId: number, job: Job): Promise<void> {
+    const { exchange, pool, clock, onStep } = this.#parts;
+    const [{ step }, begun] = [job, clock.now()];
     const result = await pool.run(job);
+    onStep?.(step, clock.now() - begun);
     if (!this.#isClosed) this.perform(exchange.computed(jobId, result, clock.now()));
   }
 

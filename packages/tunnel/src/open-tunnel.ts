@@ -143,8 +143,16 @@ export class OpenTunnel implements AsyncDisposable {
       listenPort: device.listenPort,
       queue: this.#queue(drops['queue'] ?? 0),
       drops,
+      dropTotals: this.#dropTotals(),
+      ...this.tunnel.counts.view(),
       peers: this.tunnel.peers(),
     };
+  }
+
+  #dropTotals(): Record<string, number> {
+    const totals: Record<string, number> = { ...this.#options.chosen.queue()?.drops };
+    for (const [reason, count] of this.tunnel.drops.totals()) totals[reason] = (totals[reason] ?? 0) + count;
+    return totals;
   }
 
   /** Handshakes that wait for a thread, and packets that wait for a session. */

@@ -25,8 +25,8 @@ export function addTunnelMetrics(metrics: Metrics, view: () => TunnelView | unde
   });
   gauge('tunnel_pq_age_seconds', 'Since the last key exchange', ({ exchangeAgeS }) => exchangeAgeS);
   gauge('tunnel_handshake_age_seconds', 'Since the last WireGuard handshake', ({ handshakeAgeS }) => handshakeAgeS);
-  gauge('tunnel_exchanges_total', 'Key exchanges that ended', ({ exchanges }) => exchanges);
-  metrics.gauge('tunnel_bytes_total', 'Bytes through the tunnel', {
+  addCounts(metrics, view);
+  metrics.counter('tunnel_bytes_total', 'Bytes through the tunnel', {
     labels: ['peer', 'dir'],
     seriesMax: 2 * seriesMax,
     read: () =>
@@ -35,10 +35,26 @@ export function addTunnelMetrics(metrics: Metrics, view: () => TunnelView | unde
         { labels: [name, 'out'], value: txBytes },
       ]),
   });
-  metrics.gauge('tunnel_drops_total', 'Datagrams of the key exchange that were refused', {
+  metrics.gauge('tunnel_queue_depth', 'Handshakes that wait for a thread', { read: () => view()?.queue.depth ?? 0 });
+}
+
+/** Of all peers together, also those that are gone: they only rise. */
+function addCounts(metrics: Metrics, view: () => TunnelView | undefined): void {
+  metrics.counter('tunnel_exchanges_total', 'Key exchanges that ended: ok, or why they failed', {
+    labels: ['role', 'result'],
+    read: () =>
+      (view()?.exchangeEnds ?? []).map(({ role, result, count }) => ({ labels: [role, result], value: count })),
+  });
+  metrics.counter('tunnel_drops_total', 'Datagrams and inner packets that were dropped', {
     labels: ['reason'],
     seriesMax: 64,
-    read: () => Object.entries(view()?.drops ?? {}).map(([reason, value]) => ({ labels: [reason], value })),
+    read: () => Object.entries(view()?.dropTotals ?? {}).map(([reason, value]) => ({ labels: [reason], value })),
   });
-  metrics.gauge('tunnel_queue_depth', 'Handshakes that wait for a thread', { read: () => view()?.queue.depth ?? 0 });
+  const decaps = (read: (seen: NonNullable<TunnelView['decapsulations']>) => number) => () => {
+    const seen = view()?.decapsulations;
+    return seen === undefined ? [] : [{ value: read(seen) }];
+  };
+  const help = 'Decapsulations of McEliece, with the wait for a thread';
+  metrics.counter('tunnel_decaps_seconds_sum', `${help}: seconds`, { read: decaps(({ seconds }) => seconds) });
+  metrics.counter('tunnel_decaps_seconds_count', `${help}: how many`, { read: decaps(({ count }) => count) });
 }

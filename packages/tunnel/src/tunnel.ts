@@ -53,7 +53,8 @@ export class Tunnel implements AsyncDisposable {
     const { exchange, pool, clock } = parts;
     this.#troubles = new PeerTroubles(parts);
     exchange.addOwnKey(parts.ownKey);
-    this.#driver = new ExchangeDriver({ exchange, pool, clock, onNews: (news) => this.#onNews(news) });
+    const onStep = this.#troubles.counts.stepped.bind(this.#troubles.counts);
+    this.#driver = new ExchangeDriver({ exchange, pool, clock, onNews: (news) => this.#onNews(news), onStep });
     this.#inDevice = new DevicePeers({
       ...parts,
       onEvent: (event) => parts.onEvent(event.event === 'psk_mismatch' ? this.#mismatch(event.peer) : event),
@@ -69,6 +70,10 @@ export class Tunnel implements AsyncDisposable {
   /** What was refused, by peer and reason. */
   get drops(): PeerTroubles['drops'] {
     return this.#troubles.drops;
+  }
+  /** How exchanges ended, of all peers. */
+  get counts(): PeerTroubles['counts'] {
+    return this.#troubles.counts;
   }
   /** Takes what arrives on the exchange's socket. */
   get receive(): ExchangeDriver['receive'] {
@@ -338,6 +343,7 @@ export class Tunnel implements AsyncDisposable {
     const { tally, link } = entry;
     link.add(linkKey, this.#parts.clock.now());
     tally.exchanges++;
+    this.#troubles.counts.ended(role);
     tally.lastError = undefined;
     tally.last = { at: this.#parts.clock.now(), role, version, ciphertext };
     log.debug('exchanged', { peer, role, version, ciphertext });

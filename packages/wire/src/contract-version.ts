@@ -28,7 +28,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 6,
-    hash: '5a6066aa0f88f1e007c07159420aa6b999047e62a18000b1ac6ec173d16b4be5',
-    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, and its next WireGuard keys; sums of copies; replicas tell of denials; the preshared key of a client of other make; what variations cost, and what verifiers run in; filtered lists',
+    hash: '8d839b47d0a86fe488fb718a3238d7dbe3163c97f4caf8e85e80e0ec3a1f0aaf',
+    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, and its next WireGuard keys; sums of copies; replicas tell of denials; the preshared key of a client of other make; what variations cost, and what verifiers run in; filtered lists; how exchanges of a tunnel ended, and all that was dropped',
   },
 ];

@@ -119,6 +119,14 @@ export const tunnelViewSchema = z.object({
   queue: z.object({ depth: z.int(), dropped: z.int() }),
   /** Datagrams dropped that belong to no known peer, by reason. */
   drops: z.record(z.string(), z.int().min(0)),
+  /** All that was dropped since the start, by reason: of exchanges with anybody, and by the native data plane (V10, I11). */
+  dropTotals: z.record(z.string(), z.int().min(0)).optional(),
+  /** Exchanges with known peers since the start; `result` is ok or the reason why it failed (V8). */
+  exchangeEnds: z
+    .array(z.object({ role: z.enum(['initiator', 'responder']), result: z.string(), count: z.int().min(0) }))
+    .max(16)
+    .optional(),
+  decapsulations: z.object({ count: z.int().min(0), seconds: z.number().min(0) }).optional(),
   peers: z.array(tunnelPeerSchema),
   /** The own WireGuard key that is to follow (K8). */
   nextWireguardPublicKey: wireguardKeyField.optional(),

@@ -12,6 +12,8 @@ type Line = { count: number; loggedAt: number; loggedCount: number };
 export class DropBook {
   readonly #clock: Clock;
   readonly #log: Logger;
+  /** By reason, of peers that are gone as well. */
+  readonly #totals = new Map<DropReason, number>();
   /** By peer, then reason. Peers are those that were added, so the book is bounded by them. */
   readonly #lines = new Map<string, Map<DropReason, Line>>();
 
@@ -28,6 +30,7 @@ export class DropBook {
     const line = reasons.get(reason) ?? { count: 0, loggedAt: -Infinity, loggedCount: 0 };
     reasons.set(reason, line);
     line.count++;
+    this.#totals.set(reason, (this.#totals.get(reason) ?? 0) + 1);
     const now = this.#clock.now();
     if (now - line.loggedAt < logEveryMs) return;
     const dropped = line.count - line.loggedCount;
@@ -41,6 +44,11 @@ export class DropBook {
     return Object.fromEntries(
       [...(this.#lines.get(peer ?? unknown) ?? [])].map(([reason, { count }]) => [reason, count]),
     );
+  }
+
+  /** Of all, since the start. */
+  totals(): ReadonlyMap<string, number> {
+    return this.#totals;
   }
 
   forget(peer: string): void {

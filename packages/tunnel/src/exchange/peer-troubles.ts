@@ -9,6 +9,7 @@ import { HandshakeWaits } from '../device/handshake-waits.ts';
 import type { TunnelParts } from '../tunnel-parts.ts';
 import type { PeerTally, TunnelPeerSettings } from '../tunnel-peer.ts';
 import { DropBook } from './drop-book.ts';
+import { ExchangeCounts } from './exchange-counts.ts';
 import { ExchangeWaits } from './exchange-waits.ts';
 import { dialectMismatch, exchangeTimeout, handshakeTimeout } from './peer-errors.ts';
 
@@ -18,6 +19,7 @@ type TroubleParts = Pick<TunnelParts, 'device' | 'exchange' | 'clock' | 'log' | 
 export class PeerTroubles {
   readonly drops: DropBook;
   readonly waits: ExchangeWaits;
+  readonly counts = new ExchangeCounts();
   readonly #handshakes = new HandshakeWaits();
   readonly #parts: TroubleParts;
 
@@ -35,6 +37,8 @@ export class PeerTroubles {
   /** `tally` undefined: of no peer that is known. */
   dropped({ peer, reason, detail }: Dropped, tally: PeerTally | undefined): void {
     if (peer === undefined || tally === undefined) return this.drops.add(peer, reason, detail);
+    const isOurs = reason === 'timeout' || this.#parts.exchange.peerStatus(peer)?.initiating !== 'idle';
+    this.counts.dropped(isOurs ? 'initiator' : 'responder', reason);
     const error = this.#errorText(peer, reason, detail);
     this.drops.add(peer, reason, error ?? detail);
     if (error === undefined) {

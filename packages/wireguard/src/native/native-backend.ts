@@ -30,11 +30,11 @@ export class NativeBackend implements LinkBackend {
     this.#parts = parts;
   }
 
-  /** Packets that wait for a session, and all that was dropped since the start (V5). */
-  get queue(): { depth: number; dropped: number } {
-    let dropped = 0;
-    for (const count of this.#engine?.drops.all().values() ?? []) dropped += count;
-    return { depth: this.#engine?.queued ?? 0, dropped };
+  /** Packets that wait for a session, and what was dropped since the start, in all and by reason (V5, V10). */
+  get queue(): { depth: number; dropped: number; drops: Record<string, number> } {
+    const drops: Record<string, number> = Object.fromEntries(this.#engine?.drops.all() ?? []);
+    const dropped = Object.values(drops).reduce((sum, count) => sum + count, 0);
+    return { depth: this.#engine?.queued ?? 0, dropped, drops };
   }
 
   describe(name: string): string {
