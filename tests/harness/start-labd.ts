@@ -149,6 +149,12 @@ export interface RunningLabd extends AsyncDisposable {
   ): Promise<Finished>;
 }
 
+/** With a clock that is wrong, where the test asks for one. */
+function labdCommand({ clockOffMs, logLevel = 'debug' }: LabdOptions, config: string): string[] {
+  const skewed = clockOffMs === undefined ? [] : ['--preload', join(import.meta.dir, 'fleet/wrong-clock.ts')];
+  return [bun, ...skewed, labdMain, 'run', '--config', config, '--log-level', logLevel];
+}
+
 export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'labmesh-labd-'));
   mkdirSync(folder, { recursive: true });
@@ -175,14 +181,10 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
   ];
   const config = join(folder, 'labmesh.toml');
   writeFileSync(config, `${lines.join('\n')}\n`);
-  const skewed = options.clockOffMs === undefined ? [] : ['--preload', join(import.meta.dir, 'fleet/wrong-clock.ts')];
-  const daemon = new Daemon(
-    placed([bun, ...skewed, labdMain, 'run', '--config', config, '--log-level', options.logLevel ?? 'debug'], place),
-    {
-      cwd: folder,
-      env: { ...environment(folder), TEST_CLOCK_OFF_MS: String(options.clockOffMs ?? 0), ...options.variables },
-    },
-  );
+  const daemon = new Daemon(placed(labdCommand(options, config), place), {
+    cwd: folder,
+    env: { ...environment(folder), TEST_CLOCK_OFF_MS: String(options.clockOffMs ?? 0), ...options.variables },
+  });
   const ready = JSON.parse(await saysOrEnds(daemon, options.early === true ? '"labd listens"' : '"labd is ready"')) as {
     api: string;
     agents: string;

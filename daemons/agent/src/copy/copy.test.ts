@@ -103,37 +103,10 @@ const refusal = (opening: Promise<unknown>) =>
     (error) => `${(error as { reason: string }).reason}: ${(error as Error).message}`,
   );
 
-describe('CP-2 what the audit row needs is told beside the stream', () => {
-  test('files in: bytes and sum of all of them; nothing when they did not all arrive', async () => {
-    const [a, b] = [fileAt('d/a', 'hello'), fileAt('d/b', 'world!')];
-    const tree = streamOf([{ record: { path: 'd', type: 'directory' } }, a, b]);
-    const sent = await send(copyIn({ recursive: true }), tree);
-    expect(sent.exit).toMatchObject({ code: 0, copied: { bytes: 11, sha256: sha256(bytesOf('helloworld!')) } });
-    expect(sent.exit?.bytes.in).toBe(tree.length);
-    const cut = await send(copyIn({ recursive: true }), tree.subarray(0, tree.length - 10));
-    expect([cut.ending.reason, cut.exit]).toEqual(['cancelled', undefined]);
-  });
-
-  test('files out: also of what was left out around them', async () => {
-    writeFileSync(join(folder, 'a'), 'hello');
-    const whole = await fetch(copyOut({ path: join(folder, 'a') }));
-    expect(whole.exit?.copied).toEqual({ bytes: 5, sha256: sha256(bytesOf('hello')) });
-    expect(run('mkfifo', join(folder, 'pipe'))).toBe(0);
-    const partly = await fetch(copyOut({ recursive: true }));
-    expect([partly.ending.reason, partly.exit?.copied?.bytes]).toEqual(['io', 5]);
-  });
-
-  test.skipIf(!isRoot)('by the helper of another account, too (needs root)', async () => {
-    chmodSync(folder, 0o777);
-    const sent = await send(copyIn({ login: 'nobody' }), streamOf([fileAt('a', 'hello')]));
-    expect(sent.exit?.copied).toEqual({ bytes: 5, sha256: sha256(bytesOf('hello')) });
-  });
-});
-
 describe('CP-1 files in', () => {
   test('one file: under its own name in a folder, or as the target', async () => {
     const sent = await send(copyIn({}), streamOf([fileAt('a.txt', 'hello')]));
-    expect(sent.ending).toEqual({ reason: 'ok', text: '' });
+    expect([sent.ending.reason, sent.exit?.copied?.sha256]).toEqual(['ok', sha256(bytesOf('hello'))]);
     expect(sent.answer).toEqual({ path: '', type: 'end', size: 5, sha256: sha256(bytesOf('hello')) });
     await send(copyIn({ path: join(folder, 'b.txt') }), streamOf([fileAt('a.txt', 'hello')]));
     expect(names()).toEqual(['a.txt', 'b.txt']);

@@ -8,7 +8,7 @@ import { Authority } from '../ca/authority.ts';
 import { DenyList } from '../ca/deny-list.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import { openSecrets, type Secrets } from '../secrets/open-secrets.ts';
-import { openSharedClock, type SharedClockParts } from '../shared-clock.ts';
+import { openSharedClock, type SharedClockParts } from '../settings/shared-clock.ts';
 
 export type TrustParts = SharedClockParts & {
   options: LabdOptions;
