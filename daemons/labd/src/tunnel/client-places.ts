@@ -15,7 +15,7 @@ import type { TunnelPeerRow } from '../nodes/node-tunnel.ts';
 /** Undefined: nowhere, or nowhere yet. */
 export type ClientPlace = { rosenpass?: Endpoint | undefined; wireguard?: Endpoint | undefined };
 
-export type ClientPlacesParts = {
+type ClientPlacesParts = {
   /** Another resolver, for tests. */
   lookup?: Lookup | undefined;
   /** The client is dialled elsewhere from now on. */

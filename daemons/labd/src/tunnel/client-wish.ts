@@ -10,7 +10,7 @@ import type { Secrets } from '../secrets/open-secrets.ts';
 import { portMax } from './client-places.ts';
 import { sealedAt } from './peer-settings.ts';
 
-export type ClientKeys = {
+type ClientKeys = {
   /** Raw; undefined: a plain WireGuard client. */
   rosenpass: Uint8Array | undefined;
   /** Secret, 32 bytes: whoever seals it zeroes it. */
@@ -51,14 +51,14 @@ function keyOf(text: string): Uint8Array {
   return bytes;
 }
 
-export type ClientPlace = { address: string; replicaId: string; now: number };
+type RowPlace = { address: string; replicaId: string; now: number };
 
 /** Its secret sealed for this row alone. `fingerprint` null: no Rosenpass key. */
 export function clientRow(
   wish: AddTunnelPeer,
   fingerprint: string | null,
   presharedKey: Uint8Array | undefined,
-  { address, replicaId, now }: ClientPlace,
+  { address, replicaId, now }: RowPlace,
   secrets: Pick<Secrets, 'seal'>,
 ): TunnelPeerRow {
   const id = uuidv7();
