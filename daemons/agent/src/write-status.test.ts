@@ -8,10 +8,13 @@ const folder = mkdtempSync(join(tmpdir(), 'labmesh-status-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const write = (stateDir: string, sessions: number) =>
-  writeStatus({ identity: { serverId: 's', agentId: 'a' }, options: { stateDir } }, {
-    state: 'connected',
-    sessions,
-  });
+  writeStatus(
+    { identity: { serverId: 's', agentId: 'a' }, options: { stateDir } },
+    {
+      state: 'connected',
+      sessions,
+    },
+  );
 
 test('a status takes the place of the last at once, and leaves nothing beside it; a failure stops nothing', () => {
   const path = join(folder, 'status.json');
