@@ -61,7 +61,7 @@ const reopenCapMs = 30_000;
 /** An attached device's process needs a moment to start again; until then no other backend takes its place. */
 const sameBackendTries = 5;
 /** How long an own pair is tried before the other one is, while it is not known which of them the hub knows. */
-const keyTrialMs = 20_000;
+const keyTrialMs = 10_000;
 /** Life of a session of WireGuard (5.9). */
 const sessionMs = 180_000;
 const hubId = 'hub';
