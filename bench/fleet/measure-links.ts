@@ -53,13 +53,11 @@ export async function measureLabd(stage: FleetStage): Promise<LinkCosts> {
   return costs;
 }
 
-/** Asks over and over for as long as `watching` takes: what holds the loop holds the answer. */
-async function waitsOf(socket: string | undefined, watching: Promise<unknown>): Promise<number | undefined> {
-  if (socket === undefined) return void (await watching);
+/** Asks over and over for so long: what holds the loop holds the answer. */
+async function waitsOf(socket: string | undefined, ms: number): Promise<number | undefined> {
+  if (socket === undefined) return undefined;
   const times: number[] = [];
-  let over = false;
-  void watching.then(() => (over = true));
-  while (!over) {
+  for (const until = performance.now() + ms; performance.now() < until;) {
     const from = performance.now();
     await (await fetch('http://labd/healthz', { unix: socket })).text();
     times.push(performance.now() - from);
@@ -83,7 +81,7 @@ async function measureLinks(
   const firstBeatMs = 4 * settleMs;
   await Bun.sleep(settleMs);
   const empty = await costOf(pid, () => Bun.sleep(watchMs / 2));
-  const emptyWaitMs = await waitsOf(socket, Bun.sleep(watchMs / 2));
+  const emptyWaitMs = await waitsOf(socket, watchMs / 2);
   await fakes.ask({ do: 'connect', url, count: half, firstBeatMs });
   await Bun.sleep(settleMs);
   const before = rssKibOf(pid);
@@ -94,7 +92,7 @@ async function measureLinks(
   const { beats } = await fakes.ask({ do: 'counts' });
   const idle = await costOf(pid, () => Bun.sleep(watchMs));
   const counts = await fakes.ask({ do: 'counts' });
-  const idleWaitMs = await waitsOf(socket, Bun.sleep(watchMs));
+  const idleWaitMs = await waitsOf(socket, watchMs);
   if (counts.connected !== agents) throw new Error(`${agents - counts.connected} of ${agents} agents were lost`);
   const added = idle.cpuMs - (empty.cpuMs / empty.wallMs) * idle.wallMs;
   return {

@@ -111,7 +111,7 @@ export async function readTrust(flags: TrustFlags, env: Environment): Promise<Kn
   }
   const next = await trustOfFile(flags.follow, '--follow');
   try {
-    return { ...next, trust: await followTrust(known.trust, next.trust) };
+    return { ...next, trust: await followTrust(known.trust, next.trust, Date.now()) };
   } catch (error) {
     throw refusedError(error, `--follow: ${flags.follow}`, exitCodes.usage);
   }

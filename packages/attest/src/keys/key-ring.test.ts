@@ -63,7 +63,7 @@ describe('a key that is ended', () => {
     const announced = rotated.keys.at(-1)?.keyid ?? '';
     const ended = await endKey(rotated, announced, now + 5);
     for (const at of [now + 5, now + announcedMs, now + 10 * announcedMs]) expect(keyid(ended, at)).not.toBe(announced);
-    await followTrust(trustOf(newTrustOf(rotated)), trustOf(ended));
+    await followTrust(trustOf(newTrustOf(rotated)), trustOf(ended), now);
   });
 
   test('long ago stays as it was', async () => {
@@ -84,7 +84,7 @@ const newTrustOf = (ring: KeyRing): KeyRing => ({
 describe('following a rotation without a second safe way', () => {
   const first = newKeyRing(now, 'labmesh.example/log');
   const known = trustOf(first);
-  const follow = (next: Trust, from = known) => refusalOf(() => followTrust(from, next));
+  const follow = (next: Trust, from = known, at = now) => refusalOf(() => followTrust(from, next, at));
 
   test('over one and over two rotations', async () => {
     const once = await rotateKey(first, 'certificate', now);
@@ -121,6 +121,10 @@ describe('following a rotation without a second safe way', () => {
     const forged = { ...key, endorsement: await endorseKey({ ...key, endorsement: undefined }, stolen) };
     const from = trustOf(ended);
     expect(await follow({ ...from, keys: [...from.keys, forged] }, from)).toBe('SIGNATURE_BAD');
+    // Nor for a time when it was good: whoever has it writes any date.
+    const back = { ...key, notBefore: now + 1 };
+    const dated = { ...back, endorsement: await endorseKey({ ...back, endorsement: undefined }, stolen) };
+    expect(await follow({ ...from, keys: [...from.keys, dated] }, from, now + 6)).toBe('SIGNATURE_BAD');
   });
 
   test('not to another log or threshold, nor back to when an ended key was good', async () => {

@@ -56,6 +56,14 @@ describe('a check is the same', () => {
   });
 });
 
+test('a proof and an audit that rest on no signed check were made by nobody', () => {
+  const signed = passedVerdicts().filter(({ pluginName }) => pluginName === 'safety_filter');
+  expect(others(passedVerdicts(), { signed })).toEqual([
+    ['execution_proof', 'not_made', 'no runtime_verifier is signed beside it'],
+    ['audit findings', 'not_made', 'no security_audit is signed beside them'],
+  ]);
+});
+
 describe('it differs', () => {
   test('by status, by evidence, by what was printed, by what was found', () => {
     const failed = changed('code_linter', { status: 'failed', message: 'no good' });
@@ -91,8 +99,9 @@ describe('it was not made again', () => {
     expect(others(passedVerdicts(), { leftOut })).toEqual([['safety_filter', 'not_made', 'it asks a service']]);
     const signed = [verdictOf('tool_validator')];
     const found = [verdictOf('tool_validator', { status: 'skipped' })];
-    expect(others(found, { signed })).toEqual([['tool_validator', 'not_made', 'nothing to look at: --tools?']]);
-    const told = others(found, { signed, given: { ...nothing, tools: true } });
-    expect(told).toEqual([['tool_validator', 'differs', 'signed is passed, found is skipped: it holds']]);
+    const [first] = others(found, { signed });
+    expect(first).toEqual(['tool_validator', 'not_made', 'nothing to look at: --tools?']);
+    const [told] = others(found, { signed, given: { ...nothing, tools: true } });
+    expect(told).toEqual(['tool_validator', 'differs', 'signed is passed, found is skipped: it holds']);
   });
 });

@@ -84,6 +84,12 @@ export function compareChecks(
   const isMade = (name: string) => checks.some((one) => one.name === name && one.result !== 'not_made');
   const { execution_proof: proof, security_audit: audit } = labmesh;
   const [run, audited] = [verdictOf('runtime_verifier'), verdictOf('security_audit')];
+  // What is signed beside the checks and rests on none of them was made by nobody.
+  const isSigned = (name: string) => labmesh.verifiers.some((one) => one.name === name);
+  if (proof !== null && !isSigned('runtime_verifier'))
+    checks.push(notMade('execution_proof', 'no runtime_verifier is signed beside it'));
+  if (audit !== null && !isSigned('security_audit'))
+    checks.push(notMade('audit findings', 'no security_audit is signed beside them'));
   if (proof !== null && run !== undefined && isMade('runtime_verifier')) checks.push(compareExecution(proof, run));
   if (audit !== null && audited !== undefined && isMade('security_audit')) {
     const { tool, findings_count: count } = audited.details;
