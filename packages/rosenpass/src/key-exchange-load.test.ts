@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import type { Effect, Endpoint } from './effects.ts';
 import { queueMax } from './exchange/job-queue.ts';
 import type { KeyExchangeOptions } from './key-exchange.ts';
+import { writeMac } from './message/envelope.ts';
 import { blankMessage, messageType } from './message/layout.ts';
 import { Pair, tap } from './testing/pair.ts';
 import { effectsOf, type Party } from './testing/party.ts';
@@ -298,11 +299,44 @@ describe('cookies (D5)', () => {
     expect(effectsOf(pair.b.effects, 'stale')).toEqual([]);
   });
 
-  test('known endpoints are never asked: old Rosenpass cannot answer', () => {
+  test('nor those of peers that are away: 20 a second from three of them hold up neither them nor a fourth (D3)', () => {
+    const pair = slowPair();
+    const nodes = Array.from({ length: 4 }, (_, n) => pair.party({ address: `10.5.0.${n}`, port: 9999 }));
+    for (const [n, node] of nodes.entries()) {
+      pair.introduce(pair.b, node, { id: `node-${n}`, schedule: 'hub' });
+      pair.introduce(node, pair.b, { id: 'hub', schedule: 'node', endpoint: pair.atB });
+    }
+    pair.network.run(5_000);
+    const { watch } = pair.network;
+    pair.network.watch = (_bytes, _from, to) => to.address !== pair.atB.address;
+    pair.network.run(400_000);
+    expect(effectsOf(pair.b.effects, 'stale')).toHaveLength(4);
+    const forge = (ms: number) => {
+      for (const end = pair.network.now + ms; pair.network.now < end; pair.network.run(50)) {
+        for (const n of [0, 1, 2]) pair.deliver(pair.b, junkFor(pair.b), { address: `10.5.0.${n}`, port: 1 });
+      }
+    };
+    forge(10_000);
+    pair.network.watch = watch;
+    const replies = tap(pair.network, messageType.cookieReply);
+    const before = nodes.map(({ effects }) => effectsOf(effects, 'exchanged').length);
+    for (const node of nodes) pair.network.apply(node, node.exchange.startExchange('hub', pair.network.now));
+    forge(2_000);
+    const made = nodes.map(({ effects }, n) => effectsOf(effects, 'exchanged').length - before[n]!);
+    expect(made).toEqual([1, 1, 1, 1]);
+    expect(replies.length).toBeGreaterThan(0);
+  });
+
+  test('where a peer may be, V02 is never asked: old Rosenpass cannot answer', () => {
     const pair = busy();
     pair.introduce(pair.b, pair.a, { id: 'a', schedule: 'foreign', endpoint: stranger(7) });
     const replies = tap(pair.network, messageType.cookieReply);
-    for (let n = 0; n < 50; n++) pair.deliver(pair.b, junkFor(pair.b), stranger(7));
+    const oldJunk = () => {
+      const junk = junkFor(pair.b);
+      writeMac(pair.b.context.suites.V02, pair.b.key.prefixes, junk);
+      return junk;
+    };
+    for (let n = 0; n < 50; n++) pair.deliver(pair.b, oldJunk(), stranger(7));
     expect(replies).toEqual([]);
     expect(counted(pair.b.effects).rate).toBeGreaterThan(30);
   });

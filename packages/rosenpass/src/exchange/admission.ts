@@ -8,9 +8,10 @@
  *                  └── proven: buckets of its own, so that nobody who forges addresses can empty them
  *
  * Strangers that a flood would shut out are often our own: after a restart of the hub every node is one, and so is a node
- * whose address changed. Where a peer was before has its own RP_UNKNOWN, for its release may know no cookies.
+ * whose address changed. Where a peer was before has its own RP_UNKNOWN, for releases (V02) may know no cookies; when
+ * that is empty, or the address's own bucket, somebody forges those addresses, and who speaks V03 may prove its own.
  */
-import type { Endpoint } from '../effects.ts';
+import type { Endpoint, ProtocolVersion } from '../effects.ts';
 import type { CookieSecrets } from './cookie-secrets.ts';
 import type { Urgency } from './job-queue.ts';
 import { sourceKey } from './source-key.ts';
@@ -26,6 +27,7 @@ const cookieRate = { perSecond: 1_000, burst: 200 };
 /** Addresses of peers that are remembered: as many as there may be peers. */
 const knownMax = 20_000;
 
+type Hello = { source: Endpoint; message: Uint8Array; version: ProtocolVersion; now: number };
 export type CookieMode = 'auto' | 'off' | 'always';
 
 const unknownBucket = (workers: number) =>
@@ -75,14 +77,15 @@ export class Admission {
     this.#known.delete(sourceKey(address));
   }
 
-  /** `cookie`: ask for one. */
-  judge(source: Endpoint, initHello: Uint8Array, now: number, busy: boolean): Urgency | 'rate' | 'cookie' {
+  /** `cookie`: ask for one. `version` is that of the mac; `busy`: the queue is over half full. */
+  judge(hello: Hello, busy: boolean): Urgency | 'rate' | 'cookie' {
+    const { source, message, version, now } = hello;
     const key = sourceKey(source.address);
     const liveUntil = this.#known.get(key);
     const isKnown = liveUntil !== undefined;
     const live = isKnown && liveUntil > now;
     // Old releases cannot prove anything; but where a peer lives, whoever forges its address must not starve it.
-    const exempt = this.#mode === 'off' || (isKnown && !live);
+    const exempt = this.#mode === 'off' || (version === 'V02' && isKnown && !live);
     const demanded = this.#mode === 'always' && !isKnown;
     const isWithinRate = !demanded && this.#unproven.sources.take(key, now);
     if (isWithinRate && (live || (isKnown ? this.#away : this.#unproven.unknown).take(now))) {
@@ -91,12 +94,13 @@ export class Admission {
     if (exempt) return 'rate';
     // Its own rate is kept, and RP_UNKNOWN is empty: others have used it up.
     const isFlooded = isWithinRate;
-    if (!(demanded || busy || live || isFlooded)) return 'rate';
-    if (!this.#cookies.fits(source, initHello, now)) {
-      return demanded || busy || live || this.#floodCookies.take(now) ? 'cookie' : 'rate';
+    if (!(demanded || busy || isKnown || isFlooded)) return 'rate';
+    if (!this.#cookies.fits(source, message, now)) {
+      return demanded || busy || isKnown || this.#floodCookies.take(now) ? 'cookie' : 'rate';
     }
     if (!this.#proven.sources.take(key, now)) return 'rate';
-    if (live) return 'live';
+    // Where a peer was it has proven itself: what strangers prove of their own addresses does not hold it up, either.
+    if (isKnown) return 'live';
     return this.#proven.unknown.take(now) ? 'unknown' : 'rate';
   }
 
