@@ -92,7 +92,7 @@ function place(
     const { identity } = peer;
     if (kind === 'bastion') return (socket) => core.bastions.accept(socket, identity);
     return path === '/ws/peer'
-      ? (socket) => core.peers.accept(socket)
+      ? (socket) => core.peers.accept(socket, identity)
       : (socket) => core.hub.accept(socket, identity, connection.remoteAddress);
   }
   if (kind !== 'user' && kind !== 'local' && kind !== 'service') throw new FleetError('PERMISSION_DENIED');

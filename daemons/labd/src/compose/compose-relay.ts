@@ -62,7 +62,8 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
   };
   const others = () => parts.replicas.others();
   const told = { onEndSessions: endAsked, onDenials };
-  const peers = stack.use(new PeerLinks({ hub, identity, trustDomain, now, replicaId, version, others, log, ...told }));
+  const own = { identity, trustDomain, now, replicaId, version };
+  const peers = stack.use(new PeerLinks({ ...own, hub, denyList, others, log, ...told }));
   stack.defer(denyList.onWritten(() => peers.tellDenials()));
   const { execPerUserMax: perUserMax, execPerServerMax: perServerMax, execPerReplicaMax: perReplicaMax } = options;
   const work = new BoundedWork({ perUserMax, perServerMax, perReplicaMax });

@@ -8,12 +8,13 @@ import { ChannelRelay } from '@labmesh/link/channel-relay';
 import { dialLink } from '@labmesh/link/dial';
 import type { PeerFirst } from '@labmesh/link/first-frame';
 import type { FrameSocket } from '@labmesh/link/frame-socket';
-import { Link, type LinkHandlers, LinkRefused } from '@labmesh/link/link';
+import { Link, type LinkHandlers, LinkRefused, type SocketCloseName } from '@labmesh/link/link';
 import type { RawChannel } from '@labmesh/link/raw-channel';
-import { serverIdentityCheck } from '@labmesh/pki/server-identity';
+import { verifyServer } from '@labmesh/pki/server-identity';
 import type { Hello, Msg } from '@labmesh/wire/frame/messages';
 import { subprotocols } from '@labmesh/wire/frame/frame-types';
 import { uuidv7 } from '@labmesh/wire/ids';
+import type { DenyList } from '../ca/deny-list.ts';
 import type { AgentHub } from '../hub/agent-hub.ts';
 
 const dialMs = 5_000;
@@ -22,8 +23,13 @@ const pingMs = 5_000;
 const channelsMax = 4_096;
 const limits = { channels: channelsMax, window: 256 * 1024, windowMax: 4 * 1024 * 1024 };
 
+type PeerIdentity = ReturnType<typeof verifyServer>;
+/** Who is at the other end, and the version of the deny list that it was last looked up in. */
+type Peer = { identity: PeerIdentity; denyVersion: number };
+
 export type PeerLinksParts = {
   hub: AgentHub;
+  denyList: Pick<DenyList, 'check' | 'onChange' | 'version'>;
   /** Our certificate as it is now, with its chain, and the roots to trust, PEM. */
   identity: () => { keyPem: string; certPem: string; bundlePem: string };
   trustDomain: string;
@@ -45,17 +51,23 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
   readonly #dialled = new Map<string, Link>();
   readonly #dialling = new Map<string, Promise<Link | undefined>>();
   readonly #accepted = new Set<Link>();
+  /** Of both directions. */
+  readonly #peers = new Map<Link, Peer>();
   /** Those whose last dial failed. */
   readonly #away = new Set<string>();
   readonly #instanceId = uuidv7();
   readonly #ending = new AbortController();
   readonly #timer: NodeJS.Timeout;
+  readonly #stopWatching: () => void;
 
   constructor(parts: PeerLinksParts) {
     this.#parts = parts;
     this.#timer = setInterval(() => {
       for (const link of [...this.#dialled.values(), ...this.#accepted]) link.ping();
     }, pingMs);
+    this.#stopWatching = parts.denyList.onChange(() => {
+      for (const link of this.#peers.keys()) if (this.beforeFrame(link) !== undefined) link.close('revoked');
+    });
   }
 
   /** The link to a replica, when it is up now. */
@@ -74,28 +86,56 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
     return running;
   }
 
-  async #dial(replicaId: string, url: string): Promise<Link | undefined> {
-    const { identity, trustDomain, version, now, log } = this.#parts;
+  /** CA-8: a denied replica is neither dialled nor heard: what it opens here nobody judges again. */
+  beforeFrame(link: Link): SocketCloseName | undefined {
+    const { denyList } = this.#parts;
+    const peer = this.#peers.get(link);
+    if (peer === undefined || peer.denyVersion === denyList.version) return undefined;
+    peer.denyVersion = denyList.version;
+    return this.#isDenied(peer.identity) ? 'revoked' : undefined;
+  }
+
+  #isDenied({ serial, uri, keyHash }: PeerIdentity): boolean {
+    return this.#parts.denyList.check({ serial, identity: uri, keyHash }) !== undefined;
+  }
+
+  /** A socket to labd, and as whom it was verified there. @throws as dialLink, and when the other side is denied. */
+  async #connect(url: string): Promise<{ socket: FrameSocket; server: PeerIdentity }> {
+    const { identity, trustDomain, now } = this.#parts;
     const { keyPem, certPem, bundlePem } = identity();
+    let server: PeerIdentity | undefined;
+    const socket = await dialLink({
+      url: `${url.replace(/^http/, 'ws').replace(/\/$/, '')}/ws/peer`,
+      subprotocol: subprotocols.peer,
+      identity: { keyPem, chainPem: certPem },
+      bundlePem,
+      checkServerIdentity: (_host, seen) => {
+        server = verifyServer(seen, { bundlePem, trustDomain, now });
+        return this.#isDenied(server) ? new Error('its certificate is revoked') : undefined;
+      },
+      signal: this.#ending.signal,
+      timeoutMs: dialMs,
+    });
+    if (server !== undefined) return { socket, server };
+    socket.close(4403, 'not verified');
+    throw new Error('the other replica was not verified');
+  }
+
+  async #dial(replicaId: string, url: string): Promise<Link | undefined> {
+    const { version, log } = this.#parts;
     try {
-      const socket = await dialLink({
-        url: `${url.replace(/^http/, 'ws').replace(/\/$/, '')}/ws/peer`,
-        subprotocol: subprotocols.peer,
-        identity: { keyPem, chainPem: certPem },
-        bundlePem,
-        checkServerIdentity: serverIdentityCheck({ bundlePem, trustDomain, now }),
-        signal: this.#ending.signal,
-        timeoutMs: dialMs,
-      });
+      const { socket, server } = await this.#connect(url);
       const link = new Link(
         socket,
         {
+          beforeFrame: (_link) => this.beforeFrame(_link),
           closed: () => this.#lost(replicaId, link),
           msg: (_link, msg) => this.msg(_link, msg),
           fault: (_link, error) => this.fault(_link, error),
         },
         { side: 'odd', channelsMax },
       );
+      this.#peers.set(link, { identity: server, denyVersion: -1 });
       const hello: Hello = {
         protocols: [1],
         kind: 'labd',
@@ -127,6 +167,7 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
   }
 
   #lost(replicaId: string, link: Link): void {
+    this.#peers.delete(link);
     if (this.#dialled.get(replicaId) !== link) return;
     this.#dialled.delete(replicaId);
   }
@@ -150,9 +191,11 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
   }
 
   /** A replica that dialled us; its certificate says kind labd. */
-  accept(socket: FrameSocket): void {
+  accept(socket: FrameSocket, identity: PeerIdentity): void {
     const link = new Link(socket, this, { side: 'even', channelsMax });
     this.#accepted.add(link);
+    // What was denied between the look at the upgrade and now is found with the first frame.
+    this.#peers.set(link, { identity, denyVersion: -1 });
   }
 
   hello(link: Link, hello: Hello): void {
@@ -187,6 +230,7 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
 
   closed(link: Link): void {
     this.#accepted.delete(link);
+    this.#peers.delete(link);
   }
   fault(_link: Link, error: unknown): void {
     this.#parts.log.error('a handler of a peer link failed', { error });
@@ -194,6 +238,7 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
+    this.#stopWatching();
     this.#ending.abort(new Error('stopping'));
     for (const link of [...this.#dialled.values(), ...this.#accepted]) link.close('goingAway', 'labd is shutting down');
     await Promise.allSettled(this.#dialling.values());
