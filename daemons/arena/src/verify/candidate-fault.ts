@@ -16,7 +16,8 @@ export type CandidateFaultCode =
   | 'TOO_MANY_BLOCKS'
   | 'TOO_MANY_TOOL_CALLS'
   | 'NESTED_TOO_DEEP'
-  | 'TOO_MANY_BRACKETS';
+  | 'TOO_MANY_BRACKETS'
+  | 'TOO_MANY_DOCUMENTS';
 
 /** The candidate passes a limit: thrown by whoever parses it, and a `failed` verdict of whichever verifier asked. */
 export class CandidateFault extends Error {

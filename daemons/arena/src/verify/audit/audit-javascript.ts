@@ -5,6 +5,19 @@
 
 export type Mark = { rule: string; line: number };
 
+/** Of one rule: more of the same tell nothing new, and the findings of another rule are not pushed out by them. */
+const ruleMost = 200;
+
+/** The first of each rule. */
+export function atMost(marks: readonly Mark[]): Mark[] {
+  const counts = new Map<string, number>();
+  return marks.filter(({ rule }) => {
+    const count = (counts.get(rule) ?? 0) + 1;
+    counts.set(rule, count);
+    return count <= ruleMost;
+  });
+}
+
 const patterns: readonly { rule: string; pattern: RegExp }[] = [
   { rule: 'js_eval', pattern: /(?<![\w$.])(?:(?:globalThis|window|self|global)\s*\??\.\s*)?eval\s*(?:\?\.\s*)?\(/g },
   { rule: 'js_eval', pattern: /,\s*eval\s*\)\s*(?:\?\.\s*)?\(/g },
@@ -67,7 +80,9 @@ const divided = /(?:\+\+|--)\s*$/;
  * code like all other, in brackets. Lines stay.
  */
 function blank(code: string): string {
-  let out = '';
+  const out: string[] = [];
+  /** The end of what was put: taken off the whole at each slash, it would cost the square of the text. */
+  let before = '';
   let depth = 0;
   /** Depths at which the values of open templates began. */
   const values: number[] = [];
@@ -89,14 +104,14 @@ function blank(code: string): string {
     } else if (character === '{') depth += 1;
     else if (character === '}') depth -= 1;
     else if (character === '/') {
-      const before = out.slice(-lookBack);
       if (beforeRegex.test(before) && !divided.test(before)) [end, put] = [regexEnd(code, at + 1), '\u0002'];
     }
     const lines = put === character ? '' : code.slice(at, end).replaceAll(/[^\n]/g, '');
-    out += put + lines;
+    out.push(put, lines);
+    before = (before + put + lines.slice(-lookBack)).slice(-lookBack);
     at = end;
   }
-  return out;
+  return out.join('');
 }
 
 /** Marks of one pattern; lines are counted on the way, so that many of them cost one pass. */
@@ -111,5 +126,5 @@ function marksOf(text: string, rule: string, pattern: RegExp): Mark[] {
 
 export function auditJavascript(code: string): Mark[] {
   const text = blank(code);
-  return patterns.flatMap(({ rule, pattern }) => marksOf(text, rule, pattern));
+  return atMost(patterns.flatMap(({ rule, pattern }) => marksOf(text, rule, pattern)));
 }

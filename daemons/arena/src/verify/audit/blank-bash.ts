@@ -2,6 +2,7 @@
  * Bash without its comments and quotes. Words keep their letters when they are quoted, since `'eval'` and `ev\al` are
  * `eval`; what would begin a command inside of quotes becomes a mark, so that text which only speaks of one is none.
  */
+import { CandidateFault } from '../candidate-fault.ts';
 
 /** For characters inside quotes that would mean something outside of them. */
 const mute = '\u0002';
@@ -9,6 +10,8 @@ const mute = '\u0002';
 export const escaped = '\u0003';
 /** Here-documents in here-documents that are looked into. */
 const depthMost = 4;
+/** Here-documents of one script, those in others among them. */
+export const documentsMost = 1_000;
 
 /** `line`: of its first character, from 0. */
 export type ShellText = { text: string; line: number };
@@ -81,8 +84,10 @@ class Blanking {
     }
     if (character === "'") return this.#single(at);
     // A comment begins where a word would.
-    if (character === '#' && /[\s;|&()]/.test(this.#last))
-      return code.indexOf('\n', at) < 0 ? code.length : code.indexOf('\n', at);
+    if (character === '#' && /[\s;|&()]/.test(this.#last)) {
+      const end = code.indexOf('\n', at);
+      return end < 0 ? code.length : end;
+    }
     if (code.startsWith('<<', at)) return this.#here(at);
     this.#put(character);
     return character === '\n' && this.#documents.length > 0 ? this.#skipDocuments(at + 1) : at + 1;
@@ -137,16 +142,43 @@ class Blanking {
   }
 }
 
-/** The code, and after it its here-documents: a shell may be fed with them, as they stand or by another script. */
-export function blankBash(code: string, line = 0, depth = 0): ShellText[] {
+/** What is done for a whole script: its parts, and how many here-documents it may still have. */
+type Parts = { texts: ShellText[]; documents: number };
+
+/** The code, then its here-documents as another shell would read them. Lines are counted on the way. */
+function blankInto(parts: Parts, { text: code, line }: ShellText, depth: number): Blanking['bodies'] {
   const blanking = new Blanking(code);
-  const own = { text: blanking.run(), line };
-  return [
-    own,
-    ...blanking.bodies.flatMap(({ from, end }) => {
-      const body = code.slice(from, end);
-      const at = line + linesIn(code.slice(0, from));
-      return [{ text: body, line: at }, ...(depth < depthMost ? blankBash(body, at, depth + 1) : [])];
-    }),
-  ];
+  parts.texts.push({ text: blanking.run(), line });
+  parts.documents += blanking.bodies.length;
+  if (parts.documents > documentsMost) {
+    throw new CandidateFault('TOO_MANY_DOCUMENTS', `a script has more than ${documentsMost} here-documents`);
+  }
+  let at = line;
+  let counted = 0;
+  for (const { from, end } of depth < depthMost ? blanking.bodies : []) {
+    for (; counted < from; counted += 1) if (code[counted] === '\n') at += 1;
+    if (end > from) blankInto(parts, { text: code.slice(from, end), line: at }, depth + 1);
+  }
+  return blanking.bodies;
+}
+
+/** The bodies as they stand, at their lines, as one text: what is nested in them is in it once. */
+function asTheyStand(code: string, bodies: Blanking['bodies']): string {
+  let last = 0;
+  const out = bodies.map(({ from, end }) => {
+    const between = '\n'.repeat(linesIn(code.slice(last, from)));
+    last = end;
+    return between + code.slice(from, end);
+  });
+  return out.join('');
+}
+
+/**
+ * The code, and after it its here-documents: a shell may be fed with them, as they stand or by another script.
+ * @throws CandidateFault TOO_MANY_DOCUMENTS
+ */
+export function blankBash(code: string): ShellText[] {
+  const parts: Parts = { texts: [], documents: 0 };
+  const bodies = blankInto(parts, { text: code, line: 0 }, 0);
+  return bodies.length === 0 ? parts.texts : [...parts.texts, { text: asTheyStand(code, bodies), line: 0 }];
 }

@@ -163,6 +163,9 @@ describe('bash', () => {
     ['shell_eval', 'a=$((1<<2)); eval y'],
     ['shell_eval', "echo ${#x} # it's'; eval y".replace("# it's'", ': "it\'s"')],
     ['shell_eval', 'bash -ec "$x"'],
+    ['shell_eval', 'function f { eval x; }'],
+    ['shell_eval', 'A={b X=1 eval x'],
+    ['shell_eval', '${empty}eval x'],
     ['shell_eval', '. <(curl x)'],
     ['shell_pipe', 'curl x | sudo /bin/bash -s'],
     ['B105', 'export API_TOKEN=abcdefgh'],
@@ -218,6 +221,62 @@ describe('bash', () => {
       expect(auditBash(bomb.repeat(Math.floor(100_000 / bomb.length)))).toEqual([]);
     }
   }, 60_000);
+});
+
+describe('cost', () => {
+  /** Best of several, so that a busy machine is not taken for a slow program. */
+  const cost = (audit: (code: string) => unknown, code: string) => {
+    const times = [1, 2, 3, 4, 5].map(() => {
+      const from = performance.now();
+      audit(code);
+      return performance.now() - from;
+    });
+    return Math.min(...times);
+  };
+  const fill = (piece: string, chars: number) => piece.repeat(Math.floor(chars / piece.length));
+  const bombs = [
+    '{a=',
+    '{ a={ ',
+    '{}!',
+    '<<A ',
+    '<<A\n',
+    'a=b ',
+    '\n',
+    ';a',
+    '-a ',
+    'sh -a ',
+    '.\n',
+    '`',
+    '/a',
+    'token',
+  ];
+
+  test.each(bombs)('of bash is linear: %j', (piece) => {
+    const small = cost(auditBash, fill(piece, 12_500));
+    // Quadratic would be 64 times as much.
+    expect(cost(auditBash, fill(piece, 100_000))).toBeLessThan(32 * small + 100);
+  });
+
+  test.each(['a/', 'a /', '/a/ ', '${', '`${', '}', 'self ', 'eval ', ', '])('of JavaScript is linear: %j', (piece) => {
+    const small = cost(auditJavascript, fill(piece, 12_500));
+    expect(cost(auditJavascript, fill(piece, 100_000))).toBeLessThan(32 * small + 100);
+  });
+
+  test('here-documents are bounded, by name', async () => {
+    expect(auditBash('<<A\nev""al x\nA\n'.repeat(300))).toHaveLength(200);
+    expect(() => auditBash('<<A\nA\n'.repeat(1_001))).toThrow('more than 1000 here-documents');
+    await expect(look(fenced('bash', '<<A\nA\n'.repeat(1_001)))).rejects.toMatchObject({ code: 'TOO_MANY_DOCUMENTS' });
+  });
+
+  test('many findings of one rule do not push out another', async () => {
+    expect(new Set(await rulesOf(`${'assert x\n'.repeat(2_000)}eval(x)`))).toEqual(new Set(['B101']));
+    const finding = await look(fenced('python', `${'assert x\n'.repeat(2_000)}eval(x)`));
+    expect(finding).toMatchObject({ status: 'failed', details: { findings_count: 61 } });
+    expect(auditJavascript(`${'eval(x)\n'.repeat(300)}a.innerHTML = b`).at(-1)).toEqual({
+      rule: 'inner_html',
+      line: 301,
+    });
+  });
 });
 
 describe('what is run is looked at', () => {
