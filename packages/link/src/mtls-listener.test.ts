@@ -181,6 +181,29 @@ describe('AP-4, acceptance 6: what a stranger can hold open', () => {
     ]);
   });
 
+  test('the rest of a head that was refused begins nothing: its caller has the refusal', async () => {
+    let begun = 0;
+    const listener = await rig.listen(
+      {},
+      {
+        limits: { headMs: 200 },
+        headAnswer: () => 'HTTP/1.1 400 late\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
+        onRequest: (_request, response) => {
+          begun++;
+          response.end();
+        },
+      },
+    );
+    const options = { port: listener.port, host: '127.0.0.1', ca: rig.ca.bundlePem };
+    const socket = connectTls({ ...options, checkServerIdentity: () => undefined });
+    const over = ended(socket);
+    socket.write('POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n');
+    socket.once('data', () => void socket.write('\r\n'));
+    await over;
+    await Bun.sleep(50);
+    expect(begun).toBe(0);
+  });
+
   test('connections are bounded', async () => {
     const listener = await rig.listen({}, { limits: { connectionsMax: 5 } });
     const sockets = Array.from({ length: 8 }, () => connectTcp(listener.port, '127.0.0.1'));

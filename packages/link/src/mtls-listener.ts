@@ -11,7 +11,8 @@ import { createServer as createTlsServer, type Server as TlsServer, type TLSSock
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { cleanRequestId } from '@labmesh/wire/ids';
 import { AcceptPace } from './accept-pace.ts';
-import { FailedHandshakes } from './failed-handshakes.ts';
+import { FailedHandshakes } from './door/failed-handshakes.ts';
+import { Handshakes } from './door/handshakes.ts';
 
 export type ListenerLimits = {
   handshakeMs: number;
@@ -135,8 +136,7 @@ export class MtlsListener implements AsyncDisposable {
   #tls: TlsServer;
   #http: Server;
   #pace: AcceptPace;
-  /** With performance.now() of their beginning, oldest first. */
-  #handshaking = new Map<TLSSocket, number>();
+  readonly #handshaking: Handshakes<TLSSocket>;
   #phases = new Map<TLSSocket, HttpPhase>();
   #connections = new Set<TLSSocket>();
   #deadlines = new Deadlines();
@@ -147,6 +147,7 @@ export class MtlsListener implements AsyncDisposable {
     const limits = { ...limitsDefault, ...options.limits };
     this.#limits = limits;
     this.#pace = new AcceptPace(limits.acceptsPerS, limits.acceptWaitMs);
+    this.#handshaking = new Handshakes({ max: limits.handshakesMax, slowMs: limits.handshakeSlowMs });
     this.#http = createHttpServer({ maxHeaderSize: limits.headBytesMax }, (request, response) => {
       this.#onRequest(request, response);
     });
@@ -196,15 +197,14 @@ export class MtlsListener implements AsyncDisposable {
 
   /** A connection before its handshake: the only thing here that costs a stranger nothing. */
   #onTcp(socket: TLSSocket): void {
-    const { handshakesMax, connectionsMax } = this.#limits;
-    const isFull = this.#connections.size >= connectionsMax;
-    if (isFull || (this.#handshaking.size >= handshakesMax && !this.#endSlowest())) {
+    const isFull = this.#connections.size >= this.#limits.connectionsMax;
+    const ended = isFull ? socket : this.#handshaking.add(socket, socket.remoteAddress, performance.now());
+    if (ended !== undefined) {
       this.counts.turnedAway++;
-      socket.on('error', ignore).destroy();
-      return;
+      ended.on('error', ignore).destroy();
     }
+    if (ended === socket) return;
     this.#connections.add(socket);
-    this.#handshaking.set(socket, performance.now());
     (socket as Held)[mine] = this;
     socket.on('error', ignore).on('close', onSocketClose);
     this.#count();
@@ -215,17 +215,6 @@ export class MtlsListener implements AsyncDisposable {
     this.#handshaking.delete(socket);
     this.#httpOver(socket);
     this.#count();
-  }
-
-  /** Makes room among the handshakes. False: all of them are young, as after a restart when everyone comes at once. */
-  #endSlowest(): boolean {
-    const [oldest] = this.#handshaking;
-    if (oldest === undefined || performance.now() - oldest[1] < this.#limits.handshakeSlowMs) return false;
-    this.counts.turnedAway++;
-    // Its end is told later; until then it must not be chosen again.
-    this.#handshaking.delete(oldest[0]);
-    oldest[0].destroy();
-    return true;
   }
 
   #count(): void {
@@ -273,22 +262,22 @@ export class MtlsListener implements AsyncDisposable {
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const phase = this.#phases.get(request.socket as TLSSocket);
-    if (phase !== undefined) {
-      let isAnswered = false;
-      const change = request.method === 'GET' || request.method === 'HEAD' ? 0 : 1;
-      phase.requests++;
-      phase.changes += change;
-      phase.deadline = performance.now() + this.#limits.bodyMs;
-      request.once('end', () => {
-        if (!isAnswered) phase.deadline = 0;
-      });
-      response.once('close', () => {
-        isAnswered = true;
-        phase.requests--;
-        phase.changes -= change;
-        phase.awaitHead(this.#limits.headMs);
-      });
-    }
+    // The rest of a head that was refused as late: its caller has the refusal, and may ask again.
+    if (phase === undefined) return void request.socket.destroy();
+    let isAnswered = false;
+    const change = request.method === 'GET' || request.method === 'HEAD' ? 0 : 1;
+    phase.requests++;
+    phase.changes += change;
+    phase.deadline = performance.now() + this.#limits.bodyMs;
+    request.once('end', () => {
+      if (!isAnswered) phase.deadline = 0;
+    });
+    response.once('close', () => {
+      isAnswered = true;
+      phase.requests--;
+      phase.changes -= change;
+      phase.awaitHead(this.#limits.headMs);
+    });
     this.#options.onRequest(request, response);
   }
 
