@@ -6,7 +6,7 @@ import { checkShipFiles, checkShipping } from './ship/check-shipping.ts';
 import { agentOptions, type AgentOptions } from './agent-options.ts';
 
 /** AG-2: labels stand as a table, `{ rack = "r1" }`; as a list, `["rack=r1"]`, they are what the flag takes. */
-function labelsAsList(file: OptionsFile): OptionsFile {
+export function labelsAsList(file: OptionsFile): OptionsFile {
   const { agent } = file.data as { agent?: { labels?: unknown } };
   const labels = agent?.labels;
   if (typeof labels !== 'object' || labels === null || Array.isArray(labels)) return file;

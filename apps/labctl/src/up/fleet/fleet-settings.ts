@@ -1,5 +1,6 @@
 /** What labmesh.toml says of labd and of the agent on this machine, read by their own options. */
 import { agentOptions, type AgentOptions } from '@labmesh/agent/agent-options';
+import { labelsAsList } from '@labmesh/agent/read-agent-options';
 import { checkShipping } from '@labmesh/agent/ship/check-shipping';
 import { parseOptions } from '@labmesh/kit/options';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
@@ -17,7 +18,8 @@ export type FleetSettings = {
 /** @throws OptionsError (exit 3) with file, line and key. */
 export function readFleetSettings(file: OptionsFile | undefined, env: Environment): FleetSettings {
   const { values: labd, sources } = parseOptions(labdOptions, { env, file: file && besideOthers(labdOptions, file) });
-  const { values: agent } = parseOptions(agentOptions, { env, file: file && besideOthers(agentOptions, file) });
+  const own = file && labelsAsList(besideOthers(agentOptions, file));
+  const { values: agent } = parseOptions(agentOptions, { env, file: own });
   checkShipping(agent);
   return {
     labd,

@@ -22,6 +22,11 @@ function usual(listen: string, agentListen = '127.0.0.1:0') {
   return { labd: { ...labd, listen, agentListen, conplaneListen: '127.0.0.1:0' }, isSet: () => false };
 }
 
+test('AG-2 labels of the agent stand as a table here, too', () => {
+  const { agent } = settingsOf('[agent]\nlabels = { rack = "r1" }\n');
+  expect(agent.labels).toEqual(['rack=r1']);
+});
+
 describe('where labd listens in labctl up', () => {
   test('LD-1 the usual ports when nobody has them', async () => {
     const { labd, isSet } = readFleetSettings(undefined, {});
