@@ -13,8 +13,9 @@ import type { ArenaClient } from '../arena/arena-client.ts';
 /** Runs that are open towards the arena; it has a queue of its own for what it cannot do at once. */
 const openMost = 64;
 
-/** An arena that is too busy is left alone for as long as it says, within this, ms. */
-const pauseMostMs = 5_000;
+/** An arena that is too busy is left alone for as long as it says, within this, ms: the place may be wanted by another
+ *  tenant, whose turn has come. */
+const pauseMostMs = 1_000;
 /** One line of each kind in this time, ms: an arena that is away for an hour is told once, not once an answer. */
 const sayEveryMs = 10_000;
 
