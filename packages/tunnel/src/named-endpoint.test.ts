@@ -55,6 +55,20 @@ describe('a named endpoint', () => {
     expect(endpoint.current?.address).toBe('192.0.2.1');
   });
 
+  test('an address that is to stay does, beside those that the name has now, until it is left', async () => {
+    const lists = [['192.0.2.1'], ['192.0.2.7'], ['192.0.2.8'], ['192.0.2.9']];
+    const endpoint = new NamedEndpoint({ host: 'hub', port: 9 }, answers(...lists));
+    expect(await endpoint.resolve(true)).toBe(true);
+    for (const _ of [1, 2]) {
+      expect(await endpoint.resolve(true)).toBe(false);
+      expect([endpoint.current?.address, endpoint.count]).toEqual(['192.0.2.1', 2]);
+    }
+    endpoint.advance();
+    expect(endpoint.current?.address).toBe('192.0.2.8');
+    expect(await endpoint.resolve()).toBe(true);
+    expect([endpoint.current?.address, endpoint.count]).toEqual(['192.0.2.9', 1]);
+  });
+
   test('an address that the name lost is left', async () => {
     const endpoint = new NamedEndpoint({ host: 'hub', port: 9 }, answers(['192.0.2.1'], ['192.0.2.7']));
     await endpoint.resolve();

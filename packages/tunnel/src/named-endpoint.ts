@@ -54,13 +54,19 @@ export class NamedEndpoint {
     return address === undefined ? undefined : { address, port: this.#port };
   }
 
-  /** Asks the resolver. Keeps what it had when there is no answer; gives whether the place to send to is another one. */
-  async resolve(): Promise<boolean> {
+  /**
+   * Asks the resolver. Keeps what it had when there is no answer; gives whether the place to send to is another one.
+   * `stays`: it is not, even if the name has lost it; the new addresses have their turn by `advance` or `take`.
+   */
+  async resolve(stays = false): Promise<boolean> {
     if (this.isAddress) return false;
     const before = this.current?.address;
     const found = await this.#lookup(this.#host).catch(() => []);
     if (found.length === 0) return false;
     this.#addresses = found.slice(0, addressesMax);
+    if (stays && before !== undefined && !this.#addresses.includes(before)) {
+      this.#addresses = [...this.#addresses, before];
+    }
     this.#at = Math.max(0, before === undefined ? 0 : this.#addresses.indexOf(before));
     return this.current?.address !== before;
   }

@@ -18,9 +18,9 @@ async function rig(names: Record<string, string[]>, at = place('hub')) {
     return names[host] === undefined ? Promise.reject(new Error('EAI_AGAIN')) : Promise.resolve(names[host]);
   });
   addresses.point(at);
-  await addresses.resolve();
   let session = false;
   const hasSession = () => Promise.resolve(session);
+  await addresses.resolve(hasSession);
   const shown = () => [addresses.reached.rosenpass?.address, addresses.reached.wireguard?.address];
   /** So many turns; gives where both were dialled after each. */
   const turns = async (count: number, unansweredMs = turnMs) => {
@@ -102,24 +102,52 @@ describe('a hub with several addresses (N2)', () => {
 
 describe('names', () => {
   test('another registration keeps what is known of a name, and the address that works', async () => {
-    const { addresses, names, turns, shown } = await rig({ hub: [v6, v4] });
+    const { addresses, names, turns, shown, hasSession } = await rig({ hub: [v6, v4] });
     await turns(1);
     addresses.point(place('hub'));
     expect(shown()).toEqual([v4, v4]);
     delete names['hub'];
-    expect(await addresses.resolve()).toBe(false);
+    expect(await addresses.resolve(hasSession)).toBe(false);
     expect(shown()).toEqual([v4, v4]);
     addresses.point(place('198.51.100.1'));
     expect(shown()).toEqual(['198.51.100.1', '198.51.100.1']);
   });
 
   test('the last good address stays while the resolver is away; one that the name lost is left', async () => {
-    const { addresses, names, shown } = await rig({ hub: [v6, v4] });
+    const { addresses, names, shown, hasSession } = await rig({ hub: [v6, v4] });
     names['hub'] = [];
-    expect(await addresses.resolve()).toBe(false);
+    expect(await addresses.resolve(hasSession)).toBe(false);
     names['hub'] = [other];
-    expect(await addresses.resolve()).toBe(true);
+    expect(await addresses.resolve(hasSession)).toBe(true);
     expect(shown()).toEqual([other, other]);
+  });
+
+  test('one that the name lost is left by the exchange at once, by WireGuard when its session has ended', async () => {
+    const { addresses, names, shown, turns, setSession, hasSession } = await rig({ hub: [v4] });
+    setSession(true);
+    names['hub'] = [other];
+    for (const moves of [true, false]) {
+      expect(await addresses.resolve(hasSession)).toBe(moves);
+      expect(shown()).toEqual([other, v4]);
+    }
+    expect((await turns(4, 0)).at(-1)).toEqual([other, v4]);
+    setSession(false);
+    expect(await addresses.answered(other, hasSession)).toBe(true);
+    expect(shown()).toEqual([other, other]);
+  });
+
+  test('nor does WireGuard need an exchange or another answer of the resolver to leave it', async () => {
+    const { addresses, names, shown, turns, setSession, hasSession } = await rig(
+      { hub: [v4] },
+      { ...place('hub'), rosenpass: undefined },
+    );
+    setSession(true);
+    names['hub'] = [other, v6];
+    await addresses.resolve(hasSession);
+    setSession(false);
+    names['hub'] = [];
+    expect(shown()[1]).toBe(v4);
+    expect((await turns(3, 0)).at(-1)).toEqual([undefined, other]);
   });
 
   test('one that never had an answer is asked for again, not each turn', async () => {

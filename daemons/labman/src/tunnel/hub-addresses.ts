@@ -5,7 +5,8 @@
  *                                                │
  *                      WireGuard without session ┴▶ the same address, if its name has it; else its own next one
  *
- * WireGuard's live session is left where it is: what an exchange lacks need not be the way. It ends by itself after 180 s.
+ * WireGuard's live session is left where it is, even if its name has lost the address: what an exchange lacks need not be
+ * the way, and a resolver need not be right. It ends by itself after 180 s; then what the name says now has its turn.
  */
 import { type Lookup, NamedEndpoint } from '@labmesh/tunnel/named-endpoint';
 import type { HubPlace, Reached } from './hub-peer.ts';
@@ -53,8 +54,11 @@ export class HubAddresses {
   }
 
   /** Asks for both names; gives whether one of them leads elsewhere now. */
-  resolve(): Promise<boolean> {
-    return this.#hasMoved(async () => void (await Promise.all(this.#names().map((name) => name.resolve()))));
+  resolve(hasSession: Sight['hasSession']): Promise<boolean> {
+    return this.#hasMoved(async () => {
+      const isLive = this.#wireguard?.current !== undefined && (await hasSession());
+      await Promise.all([this.#wireguard?.resolve(isLive), this.#rosenpass?.resolve()]);
+    });
   }
 
   /** A turn has passed. Gives whether the hub is to be dialled elsewhere now. */
@@ -62,7 +66,7 @@ export class HubAddresses {
     return this.#hasMoved(async () => {
       this.#turns++;
       if (this.#names().some(({ count }) => count === 0) && ++this.#turnsBlind % askAgainTurns === 0)
-        await this.resolve();
+        await this.resolve(hasSession);
       const isUnanswered = unansweredMs >= turnMs;
       if (isUnanswered) this.#rosenpass?.advance();
       const isDue = this.#turns >= wireguardTurns;

@@ -158,6 +158,15 @@ describe('a hub whose first address is dead', () => {
     expect(node.device.cuts).toBe(0);
   });
 
+  test('whatever a resolver says at a registration or after a timeout, a live session stays where it is', async () => {
+    const { names, tunnel, state, node, held, first, pass } = await joined();
+    names.answer = ['203.0.113.66'];
+    await tunnel.apply(state);
+    await pass(10_000);
+    expect(held()).toBe(first);
+    expect([held()?.endpoint?.address, node.device.cuts]).toEqual([alive, 0]);
+  });
+
   test('that does not answer for a while: its addresses are tried 2 s apart, its session lives for 180 s', async () => {
     const { reached, sent, tunnel, node, told, held, first, shake, until, pass } = await joined();
     reached.clear();

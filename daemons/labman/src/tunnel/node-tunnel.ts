@@ -124,10 +124,10 @@ export class NodeTunnel implements AsyncDisposable {
   proveNextKey(current: string, next: string): string | undefined {
     return this.#open?.end.tunnel.prove(hubId, ['next node wireguard key', current, next]);
   }
-  /** Whether the hub that is known by that Rosenpass key has said that it answers this next key of ours (K8). */
-  isNextTaken(known: string, current: string, next: string, proof: string): boolean {
+  /** Whether the hub that is known by that Rosenpass key has said that it answers this next key of ours (K8). `since`: monotonic ms. */
+  isNextTaken(known: string, current: string, next: string, proof: string, since?: number): boolean {
     const claim = ['next node wireguard key taken', current, next] as const;
-    return this.#open?.end.tunnel.isProven(hubId, known, claim, proof) ?? false;
+    return this.#open?.end.tunnel.isProven(hubId, known, claim, proof, since) ?? false;
   }
   /** The device has this private key from now on. @throws what the device says */
   switchKey(privateKey: Uint8Array): Promise<void> {
@@ -190,7 +190,7 @@ export class NodeTunnel implements AsyncDisposable {
     const isSame = this.#open?.place.address === place.address && this.#open.place.hubAddress === place.hubAddress;
     if (!isSame) await this.#close();
     this.#addresses.point(place);
-    await this.#addresses.resolve();
+    await this.#addresses.resolve(() => this.#hasSession());
     this.#hub = state.hub;
     // A device that is opened again is left to whoever does that: what is missing now may be there in a moment.
     if (this.#open === undefined && this.#reopening === 0) await this.#openAt(place);
@@ -241,7 +241,7 @@ export class NodeTunnel implements AsyncDisposable {
   #askNames(): Promise<void> {
     // Our own address may have changed: the old socket would send from one that is gone.
     this.#open?.end.redial();
-    return this.#moveIf(() => this.#addresses.resolve());
+    return this.#moveIf(() => this.#addresses.resolve(() => this.#hasSession()));
   }
 
   /** N2: the next address of a name, for as long as the present one does not answer. */
