@@ -2,6 +2,7 @@
 import type { Reader } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { NodeKeys } from './node-keys.ts';
+import type { NodeTunnel, TunnelPeerRow } from './node-tunnel.ts';
 import { banned, type NodeRow } from './node-rows.ts';
 import type { NodeTokenRow } from './tokens/node-token-rows.ts';
 import { peerOfNode } from './peer-rows.ts';
@@ -52,6 +53,22 @@ export function keysBefore(node: NodeRow | undefined, keys: NodeKeys, next?: str
   const was = { wireguard: node.wireguard_public_key, rosenpass: node.rosenpass_sha256 };
   const isKnown = was.wireguard === keys.wireguard || next === keys.wireguard;
   return isKnown && was.rosenpass === keys.rosenpass ? undefined : was;
+}
+
+/**
+ * The keys that stand after this registration. Who shows the next key as its present one may not use it yet, whatever the
+ * token says: both go on answering until that key's first handshake, since handing over before it would cut the node off.
+ * `peer`: as it was before.
+ */
+export function keysInUse(
+  keys: NodeKeys,
+  peer: TunnelPeerRow | undefined,
+  tunnel: Pick<NodeTunnel, 'isKeyUsed'>,
+): NodeKeys {
+  const isNext = peer !== undefined && keys.wireguard === peer.next_wireguard_public_key;
+  // Another Rosenpass key is in by somebody's word (K6), and a classical node waits beside nothing.
+  if (!isNext || keys.rosenpass === null || keys.rosenpass !== peer.rosenpass_sha256) return keys;
+  return tunnel.isKeyUsed(peer.id, keys.wireguard) ? keys : { ...keys, wireguard: peer.wireguard_public_key };
 }
 
 /** K6. @throws FleetError PIN_MISMATCH. */

@@ -34,7 +34,7 @@ const taken = (found: { answer: { next_wireguard_public_key?: string | undefined
   found.answer.next_wireguard_public_key;
 
 describe('a node’s next WireGuard key (K8, K6)', () => {
-  test('is taken on the proof of its exchange, and again without; it goes when it is named no more', async () => {
+  test('is taken on the proof of its exchange, and again without; it stays beside the same present key, named or not', async () => {
     const tunnel = new RememberingTunnel();
     await using ground = await openNodeGround({ tunnel });
     const { own, say, prove, token } = await joined(ground);
@@ -45,10 +45,23 @@ describe('a node’s next WireGuard key (K8, K6)', () => {
     expect(peer).toMatchObject({ wireguard_public_key: own, next_wireguard_public_key: next });
     expect((await say(next)).answer.next_wireguard_proof).toBe(proofOf('taken', own, next));
     expect(taken(await say(next))).toBe(next);
-    expect(taken(await ground.registry.register(registration(token, keysOf(1, own))))).toBeUndefined();
-    expect([...tunnel.peers.values()][0]?.next_wireguard_public_key).toBeNull();
+    // Whoever has the token and both public keys could take it from a node that is about to use it.
+    expect(taken(await ground.registry.register(registration(token, keysOf(1, own))))).toBe(next);
     // A proof of a key is of that one alone.
-    expect(taken(await say(wireguardKey(), prove(next)))).toBeUndefined();
+    const other = wireguardKey();
+    expect(taken(await say(other, prove(next)))).toBe(next);
+    expect(taken(await say(other, prove(other)))).toBe(other);
+    const { store } = ground;
+    const { id } = peer ?? {};
+    await store.write(worker, (tx) =>
+      tx
+        .updateTable('tunnel_peers')
+        .set({ trusted_sha256: fingerprint(rosenpassKey(9)) })
+        .where('id', '=', id ?? '')
+        .execute(),
+    );
+    // Nor does another Rosenpass key that was let in.
+    expect(taken(await ground.registry.register(registration(token, keysOf(9, own))))).toBe(other);
   });
 
   test('is the node’s own from its first use on; its token alone brings no other', async () => {
@@ -76,11 +89,20 @@ describe('a node’s next WireGuard key (K8, K6)', () => {
     expect(await codeOf(as(own))).toBe('PIN_MISMATCH');
   });
 
-  test('that was used before the hub could note it comes in by registering', async () => {
-    await using ground = await openNodeGround({ tunnel: new RememberingTunnel() });
-    const { say, prove, token, id } = await joined(ground);
+  test('that was used before the hub could note it comes in by registering, and none that was not', async () => {
+    const tunnel = new RememberingTunnel();
+    await using ground = await openNodeGround({ tunnel });
+    const { say, prove, token, id, own } = await joined(ground);
     const next = wireguardKey();
     await say(next, prove(next));
+    // Its token alone says nothing of what the node uses: both go on answering.
+    expect((await ground.registry.register(registration(token, keysOf(1, next)))).node?.id).toBe(id);
+    expect(await ground.store.read(worker, (db) => getNode(db, id))).toMatchObject({ wireguard_public_key: own });
+    expect([...tunnel.peers.values()][0]).toMatchObject({
+      wireguard_public_key: own,
+      next_wireguard_public_key: next,
+    });
+    tunnel.used.add(next);
     expect((await ground.registry.register(registration(token, keysOf(1, next)))).node?.id).toBe(id);
     expect(await ground.store.read(worker, (db) => getNode(db, id))).toMatchObject({ wireguard_public_key: next });
   });

@@ -22,7 +22,9 @@ async function isFree(db: Reader, peerId: string, key: string): Promise<boolean>
 
 /**
  * The next key that stands after this registration; null: none. A token alone brings no key: it takes what the last
- * exchange, made with the Rosenpass key that this node is known by, gave both ends. `peer`: as it was before.
+ * exchange, made with the Rosenpass key that this node is known by, gave both ends. One that was taken stays beside the same
+ * present key until another proven one takes its place: its node may be about to use it, or have deleted the one before.
+ * `peer`: as it was before.
  */
 export async function nextNodeKey(
   db: Reader,
@@ -32,13 +34,12 @@ export async function nextNodeKey(
   tunnel: Pick<NodeTunnel, 'isNextKeyProven'>,
 ): Promise<string | null> {
   const next = wireguardKeyField.safeParse(request.next_wireguard_public_key).data;
-  if (next === undefined || peer === undefined || peer.removed_at !== null || next === keys.wireguard) return null;
-  // Another pair, or another present key than the one that the proof is of: that is K6's to settle.
-  const isSame = peer.wireguard_public_key === keys.wireguard && peer.rosenpass_sha256 === keys.rosenpass;
-  if (!isSame || keys.rosenpass === null) return null;
-  // Taken before: an answer that was lost, or a process that died.
-  if (next === peer.next_wireguard_public_key) return next;
+  // Another present key than the one that the proof is of: that is K6's to settle.
+  if (peer === undefined || peer.removed_at !== null || peer.wireguard_public_key !== keys.wireguard) return null;
+  const taken = peer.next_wireguard_public_key;
+  const isPlain = next === undefined || next === keys.wireguard || next === taken;
+  if (isPlain || keys.rosenpass === null || peer.rosenpass_sha256 !== keys.rosenpass) return taken;
   const claim = { rosenpass: keys.rosenpass, current: keys.wireguard, next };
-  if (!tunnel.isNextKeyProven(peer.id, claim, request.next_wireguard_proof ?? '')) return null;
-  return (await isFree(db, peer.id, next)) ? next : null;
+  if (!tunnel.isNextKeyProven(peer.id, claim, request.next_wireguard_proof ?? '')) return taken;
+  return (await isFree(db, peer.id, next)) ? next : taken;
 }

@@ -52,6 +52,8 @@ export interface NodeTunnel {
   wireguardProof(peerId: string, rosenpass: string): string | undefined;
   /** Whether the peer of this row has proven that it is about to use this key (K8). `proof` may be anything. */
   isNextKeyProven(peerId: string, keys: NextNodeKey, proof: string): boolean;
+  /** Whether the peer of this row has shaken hands with this WireGuard key, once its next one, and has it since (K8). */
+  isKeyUsed(peerId: string, key: string): boolean;
   /** What shows that peer that this next key of its own is answered (K8); undefined: no exchange with it lately. */
   takenProof(peerId: string, current: string, next: string): string | undefined;
   /** Resolves once the device has the peer as this row says; safe to repeat. */
@@ -67,6 +69,7 @@ export const noTunnel: NodeTunnel = {
   nextKey: () => undefined,
   wireguardProof: () => undefined,
   isNextKeyProven: () => false,
+  isKeyUsed: () => false,
   takenProof: () => undefined,
   setPeer: () => Promise.resolve(),
   removePeer: () => Promise.resolve(),

@@ -12,7 +12,7 @@ import { uuidv7 } from '@labmesh/wire/ids';
 import type { NodeRegisterAnswer, NodeRegisterRequest } from '@labmesh/wire/node';
 import { Turns } from '../login/turns.ts';
 import type { World } from '../settings/world.ts';
-import { assertKeysFree, assertMayChange, keysBefore, type KeyRefused } from './key-rules.ts';
+import { assertKeysFree, assertMayChange, keysBefore, keysInUse, type KeyRefused } from './key-rules.ts';
 import { type NodeKeys, readNodeKeys } from './node-keys.ts';
 import { liveNodeToken, type NodeTokenRow } from './tokens/node-token-rows.ts';
 import type { NodeTunnel, TunnelPeerRow } from './node-tunnel.ts';
@@ -107,14 +107,14 @@ export class NodeRegistry {
     const peer = await peerOfNode(db, nodeId);
     const was = keysBefore(old, keys, peer?.next_wireguard_public_key);
     if (old !== undefined && was !== undefined) await assertMayChange(db, old, token, was, keys, onRefused);
-    return { token, nodeId, old, was };
+    return { token, nodeId, old, was, inUse: keysInUse(keys, peer, this.#parts.tunnel) };
   }
 
   async #write(tx: Writer, request: NodeRegisterRequest, keys: NodeKeys, onRefused: KeyRefused): Promise<Saved> {
     const { clock, tunnel } = this.#parts;
     const now = clock.wall();
-    const { token, nodeId, old, was } = await this.#judge(tx, request, keys, onRefused);
-    const node = await writeNode(tx, { request, token, keys, nodeId, old }, now);
+    const { token, nodeId, old, was, inUse } = await this.#judge(tx, request, keys, onRefused);
+    const node = await writeNode(tx, { request, token, keys: inUse, nodeId, old }, now);
     await tx
       .updateTable('node_tokens')
       .set((row) => ({ node_id: nodeId, used_at: now, revision: row('revision', '+', 1) }))
@@ -122,7 +122,7 @@ export class NodeRegistry {
       .execute();
     const hub = tunnel.conplane();
     if (hub === undefined) return { node, isNew: old === undefined, was, peer: undefined };
-    const wish = { nodeId, name: node.name, keys, request };
+    const wish = { nodeId, name: node.name, keys: inUse, request };
     return { node, isNew: old === undefined, was, peer: await savePeer(tx, wish, this.#parts, now) };
   }
 }

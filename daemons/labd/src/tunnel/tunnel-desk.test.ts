@@ -40,6 +40,7 @@ beforeEach(async () => {
     wireguardProof: (...asked) => hub.wireguardProof(...asked),
     takenProof: (...asked) => hub.takenProof(...asked),
     isNextKeyProven: (...asked) => hub.isNextKeyProven(...asked),
+    isKeyUsed: (...asked) => hub.isKeyUsed(...asked),
     setPeer: (row) => hub.setPeer(row),
     removePeer: (id) => hub.removePeer(id),
   };

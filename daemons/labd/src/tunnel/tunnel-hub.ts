@@ -99,6 +99,9 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
     const claim = ['next node wireguard key', current, next] as const;
     return this.#open?.tunnel.isProven(peerId, rosenpass, claim, proof) ?? false;
   }
+  isKeyUsed(peerId: string, key: string): boolean {
+    return this.#open?.tunnel.peer(peerId)?.wireguardPublicKey === key;
+  }
   takenProof(peerId: string, current: string, next: string): string | undefined {
     return this.#open?.tunnel.prove(peerId, ['next node wireguard key taken', current, next]);
   }

@@ -31,6 +31,11 @@ export class RememberingTunnel implements NodeTunnel {
   }
   nextKey(): undefined {}
   wireguardProof(): undefined {}
+  /** Keys that have shaken hands. */
+  readonly used = new Set<string>();
+  isKeyUsed(_: string, key: string) {
+    return this.used.has(key);
+  }
   takenProof(_: string, current: string, next: string) {
     return proofOf('taken', current, next);
   }
