@@ -52,6 +52,7 @@ beforeEach(async () => {
       wireguardProof: (...asked) => hub.wireguardProof(...asked),
       takenProof: (...asked) => hub.takenProof(...asked),
       isNextKeyProven: (...asked) => hub.isNextKeyProven(...asked),
+      isKeyUsed: (...asked) => hub.isKeyUsed(...asked),
       setPeer: (row) => hub.setPeer(row),
       removePeer: (id) => hub.removePeer(id),
     },
@@ -310,6 +311,15 @@ describe('and of WireGuard', () => {
     expect([rotation.wireguard, keys.nextWireguard]).toEqual([{ current: after }, undefined]);
     expect(rotation.keyForDevice).toBeUndefined();
     expect(openRotation().wireguard).toEqual({ current: after });
+  });
+
+  test('stays while there are nodes without a Rosenpass key, which would be cut by it', async () => {
+    const token = await newNodeToken(ground, { name: 'plain' });
+    const { wireguard_public_key } = keysOf(1);
+    await ground.registry.register(registration(token, { wireguard_public_key, rosenpass_public_key: '' }));
+    await hub.rotate(false);
+    expect((await hub.rotate(true)).newWireguardPublicKey).toBeUndefined();
+    expect([keys.nextWireguard, hub.conplane().wireguardPublicKey]).toEqual([undefined, before]);
   });
 
   test('stays while there are clients of other make, also ones that came meanwhile', async () => {

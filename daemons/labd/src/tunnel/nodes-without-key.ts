@@ -15,14 +15,17 @@ function takes(status: string | null, sha256: string, wireguard: string | undefi
   return `sha256:${next}` === sha256 && (wireguard === undefined || told?.next_wireguard_public_key === wireguard);
 }
 
-/** Whether this hub has clients of other make, which nobody can tell of another WireGuard key. */
+/**
+ * Whether this hub has peers that nobody can tell of another WireGuard key: clients of other make, and nodes without a
+ * Rosenpass key, which have nothing to believe it by.
+ */
 export async function hasForeignPeers(store: Store, replicaId: string): Promise<boolean> {
   const found = await store.read(reader, (db) =>
     db
       .selectFrom('tunnel_peers')
       .select('id')
       .where('replica_id', '=', replicaId)
-      .where('kind', '=', 'foreign')
+      .where((on) => on.or([on('kind', '=', 'foreign'), on('rosenpass_sha256', 'is', null)]))
       .where('removed_at', 'is', null)
       .executeTakeFirst(),
   );
