@@ -332,6 +332,17 @@ describe('a next key of a peer (K8)', () => {
     return { manager, psks, calls, events, pass, shake, clock, refuse: (who: string) => (refusing = who) };
   }
 
+  test('that waits on is looked at often for 30 s after each exchange, and then as ever', async () => {
+    const { manager, pass } = bothRig('strict');
+    for (let round = 0; round < 2; round++) {
+      await manager.exchanged('hub', osk(1));
+      await pass(29_000);
+      expect(manager.pollAfterMs).toBe(200);
+      await pass(1_000);
+      expect(manager.pollAfterMs).toBe(5_000);
+    }
+  });
+
   test('has a random PSK of its own, then each exchanged one; used, it is told until it is taken', async () => {
     const { manager, psks, events, pass, shake } = bothRig('strict');
     expect(psks.get('next')).toBe(101);

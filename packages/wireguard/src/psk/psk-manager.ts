@@ -205,8 +205,9 @@ export class PskManager {
     const soonest = Math.min(
       ...[...this.#records.values()].filter((one) => this.#isDue(one)).map((one) => one.staleAt),
     );
-    // It has the key with which it may shake hands at any moment.
-    if ([...this.#nexts.values()].some(({ kind }) => kind === 'rosenpass')) return pollNextMs;
+    // Its end changes keys right after an exchange; one that waits on is no reason to look five times a second for hours.
+    const isNextNear = ({ kind, lastKeyAt }: PskRecord) => kind === 'rosenpass' && now - lastKeyAt < fastAfterKeyMs;
+    if ([...this.#nexts.values()].some(isNextNear)) return pollNextMs;
     return Math.max(pollOverdueMs, Math.min(isFast ? pollFastMs : pollSlowMs, soonest - now));
   }
 

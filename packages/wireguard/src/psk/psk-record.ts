@@ -66,6 +66,10 @@ export class PskRecord {
   get lastExchangeAt(): number | undefined {
     return this.#lastExchangeAt;
   }
+  /** When the device was last given an exchanged key. */
+  get lastKeyAt(): number {
+    return this.#lastOskAt ?? -Infinity;
+  }
   get isMismatched(): boolean {
     return this.#tries >= plainTries;
   }
