@@ -169,6 +169,19 @@ describe('next keys (K8)', () => {
       { peers: [{ ...one, keepaliveS: 25 }] },
     ]);
   });
+
+  test('has its keepalives back when the device took only half of it, and is asked again', async () => {
+    const { peers, control } = openPeers({ kind: 'hub' });
+    await peers.setPeer({ ...nodePeer(2), keepaliveS: 25 });
+    const write = control.write.bind(control);
+    let written = 0;
+    control.write = (change) => (++written === 2 ? Promise.reject(new Error('UAPI_FAILED')) : write(change));
+    await expect(peers.setPrivateKey(key(7))).rejects.toThrow('UAPI_FAILED');
+    expect((await peers.list())[0]?.keepaliveS).toBe(0);
+    await peers.setPrivateKey(key(7));
+    expect(control.changes.at(-1)).toEqual({ peers: [{ publicKey: key(2), updateOnly: true, keepaliveS: 25 }] });
+    expect((await peers.list())[0]?.keepaliveS).toBe(25);
+  });
 });
 
 describe('addresses and routes', () => {

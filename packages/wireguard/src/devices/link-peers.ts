@@ -22,6 +22,8 @@ export class LinkPeers {
   #last: Promise<unknown> = Promise.resolve();
   /** Who waits for the next reading of the device; they share it. */
   #asked: Asked[] = [];
+  /** Keepalives that a change of the private key has turned off and not on again: the device has no note of them. */
+  readonly #muted = new Map<string, { publicKey: Uint8Array; keepaliveS: number }>();
 
   constructor(opening: Opening) {
     this.#opening = opening;
@@ -150,12 +152,18 @@ export class LinkPeers {
   setPrivateKey(privateKey: Uint8Array): Promise<void> {
     return this.#inTurn(async () => {
       const { control } = this.#opening;
-      const kept = (await this.#read()).filter(({ keepaliveS }) => keepaliveS > 0);
+      const peers = await this.#read();
+      for (const { publicKey, keepaliveS } of peers) {
+        if (keepaliveS > 0) this.#muted.set(publicKey.toHex(), { publicKey, keepaliveS });
+      }
+      // One that was removed meanwhile has none to turn on.
+      const kept = peers.flatMap(({ publicKey }) => this.#muted.get(publicKey.toHex()) ?? []);
       const quiet = kept.map(({ publicKey }) => ({ publicKey, updateOnly: true, keepaliveS: 0 }));
       await control.write({ privateKey, peers: quiet });
       // Turning it on is a packet now, which is what makes every device shake hands.
       const loud = kept.map(({ publicKey, keepaliveS }) => ({ publicKey, updateOnly: true, keepaliveS }));
       if (loud.length > 0) await control.write({ peers: loud });
+      this.#muted.clear();
     });
   }
 
