@@ -162,9 +162,32 @@ describe('of the runner', () => {
     expect(asked).toEqual([['a', 'bomb', 'never', 'slow', 'b'], ['bomb'], ['slow', 'b'], ['slow'], ['b']]);
   });
 
-  test('records beyond the blocks, broken ones and other text are not taken', async () => {
-    const more = fakeRunner(() => ({ stdout: '{"ready":true}\n{"error":null}\n{"error":"x"}\n' })).runner;
-    expect(await one(python, { runner: more })).toMatchObject({ status: 'passed' });
+  test('a script with the NUL that parts scripts is refused, and shifts no record of another answer', async () => {
+    const { runner, sent } = fakeRunner((job) => {
+      const records = stdinOf(job)
+        .split('\0')
+        .slice(0, -1)
+        .map((code) => (code.includes('then') ? '2\0syntax error\0' : '0\0\0'));
+      return { stdout: `ready\0${records.join('')}` };
+    });
+    const metadata = { language: 'bash' };
+    const statuses = async (...answers: string[]) =>
+      (await lint(answers, { runner, metadata })).map(({ status }) => status);
+    expect(await statuses('echo ok\0if then', 'echo fine')).toEqual(['failed', 'passed']);
+    expect(await statuses('if then', 'echo fine')).toEqual(['failed', 'passed']);
+    expect(sent).toHaveLength(2);
+    expect(await statuses('\0')).toEqual(['failed']);
+    expect(sent).toHaveLength(2);
+  });
+
+  test('records beyond the blocks are an error for all: nobody knows whose they are', async () => {
+    const stdout = '{"ready":true}\n{"error":null}\n{"error":"x"}\n{"error":null}\n';
+    const { runner } = fakeRunner(() => ({ stdout }));
+    const confused = { status: 'error', code: 'LINT_CONFUSED' };
+    expect(await lint([python, python], { runner })).toMatchObject([confused, confused]);
+  });
+
+  test('broken records and other text are not taken', async () => {
     for (const line of ['{"error":7}', 'PASS', '{"error":null', '[]']) {
       const { runner } = fakeRunner(() => ({ stdout: `{"ready":true}\n${line}\n` }));
       expect(await one(python, { runner })).toMatchObject({ status: 'failed' });

@@ -18,6 +18,8 @@ const died = (why: string): LintRecord => ({
   warnings: [],
 });
 
+const refused: LintRecord = { error: 'a NUL character, which no script may hold', imports: [], warnings: [] };
+
 type Pass =
   | { records: LintRecord[]; level: SandboxLevel | null; why: string }
   | { error: { code: string; message: string } };
@@ -31,8 +33,12 @@ async function pass(tasks: readonly LintTask[], { tool, runner, timeoutMs, signa
   const records = tool.read(Buffer.from(result.stdout, 'base64').toString('utf8'));
   if (records === undefined)
     return { error: { code: 'TOOL_MISSING', message: `${tool.name} does not run in the sandbox` } };
+  // Whose record is whose cannot be told any more.
+  if (records.length > tasks.length) {
+    return { error: { code: 'LINT_CONFUSED', message: `${tool.name} gave more records than there are blocks` } };
+  }
   const why = exit.kind === 'limit' ? exit.message : 'it ended before the end';
-  return { records: records.slice(0, tasks.length), level: result.level, why };
+  return { records, level: result.level, why };
 }
 
 /**
@@ -45,7 +51,9 @@ export async function lintBlocks(
 ): Promise<{ results: LintResult[]; level: SandboxLevel | null }> {
   const results = new Map<LintTask, LintResult>();
   const levels: (SandboxLevel | null)[] = [];
-  let open = [...tasks];
+  const isRefused = ({ code }: LintTask) => ask.tool.separator !== undefined && code.includes(ask.tool.separator);
+  for (const task of tasks.filter(isRefused)) results.set(task, { record: refused });
+  let open = tasks.filter((task) => !isRefused(task));
   let alone = false;
   while (open.length > 0) {
     const part = alone ? open.slice(0, 1) : open;

@@ -11,6 +11,8 @@ export type LintRecord = { error: string | null; imports: readonly string[]; war
 export type LintTool = {
   name: 'python' | 'bun' | 'bash';
   languages: readonly string[];
+  /** Ends a block in its stdin: code that has it is refused, or one block would be two and give records for others. */
+  separator?: string;
   job: (blocks: readonly LintBlock[]) => Pick<SandboxJobInput, 'argv' | 'env' | 'files' | 'stdin'>;
   /** Records in order, as many as came whole; undefined when the tool itself is not there. */
   read: (stdout: string) => LintRecord[] | undefined;
@@ -81,6 +83,7 @@ export const lintTools: readonly LintTool[] = [
   {
     name: 'bash',
     languages: ['bash'],
+    separator: '\0',
     job: (blocks) => ({
       ...startBash('lint.sh'),
       files: jobFiles([{ path: 'lint.sh', content: bashLint }]),
