@@ -133,7 +133,7 @@ describe('AG-8 a wish for one agent', () => {
     await expect(replica.updates.wish(tester, id, { version: '7.0.0', now: false })).rejects.toThrow(
       'no release 7.0.0',
     );
-    await expect(replica.updates.startRollout(tester, rollout({ version: '7.0.0' }))).rejects.toThrow(
+    await expect(replica.updates.startRollout(tester, everything, rollout({ version: '7.0.0' }))).rejects.toThrow(
       'no release 7.0.0',
     );
   });
@@ -153,10 +153,29 @@ describe('AG-8 a wish for one agent', () => {
 describe('AG-9 a rollout', () => {
   const desired = async (ids: string[]) => (await Promise.all(ids.map(rowOf))).map((row) => row.desired_version);
 
+  test('RB-5 is not begun, changed or ended by whom a deny keeps from one of its agents', async () => {
+    await addAgent('web-1', {}, 'web');
+    const db = await addAgent('db-1', {}, 'data');
+    // `allow * on agents`, `deny update on agents/db-*`
+    const where = () => sql<boolean>`servers.hostname not like 'db-%'`;
+    const notDb = { none: false, all: false, where };
+    const start = (more: Partial<StartRollout>) => replica.updates.startRollout(tester, notDb, rollout(more));
+    for (const more of [{}, { ring: 'data' }, { ring: 'data', version: null }])
+      await expect(start(more)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    expect(await replica.updates.rollouts(tester, everything)).toEqual([]);
+    await start({ ring: 'web' });
+    publish('0.2.1');
+    // A ring of its own takes them out of the rollout of all others.
+    await replica.updates.startRollout(tester, everything, rollout({ ring: 'data', version: '0.2.1' }));
+    await start({});
+    await replica.updates.pass();
+    expect((await rowOf(db)).desired_version).not.toBe('0.2.0');
+  });
+
   test('goes on when the one before is back with the new version', async () => {
     const ids = [await addAgent('web-1'), await addAgent('web-2'), await addAgent('web-3')];
     for (const id of ids) await replica.connect(id, '0.1.0');
-    await replica.updates.startRollout(tester, rollout());
+    await replica.updates.startRollout(tester, everything, rollout());
     await replica.updates.pass();
     await replica.updates.pass();
     expect(await desired(ids)).toEqual(['0.2.0', null, null]);
@@ -181,7 +200,7 @@ describe('AG-9 a rollout', () => {
   test('halts at a bad one; another version takes its place', async () => {
     const ids = [await addAgent('web-1'), await addAgent('web-2')];
     for (const id of ids) await replica.connect(id, '0.1.0');
-    await replica.updates.startRollout(tester, rollout());
+    await replica.updates.startRollout(tester, everything, rollout());
     await replica.updates.pass();
     await report(ids[0] ?? '', ['0.2.0']);
     await replica.updates.pass();
@@ -198,10 +217,10 @@ describe('AG-9 a rollout', () => {
     const none = { none: true, all: false, where: () => sql<boolean>`1 = 0` };
     expect(await replica.updates.rollouts(tester, none)).toEqual([]);
     publish('0.2.1');
-    await replica.updates.startRollout(tester, rollout({ version: '0.2.1' }));
+    await replica.updates.startRollout(tester, everything, rollout({ version: '0.2.1' }));
     await replica.updates.pass();
     expect(await desired(ids)).toEqual(['0.2.1', null]);
-    await replica.updates.startRollout(tester, rollout({ version: null }));
+    await replica.updates.startRollout(tester, everything, rollout({ version: null }));
     expect(await replica.updates.rollouts(tester, everything)).toEqual([]);
   });
 
@@ -214,8 +233,8 @@ describe('AG-9 a rollout', () => {
     await store.write(tester, (tx) => tx.insertInto('server_labels').values(own).execute());
     for (const id of [canary, edge, plain]) await replica.connect(id, '0.1.0');
     publish('0.2.1');
-    await replica.updates.startRollout(tester, rollout({ ring: 'canary', version: '0.2.1' }));
-    await replica.updates.startRollout(tester, rollout({ maxUnavailable: '100%' }));
+    await replica.updates.startRollout(tester, everything, rollout({ ring: 'canary', version: '0.2.1' }));
+    await replica.updates.startRollout(tester, everything, rollout({ maxUnavailable: '100%' }));
     await replica.updates.pass();
     expect(await desired([canary, edge, plain])).toEqual(['0.2.1', '0.2.0', '0.2.0']);
     const shown = await replica.updates.rollouts(tester, everything);
@@ -236,7 +255,7 @@ describe('AG-9 a rollout', () => {
     await store.write(tester, (tx) =>
       tx.updateTable('servers').set({ status: 'banned' }).where('id', '=', banned.server_id).execute(),
     );
-    await replica.updates.startRollout(tester, rollout({ maxUnavailable: '100%' }));
+    await replica.updates.startRollout(tester, everything, rollout({ maxUnavailable: '100%' }));
     await replica.updates.pass();
     expect(await desired(ids)).toEqual([null, null, null]);
     expect((await replica.updates.rollouts(tester, everything))[0]).toMatchObject({
@@ -252,7 +271,7 @@ describe('AG-9 a rollout', () => {
     const [here, there] = [await addAgent('web-1'), await addAgent('web-2')];
     await replica.connect(here, '0.1.0');
     await other.connect(there, '0.1.0');
-    await replica.updates.startRollout(tester, rollout({ maxUnavailable: '2' }));
+    await replica.updates.startRollout(tester, everything, rollout({ maxUnavailable: '2' }));
     await replica.updates.pass();
     await other.updates.pass();
     expect(replica.told.map(([id]) => id)).toEqual([here]);
@@ -260,7 +279,7 @@ describe('AG-9 a rollout', () => {
     // Agents of a replica that died are away until they come to another one.
     replica.live = new Set(['a']);
     publish('0.2.1');
-    await replica.updates.startRollout(tester, rollout({ version: '0.2.1', maxUnavailable: '1' }));
+    await replica.updates.startRollout(tester, everything, rollout({ version: '0.2.1', maxUnavailable: '1' }));
     await other.directory.seen([(await rowOf(there)).server_id], clock.wall());
     await replica.updates.pass();
     expect(await desired([here, there])).toEqual(['0.2.0', '0.2.0']);
@@ -278,7 +297,7 @@ test.skipIf(missing !== undefined)(
     replica = new Replica('a', { store, clock, dataDir });
     const [id, other] = [await addAgent('web-1', {}, 'canary'), await addAgent('web-2')];
     for (const one of [id, other]) await replica.connect(one, '0.1.0');
-    await replica.updates.startRollout(tester, rollout({ ring: 'canary' }));
+    await replica.updates.startRollout(tester, everything, rollout({ ring: 'canary' }));
     await replica.updates.pass();
     expect(replica.told.map(([agentId, { version }]) => [agentId, version])).toEqual([[id, '0.2.0']]);
     expect(await rowOf(id)).toMatchObject({

@@ -158,10 +158,17 @@ export class AgentUpdates implements AsyncDisposable {
     this.nudge();
   }
 
-  /** Begins, changes or (version null) ends the rollout of a ring. @throws FleetError NOT_FOUND, CONFLICT. */
-  async startRollout(principal: Principal, wanted: StartRollout): Promise<void> {
+  /**
+   * Begins, changes or (version null) ends the rollout of a ring. `may`: the caller's right to update agents.
+   * @throws FleetError NOT_FOUND, PERMISSION_DENIED (for an agent of the ring), CONFLICT.
+   */
+  async startRollout(
+    principal: Principal,
+    may: Parameters<typeof saveRollout>[2],
+    wanted: StartRollout,
+  ): Promise<void> {
     if (wanted.version !== null) this.assertReleased(wanted.version);
-    await saveRollout(this.#parts.store, principal, wanted);
+    await saveRollout(this.#parts.store, principal, may, wanted);
     this.nudge();
   }
 

@@ -31,10 +31,15 @@ export async function readRollouts(db: Reader): Promise<RolloutRow[]> {
   return row === undefined ? [] : z.array(rowSchema).parse(parseJson(row.value));
 }
 
-/** Puts a rollout in the place of the one of its ring; null as version only takes that away. */
+/**
+ * Puts a rollout in the place of the one of its ring; null as version only takes that away. `may`: the caller's right to
+ * update agents, which has to hold for each that the ring has now (RB-5).
+ * @throws FleetError PERMISSION_DENIED, CONFLICT.
+ */
 export async function saveRollout(
   store: Store,
   principal: Principal,
+  may: Condition,
   wanted: z.output<typeof startRolloutSchema>,
 ): Promise<void> {
   const { version, ...rest } = wanted;
@@ -42,6 +47,7 @@ export async function saveRollout(
   const now = store.clock.wall();
   await store.write(principal, async (tx) => {
     const others = (await readRollouts(tx)).filter((one) => one.ring !== ring);
+    await refuseBarred(tx, may, { ring }, others);
     const own =
       version === null ? [] : [{ ...rest, version, ring, startedAt: now, startedBy: principalText(principal) }];
     const all = [...others, ...own].toSorted((a, b) => ((a.ring ?? '') < (b.ring ?? '') ? -1 : 1));
@@ -59,7 +65,25 @@ export async function saveRollout(
   });
 }
 
-/** Agents that a caller may list, by id; undefined: all of them (AP-3). */
+/** No agent of the ring is named: who may not update it may not list it, either, for all we know (AP-3). */
+async function refuseBarred(
+  db: Reader,
+  may: Condition,
+  rollout: Pick<RolloutRow, 'ring'>,
+  others: readonly RolloutRow[],
+): Promise<void> {
+  const allowed = await visibleAgents(db, may);
+  if (allowed === undefined) return;
+  const its = agentsOf(rollout, [...others, rollout], await readAgents(db, () => false));
+  if (its.every(({ id }) => allowed.has(id))) return;
+  const what = rollout.ring === null ? 'it' : `the ring ${rollout.ring}`;
+  throw new FleetError('PERMISSION_DENIED', {
+    message: `update on agents denied: ${what} holds agents that you may not update`,
+    hint: 'labctl agents update --ring RING with a ring of agents that you may update',
+  });
+}
+
+/** Agents that a right of the caller holds for, by id; undefined: all of them (AP-3). */
 export async function visibleAgents(db: Reader, may: Condition): Promise<ReadonlySet<string> | undefined> {
   if (may.all) return undefined;
   const rows = await db
@@ -108,7 +132,11 @@ export async function readAgents(db: Reader, isLive: (replicaId: string) => bool
 }
 
 /** The agents of each rollout: those of its ring; for the one without a ring, those that no other rollout names. */
-export function agentsOf(rollout: RolloutRow, all: readonly RolloutRow[], agents: readonly RingAgent[]): RingAgent[] {
+export function agentsOf(
+  rollout: Pick<RolloutRow, 'ring'>,
+  all: readonly Pick<RolloutRow, 'ring'>[],
+  agents: readonly RingAgent[],
+): RingAgent[] {
   if (rollout.ring !== null) return agents.filter(({ ring }) => ring === rollout.ring);
   const named = new Set(all.map(({ ring }) => ring));
   return agents.filter(({ ring }) => ring === null || !named.has(ring));

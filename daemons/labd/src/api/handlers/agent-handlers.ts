@@ -114,7 +114,11 @@ export function agentHandlers(parts: AgentHandlerParts): HandlersOf<Names> {
       return showAgent(await view.get(call.caller.principal, agentId));
     },
     'update-agents': async (call) => {
-      await updates.startRollout(call.caller.principal, call.body);
+      await updates.startRollout(
+        call.caller.principal,
+        policies.condition(call.subject, 'update', 'agents'),
+        call.body,
+      );
       call.note({ resource: `ring/${call.body.ring ?? '*'}`, details: call.body });
       return { items: await updates.rollouts(call.caller.principal, listed(call.subject)) };
     },
