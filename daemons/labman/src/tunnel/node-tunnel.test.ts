@@ -211,9 +211,9 @@ describe('own pairs', () => {
     const { nodeTunnel, calls, pass, last } = rig({ nextKey: next });
     await nodeTunnel.apply(state);
     const begun = () => calls.filter((call) => call.startsWith('begin'));
-    await pass(19_000);
+    await pass(9_000);
     expect(begun()).toEqual([]);
-    await pass(42_000);
+    await pass(22_000);
     expect(begun()).toEqual(['begin 1', 'begin 0', 'begin 1']);
     last().onEvent({ event: 'exchanged', peer: 'hub', role: 'initiator', ownKey: 1, endpoint });
     await pass(120_000);
