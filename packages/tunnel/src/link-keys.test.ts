@@ -29,6 +29,16 @@ describe('proofs of a link', () => {
     expect(node.isProven(keys, proof, 0)).toBe(false);
   });
 
+  test('of an exchange that ended before another began prove nothing after that one', () => {
+    const [hub, node] = [new LinkKeys(), new LinkKeys()];
+    for (const link of [hub, node]) link.add(key(1), 0);
+    const recorded = hub.prove(keys, 0) ?? '';
+    for (const link of [hub, node]) link.add(key(2), 1_000);
+    expect(node.isProven(keys, recorded, 1_000)).toBe(true);
+    expect(node.isProven(keys, recorded, 1_000, 500)).toBe(false);
+    expect(node.isProven(keys, hub.prove(keys, 1_000) ?? '', 1_000, 500)).toBe(true);
+  });
+
   test('end 180 s after the exchange, and with another pair; the bytes are wiped', () => {
     const [hub, node] = [new LinkKeys(), new LinkKeys()];
     const [kept, forgotten] = [key(7), key(7)];

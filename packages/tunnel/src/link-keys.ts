@@ -43,11 +43,11 @@ export class LinkKeys {
     return youngest && proofWith(youngest.key, claim).toString('hex');
   }
 
-  /** Whether the other end of a fresh exchange said so. `proof` may be anything. */
-  isProven(claim: LinkClaim, proof: string, now: number): boolean {
+  /** Whether the other end of a fresh exchange, one that ended `since` then, said so. `proof` may be anything. */
+  isProven(claim: LinkClaim, proof: string, now: number, since = -Infinity): boolean {
     if (!proofPattern.test(proof)) return false;
     const told = Buffer.from(proof, 'hex');
-    return this.#fresh(now).some(({ key }) => timingSafeEqual(proofWith(key, claim), told));
+    return this.#fresh(now).some(({ key, at }) => at >= since && timingSafeEqual(proofWith(key, claim), told));
   }
 
   /** Zeroes all of them: what was proven with another pair proves nothing of this one. */

@@ -231,11 +231,11 @@ export class Tunnel implements AsyncDisposable {
   prove(id: string, claim: LinkClaim): string | undefined {
     return this.#entries.get(id)?.link.prove(claim, this.#parts.clock.now());
   }
-  /** Whether this peer, by the Rosenpass key `known`, has said so (K8). */
-  isProven(id: string, known: string, claim: LinkClaim, proof: string): boolean {
+  /** Whether this peer, by the Rosenpass key `known`, has said so, in an exchange that ended `since` then (monotonic ms, K8). */
+  isProven(id: string, known: string, claim: LinkClaim, proof: string, since?: number): boolean {
     const entry = this.#entries.get(id);
     if (entry?.known?.fingerprint !== known) return false;
-    return entry.link.isProven(claim, proof, this.#parts.clock.now());
+    return entry.link.isProven(claim, proof, this.#parts.clock.now(), since);
   }
 
   get peerIds(): string[] {

@@ -16,13 +16,25 @@ type World = {
   takes: boolean;
   exchanges: boolean;
   shakes: boolean;
+  /** How often the device refuses. */
+  refusals: number;
+  /** The API answers with a proof of before. */
+  replays: boolean;
   /** The hub has announced a change of its own. */
   hubNext: object | undefined;
 };
 
 /** Keys, a tunnel and a Conplane that do as the world says; `calls` tells what was asked of them, in order. */
 function rig(change: Partial<World> = {}) {
-  const world: World = { takes: true, exchanges: true, shakes: true, hubNext: undefined, ...change };
+  const world: World = {
+    takes: true,
+    exchanges: true,
+    shakes: true,
+    refusals: 0,
+    replays: false,
+    hubNext: undefined,
+    ...change,
+  };
   const clock = new FakeClock();
   const calls: string[] = [];
   let handshakeMs: number | undefined = clock.wall();
@@ -46,12 +58,16 @@ function rig(change: Partial<World> = {}) {
       },
       switchKey: ([first]) => {
         calls.push(`switch ${first}`);
+        if (world.refusals-- > 0) return Promise.reject(new Error('UAPI_FAILED'));
         if (world.shakes) handshakeMs = clock.wall() + 1;
         return Promise.resolve();
       },
       lastHandshakeMs: () => Promise.resolve(handshakeMs),
-      isNextTaken: (known, current, key, proof) =>
-        `${known} ${proof}` === 'hub good' && current === textOf(old.publicKey) && key === textOf(next.publicKey),
+      isNextTaken: (known, current, key, proof, since = -Infinity) =>
+        `${known} ${proof}` === 'hub good' &&
+        (!world.replays || since === -Infinity) &&
+        current === textOf(old.publicKey) &&
+        key === textOf(next.publicKey),
     }),
     registration: () => ({
       state: { hub: { next: world.hubNext } } as never,
@@ -80,7 +96,7 @@ describe('another WireGuard pair of a node (K8)', () => {
     const rotating = rotate();
     await pass(3_000);
     expect(await rotating).toEqual({ state: 'done', publicKey: textOf(next.publicKey) });
-    expect(calls).toEqual(['register', 'exchange', 'promote', 'switch 2', 'again']);
+    expect(calls).toEqual(['register', 'exchange', 'register', 'promote', 'switch 2', 'again']);
     expect([keys.wireguard, keys.nextWireguard]).toEqual([next, undefined]);
   });
 
@@ -109,7 +125,7 @@ describe('another WireGuard pair of a node (K8)', () => {
     rotation.taken('hub', textOf(next.publicKey), 'good');
     rotation.taken('hub', textOf(next.publicKey), 'good');
     await pass(5_000);
-    expect(calls).toEqual(['exchange', 'promote', 'switch 2', 'again']);
+    expect(calls).toEqual(['exchange', 'register', 'promote', 'switch 2', 'again']);
   });
 
   test('waits for an exchange, and while the hub changes its own', async () => {
@@ -124,6 +140,29 @@ describe('another WireGuard pair of a node (K8)', () => {
     world.exchanges = true;
     await pass(35_000);
     expect(calls.slice(-3)).toEqual(['promote', 'switch 2', 'again']);
+  });
+
+  test('that the hub no longer answers, or not by its last exchange, is not used: the old one stays until it is proven', async () => {
+    const { world, rotation, calls, pass, keys } = rig({ takes: false });
+    keys.nextWireguard = next;
+    rotation.taken('hub', textOf(next.publicKey), 'good');
+    await pass(30_000);
+    [world.takes, world.replays] = [true, true];
+    await pass(60_000);
+    expect([calls.includes('promote'), keys.wireguard]).toEqual([false, old]);
+    expect(calls.filter((call) => call === 'register').length).toBeGreaterThan(3);
+    world.replays = false;
+    await pass(90_000);
+    expect(calls.slice(-3)).toEqual(['promote', 'switch 2', 'again']);
+    await rotation[Symbol.asyncDispose]();
+  });
+
+  test('that the device refuses is given to it again', async () => {
+    const { calls, rotate, pass } = rig({ refusals: 3 });
+    const rotating = rotate();
+    await pass(15_000);
+    expect(await rotating).toMatchObject({ state: 'done' });
+    expect(calls.filter((call) => call === 'switch 2')).toHaveLength(4);
   });
 
   test('without a handshake in time is no more than begun; it ends with the process', async () => {

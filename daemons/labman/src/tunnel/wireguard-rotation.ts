@@ -1,7 +1,8 @@
 /**
  * Another WireGuard pair for this node (tunnel K8), without a stream breaking:
  *
- *     made beside the old ─▶ the hub answers it as well ─▶ an exchange, whose PSK both get ─▶ the device takes it: the old is gone
+ *     made beside the old ─▶ the hub answers it as well ─▶ an exchange, whose PSK both get ─▶ it still answers it
+ *                                                                  └─▶ the device takes it: the old is gone
  *
  * From the second arrow on the hub takes either key, and forgets the old one with the first handshake by the new. So whoever
  * dies goes on with the pair that is the own one on disk, and a pair that waits there is taken up by the next registration.
@@ -37,6 +38,9 @@ export class WireguardRotation implements AsyncDisposable {
   readonly #ending = new AbortController();
   #switching: Promise<boolean> | undefined;
   #askedAt = -Infinity;
+  /** Since when an exchange must have ended that proves the next key; monotonic ms. */
+  #since = -Infinity;
+  #isStillTaken = false;
 
   constructor(parts: WireguardRotationParts) {
     this.#parts = parts;
@@ -65,7 +69,10 @@ export class WireguardRotation implements AsyncDisposable {
   taken(known: string, publicKey: string, proof: string): void {
     const { keys, tunnel, log } = this.#parts;
     if (keys.nextWireguard === undefined || textOf(keys.nextWireguard.publicKey) !== publicKey) return;
-    if (!tunnel().isNextTaken(known, textOf(keys.wireguard.publicKey), publicKey, proof)) return;
+    const isAsked = this.#switching !== undefined;
+    const since = isAsked ? this.#since : -Infinity;
+    if (!tunnel().isNextTaken(known, textOf(keys.wireguard.publicKey), publicKey, proof, since)) return;
+    this.#isStillTaken = true;
     this.#switching ??= this.#switch()
       .catch((error: unknown) => {
         if (!this.#ending.signal.aborted) log.error('the new WireGuard pair could not take its place', { error });
@@ -84,17 +91,51 @@ export class WireguardRotation implements AsyncDisposable {
   }
 
   async #switch(): Promise<boolean> {
-    const { keys, tunnel, registration, clock, log } = this.#parts;
-    await this.#exchange();
-    await clock.sleep(settleMs, this.#ending.signal);
+    const { keys, registration, clock, log } = this.#parts;
+    await this.#provenAgain();
     const { privateKey, publicKey } = keys.promoteNextWireguard();
     const since = clock.wall();
-    await tunnel().switchKey(privateKey);
+    await this.#give(privateKey);
     log.info('the WireGuard pair was changed', { now: textOf(publicKey) });
     const isShaken = await this.#shaken(since);
     // Its row names the key before until then.
     registration()?.again();
     return isShaken;
+  }
+
+  /**
+   * Until the hub has said once more, by the key of an exchange that was made for it, that it answers the next key: what it
+   * said first may be of long ago, or have been recorded, and after the promotion there is no way back.
+   */
+  async #provenAgain(): Promise<void> {
+    const { keys, registration, clock, log } = this.#parts;
+    for (const forMs of backoff({ firstMs: 2_000, capMs: 60_000 })) {
+      const begun = clock.now();
+      await this.#exchange();
+      await clock.sleep(settleMs, this.#ending.signal);
+      [this.#since, this.#isStillTaken] = [begun, false];
+      try {
+        await registration()?.rekey(keys.ownKey, this.#ending.signal);
+      } catch (error) {
+        log.warn('the hub could not be asked whether it answers the next WireGuard pair', { error });
+      }
+      this.#ending.signal.throwIfAborted();
+      if (this.#isStillTaken) return;
+      await clock.sleep(forMs, this.#ending.signal);
+    }
+  }
+
+  /** Until the device has it: on disk there is no other any more, and the hub forgets the one before. */
+  async #give(privateKey: Uint8Array): Promise<void> {
+    const { tunnel, clock, log } = this.#parts;
+    for (const forMs of backoff({ firstMs: 250, capMs: 10_000 })) {
+      try {
+        return await tunnel().switchKey(privateKey);
+      } catch (error) {
+        log.error('the device did not take the new WireGuard pair; it is tried again', { error });
+      }
+      await clock.sleep(forMs, this.#ending.signal);
+    }
   }
 
   /** Until one has ended, and the hub is not about to change its own pair: both at once would not find one another. */
