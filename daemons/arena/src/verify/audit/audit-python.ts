@@ -92,6 +92,13 @@ class Audit(ast.NodeVisitor):
 
 sys.setrecursionlimit(5000)
 for index, block in enumerate(json.load(sys.stdin)['blocks']):
-    Audit(index).visit(ast.parse(block))
+    try:
+        # As bytes, since a file may say in which encoding its code is to be read.
+        tree = ast.parse(block['code'].encode('utf-8', 'replace'))
+    except SyntaxError:
+        # A program that does not parse is never run; a piece has to be readable.
+        if block['isProgram']: continue
+        raise
+    Audit(index).visit(tree)
 print(json.dumps({'findings': found}))
 `;

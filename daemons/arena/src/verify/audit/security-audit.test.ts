@@ -298,6 +298,36 @@ describe('what is run is looked at', () => {
     });
   });
 
+  test('blocks as they are joined: a quote of one ends in another', async () => {
+    const blocks = (language: string, ...codes: string[]) => codes.map((code) => fenced(language, code)).join('\n');
+    const script = blocks('js', 'const a = `', '`; eval("1+1"); const b = `', '`;');
+    const found = { status: 'failed', details: { findings_count: 1 } };
+    expect(await look(script)).toMatchObject({
+      ...found,
+      details: { findings: [{ rule: 'js_eval', block_index: 1, line: 1 }] },
+    });
+    expect(await look(script, here, undefined, { suite: suite('javascript') })).toMatchObject(found);
+    const tested = blocks('js', 'const a = `', '`; eval("1+1"); const b = `', "`;\ntest('x', () => {});");
+    expect(await look(tested)).toMatchObject(found);
+    expect(await look(blocks('bash', `: "a`, `"; eval x; "`, `"`))).toMatchObject(found);
+  });
+
+  test('a finding of a piece is not counted again in its program; a program that does not parse is never run', async () => {
+    const twice = `${fenced('python', 'import os\nx = 1')}\n${fenced('python', '\nos.system(x)\neval(x)')}`;
+    expect(await look(twice)).toMatchObject({
+      details: {
+        findings: [
+          { rule: 'B605', block_index: 1, line: 2 },
+          { rule: 'B307', block_index: 1, line: 3 },
+        ].toSorted((a, b) => a.line - b.line),
+      },
+    });
+    const late = `${fenced('python', 'x = 1')}\n${fenced('python', 'from __future__ import annotations')}`;
+    expect(await look(late)).toMatchObject({ status: 'passed' });
+    const other = '# coding: utf-7\n+AGUAdgBhAGw-(x)';
+    expect((await look(fenced('python', other))).status).toBe('failed');
+  });
+
   test('JSX and TSX, whose text has quotes that are none', async () => {
     for (const language of ['jsx', 'tsx']) {
       const finding = await look(fenced(language, "const a = <p>don't</p>; eval(x)"));

@@ -1,16 +1,16 @@
 /**
  * The security audit of the OpenCoder bracket (verification BR2): built-in rules on the syntax tree. Python is parsed
  * inside the sandbox; JavaScript, TypeScript and bash are read here, character by character. It looks at what
- * runtime_verifier would run: what names no language too, where the suite or the request says what it is.
+ * runtime_verifier would run, joined as it is run: what names no language too, where the suite or the request says what it is.
  */
 import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';
 import type { Candidate } from '../../contract/candidate.ts';
 import type { Finding, Verifier, VerifierContext } from '../../contract/verifier.ts';
-import { answerCode, type CodePiece } from '../programs/answer-code.ts';
 import { auditBash } from './audit-bash.ts';
 import { auditJavascript, type Mark } from './audit-javascript.ts';
 import { auditPython } from './audit-python.ts';
+import { type AuditText, auditTexts, placeOf } from './audit-texts.ts';
 
 const severities = ['low', 'medium', 'high', 'critical'] as const;
 type Severity = (typeof severities)[number];
@@ -39,24 +39,32 @@ type Config = z.infer<typeof config>;
 
 export type AuditFinding = { rule: string; severity: Severity; text: string; block_index: number; line: number };
 
-/** Findings that are listed; all are counted. */
+/** Findings that are listed; more are counted, of each rule so many as its reader gives. */
 const listedMost = 50;
 const answerSchema = z.object({ findings: z.array(z.tuple([z.int().min(0), z.string(), z.int().min(0)])).max(1_000) });
 
-const finding = (block: number, rule: string, line: number): AuditFinding[] => {
+const finding = (text: AuditText | undefined, rule: string, at: number): AuditFinding[] => {
   const known = Object.hasOwn(auditRules, rule) ? auditRules[rule] : undefined;
-  return known === undefined ? [] : [{ rule, ...known, block_index: block, line }];
+  if (text === undefined || known === undefined) return [];
+  const { block, line } = placeOf(text, at);
+  return [{ rule, ...known, block_index: block, line }];
 };
+
+/** What a piece and the program that it is in have both is one finding. */
+const distinct = (findings: readonly AuditFinding[]): AuditFinding[] => [
+  ...new Map(findings.map((one) => [`${one.rule}/${one.block_index}/${one.line}`, one])).values(),
+];
 
 type Read = { findings: AuditFinding[]; level: Finding['level'] } | { unread: Finding };
 
 /** Python in one job: what comes back is read as hostile as the code. */
 async function readPython(
-  blocks: readonly CodePiece[],
+  texts: readonly AuditText[],
   { runner, signal }: Pick<VerifierContext<Config>, 'runner' | 'signal'>,
 ): Promise<Read> {
-  if (blocks.length === 0) return { findings: [], level: null };
-  const stdin = Buffer.from(JSON.stringify({ blocks: blocks.map((one) => one.code) })).toString('base64');
+  if (texts.length === 0) return { findings: [], level: null };
+  const blocks = texts.map(({ code, isProgram }) => ({ code, isProgram }));
+  const stdin = Buffer.from(JSON.stringify({ blocks })).toString('base64');
   const result = await runner.run({ argv: ['/usr/bin/python3', '-I', '-c', auditPython], stdin }, signal);
   const { exit, level } = result;
   if (exit === 'refused' || exit === 'sandbox_error') {
@@ -69,7 +77,7 @@ async function readPython(
     // Code that the parser refuses, or that is too deep or large for it, is the candidate's doing.
     return { unread: { status: 'failed', message: `the code could not be read (${exit})`, details: { exit }, level } };
   }
-  const findings = parsed.data.findings.flatMap(([at, rule, line]) => finding(blocks[at]?.index ?? 0, rule, line));
+  const findings = parsed.data.findings.flatMap(([at, rule, line]) => finding(texts[at], rule, line));
   return { findings, level };
 }
 
@@ -102,9 +110,9 @@ const readers: Readonly<Record<string, (code: string) => Mark[]>> = {
 };
 
 async function audit(candidate: Candidate, context: VerifierContext<Config>): Promise<Finding> {
-  const pieces = answerCode(candidate, context.suite?.language);
-  const python = pieces.filter(({ language }) => language === 'python');
-  const scripts = pieces.filter(({ language }) => Object.hasOwn(readers, language));
+  const texts = auditTexts(candidate, context.suite);
+  const python = texts.filter(({ language }) => language === 'python');
+  const scripts = texts.filter(({ language }) => Object.hasOwn(readers, language));
   if (python.length + scripts.length === 0) {
     return {
       status: 'skipped',
@@ -115,10 +123,10 @@ async function audit(candidate: Candidate, context: VerifierContext<Config>): Pr
   }
   const read = await readPython(python, context);
   if ('unread' in read) return read.unread;
-  const marks = scripts.flatMap(({ index, language, code }) =>
-    (readers[language]?.(code) ?? []).flatMap(({ rule, line }) => finding(index, rule, line)),
+  const marks = scripts.flatMap((text) =>
+    (readers[text.language]?.(text.code) ?? []).flatMap(({ rule, line }) => finding(text, rule, line)),
   );
-  return judge([...read.findings, ...marks], read.level, context.config);
+  return judge(distinct([...read.findings, ...marks]), read.level, context.config);
 }
 
 export const securityAudit: Verifier<Config> = {
