@@ -190,7 +190,12 @@ export function roleHandlers(core: RoleHandlerParts): HandlersOf<Names> {
     'create-binding': async (call) => {
       const { expiresAt, ...rest } = call.body;
       const input = { ...rest, ...(expiresAt !== undefined && { expiresAt: Date.parse(expiresAt) }) };
-      const binding = await changing(call, core, (change) => createBinding(call.subject, change, input));
+      const binding = await changing(call, core, async (change) => {
+        const made = await createBinding(call.subject, change, input);
+        // Only now the holder's name is known; a refusal takes the row back.
+        call.may('create', { kind: 'bindings', name: made.subjectName });
+        return made;
+      });
       call.note({
         resource: `binding/${binding.id}`,
         resourceId: binding.id,
