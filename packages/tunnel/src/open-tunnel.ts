@@ -77,7 +77,7 @@ export class OpenTunnel implements AsyncDisposable {
     const suites = await openSuites();
     const workers = keys.pool.workers;
     const exchange = new KeyExchange({ suites, random, workers, cookie }, clock.now());
-    const fault = opening.use(new DeviceFault(device));
+    const fault = opening.use(new DeviceFault(device, clock));
     await device.open();
     // A hub's interface and sessions outlive a restart where they can (H2); everything else goes with us.
     opening.defer(() => device.leave());
@@ -145,7 +145,7 @@ export class OpenTunnel implements AsyncDisposable {
       drops,
       dropTotals: this.#dropTotals(),
       ...this.tunnel.counts.view(),
-      peers: this.tunnel.peers(),
+      peers: this.tunnel.peers().map((peer) => this.#fault.shown(peer)),
     };
   }
 

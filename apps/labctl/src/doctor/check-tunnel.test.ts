@@ -19,6 +19,13 @@ test('a hub that is as it should be', () => {
   expect(said({ peers: [peer('a', 'active')] })).toEqual(['ok tunnel: labhub0 on native, 1 peers, all post-quantum']);
 });
 
+test('an interface that is down, whatever is said of peers (N9)', () => {
+  const fault = 'isolation_lost: more than 3 repairs within a minute';
+  expect(said({ fault, peers: [peer('a', 'active')] })).toEqual([
+    `warn tunnel: labhub0 is down, nothing passes: ${fault}`,
+  ]);
+});
+
 test('peers that are not post-quantum are named, some of many', () => {
   const peers = Array.from({ length: 8 }, (_, n) => peer(`site-${n}`, n === 0 ? 'active' : 'stale'));
   expect(said({ peers })).toEqual([

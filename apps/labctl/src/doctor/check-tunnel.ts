@@ -7,10 +7,14 @@ import type { LabdInput } from './check-labd.ts';
 import { type Finding, okay, warning } from './finding.ts';
 
 /** What of a hub its operator should know. */
-export function tunnelFindings({ backend, isolation, listenPort, peers, interface: name }: TunnelView): Finding[] {
+export function tunnelFindings(view: TunnelView): Finding[] {
+  const { backend, fault, isolation, listenPort, peers, interface: name } = view;
   const findings: Finding[] = [];
   const weak = peers.filter(({ pq }) => pq !== 'active').map((peer) => peer.name);
-  if (weak.length === 0)
+  if (fault !== undefined) {
+    const fix = 'the log of labd tells each change: end what makes them, then restart labd';
+    findings.push(warning('tunnel', `${name} is down, nothing passes: ${fault}`, fix));
+  } else if (weak.length === 0)
     findings.push(okay('tunnel', `${name} on ${backend}, ${peers.length} peers, all post-quantum`));
   else {
     const shown = weak.length > 5 ? `${weak.slice(0, 5).join(', ')} and ${weak.length - 5} more` : weak.join(', ');

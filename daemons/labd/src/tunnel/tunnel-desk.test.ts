@@ -181,6 +181,17 @@ describe('nodes', () => {
     expect(refused).toMatchObject({ code: 'CONFLICT', hint: expect.stringContaining('labman tunnel exchange') });
   });
 
+  test('one peer is shown as among all: the interface may be down (N9)', async () => {
+    await joinNode();
+    const laptop = { name: 'laptop', wireguardPublicKey: key('L'), rosenpassPublicKey: rosenpass(1) };
+    await desk.add(localRoot, { ...laptop, endpoint: '192.0.2.7:9999' });
+    expect((await desk.peer(localRoot, 'laptop')).pqReason).toBe('no_exchange');
+    world.isSeen = { pqReason: 'no_session' };
+    const { peer } = await desk.exchange(localRoot, 'laptop');
+    for (const one of [peer, await desk.peer(localRoot, 'site-1'), ...desk.peers()])
+      expect(one.pqReason).toBe('no_session');
+  });
+
   test('the device follows the rows, whoever wrote them', async () => {
     await joinNode(1);
     await joinNode(2);

@@ -146,7 +146,7 @@ export class TunnelDesk {
     }
     const result = await this.#hub.exchangeNow(row.id);
     if (result === undefined) throw elsewhere(row);
-    return result;
+    return { ...result, peer: this.#show(row) };
   }
 
   /** Until the next exchange (Q4). @throws FleetError CONFLICT for a peer that has none */

@@ -115,8 +115,9 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   rotate(now: boolean): Promise<HubRotationView> {
     return this.#inTurn(() => rotateHub(this.#parts.ground.rotation, this.#whole.tunnel, now));
   }
+  /** As among all: the view knows of an interface that is down, which no peer does (N9). */
   peer(id: string): TunnelPeer | undefined {
-    return this.#whole.tunnel.peer(id);
+    return this.#whole.view().peers.find((peer) => peer.id === id);
   }
 
   setPeer(row: TunnelPeerRow): Promise<void> {

@@ -140,7 +140,9 @@ export class NodeTunnel implements AsyncDisposable {
     return peers.find(({ address }) => address !== undefined)?.lastHandshakeMs;
   }
   async exchangeNow(): Promise<ExchangeResult | undefined> {
-    return this.#open?.end.tunnel.exchangeNow(hubId);
+    const done = await this.#open?.end.tunnel.exchangeNow(hubId);
+    // As the view shows it: an interface may be down whose keys are good (N9).
+    return done && { ...done, peer: this.view()?.peers.find(({ id }) => id === hubId) ?? done.peer };
   }
 
   /** The hub has lost our session, or seems to have: another one is begun at once. */

@@ -5,29 +5,44 @@ import { join } from 'node:path';
 import { FakeClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import { MemoryDevice, MemoryNetwork } from '@labmesh/wireguard/devices/memory-device';
+import type { TunnelPeer } from '@labmesh/wire/tunnel';
 import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 import type { ChosenDevice } from '../choose-device.ts';
 import { DeviceFault } from './device-fault.ts';
 import { TunnelKeys } from '../keys/tunnel-keys.ts';
 import { OpenTunnel } from '../open-tunnel.ts';
 
-test('lost isolation stands until it is restored, a change that was put right never does', () => {
+test('lost isolation stands until it is restored, a change that was put right never does; no peer is shown post-quantum meanwhile', async () => {
   let tell = (_: DeviceEvent): void => undefined;
   let ended = false;
-  const fault = new DeviceFault({
-    watch(listener, signal) {
-      tell = listener;
-      signal.addEventListener('abort', () => (ended = true));
+  const clock = new FakeClock();
+  const active = { pq: 'active', pqReason: 'ok', pqSince: new Date(0).toISOString(), generation: 3 } as TunnelPeer;
+  const off = { ...active, pq: 'off', pqReason: 'no_key' } as TunnelPeer;
+  const fault = new DeviceFault(
+    {
+      watch(listener, signal) {
+        tell = listener;
+        signal.addEventListener('abort', () => (ended = true));
+      },
     },
-  });
+    clock,
+  );
   tell({ kind: 'changed', what: 'mtu', detail: 'MTU 9000', restored: true });
   expect(fault.text).toBeUndefined();
+  expect([fault.shown(active), fault.shown(off)]).toEqual([active, off]);
+  const pqSince = new Date(clock.wall()).toISOString();
   tell({ kind: 'isolation_lost', detail: 'more than 3 repairs within a minute' });
   expect(fault.text).toBe('isolation_lost: more than 3 repairs within a minute');
   tell({ kind: 'changed', what: 'link', detail: 'down', restored: false });
   expect(fault.text).toStartWith('isolation_lost');
+  // Since it began, whatever is told later.
+  await clock.advance(5_000);
+  tell({ kind: 'isolation_lost', detail: 'and once more' });
+  const down: TunnelPeer = { ...active, pq: 'stale', pqReason: 'no_session', pqSince };
+  expect([fault.shown(active), fault.shown(off)]).toEqual([down, off]);
   tell({ kind: 'isolation_restored' });
   expect(fault.text).toBeUndefined();
+  expect(fault.shown(active)).toBe(active);
   tell({ kind: 'gone' });
   expect(fault.text).toBe('the interface is gone');
   fault[Symbol.dispose]();

@@ -136,12 +136,14 @@ export function rememberingOpen() {
   const open = () =>
     ({
       tunnel: { ...tunnel, device },
-      view: () => ({ peers: [...peers.values()].map(shown) }),
+      view: () => ({ peers: [...peers.values()].map((peer) => ({ ...shown(peer), ...world.isSeen })) }),
       [Symbol.asyncDispose]: () => Promise.resolve(peers.clear()),
     }) as unknown as OpenTunnel;
   const world = {
     peers,
     cuts,
+    /** What the whole view tells otherwise of each peer than the peer itself. */
+    isSeen: {} as Partial<TunnelPeer>,
     /** How often the device was opened, and freed from what an earlier run left there. */
     opened: 0,
     kept: 0,
