@@ -1,7 +1,7 @@
 /** A board as it is asked for: read, then ranked, plain or at equal style. What was ranked is kept while its battles are the same. */
 import type { Reader } from '@labmesh/store/store';
 import { type BattleCount, type Board, readBattles } from './battle-counts.ts';
-import { keptLeaderboards } from './kept-leaderboards.ts';
+import { Fits, keptLeaderboards } from './kept-leaderboards.ts';
 import { type Leaderboard, leaderboard } from './leaderboard.ts';
 import { type StyledLeaderboard, styledLeaderboard } from './style/style-board.ts';
 import { readStyledBattles, type StyledResult } from './style/styled-battles.ts';
@@ -19,8 +19,9 @@ export type BoardReading = {
 
 /** @param voteWeight 0: votes do not count */
 export function boardReader(voteWeight: number) {
-  const plain = keptLeaderboards<BattleCount, Leaderboard>(leaderboard);
-  const atEqualStyle = keptLeaderboards<StyledResult, StyledLeaderboard>(styledLeaderboard);
+  const fits = new Fits();
+  const plain = keptLeaderboards<BattleCount, Leaderboard>(leaderboard, fits);
+  const atEqualStyle = keptLeaderboards<StyledResult, StyledLeaderboard>(styledLeaderboard, fits);
   return {
     /** In one snapshot. @throws RangeError past the pairs of a board */
     async battles(db: Reader, board: Board, styled: boolean): Promise<Read> {
@@ -28,7 +29,7 @@ export function boardReader(voteWeight: number) {
       return { counts, styled: styled ? await readStyledBattles(db, board, voteWeight) : undefined };
     },
 
-    /** @throws RangeError past 200 players */
+    /** @throws RangeError past 200 players; BoundPassed when too many boards wait for their fit */
     async rank(board: Board, { counts, styled }: Read): Promise<BoardReading> {
       const name = JSON.stringify(board);
       if (styled === undefined) return { board: await plain(name, counts, seed) };

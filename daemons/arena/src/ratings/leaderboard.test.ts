@@ -1,3 +1,4 @@
+import { BoundPassed } from '@labmesh/kit/bounded-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { openStore } from '@labmesh/store/open-store';
 import type { Store } from '@labmesh/store/store';
@@ -25,6 +26,35 @@ describe('boards that are kept', () => {
     const more = even.map((one) => ({ ...one, ties: one.ties + 1 }));
     expect(await boards('a', more, 1)).toEqual(await leaderboard(more, 1));
     expect(await boards('a', even, 2)).toMatchObject({ seed: 2 });
+  });
+
+  test('are fitted once at a time, two in all, in turn; what waits is bounded', async () => {
+    const ends: (() => void)[] = [];
+    const begun: number[] = [];
+    const make = (battles: readonly number[]) => {
+      begun.push(...battles);
+      return new Promise<number>((resolve) => ends.push(() => resolve(battles[0] ?? 0)));
+    };
+    const boards = keptLeaderboards(make);
+    const first = boards('a', [1], 1);
+    // Battles were added meanwhile: what runs is what there is.
+    expect([boards('a', [2], 1), boards('a', [3], 1)]).toEqual([first, first]);
+    const others = [boards('b', [4], 1), boards('c', [5], 1)];
+    await Promise.resolve();
+    expect(begun).toEqual([1, 4]);
+    ends.shift()?.();
+    expect(await first).toBe(1);
+    while (begun.length < 3) await Bun.sleep(1);
+    expect(begun).toEqual([1, 4, 5]);
+    for (const end of ends) end();
+    expect(await Promise.all(others)).toEqual([4, 5]);
+    const again = boards('a', [3], 1);
+    expect(again).not.toBe(first);
+    while (begun.length < 4) await Bun.sleep(1);
+    ends.at(-1)?.();
+    expect(await again).toBe(3);
+    const many = Array.from({ length: 131 }, (_, at) => boards(`many ${at}`, [at], 1));
+    await expect(many.at(-1)).rejects.toThrow(BoundPassed);
   });
 
   test('are bounded, and a failure is not kept', async () => {
