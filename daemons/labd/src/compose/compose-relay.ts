@@ -68,7 +68,7 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
   const { execPerUserMax: perUserMax, execPerServerMax: perServerMax, execPerReplicaMax: perReplicaMax } = options;
   const work = new BoundedWork({ perUserMax, perServerMax, perReplicaMax });
   const routes = { hub, directory, peers, replicaId, clock };
-  const sessions = stack.use(new SessionService({ ...parts, work, routes, orphanTtlMs: options.orphanTtlMs }));
+  const sessions = stack.use(new SessionService({ ...parts, work, routes, revoked, orphanTtlMs: options.orphanTtlMs }));
   stack.use(
     new DetachedSessions({
       ...parts,
@@ -76,7 +76,7 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
       adopt: (row) => sessions.comeBack.adoptDetached(row),
     }),
   );
-  const clients = stack.use(new ClientSockets({ sessions, denyList, replicaId, options, clock, log }));
+  const clients = stack.use(new ClientSockets({ sessions, denyList, revoked, replicaId, options, clock, log }));
   stack.defer(
     revoked.onRevoked((login) => {
       sessions.live.endLogin(login);

@@ -21,6 +21,7 @@ const turn = () => Bun.sleep(5);
 
 let denied: string | undefined;
 let changed: () => void;
+let revoked: Set<string>;
 let clients: ClientSockets;
 
 function openSockets(own: typeof options): ClientSockets {
@@ -35,6 +36,7 @@ function openSockets(own: typeof options): ClientSockets {
   return new ClientSockets({
     sessions,
     denyList,
+    revoked,
     replicaId: 'r1',
     options: own,
     clock: systemClock,
@@ -44,6 +46,7 @@ function openSockets(own: typeof options): ClientSockets {
 
 beforeEach(() => {
   denied = undefined;
+  revoked = new Set();
   clients = openSockets(options);
 });
 afterEach(() => clients[Symbol.asyncDispose]());
@@ -97,6 +100,13 @@ describe('CA-8 revoked', () => {
     await turn();
     expect([ann.seen.closed, bob.seen.closed]).toEqual([4403, undefined]);
   });
+});
+
+test('RB-11 a login that was ended between the look at its row and the socket gets none', async () => {
+  revoked.add('l1');
+  const [ann, bob] = [connect({ session: 'l1' }), connect({ session: 'l2' })];
+  await Promise.all([ann.greeted, bob.greeted]);
+  expect([ann.seen.closed, bob.seen.closed, clients.size]).toEqual([4403, undefined, 1]);
 });
 
 test('LD-4 whose proof has run out is asked once to come back with another, and is not cut', async () => {

@@ -10,12 +10,15 @@ import type { Hello } from '@labmesh/wire/frame/messages';
 import type { OpenKind } from '@labmesh/wire/frame/open';
 import type { DenyList } from '../ca/deny-list.ts';
 import type { Caller } from '../login/caller.ts';
+import type { RevokedLogins } from '../login/revoked-logins.ts';
 import type { World } from '../settings/world.ts';
 import type { SessionService } from './session-service.ts';
 
 export type ClientSocketsParts = {
   sessions: SessionService;
   denyList: DenyList;
+  /** Logins that were ended lately. */
+  revoked: Pick<RevokedLogins, 'has'>;
   replicaId: string;
   options: {
     channelsMax: number;
@@ -68,6 +71,8 @@ export class ClientSockets implements LinkHandlers, AsyncDisposable {
     );
     if (this.#closing || this.#clients.size >= allMax || own.length >= perCallerMax)
       return socket.close(4429, 'too many sockets');
+    // Its row was read before it was ended, and `endLogin` has been here already (RB-11).
+    if (caller.session !== undefined && this.#parts.revoked.has(caller.session)) return socket.close(4403, 'revoked');
     const link = new Link(socket, this, { side: 'even', channelsMax, socketBufferMax });
     // What was denied between the look at the upgrade and now is found with the first frame.
     this.#clients.set(link, { caller, kinds, denyVersion: -1 });

@@ -107,3 +107,44 @@ test('AU-4 a deny list that is too old opens nothing, and that is a row, once a 
   await ask();
   expect(rows).toHaveLength(2);
 });
+
+test.each([
+  ['ended', ['revoked'], 0],
+  ['other', [], 1],
+])('RB-11 a login that is %s while its OPEN is judged: %p', async (login, expected, reached) => {
+  const revoked = new Set<string>();
+  const rows: { phase?: string; code?: string }[] = [];
+  const asked: unknown[] = [];
+  const agent = { adopt: () => undefined, close: () => undefined };
+  const parts = {
+    clock: new FakeClock(),
+    log: silentLogger,
+    denyList: { assertFresh: () => undefined, onChange: () => () => undefined },
+    policies: { onChange: () => () => undefined, mayAny: () => true, decide: () => ({ allowed: true }) },
+    view: { find: async () => ({ row: { id: 's1', agentId: 'a1', hostname: 'web-1' }, targetLabels: {} }) },
+    audit: {
+      append: async (entry: { phase?: string; code?: string }) => {
+        // Between the cut of what stood and the session that is not there yet.
+        revoked.add('ended');
+        return { seq: rows.push(entry) };
+      },
+    },
+    routes: { hub: { find: () => ({ link: { open: (first: unknown) => (asked.push(first), agent) } }) } },
+    revoked,
+    orphanTtlMs: 60_000,
+  };
+  await using sessions = new SessionService(parts as unknown as SessionServiceParts);
+  const closed: string[] = [];
+  const begun = Promise.withResolvers<undefined>();
+  const raw = {
+    adopt: () => begun.resolve(undefined),
+    close: (reason: string) => {
+      closed.push(reason);
+      begun.resolve(undefined);
+    },
+  } as unknown as RawChannel;
+  sessions.first({ ...callerOf('ann'), session: login }, raw, { type: 'open', open });
+  await begun.promise;
+  await Bun.sleep(0);
+  expect([closed, asked.length, sessions.live.size]).toEqual([expected, reached, reached]);
+});

@@ -1,5 +1,6 @@
 import type { BoundedWork } from '../limits/bounded-work.ts';
 import type { RateLimiter } from '../limits/rate-limiter.ts';
+import type { RevokedLogins } from '../login/revoked-logins.ts';
 import type { Recorder } from '../recordings/recorder.ts';
 import type { LiveSession, LiveSessionsParts } from './live-session.ts';
 import type { RoutesParts } from './routes.ts';
@@ -10,6 +11,8 @@ export type SessionServiceParts = LiveSessionsParts & {
   limiter: RateLimiter;
   work: BoundedWork;
   routes: RoutesParts;
+  /** Logins that were ended lately: who was judged before may come in after those that stood were cut (RB-11). */
+  revoked: Pick<RevokedLogins, 'has'>;
 };
 
 /** An OPEN, the server that it means, and for an attach the OPEN of the command. */

@@ -37,6 +37,7 @@ const worker = system('sessions');
 const judgingMax = 1_024;
 
 const expired = { reason: 'denied', text: 'this login has expired: labctl login' } as const;
+const ended = { text: 'this login was ended' } as const;
 
 export class SessionService implements AsyncDisposable {
   readonly #parts: SessionServiceParts;
@@ -154,7 +155,7 @@ export class SessionService implements AsyncDisposable {
     });
     this.opened++;
     // A right that was taken while the rows were written: whoever looked then did not see this session (RB-11).
-    const late = refusalOf(policies, subjectOf(caller), open, server, attached);
+    const late = this.#isEnded(caller) ? ended : refusalOf(policies, subjectOf(caller), open, server, attached);
     if (late !== undefined) {
       relay.end('revoked', late.text);
       return raw.close('revoked', late.text);
@@ -187,12 +188,21 @@ export class SessionService implements AsyncDisposable {
       live.relay.end('revoked');
       return raw.close('revoked', refusal.text);
     }
+    if (this.#isEnded(caller)) {
+      // What another login of theirs holds goes on.
+      if (live.caller.session === caller.session) live.relay.end('revoked', ended.text);
+      return raw.close('revoked', ended.text);
+    }
     live.caller = caller;
     live.desertedAt = undefined;
     await live.route.find();
     // What cut the client may have ended the session meanwhile: it hears why.
     if (isOver()) return;
     live.relay.attachClient(raw, resume);
+  }
+
+  #isEnded({ session }: Caller): boolean {
+    return session !== undefined && this.#parts.revoked.has(session);
   }
 
   /** Somebody came back to a session that is not theirs, or not with its token (AU-4). */
