@@ -27,7 +27,9 @@ export type ArenaParts = HouseParts & {
 
 export type Arena = AsyncDisposable & { readonly runs: Runs; readonly port: number | null };
 
-function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judge }: ArenaJudges): Runs {
+type RunPorts = Pick<ArenaJudges, 'generate' | 'judge'> & { seedProbes: SeedProbes };
+
+function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judge, seedProbes }: RunPorts): Runs {
   const { store, settings, clock, log } = parts;
   const { verification, suites, issuer, pairs } = house;
   return openRuns({
@@ -36,7 +38,7 @@ function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judge }: Arena
     log,
     clock,
     generate,
-    seedProbes: new SeedProbes({ generate, clock, store }),
+    seedProbes,
     verification,
     judge,
     suites,
@@ -66,7 +68,9 @@ export async function openArena(parts: ArenaParts): Promise<Arena> {
   const house = await openArenaHouse(parts, stack);
   await openIssuerSocket(parts, house, stack);
   const judges = openArenaJudges(parts, stack);
-  const runs = stack.use(runsOf(parts, house, judges));
+  const { store, clock } = parts;
+  const seedProbes = stack.use(new SeedProbes({ generate: judges.generate, clock, store }));
+  const runs = stack.use(runsOf(parts, house, { ...judges, seedProbes }));
   const { humanWeight, shadow } = parts.settings.runs;
   const { variations } = shadow;
   const submit: Runs['submit'] = (offer, signal) => runs.submit(offer, signal);

@@ -13,7 +13,6 @@ const ask = (model = 'tiny', tenant = 'acme') => ({
   key: 'k',
   model,
   engine: markOf(model),
-  signal: new AbortController().signal,
 });
 const tiny = markOf('tiny');
 const week = 7 * 86_400_000;
@@ -123,16 +122,33 @@ test('what could not be found out is asked again after ten minutes', async () =>
   expect((await probes.find(ask())).replayable).toBe(true);
 });
 
-test('an aborted run ends its calls and says nothing of the engine', async () => {
+test('a process that ends ends its calls, and says nothing of the engine', async () => {
   await using gateway = new FakeGateway(() => ({ parts: ['a', 'b'], after: new Promise(() => {}) }));
   const probes = probesOf(gateway);
-  const ending = new AbortController();
-  const found = probes.find({ ...ask(), signal: ending.signal });
+  const found = probes.find(ask());
   while (gateway.heard.length === 0) await Bun.sleep(5);
-  ending.abort(new Error('enough'));
+  await probes[Symbol.asyncDispose]();
   expect((await found).replayable).toBeNull();
-  gateway.script = honouring;
-  expect((await probes.find(ask())).replayable).toBe(true);
+  expect([await rows(), await probes.known(tiny)]).toEqual([[], undefined]);
+});
+
+test('what one payer may not do is not held against the engine', async () => {
+  const refusal = (status: number, code: string) => ({
+    status,
+    body: JSON.stringify({ error: { message: '', type: 'api_error', param: null, code } }),
+  });
+  for (const [status, code] of [
+    [429, 'budget_exceeded'],
+    [429, 'rate_limit_exceeded'],
+  ] as const) {
+    await using gateway = new FakeGateway(() => refusal(status, code));
+    const probes = probesOf(gateway);
+    expect((await probes.find(ask('tiny', 'poor'))).replayable).toBeNull();
+    expect(await probes.known(tiny)).toBeUndefined();
+    gateway.script = honouring;
+    expect((await probes.find(ask('tiny', 'rich'))).replayable).toBe(true);
+    await store.write(tester, (tx) => tx.deleteFrom('arena_engines').execute());
+  }
 });
 
 test('no more than 256 are remembered', async () => {

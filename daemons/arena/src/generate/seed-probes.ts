@@ -10,6 +10,7 @@
  */
 import type { Clock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
+import { ApiError } from '@labmesh/wire/errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { ChatCompletionRequest } from '@labmesh/wire/openai';
 import { isOwnEngine } from '@labmesh/wire/verification/arena-run';
@@ -25,7 +26,7 @@ export type SeedFinding = {
 
 export type SeedProbesParts = { generate: Generate; clock: Clock; store: Store };
 
-type Payer = { tenant: string; key: string; model: string; engine: string; signal: AbortSignal };
+type Payer = { tenant: string; key: string; model: string; engine: string };
 type Known = { replayable: boolean | null; until: number };
 
 const worker = system('arena-seeds');
@@ -57,10 +58,14 @@ const probeRequest = ({ model, engine }: Payer, seed: number): ChatCompletionReq
   seed,
 });
 
-export class SeedProbes {
+/** Who pays was refused, for want of budget, right or patience: another is perhaps not. */
+const isPayers = (error: unknown) => error instanceof ApiError && [401, 402, 403, 429].includes(error.status);
+
+export class SeedProbes implements AsyncDisposable {
   readonly #parts: SeedProbesParts;
   readonly #known = new Map<string, Known>();
   readonly #open = new Map<string, Promise<boolean | null>>();
+  readonly #stop = new AbortController();
 
   constructor(parts: SeedProbesParts) {
     this.#parts = parts;
@@ -77,7 +82,8 @@ export class SeedProbes {
   }
 
   /**
-   * Up to three calls of 5 tokens, 10 s, paid by who asks first. An engine that fails tells nothing.
+   * Up to three calls of 5 tokens, 10 s, paid by who asks first. An engine that fails tells nothing. It goes on when nobody
+   * waits for it any more: the next to ask is told.
    * @throws FleetError when the store is away
    */
   async find(payer: Payer): Promise<SeedFinding> {
@@ -101,9 +107,13 @@ export class SeedProbes {
     const { engine } = payer;
     const known = await this.known(engine);
     if (known !== undefined) return known;
-    const found = await this.#probe(payer, answers).catch(() => undefined);
-    // Who gave up tells nothing about the engine.
-    if (found !== undefined || !payer.signal.aborted) this.#keep(engine, found ?? null);
+    let ofEngine = true;
+    const found = await this.#probe(payer, answers).catch((error: unknown) => {
+      // A process that ends, or a payer who may not, tells nothing about the engine.
+      ofEngine = !this.#stop.signal.aborted && !isPayers(error);
+      return undefined;
+    });
+    if (ofEngine) this.#keep(engine, found ?? null);
     if (found === undefined) return null;
     const at = clock.wall();
     await store.write(worker, (tx) => putEngine(tx, { engine, replayable: found, at }, at - foundMs));
@@ -113,7 +123,7 @@ export class SeedProbes {
   /** Rejects when an answer does not come, or is another engine's. */
   async #probe(payer: Payer, answers: Generation[]): Promise<boolean | null> {
     const { tenant, key, engine } = payer;
-    const ends = AbortSignal.any([payer.signal, AbortSignal.timeout(probeMs)]);
+    const ends = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(probeMs)]);
     const ask = async (seed: number) => {
       const request = probeRequest(payer, seed);
       const answer = await this.#parts.generate({ tenant, key, engine, request, signal: ends });
@@ -125,6 +135,12 @@ export class SeedProbes {
     const [first, second] = [await ask(seeds.same), await ask(seeds.same)];
     if (first !== second) return false;
     return (await ask(seeds.other)) === first ? null : true;
+  }
+
+  /** Ends what is being asked. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('the arena stops'));
+    await Promise.allSettled(this.#open.values());
   }
 
   #keep(engine: string, replayable: boolean | null): void {

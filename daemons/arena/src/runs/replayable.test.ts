@@ -23,7 +23,7 @@ async function runWith(engine: Engine, input: OfferInput = {}, seedProbe = false
   const generate = gatewayGenerate({ baseUrl: gateway.url, token: 't' });
   const seedProbes = new SeedProbes({ generate, clock: systemClock, store });
   const settings = { prices, shadow: { ...runDefaults.shadow, seedProbe } };
-  await using rig = await openRig({ gateway, store, settings, parts: { seedProbes } });
+  await using rig = await openRig({ gateway, store, settings, parts: { seedProbes, seedWaitMs: 60_000 } });
   const offer = () => offerOf({ block: { variations: 2 }, ...input, requestId: crypto.randomUUID() });
   const [result] = only(await eventsOf(rig.runs, offer()), 'result');
   const row = await readRun(system('test'), rig.store, result?.runId ?? '');
@@ -71,6 +71,31 @@ test('one of two engines that ignores its seed is enough', async () => {
   expect(result?.shadowArena).toMatchObject({ metadata: { replayable: [true, false] } });
   expect(row?.plan?.replayable).toBe(false);
 });
+
+test('an answer that is there does not wait for an engine that hangs on it; the next run is told', async () => {
+  const held = Promise.withResolvers<void>();
+  await using gateway = new FakeGateway(honouring);
+  await using store = await openStore({ url: 'sqlite::memory:' });
+  const generate = gatewayGenerate({ baseUrl: gateway.url, token: 't' });
+  // Probes name their engine: only they are held.
+  const seedProbes = new SeedProbes({
+    generate: async (asked) => {
+      await held.promise;
+      return generate(asked);
+    },
+    clock: systemClock,
+    store,
+  });
+  await using rig = await openRig({ gateway, store, parts: { seedProbes } });
+  const run = async () => {
+    const offer = offerOf({ block: { variations: 2 }, requestId: crypto.randomUUID() });
+    return only(await eventsOf(rig.runs, offer), 'result')[0]?.shadowArena;
+  };
+  expect(await run()).toMatchObject({ metadata: { replayable: [null, null] } });
+  held.resolve();
+  while ((await seedProbes.known(markOf('tiny'))) === undefined) await Bun.sleep(5);
+  expect(await run()).toMatchObject({ metadata: { replayable: [true, true] } });
+}, 30_000);
 
 test('an answer that is there is not late for it: with little time left it is told what is known', async () => {
   const hurried = await runWith(honouring, { deadlineMs: Date.now() + 14_000 });

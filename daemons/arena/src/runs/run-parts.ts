@@ -26,6 +26,8 @@ export type RunParts = {
   generate: Generate;
   /** Finds out whether engines honour seeds (AR2); absent = nobody looks. */
   seedProbes?: SeedProbes;
+  /** How long a result that is there waits for that; absent = 250 ms. */
+  seedWaitMs?: number;
   verification: Pick<Verification, 'verify' | 'checkNames'>;
   /** The judge of a run; `tenant` and `key` are who pays for it, `priority` is of its calls, `instructions` what its plan holds to. */
   judge: (asked: JudgeAsked) => Judge | Promise<Judge>;
