@@ -297,8 +297,12 @@ describe('and of WireGuard', () => {
     expect(phase()).toBe('promoted');
     await pass(10_000);
     expect(world.ownKeys).not.toContain('private 2');
+    // Nothing answers the new one yet.
+    expect(hub.conplane()).toMatchObject({ wireguardPublicKey: before, nextWireguardPublicKey: after });
     world.isDeaf = false;
     await pass(10_000);
+    expect(hub.conplane().wireguardPublicKey).toBe(after);
+    expect(hub.conplane().nextWireguardPublicKey).toBeUndefined();
     expect(world.ownKeys.filter((each) => each === 'private 2')).toHaveLength(1);
   });
 

@@ -53,8 +53,8 @@ export class HubRotation {
   #notedSince: number;
   #waiting: readonly string[] = [];
   #hasForeigners = false;
-  /** The device has another private key than the one in use. */
-  #isDeviceBehind = false;
+  /** Public half of the key that the device has still, base64; undefined: it has the one in use. */
+  #inDevice: string | undefined;
 
   /** Takes up what an earlier run has begun. */
   constructor(parts: HubRotationParts) {
@@ -80,18 +80,20 @@ export class HubRotation {
     const { keys } = this.#parts;
     return (this.#isPromoted && keys.nextKey) || keys.ownKey;
   }
-  /** Of WireGuard, base64; `next` while it is announced. */
+  /** Of WireGuard, base64; `next` while it is announced, or the device has not taken it. */
   get wireguard(): { current: string; next?: string } {
     const current = textOf(this.#parts.keys.wireguard) ?? '';
+    // Nobody is told, with our proof, to dial a key that nothing answers.
+    if (this.#inDevice !== undefined) return { current: this.#inDevice, next: current };
     const next = this.#isPromoted ? undefined : this.#record?.newWireguard;
     return next !== undefined && this.#isNext(next) ? { current, next } : { current };
   }
   /** What the device has to be given; undefined: it has it. */
   get keyForDevice(): Uint8Array | undefined {
-    return this.#isDeviceBehind ? this.#parts.keys.wireguard.privateKey : undefined;
+    return this.#inDevice !== undefined ? this.#parts.keys.wireguard.privateKey : undefined;
   }
   deviceHasKey(): void {
-    this.#isDeviceBehind = false;
+    this.#inDevice = undefined;
   }
   /** The pair that is announced. */
   get next(): OwnPair | undefined {
@@ -134,8 +136,8 @@ export class HubRotation {
     writeRotation(path, promoted);
     this.#record = promoted;
     if (isSwitching) {
+      this.#inDevice = textOf(keys.wireguard);
       keys.promoteNextWireguard();
-      this.#isDeviceBehind = true;
     } else keys.dropNextWireguard();
     this.#waiting = [];
     this.#used.clear();

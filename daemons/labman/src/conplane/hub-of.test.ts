@@ -145,13 +145,37 @@ describe('another WireGuard key of the pinned hub (K8)', () => {
   const moved = answer({ wireguard_public_key: otherKey });
   const pins = { ...none, known };
 
-  test('is taken on its proof, or as the next one that it has proven before, within its time', () => {
+  test('is taken on its proof; the next one that it has proven before stands beside the pinned one until it is used', () => {
     expect(() => hubOf(moved, pins)).toThrow(PinMismatch);
     expect(hubOf(moved, { ...pins, provenWireguard: otherKey })?.wireguardPublicKey).toBe(otherKey);
     expect(() => hubOf(moved, { ...pins, provenWireguard: third })).toThrow(PinMismatch);
     const next = { rosenpassSha256: otherSha, wireguardPublicKey: otherKey, until: 2_000 };
-    expect(hubOf(moved, { ...pins, known: { ...known, next } })?.wireguardPublicKey).toBe(otherKey);
+    const waiting = { ...pins, known: { ...known, next } };
+    const both = { wireguardPublicKey: key, awaitedWireguard: otherKey };
+    expect(hubOf(moved, waiting)).toMatchObject(both);
     expect(() => hubOf(moved, { ...pins, known: { ...known, next: { ...next, until: 1_000 } } })).toThrow(PinMismatch);
+    // Also when the Rosenpass key, in whose company it was proven, has moved, and for as long as it takes.
+    const promoted = answer({ rosenpass_sha256: otherSha, wireguard_public_key: otherKey });
+    const later = hubOf(promoted, waiting);
+    expect(later).toMatchObject({ ...both, rosenpassSha256: otherSha });
+    // So does one that the hub's device has not taken yet.
+    expect(hubOf(answer({ rosenpass_sha256: otherSha }), waiting)).toEqual(later);
+    const again = { ...none, known: later, now: 9_000 };
+    expect(hubOf(promoted, again)).toEqual(later);
+    expect(() => hubOf(answer({ rosenpass_sha256: otherSha, wireguard_public_key: third }), again)).toThrow(
+      PinMismatch,
+    );
+    const taken = hubOf(promoted, { ...again, provenWireguard: otherKey });
+    expect(taken).toMatchObject({ wireguardPublicKey: otherKey, formerWireguard: key });
+    expect(taken?.awaitedWireguard).toBeUndefined();
+  });
+
+  test('is not turned back by a proof of before; the operator may', () => {
+    const taken = hubOf(moved, { ...pins, provenWireguard: otherKey });
+    const replayed = { ...none, known: taken, provenWireguard: key };
+    expect(() => hubOf(answer(), replayed)).toThrow(PinMismatch);
+    expect(hubOf(moved, { ...none, known: taken })).toEqual(taken);
+    expect(hubOf(answer(), { ...none, known: taken, trusted: key })?.wireguardPublicKey).toBe(key);
   });
 
   test('a pin in the settings stands for it from then on; one of another hub stands for that', () => {

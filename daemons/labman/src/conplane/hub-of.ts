@@ -65,20 +65,52 @@ function pinnedWireguard({ config, known }: Pins): string | undefined {
   return known?.wireguardPublicKey ?? settings;
 }
 
-/** Whether the pinned hub itself has shown this key, as its next one or, to who was away, as its present one (K8). */
+/** Whether the settings leave the hub that is known to change its WireGuard key; another key there is a word for another hub. */
+const mayChange = (pins: Pins) => pins.known !== undefined && pinnedWireguard(pins) === pins.known.wireguardPublicKey;
+
+/** Whether the pinned hub itself has proven just now that this key is its present one (K8). */
 function isShownWireguard(found: string, pins: Pins): boolean {
-  const { known, provenWireguard, now } = pins;
-  // Another key in the settings is the operator's word for another hub.
-  if (known === undefined || pinnedWireguard(pins) !== known.wireguardPublicKey) return false;
-  return found === provenWireguard || (found === known.next?.wireguardPublicKey && now < known.next.until);
+  return mayChange(pins) && found === pins.provenWireguard && found !== pins.known?.formerWireguard;
 }
 
-/** What an answer that passed the pins leaves of the hub's change of its WireGuard key. */
-function wireguardRotationOf(found: string, pins: Pins): Pick<HubKeys, 'wireguardRotatedFrom'> {
+/**
+ * Whether the hub has proven this key to be its next, and nothing but the answer says that it is the present one by now: the
+ * API alone moves no pin. Both answer here until the first handshake by that key, or the hub's proof, shows it.
+ */
+function isAwaitedWireguard(found: string, pins: Pins): boolean {
+  const { known, now } = pins;
+  if (known === undefined || !mayChange(pins) || isShownWireguard(found, pins)) return false;
+  if (found === known.wireguardPublicKey) return false;
+  return found === known.awaitedWireguard || (found === known.next?.wireguardPublicKey && now < known.next.until);
+}
+
+/** What an answer that passed the pins leaves of the hub's change of its WireGuard key. `found`: as it is taken. */
+function wireguardRotationOf(
+  found: string,
+  said: { rosenpass: string | null; wireguard: string },
+  pins: Pins,
+): Pick<HubKeys, 'wireguardRotatedFrom' | 'formerWireguard' | 'awaitedWireguard'> {
   const { config, known } = pins;
-  const isSame = found === known?.wireguardPublicKey;
-  const from = isSame ? known?.wireguardRotatedFrom : isShownWireguard(found, pins) ? config.peer.publicKey : undefined;
-  return from === undefined ? {} : { wireguardRotatedFrom: from };
+  if (known !== undefined && found === known.wireguardPublicKey) {
+    const { wireguardRotatedFrom: from, formerWireguard: former } = known;
+    // With the Rosenpass key that takes its place `next` ends, and the hub's device may not have WireGuard's yet.
+    const left = isNext(said.rosenpass, pins) ? known.next?.wireguardPublicKey : undefined;
+    const awaited = isAwaitedWireguard(said.wireguard, pins) ? said.wireguard : (left ?? known.awaitedWireguard);
+    return {
+      ...(from !== undefined && { wireguardRotatedFrom: from }),
+      ...(former !== undefined && { formerWireguard: former }),
+      ...(awaited !== undefined && { awaitedWireguard: awaited }),
+    };
+  }
+  return known !== undefined && isShownWireguard(found, pins) ? movedFrom(known.wireguardPublicKey, config) : {};
+}
+
+/** What is kept of the WireGuard key that was pinned when the hub has put another in its place (K8). */
+export function movedFrom(
+  former: string,
+  { peer }: Pick<TunnelConfig, 'peer'>,
+): Pick<HubKeys, 'wireguardRotatedFrom' | 'formerWireguard'> {
+  return { formerWireguard: former, ...(peer.publicKey !== undefined && { wireguardRotatedFrom: peer.publicKey }) };
 }
 
 /** What an answer that passed the pins leaves of the hub's change of keys. */
@@ -105,11 +137,12 @@ function checkRosenpassPin(found: string | null, pins: Pins): void {
 }
 
 /**
- * The operator let another Rosenpass key in, and WireGuard's is another as well (K8): a site that was away while both changed.
- * The one that is pinned stays until an exchange with that Rosenpass key has proven the other.
+ * The hub's next key that nothing has proven in use; or the operator let another Rosenpass key in, and WireGuard's is another
+ * as well (K8): a site that was away while both changed. The one that is pinned stays until an exchange has proven the other.
  */
 function isUnproven(rosenpass: string | null, found: string, pins: Pins): boolean {
   const { known, trusted } = pins;
+  if (isAwaitedWireguard(found, pins) && !isTrusted(trusted, found)) return true;
   if (known === undefined || rosenpass === null || !isTrusted(trusted, rosenpass)) return false;
   const isPinned = found === pinnedWireguard(pins) || isTrusted(trusted, found) || isShownWireguard(found, pins);
   return !isPinned && pinnedWireguard(pins) === known.wireguardPublicKey;
@@ -151,6 +184,6 @@ export function hubOf(answer: NodeRegisterAnswer, pins: Pins): HubState | undefi
     rosenpassVersion: choiceOf(rosenpassVersions, said.rosenpass_version),
     rosenpassCiphertext: choiceOf(rosenpassCiphertexts, said.rosenpass_ciphertext),
     ...rotationOf(rosenpassSha256, pins),
-    ...wireguardRotationOf(wireguardPublicKey, pins),
+    ...wireguardRotationOf(wireguardPublicKey, { rosenpass: rosenpassSha256, wireguard: key.data }, pins),
   };
 }

@@ -13,6 +13,10 @@ const hubKeys = {
   rotatedFrom: fingerprintField.optional(),
   /** The same of the WireGuard key. */
   wireguardRotatedFrom: wireguardKeyField.optional(),
+  /** The WireGuard key in whose place the hub has put another: no proof that it gave before brings it back. */
+  formerWireguard: wireguardKeyField.optional(),
+  /** A WireGuard key that the hub has proven to be its next, and that is told as its present one without its proof. */
+  awaitedWireguard: wireguardKeyField.optional(),
   /** The keys that the hub has proven to be its next; taken as well until then (Unix ms). */
   next: z
     .object({

@@ -22,7 +22,7 @@ import {
   provenWireguard,
   withoutRetired,
 } from './hub-key-files.ts';
-import { hubOf, PinMismatch } from './hub-of.ts';
+import { hubOf, movedFrom, PinMismatch } from './hub-of.ts';
 import { type HubState, type NodeState, readNodeState, writeNodeState } from './node-file.ts';
 import { saidText } from './said-text.ts';
 
@@ -245,10 +245,11 @@ export class Registration {
   /** The hub uses this next key of WireGuard: the tunnel has seen its handshake (K8). @throws what the file system says */
   noteHubKey(wireguardPublicKey: string): void {
     const { stateDir, tunnel } = this.#parts;
-    const hub = this.#state?.hub;
-    if (this.#state === undefined || hub === undefined || hub?.next?.wireguardPublicKey !== wireguardPublicKey) return;
-    const from = tunnel.peer.publicKey;
-    const moved = { ...hub, wireguardPublicKey, ...(from !== undefined && { wireguardRotatedFrom: from }) };
+    if (this.#state?.hub === undefined || this.#state.hub === null) return;
+    const { awaitedWireguard, ...hub } = this.#state.hub;
+    const isNext = [hub.next?.wireguardPublicKey, awaitedWireguard].includes(wireguardPublicKey);
+    if (!isNext || hub.wireguardPublicKey === wireguardPublicKey) return;
+    const moved = { ...hub, wireguardPublicKey, ...movedFrom(hub.wireguardPublicKey, tunnel) };
     this.#state = { ...this.#state, hub: moved };
     writeNodeState(stateDir, this.#state);
   }

@@ -62,7 +62,7 @@ export type Reached = { wireguard: TunnelPeerSettings['endpoint']; rosenpass: Tu
 export function hubPeer(hub: HubState, config: TunnelConfig, reached: Reached): TunnelPeerSettings {
   const { rosenpass, keepaliveS, requirePq, fallbackAfterMs } = config;
   const hasRosenpass = hub.rosenpassSha256 !== null;
-  const next = hub.next?.wireguardPublicKey;
+  const next = hub.next?.wireguardPublicKey ?? hub.awaitedWireguard;
   return {
     id: 'hub',
     name: 'hub',
