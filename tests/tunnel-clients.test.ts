@@ -134,7 +134,7 @@ test.skipIf(missing !== undefined)(
     await isDialled(lab, branch, said);
     // V8: each end as the hub was in it, and the decapsulations behind it.
     const { exchangeEnds, decapsulations } = await lab.view();
-    for (const role of ['initiator', 'responder'])
+    for (const role of ['initiator', 'responder'] as const)
       expect(exchangeEnds).toContainEqual({ role, result: 'ok', count: expect.any(Number) });
     expect(decapsulations?.count).toBeGreaterThan(1);
     expect(decapsulations?.seconds).toBeGreaterThan(0);
