@@ -144,21 +144,35 @@ async function undo(
   await audit.append({ ...entry, phase: 'end', result: 'error', code: reason }, { also, patient: true });
 }
 
+type Copied = NonNullable<RelayReport['exit']>['copied'];
+
 export type Ended = Subject & { startedAt: number; recording: SessionRecording | undefined };
+
+/**
+ * What an EXIT says, by the kind that was opened and not by what the agent put into it. A copy tells its sum by EXIT,
+ * with a code of 0 that holds only when it closed with `ok`; a command copies nothing.
+ */
+function toldBy({ kind }: Open, { exit, close }: RelayReport): { exit: RelayReport['exit']; copied?: Copied } {
+  if (exit === undefined) return { exit };
+  const { copied, ...rest } = exit;
+  if (kind !== 'copy-in' && kind !== 'copy-out') return { exit: rest };
+  return { exit: close.reason === 'ok' ? exit : undefined, copied };
+}
 
 /** Writes the end row, and with it the ends of the session and its recording. Nobody waits for it. */
 export async function recordEnd(parts: BeginParts, ended: Ended, report: RelayReport, now: number): Promise<void> {
   const { audit } = parts;
   const { startedAt, recording } = ended;
-  const { exit, close, bytes, session } = report;
-  // A copy tells its sum by EXIT, too, also when something was left out.
-  const isGood = close.reason === 'ok' || (exit !== undefined && exit.copied === undefined);
+  const { close, bytes, session } = report;
+  const { exit, copied } = toldBy(ended.open, report);
+  // A command has ended, whatever became of its channel; of a copy only the close tells.
+  const isGood = close.reason === 'ok' || (exit !== undefined && copied === undefined);
   const base = sessionEntry(ended);
   const details = {
     ...base.details,
     bytes,
     close: close.reason,
-    ...(exit !== undefined && (exit.copied === undefined ? { exit } : { copied: exit.copied })),
+    ...(copied === undefined ? exit !== undefined && { exit } : { copied }),
     ...(recording !== undefined && { recording: recording.id }),
   };
   const entry = {
@@ -171,7 +185,7 @@ export async function recordEnd(parts: BeginParts, ended: Ended, report: RelayRe
   } as const;
   const end = recording === undefined ? undefined : await endOfRecording(parts, recording);
   const also = async (tx: Writer) => {
-    await endSession(tx, report, now, recording?.id ?? null);
+    await endSession(tx, { ...report, exit }, now, recording?.id ?? null);
     if (recording !== undefined && end !== undefined) await endRecordingRow(tx, recording.id, end, now);
   };
   await audit.append(isGood ? entry : { ...entry, code: close.reason }, { also, patient: true });
