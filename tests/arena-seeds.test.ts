@@ -93,9 +93,17 @@ async function sampledBy(model: string) {
   return { run: run.plan.replayable, certificate: found };
 }
 
+/** The same once the engine was looked at: the first result does not wait long for that. */
+async function sampledAtLast(model: string) {
+  for (;;) {
+    const found = await sampledBy(model);
+    if (found.run !== null) return found;
+  }
+}
+
 test('with nothing set: true, false, or nothing claimed', async () => {
-  expect(await sampledBy('honest')).toEqual({ run: true, certificate: 'true' });
-  expect(await sampledBy('deaf')).toEqual({ run: false, certificate: 'false' });
+  expect(await sampledAtLast('honest')).toEqual({ run: true, certificate: 'true' });
+  expect(await sampledAtLast('deaf')).toEqual({ run: false, certificate: 'false' });
   expect(await sampledBy('proxy')).toEqual({ run: null, certificate: 'null' });
   expect([honest, deaf, proxy].map(({ probes }) => probes.length)).toEqual([3, 2, 0]);
   for (const engine of [honest, deaf]) {
@@ -132,6 +140,6 @@ test('an engine that is named and is not there answers nothing: no other does in
     model: 'honest',
     engine: `own-${'0'.repeat(32)}`,
   };
-  const found = await seeds.find({ ...payer, signal: AbortSignal.timeout(1_000) });
+  const found = await seeds.find(payer);
   expect([found, honest.asked.length]).toEqual([{ replayable: null, tokensIn: 0, tokensOut: 0 }, before]);
 }, 60_000);
