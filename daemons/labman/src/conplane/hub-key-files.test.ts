@@ -10,7 +10,7 @@ import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
 import { provenNext } from './hub-key-files.ts';
 import { type NodeState, readNodeState, writeNodeState } from './node-file.ts';
 import type { RegistrationParts } from './registration.ts';
-import { goodProof, hubSha, registrationRig, taken } from './testing/registration-rig.ts';
+import { goodProof, hubSha, registrationRig, taken, wireguardKeys } from './testing/registration-rig.ts';
 import { readTrusted, writeTrusted } from './trusted-key.ts';
 
 let stateDir = '';
@@ -233,6 +233,37 @@ describe('another key of the hub (K8)', () => {
     expect(requests.length).toBe(2);
     expect(readNodeState(stateDir)?.hub?.next?.until).toBeGreaterThan(before);
   });
+});
+
+test('an announced WireGuard key that the answer alone tells waits for its handshake, and the one before does not come back', async () => {
+  const [first = '', second = ''] = wireguardKeys;
+  const saying = (wireguard_public_key: string) =>
+    taken({ conplane: { ...taken().conplane, wireguard_public_key } as never });
+  const settled = rig(() => taken());
+  await settled.pass(1_000);
+  settled.end();
+  const state = readNodeState(stateDir);
+  if (!state?.hub) throw new Error('it has a hub');
+  const next = {
+    rosenpassSha256: `sha256:${'8'.repeat(64)}`,
+    wireguardPublicKey: second,
+    until: Number.MAX_SAFE_INTEGER,
+  };
+  writeNodeState(stateDir, { ...state, hub: { ...state.hub, next } });
+  const told = rig(() => saying(second));
+  await told.pass(1_000);
+  expect(readNodeState(stateDir)?.hub).toMatchObject({ wireguardPublicKey: first, awaitedWireguard: second });
+  told.registration.noteHubKey(wireguardKeys[2] ?? '');
+  expect(readNodeState(stateDir)?.hub?.wireguardPublicKey).toBe(first);
+  told.registration.noteHubKey(second);
+  told.end();
+  const hub = readNodeState(stateDir)?.hub;
+  expect(hub).toMatchObject({ wireguardPublicKey: second, formerWireguard: first });
+  expect(hub).not.toHaveProperty('awaitedWireguard');
+  const replayed = rig(() => saying(first), { isWireguardProven: () => true });
+  await replayed.pass(1_000);
+  replayed.end();
+  expect(replayed.registration.phase).toBe('pin_mismatch');
 });
 
 test('whatever an answer holds is refused or taken, and nothing throws', () => {
