@@ -4,7 +4,7 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { timeText, timeTextOrNull } from '@labmesh/wire/fleet/resources/fields';
 import { system } from '@labmesh/wire/fleet/principal';
 import { revokeCertificate } from '../../ca/revoke-certificate.ts';
-import type { Policies } from '../../access/policies.ts';
+import type { Policies, Subject } from '../../access/policies.ts';
 import type { Authority } from '../../ca/authority.ts';
 import type { DenyList } from '../../ca/deny-list.ts';
 import type { EventLog } from '../../events/event-log.ts';
@@ -35,25 +35,28 @@ export type CaHandlerParts = {
 const behindMax = 1_000;
 const looking = system('ca-status');
 
-/** Host names of live agents whose bundle is another one (CA-10). */
-async function behind({ store }: CaHandlerParts, digest: string): Promise<string[]> {
-  const rows = await store.read(looking, (db) =>
-    db
+/** Host names of live agents whose bundle is another one (CA-10): all, or those that a subject may list (AP-3). */
+async function behind({ store, policies }: CaHandlerParts, digest: string, subject?: Subject): Promise<string[]> {
+  const rows = await store.read(looking, (db) => {
+    const its = db
       .selectFrom('agents')
       .innerJoin('servers', 'servers.id', 'agents.server_id')
       .select('servers.hostname')
       .where('servers.status', '=', 'active')
       .where((eb) => eb.or([eb('agents.bundle', 'is', null), eb('agents.bundle', '!=', digest)]))
       .orderBy('servers.hostname')
-      .limit(behindMax)
-      .execute(),
-  );
+      .limit(behindMax);
+    return (subject === undefined ? its : its.where(policies.condition(subject, 'list', 'servers').where())).execute();
+  });
   return rows.map((row) => row.hostname);
 }
 
-async function caStatus(core: CaHandlerParts) {
+/** The state of the CA, with the names in it that the caller may list. */
+async function caStatus(core: CaHandlerParts, subject: Subject) {
   const { phase, phaseSince, trustDomain, rootMode, pins, bundleDigest, keys } = core.authority.status();
-  const findings = await core.authority.findings();
+  const mayKnow = (name: string) => core.policies.decide(subject, 'list', { kind: 'certificates', name }).allowed;
+  // Whoever may see the CA may see its own keys.
+  const findings = (await core.authority.findings()).filter((one) => one.subject === 'ca' || mayKnow(one.name));
   return {
     phase,
     phaseSince: timeTextOrNull(phaseSince),
@@ -62,7 +65,7 @@ async function caStatus(core: CaHandlerParts) {
     pins,
     keys: keys.map((key) => ({ ...key, notAfter: timeText(key.notAfter) })),
     bundleDigest,
-    behind: await behind(core, bundleDigest),
+    behind: await behind(core, bundleDigest, subject),
     warnings: findings.map(({ name, kind, notAfter }) => `${kind} ${name} ends ${timeText(notAfter)}`),
   };
 }
@@ -102,7 +105,7 @@ async function listCertificates(
 export function caHandlers(core: CaHandlerParts): HandlersOf<Names> {
   const { authority, store, denyList, clock, secrets, events } = core;
   return {
-    'get-ca': () => caStatus(core),
+    'get-ca': (call) => caStatus(core, call.subject),
     'rotate-ca': async (call) => {
       const { to, force } = call.body;
       const { behind: left } = await authority.rotate(call.caller.principal, {
@@ -112,13 +115,13 @@ export function caHandlers(core: CaHandlerParts): HandlersOf<Names> {
       });
       call.note({ details: { to, force, behind: left.slice(0, 50) } });
       events.emit('rotation-step', 'ca', to, { force });
-      return caStatus(core);
+      return caStatus(core, call.subject);
     },
     'renew-intermediate': async (call) => {
       const { certificatePem } = call.body;
       if (certificatePem === undefined) await authority.renewIntermediate(call.caller.principal);
       else await authority.installSigned(call.caller.principal, certificatePem);
-      return { csrPem: authority.status().signingRequest ?? null, status: await caStatus(core) };
+      return { csrPem: authority.status().signingRequest ?? null, status: await caStatus(core, call.subject) };
     },
     'list-certificates': (call) => listCertificates(call, core),
     'revoke-certificate': async (call) => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
+import { saveProgress } from '../../hub/machine-rows.ts';
 import { knownPeer, type LabdApp, openLabdApp, type From } from '../../../../../tests/harness/labd-app.ts';
 
 let app: LabdApp;
@@ -48,6 +49,42 @@ describe('GET /api/events', () => {
     expect(ofAll).toContain('event: recording-failed');
     const none = await watcher('none', ['allow get on users']);
     expect((await app.call('GET', '/api/events', { headers: none }, api)).status).toBe(403);
+  });
+
+  test('AP-3 a deny on a name hides it in events of every kind', async () => {
+    const since = `&since=${uuidv7()}`;
+    const kinds = ['servers', 'nodes', 'certificates', 'tunnels', 'machines'];
+    const rules = ['allow * on *', ...kinds.map((kind) => `deny list on ${kind}/secret-*`)];
+    const all = await watcher('but-secret', rules);
+    const bastions = { id: uuidv7(), created_at: 1, name: 'b', labels: '{}' };
+    const { store, events } = app.core;
+    await store.write(system('test'), (tx) => tx.insertInto('bastions').values(bastions).execute());
+    const machines = { '02:00:00:00:00:01': 'secret-m', '02:00:00:00:00:02': 'open-m' };
+    for (const [mac, hostname] of Object.entries(machines)) {
+      const step = { actionId: 'a1', mac, attempt: 1, stage: 'partition', status: 'ok', hostname } as const;
+      await saveProgress(store, bastions.id, { kind: 'bastion-progress', ...step }, 1);
+    }
+    for (const name of ['secret-x', 'open-x']) {
+      events.emit('node-banned', 'node', uuidv7(), { name });
+      events.emit('cert-expiring', 'certificate', uuidv7(), { kind: 'agent', name });
+      events.emit('tunnel-changed', 'tunnel', name, { what: 'cut' });
+    }
+    events.emit('bastion-progress', 'machine', '02:00:00:00:00:01', { bastion: 'b', stage: 'secret-stage' });
+    events.emit('bastion-progress', 'machine', '02:00:00:00:00:02', { bastion: 'b', stage: 'open-stage' });
+    events.emit('rotation-step', 'ca', 'init', {});
+    let text = '';
+    for (let i = 0; i < 100 && !text.includes('rotation-step'); i++) {
+      await Bun.sleep(50);
+      text = await stream(all, since);
+    }
+    expect(text.match(/^event: .*$/gm)).toEqual([
+      'event: node-banned',
+      'event: cert-expiring',
+      'event: tunnel-changed',
+      'event: bastion-progress',
+      'event: rotation-step',
+    ]);
+    expect(text).not.toContain('secret-');
   });
 
   test('goes on after Last-Event-ID, and what is no id breaks nothing', async () => {
