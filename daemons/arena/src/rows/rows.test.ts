@@ -40,6 +40,7 @@ const candidate: StoredCandidate = {
   model: 'm-1',
   finishReason: 'stop',
   tokensIn: 3,
+  tokensCached: 2,
   tokensOut: 4,
   costNano: 123_456_789_012,
   latencyMs: 6,

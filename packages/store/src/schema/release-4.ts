@@ -20,7 +20,7 @@ const engines: readonly string[] = [
   'create unique index if not exists arena_engines_by_engine on arena_engines (engine)',
 ];
 
-const candidates: readonly string[] = ['alter table arena_candidates add column tokens_cached integer'];
+const candidates: readonly string[] = ['alter table arena_candidates add column tokens_cached bigint'];
 
 const peers: readonly string[] = ['alter table tunnel_peers add column next_wireguard_public_key text'];
 
