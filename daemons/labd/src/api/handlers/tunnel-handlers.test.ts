@@ -42,7 +42,9 @@ async function call(name: keyof ReturnType<typeof tunnelHandlers>, id = '', body
   const may = (_verb: string, target: { name?: string }) => {
     if (!isAllowed(target.name)) throw new FleetError('PERMISSION_DENIED');
   };
-  const handler = tunnelHandlers(parts)[name] as (asked: unknown) => Promise<{ items: unknown; peers: unknown }>;
+  const handler = tunnelHandlers(parts)[name] as unknown as (
+    asked: unknown,
+  ) => Promise<{ items: unknown; peers: unknown }>;
   const query = { limit: 100 };
   return handler({ may, params: { id }, body, query, caller: {}, subject: {}, note: () => undefined });
 }
