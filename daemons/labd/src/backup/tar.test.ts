@@ -12,6 +12,8 @@ const tarOf = (files: readonly File[]) => Buffer.concat([...files.map((f) => tar
 // oxlint-disable-next-line typescript/require-await -- a source is asynchronous
 async function* piecesOf(bytes: Uint8Array, step: number) {
   for (let at = 0; at < bytes.length; at += step) yield bytes.subarray(at, at + step);
+  // As a source does whose last chunk was full.
+  yield new Uint8Array();
 }
 
 async function readAll(bytes: Uint8Array, step = 1_000): Promise<File[]> {

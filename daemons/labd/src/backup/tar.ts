@@ -107,8 +107,13 @@ class Pieces {
   }
 
   async assertEnd(): Promise<void> {
-    const next = this.#rest.length > 0 ? undefined : await this.#source.next();
-    if (next?.done !== true) throw new TarError('something follows its end');
+    // A source may end with an empty piece: where the sealed chunks are full, or what unpacks them has nothing left.
+    while (this.#rest.length === 0) {
+      const next = await this.#source.next();
+      if (next.done === true) return;
+      this.#rest = next.value;
+    }
+    throw new TarError('something follows its end');
   }
 }
 
