@@ -98,8 +98,8 @@ export class WireguardRotation implements AsyncDisposable {
     await this.#give(privateKey);
     log.info('the WireGuard pair was changed', { now: textOf(publicKey) });
     const isShaken = await this.#shaken(since);
-    // Its row names the key before until then.
-    registration()?.again();
+    // The hub moves its row with the handshake; it takes few registrations a minute.
+    if (!isShaken) registration()?.again();
     return isShaken;
   }
 
