@@ -74,13 +74,22 @@ async function keysRotate(lab: TunnelLab, site: SiteNode, address: string): Prom
 }
 
 /** The process dies after the hub has taken the new pair and before an exchange has proven it. */
+/** The hub takes ten registrations a minute of a node (H1); a rotation that comes too soon is refused, and asked again. */
+async function rotateOnceMore(site: SiteNode) {
+  for (const until = performance.now() + 70_000; ;) {
+    const done = await labman(site, ['tunnel', 'rotate']);
+    if (done.exitCode === 0 || !done.stderr.includes('too many requests') || performance.now() > until) return done;
+    await Bun.sleep(5_000);
+  }
+}
+
 async function rotationIsKilled(lab: TunnelLab, site: SiteNode): Promise<void> {
-  const { stdout } = await labman(site, ['tunnel', 'rotate']);
+  const { stdout } = await rotateOnceMore(site);
   const [sha256 = ''] = /sha256:[0-9a-f]{64}/.exec(stdout) ?? [];
   await lab.labctl('tunnel', 'trust', site.name, sha256, '--yes');
   await lab.run('conplane', 'nft', dropAt('udp dport 9999'));
-  const rotated = await labman(site, ['tunnel', 'rotate']);
-  expect(rotated.stdout).toContain('the old key goes with the first exchange');
+  const rotated = await rotateOnceMore(site);
+  expect(rotated.stdout, rotated.stderr).toContain('the old key goes with the first exchange');
   expect((await lab.peer(site.name))?.rosenpassSha256).toBe(sha256);
   await site.end('SIGKILL');
   expect(existsSync(join(site.stateDir, 'pqsk.next'))).toBe(true);
