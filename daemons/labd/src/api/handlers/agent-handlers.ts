@@ -75,12 +75,8 @@ export function agentHandlers(parts: AgentHandlerParts): HandlersOf<Names> {
       return showServer(await view.get(call.caller.principal, row.id));
     },
     'list-agents': async (call) => {
-      const page = await view.page(
-        call.caller.principal,
-        fleetFilter(call, policies, 'agents'),
-        call.query.limit,
-        call.query.cursor,
-      );
+      const filter = fleetFilter(call, policies, 'agents');
+      const page = await view.page(call.caller.principal, filter, call.query.limit, call.query.cursor);
       return {
         items: page.items.filter(({ row }) => row.agentId !== null).map(showAgent),
         nextCursor: page.nextCursor,
@@ -114,11 +110,8 @@ export function agentHandlers(parts: AgentHandlerParts): HandlersOf<Names> {
       return showAgent(await view.get(call.caller.principal, agentId));
     },
     'update-agents': async (call) => {
-      await updates.startRollout(
-        call.caller.principal,
-        policies.condition(call.subject, 'update', 'agents'),
-        call.body,
-      );
+      const may = policies.condition(call.subject, 'update', 'agents');
+      await updates.startRollout(call.caller.principal, may, call.body);
       call.note({ resource: `ring/${call.body.ring ?? '*'}`, details: call.body });
       return { items: await updates.rollouts(call.caller.principal, listed(call.subject)) };
     },

@@ -74,9 +74,7 @@ export function tunnelHandlers(parts: TunnelHandlerParts): HandlersOf<Names> {
     },
     'list-tunnel-peers': async (call) => {
       const { limit, cursor } = call.query;
-      const rest = shown(tunnel.peers(), call, parts, 'list').filter(
-        ({ name }) => cursor === undefined || name > cursor,
-      );
+      const rest = shown(tunnel.peers(), call, parts, 'list').filter(({ name }) => name > (cursor ?? ''));
       const items = rest.slice(0, limit);
       return { items, nextCursor: rest.length > limit ? (items.at(-1)?.name ?? null) : null };
     },
@@ -95,8 +93,7 @@ export function tunnelHandlers(parts: TunnelHandlerParts): HandlersOf<Names> {
       return peer;
     },
     'delete-tunnel-peer': async (call) => {
-      const { id } = await peerFor(call, parts, 'delete');
-      noteOf(call, await tunnel.remove(call.caller, id));
+      noteOf(call, await tunnel.remove(call.caller, (await peerFor(call, parts, 'delete')).id));
       return { ok: true };
     },
     'exchange-tunnel-peer': async (call) => {
