@@ -265,7 +265,6 @@ export const columns: Columns = {
     name: 'text',
     address: 'text',
     wireguard_public_key: 'text',
-    next_wireguard_public_key: 'text?',
     rosenpass_sha256: 'text?',
     rosenpass_version: 'text?',
     rosenpass_ciphertext: 'text?',
@@ -275,6 +274,7 @@ export const columns: Columns = {
     require_pq: 'integer',
     replica_id: 'text',
     removed_at: 'integer?',
+    next_wireguard_public_key: 'text?',
   },
   keys: {
     ...id,
