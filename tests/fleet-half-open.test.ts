@@ -16,8 +16,8 @@ const count = Number(process.env['LABMESH_HALF_OPEN'] ?? 10_000);
 /** Begun together. */
 const atOnce = 100;
 const growthMibMax = 8;
-/** Two doors of 128 handshakes. */
-const keptMax = 256;
+/** Two doors of 192 handshakes. */
+const keptMax = 384;
 /** RSS also grows for reasons of its own, such as code that is compiled; what is kept would show in each of them. */
 const floodsMax = 4;
 const longMs = 300_000;

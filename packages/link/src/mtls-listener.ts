@@ -33,7 +33,7 @@ export type ListenerLimits = {
 
 const limitsDefault: ListenerLimits = {
   handshakeMs: 10_000,
-  handshakesMax: 128,
+  handshakesMax: 192,
   handshakeSlowMs: 1_000,
   connectionsMax: 20_000,
   headMs: 10_000,
