@@ -89,14 +89,8 @@ test('AU-6: sinks go on without each other, and carry what a replica that is gon
   const path = join(folder, 'audit.jsonl');
   const alarms: string[] = [];
   const metrics = new Metrics();
-  const parts = {
-    store: bench.store,
-    own: chain,
-    metrics,
-    clock: bench.clock,
-    log: silentLogger,
-    onAlarm: (name: string) => alarms.push(name),
-  };
+  const onAlarm = (name: string) => alarms.push(name);
+  const parts = { store: bench.store, own: chain, metrics, clock: bench.clock, log: silentLogger, onAlarm };
   await using _sinks = AuditSinks.start(parts, [`file://${path}`, `file://${folder}#name=broken`]);
   /** As /metrics tells it: never by an address. */
   const lagS = (index: number) =>
