@@ -19,7 +19,7 @@ const growthMibMax = 8;
 /** Two doors of 192 handshakes. */
 const keptMax = 384;
 /** RSS also grows for reasons of its own, such as code that is compiled; what is kept would show in each of them. */
-const floodsMax = 4;
+const floodsMax = 8;
 const longMs = 300_000;
 
 /** The first bytes of a TLS client. */
