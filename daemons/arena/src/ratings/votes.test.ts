@@ -1,11 +1,10 @@
 /** AR17: what people say of answers, on leaderboards. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { openStore } from '@labmesh/store/open-store';
+import { describe, expect, test } from 'bun:test';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
 import fc from 'fast-check';
-import { onBothEngines } from '../../../../tests/harness/both-engines.ts';
+import { onBothStores } from '../../../../tests/harness/both-engines.ts';
 import { leaderboard } from './leaderboard.ts';
 import { readVotes } from './votes.ts';
 
@@ -25,62 +24,55 @@ async function put(store: Store, votes: readonly Vote[]): Promise<void> {
   });
 }
 
-function suite(name: string, openUrl: () => Promise<string>): void {
-  describe(name, () => {
-    let store: Store;
-    beforeAll(async () => {
-      store = await openStore({ url: await openUrl() });
-    }, 60_000);
-    afterAll(() => store?.[Symbol.asyncDispose]());
-    const read = (weight = 1, of = board) => store.read(tester, (db) => readVotes(db, of, weight));
+function suite(store: () => Store): void {
+  const read = (weight = 1, of = board) => store().read(tester, (db) => readVotes(db, of, weight));
 
-    test('one battle a vote, whichever answer came first; ties; none of one model with itself', async () => {
-      await put(store, [
-        { players: ['big', 'small'], winner: 'a' },
-        { players: ['small', 'big'], winner: 'b', confidence: 0.1 },
-        { players: ['small', 'big'], winner: 'a' },
-        { players: ['big', 'small'], winner: 'tie' },
-        { players: ['big', 'big'], winner: 'a' },
-        { players: ['', ''], winner: 'a' },
-        // No word at all.
-        { players: ['big', 'small'], winner: 'a', confidence: 0 },
-        // Not looked at yet.
-        { players: ['big', 'small'], winner: 'a', of: { player_a: null, player_b: null, bracket: null, task: null } },
-      ]);
-      expect(await read(2.5)).toEqual([
-        { playerA: 'big', playerB: 'small', winsA: 2, winsB: 1, ties: 1, voteWeight: 2.5 },
-      ]);
-      expect(await read(0)).toEqual([]);
-    });
+  test('one battle a vote, whichever answer came first; ties; none of one model with itself', async () => {
+    await put(store(), [
+      { players: ['big', 'small'], winner: 'a' },
+      { players: ['small', 'big'], winner: 'b', confidence: 0.1 },
+      { players: ['small', 'big'], winner: 'a' },
+      { players: ['big', 'small'], winner: 'tie' },
+      { players: ['big', 'big'], winner: 'a' },
+      { players: ['', ''], winner: 'a' },
+      // No word at all.
+      { players: ['big', 'small'], winner: 'a', confidence: 0 },
+      // Not looked at yet.
+      { players: ['big', 'small'], winner: 'a', of: { player_a: null, player_b: null, bracket: null, task: null } },
+    ]);
+    expect(await read(2.5)).toEqual([
+      { playerA: 'big', playerB: 'small', winsA: 2, winsB: 1, ties: 1, voteWeight: 2.5 },
+    ]);
+    expect(await read(0)).toEqual([]);
+  });
 
-    test('apart by tenant, bracket and task class', async () => {
-      await put(store, [
-        { players: ['a', 'b'], winner: 'a', of: { tenant: 'other' } },
-        { players: ['a', 'b'], winner: 'a', of: { bracket: 'opencoder' } },
-        { players: ['a', 'b'], winner: 'a', of: { task: 'testing' } },
-      ]);
-      expect(await read()).toEqual([]);
-      for (const of of [{ tenant: 'other' }, { bracket: 'opencoder' }, { task: 'testing' }]) {
-        expect(await read(1, { ...board, ...of })).toHaveLength(1);
-      }
-    });
+  test('apart by tenant, bracket and task class', async () => {
+    await put(store(), [
+      { players: ['a', 'b'], winner: 'a', of: { tenant: 'other' } },
+      { players: ['a', 'b'], winner: 'a', of: { bracket: 'opencoder' } },
+      { players: ['a', 'b'], winner: 'a', of: { task: 'testing' } },
+    ]);
+    expect(await read()).toEqual([]);
+    for (const of of [{ tenant: 'other' }, { bracket: 'opencoder' }, { task: 'testing' }]) {
+      expect(await read(1, { ...board, ...of })).toHaveLength(1);
+    }
+  });
 
-    test('any votes: as many battles as there are votes of two models', async () => {
-      const name = fc.constantFrom('a', 'b', 'c');
-      const vote = fc.record({ players: fc.tuple(name, name), winner: fc.constantFrom('a', 'b', 'tie') });
-      await fc.assert(
-        fc.asyncProperty(fc.array(vote, { maxLength: 12 }), async (votes) => {
-          await put(store, votes);
-          const counted = (await read()).reduce((sum, { winsA, winsB, ties }) => sum + winsA + winsB + ties, 0);
-          expect(counted).toBe(votes.filter(({ players: [a, b] }) => a !== b).length);
-        }),
-        { numRuns: 25 },
-      );
-    });
+  test('any votes: as many battles as there are votes of two models', async () => {
+    const name = fc.constantFrom('a', 'b', 'c');
+    const vote = fc.record({ players: fc.tuple(name, name), winner: fc.constantFrom('a', 'b', 'tie') });
+    await fc.assert(
+      fc.asyncProperty(fc.array(vote, { maxLength: 12 }), async (votes) => {
+        await put(store(), votes);
+        const counted = (await read()).reduce((sum, { winsA, winsB, ties }) => sum + winsA + winsB + ties, 0);
+        expect(counted).toBe(votes.filter(({ players: [a, b] }) => a !== b).length);
+      }),
+      { numRuns: 25 },
+    );
   });
 }
 
-onBothEngines(suite);
+onBothStores(suite);
 
 describe('on the board', () => {
   const matches = { playerA: 'a', playerB: 'b', winsA: 20, winsB: 9, ties: 0 };

@@ -1,10 +1,9 @@
 /** AR15: battles with the style of their answers, and nothing else of them. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { openStore } from '@labmesh/store/open-store';
+import { expect, test } from 'bun:test';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
-import { onBothEngines } from '../../../../../tests/harness/both-engines.ts';
+import { onBothStores } from '../../../../../tests/harness/both-engines.ts';
 import type { FinishedMatch, FinishedRun } from '../../contract/finished-run.ts';
 import type { Style } from './style-control.ts';
 import { addStyledBattles, readStyledBattles } from './styled-battles.ts';
@@ -50,40 +49,33 @@ const vote = (reviewer: string, more: object) => ({
   ...more,
 });
 
-function rows(name: string, openUrl: () => Promise<string>): void {
-  describe(name, () => {
-    let store: Store;
-    beforeAll(async () => {
-      store = await openStore({ url: await openUrl() });
-    }, 60_000);
-    afterAll(() => store?.[Symbol.asyncDispose]());
-    const read = (weight = 1, of = board) => store.read(tester, (db) => readStyledBattles(db, of, weight));
+function rows(store: () => Store): void {
+  const read = (weight = 1, of = board) => store().read(tester, (db) => readStyledBattles(db, of, weight));
 
-    test('matches of a run between different models, with counts of their answers and no word of them', async () => {
-      await store.write(tester, (tx) => addStyledBattles(tx, board, sampleRun()));
-      await store.write(tester, (tx) => addStyledBattles(tx, board, { candidates: [], tournament: null }));
-      const { plain, marked, empty } = styles;
-      expect((await read()).toReversed()).toEqual([
-        { playerA: 'big', playerB: 'small', winner: 'b', styles: [plain, marked] },
-        { playerA: 'small', playerB: 'big', winner: 'tie', styles: [marked, empty] },
-      ]);
-      const stored = await store.read(tester, (db) => db.selectFrom('arena_styled_battles').selectAll().execute());
-      expect(JSON.stringify(stored)).not.toContain('secret');
-      expect(await read(1, { ...board, tenant: 'other' })).toEqual([]);
-    });
+  test('matches of a run between different models, with counts of their answers and no word of them', async () => {
+    await store().write(tester, (tx) => addStyledBattles(tx, board, sampleRun()));
+    await store().write(tester, (tx) => addStyledBattles(tx, board, { candidates: [], tournament: null }));
+    const { plain, marked, empty } = styles;
+    expect((await read()).toReversed()).toEqual([
+      { playerA: 'big', playerB: 'small', winner: 'b', styles: [plain, marked] },
+      { playerA: 'small', playerB: 'big', winner: 'tie', styles: [marked, empty] },
+    ]);
+    const stored = await store().read(tester, (db) => db.selectFrom('arena_styled_battles').selectAll().execute());
+    expect(JSON.stringify(stored)).not.toContain('secret');
+    expect(await read(1, { ...board, tenant: 'other' })).toEqual([]);
+  });
 
-    test('votes with known style, unless they count nothing', async () => {
-      const votes = [vote('one', {}), vote('two', { style: null }), vote('three', { confidence_ppm: 0 })];
-      await store.write(tester, (tx) => tx.insertInto('arena_labels').values(votes).execute());
-      const own = (await read(0.5)).filter(({ voteWeight }) => voteWeight !== undefined);
-      const known = [
-        [1, 0, 0, 0],
-        [2, 0, 0, 0],
-      ];
-      expect(own).toMatchObject([{ playerA: 'big', winner: 'tie', styles: known, voteWeight: 0.5 }]);
-      expect((await read(0)).some(({ voteWeight }) => voteWeight !== undefined)).toBe(false);
-    });
+  test('votes with known style, unless they count nothing', async () => {
+    const votes = [vote('one', {}), vote('two', { style: null }), vote('three', { confidence_ppm: 0 })];
+    await store().write(tester, (tx) => tx.insertInto('arena_labels').values(votes).execute());
+    const own = (await read(0.5)).filter(({ voteWeight }) => voteWeight !== undefined);
+    const known = [
+      [1, 0, 0, 0],
+      [2, 0, 0, 0],
+    ];
+    expect(own).toMatchObject([{ playerA: 'big', winner: 'tie', styles: known, voteWeight: 0.5 }]);
+    expect((await read(0)).some(({ voteWeight }) => voteWeight !== undefined)).toBe(false);
   });
 }
 
-onBothEngines(rows);
+onBothStores(rows);
