@@ -17,9 +17,9 @@ import type { PartFigures, VerifyPart } from './verify-part.ts';
 
 const rounds = 5;
 const up = './labctl up --json --no-demo --data {data} --port 0 --config {config} --only gateway';
-const ways = { none: '', passthrough: 'passthrough', audit: 'audit' } as const;
-type Way = keyof typeof ways;
-const names = Object.keys(ways) as Way[];
+/** Without an arena, then by mode. */
+const ways = ['none', 'passthrough', 'audit'] as const;
+type Way = (typeof ways)[number];
 const small: LoadRun = { mode: 'closed', connections: 32, seconds: 4, warmupMs: 1_000 };
 /** The compiler sees the code of each first. */
 const warmUp: LoadRun = { ...small, seconds: 6 };
@@ -39,13 +39,13 @@ async function measure(owned: AsyncDisposableStack): Promise<PartFigures> {
   owned.defer(() => rmSync(folder, { recursive: true, force: true }));
   const { upstream, port: upstreamPort } = await startUpstream(folder, owned);
   const targets = new Map<Way, Target>();
-  for (const name of names) {
+  for (const name of ways) {
     const home = join(folder, name);
     mkdirSync(home);
     const secret = join(home, 'arena.key');
     const [port = 0] = await freePorts(1);
     const arena = `[gateway]\ninternal_key_file = "${secret}"\narena_url = "http://127.0.0.1:${port}"\n`;
-    const toml = ways[name] === '' ? '' : `${arena}[verification]\nmode = "${ways[name]}"\n`;
+    const toml = name === 'none' ? '' : `${arena}[verification]\nmode = "${name}"\n`;
     const target = await startLabmesh({ folder: home, core: targetCore, upstreamPort, toml }, owned, up);
     if (toml !== '') await startArena(owned, { home, secret, port, gateway: target.url });
     await checkTarget(target);
