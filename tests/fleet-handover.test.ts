@@ -43,33 +43,37 @@ async function played(labd: RunningLabd, session: string): Promise<string> {
     .join('');
 }
 
-test.skipIf(missing !== undefined)(
-  `RP-2 a session that changes its replica is the same one: no byte lost, one end ${why}`,
-  async () => {
-    const user = await userOnBoth(two, 'finn', ['operator']);
-    await using proxy = await CutProxy.open(doorOf(two.a.api));
-    await using client = openClient([proxy.door], { identity: user });
-    const { shell, out } = counting(120, 6);
-    const run = await begin(client, 'web-1', shell);
-    for (const next of [two.b, two.a, two.b]) {
-      await run.has(run.bytes + 200);
-      proxy.cut(doorOf(next.api));
-    }
-    // Longer than orphan_ttl: those that were left have forgotten it.
-    const { exit, ending } = await run.ended;
-    expect({ out: run.out, code: exit?.code, reason: ending.reason }).toEqual({ out, code: 7, reason: 'ok' });
-    const ended = () => two.b.call<Session>('GET', `/api/sessions/${run.session}`);
-    await waitFor(async () => (await ended()).endedAt !== null);
-    expect(await ended()).toMatchObject({ state: 'ended', exit: { code: 7 } });
-    await Bun.sleep(2_500);
-    const { items } = await two.a.call<Rows>('GET', '/api/audit?action=exec.open&limit=500');
-    const own = items.filter(({ session }) => session === run.session);
-    expect(own.map(({ phase, result }) => `${phase} ${result}`).toSorted()).toEqual(['end ok', 'start ok']);
-    expect(await played(two.a, run.session)).toBe(out);
-    expect(await played(two.b, run.session)).toBe(out);
-  },
-  30_000,
-);
+for (const [pace, bytes] of [
+  ['slowly', 200],
+  ['several times a second', 30],
+] as const)
+  test.skipIf(missing !== undefined)(
+    `RP-2 a session that changes its replica ${pace} is the same one: no byte lost, one end ${why}`,
+    async () => {
+      const user = await userOnBoth(two, `finn-${bytes}`, ['operator']);
+      await using proxy = await CutProxy.open(doorOf(two.a.api));
+      await using client = openClient([proxy.door], { identity: user });
+      const { shell, out } = counting(120, 6);
+      const run = await begin(client, 'web-1', shell);
+      for (const next of [two.b, two.a, two.b]) {
+        await run.has(run.bytes + bytes);
+        proxy.cut(doorOf(next.api));
+      }
+      // Longer than orphan_ttl: those that were left have forgotten it.
+      const { exit, ending } = await run.ended;
+      expect({ out: run.out, code: exit?.code, reason: ending.reason }).toEqual({ out, code: 7, reason: 'ok' });
+      const ended = () => two.b.call<Session>('GET', `/api/sessions/${run.session}`);
+      await waitFor(async () => (await ended()).endedAt !== null);
+      expect(await ended()).toMatchObject({ state: 'ended', exit: { code: 7 } });
+      await Bun.sleep(2_500);
+      const { items } = await two.a.call<Rows>('GET', '/api/audit?action=exec.open&limit=500');
+      const own = items.filter(({ session }) => session === run.session);
+      expect(own.map(({ phase, result }) => `${phase} ${result}`).toSorted()).toEqual(['end ok', 'start ok']);
+      expect(await played(two.a, run.session)).toBe(out);
+      expect(await played(two.b, run.session)).toBe(out);
+    },
+    30_000,
+  );
 
 test.skipIf(missing !== undefined)(
   `EX-8, RP-2 a detached command goes on when its replica is killed, and all of it is recorded ${why}`,

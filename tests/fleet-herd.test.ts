@@ -14,8 +14,9 @@ import { startLabd } from './harness/start-labd.ts';
 import { type FakeAgents, startFakeAgents } from './simulators/fleet/start-fake-agents.ts';
 
 const count = Number(process.env['LABMESH_HERD'] ?? 1_000);
-/** What labd tells so many. */
+/** What labd tells so many; less than a quarter more is no news to who knows of fewer. */
 const spreadMs = Math.min(30_000, Math.max(1_000, count * 10));
+const toldMs = spreadMs / 1.25;
 /** Peaks are looked for in so long a time: where many processes share few cores, all stand still for a second. */
 const windowMs = 5_000;
 /** And for longer, now and then: so many restarts are tried. */
@@ -42,10 +43,10 @@ async function ratioOfReturn(fakes: FakeAgents): Promise<number> {
   expect(times.length).toBeGreaterThanOrEqual(count);
   // Each first try by itself somewhere in the range that labd told.
   for (const quarter of [0, 1, 2, 3]) {
-    const share = waits.filter((ms) => Math.floor((4 * ms) / spreadMs) === quarter).length / waits.length;
-    expect(share).toBeGreaterThan(0.15);
+    const tries = waits.filter((share) => Math.floor(4 * share) === quarter);
+    expect(tries.length / waits.length).toBeGreaterThan(0.15);
   }
-  expect(Math.max(...waits)).toBeLessThanOrEqual(spreadMs);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(1);
   const spanS = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / 1_000;
   const [mean, peak, inOneS] = [times.length / spanS, peakPerS(times, windowMs), peakPerS(times, 1_000)];
   console.log(
@@ -71,7 +72,7 @@ test(
     await fakes.ask({ do: 'enrol', count, url: labd.agents, bundlePem, token });
     await fakes.ask({ do: 'connect', tries: 60 });
     // The first that came knew a smaller fleet; they hear of its growth.
-    await waitFor(async () => (await fakes.ask({ do: 'counts' })).spreadMs === spreadMs, 60_000);
+    await waitFor(async () => ((await fakes.ask({ do: 'counts' })).spreadMs ?? 0) > toldMs, 60_000);
 
     const ratios: number[] = [];
     while (ratios.length < roundsMax && !ratios.some((ratio) => ratio <= 3)) {

@@ -80,10 +80,11 @@ export class SessionRun {
   /** Waits until so much has come. Rejects when it ended before. */
   async has(bytes: number, ms = 20_000): Promise<void> {
     const last = performance.now() + ms;
-    let isOver = false;
-    void this.ended.then(() => (isOver = true));
+    let over: Ended | undefined;
+    void this.ended.then((ended) => (over = ended));
     while (this.bytes < bytes) {
-      if (isOver || performance.now() > last) throw new Error(`${this.bytes} of ${bytes} bytes, ended: ${isOver}`);
+      if (over !== undefined || performance.now() > last)
+        throw new Error(`${this.bytes} of ${bytes} bytes, ended: ${JSON.stringify(over?.ending)}`);
       await Promise.race([new Promise<void>((wake) => (this.#wake = wake)), Bun.sleep(100)]);
     }
   }

@@ -25,7 +25,7 @@ export type FleetCounts = {
   lost: number;
   /** The shortest time over which one of them would spread its return. */
   spreadMs: number | undefined;
-  /** Of agents that come back by themselves, since they were told to: ms before each first try after a loss. */
+  /** Of agents that come back by themselves: when each tried first after a loss, as a share of the time labd told it. */
   waits: number[];
   /** When they were let in again, ms of one clock, in order. */
   returns: number[];
@@ -76,7 +76,7 @@ export class FakeFleet implements AsyncDisposable {
     [this.#waits, this.#returns] = [[], []];
     for (const one of this.#homing) one.stop();
     const teller = {
-      lost: (waitMs: number) => void this.#waits.push(waitMs),
+      lost: (share: number) => void this.#waits.push(share),
       back: () => void this.#returns.push(Math.round(performance.now())),
     };
     this.#homing = this.agents.map((agent) => new FakeReturn(agent, this.#url, teller));

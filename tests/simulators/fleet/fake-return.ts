@@ -7,8 +7,8 @@ const range = { minMs: 1_000, maxMs: 30_000 };
 const spreadMs = 10_000;
 
 export type ReturnTeller = {
-  /** The link is gone; the first try comes after `waitMs`. */
-  lost: (waitMs: number) => void;
+  /** The link is gone; the first try comes after this share of the time that labd told. */
+  lost: (share: number) => void;
   /** It was let in again. */
   back: () => void;
 };
@@ -33,7 +33,7 @@ export class FakeReturn {
   #lost(): void {
     this.#reconnect.lost(performance.now() - this.#upSince, this.#agent.returnWithinMs);
     const waitMs = this.#reconnect.next();
-    this.#told.lost(waitMs);
+    this.#told.lost(waitMs / (this.#agent.returnWithinMs ?? 0));
     this.#wait(waitMs);
   }
 

@@ -204,7 +204,8 @@ describe('AP-10 a replica that cannot do its work is not ready', () => {
     const entry = { principal, phase: 'single', action: 'test', result: 'ok' } as const;
     expect(await told(one)).toEqual([200, 'ok', {}, 200, 'ok']);
     await using second = await openAuditLog({ store, secrets, chain: audit.chain, clock, log: silentLogger });
-    await second.append(entry);
+    // Another row, even when both are of the same millisecond: with equal rows the chain would still be its own.
+    await second.append({ ...entry, action: 'test.other' });
     await audit.append(entry).catch(() => undefined);
     expect(audit.stopped()).toBe('CHAIN_TAKEN');
     expect(await told(one)).toEqual([503, 'down', { audit: 'stopped' }, 200, 'degraded']);

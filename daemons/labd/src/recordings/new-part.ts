@@ -15,7 +15,7 @@ export type PartRequest = {
   term: Tty | null;
   command: string | null;
   replicaId: string;
-  /** 0 for the first part of a session, one more on each replica that takes it over. */
+  /** 0 for the first part of a session, more on each replica that takes it over; unique in the session. */
   part: number;
 };
 

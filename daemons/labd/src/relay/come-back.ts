@@ -38,8 +38,9 @@ export class ComeBack {
     if (server === undefined) return undefined;
     const { open, attached } = await this.#aimAgain(row);
     const route = new Route(routes, row.agent_id, caller.principal);
-    // Parts go up with time, so that any replica may write the next one without asking.
-    const part = Math.floor((clock.wall() - row.started_at) / 1000) + 1;
+    // Parts go up with time, so that any replica may write the next one without asking: in ms, as a part has its number
+    // alone, and a client that is cut again and again moves more than once a second.
+    const part = Math.max(0, clock.wall() - row.started_at) + 1;
     const term = 'tty' in open ? open.tty : null;
     const recording = isRecorded(open)
       ? await recorder.start({ session: row.id, term, command: row.command, replicaId: routes.replicaId, part })
