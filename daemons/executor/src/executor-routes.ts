@@ -1,5 +1,6 @@
-/** HTTP of the executor (verification SB4): POST /v1/run, GET /v1/levels, GET /v1/pool. */
+/** HTTP of the executor (verification SB3, SB4): POST /v1/run[?view=compat], GET /v1/levels, GET /v1/pool. */
 import { parseJson } from '@labmesh/kit/parse-json';
+import { compatResult } from '@labmesh/wire/verification/compat-result';
 import { sandboxCeilings, type SandboxJob, sandboxJobSchema } from '@labmesh/wire/verification/sandbox';
 import type { Executor } from './executor.ts';
 import { refused, type RunAnswer } from './run-answer.ts';
@@ -71,12 +72,14 @@ export function executorRoutes(executor: Executor): Answering {
   };
 
   return async (request, patient) => {
-    const { pathname } = new URL(request.url);
+    const { pathname, searchParams } = new URL(request.url);
     const route = `${request.method} ${pathname}`;
     if (route === 'GET /v1/levels') return answer(200, { levels: executor.levels() });
     if (route === 'GET /v1/pool') return answer(200, executor.pool.view);
     if (route !== 'POST /v1/run') return problem(404, 'UNKNOWN_ROUTE', 'POST /v1/run, GET /v1/levels, GET /v1/pool');
+    const view = searchParams.get('view');
+    if (view !== null && view !== 'compat') return problem(400, 'UNKNOWN_VIEW', 'view: is compat, or left out');
     const { status, result, retryAfterS } = await run(request, patient);
-    return answer(status, result, retryAfterS);
+    return answer(status, view === 'compat' ? compatResult(result) : result, retryAfterS);
   };
 }

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { createLogger } from '@labmesh/kit/log';
 import { ExecutorError, executorClient } from '@labmesh/link/calls/executor-client';
+import { compatResultSchema } from '@labmesh/wire/verification/compat-result';
 import { sandboxCeilings, type SandboxJobInput, sandboxResultSchema } from '@labmesh/wire/verification/sandbox';
 import { Executor } from './executor.ts';
 import { bodyLimits, readJob } from './executor-routes.ts';
@@ -102,6 +103,31 @@ describe('a run', () => {
     expect(await running.catch((error: Error) => error.name)).toBe('AbortError');
     await until(() => at.sandbox.runs[0]?.signal.aborted === true && at.executor.pool.view.inUse === 0);
     expect(at.sandbox.runs).toHaveLength(1);
+  });
+});
+
+describe('SB3 the compat view', () => {
+  test('is the same run in another form, and the only other one', async () => {
+    await using at = await open({ settings: { pool: 1 } });
+    const asked = at.post(JSON.stringify(job()), '/v1/run?view=compat');
+    await until(() => at.sandbox.runs.length === 1);
+    at.sandbox.runs[0]?.end({ stdout: btoa('hi'), exit: 'nonzero', code: 3 });
+    const view = compatResultSchema.parse(await (await asked).json());
+    expect(view).toMatchObject({ status: 'failure', exit_code: 3, stdout: 'hi', id: at.sandbox.runs[0]?.id });
+    const other = await at.post(JSON.stringify(job()), '/v1/run?view=dsse');
+    expect([other.status, await other.json()]).toMatchObject([400, { error: { code: 'UNKNOWN_VIEW' } }]);
+    expect(at.sandbox.runs).toHaveLength(1);
+  });
+
+  test('of what was not run is an error, with the status code of the plain one', async () => {
+    await using at = await open();
+    const bad = await at.post('{}', '/v1/run?view=compat');
+    expect([bad.status, compatResultSchema.parse(await bad.json())]).toMatchObject([
+      400,
+      { status: 'error', exit_code: -1, metadata: { exit: 'refused', error_code: 'JOB_INVALID' } },
+    ]);
+    const high = await at.post(JSON.stringify(job({ minLevel: 'SANDBOX_L4_VM_HW' })), '/v1/run?view=compat');
+    expect(await high.json()).toMatchObject({ status: 'error', metadata: { error_code: 'LEVEL_UNAVAILABLE' } });
   });
 });
 

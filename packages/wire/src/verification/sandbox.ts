@@ -173,6 +173,26 @@ export const unlearnedResult = (
   error,
 });
 
+const seconds = (ms: number) => `${ms / 1000} s`;
+
+/** A line that tells why a run ended; '' when it ended by itself and nothing is missing of its output. */
+export function sandboxEndText({ exit, signal, limits, error, truncated }: SandboxResult): string {
+  const texts: Record<SandboxResult['exit'], string> = {
+    ok: truncated ? `its output was cut at ${limits.outputBytes} bytes` : '',
+    nonzero: truncated ? `its output was cut at ${limits.outputBytes} bytes` : '',
+    signal: `ended by ${signal ?? 'a signal'}`,
+    wall: `ended: longer than ${seconds(limits.wallMs)}`,
+    cpu: `ended: more than ${seconds(limits.cpuMs)} of CPU time`,
+    oom: `ended: more than ${limits.memoryBytes / mib} MiB of memory`,
+    pids: `ended: more than ${limits.pids} processes or threads`,
+    output: `ended: more than ${limits.outputBytes} bytes of output`,
+    disk: `ended: more than ${limits.tmpBytes / mib} MiB of files`,
+    refused: `not run: ${error?.message ?? 'refused'} (${error?.code ?? 'unknown'})`,
+    sandbox_error: `the sandbox failed, nothing was learned: ${error?.message ?? ''} (${error?.code ?? 'unknown'})`,
+  };
+  return texts[exit];
+}
+
 export const levelReportSchema = z.object({
   level: sandboxLevelField,
   ready: z.boolean(),

@@ -1,6 +1,8 @@
 import { levelNames, levelOf } from '@labmesh/executor/sandbox-settings';
+import { compatResult } from '@labmesh/wire/verification/compat-result';
 import {
   jobLanguages,
+  sandboxEndText,
   type SandboxJobInput,
   sandboxJobSchema,
   type SandboxResult,
@@ -10,7 +12,7 @@ import { CommandError } from '../../command-error.ts';
 import { jsonOption, socketOption } from '../../common-options.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { programJob, readProgram } from '../../sandbox/read-program.ts';
-import { runEndText, runExitCode } from '../../sandbox/run-outcome.ts';
+import { runExitCode } from '../../sandbox/run-outcome.ts';
 import { withExecutor } from '../../sandbox/with-executor.ts';
 import { safeText } from '../../terminal/safe-text.ts';
 
@@ -20,11 +22,16 @@ const shown = (base64: string, isTerminal: boolean): string => {
   return isTerminal ? text.replace(/[^\n\t]+/g, safeText) : text;
 };
 
-function tell(result: SandboxResult, json: boolean, world: World): void {
+function tell(
+  result: SandboxResult,
+  { json, view }: { json: boolean; view: 'compat' | undefined },
+  world: World,
+): void {
+  if (view === 'compat') return world.stdout(`${JSON.stringify(compatResult(result))}\n`);
   if (json) return world.stdout(`${JSON.stringify(result)}\n`);
   world.stdout(shown(result.stdout, world.columns !== undefined));
   world.stderr(shown(result.stderr, world.stderrIsTerminal));
-  const end = runEndText(result);
+  const end = sandboxEndText(result);
   if (end !== '') world.stderr(`labctl: ${safeText(end)}\n`);
 }
 
@@ -82,6 +89,13 @@ export const sandboxRun = defineCommand({
       help: 'most memory, at most 2GiB',
     },
     stdin: { type: 'boolean', flag: 'stdin', short: 'i', default: false, help: 'give it the stdin of this command' },
+    view: {
+      type: 'string',
+      choices: ['compat'],
+      flag: 'view',
+      placeholder: 'NAME',
+      help: 'print the result as JSON in another form: compat, for clients of the original executor',
+    },
     ...socketOption,
     ...jsonOption,
   },
@@ -99,9 +113,9 @@ export const sandboxRun = defineCommand({
       // One limit for both clocks: a program that sleeps ends when one that computes does.
       limits: { wallMs: values.timeout, cpuMs: values.timeout, memoryBytes: values.memory },
     });
-    const { socket, level, json } = values;
+    const { socket, level } = values;
     const result = await withExecutor({ socket, level, world }, (client) => client.run(job, world.life.signal));
-    tell(result, json, world);
+    tell(result, values, world);
     return runExitCode(result);
   },
 });

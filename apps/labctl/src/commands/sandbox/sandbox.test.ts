@@ -135,6 +135,19 @@ describe('sandbox run', () => {
     expect([exitCode, stderr]).toEqual([124, '']);
   });
 
+  test('--view compat is the original form, with the same exit code', async () => {
+    const end = { exit: 'wall', code: null, stdout: btoa('half') } as const;
+    const { exitCode, stdout, stderr } = await run([at('a.py'), '--view', 'compat'], end);
+    expect(JSON.parse(stdout)).toMatchObject({
+      status: 'timeout',
+      stdout: 'half',
+      exit_code: -1,
+      tests_total: 0,
+      metadata: { exit: 'wall' },
+    });
+    expect([exitCode, stderr]).toEqual([124, '']);
+  });
+
   test('2 for what was asked wrongly', async () => {
     for (const [words, text] of [
       [[], 'which program is missing'],

@@ -3,6 +3,7 @@
  * is the answer's own word, and is never counted as correctness (V14).
  */
 import { randomBytes } from 'node:crypto';
+import { junitCounts } from '@labmesh/wire/verification/junit-counts';
 import type { SandboxJobInput, SandboxLevel, SandboxResult } from '@labmesh/wire/verification/sandbox';
 import { z } from 'zod';
 import { base64, jobFiles, junitReport, startBunTest, startPython } from '../programs/interpreters.ts';
@@ -21,18 +22,6 @@ export type OwnTests =
 const countsSchema = z
   .object({ tool: z.enum(['pytest', 'unittest']), passed: z.int().min(0), total: z.int().min(0) })
   .refine(({ passed, total }) => passed <= total);
-
-/** Head of the report: `<testsuites name="bun test" tests="3" assertions="3" failures="1" skipped="0" …>`. */
-export function junitCounts(report: string): TestCounts | undefined {
-  const head = /<testsuites\s([^>]{0,1000})>/.exec(report.slice(0, 4_000))?.[1];
-  const count = (name: string) => {
-    const digits = new RegExp(`(?:^|\\s)${name}="(\\d{1,9})"`).exec(head ?? '')?.[1];
-    return digits === undefined ? undefined : Number(digits);
-  };
-  const [tests, failures, skipped] = [count('tests'), count('failures'), count('skipped')];
-  if (tests === undefined || failures === undefined) return undefined;
-  return { tool: 'bun', passed: Math.max(0, tests - failures - (skipped ?? 0)), total: tests };
-}
 
 const collected = (result: SandboxResult, path: string) => {
   const file = result.files.find((one) => one.path === path);
@@ -59,7 +48,10 @@ function testJob(program: Program, code: string, nonce: string): Omit<SandboxJob
 }
 
 function countsOf(program: Program, result: SandboxResult, nonce: string): TestCounts | undefined {
-  if (program.runtime !== 'python') return junitCounts(collected(result, junitReport));
+  if (program.runtime !== 'python') {
+    const counts = junitCounts(collected(result, junitReport));
+    return counts && { tool: 'bun', passed: counts.passed, total: counts.total };
+  }
   const answer = readAnswer(result.stdout, nonce);
   return 'value' in answer ? countsSchema.safeParse(answer.value).data : undefined;
 }
