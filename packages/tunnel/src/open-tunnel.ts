@@ -7,6 +7,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
 import { openSuites } from '@labmesh/rosenpass/hash/suite';
 import { KeyExchange } from '@labmesh/rosenpass/key-exchange';
+import { exposedText } from '@labmesh/wireguard/isolation/exposed-sockets';
 import { watchOwnAddresses } from '@labmesh/wireguard/native/own-addresses';
 import type { TunnelView } from '@labmesh/wire/tunnel';
 import type { ChosenDevice } from './choose-device.ts';
@@ -93,6 +94,8 @@ export class OpenTunnel implements AsyncDisposable {
     if (datagrams instanceof DialledDatagrams) {
       opening.use(watchOwnAddresses(device.config.name, () => moved(tunnel, datagrams)));
     }
+    if (device.config.isolation === 'none')
+      log.warn('the tunnel is not isolated: peers reach every service of this machine', { reached: exposedText() });
     return new OpenTunnel(options, exchange, tunnel, datagrams, fault, opening.move());
   }
 

@@ -111,10 +111,13 @@ describe('the tunnel in words (V7)', () => {
     expect(isPostQuantum({ peers: [peer, { ...peer, pq: 'stale' }] })).toBe(false);
   });
 
-  test('no isolation is told each time', () => {
-    expect(tunnelText({ ...view, isolation: 'none', peers: [] }, now)).toMatch(
-      /WARNING .*every service[\s\S]*peers +none/,
-    );
+  test('no isolation is told each time, at either end with what is reached (I5)', () => {
+    const open = { ...view, isolation: 'none' as const, peers: [] };
+    expect(tunnelText(open, now)).toMatch(/WARNING .*the hub reaches every service[\s\S]*peers +none/);
+    const exposed = [{ protocol: 'tcp' as const, address: '0.0.0.0', port: 22 }];
+    const hub = tunnelText({ ...open, role: 'hub', exposed }, now);
+    expect(hub).toMatch(/WARNING .*peers reach every service of this machine\n {11}by now tcp 0\.0\.0\.0 22\n/);
+    expect(tunnelText({ ...open, exposed: [] }, now)).toContain('by now nothing yet\n');
   });
 
   test('a fingerprint is shown with or without its head', () => {

@@ -1,5 +1,6 @@
 /** The tunnel in words (V7). "post-quantum" is written for `active` only; everything else says why not. */
 import type { HubRotationView, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
+import { exposedText } from '@labmesh/wireguard/isolation/exposed-sockets';
 
 const units = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
 
@@ -80,6 +81,13 @@ export function rotationLines(rotation: HubRotationView): string[] {
   ];
 }
 
+/** I5: warned about for ever, with what the warning is about. */
+function exposureLines({ role, exposed }: TunnelView): string[] {
+  const who = role === 'hub' ? 'peers reach' : 'the hub reaches';
+  const warning = `WARNING    without isolation ${who} every service of this machine`;
+  return exposed === undefined ? [warning] : [warning, `           by now ${exposedText(exposed)}`];
+}
+
 /** The whole end: device, keys, peers. */
 export function tunnelText(view: TunnelView, now: number): string {
   const rejected = view.backendRejected.map(({ backend, reason }) => `${backend}: ${reason}`);
@@ -96,8 +104,7 @@ export function tunnelText(view: TunnelView, now: number): string {
     ...(view.rotation === undefined ? [] : rotationLines(view.rotation)),
     ...view.peers.map((peer) => `peer       ${peerLine(peer, now, view.fault !== undefined)}`),
   ];
-  if (view.isolation === 'none')
-    lines.push('WARNING    without isolation the peer reaches every service of this machine');
+  if (view.isolation === 'none') lines.push(...exposureLines(view));
   if (view.peers.length === 0) lines.push('peers      none');
   return `${lines.join('\n')}\n`;
 }

@@ -107,6 +107,11 @@ export const tunnelViewSchema = z.object({
   aead: z.string().nullable(),
   isolation: z.enum(tunnelIsolations),
   isolationDetail: z.string(),
+  /** What listens beyond loopback where nothing isolates, so what peers reach (I5); the first of many. Absent: they are isolated. */
+  exposed: z
+    .array(z.object({ protocol: z.enum(['tcp', 'udp']), address: z.string(), port: z.int().min(0).max(65_535) }))
+    .max(1_000)
+    .optional(),
   /** What is wrong with the interface, `isolation_lost: …` (N9): nothing passes then. Absent: nothing is. */
   fault: z.string().optional(),
   interface: z.string(),

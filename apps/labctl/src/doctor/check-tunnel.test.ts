@@ -38,7 +38,10 @@ test('a listen list without effect, and no isolation', () => {
     expect(said({ backend })[1]).toBe(
       `warn tunnel port: UDP 51820 is open on every address of the hub: ${backend} knows no listen list`,
     );
-  expect(said({ isolation: 'none' })[1]).toStartWith('warn tunnel isolation: without isolation');
+  const exposed = [{ protocol: 'tcp', address: '0.0.0.0', port: 3_100 }];
+  expect(said({ isolation: 'none', exposed })[1]).toBe(
+    'warn tunnel isolation: without isolation nodes reach every service of the hub: tcp 0.0.0.0 3100',
+  );
   for (const { state, fix } of tunnelFindings(view({ backend: 'kernel', isolation: 'none' })))
     expect(state === 'ok' || (fix ?? '') !== '').toBe(true);
 });

@@ -1,5 +1,6 @@
 /** The hub of the tunnel as labd tells it, for those who may ask; nothing where there is none. */
 import type { TunnelView } from '@labmesh/wire/tunnel';
+import { exposedText } from '@labmesh/wireguard/isolation/exposed-sockets';
 import { LabdClient } from '../client/labd-client.ts';
 import { httpsTransport } from '../client/labd-transport.ts';
 import { CommandError } from '../command-error.ts';
@@ -8,7 +9,7 @@ import { type Finding, okay, warning } from './finding.ts';
 
 /** What of a hub its operator should know. */
 export function tunnelFindings(view: TunnelView): Finding[] {
-  const { backend, fault, isolation, listenPort, peers, interface: name } = view;
+  const { backend, exposed, fault, isolation, listenPort, peers, interface: name } = view;
   const findings: Finding[] = [];
   const weak = peers.filter(({ pq }) => pq !== 'active').map((peer) => peer.name);
   if (fault !== undefined) {
@@ -25,7 +26,7 @@ export function tunnelFindings(view: TunnelView): Finding[] {
     findings.push(warning('tunnel port', text, 'close it elsewhere by a firewall, or set backend = "native"'));
   }
   if (isolation === 'none') {
-    const text = 'without isolation nodes reach every service of the hub';
+    const text = `without isolation nodes reach every service of the hub: ${exposedText(exposed ?? [])}`;
     findings.push(warning('tunnel isolation', text, 'isolation = "auto" below [conplane.tunnel]'));
   }
   return findings;

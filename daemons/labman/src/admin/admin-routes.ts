@@ -1,5 +1,6 @@
 /** What the socket of labmand answers: it reads, and does what the operator may do at this machine. Secrets have no route. */
 import type { Logger } from '@labmesh/kit/log';
+import { withExposure } from '@labmesh/tunnel/device/with-exposure';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { fingerprintInput, wireguardKeyField } from '@labmesh/wire/tunnel';
 import { z } from 'zod';
@@ -81,7 +82,7 @@ const routes: Readonly<Record<string, Answer>> = {
   'GET /node': node,
   'GET /tunnel': (site) => {
     const view = site.tunnel.view();
-    return view === undefined ? down(site) : Response.json(view);
+    return view === undefined ? down(site) : Response.json(withExposure(view));
   },
   'GET /tunnel/device': async (site) => {
     const { device } = site.tunnel;

@@ -5,7 +5,6 @@ import { chooseDevice, type DeviceWish } from '@labmesh/tunnel/choose-device';
 import type { TunnelKeys } from '@labmesh/tunnel/keys/tunnel-keys';
 import { OpenTunnel } from '@labmesh/tunnel/open-tunnel';
 import type { TunnelEvent } from '@labmesh/tunnel/tunnel-parts';
-import { exposedText } from '@labmesh/wireguard/isolation/exposed-sockets';
 import type { DeviceEvent } from '@labmesh/wireguard/tunnel-device';
 import type { TunnelConfig } from '../config/read-tunnel.ts';
 import type { HubPlace } from './hub-peer.ts';
@@ -62,10 +61,5 @@ export async function openNodeTunnel(opening: NodeTunnelOpening): Promise<OpenTu
   }
   // Before it opens: it may be taken away while it does.
   chosen.device.watch(onDeviceEvent, signal);
-  const end = await OpenTunnel.open({ keys, chosen, cookie: 'auto', clock, log, onEvent });
-  if (chosen.device.config.isolation === 'none') {
-    const reached = exposedText();
-    log.warn('the tunnel is not isolated: the hub reaches every service of this machine', { reached });
-  }
-  return end;
+  return OpenTunnel.open({ keys, chosen, cookie: 'auto', clock, log, onEvent });
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
+import type { TunnelView } from '@labmesh/wire/tunnel';
 import type { Policies } from '../../access/policies.ts';
 import { codeOf } from '../../login/testing/callers.ts';
 import type { TunnelDesk } from '../../tunnel/tunnel-desk.ts';
@@ -75,4 +76,15 @@ describe('RB-5 a deny on the name of a peer', () => {
     await call('create-tunnel-peer', '', { name: 'site-2' });
     expect(done).toEqual(['add site-2']);
   });
+});
+
+test('the view of a hub without isolation names what nodes reach on it (I5)', async () => {
+  const seen = async (isolation: string) => {
+    parts.tunnel.view = () => ({ peers, isolation }) as never;
+    return (await call('get-tunnel')) as unknown as Partial<TunnelView>;
+  };
+  await using open = Bun.serve({ hostname: '0.0.0.0', port: 0, fetch: () => new Response('here') });
+  const { exposed } = await seen('none');
+  expect(exposed).toContainEqual({ protocol: 'tcp', address: '0.0.0.0', port: open.port ?? 0 });
+  expect(await seen('filter')).not.toHaveProperty('exposed');
 });

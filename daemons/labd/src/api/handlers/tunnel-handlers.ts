@@ -1,4 +1,5 @@
 /** The hub of the tunnel (tunnel 2.9). */
+import { withExposure } from '@labmesh/tunnel/device/with-exposure';
 import type { Verb } from '@labmesh/wire/fleet/access-words';
 import type { TunnelPeer } from '@labmesh/wire/tunnel';
 import { exportPeer } from '../../tunnel/export-peer.ts';
@@ -56,7 +57,7 @@ export function tunnelHandlers(parts: TunnelHandlerParts): HandlersOf<Names> {
   const { tunnel } = parts;
   return {
     'get-tunnel': async (call) => {
-      const view = tunnel.view();
+      const view = withExposure(tunnel.view());
       return { ...view, peers: shown(view.peers, call, parts, 'get') };
     },
     'get-tunnel-key': async (call) => {

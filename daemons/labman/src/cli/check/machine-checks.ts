@@ -65,10 +65,12 @@ function isolation({ isolation: wanted }: TunnelConfig, backend: Backend | undef
 }
 
 /** Of an interface that labmand has: what happened to it since (N9). */
-function openIsolation({ isolation, isolationDetail, fault }: TunnelView): Finding {
+function openIsolation({ isolation, isolationDetail, exposed, fault }: TunnelView): Finding {
   const name = 'isolation';
   const shown =
-    isolation === 'none' ? `none, as written: the hub reaches ${exposedText()}` : `${isolation}: ${isolationDetail}`;
+    isolation === 'none'
+      ? `none, as written: the hub reaches ${exposedText(exposed)}`
+      : `${isolation}: ${isolationDetail}`;
   if (fault === undefined) return pass(name, shown);
   return fail(name, fault, 'the log of labmand tells each change: end what makes them, then restart labmand');
 }

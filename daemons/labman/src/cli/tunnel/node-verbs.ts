@@ -1,7 +1,6 @@
 /** What the running labmand tells and does: status, one exchange, another hub key, another own pair. */
 import { isPostQuantum, peerLine, tunnelText } from '@labmesh/tunnel/tunnel-text';
-import { exchangeResultSchema, type TunnelView, tunnelViewSchema } from '@labmesh/wire/tunnel';
-import { exposedText } from '@labmesh/wireguard/isolation/exposed-sockets';
+import { exchangeResultSchema, tunnelViewSchema } from '@labmesh/wire/tunnel';
 import { z } from 'zod';
 import { type NodeStatus, nodeStatusSchema } from '../../admin/node-status.ts';
 import { rotationSchema } from '../../tunnel/key-rotation.ts';
@@ -19,15 +18,11 @@ function registrationText(registration: NodeStatus['registration']): string {
   return `WARNING    not registered: ${phase}${detail === null ? '' : `, ${detail}`}; what stands is the tunnel from before\n`;
 }
 
-/** I5: what the warning of a tunnel without isolation is about. */
-const exposureText = ({ isolation }: TunnelView) =>
-  isolation === 'none' ? `           it reaches ${exposedText()}\n` : '';
-
 export const status: Verb = async ({ flags, print }) => {
   const view = await askLabmand(flags.socket, { path: '/tunnel', output: tunnelViewSchema });
   const { registration } = await askLabmand(flags.socket, { path: '/node', output: nodeStatusSchema });
   if (flags.json) print(json({ ...view, registration }));
-  else print(tunnelText(view, Date.now()) + exposureText(view) + registrationText(registration));
+  else print(tunnelText(view, Date.now()) + registrationText(registration));
   return flags.check && !isPostQuantum(view) ? 1 : 0;
 };
 
