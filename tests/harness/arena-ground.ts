@@ -57,9 +57,10 @@ export class ArenaGround implements AsyncDisposable {
   }
 
   /** A chat whose answer is `content`. */
-  chat(content: string, verification: object, body: object = {}): Promise<Response> {
+  chat(content: string, verification: object, body: object = {}, init: RequestInit = {}): Promise<Response> {
     const messages = [{ role: 'user', content: 'write it' }];
-    return this.mesh.post('/v1/chat/completions', { model: 'm', messages, ...saying(content), ...body, verification });
+    const whole = { model: 'm', messages, ...saying(content), ...body, verification };
+    return this.mesh.post('/v1/chat/completions', whole, init);
   }
 
   get(path: string, key = this.mesh.key): Promise<Response> {
@@ -68,8 +69,11 @@ export class ArenaGround implements AsyncDisposable {
   }
 
   /** A key of somebody else's. */
-  async otherTenant(): Promise<string> {
-    const { key } = (await this.#admin('/keys', { name: 'other', tenant: 'globex' })) as { key: string };
+  otherTenant(): Promise<string> {
+    return this.newKey('globex');
+  }
+  async newKey(tenant: string): Promise<string> {
+    const { key } = (await this.#admin('/keys', { name: 'other', tenant })) as { key: string };
     return key;
   }
 

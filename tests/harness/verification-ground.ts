@@ -87,8 +87,9 @@ export const keyIdOf = (key: string) => key.slice(4, 16);
 export const errorOf = async (response: Response) =>
   ((await response.json()) as { error: { code: string; param: string | null; message: string } }).error;
 
-/** Resolves once `isSo` is; rejects after five seconds. */
-export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 5_000; performance.now() < end; await Bun.sleep(10)) if (await isSo()) return;
+/** Resolves once `isSo` is; rejects after `withinMs`. */
+export async function until(isSo: () => Promise<boolean>, withinMs = 5_000): Promise<void> {
+  const end = performance.now() + withinMs;
+  for (; performance.now() < end; await Bun.sleep(10)) if (await isSo()) return;
   throw new Error('it did not come to be');
 }

@@ -1,7 +1,7 @@
 import type { Exchange, Handler } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
 import { cleanRequestId } from '@labmesh/wire/ids';
-import { PublishedKeys, publishedKeysPath } from './arena/published-keys.ts';
+import { PublishedFiles } from './arena/published-files.ts';
 import { type AdminParts, serveAdmin } from './admin-routes.ts';
 import { type InferenceParts, inferenceRoutes, serveInference } from './inference-route.ts';
 import { type ReadingParts, serveReading } from './reading-routes.ts';
@@ -17,7 +17,7 @@ export type HandlerParts = ReadingParts & {
 
 /** Routes one request. Everything it throws becomes an answer in OpenAI's form. */
 export function gatewayHandler(parts: HandlerParts): Handler {
-  const publishedKeys = new PublishedKeys();
+  const published = new PublishedFiles();
   return (exchange) => {
     const requestId = cleanRequestId(exchange.header('x-request-id'));
     const route = inferenceRoutes.get(exchange.path);
@@ -25,20 +25,20 @@ export function gatewayHandler(parts: HandlerParts): Handler {
       if (parts.isDraining()) return replyError(exchange, requestId, new ApiError('draining'));
       return serveInference(parts.inference, route, exchange, requestId);
     }
-    return serveRest(parts, publishedKeys, exchange, requestId);
+    return serveRest(parts, published, exchange, requestId);
   };
 }
 
 /** Everything that is no relayed request: small answers, no hot path. */
 async function serveRest(
   parts: HandlerParts,
-  publishedKeys: PublishedKeys,
+  published: PublishedFiles,
   exchange: Exchange,
   requestId: string,
 ): Promise<void> {
   try {
-    if (exchange.path === publishedKeysPath) {
-      return await publishedKeys.serve(parts.arena.verification.arena, exchange, requestId);
+    if (published.has(exchange.path)) {
+      return await published.serve(parts.arena.verification.arena, exchange, requestId);
     }
     if (exchange.path.startsWith('/admin/')) return await serveAdmin(parts.admin, exchange, requestId);
     if (isArenaPath(exchange.path)) return await serveArena(parts.arena, exchange, requestId);

@@ -1,0 +1,156 @@
+/**
+ * `GET /log/…` (verification CT4, CT6, CT7): what anybody needs to verify a certificate, without a key of this gateway: the
+ * checkpoint, tiles and entries of the transparency log (c2sp.org/tlog-tiles), the signed list of revocations, and the
+ * public keys. An entry holds an id, a hash and a time; no tenant and no text. A tile that is full never changes: it is
+ * kept, and told to be kept. Everything else is asked for anew when it may have changed, once for all who ask.
+ */
+import { systemClock } from '@labmesh/kit/clock';
+import type { Exchange } from '@labmesh/kit/http/exchange';
+import { ApiError } from '@labmesh/wire/errors';
+import type { ArenaClient } from './arena-client.ts';
+import { fetchArena } from './fetch-arena.ts';
+import { StrangerBounds } from './stranger-bounds.ts';
+
+export const publishedLogRoot = '/log/';
+
+/** The list of revocations is the largest: 4,096 of them, below 2 MiB. */
+const bytesMost = 4 * 1024 * 1024;
+/** Of all that is remembered. */
+export const keptBytesMost = 32 * 1024 * 1024;
+export const keptMost = 1_024;
+/** Asked for and not there yet. */
+const askingMost = 64;
+const timeoutMs = 10_000;
+/** An arena that fails, or a file that is not there yet, is not asked about by every stranger anew. */
+const missedMs = 5_000;
+const yearS = 31_536_000;
+
+type Kind = { path: string; type: string; freshMs: number; cacheControl: string };
+
+const binary = 'application/octet-stream';
+const passing = (path: string, type: string, freshS: number): Kind => ({
+  path,
+  type,
+  freshMs: freshS * 1000,
+  cacheControl: `public, max-age=${freshS}`,
+});
+const fixed: Readonly<Record<string, Kind>> = {
+  // Made every second.
+  checkpoint: passing('log/checkpoint', 'text/plain; charset=utf-8', 1),
+  revocations: passing('revocations', 'application/json', 2),
+  'trust.json': passing('trust.json', 'application/json', 60),
+};
+const tile = /^tile\/(?:\d{1,2}|entries)(?:\/x\d{3}){0,5}\/\d{3}(\.p\/\d{1,3})?$/;
+
+/** What a path below the root stands for; undefined = nothing that is published. */
+function kindOf(name: string): Kind | undefined {
+  const known = Object.hasOwn(fixed, name) ? fixed[name] : undefined;
+  if (known !== undefined) return known;
+  const found = tile.exec(name);
+  if (found === null) return undefined;
+  // One that is not full goes away when it is.
+  if (found[1] !== undefined) return passing(`log/${name}`, binary, 60);
+  return { path: `log/${name}`, type: binary, freshMs: Infinity, cacheControl: `public, max-age=${yearS}, immutable` };
+}
+
+/** undefined: the arena has no such file. */
+type File = { bytes: Buffer; etag: string } | undefined;
+/** `isThere`: it came, and was more than a refusal. */
+type Kept = { file: Promise<File>; until: number; bytes: number; isThere: boolean };
+
+export class PublishedLog {
+  /** What was asked for last stands last. */
+  readonly #kept = new Map<string, Kept>();
+  readonly #bounds = new StrangerBounds();
+  #keptBytes = 0;
+  #asking = 0;
+  #checkpoint = '';
+
+  /** @throws ApiError method_not_allowed, unknown_route, rate_limit_exceeded, verification_unavailable */
+  async serve(arena: ArenaClient | undefined, exchange: Exchange, requestId: string): Promise<void> {
+    const { method, path, peer } = exchange;
+    if (method !== 'GET' && method !== 'HEAD') {
+      throw new ApiError('method_not_allowed', { message: `${path.slice(0, 100)} takes GET` });
+    }
+    const kind = kindOf(path.slice(publishedLogRoot.length));
+    if (kind === undefined) throw new ApiError('unknown_route', { message: 'the log has no such file' });
+    if (arena === undefined) throw new ApiError('verification_unavailable', { message: 'this gateway has no arena' });
+    const file = await this.#file(arena, kind, peer, requestId);
+    if (file === undefined) throw new ApiError('unknown_route', { message: 'the log has no such file yet' });
+    const headers = [
+      ['content-type', kind.type],
+      ['cache-control', kind.cacheControl],
+      ['etag', file.etag],
+      ['x-content-type-options', 'nosniff'],
+      ['x-request-id', requestId],
+    ] as const;
+    const known = exchange.header('if-none-match')?.split(',') ?? [];
+    if (known.some((one) => one.trim().replace(/^W\//, '') === file.etag)) return exchange.reply(304, headers, '');
+    exchange.reply(200, headers, file.bytes);
+  }
+
+  #file(arena: ArenaClient, kind: Kind, peer: string, requestId: string): Promise<File> {
+    const now = systemClock.now();
+    const known = this.#kept.get(kind.path);
+    if (known !== undefined && known.until > now) {
+      this.#kept.delete(kind.path);
+      this.#kept.set(kind.path, known);
+      return known.file;
+    }
+    this.#bounds.take(peer, now, this.#asking < askingMost);
+    this.#asking += 1;
+    const kept: Kept = { file: askFile(arena, kind, requestId), until: now + kind.freshMs, bytes: 0, isThere: false };
+    this.#drop(kind.path);
+    this.#kept.set(kind.path, kept);
+    this.#prune();
+    void this.#settle(kind.path, kept);
+    return kept.file;
+  }
+
+  /** Counts what came; never rejects. */
+  async #settle(path: string, kept: Kept): Promise<void> {
+    const file = await kept.file.catch(() => undefined);
+    this.#asking -= 1;
+    if (file === undefined) {
+      kept.until = systemClock.now() + missedMs;
+      return;
+    }
+    kept.isThere = true;
+    if (path === fixed['checkpoint']?.path) this.#goneOn(file.etag);
+    // It may have been dropped meanwhile.
+    if (this.#kept.get(path) !== kept) return;
+    kept.bytes = file.bytes.length;
+    this.#keptBytes += kept.bytes;
+    this.#prune();
+  }
+
+  /** Tiles that a new checkpoint counts on were written before it: what was not there then may be there now. */
+  #goneOn(checkpoint: string): void {
+    if (checkpoint === this.#checkpoint) return;
+    this.#checkpoint = checkpoint;
+    for (const [path, { isThere }] of this.#kept) if (!isThere) this.#drop(path);
+  }
+
+  #drop(path: string): void {
+    this.#keptBytes -= this.#kept.get(path)?.bytes ?? 0;
+    this.#kept.delete(path);
+  }
+
+  #prune(): void {
+    for (const path of this.#kept.keys()) {
+      if (this.#kept.size <= keptMost && this.#keptBytes <= keptBytesMost) return;
+      this.#drop(path);
+    }
+  }
+}
+
+async function askFile(arena: ArenaClient, { path }: Kind, requestId: string): Promise<File> {
+  // The arena answers nobody without a tenant; its log is that of all.
+  const payer = { tenant: 'default', key: 'unknown', requestId };
+  const { status, bytes } = await fetchArena(arena, payer, { path: `/api/arena/${path}`, bytesMost, timeoutMs });
+  if (status === 404) return undefined;
+  if (status !== 200) {
+    throw new ApiError('verification_unavailable', { log: `${path}: the arena answered with status ${status}` });
+  }
+  return { bytes, etag: `"${new Bun.CryptoHasher('sha256').update(bytes).digest('hex').slice(0, 32)}"` };
+}
