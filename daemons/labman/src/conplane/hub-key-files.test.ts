@@ -266,6 +266,70 @@ test('an announced WireGuard key that the answer alone tells waits for its hands
   expect(replayed.registration.phase).toBe('pin_mismatch');
 });
 
+describe('a WireGuard key that the hub has announced (K8)', () => {
+  const present = `${'A'.repeat(43)}=`;
+  const [, next = '', other = ''] = wireguardKeys;
+  const nextRosenpass = new Uint8Array(rosenpassPublicKeyBytes).fill(8);
+  const base = { ...taken().conplane, next_rosenpass_sha256: fingerprintOf(nextRosenpass) };
+  const whole = {
+    ...base,
+    next_rosenpass_public_key: Buffer.from(nextRosenpass).toString('base64'),
+    next_rosenpass_proof: goodProof,
+  };
+  /** `by`: the exchange under whose key the hub said so; the first ended before it announced anything. */
+  const saying = (key: string | undefined, by: 'first' | 'second') =>
+    ({ ...whole, ...(key !== undefined && { next_wireguard_public_key: key }), wireguard_proof: by }) as const;
+  const endedAt: Record<string, number> = { first: -1, second: Infinity };
+  /** What the node waits with after each of these answers, all to one labmand. */
+  async function waitsWith(...answers: object[]) {
+    const waits: (string | undefined)[] = [];
+    let conplane: object = {};
+    const isWireguardProven: RegistrationParts['isWireguardProven'] = (known, _, proof, since) =>
+      known === hubSha && (endedAt[proof] ?? -Infinity) >= since;
+    const { registration, pass, end } = rig(() => taken({ conplane: conplane as never }), { isWireguardProven });
+    for (conplane of answers) {
+      registration.again();
+      await pass(2_000);
+      waits.push(readNodeState(stateDir)?.hub?.next?.wireguardPublicKey);
+    }
+    end();
+    return waits;
+  }
+
+  test('stays when its proof, or all that is said of it, is taken out of an answer', async () => {
+    const { wireguard_proof: _, ...unproven } = saying(next, 'second');
+    expect(await waitsWith(saying(next, 'second'), unproven, whole, base, taken().conplane ?? {})).toEqual(
+      Array.from({ length: 5 }, () => next),
+    );
+  });
+
+  test('is not taken back by what the hub said before, told once more', async () => {
+    const before = [saying(undefined, 'first'), saying(other, 'first')];
+    expect(await waitsWith(saying(next, 'second'), ...before)).toEqual([next, next, next]);
+  });
+
+  test('is taken back, or changed, by what the hub says since', async () => {
+    expect(await waitsWith(saying(next, 'second'), saying(other, 'second'), saying(undefined, 'second'))).toEqual([
+      next,
+      other,
+      undefined,
+    ]);
+  });
+
+  test('that the hub has changed to does not give way to another of before, either', async () => {
+    const by = (wireguard_public_key: string, wireguard_proof: string) => ({
+      ...whole,
+      wireguard_public_key,
+      wireguard_proof,
+    });
+    await waitsWith(whole, by(next, 'second'), by(other, 'second'), by(present, 'first'), by(next, 'first'));
+    expect(readNodeState(stateDir)?.hub?.wireguardPublicKey).toBe(other);
+    // The word of an exchange that was made since is another.
+    await waitsWith(by(present, 'second'));
+    expect(readNodeState(stateDir)?.hub?.wireguardPublicKey).toBe(present);
+  });
+});
+
 test('whatever an answer holds is refused or taken, and nothing throws', () => {
   const hub = { rosenpassSha256: hubSha } as unknown as NonNullable<NodeState['hub']>;
   const [text, sha256] = [fc.string(), fc.stringMatching(/^(sha256:)?[0-9a-f]{64}$/)];

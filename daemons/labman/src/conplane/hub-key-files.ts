@@ -4,7 +4,7 @@ import { dropPublicKey, keepPublicKey, readPublicKey } from '@labmesh/tunnel/key
 import type { NodeHeartbeatAnswer, NodeRegisterAnswer } from '@labmesh/wire/node';
 import { fingerprintField, rosenpassPublicKeyBytes, wireguardKeyField } from '@labmesh/wire/tunnel';
 import { PinMismatch } from './hub-of.ts';
-import { type HubState, type NodeState, writeNodeState } from './node-file.ts';
+import { type HubKeys, type HubState, type NodeState, writeNodeState } from './node-file.ts';
 import { dropTrusted } from './trusted-key.ts';
 
 /** Nodes accept both for as long (K8); a hub that announces on is asked again after half of it. */
@@ -15,11 +15,15 @@ const askAgainMs = 30_000;
 type Answer = Pick<NodeRegisterAnswer, 'conplane'>;
 /** Whether the peer of the running tunnel has proven this. `current`, `next`: fingerprints. */
 export type IsProven = (keys: { current: string; next: string }, proof: string) => boolean;
-/** The same of WireGuard keys, base64, by the hub that is known by that Rosenpass key. `next`: `none` without one. */
+/**
+ * The same of WireGuard keys, base64, by the hub that is known by that Rosenpass key, in an exchange that ended `since` then
+ * (monotonic ms). `next`: `none` without one.
+ */
 export type IsWireguardProven = (
   known: string,
   keys: { rosenpass: string; current: string; next: string },
   proof: string,
+  since: number,
 ) => boolean;
 
 const keyIn = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
@@ -43,22 +47,50 @@ export function knownHubKeys(hub: HubState | undefined, keysDir: string, now: nu
   };
 }
 
-/** WireGuard keys of the hub that its answer proves (K8); undefined: none. `known`: the Rosenpass key that it is pinned by. */
+type ProvenWireguard = { current: string; next: string | undefined };
+
+/**
+ * WireGuard keys of the hub that its answer proves (K8); undefined: none. `known`: what it is pinned by. Keys that differ from
+ * those want a proof by an exchange that ended `since` then, when those were learned: what the hub said before, recorded and
+ * told once more, takes nothing back.
+ */
 export function provenWireguard(
   { conplane }: Answer,
-  known: string | null | undefined,
+  known: Pick<HubState, 'rosenpassSha256' | 'wireguardPublicKey' | 'next'> | undefined,
   isProven: IsWireguardProven,
-): { current: string; next: string | undefined } | undefined {
+  since: number,
+): ProvenWireguard | undefined {
   const {
     wireguard_public_key: current = '',
     next_wireguard_public_key: next,
     wireguard_proof: proof,
   } = conplane ?? {};
   const rosenpass = fingerprintIn(conplane?.rosenpass_sha256);
-  if (known === null || known === undefined || rosenpass === undefined || proof === undefined) return undefined;
-  if (!isProven(known, { rosenpass, current, next: next ?? 'none' }, proof)) return undefined;
+  const by = known?.rosenpassSha256 ?? undefined;
+  if (by === undefined || rosenpass === undefined || proof === undefined) return undefined;
+  const isKnown = current === known?.wireguardPublicKey && next === known.next?.wireguardPublicKey;
+  const claim = { rosenpass, current, next: next ?? 'none' };
+  if (!isProven(by, claim, proof, isKnown ? -Infinity : since)) return undefined;
   return { current, next: wireguardKeyField.safeParse(next).data };
 }
+
+/**
+ * The WireGuard key that the hub is to use with its next Rosenpass key. An answer that proves nothing of it leaves the one
+ * that was proven: whoever can take a proof out of an answer must not make a node forget what it would need at the promotion.
+ */
+export function nextWireguard(
+  was: HubState['next'],
+  nextRosenpass: string,
+  proven: ProvenWireguard | undefined,
+): Pick<NonNullable<HubState['next']>, 'wireguardPublicKey'> {
+  const key = proven === undefined && was?.rosenpassSha256 === nextRosenpass ? was.wireguardPublicKey : proven?.next;
+  return key === undefined ? {} : { wireguardPublicKey: key };
+}
+
+/** Whether one holds other WireGuard keys of the hub than the other. */
+export const hasOtherWireguard = (one: HubKeys | null | undefined, two: HubKeys | null | undefined): boolean =>
+  one?.wireguardPublicKey !== two?.wireguardPublicKey ||
+  one?.next?.wireguardPublicKey !== two?.next?.wireguardPublicKey;
 
 /** Keeps the key of the hub. @throws PinMismatch when it is not the one that the answer itself names */
 export function keepHubKey({ conplane }: Answer, hub: HubState, keysDir: string): void {

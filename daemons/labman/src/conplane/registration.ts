@@ -13,11 +13,13 @@ import type { TunnelConfig } from '../config/read-tunnel.ts';
 import type { ConplaneCalls } from './conplane-calls.ts';
 import {
   dropFormerNext,
+  hasOtherWireguard,
   HubKeyNews,
   type IsProven,
   type IsWireguardProven,
   keepHubKey,
   knownHubKeys,
+  nextWireguard,
   provenNext,
   provenWireguard,
   withoutRetired,
@@ -49,6 +51,8 @@ export type RegistrationParts = {
   /** What the operator let in, as `readTrusted` gives it. */
   trusted: () => string | undefined;
   keys: OwnPublicKeys;
+  /** Of the proxy on the tunnel address. */
+  proxyPort: number;
   /** '' before the Conplane gave an id. */
   info: (nodeId: string) => NodeInfo;
   heartbeat: (nodeId: string) => NodeHeartbeatRequest;
@@ -98,6 +102,8 @@ export class Registration {
   /** The Conplane said that it does not know this node. */
   #isForgotten = false;
   readonly #keyNews = new HubKeyNews();
+  /** Since when the hub's WireGuard keys are known as they are; monotonic ms. */
+  #wireguardSince = -Infinity;
 
   constructor(parts: RegistrationParts) {
     this.#parts = parts;
@@ -198,7 +204,7 @@ export class Registration {
   }
 
   #request({ fingerprint, publicKey }: OwnPublicKey, whole: boolean) {
-    const { keys, keysDir, info, clock } = this.#parts;
+    const { keys, keysDir, proxyPort, info, clock } = this.#parts;
     const { own: wireguard, next } = keys.wireguard();
     return {
       node_info: info(this.#state?.nodeId ?? ''),
@@ -209,6 +215,7 @@ export class Registration {
       rosenpass_public_key_sha256: fingerprint,
       ...knownHubKeys(this.#state?.hub ?? undefined, keysDir, clock.wall()),
       tunnel_caps: caps,
+      proxy_port: proxyPort,
     };
   }
 
@@ -217,11 +224,11 @@ export class Registration {
     // What could not be forgotten before must not be believed now.
     this.#forgetRetired();
     const known = this.#state?.hub ?? this.#state?.pins;
-    const proven = provenWireguard(answer, known?.rosenpassSha256, isWireguardProven);
+    const proven = provenWireguard(answer, known, isWireguardProven, this.#wireguardSince);
     const pins = { config: tunnel, known, trusted: trusted(), provenWireguard: proven?.current, now: clock.wall() };
     const found = hubOf(answer, pins);
     if (found !== undefined) keepHubKey(answer, found, keysDir);
-    const hub = found && this.#withNext(answer, found, proven?.next);
+    const hub = found && this.#withNext(answer, found, proven);
     const address = tunnel.address ?? answer.wireguard_address?.split('/')[0] ?? null;
     const state: NodeState = { nodeId, address, hub: hub ?? null, ...(hub === undefined && known && { pins: known }) };
     if (hub !== undefined && known?.next?.rosenpassSha256 === hub.rosenpassSha256) {
@@ -229,6 +236,7 @@ export class Registration {
       if (known.rosenpassSha256 !== null) state.retired = known.rosenpassSha256;
     }
     writeNodeState(stateDir, state);
+    if (hasOtherWireguard(known, hub ?? known)) this.#wireguardSince = clock.now();
     this.#state = state;
     // Not behind `onState`: it waits and may fail, and this would never be done.
     this.#forgetRetired();
@@ -244,13 +252,14 @@ export class Registration {
 
   /** The hub uses this next key of WireGuard: the tunnel has seen its handshake (K8). @throws what the file system says */
   noteHubKey(wireguardPublicKey: string): void {
-    const { stateDir, tunnel } = this.#parts;
+    const { stateDir, tunnel, clock } = this.#parts;
     if (this.#state?.hub === undefined || this.#state.hub === null) return;
     const { awaitedWireguard, ...hub } = this.#state.hub;
     const isNext = [hub.next?.wireguardPublicKey, awaitedWireguard].includes(wireguardPublicKey);
     if (!isNext || hub.wireguardPublicKey === wireguardPublicKey) return;
     const moved = { ...hub, wireguardPublicKey, ...movedFrom(hub.wireguardPublicKey, tunnel) };
     this.#state = { ...this.#state, hub: moved };
+    this.#wireguardSince = clock.now();
     writeNodeState(stateDir, this.#state);
   }
 
@@ -259,7 +268,7 @@ export class Registration {
   }
 
   /** The hub with the keys that it announces, if it has proven them. */
-  #withNext(answer: NodeRegisterAnswer, hub: HubState, wireguardPublicKey: string | undefined): HubState {
+  #withNext(answer: NodeRegisterAnswer, hub: HubState, proven: ReturnType<typeof provenWireguard>): HubState {
     const { keysDir, isProven, clock, log } = this.#parts;
     const next = provenNext(answer, hub, { isProven, keysDir, now: clock.wall() });
     if (next === undefined) {
@@ -270,7 +279,7 @@ export class Registration {
     }
     if (next.rosenpassSha256 !== hub.next?.rosenpassSha256)
       log.info('the hub has proven its next Rosenpass key', { ...next });
-    return { ...hub, next: { ...next, ...(wireguardPublicKey !== undefined && { wireguardPublicKey }) } };
+    return { ...hub, next: { ...next, ...nextWireguard(hub.next, next.rosenpassSha256, proven) } };
   }
 
   #heartbeat(): NodeHeartbeatRequest {

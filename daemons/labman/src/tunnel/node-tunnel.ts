@@ -111,14 +111,15 @@ export class NodeTunnel implements AsyncDisposable {
     const claim = ['next hub key', keys.current, keys.next] as const;
     return this.#open?.end.tunnel.isProven(hubId, keys.current, claim, proof) ?? false;
   }
-  /** The same of its WireGuard keys; `known`: the Rosenpass key that it is known by (K8). */
+  /** The same of its WireGuard keys; `known`: the Rosenpass key that it is known by (K8). `since`: monotonic ms. */
   isHubWireguardProven(
     known: string,
     { rosenpass, current, next }: { rosenpass: string; current: string; next: string },
     proof: string,
+    since: number,
   ): boolean {
     const claim = ['hub wireguard keys', rosenpass, current, next] as const;
-    return this.#open?.end.tunnel.isProven(hubId, known, claim, proof) ?? false;
+    return this.#open?.end.tunnel.isProven(hubId, known, claim, proof, since) ?? false;
   }
   /** What shows the hub that this WireGuard key (base64) is to follow (K8); undefined: there was no exchange lately. */
   proveNextKey(current: string, next: string): string | undefined {
