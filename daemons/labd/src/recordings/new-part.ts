@@ -9,6 +9,7 @@ import { PartFile, partContext } from './part-file.ts';
 import type { RecorderHealth } from './recorder-health.ts';
 import { type RecordingFolder, urlOf } from './recording-folder.ts';
 import { partHead } from './session-recording.ts';
+import type { SpareFiles } from './spare-files.ts';
 
 export type PartRequest = {
   session: string;
@@ -22,6 +23,7 @@ export type PartRequest = {
 export type PartPlace = {
   folder: RecordingFolder;
   health: RecorderHealth;
+  spares: Pick<SpareFiles, 'take'>;
   sealer: Sealer;
   clock: Clock;
   graceMs: number;
@@ -57,7 +59,7 @@ export function planPart({ sealer, clock }: Pick<PartPlace, 'sealer' | 'clock'>,
 
 /** @throws FleetError RECORDING_UNAVAILABLE; no file stays then. */
 export async function createPart(place: PartPlace, { row, key, request }: PlannedPart): Promise<NewPart> {
-  const { folder, health, clock, graceMs, stallMs } = place;
+  const { folder, health, spares, clock, graceMs, stallMs } = place;
   const { session, replicaId, part, term, command } = request;
   const path = await folder.place(row.url).catch((error: unknown) => {
     health.failed(error);
@@ -65,7 +67,7 @@ export async function createPart(place: PartPlace, { row, key, request }: Planne
   });
   const cast = new CastWriter(clock.now());
   const context = partContext(row.id, session, replicaId, part);
-  const options = { path, key, context, health, clock, graceMs, stallMs };
+  const options = { path, spares, key, context, health, clock, graceMs, stallMs };
   try {
     return { row, cast, file: await PartFile.create(options, cast.head(partHead(term, command, row.created_at))) };
   } catch (error) {

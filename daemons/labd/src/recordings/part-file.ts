@@ -9,6 +9,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import { type RecorderHealth, withinStall } from './recorder-health.ts';
 import { ChunkSealer } from './sealed-chunks.ts';
 import type { PartSink } from './session-recording.ts';
+import type { SpareFiles } from './spare-files.ts';
 
 /** First bytes of a file. */
 export const partMagic: Uint8Array = new TextEncoder().encode('labmrec1');
@@ -23,8 +24,8 @@ export const partContext = (id: string, session: string, replicaId: string, part
   ['labmesh-recording-v1', id, session, replicaId, part].join('\n');
 
 /** A file that opens after nobody waits any more is closed: a handle must never be forgotten. */
-async function openWithin(stallMs: number, path: string): Promise<FileHandle> {
-  const opening = open(path, 'wx', 0o600);
+async function openWithin({ stallMs, path, spares }: PartFileOptions): Promise<FileHandle> {
+  const opening = spares.take(path).then((spare) => spare ?? open(path, 'wx', 0o600));
   try {
     return await withinStall(stallMs, opening);
   } catch (error) {
@@ -35,6 +36,7 @@ async function openWithin(stallMs: number, path: string): Promise<FileHandle> {
 
 export type PartFileOptions = {
   path: string;
+  spares: Pick<SpareFiles, 'take'>;
   /** 32 bytes. */
   key: Uint8Array;
   context: string;
@@ -66,9 +68,9 @@ export class PartFile implements PartSink {
 
   /** Makes the file (0600) and writes its start. Throws what the file system says, leaving nothing open. */
   static async create(options: PartFileOptions, start: string): Promise<PartFile> {
-    const { health, path, stallMs } = options;
+    const { health } = options;
     try {
-      const part = new PartFile(options, await openWithin(stallMs, path));
+      const part = new PartFile(options, await openWithin(options));
       const bytes = Buffer.concat([partMagic, part.#seal(start, false)]);
       try {
         await part.#write(bytes);

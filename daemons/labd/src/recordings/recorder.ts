@@ -17,6 +17,7 @@ import { createPart, type NewPart, type PartRequest, type PlannedPart, planPart 
 import { RecorderHealth, type RecorderAlarm } from './recorder-health.ts';
 import { RecordingFolder, folderOfUrl } from './recording-folder.ts';
 import { SessionRecording, type RecordingEnd, type SessionRecordingOptions } from './session-recording.ts';
+import { SpareFiles } from './spare-files.ts';
 import type { World } from '../settings/world.ts';
 
 export type RecorderSettings = {
@@ -103,6 +104,7 @@ export class Recorder implements AsyncDisposable {
   readonly #options: RecorderOptions;
   readonly #settings: RecorderSettings;
   /** Undefined while the file is being made. */
+  readonly #spares: SpareFiles;
   readonly #active = new Map<string, SessionRecording | undefined>();
   #isClosing = false;
   #bytes: Counter | undefined;
@@ -111,6 +113,7 @@ export class Recorder implements AsyncDisposable {
     this.#options = options;
     this.#settings = { ...recorderDefaults, ...options.options };
     this.folder = new RecordingFolder(folderOfUrl(options.url));
+    this.#spares = new SpareFiles(this.folder.path);
     const { clock, log, metrics, onAlarm } = options;
     const failures = metrics?.counter('recording_failures_total', 'Writes of recordings that failed.').labels();
     const onFailure = () => failures?.inc();
@@ -165,8 +168,9 @@ export class Recorder implements AsyncDisposable {
       await this.health.check();
       const { clock, secrets } = this.#options;
       const { folder, health } = this;
+      const spares = this.#spares;
       const { graceMs, stallMs } = this.#settings;
-      const made = await createPart({ folder, health, sealer: secrets, clock, graceMs, stallMs }, part);
+      const made = await createPart({ folder, health, spares, sealer: secrets, clock, graceMs, stallMs }, part);
       const recording = new SessionRecording(this.#sessionOptions(request, made, keepsRow));
       this.#active.set(id, recording);
       return { recording, file: made.file };
@@ -208,6 +212,7 @@ export class Recorder implements AsyncDisposable {
         await recording?.end();
       }),
     );
+    await this.#spares[Symbol.asyncDispose]();
     await this.health[Symbol.asyncDispose]();
   }
 }

@@ -1,0 +1,120 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bytesOf, openGround, until } from './testing/recorder-ground.ts';
+import { SpareFiles } from './spare-files.ts';
+
+let dir: string;
+const open = () => new SpareFiles(dir);
+const sparesIn = (folder: string): string[] => {
+  const own = join(folder, '.spares');
+  return existsSync(own) ? readdirSync(own) : [];
+};
+/** Files below `folder` that this process holds open. */
+const heldIn = (folder: string) =>
+  readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+    } catch {
+      return false;
+    }
+  }).length;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'labmesh-spares-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+test('none before the first session; then some, empty and each given once; none is left at the end', async () => {
+  const spares = open();
+  expect(await spares.take(join(dir, 'a'))).toBeUndefined();
+  await until(() => sparesIn(dir).length === 16);
+  const taken = await Promise.all(['b', 'c'].map((name) => spares.take(join(dir, name))));
+  for (const [index, file] of taken.entries()) {
+    await file?.write(`${index}`);
+    await file?.close();
+  }
+  expect(['b', 'c'].map((name) => readFileSync(join(dir, name), 'utf8'))).toEqual(['0', '1']);
+  expect(statSync(join(dir, 'b')).mode & 0o777).toBe(0o600);
+  await until(() => sparesIn(dir).length === 16);
+  await spares[Symbol.asyncDispose]();
+  expect(sparesIn(dir)).toEqual([]);
+  expect(heldIn(dir)).toBe(0);
+  expect(await spares.take(join(dir, 'd'))).toBeUndefined();
+});
+
+test('more at once than there are: the rest is told so, none twice', async () => {
+  await using spares = open();
+  await spares.take(join(dir, 'first'));
+  await until(() => sparesIn(dir).length === 16);
+  const taken = await Promise.all(Array.from({ length: 40 }, (_, index) => spares.take(join(dir, `${index}`))));
+  const files = taken.filter((file) => file !== undefined);
+  expect(files.length).toBe(16);
+  expect(new Set(files.map(({ fd }) => fd)).size).toBe(16);
+  for (const file of files) await file.close();
+});
+
+test('what a killed process left goes with the next start', async () => {
+  mkdirSync(join(dir, '.spares'));
+  writeFileSync(join(dir, '.spares', 'left'), '');
+  await using spares = open();
+  await until(() => !sparesIn(dir).includes('left'));
+  expect(await spares.take(join(dir, 'a'))).toBeUndefined();
+});
+
+test('no such place, or no folder to make them in: none, no word, and nothing stays open', async () => {
+  await using spares = open();
+  await spares.take(join(dir, 'a'));
+  await until(() => sparesIn(dir).length === 16);
+  expect(await spares.take(join(dir, 'not/there'))).toBeUndefined();
+  await spares[Symbol.asyncDispose]();
+  expect(heldIn(dir)).toBe(0);
+  await using nowhere = new SpareFiles('/dev/null/x');
+  for (let asked = 0; asked < 3; asked++) {
+    expect(await nowhere.take(join(dir, 'a'))).toBeUndefined();
+    await Bun.sleep(20);
+  }
+});
+
+test('recordings take them over, play alike, and leave nothing open', async () => {
+  const ground = await openGround();
+  const sessions: string[] = [];
+  for (let made = 0; made < 40; made++) {
+    const recording = await ground.start({ command: `c${made}` });
+    recording.write(1, bytesOf(`out ${made}`));
+    await recording.end({ code: 0, signal: null });
+    sessions.push(recording.session);
+    if (made % 10 === 0) await Bun.sleep(30);
+  }
+  for (const [made, session] of sessions.entries()) expect(await ground.read(session)).toContain(`out ${made}`);
+  await ground.recorder[Symbol.asyncDispose]();
+  expect(sparesIn(ground.dir)).toEqual([]);
+  await until(() => heldIn(ground.dir) === 0);
+  await ground[Symbol.asyncDispose]();
+});
+
+test('a spare that somebody removed: the part is made anew', async () => {
+  await using ground = await openGround();
+  await (await ground.start()).end();
+  await until(() => sparesIn(ground.dir).length === 16);
+  rmSync(join(ground.dir, '.spares'), { recursive: true });
+  const recording = await ground.start();
+  recording.write(1, bytesOf('kept'));
+  const { bytes, sha256 } = await recording.end();
+  expect(sha256).toBeString();
+  const path = ground.recorder.folder.find(recording.row.url) ?? '';
+  expect(existsSync(path)).toBe(true);
+  expect(statSync(path).size).toBe(bytes);
+  expect(await ground.read(recording.session)).toContain('kept');
+});
