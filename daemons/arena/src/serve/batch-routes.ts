@@ -1,4 +1,4 @@
-/** Proposed versions and what becomes of versions, below /api/arena (PD6); mounted with the other routes of preference data. */
+/** Proposed versions, what becomes of versions, and all at a glance, below /api/arena (PD6, AR23); mounted with the other routes of preference data. */
 import { approveBatchSchema, stageDatasetSchema } from '@labmesh/wire/verification/datasets';
 import type { Hono } from 'hono';
 import type { Pairs } from '../pairs/pairs.ts';
@@ -22,6 +22,10 @@ export function batchRoutes(app: Hono, pairs: Pairs): void {
   app.post(`${root}/:id/reject`, async (context) => {
     const [tenant, id] = [whose(context), inPath(context, 'id', 'BATCH_NOT_FOUND')];
     return context.json(await batches.reject(tenant, id, authorOf(context)));
+  });
+  app.get('/api/arena/distillation', async (context) => {
+    const tenant = whose(context);
+    return context.json({ pairs: await pairs.stats(tenant), ...(await batches.figures(tenant)) });
   });
   app.post('/api/arena/datasets/:ref/stage', async (context) => {
     const [tenant, ref] = [whose(context), inPath(context, 'ref', 'DATASET_NOT_FOUND')];

@@ -13,6 +13,7 @@ import {
   tripletPageSchema,
   tripletStatsSchema,
 } from '@labmesh/wire/verification/datasets';
+import { distillationSchema } from '@labmesh/wire/verification/distillation';
 import { labelGivenSchema, labelPageSchema } from '@labmesh/wire/verification/labels';
 import { tripletSchema } from '@labmesh/wire/verification/preference';
 import fc from 'fast-check';
@@ -90,6 +91,37 @@ test('PD6 batches: proposed, listed, approved by the key that asks; another tena
     'BATCH_DECIDED',
     undefined,
   ]);
+});
+
+test('AR23 distillation: what there is at a glance, of one tenant', async () => {
+  const of = async (tenant: string) => distillationSchema.parse((await ask('GET', '/distillation', { tenant })).body);
+  optedIn.add('glance');
+  const none = await of('glance');
+  expect(none).toMatchObject({ versions: { total: 0, newest: null }, batches: { open: null }, labels: { total: 0 } });
+  for (let at = 0; at < 3; at++) await pairs.onFinished(samplePairRun({ tenant: 'glance' }), null);
+  await pairs.batches.propose(3, false, (tenant) => tenant === 'glance');
+  const { open, states } = (await of('glance')).batches;
+  expect([open?.pairs, states.proposed, states.frozen]).toEqual([3, 1, 0]);
+  await ask('POST', `/batches/${open?.id}/approve`, { tenant: 'glance', body: { name: 'g' } });
+  await pairs.exportDataset('glance', 'g', 'jsonl', () => Promise.resolve(), new AbortController().signal);
+  await addRunRows(store, { id: 'glanced', answers: ['valid', 'valid'], tenant: 'glance' });
+  const label = { runId: 'glanced', a: 0, b: 1, winner: 'a', confidence: 1 };
+  await ask('POST', '/labels', { tenant: 'glance', body: label });
+  const whole = await of('glance');
+  expect(whole).toMatchObject({
+    versions: { total: 1, tainted: 0, stages: { exported: 1, processed: 0 }, newest: { name: 'g', count: 3 } },
+    batches: { open: null, states: { frozen: 1, proposed: 0 } },
+    labels: { total: 1, reviewers: 1 },
+  });
+  expect(whole.pairs).toEqual(
+    tripletStatsSchema.parse((await ask('GET', '/triplets/stats', { tenant: 'glance' })).body),
+  );
+  const [row] = tripletPageSchema.parse(
+    (await ask('GET', '/triplets?quality=silver', { tenant: 'glance' })).body,
+  ).triplets;
+  await ask('DELETE', `/triplets/${row?.id}`, { tenant: 'glance' });
+  expect((await of('glance')).versions).toMatchObject({ total: 1, tainted: 1, stages: { exported: 0 } });
+  expect(await of('unheard-of')).toMatchObject({ pairs: { total: 0 }, versions: { total: 0 }, labels: { total: 0 } });
 });
 
 test('EX2 labels: given by the key that asks, listed for its tenant', async () => {

@@ -40,6 +40,13 @@ export async function listBatches(
   return { items: found.items.map(viewOf), nextCursor: found.nextCursor };
 }
 
+/** The one that waits for a person. */
+export async function openBatch(db: Reader, tenant: string): Promise<Batch | undefined> {
+  const query = db.selectFrom('arena_batches').selectAll().where('tenant', '=', tenant);
+  const row = await query.where('state', '=', 'proposed').orderBy('id', 'desc').limit(1).executeTakeFirst();
+  return row && viewOf(row);
+}
+
 /** Tenants with at least so many pairs in no version. */
 export const tenantsWaiting = (db: Reader, least: number, limit: number) =>
   db

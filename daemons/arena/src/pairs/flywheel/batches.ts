@@ -17,6 +17,7 @@ import {
 import type { Alongside } from '../datasets.ts';
 import { PairsError, type PairsErrorCode } from '../pairs-error.ts';
 import * as rows from './batch-rows.ts';
+import { distillationOf } from './distillation.ts';
 
 export type BatchesParts = {
   store: Store;
@@ -50,6 +51,11 @@ export class Batches {
   /** @throws PairsError BATCH_NOT_FOUND */
   get(tenant: string, id: string): Promise<Batch> {
     return this.#parts.store.read(worker, (db) => rows.getBatch(db, tenant, id));
+  }
+
+  /** What there is beside pairs, for who decides what is trained on. */
+  figures(tenant: string): ReturnType<typeof distillationOf> {
+    return this.#parts.store.read(worker, (db) => distillationOf(db, tenant, this.#parts.clock.wall()));
   }
 
   /**
