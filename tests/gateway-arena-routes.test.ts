@@ -123,6 +123,20 @@ for (const engine of ['raw', 'serve'] as const) {
   });
 }
 
+/** AR23: where the arena is stays with who runs the gateway. */
+const away = (message: string = expect.any(String), gatewayEndpoint: string | null = null) => {
+  const code = 'verification_unavailable';
+  return { error: 'Gateway unavailable', message, code, gatewayEndpoint, request_id: expect.any(String) };
+};
+
+test('an arena that is gone: who uses the gateway without keys, on its machine, reads where it should be', async () => {
+  await using ground = await VerificationGround.start('[gateway.auth]\nopen = true\n');
+  await ground.arena[Symbol.asyncDispose]();
+  const told = await ground.get('/api/arena/stats', {});
+  expect([told.status, await told.json()]).toEqual([503, away(undefined, `unix:${ground.arena.socketPath}`)]);
+  expect((await ground.get('/api/arena/stats', { headers: { origin: 'https://evil.example' } })).status).toBe(403);
+});
+
 test('no path leads out of the arena’s own API', async () => {
   await using ground = await VerificationGround.start();
   for (const path of [
@@ -161,11 +175,14 @@ test('what is refused: no key, no scope, no arena, an arena that refuses us or i
   expect(await errorOf(await run(wrong))).toMatchObject({ code: 'verification_bad_option' });
   ground.arena.answer = () => new Response('who are you?', { status: 401 });
   const refused = await ground.get('/api/arena');
-  expect([refused.status, (await errorOf(refused)).code]).toEqual([503, 'verification_unavailable']);
+  expect([refused.status, await refused.json()]).toEqual([503, away()]);
+  expect(refused.headers.get('retry-after')).toBe('5');
+  const certificate = await ground.get('/v1/certificates/cert-1');
+  expect(await errorOf(certificate)).toMatchObject({ code: 'verification_unavailable' });
   await ground.arena[Symbol.asyncDispose]();
   expect((await ground.get('/api/arena')).status).toBe(503);
   await using without = await VerificationGround.start('', { arena: 'none' });
-  expect(await errorOf(await without.get('/api/arena'))).toMatchObject({ code: 'verification_unavailable' });
+  expect(await (await without.get('/api/arena')).json()).toEqual(away('this gateway has no arena'));
   void without.mesh.gateway.drain(50);
   expect(without.mesh.gateway.status().state).toBe('draining');
 });

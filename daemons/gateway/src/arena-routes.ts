@@ -5,10 +5,11 @@
  */
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
-import { type Access, authenticate, keyIdOf, requireScope, tenantOf } from './access/authenticate.ts';
+import { type Access, authenticate, type Identity, keyIdOf, requireScope, tenantOf } from './access/authenticate.ts';
 import type { ArenaRequest } from './arena/arena-client.ts';
 import { relayArena } from './arena/relay-arena.ts';
 import { runRequest, type RunRequestParts } from './arena/run-request.ts';
+import { replyError } from './reply.ts';
 import type { Verification } from './verification/verification.ts';
 
 export type ArenaRouteParts = RunRequestParts & {
@@ -37,6 +38,29 @@ export const isArenaPath = (path: string): boolean =>
 export async function serveArena(parts: ArenaRouteParts, exchange: Exchange, requestId: string): Promise<void> {
   const identity = authenticate(exchange, parts.access);
   requireScope(identity, 'verify');
+  try {
+    await relayed(parts, identity, exchange, requestId);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 503 || !exchange.path.startsWith('/api/')) throw error;
+    replyError(exchange, requestId, error, { headers: [], body: unavailableBody(parts, identity, error) });
+  }
+}
+
+/** As the first version of this API said it (AR23). Without keys whoever asks is on this machine, and runs it. */
+const unavailableBody = ({ verification }: ArenaRouteParts, { type }: Identity, { message, code }: ApiError) => ({
+  error: 'Gateway unavailable',
+  message,
+  code,
+  gatewayEndpoint: (type === 'open' && verification.arena?.address) || null,
+});
+
+/** @throws ApiError before an answer begins */
+async function relayed(
+  parts: ArenaRouteParts,
+  identity: Identity,
+  exchange: Exchange,
+  requestId: string,
+): Promise<void> {
   // The arena generates for it.
   if (generating.has(exchange.path)) requireScope(identity, 'chat');
   if (parts.isDraining()) throw new ApiError('draining');

@@ -16,7 +16,9 @@ import {
   arenaLineBytesMost,
   type ArenaResult,
   keyHeader,
+  lastEvents,
   priorityMostHeader,
+  runsPath,
   tenantHeader,
   variationsMostHeader,
 } from '@labmesh/wire/verification/arena-run';
@@ -31,6 +33,7 @@ const refusalBytesMost = 64 * 1024;
 const lingerMs = 1_000;
 /** What of an arena's message a client may read. */
 const messageCharsMost = 500;
+const lastOfRun = `${runsPath}?events=${lastEvents}`;
 
 /** Of whom a call is made, and its id for the arena's log. */
 export type ArenaPayer = Pick<ArenaRequest, 'tenant' | 'key' | 'requestId'>;
@@ -77,6 +80,13 @@ export class ArenaClient {
     this.#rightsOf = parts.rightsOf ?? (() => undefined);
   }
 
+  /** Where the arena is: for who runs this gateway, and for no holder of a key. */
+  get address(): string {
+    const { host, port, tls, socketPath } = this.#origin;
+    if (socketPath !== undefined) return `unix:${socketPath}`;
+    return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}${this.#prefix}`;
+  }
+
   /** Sends one request; the answer goes to `sink`. Tenant, key and its rights are headers of ours, never the client's. */
   send(request: ArenaRequest, sink: ResponseSink): HttpCall {
     const { method, path, tenant, key, requestId, contentType, accept = '*/*', body } = request;
@@ -100,15 +110,10 @@ export class ArenaClient {
   }
 
   /**
-   * Runs an offer (`offerBytes`) to its end; `onEvent` sees each event before it. Aborting closes the connection, which
-   * ends the run. @throws ApiError verification_unavailable, what the arena's error names, or the signal's reason
+   * Runs an offer (`offerBytes`) to its end. Aborting closes the connection, which ends the run.
+   * @throws ApiError verification_unavailable, what the arena's error names, or the signal's reason
    */
-  run(
-    whose: ArenaPayer,
-    offer: Uint8Array,
-    signal: AbortSignal,
-    onEvent: (event: ArenaEvent) => void = () => {},
-  ): Promise<ArenaResult> {
+  run(whose: ArenaPayer, offer: Uint8Array, signal: AbortSignal): Promise<ArenaResult> {
     signal.throwIfAborted();
     return new Promise((resolve, reject) => {
       const settle = (end: ArenaResult | Error) => {
@@ -117,21 +122,20 @@ export class ArenaClient {
         sink.call?.abort();
         reject(end);
       };
-      const sink = new RunSink(onEvent, settle);
+      const sink = new RunSink(settle);
       const onAbort = () => settle(signal.reason as Error);
       signal.addEventListener('abort', onAbort, { once: true });
       const { tenant, key, requestId } = whose;
-      const how = { method: 'POST', path: '/v1/runs', accept: 'application/x-ndjson', body: offer };
+      const how = { method: 'POST', path: lastOfRun, accept: 'application/x-ndjson', body: offer };
       sink.call = this.send({ tenant, key, requestId, ...how }, sink);
     });
   }
 }
 
-/** Reads the events of one run. */
+/** Reads the last event of one run; an arena that knows no `events` tells those before it too. */
 class RunSink implements ResponseSink {
   call: HttpCall | undefined;
   readonly #lines = new LineSplitter('arena.line_bytes', arenaLineBytesMost);
-  readonly #onEvent: (event: ArenaEvent) => void;
   readonly #settle: (end: ArenaResult | Error) => void;
   #status = 0;
   #events = 0;
@@ -140,8 +144,7 @@ class RunSink implements ResponseSink {
   #linger: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(onEvent: (event: ArenaEvent) => void, settle: (end: ArenaResult | Error) => void) {
-    this.#onEvent = onEvent;
+  constructor(settle: (end: ArenaResult | Error) => void) {
     this.#settle = settle;
   }
 
@@ -188,7 +191,6 @@ class RunSink implements ResponseSink {
     if (!read.success || ++this.#events > arenaEventsMost) {
       return this.#end(unavailable(read.success ? 'too many events of one run' : 'an event that is none of ours'));
     }
-    this.#onEvent(read.data);
     if (read.data.event === 'result') {
       this.#linger = setTimeout(() => this.call?.abort(), lingerMs);
       this.#end(read.data);

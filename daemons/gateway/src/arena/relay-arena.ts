@@ -3,7 +3,6 @@ import type { ClientFailure, HttpCall, ResponseSink } from '@labmesh/kit/http/cl
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { headerValue, type ResponseHead } from '@labmesh/kit/http/head';
 import { ApiError } from '@labmesh/wire/errors';
-import { replyError } from '../reply.ts';
 import type { ArenaClient, ArenaRequest } from './arena-client.ts';
 
 /** An arena that says nothing for this long is thought to be gone; a run has at most 120 s. */
@@ -17,15 +16,17 @@ class RelaySink implements ResponseSink {
   readonly #exchange: Exchange;
   readonly #requestId: string;
   readonly #resolve: () => void;
+  readonly #reject: (error: ApiError) => void;
   #timer: NodeJS.Timeout;
   #begun = false;
 
   constructor(exchange: Exchange, requestId: string) {
     this.#exchange = exchange;
     this.#requestId = requestId;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.done = promise;
     this.#resolve = resolve;
+    this.#reject = reject;
     this.#timer = setTimeout(() => this.#silent(), silenceMs);
   }
 
@@ -80,7 +81,7 @@ class RelaySink implements ResponseSink {
   /** Half an answer can only be told by a broken transfer. */
   #fail(log: string): void {
     if (this.#begun) this.#exchange.destroy();
-    else replyError(this.#exchange, this.#requestId, new ApiError('verification_unavailable', { log }));
+    else this.#reject(new ApiError('verification_unavailable', { log }));
     this.#settle();
   }
 
@@ -90,7 +91,7 @@ class RelaySink implements ResponseSink {
   }
 }
 
-/** Resolves when the answer has ended, one way or another. */
+/** Resolves when the answer has ended, one way or another. @throws ApiError verification_unavailable before it has begun */
 export function relayArena(arena: ArenaClient, request: ArenaRequest, exchange: Exchange): Promise<void> {
   const sink = new RelaySink(exchange, request.requestId);
   exchange.onAbort(() => sink.leave());
