@@ -4,6 +4,13 @@ import fc from 'fast-check';
 import type { RunOffer } from '@labmesh/wire/verification/arena-run';
 import { runRoutes } from './run-routes.ts';
 
+const quiet = {
+  clock: new FakeClock(),
+  onFault: () => {},
+  usualMs: async () => null,
+  certificateOf: () => Promise.reject(new Error('no run ends with one')),
+};
+
 /** The offers that requests make; each run ends at once. */
 type Asked = { path: string; body: object; id?: string; key?: string; rights?: Record<string, string> };
 async function offersOf(...asked: Asked[]): Promise<RunOffer[]> {
@@ -13,10 +20,7 @@ async function offersOf(...asked: Asked[]): Promise<RunOffer[]> {
       offers.push(offer);
       yield { event: 'accepted', runId: `run-${offers.length}`, cached: false, position: 0 };
     },
-    clock: new FakeClock(),
-    onFault: () => {},
-    usualMs: async () => null,
-    certificateOf: () => Promise.reject(new Error('no run ends with one')),
+    ...quiet,
   });
   for (const { path, body, id = 'mine', key = 'k1', rights } of asked) {
     const headers = { 'x-labmesh-tenant': 't', 'x-labmesh-key': key, 'x-request-id': id, ...rights };
@@ -59,6 +63,27 @@ test('an id that a caller chose finds its own run again, and no run of another a
   expect(new Set(ids).size).toBe(6);
   // Nothing that the gateway makes of an id looks like this.
   for (const id of ids) expect(id).toMatch(/^ask\.[0-9a-f]{64}$/);
+});
+
+test.each([
+  ['', ['accepted', 'error']],
+  ['?events=last', ['error']],
+  ['?events=all', ['accepted', 'error']],
+])('an offer to /v1/runs%s hears %p', async (query, heard) => {
+  const app = runRoutes({
+    ...quiet,
+    submit: async function* () {
+      yield { event: 'accepted', runId: 'run-1', cached: false, position: 0 };
+      const told = { message: '', field: null, retryAfterS: null, runId: null };
+      yield { event: 'error', code: 'verification_inconclusive', ...told };
+    },
+  });
+  const request = { model: 'm', messages: [{ role: 'user', content: 'q' }] };
+  const offer = { requestId: 'r', tenant: 't', key: 'k', mode: 'audit', request, block: {}, deadlineMs: 60_000 };
+  const headers = { 'x-labmesh-tenant': 't', 'x-labmesh-key': 'k' };
+  const response = await app.request(`/v1/runs${query}`, { method: 'POST', headers, body: JSON.stringify(offer) });
+  const lines = (await response.text()).trimEnd().split('\n');
+  expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual(heard);
 });
 
 test('the model of an answer that a caller brings is told as the word of the caller', async () => {

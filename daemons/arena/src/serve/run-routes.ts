@@ -8,8 +8,10 @@ import {
   type ArenaEvent,
   arenaLineBytesMost,
   type ArenaResult,
+  lastEvents,
   type RunOffer,
   runOfferSchema,
+  runsPath,
 } from '@labmesh/wire/verification/arena-run';
 import { verificationBlockSchema, verificationLimits } from '@labmesh/wire/verification/verification-block';
 import { type Context, Hono } from 'hono';
@@ -99,9 +101,17 @@ function lines(events: AsyncIterable<ArenaEvent>): ReadableStream<Uint8Array> {
   });
 }
 
+/** The event that stands at the end. */
+async function* lastOf(events: AsyncIterable<ArenaEvent>): AsyncGenerator<ArenaEvent> {
+  let last: ArenaEvent | undefined;
+  for await (const event of events) last = event;
+  if (last !== undefined) yield last;
+}
+
 function streamed(c: Context, { submit }: RunRouteParts, offer: RunOffer): Response {
   const headers = { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' };
-  return new Response(lines(submit(offer, c.req.raw.signal)), { headers });
+  const events = submit(offer, c.req.raw.signal);
+  return new Response(lines(c.req.query('events') === lastEvents ? lastOf(events) : events), { headers });
 }
 
 /** Waits for the first line; the rest goes on by itself. */
@@ -173,7 +183,7 @@ function refusedRun(c: Context, last: ArenaEvent): Response {
 export function runRoutes(parts: RunRouteParts): Hono {
   const { submit, clock } = parts;
   const app = new Hono();
-  app.post('/v1/runs', async (c) => streamed(c, parts, await readOffer(c)));
+  app.post(runsPath, async (c) => streamed(c, parts, await readOffer(c)));
   app.post('/api/arena/trajectories', async (c) => {
     const { messages, model, verification: block } = await readJson(c, trajectorySchema, arenaLineBytesMost);
     const answer = messages.at(-1);

@@ -3,7 +3,7 @@ import { scanBody } from '@labmesh/inference/relay/scan-body';
 import { HttpPool } from '@labmesh/kit/http/client';
 import { parseOptions } from '@labmesh/kit/options';
 import { ApiError } from '@labmesh/wire/errors';
-import { type ArenaEvent, runOfferSchema } from '@labmesh/wire/verification/arena-run';
+import { runOfferSchema } from '@labmesh/wire/verification/arena-run';
 import fc from 'fast-check';
 import { FakeArena, sampleResult } from '../testing/fake-arena.ts';
 import type { ArenaClient } from './arena-client.ts';
@@ -50,20 +50,21 @@ const codeOf = (run: Promise<unknown>) =>
   );
 
 describe('a run', () => {
-  test.each(['socket', 'address'])('over a %s: events in order, then the result', async (how) => {
-    const arena = newArena();
-    arena.script = () => [{ event: 'accepted', runId: 'run-1', cached: false, position: 3 }, '\n', sampleResult()];
-    const client = clientOf(how === 'socket' ? { arena_socket: arena.socketPath } : { arena_url: `${arena.url}/` });
-    const events: ArenaEvent[] = [];
-    const result = await client.run(whose, offer, never, (event) => events.push(event));
-    expect(result).toEqual(sampleResult());
-    expect(events.map(({ event }) => event)).toEqual(['accepted', 'result']);
-    expect(arena.offers[0]?.headers).toMatchObject({
-      authorization: 'Bearer the secret',
-      'x-labmesh-tenant': 't',
-      'x-labmesh-key': 'k',
-    });
-  });
+  test.each(['socket', 'address'])(
+    'over a %s: the result alone is asked for, and read behind other events',
+    async (how) => {
+      const arena = newArena();
+      arena.script = () => [{ event: 'accepted', runId: 'run-1', cached: false, position: 3 }, '\n', sampleResult()];
+      const client = clientOf(how === 'socket' ? { arena_socket: arena.socketPath } : { arena_url: `${arena.url}/` });
+      expect(await client.run(whose, offer, never)).toEqual(sampleResult());
+      expect(arena.offers[0]?.query).toBe('?events=last');
+      expect(arena.offers[0]?.headers).toMatchObject({
+        authorization: 'Bearer the secret',
+        'x-labmesh-tenant': 't',
+        'x-labmesh-key': 'k',
+      });
+    },
+  );
 
   test('the last line may lack its end', async () => {
     const arena = newArena();

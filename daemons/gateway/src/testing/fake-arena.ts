@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { type ArenaEvent, type ArenaResult, type RunOffer, runOfferSchema } from '@labmesh/wire/verification/arena-run';
 import type { VerificationReport } from '@labmesh/wire/verification/verification-block';
 
-export type FakeOffer = { offer: RunOffer; headers: Record<string, string> };
+/** `query` with its question mark. */
+export type FakeOffer = { offer: RunOffer; headers: Record<string, string>; query: string };
 export type FakeCall = { method: string; path: string; headers: Record<string, string>; body: string };
 
 /** Lines of a run: events, or text that goes out as it stands; a number waits that many milliseconds. */
@@ -80,7 +81,7 @@ export class FakeArena implements AsyncDisposable {
       return this.answer(call);
     }
     const offer = runOfferSchema.parse(JSON.parse(body));
-    this.offers.push({ offer, headers });
+    this.offers.push({ offer, headers, query: url.search });
     return new Response(this.#lines(offer, request.signal), { headers: { 'content-type': 'application/x-ndjson' } });
   }
 

@@ -1,7 +1,8 @@
 /**
  * `arena.run`: what the gateway offers the arena and hears back, one JSON object a line (verification RP2, gateway G-31).
  * POST /v1/runs answers `application/x-ndjson`; the last line is a result or an error. An offer may be repeated with its
- * `requestId`: the same run answers.
+ * `requestId`: the same run answers. With `?events=last` that line is the only one: a run tells some twenty, and to read
+ * those costs more than the offer.
  */
 import { z } from 'zod';
 import { chatCompletionRequestSchema, chatMessageSchema, usageSchema } from '../openai.ts';
@@ -13,6 +14,10 @@ import {
   verificationModeField,
   verificationReportSchema,
 } from './verification-block.ts';
+
+/** Where runs are begun, and the value of `events` that leaves all lines out but the last. */
+export const runsPath = '/v1/runs';
+export const lastEvents = 'last';
 
 /** Bytes of one line of events, and of an offer. */
 export const arenaLineBytesMost = 4 * 1024 * 1024;
