@@ -182,7 +182,9 @@ export class LinkGuard implements Disposable {
   #giveUp(fault: string): void {
     setLinkDown(this.#requests, this.#link.index);
     this[Symbol.dispose]();
-    const detail = `more than ${repairsPerMinuteMax} repairs within a minute, now ${fault}; the interface is down`;
+    const often = `more than ${repairsPerMinuteMax} repairs within a minute, now ${fault}`;
+    // With the way out: wherever the fault is shown, whoever reads it there needs to know.
+    const detail = `${often}; the interface stays down: end what makes the changes, then restart this daemon`;
     this.#emit({ kind: 'isolation_lost', detail });
   }
 
