@@ -1,3 +1,5 @@
+import type { MessageSocket, SocketLimits, SocketOwner } from './socket/message-socket.ts';
+
 /**
  * One request and its answer, without saying which HTTP engine carries it. Handlers are written against this and run
  * on `raw` (our HTTP/1.1 on Bun.listen) and on `serve` (Bun.serve); one conformance suite holds both to it.
@@ -41,6 +43,11 @@ export interface Exchange {
   ): void;
   /** Cuts the connection without ending the answer: the client sees a broken transfer. */
   destroy(): void;
+  /**
+   * Answers with a WebSocket in place of everything above; the exchange is over then. Absent where none can be had.
+   * @throws ApiError bad_request when the request asks for none
+   */
+  upgrade?(owner: SocketOwner, limits: SocketLimits): MessageSocket;
 }
 
 export type Handler = (exchange: Exchange) => void | Promise<void>;

@@ -6,6 +6,7 @@ import type { Handler, HttpLimits } from './exchange.ts';
 import { noLength, parseRequestHead, type RequestHead } from './head.ts';
 import { OutQueue } from './out-queue.ts';
 import { RawExchange, type RawHost } from './raw-exchange.ts';
+import type { RawSocket } from './socket/raw-socket.ts';
 
 // How long a closed connection may still send: an immediate close would reset it before the answer is read.
 const lingerMs = 2_000;
@@ -26,7 +27,7 @@ export type RawShared = {
 };
 
 /**
- * One client connection. Its life is a line: head → body → answer → head …; requests that were sent ahead (pipelined)
+ * One client connection. Its life is a line: head → body → answer → head …, or a WebSocket from some answer on; requests that were sent ahead (pipelined)
  * wait as bytes until the one before them is answered, so answers keep their order.
  */
 export class RawConnection implements RawHost {
@@ -35,9 +36,10 @@ export class RawConnection implements RawHost {
   readonly peer: string;
   deadline = 0;
   #socket: Socket<RawConnection>;
-  #state: 'head' | 'body' | 'answer' | 'closed' = 'head';
+  #state: 'head' | 'body' | 'answer' | 'socket' | 'closed' = 'head';
   #input: Buffer = empty;
   #exchange: RawExchange | undefined;
+  #webSocket: RawSocket | undefined;
   #decoder: ChunkedDecoder | undefined;
   #bodyLeft = 0;
   #paused = false;
@@ -61,6 +63,7 @@ export class RawConnection implements RawHost {
 
   onData(bytes: Buffer): void {
     if (this.#state === 'closed') return;
+    if (this.#state === 'socket') return this.#webSocket?.onData(bytes);
     if (this.#state === 'body') {
       const rest = this.#readBody(bytes);
       if (rest.length > 0) this.#keep(rest);
@@ -197,13 +200,25 @@ export class RawConnection implements RawHost {
     this.shared.inFlight--;
     this.#exchange = undefined;
     // An answer that came before the whole request was read leaves bytes nobody can place: the connection ends.
-    if (!keepAlive || this.#state !== 'answer' || this.shared.draining) return this.#finish();
+    if (!keepAlive || this.#state !== 'answer' || this.shared.draining) return this.finish();
     this.#state = 'head';
     if (this.out.bytes > 0) {
       this.deadline = performance.now() + this.shared.limits.clientStallMs;
       return;
     }
     this.#nextHead();
+  }
+
+  upgraded(socket: RawSocket): void {
+    this.shared.inFlight--;
+    this.#exchange = undefined;
+    this.#webSocket = socket;
+    this.#state = 'socket';
+    this.deadline = 0;
+    const ahead = this.#input;
+    this.#input = empty;
+    // Not before whoever asked for the socket has it.
+    if (ahead.length > 0) queueMicrotask(() => this.onData(ahead));
   }
 
   /** The answer is out: the connection is idle, or goes on with what was sent ahead. */
@@ -216,7 +231,8 @@ export class RawConnection implements RawHost {
     queueMicrotask(() => this.#readHeads());
   }
 
-  #finish(): void {
+  /** Takes no more, and ends the connection once everything is out. */
+  finish(): void {
     this.#state = 'closed';
     this.deadline = performance.now() + (this.out.bytes === 0 ? lingerMs : this.shared.limits.clientStallMs);
     if (this.out.bytes === 0) this.#socket.shutdown();
@@ -237,7 +253,7 @@ export class RawConnection implements RawHost {
       `HTTP/1.1 ${error.status} Error\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`,
       Buffer.from(body),
     );
-    this.#finish();
+    this.finish();
   }
 
   /** The client takes nothing: `onDrain` is armed and the stall deadline runs. */
@@ -255,9 +271,10 @@ export class RawConnection implements RawHost {
       this.deadline = performance.now() + lingerMs;
       return;
     }
-    if (this.#state === 'head') return this.shared.draining ? this.#finish() : this.#nextHead();
-    if (this.#state === 'answer') this.deadline = 0;
+    if (this.#state === 'head') return this.shared.draining ? this.finish() : this.#nextHead();
+    if (this.#state !== 'body') this.deadline = 0;
     this.#exchange?.drained();
+    this.#webSocket?.onDrained();
   }
 
   onDeadline(): void {
@@ -280,6 +297,7 @@ export class RawConnection implements RawHost {
     this.#state = 'closed';
     this.#input = empty;
     this.out.clear();
+    this.#webSocket?.onLost();
     const exchange = this.#exchange;
     this.#exchange = undefined;
     if (exchange !== undefined) {

@@ -2,6 +2,9 @@ import { ApiError } from '@labmesh/wire/errors';
 import { lastChunk } from './chunked.ts';
 import type { Exchange, HttpLimits } from './exchange.ts';
 import { cleanHeaderValue, type HeaderList, headerValue, type RequestHead } from './head.ts';
+import type { MessageSocket, SocketLimits, SocketOwner } from './socket/message-socket.ts';
+import { RawSocket, type SocketHost } from './socket/raw-socket.ts';
+import { acceptUpgrade } from './socket/upgrade-request.ts';
 import { statusText } from './status-text.ts';
 
 const empty = new Uint8Array(0);
@@ -27,6 +30,9 @@ export interface RawHost {
   /** The client is slow: its stall deadline runs. */
   stalled(): void;
   answered(keepAlive: boolean): void;
+  /** From now on the bytes are the socket's. */
+  upgraded(socket: RawSocket): void;
+  finish(): void;
   destroy(): void;
 }
 
@@ -212,6 +218,24 @@ export class RawExchange implements Exchange {
 
   destroy(): void {
     this.#connection.destroy();
+  }
+
+  upgrade(owner: SocketOwner, limits: SocketLimits): MessageSocket {
+    if (this.started) throw new Error('the answer was started twice');
+    const accept = acceptUpgrade(this);
+    // Bytes of a body would be read as frames.
+    if (this.#head.minor === 0 || !this.#bodyDone || this.#bodyBytes > 0)
+      throw new ApiError('bad_request', { message: 'a WebSocket is asked for without a body, over HTTP/1.1' });
+    this.started = true;
+    this.#ended = true;
+    const socket = new RawSocket(this.#connection satisfies SocketHost, owner, limits);
+    if (this.aborted) queueMicrotask(() => socket.onLost());
+    else {
+      const head = `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n`;
+      this.#connection.out.writeHead(`${head}sec-websocket-accept: ${accept}\r\n\r\n`, undefined);
+      this.#connection.upgraded(socket);
+    }
+    return socket;
   }
 
   // --- the client ---

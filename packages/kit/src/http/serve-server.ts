@@ -8,6 +8,9 @@ import type { Exchange, Handler, HttpLimits, HttpServer } from './exchange.ts';
 import { httpLimits } from './exchange.ts';
 import { cleanHeaderValue } from './head.ts';
 import type { RawServerOptions } from './raw-server.ts';
+import type { MessageSocket, SocketLimits, SocketOwner } from './socket/message-socket.ts';
+import { ServeSocket, serveSockets } from './socket/serve-socket.ts';
+import { acceptUpgrade } from './socket/upgrade-request.ts';
 
 type HeaderPairs = ReadonlyArray<readonly [name: string, value: string]>;
 
@@ -33,8 +36,14 @@ class ServeExchange implements Exchange, DeadlineEntry {
   /** Clock ms until which a stalled client has to take a byte, 0 = it does. */
   deadline = 0;
   #onEnd: () => void;
+  #become: (socket: ServeSocket) => boolean;
 
-  constructor(request: Request, peer: string, limits: HttpLimits, onEnd: () => void) {
+  constructor(
+    request: Request,
+    peer: string,
+    limits: HttpLimits,
+    { onEnd, become }: { onEnd: () => void; become: (socket: ServeSocket) => boolean },
+  ) {
     const url = request.url;
     const pathStart = url.indexOf('/', url.indexOf('//') + 2);
     const mark = url.indexOf('?', pathStart);
@@ -45,6 +54,7 @@ class ServeExchange implements Exchange, DeadlineEntry {
     this.#request = request;
     this.#limits = limits;
     this.#onEnd = onEnd;
+    this.#become = become;
     const { promise, resolve } = Promise.withResolvers<Response>();
     this.response = promise;
     this.#resolve = resolve;
@@ -121,6 +131,19 @@ class ServeExchange implements Exchange, DeadlineEntry {
     if (!this.aborted) this.#onEnd();
   }
 
+  upgrade(owner: SocketOwner, limits: SocketLimits): MessageSocket {
+    if (this.started) throw new Error('the answer was started twice');
+    acceptUpgrade(this);
+    const socket = new ServeSocket(owner, limits);
+    if (!this.#become(socket)) throw new ApiError('bad_request', { message: 'a WebSocket cannot be had here' });
+    this.started = true;
+    this.#ended = true;
+    if (!this.aborted) this.#onEnd();
+    // Bun asks for no answer to what is a socket now.
+    this.#resolve(undefined as unknown as Response);
+    return socket;
+  }
+
   onDeadline(): void {
     this.destroy();
   }
@@ -174,7 +197,8 @@ export function startServeServer(options: RawServerOptions): HttpServer {
   const deadlines = new Deadlines();
   let inFlight = 0;
   let draining = false;
-  const server = Bun.serve({
+  const server = Bun.serve<ServeSocket>({
+    websocket: serveSockets,
     hostname: options.hostname,
     port: options.port,
     idleTimeout: Math.min(255, Math.ceil(limits.keepAliveMs / 1000)),
@@ -184,10 +208,13 @@ export function startServeServer(options: RawServerOptions): HttpServer {
       if (draining) return errorResponse(new ApiError('draining'));
       bun.timeout(request, 0);
       inFlight++;
-      const exchange: ServeExchange = new ServeExchange(request, bun.requestIP(request)?.address ?? '', limits, () => {
+      const onEnd = () => {
         inFlight--;
         deadlines.delete(exchange);
-      });
+      };
+      const become = (data: ServeSocket) => bun.upgrade(request, { data });
+      const peer = bun.requestIP(request)?.address ?? '';
+      const exchange: ServeExchange = new ServeExchange(request, peer, limits, { onEnd, become });
       deadlines.add(exchange);
       runHandler(options.handler, exchange, options.onHandlerError);
       return exchange.response;
