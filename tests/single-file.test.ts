@@ -67,11 +67,8 @@ describe.skipIf(!builds)('the single-file program, alone in an empty folder (bui
     const ready = labd.stderr.split('\n').find((line) => line.includes('labd is ready')) ?? '{}';
     const { agents } = JSON.parse(ready) as { agents: string };
     const ask = (path: string, init: RequestInit = {}) => fetch(`http://labd${path}`, { unix: socket, ...init });
-    const made = await ask('/api/tokens', {
-      method: 'POST',
-      body: '{}',
-      headers: { 'content-type': 'application/json' },
-    });
+    const json = { body: '{}', headers: { 'content-type': 'application/json' } };
+    const made = await ask('/api/tokens', { method: 'POST', ...json });
     const { token } = (await made.json()) as { token: string };
     writeFileSync(join(folder, 'token'), token, { mode: 0o600 });
     const agentLines = ['[agent]', `url = "${agents}"`, `ca_pin = "${(await (await ask('/ca/pin')).text()).trim()}"`];
@@ -84,6 +81,10 @@ describe.skipIf(!builds)('the single-file program, alone in an empty folder (bui
     await agent.says('"connected"');
     const servers = await ask('/api/servers');
     expect(await servers.json()).toMatchObject({ items: [{ hostname: 'single', status: 'online' }] });
+    // The thread that reads the audit log is another entry point of the file (ST-5).
+    const verified = await ask('/api/audit/verify', { method: 'POST', ...json });
+    expect(await verified.json()).toMatchObject({ ok: true });
+    expect(await (await ask('/api/audit/export')).text()).toContain('"action":"list-servers"');
     for (const daemon of [agent, labd]) {
       daemon.signal('SIGTERM');
       expect(await daemon.exited).toBe(0);

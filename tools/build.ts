@@ -34,6 +34,7 @@ const entries = [
   'apps/labctl/src/main.ts',
   'packages/tunnel/src/steps/step-worker.ts',
   'packages/wireguard/src/native/tun-waiter.ts',
+  'daemons/labd/src/audit/reading/audit-worker.ts',
 ].map((path) => join(root, path));
 const demoModel = 'models/tiny-coder/coder.gguf';
 /** Names the program answers to by a link. */

@@ -28,7 +28,7 @@ const archiveEveryMs = 10_000;
 const expiryEveryMs = 300_000;
 
 function jobs({ core, options, ground, metrics, clock, log }: UpkeepParts): Job[] {
-  const { store, secrets, recorder, archive, people, nodes, events, authority, audit } = core;
+  const { store, secrets, recorder, archive, people, nodes, events, authority, audit, auditReader } = core;
   const holds = (name: string) => takeLease(store, name, ground.replicaId, leaseMs);
   const expiry = new ExpiryWatch({
     authority,
@@ -67,11 +67,12 @@ function jobs({ core, options, ground, metrics, clock, log }: UpkeepParts): Job[
     {
       name: 'prune',
       everyMs: hourMs,
-      run: async () => {
+      run: async (signal) => {
         if (!(await holds('prune'))) return;
         await people.logins.prune();
         await events.prune();
-        await pruneAudit({ store, keys: audit.keys, clock, log }, options.auditRetentionMs);
+        const pruning = { store, keys: audit.keys, reader: auditReader, clock, log };
+        await pruneAudit(pruning, options.auditRetentionMs, signal);
       },
     },
     {

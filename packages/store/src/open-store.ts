@@ -14,7 +14,7 @@ import type { Engine } from './engine.ts';
 import { faultPlan, type InjectFaults } from './faults.ts';
 import { migrate } from './schema/migrate.ts';
 import { SqlStore } from './sql-store.ts';
-import { openSqlite } from './sqlite/sqlite-engine.ts';
+import { openSqlite, openSqliteReader } from './sqlite/sqlite-engine.ts';
 import { asStoreError } from './store-errors.ts';
 import { storePlace } from './store-url.ts';
 
@@ -28,6 +28,9 @@ export type StoreOptions = {
   /** For tests (ST-3): each write transaction runs again, or what a plan of your own says. */
   injectFaults?: InjectFaults;
 };
+
+/** Of a second door: one reads, one is not held up by a statement that waits. */
+const readersMax = 2;
 
 async function openEngine(url: string, log: Logger): Promise<Engine> {
   const place = storePlace(url);
@@ -78,4 +81,27 @@ export async function awaitStore(options: StoreOptions, signal: AbortSignal): Pr
     await clock.sleep(Math.max(1_000, waitMs), signal);
   }
   throw new TypeError('the waits do not end');
+}
+
+/**
+ * A second door to a store that is open in this process, to read only: another thread does with it what would hold the
+ * event loop (ST-5). SQLite has one owner; this one is its guest and is closed before it.
+ *
+ * @throws FleetError STORE_UNAVAILABLE when the file cannot be opened (a PostgreSQL that is away tells it at the first
+ *   read); TypeError for a database in memory, which belongs to its connection (`canReadBeside`).
+ */
+export async function openReadStore(url: string): Promise<SqlStore> {
+  const place = storePlace(url);
+  if (place.engine === 'memory') throw new TypeError('a database in memory has no second door');
+  let engine: Engine;
+  try {
+    if (place.engine === 'sqlite') engine = openSqliteReader(place.path);
+    else {
+      const { openPostgres } = await import('./postgres/postgres-engine.ts');
+      engine = openPostgres(place.url, silentLogger, { poolMax: readersMax });
+    }
+  } catch (error) {
+    throw asStoreError(error);
+  }
+  return new SqlStore({ engine, clock: systemClock });
 }

@@ -34,7 +34,8 @@ export type DispatchParts = CallRecordParts & {
   unavailable: () => FleetErrorCode | undefined;
 };
 
-const requestMs = 30_000;
+/** Longest an answer may take that is no stream. */
+export const requestMs = 30_000;
 /** Health, version and the CA's public half: for everybody, at any time, without a row. */
 const isOpen = ({ audit, access }: FleetOperation) => audit === '-' && access.rule === 'public';
 /** Operations whose answer is a stream may take longer than a request. */

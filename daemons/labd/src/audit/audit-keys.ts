@@ -39,6 +39,17 @@ const newest = <K extends { id: string }>(keys: readonly K[]): K | undefined =>
 const makeSigner = () =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'der' });
 
+/** What verifying takes, away from the store: HMAC keys, and the public halves of what signs checkpoints (SPKI, DER). */
+export type SharedKeys = { chainKeys: [id: string, key: Uint8Array][]; signers: [id: string, spki: Uint8Array][] };
+/** The keys as a verifier uses them. */
+export type VerifyKeys = Pick<AuditKeys, 'chainKey' | 'chainKeyIds' | 'verify' | 'reload'>;
+
+/** Whether the signature (base64url) is that key's over the text. */
+export function holdsEs256(publicKey: KeyObject, text: string, signature: string): boolean {
+  const bytes = Buffer.from(signature, 'base64url');
+  return bytes.length === 64 && verify('sha256', Buffer.from(text), { key: publicKey, ...es256 }, bytes);
+}
+
 export class AuditKeys {
   readonly #store: Store;
   readonly #secrets: Sealer;
@@ -114,9 +125,16 @@ export class AuditKeys {
   /** Whether the signature is that key's over the text. False for unknown keys, too. */
   verify(signerId: string, text: string, signature: string): boolean {
     const signer = this.#signers.get(signerId);
-    if (signer === undefined) return false;
-    const bytes = Buffer.from(signature, 'base64url');
-    return bytes.length === 64 && verify('sha256', Buffer.from(text), { key: signer.publicKey, ...es256 }, bytes);
+    return signer !== undefined && holdsEs256(signer.publicKey, text, signature);
+  }
+
+  /** A copy for another thread of this process. Nothing in it signs. */
+  shared(): SharedKeys {
+    const spki = (key: KeyObject) => new Uint8Array(key.export({ type: 'spki', format: 'der' }));
+    return {
+      chainKeys: [...this.#chainKeys].map(([id, key]) => [id, new Uint8Array(key)]),
+      signers: [...this.#signers].map(([id, { publicKey }]) => [id, spki(publicKey)]),
+    };
   }
 
   #take(chainKeys: readonly Opened[], signers: readonly Signer[]): void {

@@ -133,11 +133,13 @@ async function readMatching(
 export const listAudit = (store: Store, who: Principal, query: AuditListQuery): Promise<Page<AuditRecord>> =>
   readMatching(store, who, query, true);
 
+export type ExportQuery = { since?: number | undefined; cursor?: string | undefined; limit?: number };
+
 /** One part of an export: lines of JSON (recordLine), oldest first, and where to go on. */
 export async function exportAudit(
   store: Store,
   who: Principal,
-  query: { since?: number | undefined; cursor?: string | undefined; limit?: number },
+  query: ExportQuery,
 ): Promise<{ lines: string[]; nextCursor: string | null }> {
   const { limit = auditPageRows, ...span } = query;
   const { items, nextCursor } = await readMatching(store, who, { ...span, limit }, false);

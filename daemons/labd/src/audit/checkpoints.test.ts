@@ -4,6 +4,7 @@ import { silentLogger } from '@labmesh/kit/log';
 import type { AuditLog } from './audit-log.ts';
 import { type CheckpointParts, Checkpoints, makeCheckpoint, openHeads, openStub } from './checkpoints.ts';
 import { pruneAudit } from './prune-audit.ts';
+import { LocalReader } from './reading/local-reader.ts';
 import { auditBench, type AuditBench, chain, entry, pass, tester } from './testing/audit-bench.ts';
 import { verifyAudit, verifyChain } from './verify/verify-chain.ts';
 
@@ -89,8 +90,11 @@ describe('AU-5: retention', () => {
       await bench.clock.advance(day / 2);
     }
   };
-  const prune = (retentionDays: number) =>
-    pruneAudit({ store: bench.store, keys: log.keys, clock: bench.clock, log: silentLogger }, retentionDays * day);
+  const prune = (retentionDays: number) => {
+    const reader = new LocalReader(source());
+    const pruning = { ...source(), reader, clock: bench.clock, log: silentLogger };
+    return pruneAudit(pruning, retentionDays * day, new AbortController().signal);
+  };
 
   test('whole checkpoint ranges go, a signed stub stays, verify goes on from it', async () => {
     await days(6);

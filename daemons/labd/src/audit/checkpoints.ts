@@ -10,7 +10,7 @@ import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
 import { z } from 'zod';
-import type { AuditKeys } from './audit-keys.ts';
+import type { AuditKeys, VerifyKeys } from './audit-keys.ts';
 import { type Head, readChains, readHead } from './audit-store.ts';
 import { canonicalJson } from './canonical-json.ts';
 import type { World } from '../settings/world.ts';
@@ -36,7 +36,7 @@ export type Stub = z.infer<typeof stubSchema>;
 
 /** The signed statement, its signature checked; `false` when that fails, undefined when the text is none at all. */
 export function openSigned<T extends Heads | Stub>(
-  keys: AuditKeys,
+  keys: VerifyKeys,
   signed: Signed,
   schema: z.ZodType<T>,
 ): T | false | undefined {
@@ -44,8 +44,8 @@ export function openSigned<T extends Heads | Stub>(
   if (!parsed.success) return undefined;
   return keys.verify(parsed.data.kid, signed.body, signed.signature) ? parsed.data : false;
 }
-export const openHeads = (keys: AuditKeys, signed: Signed) => openSigned<Heads>(keys, signed, headsSchema);
-export const openStub = (keys: AuditKeys, signed: Signed) => openSigned<Stub>(keys, signed, stubSchema);
+export const openHeads = (keys: VerifyKeys, signed: Signed) => openSigned<Heads>(keys, signed, headsSchema);
+export const openStub = (keys: VerifyKeys, signed: Signed) => openSigned<Stub>(keys, signed, stubSchema);
 
 /** Signs a statement; `kid` is filled in. */
 export function signStatement(keys: AuditKeys, statement: Omit<Heads, 'kid'> | Omit<Stub, 'kid'>): Signed {

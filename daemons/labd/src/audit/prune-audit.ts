@@ -11,11 +11,12 @@ import type { AuditKeys } from './audit-keys.ts';
 import { auditPageRows, type Head, readChains } from './audit-store.ts';
 import { openHeads, openStub, signStatement } from './checkpoints.ts';
 import { readStub, writeStub } from './stubs.ts';
-import { verifyChain } from './verify/verify-chain.ts';
+import type { AuditReader } from './reading/audit-reader.ts';
 
 const who = system('audit-retention');
 
-export type PruneParts = { store: Store; keys: AuditKeys; clock: Clock; log: Logger };
+/** `reader` verifies what is to go. */
+export type PruneParts = { store: Store; keys: AuditKeys; reader: AuditReader; clock: Clock; log: Logger };
 /** `upTo` is the last seq that went; `refused` when the chain does not verify. */
 export type Pruned = { chain: string; upTo: number; refused: boolean };
 
@@ -77,8 +78,13 @@ async function deleteCheckpoints(store: Store, before: number): Promise<void> {
   }
 }
 
-async function pruneChain(parts: PruneParts, chain: string, before: number): Promise<Pruned | undefined> {
-  const { store, keys, clock, log } = parts;
+async function pruneChain(
+  parts: PruneParts,
+  chain: string,
+  before: number,
+  signal: AbortSignal,
+): Promise<Pruned | undefined> {
+  const { store, keys, reader, clock, log } = parts;
   const signed = await readStub(store, chain);
   const stub = signed === undefined ? undefined : openStub(keys, signed);
   const done = stub === undefined || stub === false ? 0 : stub.seq;
@@ -86,7 +92,7 @@ async function pruneChain(parts: PruneParts, chain: string, before: number): Pro
   if (done > 0) await deleteRows(store, chain, done);
   const head = await headBefore(parts, chain, before);
   if (head === undefined || head.seq <= done) return undefined;
-  const { fault } = await verifyChain({ store, keys }, chain, { to: head.seq });
+  const { fault } = await reader.verifyChain(chain, head.seq, signal);
   if (fault !== null) {
     log.error('audit rows are kept past their retention: the chain does not verify', { chain, ...fault });
     return { chain, upTo: done, refused: true };
@@ -100,13 +106,13 @@ async function pruneChain(parts: PruneParts, chain: string, before: number): Pro
 
 /**
  * Prunes all chains; safe to repeat and to cut short. One replica at a time does it (a lease), not more.
- * @throws FleetError STORE_UNAVAILABLE.
+ * @throws FleetError STORE_UNAVAILABLE, what the reader gives.
  */
-export async function pruneAudit(parts: PruneParts, retentionMs: number): Promise<Pruned[]> {
+export async function pruneAudit(parts: PruneParts, retentionMs: number, signal: AbortSignal): Promise<Pruned[]> {
   const before = parts.clock.wall() - retentionMs;
   const pruned: Pruned[] = [];
   for (const chain of await readChains(parts.store)) {
-    const one = await pruneChain(parts, chain, before);
+    const one = await pruneChain(parts, chain, before, signal);
     if (one !== undefined) pruned.push(one);
   }
   // Heads of what was pruned vouch for nothing any more; of a chain that is kept they are the evidence.

@@ -3,32 +3,32 @@ import type { Metrics } from '@labmesh/kit/metrics';
 import { system } from '@labmesh/wire/fleet/principal';
 import { seedBuiltinRoles } from '../access/builtin-roles.ts';
 import { Policies } from '../access/policies.ts';
-import { type AuditLog, openAuditLog } from '../audit/audit-log.ts';
 import { Authority } from '../ca/authority.ts';
 import { DenyList } from '../ca/deny-list.ts';
 import type { LabdOptions } from '../settings/labd-options.ts';
 import { openSecrets, type Secrets } from '../secrets/open-secrets.ts';
 import { openSharedClock, type SharedClockParts } from '../settings/shared-clock.ts';
+import { type Audit, composeAudit } from './compose-audit.ts';
 
 export type TrustParts = SharedClockParts & {
   options: LabdOptions;
+  /** As the store was opened. */
+  ground: { databaseUrl: string };
   dataDir: string;
   replicaId: string;
   metrics: Metrics;
 };
 
-export type Trust = {
+export type Trust = Audit & {
   /** Of all replicas (RP-1). */
   clock: SharedClockParts['clock'];
   secrets: Secrets;
-  audit: AuditLog;
   policies: Policies;
   denyList: DenyList;
   authority: Authority;
 };
 
 const seeding = system('seed-roles');
-const commitBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
 
 function caOptions({ options, replicaId, dataDir }: TrustParts) {
   const { publicUrl, agentUrl, peerUrl, conplaneUrl } = options;
@@ -54,19 +54,10 @@ export async function composeTrust(parts: TrustParts, stack: AsyncDisposableStac
   const clock = await openSharedClock(parts, stack);
   const { kekFile: keyFile, kekPassphrase: passphrase } = options;
   const secrets = stack.use(await openSecrets({ store, dataDir, keyFile, passphrase, replicaId, clock, log }));
-  // Most commits are one round trip of the database; above the last bound the caller has heard AUDIT_UNAVAILABLE.
-  const commits = parts.metrics.histogram('audit_commit_seconds', 'A commit of audit rows.', commitBuckets).labels();
-  const auditOptions = {
-    onCommit: (_rows: number, ms: number) => commits.observe(ms / 1000),
-    commitWaitMs: options.auditCommitWaitMs,
-    commitRows: options.auditCommitRows,
-    queueMax: options.auditQueueMax,
-    writeTimeoutMs: options.auditWriteTimeoutMs,
-  };
-  const audit = stack.use(await openAuditLog({ store, secrets, chain: replicaId, clock, log, options: auditOptions }));
+  const audit = await composeAudit({ ...parts, secrets, clock }, stack);
   await store.write(seeding, (tx) => seedBuiltinRoles(tx, clock.wall()));
   const policies = stack.use(await Policies.open({ store, clock, log }));
   const denyList = stack.use(await DenyList.open({ store, clock, log }));
   const authority = stack.use(await Authority.open({ store, secrets, clock, log, options: caOptions(parts) }));
-  return { clock, secrets, audit, policies, denyList, authority };
+  return { clock, secrets, ...audit, policies, denyList, authority };
 }

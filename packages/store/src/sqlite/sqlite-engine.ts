@@ -47,6 +47,15 @@ function openReader(file: string): Database {
   return database;
 }
 
+/** A transaction on one snapshot over a connection of its own. */
+async function snapshotOn(database: Database): ReturnType<Engine['startSnapshot']> {
+  const kysely = kyselyOn(database, 'begin');
+  const transaction = await kysely.startTransaction().execute();
+  // SQLite takes the snapshot at the first read.
+  await transaction.executeQuery(CompiledQuery.raw('select count(*) from sqlite_master'));
+  return { transaction, close: () => kysely.destroy().then(() => database.close()) };
+}
+
 /** A copy in memory as it was at the last commit. */
 async function copyOf(writer: Kysely<Tables>, database: Database): Promise<Database> {
   // The connection is lent to one after the other: between two transactions, never inside one.
@@ -75,12 +84,7 @@ export async function openSqlite(file: string | undefined): Promise<Engine> {
     reader,
     writer,
     async startSnapshot() {
-      const database = file === undefined ? await copyOf(writer, main) : openReader(file);
-      const kysely = kyselyOn(database, 'begin');
-      const transaction = await kysely.startTransaction().execute();
-      // SQLite takes the snapshot at the first read.
-      await transaction.executeQuery(CompiledQuery.raw('select count(*) from sqlite_master'));
-      return { transaction, close: () => kysely.destroy().then(() => database.close()) };
+      return snapshotOn(file === undefined ? await copyOf(writer, main) : openReader(file));
     },
     async ddl(text) {
       // Without a sync for each: a statement that a power cut undoes is done again, and the next commit syncs all before.
@@ -97,6 +101,28 @@ export async function openSqlite(file: string | undefined): Promise<Engine> {
       await reader.destroy();
       await writer.destroy();
       open.dispose();
+    },
+  };
+}
+
+/**
+ * Opens the file for reading only, beside the store of the same process that owns it: for another thread. That store
+ * is closed after this one.
+ *
+ * @throws SQLiteError when there is no such file, or it is no database.
+ */
+export function openSqliteReader(file: string): Engine {
+  const database = openReader(file);
+  const reader = kyselyOn(database, 'begin');
+  return {
+    name: 'sqlite',
+    reader,
+    writer: reader,
+    startSnapshot: () => snapshotOn(openReader(file)),
+    ddl: () => Promise.reject(new TypeError('this store only reads')),
+    async close() {
+      await reader.destroy();
+      database.close();
     },
   };
 }

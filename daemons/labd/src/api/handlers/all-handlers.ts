@@ -3,7 +3,7 @@ import type { Handlers } from '../handler.ts';
 import { type NetworkHandlerParts, networkHandlers } from '../nodes/network-handlers.ts';
 import { type AgentHandlerParts, agentHandlers } from './agent-handlers.ts';
 import { type ArtifactHandlerParts, artifactHandlers } from './artifact-handlers.ts';
-import { auditHandlers } from './audit-handlers.ts';
+import { type AuditHandlerParts, auditHandlers } from './audit-handlers.ts';
 import { type BastionHandlerParts, bastionHandlers } from './bastion-handlers.ts';
 import { backupHandlers } from './backup-handlers.ts';
 import { type CaHandlerParts, caHandlers } from './ca-handlers.ts';
@@ -18,6 +18,7 @@ import { type SystemHandlerParts, systemHandlers } from './system-handlers.ts';
 export type AllHandlerParts = {
   core: AgentHandlerParts &
     ArtifactHandlerParts &
+    AuditHandlerParts &
     BastionHandlerParts &
     CaHandlerParts &
     Omit<EnrolHandlerParts, 'options'> &

@@ -1,19 +1,23 @@
 /** The audit log: list, export, checkpoints, verification (AU-5, AU-7). */
 import { page } from '@labmesh/store/page';
 import { timeText } from '@labmesh/wire/fleet/resources/fields';
-import { exportAudit, listAudit } from '../../audit/audit-query.ts';
+import { listAudit } from '../../audit/audit-query.ts';
 import { shownRow } from '../../audit/audit-row.ts';
-import { verifyAudit } from '../../audit/verify/verify-chain.ts';
+import type { AuditReader } from '../../audit/reading/audit-reader.ts';
 import type { Store } from '@labmesh/store/store';
 import type { AuditLog } from '../../audit/audit-log.ts';
+import { requestMs } from '../dispatch.ts';
 import type { HandlersOf } from '../handler.ts';
+import { auditExport } from '../streams/audit-export.ts';
 import { AuditStreams } from '../streams/audit-stream.ts';
 
 type Names = 'list-audit' | 'export-audit' | 'list-checkpoints' | 'verify-audit' | 'stream-audit-log';
 
 const ms = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
 
-export function auditHandlers({ store, audit }: { store: Store; audit: AuditLog }): HandlersOf<Names> {
+export type AuditHandlerParts = { store: Store; audit: AuditLog; auditReader: AuditReader };
+
+export function auditHandlers({ store, audit, auditReader }: AuditHandlerParts): HandlersOf<Names> {
   const streams = new AuditStreams(store);
   return {
     'list-audit': async (call) => {
@@ -21,22 +25,9 @@ export function auditHandlers({ store, audit }: { store: Store; audit: AuditLog 
       const found = await listAudit(store, call.caller.principal, { ...query, since: ms(since), until: ms(until) });
       return { items: found.items.map(shownRow), nextCursor: found.nextCursor };
     },
-    'export-audit': async (call) => {
-      const { principal } = call.caller;
-      const since = ms(call.query.since);
-      let { cursor } = call.query;
-      let isLast = false;
-      const encoder = new TextEncoder();
-      const body = new ReadableStream<Uint8Array>({
-        pull: async (controller) => {
-          if (isLast) return controller.close();
-          const { lines, nextCursor } = await exportAudit(store, principal, { since, cursor });
-          isLast = nextCursor === null;
-          cursor = nextCursor ?? undefined;
-          controller.enqueue(encoder.encode(lines.map((line) => `${line}\n`).join('')));
-        },
-      });
-      return new Response(body, { headers: { 'Content-Type': 'application/x-ndjson' } });
+    'export-audit': (call) => {
+      const query = { since: ms(call.query.since), cursor: call.query.cursor };
+      return auditExport(auditReader, call.caller.principal, query, call.signal);
     },
     'stream-audit-log': (call) => streams.open(call),
     'list-checkpoints': async (call) => {
@@ -65,7 +56,9 @@ export function auditHandlers({ store, audit }: { store: Store; audit: AuditLog 
     },
     'verify-audit': async (call) => {
       const heads = new Map([[audit.chain, audit.head()]]);
-      const found = await verifyAudit({ store, keys: audit.keys }, { ...call.body, heads });
+      // Whoever asked has left, or was told that this takes too long.
+      const over = AbortSignal.any([call.signal, AbortSignal.timeout(requestMs)]);
+      const found = await auditReader.verify({ ...call.body, heads }, over);
       call.note({ details: { ok: found.ok, chains: found.chains.length } });
       return found;
     },

@@ -92,8 +92,8 @@ export type AuditBench = AsyncDisposable & {
   keys(): Promise<AuditKeys>;
 };
 
-export async function auditBench(): Promise<AuditBench> {
-  const store = new FaultyStore(await openStore({ url: 'sqlite::memory:', log: silentLogger }));
+export async function auditBench(url = 'sqlite::memory:'): Promise<AuditBench> {
+  const store = new FaultyStore(await openStore({ url, log: silentLogger }));
   const clock = new FakeClock();
   const secrets = plainSealer;
   return {

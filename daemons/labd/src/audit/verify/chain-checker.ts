@@ -1,34 +1,34 @@
 /** Judging rows of a chain: does a row belong where it stands, and if not, what happened to it (AU-7)? */
 import type { auditFaults } from '@labmesh/wire/fleet/resources/records';
-import type { AuditKeys } from '../audit-keys.ts';
+import type { VerifyKeys } from '../audit-keys.ts';
 import { type AuditRecord, hashRow } from '../audit-row.ts';
 
 export type FaultKind = (typeof auditFaults)[number];
 export type ChainFault = { seq: number; kind: FaultKind };
 
 /** The row's hash as it should be after `prevHash`, with the key it names. Undefined for unknown keys. */
-export function expectedHash(keys: AuditKeys, prevHash: string, row: AuditRecord): string | undefined {
+export function expectedHash(keys: VerifyKeys, prevHash: string, row: AuditRecord): string | undefined {
   const key = keys.chainKey(row.keyId);
   return key === undefined ? undefined : hashRow(key, prevHash, row);
 }
 
 /** The row is the one that was written at `seq` after a row with `prevHash`. */
-export const belongs = (keys: AuditKeys, seq: number, prevHash: string, row: AuditRecord): boolean =>
+export const belongs = (keys: VerifyKeys, seq: number, prevHash: string, row: AuditRecord): boolean =>
   row.seq === seq && row.prevHash === prevHash && expectedHash(keys, prevHash, row) === row.hash;
 
 /** The row is genuine for some seq, judged by the hashes that stand in it. */
-const genuineAt = (keys: AuditKeys, seq: number, row: AuditRecord): boolean =>
+const genuineAt = (keys: VerifyKeys, seq: number, row: AuditRecord): boolean =>
   expectedHash(keys, row.prevHash, { ...row, seq }) === row.hash;
 
 /** The row is the one that was written at `seq` after `prevHash`, whatever its seq says now. */
-export const movedFrom = (keys: AuditKeys, seq: number, prevHash: string, row: AuditRecord): boolean =>
+export const movedFrom = (keys: VerifyKeys, seq: number, prevHash: string, row: AuditRecord): boolean =>
   row.prevHash === prevHash && genuineAt(keys, seq, row);
 
 /**
  * The content of `row` is what the hash at another place was made from: contents were exchanged, hashes were not. A row
  * that is genuine where it stands is only alike.
  */
-const contentOf = (keys: AuditKeys, prevHash: string, at: AuditRecord | undefined, row: AuditRecord): boolean =>
+const contentOf = (keys: VerifyKeys, prevHash: string, at: AuditRecord | undefined, row: AuditRecord): boolean =>
   at !== undefined &&
   expectedHash(keys, prevHash, { ...row, seq: at.seq }) === at.hash &&
   !genuineAt(keys, row.seq, row);
@@ -42,7 +42,7 @@ const contentOf = (keys: AuditKeys, prevHash: string, at: AuditRecord | undefine
  * - its key is not known, or all rows from here on are chained by another key: wrong-key;
  * - else: edited.
  */
-export function classify(keys: AuditKeys, seq: number, prevHash: string, near: readonly AuditRecord[]): FaultKind {
+export function classify(keys: VerifyKeys, seq: number, prevHash: string, near: readonly AuditRecord[]): FaultKind {
   const at = near.find((row) => row.seq === seq);
   const others = near.filter((row) => row.seq !== seq);
   if (others.some((row) => movedFrom(keys, seq, prevHash, row) || contentOf(keys, prevHash, at, row)))

@@ -5,14 +5,14 @@
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { parseJson } from '@labmesh/kit/parse-json';
-import type { AuditKeys } from '../audit-keys.ts';
+import type { VerifyKeys } from '../audit-keys.ts';
 import { type Heads, openHeads, type Signed } from '../checkpoints.ts';
 
 /** `genuine` is false when the signature does not hold. `at` is Unix ms. */
 export type KnownHead = { seq: number; hash: string; at: number; genuine: boolean };
 
 /** The heads of a chain in checkpoints from outside. */
-export const outsideHeads = (keys: AuditKeys, chain: string, outside: readonly Signed[]): KnownHead[] =>
+export const outsideHeads = (keys: VerifyKeys, chain: string, outside: readonly Signed[]): KnownHead[] =>
   outside.flatMap((signed) => headIn(keys, signed, chain, () => true) ?? []);
 
 const who = system('audit-verify');
@@ -21,7 +21,7 @@ const pageRows = 200;
 
 /** What is in a checkpoint about a chain; its signature is checked only when `isNew` says that it adds something. */
 function headIn(
-  keys: AuditKeys,
+  keys: VerifyKeys,
   signed: Signed,
   chain: string,
   isNew: (head: { seq: number; hash: string }) => boolean,
@@ -38,7 +38,7 @@ function headIn(
 }
 
 /** Heads of the store's checkpoints, oldest first. */
-export async function* storedHeads(store: Store, keys: AuditKeys, chain: string): AsyncGenerator<KnownHead> {
+export async function* storedHeads(store: Store, keys: VerifyKeys, chain: string): AsyncGenerator<KnownHead> {
   let last = '';
   const isNew = (head: { seq: number; hash: string }) => `${head.seq} ${head.hash}` !== last;
   for await (const page of checkpointPages(store)) {

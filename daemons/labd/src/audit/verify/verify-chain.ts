@@ -3,10 +3,10 @@
  * first row that is not as it was written. Heads signed in checkpoints, from the store or kept elsewhere, must lie on
  * the chain: that finds a cut tail, and a chain made anew with the audit key.
  *
- * Pages of 500 rows, a turn of the loop after each: it is never held for more than some 10 ms (ST-5).
+ * Pages of 500 rows, a turn of the loop after each. labd does it in a thread of its own (`reading`, ST-5).
  */
 import type { Store } from '@labmesh/store/store';
-import type { AuditKeys } from '../audit-keys.ts';
+import type { VerifyKeys } from '../audit-keys.ts';
 import { type AuditRecord, firstPrevHash } from '../audit-row.ts';
 import { auditPageRows, findMoved, type Head, readChain } from '../audit-store.ts';
 import { belongs, type ChainFault, classify, movedFrom } from './chain-checker.ts';
@@ -17,7 +17,7 @@ import { chainsToVerify, readStub } from '../stubs.ts';
 /** `rows` were checked, from `fromSeq` to `toSeq` (0 when there were none). */
 export type ChainReport = { chain: string; rows: number; fromSeq: number; toSeq: number; fault: ChainFault | null };
 
-export type VerifySource = { store: Store; keys: AuditKeys };
+export type VerifySource = { store: Store; keys: VerifyKeys };
 export type VerifyOptions = {
   /** First seq to check; the row before is taken as it stands. Default: the beginning. */
   from?: number | undefined;
@@ -179,6 +179,7 @@ export async function verifyChain(
   return { chain, rows, fromSeq: start.seq, toSeq: rows === 0 ? 0 : walk.seq - 1, fault };
 }
 
+export type VerifyReport = { ok: boolean; chains: ChainReport[] };
 export type VerifyRequest = {
   chain?: string | undefined;
   from?: number | undefined;
@@ -192,10 +193,7 @@ export type VerifyRequest = {
  * Verifies the chain named, or all that rows, stubs and checkpoints know of.
  * @throws FleetError VALIDATION_FAILED for a file without checkpoints, STORE_UNAVAILABLE.
  */
-export async function verifyAudit(
-  source: VerifySource,
-  request: VerifyRequest = {},
-): Promise<{ ok: boolean; chains: ChainReport[] }> {
+export async function verifyAudit(source: VerifySource, request: VerifyRequest = {}): Promise<VerifyReport> {
   const checkpoints = request.checkpoint === undefined ? [] : readCheckpointFile(request.checkpoint);
   const names = request.chain === undefined ? await chainsToVerify(source.store, checkpoints) : [request.chain];
   const chains: ChainReport[] = [];
