@@ -4,12 +4,12 @@
  *
  * A write that fails is repeated at the same place, the same bytes, until it works or the grace is over (EX-10).
  */
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import type { Clock } from '@labmesh/kit/clock';
-import { type RecorderHealth, withinStall } from './recorder-health.ts';
+import { type RecorderHealth, Stalled, withinStall } from './recorder-health.ts';
 import { ChunkSealer } from './sealed-chunks.ts';
 import type { PartSink } from './session-recording.ts';
-import type { SpareFiles } from './spare-files.ts';
+import type { SpareFile, SpareFiles } from './spare-files.ts';
 
 /** First bytes of a file. */
 export const partMagic: Uint8Array = new TextEncoder().encode('labmrec1');
@@ -24,8 +24,8 @@ export const partContext = (id: string, session: string, replicaId: string, part
   ['labmesh-recording-v1', id, session, replicaId, part].join('\n');
 
 /** A file that opens after nobody waits any more is closed: a handle must never be forgotten. */
-async function openWithin({ stallMs, path, spares }: PartFileOptions): Promise<FileHandle> {
-  const opening = spares.take(path).then((spare) => spare ?? open(path, 'wx', 0o600));
+async function openWithin({ stallMs, path }: PartFileOptions): Promise<FileHandle> {
+  const opening = open(path, 'wx', 0o600);
   try {
     return await withinStall(stallMs, opening);
   } catch (error) {
@@ -68,8 +68,11 @@ export class PartFile implements PartSink {
 
   /** Makes the file (0600) and writes its start. Throws what the file system says, leaving nothing open. */
   static async create(options: PartFileOptions, start: string): Promise<PartFile> {
-    const { health } = options;
+    const { health, spares } = options;
     try {
+      const spare = spares.take();
+      const made = spare && (await PartFile.#from(spare, options, start));
+      if (made !== undefined) return made;
       const part = new PartFile(options, await openWithin(options));
       const bytes = Buffer.concat([partMagic, part.#seal(start, false)]);
       try {
@@ -83,6 +86,20 @@ export class PartFile implements PartSink {
       health.failed(error);
       throw error;
     }
+  }
+
+  /** A spare that is brought to its place while it is written to; undefined when it cannot be used. @throws Stalled */
+  static async #from(spare: SpareFile, options: PartFileOptions, start: string): Promise<PartFile | undefined> {
+    const { path, stallMs } = options;
+    const part = new PartFile(options, spare.file);
+    const head = Buffer.concat([partMagic, part.#seal(start, false)]);
+    const done = await Promise.allSettled([withinStall(stallMs, spare.moveTo(path)), part.#write(head)]);
+    if (done.every(({ status }) => status === 'fulfilled')) return part;
+    // Somebody removed it, or the disk is full: whoever makes a new one in its place says so.
+    void part.#writing.then(() => spare.drop());
+    for (const one of done) if (one.status === 'rejected' && one.reason instanceof Stalled) throw one.reason;
+    await withinStall(stallMs, rm(path, { force: true }));
+    return undefined;
   }
 
   /** True from a write that failed until it worked. */

@@ -12,11 +12,30 @@ const sparesMax = 16;
 const refillMs = 5;
 const idleMs = 10_000;
 
-type Spare = { path: string; file: FileHandle };
+/** An empty file, open for writing. Whoever took it brings it to its place, or drops it. */
+export class SpareFile {
+  readonly file: FileHandle;
+  readonly #path: string;
+
+  constructor(path: string, file: FileHandle) {
+    this.#path = path;
+    this.file = file;
+  }
+
+  /** Throws what the file system says; ENOENT when somebody removed it. */
+  moveTo(path: string): Promise<void> {
+    return rename(this.#path, path);
+  }
+
+  async drop(): Promise<void> {
+    await this.file.close().catch(() => {});
+    await rm(this.#path, { force: true }).catch(() => {});
+  }
+}
 
 export class SpareFiles implements AsyncDisposable {
   readonly #folder: string;
-  readonly #spares: Spare[] = [];
+  readonly #spares: SpareFile[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isFillDue = false;
   #working: Promise<void>;
@@ -28,24 +47,12 @@ export class SpareFiles implements AsyncDisposable {
     this.#working = rm(this.#folder, { recursive: true, force: true }).catch(() => {});
   }
 
-  /**
-   * An empty file at `path`, open for writing; undefined when there is none, or none that can be brought there. More are
-   * made soon after.
-   */
-  async take(path: string): Promise<FileHandle | undefined> {
+  /** One of them; more are made soon after. */
+  take(): SpareFile | undefined {
     if (this.#isClosed) return undefined;
     if (!this.#isFillDue) this.#later(refillMs, () => this.#fill());
     this.#isFillDue = true;
-    const spare = this.#spares.shift();
-    if (spare === undefined) return undefined;
-    try {
-      await rename(spare.path, path);
-      return spare.file;
-    } catch {
-      // Removed by somebody, or there is no such place: whoever makes the file says why.
-      await this.#discard([spare]);
-      return undefined;
-    }
+    return this.#spares.shift();
   }
 
   #later(ms: number, work: () => Promise<void>): void {
@@ -58,28 +65,31 @@ export class SpareFiles implements AsyncDisposable {
   async #fill(): Promise<void> {
     this.#isFillDue = false;
     try {
-      if (this.#spares.length < sparesMax) await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      while (this.#spares.length < sparesMax && !this.#isClosed) {
-        const path = join(this.#folder, randomUUID());
-        this.#spares.push({ path, file: await open(path, 'wx', 0o600) });
-      }
+      while (this.#spares.length < sparesMax && !this.#isClosed) this.#spares.push(await this.#make());
     } catch {
       // The next session makes its own file, and says what is wrong.
     }
-    if (!this.#isClosed && !this.#isFillDue) this.#later(idleMs, () => this.#discard(this.#spares.splice(0)));
+    if (!this.#isClosed && !this.#isFillDue) this.#later(idleMs, () => this.#dropAll());
   }
 
-  async #discard(spares: readonly Spare[]): Promise<void> {
-    for (const { path, file } of spares) {
-      await file.close().catch(() => {});
-      await rm(path, { force: true }).catch(() => {});
-    }
+  async #make(): Promise<SpareFile> {
+    const path = join(this.#folder, randomUUID());
+    const make = async () => new SpareFile(path, await open(path, 'wx', 0o600));
+    // Its folder is there but for the first one.
+    return make().catch(async () => {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      return make();
+    });
+  }
+
+  async #dropAll(): Promise<void> {
+    for (const spare of this.#spares.splice(0)) await spare.drop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#working;
-    await this.#discard(this.#spares.splice(0));
+    await this.#dropAll();
   }
 }
