@@ -9,7 +9,9 @@
  *
  * Strangers that a flood would shut out are often our own: after a restart of the hub every node is one, and so is a node
  * whose address changed. Where a peer was before has its own RP_UNKNOWN, for releases (V02) may know no cookies; when
- * that is empty, or the address's own bucket, somebody forges those addresses, and who speaks V03 may prove its own.
+ * that is empty, or the address's own bucket, somebody forges those addresses, and who speaks V03 may prove its own. Who
+ * cannot has a turn now and then (RP_TURNS), whichever other addresses are forged: to take it away one has to forge its own,
+ * or so many others that all turns of that time are used up.
  */
 import type { Endpoint, ProtocolVersion } from '../effects.ts';
 import type { CookieSecrets } from './cookie-secrets.ts';
@@ -24,6 +26,8 @@ const sourcesMax = 10_000;
 const unknownRate = { perSecond: 10, burst: 10 };
 /** RP_COOKIES: answers to a flood. One costs the main thread about twice what a refusal does. */
 const cookieRate = { perSecond: 1_000, burst: 200 };
+/** RP_TURNS: of one address where a peer was; of all of them together as many as RP_UNKNOWN. */
+const turnRate = { perSecond: 1 / 30, burst: 1 };
 /** Addresses of peers that are remembered: as many as there may be peers. */
 const knownMax = 20_000;
 
@@ -49,6 +53,8 @@ export class Admission {
   readonly #proven: Gate;
   /** Of addresses where a peer was: what strangers do does not touch it. */
   readonly #away: TokenBucket;
+  readonly #turns = new SourceBuckets(turnRate, knownMax);
+  readonly #turnsOfAll: TokenBucket;
   readonly #floodCookies = new TokenBucket(cookieRate);
   /** Addresses of peers → until when a session of theirs lives; longest unused first. */
   readonly #known = new Map<string, number>();
@@ -59,6 +65,7 @@ export class Admission {
     this.#unproven = new Gate(workers);
     this.#proven = new Gate(workers);
     this.#away = unknownBucket(workers);
+    this.#turnsOfAll = unknownBucket(workers);
   }
 
   /** A peer is to be found at this address; `liveUntil` when it has just proved to be there. */
@@ -91,7 +98,7 @@ export class Admission {
     if (isWithinRate && (live || (isKnown ? this.#away : this.#unproven.unknown).take(now))) {
       return live ? 'live' : 'unknown';
     }
-    if (exempt) return 'rate';
+    if (exempt) return isKnown && isWithinRate && this.#takeTurn(key, now) ? 'unknown' : 'rate';
     // Its own rate is kept, and RP_UNKNOWN is empty: others have used it up.
     const isFlooded = isWithinRate;
     if (!(demanded || busy || isKnown || isFlooded)) return 'rate';
@@ -102,6 +109,14 @@ export class Admission {
     // Where a peer was it has proven itself: what strangers prove of their own addresses does not hold it up, either.
     if (isKnown) return 'live';
     return this.#proven.unknown.take(now) ? 'unknown' : 'rate';
+  }
+
+  /** The address's own first, so that one address cannot use up those of all; what it had no use of it keeps. */
+  #takeTurn(key: string, now: number): boolean {
+    if (!this.#turns.take(key, now)) return false;
+    if (this.#turnsOfAll.take(now)) return true;
+    this.#turns.giveBack(key);
+    return false;
   }
 
   /** Whether a RespHello of our own handshake may cost a decapsulation: it needs no more than its session id to try. */
