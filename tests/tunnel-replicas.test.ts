@@ -92,7 +92,7 @@ test.skipIf(missing !== undefined)(
     ]);
     for (const [at, host] of ['hub-a', 'hub-b'].entries()) {
       expect(await reaches(ground, host, own[at] ?? '', reachMs)).toBeGreaterThanOrEqual(0);
-      expect(await reaches(ground, host, own[1 - at] ?? '', 500)).toBe(-1);
+      expect(await reaches(ground, host, own[1 - at] ?? '', reachMs)).toBeGreaterThanOrEqual(0);
     }
     const names = async () => (await Promise.all(hubs.map(viewOf))).map(({ peers }) => peers.map(({ name }) => name));
     expect(await names()).toEqual([['site-a'], ['site-b']]);

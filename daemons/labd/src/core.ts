@@ -64,13 +64,15 @@ export async function openCore(parts: CoreParts): Promise<Core> {
     ...loginServices({ ...parts, ...trust, publicUrl: urls.api }),
     ...enrolServices({ ...parts, ...trust, ...joining }),
   };
-  const { nodes, tunnel } = await composeNodes({ ...parts, ...trust, events }, opening);
+  const { nodes, tunnel, nodeRelay } = await composeNodes({ ...parts, ...trust, events }, opening);
   const live = () => new Set([replicaId, ...hub.replicas.others().map(({ id }) => id)]);
   const updates = opening.use(
     new AgentUpdates({ store, hub: hub.hub, liveReplicas: live, replicaId, dataDir, clock, log }),
   );
-  const relay = await composeRelay({ ...parts, ...trust, ...hub, replicaId, recorder, limiter }, opening);
+  const onNode = nodeRelay.door.take;
+  const relay = await composeRelay({ ...parts, ...trust, ...hub, replicaId, recorder, limiter, onNode }, opening);
+  nodeRelay.follow({ peers: relay.peers, replicas: hub.replicas }, opening);
   const opened = opening.move();
-  const own = { store, events, limiter, recorder, archive, people, nodes, tunnel, updates };
+  const own = { store, events, limiter, recorder, archive, people, nodes, tunnel, nodeRelay, updates };
   return { ...own, ...trust, ...hub, ...relay, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

@@ -68,6 +68,7 @@ export function registrationOf(
       },
       rosenpass: () => (keys.nextKey === undefined ? [keys.ownKey] : [keys.ownKey, keys.nextKey]),
     },
+    proxyPort: config.proxy.tunnelPort,
     info: (nodeId) => nodeInfo(report, nodeId === '' ? provisional : nodeId),
     heartbeat: (nodeId) => nodeHeartbeat(report, nodeId),
     onState: async (state, own, isForgotten) => {

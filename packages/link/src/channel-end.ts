@@ -16,7 +16,7 @@ import type { Exit, OpenOk, Received, Resume } from '@labmesh/wire/frame/message
 import type { Open } from '@labmesh/wire/frame/open';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { type Channel, ChannelClosed, type ChannelEnding, type ChannelHandlers } from './channel.ts';
-import { windowOf } from './first-frame.ts';
+import { type NodeFirst, windowOf } from './first-frame.ts';
 import { cutReasons, retryReasons } from './flow/close-reasons.ts';
 import { BothWays } from './flow/both-ways.ts';
 import type { Fault, IncomingHost } from './flow/incoming.ts';
@@ -71,17 +71,17 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     this.#raw = raw;
   }
 
-  /** Asks for a session. @throws LinkRefused */
-  static open(link: Link, open: Open): ChannelEnd {
+  /** Asks for a session, or another replica for a node of its hub. @throws LinkRefused */
+  static open(link: Link, open: Open | NodeFirst): ChannelEnd {
     const window = windowOf(open);
-    const raw = link.open({ type: 'open', open });
+    const raw = link.open('kind' in open ? { type: 'open', open } : open);
     const end = new ChannelEnd(raw, true, '', 0, window);
     raw.adopt(end);
     return end;
   }
 
   /** Answers an OPEN with OPEN_OK. */
-  static accept(raw: RawChannel, open: Open, options: AcceptOptions): ChannelEnd {
+  static accept(raw: RawChannel, open: Open | NodeFirst, options: AcceptOptions): ChannelEnd {
     const window = windowOf(open);
     const inWindow = Math.min(window, options.windowMax ?? frameLimits.windowBytesMax);
     const end = new ChannelEnd(raw, false, options.session, window, inWindow);

@@ -88,6 +88,8 @@ export type TunnelPeersTable = Row & {
   /** The replica whose hub has it (H6). */
   replica_id: string;
   removed_at: Ms | null;
+  /** Of a node's proxy on its address, as the node said; null: 8080. */
+  proxy_port: number | null;
 };
 /** Gateway API keys: HMAC of the key under the gateway's pepper. */
 export type KeysTable = {

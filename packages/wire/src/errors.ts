@@ -103,6 +103,12 @@ export const errorTable = {
   upstream_redirect: world(502, 'api_error', 'the endpoint answered with a redirect, which is never followed'),
   no_endpoint_available: world(503, 'overloaded_error', 'no endpoint with this model is up now', 5),
   endpoint_unhealthy: world(503, 'overloaded_error', 'the endpoint of this model is down now', 5),
+  node_hub_unreachable: world(
+    503,
+    'overloaded_error',
+    'the replica whose hub has this node cannot be reached, or does not reach the node',
+    5,
+  ),
   model_loading: world(503, 'overloaded_error', 'the model is still loading', 10),
   queue_timeout: world(503, 'overloaded_error', 'no endpoint became free in time', 2),
   too_many_connections: world(503, 'overloaded_error', 'too many open connections', 1),

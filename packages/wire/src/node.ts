@@ -123,6 +123,8 @@ export const nodeRegisterRequestSchema = z.object({
   next_wireguard_public_key: z.string().max(64).optional(),
   next_wireguard_proof: z.string().max(64).optional(),
   tunnel_caps: z.object({ versions: capabilityNames, ciphertexts: capabilityNames }).optional(),
+  /** Of its proxy on the tunnel address; absent: 8080. Other replicas reach the node by nothing else (tunnel H6). */
+  proxy_port: z.int().min(1).max(65_535).optional(),
 });
 export type NodeRegisterRequest = z.infer<typeof nodeRegisterRequestSchema>;
 

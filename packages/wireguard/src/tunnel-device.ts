@@ -96,6 +96,12 @@ export interface TunnelDevice extends AsyncDisposable {
   /** The peer `to` takes the address of `from`, which is removed, in one request (K8). False: there is no `to`; nothing is done. */
   handOver(from: Uint8Array, to: PeerPlace): Promise<boolean>;
   peers(): Promise<PeerState[]>;
+  /**
+   * A hub alone (H6): this machine itself answers at exactly these addresses of its range, which are peers of other hubs; a
+   * peer's own address stays the peer's, now and when it comes. Gives the addresses that are in force.
+   * @throws RangeError for more than 4,096; TunnelError NETLINK_FAILED
+   */
+  answerFor(addresses: ReadonlySet<string>): Promise<ReadonlySet<string>>;
   /** Events of the device until the signal ends it. */
   watch(listener: (event: DeviceEvent) => void, signal: AbortSignal): void;
   /**

@@ -4,18 +4,24 @@ import { type NodeServices, nodeServices } from '../nodes/node-services.ts';
 import { noTunnel } from '../nodes/node-tunnel.ts';
 import type { Urls } from '../settings/ground.ts';
 import { TunnelDesk } from '../tunnel/tunnel-desk.ts';
+import type { TunnelHub } from '../tunnel/tunnel-hub.ts';
+import { composeNodeRelay, type NodeRelay } from './compose-node-relay.ts';
 import { composeTunnel, type TunnelComposeParts } from './compose-tunnel.ts';
 import type { Trust } from './compose-trust.ts';
 
-export type NodesComposeParts = Pick<Trust, 'authority'> & TunnelComposeParts & { urls: Urls };
+export type NodesComposeParts = Pick<Trust, 'authority'> & Omit<TunnelComposeParts, 'onGone'> & { urls: Urls };
 
-export type NodePlane = { nodes: NodeServices; tunnel: TunnelDesk };
+export type NodePlane = { nodes: NodeServices; tunnel: TunnelDesk; nodeRelay: NodeRelay };
 
 /** @throws OptionsError, TunnelError, TunnelKeyError for a tunnel that cannot be opened */
 export async function composeNodes(parts: NodesComposeParts, stack: AsyncDisposableStack): Promise<NodePlane> {
   const { store, secrets, clock, options, ground, urls, authority } = parts;
   const { dataDir, replicaId, range } = ground;
-  const hub = await composeTunnel(parts, stack);
+  // The door for other replicas hears of peers that go from the moment that there can be one.
+  const opened: { hub?: TunnelHub | undefined } = {};
+  const nodeRelay = composeNodeRelay({ ...parts, replicaId }, () => opened.hub, stack);
+  const hub = await composeTunnel({ ...parts, onGone: (id) => nodeRelay.door.endPeer(id) }, stack);
+  opened.hub = hub;
   const tunnel = hub ?? noTunnel;
   // Who shows a certificate of the operator's own is known by whom everybody trusts.
   const caPin = () => (options.conplaneTlsCert === undefined ? pinText(authority) : undefined);
@@ -23,5 +29,5 @@ export async function composeNodes(parts: NodesComposeParts, stack: AsyncDisposa
     urls.node === undefined ? undefined : { url: urls.node, caPin: caPin(), hub: tunnel.conplane() };
   const nodes = nodeServices({ store, clock, options, dataDir, replicaId, range, tunnel, target }, stack);
   const { keyFiles } = nodes;
-  return { nodes, tunnel: new TunnelDesk({ hub, store, secrets, keyFiles, range, replicaId, clock }) };
+  return { nodes, tunnel: new TunnelDesk({ hub, store, secrets, keyFiles, range, replicaId, clock }), nodeRelay };
 }

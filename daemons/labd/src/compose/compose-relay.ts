@@ -7,7 +7,7 @@ import { RevokedLogins } from '../login/revoked-logins.ts';
 import type { Recorder } from '../recordings/recorder.ts';
 import { ClientSockets } from '../relay/client-sockets.ts';
 import { DetachedSessions } from '../relay/detached-sessions.ts';
-import { PeerLinks } from '../relay/peer-links.ts';
+import { PeerLinks, type PeerLinksParts } from '../relay/peer-links.ts';
 import { PeerParts } from '../relay/peer-parts.ts';
 import { Route } from '../relay/routes.ts';
 import { SessionService } from '../relay/session-service.ts';
@@ -23,6 +23,8 @@ export type RelayParts = Trust &
     version: string;
     /** Our certificate as it is now. */
     identity: () => { keyPem: string; certPem: string; bundlePem: string };
+    /** Other replicas' way to nodes of our hub. */
+    onNode: PeerLinksParts['onNode'];
     recorder: Recorder;
     limiter: RateLimiter;
     clock: World['clock'];
@@ -61,7 +63,7 @@ export async function composeRelay(parts: RelayParts, stack: AsyncDisposableStac
     void Promise.all([denyList.poll(), revoked.poll()]);
   };
   const others = () => parts.replicas.others();
-  const told = { onEndSessions: endAsked, onDenials };
+  const told = { onEndSessions: endAsked, onDenials, onNode: parts.onNode };
   const own = { identity, trustDomain, now, replicaId, version };
   const peers = stack.use(new PeerLinks({ ...own, hub, denyList, others, log, ...told }));
   stack.defer(denyList.onWritten(() => peers.tellDenials()));

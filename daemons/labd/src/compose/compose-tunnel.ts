@@ -10,21 +10,28 @@ import type { Trust } from './compose-trust.ts';
 
 export type TunnelComposeParts = PeerTellerParts &
   Pick<Trust, 'secrets'> &
-  World & { options: LabdOptions; ground: Ground; metrics: Metrics };
+  World & {
+    options: LabdOptions;
+    ground: Ground;
+    metrics: Metrics;
+    /** Told the id of a row whose peer leaves the device. */
+    onGone: (peerId: string) => void;
+  };
 
 /** Undefined: `conplane.tunnel.enabled = false`. @throws OptionsError, TunnelError, TunnelKeyError */
 export async function composeTunnel(
   parts: TunnelComposeParts,
   stack: AsyncDisposableStack,
 ): Promise<TunnelHub | undefined> {
-  const { options, ground, store, secrets, clock, log, metrics } = parts;
+  const { options, ground, store, secrets, clock, log, metrics, onGone } = parts;
   if (!options.tunnelEnabled) return undefined;
   // Its cryptography and devices are not loaded where there is no hub.
   const { layHub } = await import('../tunnel/open-hub.ts');
   const laid = stack.use(await layHub(parts));
   const tell = tellDevice(parts);
   const { replicaId } = ground;
-  const hub = stack.use(new TunnelHub({ store, secrets, ground: laid, replicaId, onDevice: tell, clock, log }));
+  const told = { onDevice: tell, onGone };
+  const hub = stack.use(new TunnelHub({ store, secrets, ground: laid, replicaId, ...told, clock, log }));
   await hub.start();
   addTunnelMetrics(metrics, () => hub.view());
   const { backend, isolation } = hub.view();

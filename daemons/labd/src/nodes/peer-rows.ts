@@ -50,7 +50,7 @@ export type PeerWish = {
   nodeId: string;
   name: string;
   keys: NodeKeys;
-  request: Pick<NodeRegisterRequest, 'tunnel_caps'> & NextKeyFields;
+  request: Pick<NodeRegisterRequest, 'tunnel_caps' | 'proxy_port'> & NextKeyFields;
 };
 
 /** The best that both sides speak (tunnel K4); who tells nothing speaks what Rosenpass 0.1 did. */
@@ -88,6 +88,7 @@ export async function savePeer(
     trusted_sha256: old?.trusted_sha256 === keys.rosenpass ? null : (old?.trusted_sha256 ?? null),
     replica_id: replicaId,
     removed_at: null,
+    proxy_port: request.proxy_port ?? null,
   };
   if (old !== undefined) {
     const row = { ...old, ...told, revision: old.revision + 1 };

@@ -66,6 +66,7 @@ beforeEach(() => {
     version: '1.0.0',
     onEndSessions: (sessions) => void ended.push([...sessions]),
     onDenials: () => undefined,
+    onNode: () => undefined,
     others: () => [],
     log: silentLogger,
   });

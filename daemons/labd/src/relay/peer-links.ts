@@ -6,7 +6,7 @@
 import type { Logger } from '@labmesh/kit/log';
 import { ChannelRelay } from '@labmesh/link/channel-relay';
 import { dialLink } from '@labmesh/link/dial';
-import type { PeerFirst } from '@labmesh/link/first-frame';
+import type { First, NodeFirst, PeerFirst } from '@labmesh/link/first-frame';
 import type { FrameSocket } from '@labmesh/link/frame-socket';
 import { Link, type LinkHandlers, LinkRefused, type SocketCloseName } from '@labmesh/link/link';
 import type { RawChannel } from '@labmesh/link/raw-channel';
@@ -39,6 +39,8 @@ export type PeerLinksParts = {
   version: string;
   /** A peer asks that sessions of our agents end. */
   onEndSessions: (sessions: readonly string[]) => void;
+  /** A peer asks for a node of this replica's hub (tunnel H6). `who` is the replica, as its certificate names it. */
+  onNode: (raw: RawChannel, first: NodeFirst, who: NodeFirst['principal']) => void;
   /** A peer says that it has denied or lifted something. */
   onDenials: () => void;
   /** The other live replicas. */
@@ -209,13 +211,15 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
     if (msg.kind === 'denials-changed') this.#parts.onDenials();
   }
 
-  /** A channel of a client there for an agent here. */
-  peerFirst(_link: Link, raw: RawChannel, { agentId, first }: PeerFirst): void {
+  /** A channel of a client there for an agent here, or for a node. */
+  peerFirst(link: Link, raw: RawChannel, asked: PeerFirst): void {
+    if (asked.type === 'node') return this.#node(link, raw, asked);
+    const { agentId, first } = asked;
     const agent = this.#parts.hub.find(agentId);
     // Stale directory: the asker reads it again (RP-1).
     if (agent === undefined) return raw.close('agent-offline', 'not here');
     const session = first.type === 'open' ? (first.open.session ?? '') : first.resume.session;
-    const reach = (wanted: PeerFirst['first']): RawChannel | undefined => {
+    const reach = (wanted: First): RawChannel | undefined => {
       try {
         return agent.link.open(wanted);
       } catch (error) {
@@ -226,6 +230,13 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
     const relay = new ChannelRelay({ session, reach, passing: true, ended: () => {} });
     if (first.type === 'open') relay.start(raw, first.open);
     else relay.attachClient(raw, first.resume);
+  }
+
+  #node(link: Link, raw: RawChannel, first: NodeFirst): void {
+    const peer = this.#peers.get(link);
+    if (peer === undefined) return raw.close('denied');
+    const { id } = peer.identity;
+    this.#parts.onNode(raw, first, { kind: 'labd', id, name: id });
   }
 
   closed(link: Link): void {

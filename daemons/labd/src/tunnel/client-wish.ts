@@ -82,5 +82,6 @@ export function clientRow(
     require_pq: fingerprint === null ? 0 : 1,
     replica_id: replicaId,
     removed_at: null,
+    proxy_port: null,
   };
 }

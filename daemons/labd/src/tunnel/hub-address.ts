@@ -47,6 +47,7 @@ const claimOf = (replicaId: string, address: string, now: number): TunnelPeerRow
   require_pq: 0,
   replica_id: replicaId,
   removed_at: now,
+  proxy_port: null,
 });
 
 /** Takes or renews this replica's address; IPv4 without prefix length. @throws FleetError CONFLICT when the range is full */

@@ -25,6 +25,8 @@ export type TunnelHubParts = {
   replicaId: string;
   /** Told what happens to the interface. */
   onDevice: (event: DeviceEvent) => void;
+  /** Told the id of a row whose peer leaves the device. */
+  onGone?: (peerId: string) => void;
   /** Another resolver, for tests. */
   lookup?: Lookup | undefined;
   clock: Clock;
@@ -126,6 +128,17 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   removePeer(id: string): Promise<void> {
     return this.#inTurn(() => this.#remove(id));
   }
+  /** Whether the device has the peer of this row at this moment. */
+  hasPeer(id: string): boolean {
+    return this.#open?.tunnel.peer(id) !== undefined;
+  }
+  get tunnelAddress(): string {
+    return this.#parts.ground.address.tunnelAddress;
+  }
+  /** Nodes of other hubs that this machine answers for (H6); gives those in force, none while the device is gone. */
+  answerFor(addresses: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    return this.#inTurn(async () => (await this.#open?.tunnel.device.answerFor(addresses)) ?? new Set<string>());
+  }
   exchangeNow(id: string) {
     return this.#whole.tunnel.exchangeNow(id);
   }
@@ -162,6 +175,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   async #lost(open: OpenTunnel): Promise<void> {
     if (this.#open !== open) return;
     this.#open = undefined;
+    for (const id of this.#done.keys()) this.#parts.onGone?.(id);
     this.#done.clear();
     await open[Symbol.asyncDispose]();
   }
@@ -180,6 +194,7 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   }
 
   async #remove(id: string): Promise<void> {
+    this.#parts.onGone?.(id);
     await this.#open?.tunnel.removePeer(id);
     // Not before: what the device refuses is tried again.
     this.#done.delete(id);

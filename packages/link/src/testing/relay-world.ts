@@ -78,9 +78,10 @@ export class Replica {
   }
 
   /** A peer's link: one relay an attachment, to the agent that is here or to none (RP-1). */
-  pass(raw: RawChannel, { first }: PeerFirst): void {
+  pass(raw: RawChannel, asked: PeerFirst): void {
     const { agent } = this;
-    if (agent?.far.isUp !== true) return raw.close('agent-offline');
+    if (asked.type === 'node' || agent?.far.isUp !== true) return raw.close('agent-offline');
+    const { first } = asked;
     const reach = (wanted: First) => opened(agent.far, wanted);
     const relay = new ChannelRelay({ session, reach, passing: true, ended: () => {} });
     if (first.type === 'open') relay.start(raw, first.open);

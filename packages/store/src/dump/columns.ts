@@ -275,6 +275,7 @@ export const columns: Columns = {
     replica_id: 'text',
     removed_at: 'integer?',
     next_wireguard_public_key: 'text?',
+    proxy_port: 'integer?',
   },
   keys: {
     ...id,

@@ -1,4 +1,4 @@
-/** The fourth release: what people say of answers counts on leaderboards, battles with the style of their answers, what was found of engines and what they had kept of prompts, and nodes' next WireGuard keys. */
+/** The fourth release: what people say of answers counts on leaderboards, battles with the style of their answers, what was found of engines and what they had kept of prompts, calls of tools, and nodes' next WireGuard keys. */
 const row = 'id text not null primary key, created_at bigint not null, revision bigint not null default 1';
 
 const boards: readonly string[] = [
@@ -20,8 +20,15 @@ const engines: readonly string[] = [
   'create unique index if not exists arena_engines_by_engine on arena_engines (engine)',
 ];
 
-const candidates: readonly string[] = ['alter table arena_candidates add column tokens_cached bigint'];
+const candidates: readonly string[] = [
+  'alter table arena_candidates add column tokens_cached bigint',
+  'alter table arena_candidates add column tool_calls text',
+  'alter table arena_candidates add column rollout text',
+];
 
-const peers: readonly string[] = ['alter table tunnel_peers add column next_wireguard_public_key text'];
+const peers: readonly string[] = [
+  'alter table tunnel_peers add column next_wireguard_public_key text',
+  'alter table tunnel_peers add column proxy_port integer',
+];
 
 export const release4: readonly string[] = [...boards, ...engines, ...candidates, ...peers];

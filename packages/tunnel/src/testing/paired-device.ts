@@ -86,6 +86,7 @@ export class PairedDevice implements TunnelDevice {
     });
     return Promise.resolve(states);
   }
+  answerFor = (addresses: ReadonlySet<string>) => Promise.resolve(addresses);
   watch = () => undefined;
   inside = <T>(work: () => T): T => work();
   [Symbol.asyncDispose] = () => Promise.resolve();

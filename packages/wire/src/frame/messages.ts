@@ -192,13 +192,17 @@ export const exitSchema = z.lazy(() =>
 );
 export type Exit = z.infer<typeof exitSchema>;
 
-/** First frame of a channel between replicas: OPEN or RESUME with who asked, decided already by the sender (RP-1). */
+/**
+ * First frame of a channel between replicas: OPEN or RESUME with who asked, decided already by the sender (RP-1); or one
+ * TCP connection to the proxy of the node whose hub is there (tunnel H6), named by its address within the tunnel alone.
+ */
 export const peerOpenSchema = z.lazy(() =>
   z.object({
     principal: principalSchema,
-    agentId: z.uuid(),
+    agentId: z.uuid().optional(),
     open: z.unknown().optional(),
     resume: z.unknown().optional(),
+    node: z.ipv4().optional(),
   }),
 );
 export type PeerOpen = z.infer<typeof peerOpenSchema>;

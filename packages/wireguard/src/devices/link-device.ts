@@ -110,6 +110,10 @@ export class LinkDevice implements TunnelDevice {
     return this.#whileOpen().peers.handOver(from, to);
   }
 
+  async answerFor(addresses: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    return this.#whileOpen().peers.answerFor(addresses);
+  }
+
   async peers(): Promise<PeerState[]> {
     return this.#whileOpen().peers.list();
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { recordingSocket } from '../netlink/testing/recording-socket.ts';
 import type { DeviceConfig, DeviceRole } from '../tunnel-device.ts';
 import type { DeviceChange, DeviceReading, PeerChange, PeerReading, WireguardControl } from '../wireguard-control.ts';
+import { answeredMax } from './answered-addresses.ts';
 import { LinkPeers } from './link-peers.ts';
 import type { Opening } from './open-link.ts';
 
@@ -227,5 +228,44 @@ describe('addresses and routes', () => {
     await peers.adopt();
     await expect(peers.setPeer({ ...nodePeer(3), address: '10.90.0.2' })).rejects.toMatchObject(refused);
     expect(await peers.list()).toMatchObject([{ publicKey: key(2), address: '10.90.0.2' }]);
+  });
+});
+
+describe('addresses that a hub answers in the place of peers of others (H6)', () => {
+  const kinds = (sent: readonly Uint8Array[]) =>
+    sent.flatMap((each) => {
+      // RTM_NEWROUTE and RTM_DELROUTE of the local table; the destination stands last but one.
+      const isLocal = each[20] === 255 && (each[4] === 24 || each[4] === 25);
+      return isLocal ? [`${each[4] === 24 ? '+' : '-'}${each.slice(32, 36).join('.')}`] : [];
+    });
+  const set = (...last: number[]) => new Set(last.map((byte) => `10.90.0.${byte}`));
+
+  test('exactly those that were said, and none of its own, of a peer, or from outside of the range', async () => {
+    const { peers, socket } = openPeers({ kind: 'hub' });
+    await peers.setPeer(nodePeer(2));
+    const asked = new Set([...set(1, 2, 3, 4), '10.91.0.3', '127.0.0.1', '0.0.0.0']);
+    expect(await peers.answerFor(asked)).toEqual(set(3, 4));
+    expect(await peers.answerFor(set(4, 5))).toEqual(set(4, 5));
+    expect(await peers.answerFor(set(4, 5))).toEqual(set(4, 5));
+    expect(kinds(socket.sent)).toEqual(['+10.90.0.3', '+10.90.0.4', '-10.90.0.3', '+10.90.0.5']);
+  });
+
+  test('a peer that comes takes its address back, before it has a route', async () => {
+    const { peers, socket } = openPeers({ kind: 'hub' });
+    await peers.answerFor(set(7, 8));
+    socket.sent = [];
+    await peers.setPeer(nodePeer(7));
+    expect(socket.sent.map((each) => [each[4], each[20]])).toEqual([
+      [25, 255],
+      [24, 254],
+    ]);
+    expect(await peers.answerFor(set(7, 8))).toEqual(set(8));
+  });
+
+  test('more than it answers for is refused, and changes nothing', async () => {
+    const { peers, socket } = openPeers({ kind: 'hub' });
+    const many = new Set(Array.from({ length: answeredMax + 1 }, (_, i) => `10.90.${(i >> 8) + 1}.${i & 255}`));
+    await expect(peers.answerFor(many)).rejects.toThrow(RangeError);
+    expect(socket.sent).toEqual([]);
   });
 });

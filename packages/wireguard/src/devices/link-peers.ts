@@ -3,6 +3,7 @@ import { isInNetwork } from '../isolation/cidr.ts';
 import { addHostRoute, deleteHostRoute } from '../netlink/addresses.ts';
 import { type Endpoint, type PeerConfig, type PeerPlace, type PeerState, TunnelError } from '../tunnel-device.ts';
 import { type PeerReading, wipeReading } from '../wireguard-control.ts';
+import { AnsweredAddresses } from './answered-addresses.ts';
 import type { Opening } from './open-link.ts';
 
 type Asked = {
@@ -19,6 +20,7 @@ export class LinkPeers {
   readonly #opening: Opening;
   /** Public key in hex by the address that the peer has. */
   readonly #owners = new Map<string, string>();
+  readonly #answered: AnsweredAddresses;
   #last: Promise<unknown> = Promise.resolve();
   /** Who waits for the next reading of the device; they share it. */
   #asked: Asked[] = [];
@@ -27,6 +29,7 @@ export class LinkPeers {
 
   constructor(opening: Opening) {
     this.#opening = opening;
+    this.#answered = new AnsweredAddresses(opening);
   }
 
   /** One request after the other: what was read must still hold when the answer is written. */
@@ -85,6 +88,7 @@ export class LinkPeers {
   }
 
   #setRoute(address: string): void {
+    this.#answered.yield(address);
     addHostRoute(this.#opening.socket, this.#opening.index, address);
     this.#opening.routes.add(address);
   }
@@ -199,8 +203,14 @@ export class LinkPeers {
     return reading.peers;
   }
 
+  /** @throws RangeError; NetlinkError */
+  answerFor(addresses: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    return this.#inTurn(async () => this.#answered.replace(addresses, (address) => this.#owners.has(address)));
+  }
+
   /** Learns what a device that was taken over has. */
   async adopt(): Promise<void> {
+    if (this.#opening.config.role.kind === 'hub') this.#answered.adopt();
     for (const peer of await this.#read()) {
       const address = addressOf(peer);
       if (address !== undefined) this.#owners.set(address, peer.publicKey.toHex());

@@ -151,6 +151,11 @@ export class MemoryDevice implements TunnelDevice {
     return [...this.#peers.values()].map(({ session: _session, presharedKey: _psk, ...state }) => ({ ...state }));
   }
 
+  async answerFor(addresses: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const taken = new Set([...this.#peers.values()].map(({ address }) => address));
+    return new Set([...addresses].filter((address) => !taken.has(address)));
+  }
+
   /** A packet to a peer, after a handshake where one is due. True: it arrived. */
   send(publicKey: Uint8Array, bytes: number): boolean {
     const peer = this.#peers.get(publicKey.toHex());

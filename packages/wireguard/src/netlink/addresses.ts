@@ -14,12 +14,17 @@ const attributes = { peerAddress: 1, ownAddress: 2, destination: 1, outInterface
 const tableMain = 254;
 const tableLocal = 255;
 const protocolStatic = 4;
-const scopeLink = 253;
-const typeUnicast = 1;
 const noDuplicateDetection = 2;
 const addressHeaderBytes = 8;
 const routeHeaderBytes = 12;
 const { request, ack, dump, create, exclusive, replace } = requestFlags;
+
+/** Where packets for an address go, with the kernel's numbers of table, scope and kind of route. */
+export type RouteKind = { table: number; scope: number; type: number };
+/** To whom the interface leads. */
+export const onLink: RouteKind = { table: tableMain, scope: 253, type: 1 };
+/** To this machine itself, though no interface has the address: a listener may be bound to it (H6). */
+export const toHere: RouteKind = { table: tableLocal, scope: 254, type: 2 };
 
 const familyOf = (bytes: Uint8Array) => (bytes.length === 4 ? 2 : 10);
 
@@ -72,34 +77,36 @@ export function addressesOf(socket: NetlinkExchange, index = 0): InterfaceAddres
   });
 }
 
-function routeMessage(writer: MessageWriter, index: number, destination: Uint8Array): void {
-  writer.u8(familyOf(destination), destination.length * 8, 0, 0, tableMain, protocolStatic, scopeLink, typeUnicast);
+function routeMessage(writer: MessageWriter, index: number, destination: Uint8Array, kind: RouteKind): void {
+  const { table, scope, type } = kind;
+  writer.u8(familyOf(destination), destination.length * 8, 0, 0, table, protocolStatic, scope, type);
   writer.u32(0).attribute(attributes.destination, destination).attributeU32(attributes.outInterface, index);
 }
 
 /**
- * The hub's route to one node: /32 or /128, on the link. It may be there already.
+ * A hub's route for one node: /32 or /128. It may be there already.
  * @throws NetlinkError EEXIST when another interface has that route.
  */
-export function addHostRoute(socket: NetlinkExchange, index: number, destination: string): void {
+export function addHostRoute(socket: NetlinkExchange, index: number, destination: string, kind = onLink): void {
   const bytes = addressBytes(destination);
   try {
     socket.exchange(`set route to ${destination}`, (writer, seq) => {
-      writer.message(types.newRoute, request | ack | create | exclusive, seq, () => routeMessage(writer, index, bytes));
+      const flags = request | ack | create | exclusive;
+      writer.message(types.newRoute, flags, seq, () => routeMessage(writer, index, bytes, kind));
       return seq;
     });
   } catch (error) {
     const taken = error instanceof NetlinkError && error.errno === errnos.EEXIST;
-    if (!taken || !routesOf(socket, index).includes(`${addressText(bytes)}/${bytes.length * 8}`)) throw error;
+    if (!taken || !routesOf(socket, index, kind).includes(`${addressText(bytes)}/${bytes.length * 8}`)) throw error;
   }
 }
 
 /** A route that is not there is as good as removed. */
-export function deleteHostRoute(socket: NetlinkExchange, index: number, destination: string): void {
+export function deleteHostRoute(socket: NetlinkExchange, index: number, destination: string, kind = onLink): void {
   const bytes = addressBytes(destination);
   try {
     socket.exchange(`remove route to ${destination}`, (writer, seq) => {
-      writer.message(types.deleteRoute, request | ack, seq, () => routeMessage(writer, index, bytes));
+      writer.message(types.deleteRoute, request | ack, seq, () => routeMessage(writer, index, bytes, kind));
       return seq;
     });
   } catch (error) {
@@ -107,21 +114,21 @@ export function deleteHostRoute(socket: NetlinkExchange, index: number, destinat
   }
 }
 
-type Route = { outIndex: number; destination: string; gateway: string | undefined };
+type Route = { table: number; outIndex: number; destination: string; gateway: string | undefined };
 
-/** Of all tables but the local one. */
 function routesOfFamily(socket: NetlinkExchange, family: 2 | 10): Route[] {
   const answers = socket.exchange('list routes', (writer, seq) => {
     writer.message(types.getRoute, request | dump, seq, () => writer.u8(family, 0, 0, 0, 0, 0, 0, 0).u32(0));
     return seq;
   });
   return answers.flatMap(({ type, payload }) => {
-    if (type !== types.newRoute || numberAt(payload, 4, 1) === tableLocal) return [];
+    if (type !== types.newRoute) return [];
     const found = readAttributes(payload, routeHeaderBytes);
     const bytes = attributeOf(found, attributes.destination) ?? new Uint8Array(family === 2 ? 4 : 16);
     const gateway = attributeOf(found, attributes.gateway);
     return [
       {
+        table: numberAt(payload, 4, 1),
         outIndex: numberAt(attributeOf(found, attributes.outInterface), 0, 4),
         destination: `${addressText(bytes)}/${numberAt(payload, 1, 1)}`,
         gateway: gateway === undefined ? undefined : addressText(gateway),
@@ -132,9 +139,11 @@ function routesOfFamily(socket: NetlinkExchange, family: 2 | 10): Route[] {
 
 const allRoutes = (socket: NetlinkExchange) => [...routesOfFamily(socket, 2), ...routesOfFamily(socket, 10)];
 
-/** Destinations of the interface's routes as CIDR; `0.0.0.0/0` for a default route. */
-export function routesOf(socket: NetlinkExchange, index: number): string[] {
-  return allRoutes(socket).flatMap(({ outIndex, destination }) => (outIndex === index ? [destination] : []));
+/** Destinations of the interface's routes as CIDR; `0.0.0.0/0` for a default route. `toHere`: those of the local table, else of all others. */
+export function routesOf(socket: NetlinkExchange, index: number, kind = onLink): string[] {
+  const isWanted = ({ table, outIndex }: Route) =>
+    outIndex === index && (table === tableLocal) === (kind.table === tableLocal);
+  return allRoutes(socket).flatMap((route) => (isWanted(route) ? [route.destination] : []));
 }
 
 /** Routers that this machine sends by. */

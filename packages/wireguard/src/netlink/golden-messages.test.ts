@@ -1,6 +1,6 @@
 /** The bytes of spec tunnel.md 5.10, one by one. */
 import { expect, test } from 'bun:test';
-import { addAddress, addHostRoute } from './addresses.ts';
+import { addAddress, addHostRoute, toHere } from './addresses.ts';
 import { familyId } from './generic-netlink.ts';
 import { createLink, moveLink, setLinkAlias, setLinkUp } from './links.ts';
 import type { NetlinkExchange } from './netlink-socket.ts';
@@ -41,6 +41,11 @@ const golden: Record<string, [seq: number, send: (socket: NetlinkExchange) => vo
     3,
     (socket) => addHostRoute(socket, 7, '10.90.0.1'),
     '2c00000018000506030000000000000002200000fe04fd0100000000080001000a5a00010800040007000000',
+  ],
+  'route of an address that a hub answers itself': [
+    3,
+    (socket) => addHostRoute(socket, 7, '10.90.0.1', toHere),
+    '2c00000018000506030000000000000002200000ff04fe0200000000080001000a5a00010800040007000000',
   ],
   'family query': [
     4,

@@ -2,7 +2,16 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { errnos } from '../ffi/libc.ts';
 import { NetworkNamespace } from '../isolation/network-namespace.ts';
 import { canIsolate } from '../isolation/testing/can-isolate.ts';
-import { addAddress, addHostRoute, addressesOf, deleteAddress, deleteHostRoute, routesOf } from './addresses.ts';
+import { createServer } from 'node:net';
+import {
+  addAddress,
+  addHostRoute,
+  addressesOf,
+  deleteAddress,
+  deleteHostRoute,
+  routesOf,
+  toHere,
+} from './addresses.ts';
 import { familyId } from './generic-netlink.ts';
 import {
   createLink,
@@ -85,6 +94,27 @@ describe.skipIf(!canIsolate)('rtnetlink in a namespace of its own (needs root)',
     deleteHostRoute(socket, first, '10.90.0.9');
     expect(routesOf(socket, first)).not.toContain('10.90.0.9/32');
     for (const index of [first, second]) deleteLink(socket, index);
+  });
+
+  test('an address that a hub answers itself: no address of the interface, yet a listener can have it (H6)', async () => {
+    const index = bridge('br13');
+    for (const one of [findLink(socket, 'lo')!.index, index]) setLinkUp(socket, one, 1400);
+    const listens = () =>
+      new Promise<boolean>((resolve) => {
+        const server = createServer().once('error', () => resolve(false));
+        space!.inside(() => server.listen({ host: '10.90.0.7', port: 8_080 }, () => server.close(() => resolve(true))));
+      });
+    expect(await listens()).toBe(false);
+    addHostRoute(socket, index, '10.90.0.7', toHere);
+    addHostRoute(socket, index, '10.90.0.7', toHere);
+    expect(await listens()).toBe(true);
+    expect(routesOf(socket, index, toHere)).toContain('10.90.0.7/32');
+    expect(routesOf(socket, index)).not.toContain('10.90.0.7/32');
+    expect(addressesOf(socket, index).map(({ address }) => address)).not.toContain('10.90.0.7');
+    deleteHostRoute(socket, index, '10.90.0.7', toHere);
+    deleteHostRoute(socket, index, '10.90.0.7', toHere);
+    expect(await listens()).toBe(false);
+    deleteLink(socket, index);
   });
 
   test('an interface moves to another namespace and keeps its mark', () => {

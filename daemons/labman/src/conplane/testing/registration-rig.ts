@@ -69,6 +69,7 @@ export function registrationRig(stateDir: string, answer: Answerer, change: Part
       wireguard: () => ({ own: 'W' }),
       rosenpass: () => [{ fingerprint: ownSha, publicKey: new Uint8Array([1, 2, 3]) }],
     },
+    proxyPort: 8_081,
     info: (id) => ({ id: id || 'node-1', version: '0', capabilities: {} }) as never,
     heartbeat: (id) => ({ node_id: id, tunnel: { state: 'up', pq: true, handshake_age_s: 1 } }) as never,
     onState: ({ nodeId }) => {

@@ -8,7 +8,7 @@ import { publicKeyOf } from '../../noise/x25519.ts';
 import type { Endpoint, PeerConfig, PeerState, TunnelDevice } from '../../tunnel-device.ts';
 
 /** A device that may run in another process: there nothing can be run inside. */
-export type DistantDevice = Omit<TunnelDevice, 'inside' | 'watch' | 'open'>;
+export type DistantDevice = Omit<TunnelDevice, 'inside' | 'watch' | 'open' | 'answerFor'>;
 
 export type DevicePair = AsyncDisposable & {
   /** Both are open and have no peers. */

@@ -1,0 +1,144 @@
+/**
+ * A node of another replica's hub, answered here at its own tunnel address and port (H6): each connection of a process of
+ * this machine is a channel to that replica. Nobody else gets in: who comes from elsewhere cannot have the address itself
+ * for a source, which is what the kernel gives to a connection within one machine.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import { ChannelClosed, type ChannelEnding } from '@labmesh/link/channel';
+import { ChannelEnd } from '@labmesh/link/channel-end';
+import { type Link, LinkRefused } from '@labmesh/link/link';
+import { ApiError } from '@labmesh/wire/errors';
+import { system } from '@labmesh/wire/fleet/principal';
+import { joinSocket } from './join-socket.ts';
+import { refuseHttp } from './refuse-http.ts';
+import type { RelayCounts, RelayResult } from './relay-counts.ts';
+
+/** Of all nodes together: RELAYED_OUT. */
+export const relayedOutMax = 1_024;
+/** Longer than the other replica waits for its node, so that its word comes first. */
+const openMs = 15_000;
+const principal = system('tunnel-relay');
+
+export type NodePlace = { id: string; name: string; address: string; port: number; replicaId: string };
+
+export type RelayedNodeParts = {
+  /** The link to a replica; undefined: it is not live, or does not answer. */
+  reach: (replicaId: string) => Promise<Link | undefined>;
+  counts: RelayCounts;
+  /** `error` undefined: it is reached again. Told at each change alone. */
+  onChange: (place: NodePlace, error: string | undefined) => void;
+};
+
+/** What is told to the client, the log and the operator: which replica, and the way out. */
+function textOf({ replicaId }: NodePlace, ending: ChannelEnding | undefined): string {
+  const holder = `replica ${replicaId}, whose hub has this node,`;
+  const registers = 'it is reached again when that replica is back, or when the node has registered at another one';
+  if (ending === undefined) return `${holder} cannot be reached from here; ${registers}`;
+  const { reason, text } = ending;
+  const said = text === '' ? reason : `${reason}, ${text}`;
+  if (reason === 'agent-offline')
+    return `${holder} does not have it (any more): ${said}; \`labctl get nodes\` there tells more`;
+  if (reason === 'protocol') return `${holder} runs a release that relays to no node: ${said}; update it`;
+  return `${holder} does not get through to it: ${said}; \`labctl tunnel show\` there tells more`;
+}
+
+export class RelayedNode implements Disposable {
+  readonly place: NodePlace;
+  readonly #parts: RelayedNodeParts;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #error: string | undefined;
+
+  private constructor(place: NodePlace, parts: RelayedNodeParts) {
+    this.place = place;
+    this.#parts = parts;
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
+      this.#take(socket);
+    });
+  }
+
+  /** Listens at the address, which this machine has to answer already. @throws the bind's error */
+  static async listen(place: NodePlace, parts: RelayedNodeParts): Promise<RelayedNode> {
+    const node = new RelayedNode(place, parts);
+    await new Promise<void>((resolve, reject) => {
+      node.#server.once('error', reject);
+      node.#server.listen({ host: place.address, port: place.port }, resolve);
+    });
+    return node;
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+  /** Why the last connection could not be relayed; undefined when it could, or none was asked for. */
+  get error(): string | undefined {
+    return this.#error;
+  }
+
+  #take(socket: Socket): void {
+    const { counts } = this.#parts;
+    socket.on('error', () => {});
+    if (socket.remoteAddress !== this.place.address) {
+      socket.destroy();
+      return counts.ended('asking', 'refused');
+    }
+    if (counts.open.asking >= relayedOutMax) {
+      refuseHttp(
+        socket,
+        new ApiError('node_busy', { message: `RELAYED_OUT: ${relayedOutMax} connections are relayed` }),
+      );
+      return counts.ended('asking', 'limit');
+    }
+    counts.open.asking++;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    void this.#relay(socket).then((result) => {
+      counts.open.asking--;
+      counts.ended('asking', result);
+    });
+  }
+
+  /** Never rejects. */
+  async #relay(socket: Socket): Promise<RelayResult> {
+    const { counts } = this.#parts;
+    let channel: ChannelEnd;
+    try {
+      channel = await this.#open();
+    } catch (error) {
+      const text = textOf(this.place, error instanceof ChannelClosed ? error.ending : undefined);
+      this.#note(text);
+      refuseHttp(socket, new ApiError('node_hub_unreachable', { message: text }));
+      return 'failed';
+    }
+    this.#note(undefined);
+    const ending = await joinSocket('asking', socket, channel, (bytes) => (counts.bytes.asking += bytes));
+    return ending.reason === 'ok' ? 'ok' : 'failed';
+  }
+
+  /** @throws ChannelClosed with the other replica's reason; Error when there is no link to it */
+  async #open(): Promise<ChannelEnd> {
+    const { address, replicaId } = this.place;
+    const link = await this.#parts.reach(replicaId);
+    if (link === undefined) throw new LinkRefused('down');
+    const channel = ChannelEnd.open(link, { type: 'node', principal, address });
+    const timer = setTimeout(() => channel.abort('timeout', 'it did not answer in time'), openMs);
+    try {
+      await channel.opened;
+      return channel;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #note(error: string | undefined): void {
+    if (error === this.#error) return;
+    this.#error = error;
+    this.#parts.onChange(this.place, error);
+  }
+
+  /** Nothing listens any more; connections end, for what they led to is elsewhere now. */
+  [Symbol.dispose](): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
