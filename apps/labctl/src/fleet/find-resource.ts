@@ -3,6 +3,7 @@ import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { parseSelection } from '../grammar/resource-ref.ts';
 import type { ResourceType } from '../grammar/resource-type.ts';
+import { aliasResource, keyResource } from './gateway/gateway-resources.ts';
 import { agentResource, serverResource } from './server-resources.ts';
 import { nodeResource } from './node-resources.ts';
 import { bindingResource, permissionResource, roleResource, tokenResource, userResource } from './people-resources.ts';
@@ -10,10 +11,11 @@ import {
   bastionResource,
   certificateResource,
   machineResource,
+  recordingResource,
   replicaResource,
   sessionResource,
 } from './record-resources.ts';
-import { type AnyResource, anyResource } from './resource.ts';
+import { type AnyResource, anyResource, pluralOf } from './resource.ts';
 
 const byType: Partial<Record<ResourceType, AnyResource>> = {
   server: anyResource(serverResource),
@@ -25,22 +27,21 @@ const byType: Partial<Record<ResourceType, AnyResource>> = {
   token: anyResource(tokenResource),
   certificate: anyResource(certificateResource),
   session: anyResource(sessionResource),
+  recording: anyResource(recordingResource),
   bastion: anyResource(bastionResource),
   machine: anyResource(machineResource),
   node: anyResource(nodeResource),
+  key: anyResource(keyResource),
+  alias: anyResource(aliasResource),
 };
 /** Of labd itself; no access rule names one, so the grammar does not know them as a type (CT-2). */
 const replicas = anyResource(replicaResource);
 const replicaWord = /^replicas?(?:\/|$)/i;
 
 /** For completion and hints. */
-export const listedTypes: readonly string[] = [...Object.keys(byType).map((type) => `${type}s`), 'replicas'];
+export const listedTypes: readonly string[] = [...Object.keys(byType).map(pluralOf), 'replicas'];
 
 export type Found = { resource: AnyResource; names: string[] };
-
-const others: Partial<Record<ResourceType, string>> = {
-  recording: 'labctl get sessions shows which sessions have one, labctl play session/ID plays it',
-};
 
 function replicaNames(words: readonly string[]): string[] {
   const [first = '', ...more] = words;
@@ -56,8 +57,8 @@ export function findResource(words: readonly string[]): Found {
   const { type, refs } = parseSelection(words);
   const resource = byType[type];
   if (resource !== undefined) return { resource, names: refs.map(({ name }) => name) };
-  throw new CommandError(`${type}s cannot be listed here`, {
-    hint: others[type] ?? `types: ${listedTypes.join(', ')}`,
+  throw new CommandError(`${pluralOf(type)} cannot be listed here`, {
+    hint: `types: ${listedTypes.join(', ')}`,
     exitCode: exitCodes.usage,
   });
 }

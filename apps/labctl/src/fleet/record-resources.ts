@@ -7,12 +7,13 @@ import type {
   Session,
 } from '@labmesh/wire/fleet/resources/records';
 import type { z } from 'zod';
+import type { LabdClient } from '../client/labd-client.ts';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { bastionView, certificateView, machineView, sessionView } from '../output/record-views.ts';
+import { bastionView, certificateView, machineView, recordingView, sessionView } from '../output/record-views.ts';
 import { replicaView } from '../output/trust-views.ts';
 import { span, until } from '../terminal/span.ts';
-import { moment, oneOf, pick, type Resource } from './resource.ts';
+import { type Filters, moment, oneOf, pick, type Resource } from './resource.ts';
 
 export const certificateResource: Resource<z.infer<typeof certificateSchema>> = {
   type: 'certificate',
@@ -58,18 +59,20 @@ function jobId(text: string | undefined): string | undefined {
   });
 }
 
+const sessionsOf = (labd: LabdClient, { status, server, job }: Filters) =>
+  labd.listAll('list-sessions', {
+    query: {
+      state: oneOf('status', status, ['open', 'detached', 'ended', 'lost']),
+      server: server?.replace(/^(?:server|servers|srv)\//i, ''),
+      job: jobId(job),
+    },
+  });
+
 export const sessionResource: Resource<Session> = {
   type: 'session',
   view: sessionView,
   filters: ['status', 'server', 'job'],
-  list: (labd, { status, server, job }) =>
-    labd.listAll('list-sessions', {
-      query: {
-        state: oneOf('status', status, ['open', 'detached', 'ended', 'lost']),
-        server: server?.replace(/^(?:server|servers|srv)\//i, ''),
-        job: jobId(job),
-      },
-    }),
+  list: sessionsOf,
   get: (labd, name) => labd.call('get-session', { params: { id: name } }),
   describe(_labd, one, now) {
     const endedAt = one.endedAt === null ? now : Date.parse(one.endedAt);
@@ -94,6 +97,39 @@ export const sessionResource: Resource<Session> = {
         ['Recording', recording],
       ],
       ...(isLive && { below: `\nlabctl attach session/${one.id} joins it, labctl kill session/${one.id} ends it\n` }),
+    };
+  },
+};
+
+const isRecorded = ({ recordingId }: Session) => recordingId !== null;
+
+/** Every recording is one session's, and the session tells all there is to tell of it. */
+export const recordingResource: Resource<Session> = {
+  type: 'recording',
+  view: recordingView,
+  filters: ['status', 'server', 'job'],
+  list: async (labd, filters) => ({
+    items: (await sessionsOf(labd, filters)).items.filter(isRecorded),
+    nextCursor: null,
+  }),
+  async get(labd, name) {
+    const recorded = (await labd.listAll('list-sessions')).items.filter(isRecorded);
+    return pick(recorded, 'recording', name, ({ recordingId, id }) => recordingId === name || id === name);
+  },
+  describe(_labd, one, now) {
+    return {
+      object: one,
+      fields: [
+        ['Id', one.recordingId],
+        ['Session', one.id],
+        ['Kind', one.kind],
+        ['Server', one.hostname],
+        ['Who', one.principal],
+        ['Command', one.command],
+        ['Started', moment(one.startedAt, now)],
+        ['Ended', moment(one.endedAt, now)],
+      ],
+      below: `\nlabctl play session/${one.id} plays it, in a pipe it is the asciicast file\n`,
     };
   },
 };

@@ -1,6 +1,7 @@
 /** A type of things as `get` and `describe` know it: how it is listed, found, shown, and which filters it takes. */
 import { CommandError } from '../command-error.ts';
 import type { LabdClient } from '../client/labd-client.ts';
+import type { RunningGateway } from '../client/running-gateway.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { View } from '../output/column.ts';
 import type { Listed } from '../output/result.ts';
@@ -20,21 +21,30 @@ export type Description = {
   object: unknown;
 };
 
-export type Resource<T> = {
+/** What knows of things: labd of most, the gateway of this machine of its keys and aliases. */
+export type Source = LabdClient | RunningGateway;
+
+export type Resource<T, From extends Source = LabdClient> = {
   /** `server`. */
   type: string;
+  /** Default labd. */
+  from?: 'gateway';
   view: View<T>;
   filters: readonly FilterName[];
-  list: (labd: LabdClient, filters: Filters) => Promise<Listed<T>>;
+  list: (from: From, filters: Filters) => Promise<Listed<T>>;
   /** By name or id. @throws LabdError, CommandError (exit 5) */
-  get: (labd: LabdClient, name: string) => Promise<T>;
+  get: (from: From, name: string) => Promise<T>;
   /** `now`: Unix ms. */
-  describe: (labd: LabdClient, item: T, now: number) => Description | Promise<Description>;
+  describe: (from: From, item: T, now: number) => Description | Promise<Description>;
 };
 
-/** Of things of any type: each is only ever given to its own functions. */
-export type AnyResource = Resource<unknown>;
-export const anyResource = <T>(resource: Resource<T>): AnyResource => resource as unknown as AnyResource;
+/** Of things of any type: each is only ever given to its own functions, with its own source (`openSource`). */
+export type AnyResource = Resource<unknown, Source>;
+export const anyResource = <T, From extends Source>(resource: Resource<T, From>): AnyResource =>
+  resource as unknown as AnyResource;
+
+/** `servers`, `aliases`. */
+export const pluralOf = (type: string): string => (type.endsWith('s') ? `${type}es` : `${type}s`);
 
 /** `2026-01-01T12:00:00.000Z (3m ago)`; `now`: Unix ms. */
 export const moment = (at: string | null, now: number): string | null =>
@@ -42,7 +52,7 @@ export const moment = (at: string | null, now: number): string | null =>
 
 export const notThere = (type: string, name: string): CommandError =>
   new CommandError(`there is no ${type} ${name}, or you may not see it (NOT_FOUND)`, {
-    hint: `labctl get ${type}s lists what there is and you may see`,
+    hint: `labctl get ${pluralOf(type)} lists what there is and you may see`,
     code: 'NOT_FOUND',
     exitCode: exitCodes.notFound,
   });
@@ -59,8 +69,8 @@ export function checkFilters({ type, filters: known }: AnyResource, filters: Fil
   const extra = filterNames.find((name) => filters[name] !== undefined && !known.includes(name));
   if (extra === undefined) return;
   const flags = known.map((name) => `--${name}`).join(', ');
-  throw new CommandError(`--${extra} means nothing for ${type}s`, {
-    hint: known.length === 0 ? `${type}s have no filters` : `filters of ${type}s: ${flags}`,
+  throw new CommandError(`--${extra} means nothing for ${pluralOf(type)}`, {
+    hint: known.length === 0 ? `${pluralOf(type)} have no filters` : `filters of ${pluralOf(type)}: ${flags}`,
     exitCode: exitCodes.usage,
   });
 }

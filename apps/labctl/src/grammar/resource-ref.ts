@@ -31,12 +31,13 @@ export const defaultNamespace = 'default';
 const namePattern = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** What names of some types may hold beside CT-1: MACs, the shown part of tokens, users of an identity provider, key ids. */
+/** What names of some types may hold beside CT-1: MACs, the shown part of tokens, users of an identity provider, key ids, and models as engines name them. */
 const otherNames: Partial<Record<ResourceType, RegExp>> = {
   machine: /^[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}$/,
   token: /^lmj_[0-9a-z]{8}$/,
   user: /^[a-z0-9](?:[a-z0-9._@+-]{0,251}[a-z0-9])?$/,
   key: /^[A-Za-z0-9]{8,64}$/,
+  alias: /^[A-Za-z0-9][\w.:@+-]{0,252}$/,
 };
 
 const usage = (problem: string, hint = 'write type/name, such as server/web-1') =>

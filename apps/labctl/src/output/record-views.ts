@@ -65,6 +65,20 @@ export const sessionView: View<Session> = {
   ],
 };
 
+export const recordingView: View<Session> = {
+  name: ({ recordingId }) => `recording/${recordingId ?? ''}`,
+  columns: [
+    { header: 'ID', value: ({ recordingId }) => recordingId ?? undefined },
+    { header: 'SERVER', value: ({ hostname }) => hostname },
+    { header: 'WHO', value: ({ principal }) => principal },
+    { header: 'STARTED', value: ({ startedAt }, now) => ago(startedAt, now) },
+    { header: 'COMMAND', value: ({ command }) => command ?? undefined },
+    { header: 'SESSION', value: ({ id }) => id, wide: true },
+    { header: 'STATE', value: ({ state }) => state, state: true, wide: true },
+    { header: 'JOB', value: ({ job }) => job ?? undefined, wide: true },
+  ],
+};
+
 /** `server/web-1` names the thing; a bare kind gets the id behind it. */
 function resourceText({ resource, resourceId }: z.infer<typeof auditRowSchema>): string | undefined {
   if (resource === undefined || /[/:]/.test(resource)) return resource;

@@ -2,6 +2,8 @@ import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { defineFleetCommand } from '../../fleet-command.ts';
 import { findResource } from '../../fleet/find-resource.ts';
+import { openSource, sourceOption } from '../../fleet/gateway/open-source.ts';
+import { pluralOf } from '../../fleet/resource.ts';
 import { typeWords } from '../../grammar/resource-type.ts';
 import { renderFields } from '../../output/result.ts';
 
@@ -15,21 +17,22 @@ export const describe = defineFleetCommand({
     'and who holds it, a session with its recording.',
   usage: 'labctl describe TYPE/NAME [-o FORM]',
   examples: ['labctl describe server/web-1', 'labctl describe role/operator', 'labctl describe session/ID -o json'],
-  options: {},
+  options: { ...sourceOption },
   positionalsMax: 500,
   completes: [[...typeWords, 'replicas']],
-  async run({ positionals, result, world, labd }) {
+  async run(call) {
+    const { positionals, result, world } = call;
     const { resource, names } = findResource(positionals);
     if (names.length === 0) {
       throw new CommandError(`the name of the ${resource.type} is missing`, {
-        hint: `labctl describe ${resource.type}/NAME; labctl get ${resource.type}s lists them`,
+        hint: `labctl describe ${resource.type}/NAME; labctl get ${pluralOf(resource.type)} lists them`,
         exitCode: exitCodes.usage,
       });
     }
-    const client = await labd();
+    const from = await openSource(resource, call);
     for (const [index, name] of names.entries()) {
-      const item = await resource.get(client, name);
-      const { fields, below = '', object } = await resource.describe(client, item, world.clock.wall());
+      const item = await resource.get(from, name);
+      const { fields, below = '', object } = await resource.describe(from, item, world.clock.wall());
       await result.object(object, `${index === 0 ? '' : '\n'}${renderFields(fields)}${below}`);
     }
   },

@@ -62,7 +62,7 @@ beforeAll(() => {
 describe('get', () => {
   test('golden: every type at 80 and 200 columns, wide, and piped (CT-6)', async () => {
     const out: string[] = [];
-    for (const name of Object.keys(lists)) {
+    for (const name of [...Object.keys(lists), 'recordings']) {
       for (const columns of [80, 200, undefined]) {
         const { exitCode, stdout, stderr } = await ground.labctl(`get ${name}`, { columns });
         expect([exitCode, stderr]).toEqual([0, '']);
@@ -118,7 +118,9 @@ describe('get', () => {
     ['get sessions --job 7', '--job: found "7"'],
     ['get servrs', 'unknown type "servrs"; did you mean servers?'],
     ['get', 'the type is missing'],
-    ['get recordings', 'recordings cannot be listed here'],
+    ['get clusters', 'clusters cannot be listed here'],
+    ['get recordings --kind agent', '--kind means nothing for recordings'],
+    ['get aliases --status active', '--status means nothing for aliases'],
     ['get server/web-1 --env x', 'either names or filters'],
     ['get server/web-1 user/alice', 'one type at a time'],
     ['get replica/', 'the name of the replica is empty'],

@@ -2,7 +2,8 @@ import { CommandError } from '../../command-error.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { type FleetCall, defineFleetCommand } from '../../fleet-command.ts';
 import { findResource, listedTypes } from '../../fleet/find-resource.ts';
-import { type AnyResource, checkFilters, type Filters } from '../../fleet/resource.ts';
+import { openSource, sourceOption } from '../../fleet/gateway/open-source.ts';
+import { type AnyResource, checkFilters, type Filters, pluralOf, type Source } from '../../fleet/resource.ts';
 import { sortItems } from '../../fleet/sort-items.ts';
 import { watchList } from '../../fleet/watch-list.ts';
 import { typeWords } from '../../grammar/resource-type.ts';
@@ -31,19 +32,23 @@ const options = {
     help: 'order by a column or field; --sort=-KEY turns it round',
   },
   watch: { type: 'boolean', flag: 'watch', short: 'w', default: false, help: 'go on showing changes' },
+  ...sourceOption,
 } as const;
 
 type GetCall = FleetCall<typeof options>;
 
 /** Asks once, sorted as wanted. */
-async function ask(call: GetCall, resource: AnyResource, names: readonly string[]): Promise<Listed<unknown>> {
-  const { values, world } = call;
-  const labd = await call.labd();
+async function ask(
+  { values, world }: GetCall,
+  resource: AnyResource,
+  names: readonly string[],
+  from: Source,
+): Promise<Listed<unknown>> {
   const filters: Filters = values;
   const list =
     names.length === 0
-      ? await resource.list(labd, filters)
-      : { items: await Promise.all(names.map((name) => resource.get(labd, name))), nextCursor: null };
+      ? await resource.list(from, filters)
+      : { items: await Promise.all(names.map((name) => resource.get(from, name))), nextCursor: null };
   if (values.sort === undefined) return list;
   return { ...list, items: sortItems(list.items, resource.view, values.sort, world.clock.wall()) };
 }
@@ -56,7 +61,8 @@ export const get = defineFleetCommand({
   name: 'get',
   summary:
     `Lists things of a type, or shows those that are named: ${listedTypes.join(', ')}. -o wide shows more columns, -w goes on ` +
-    'watching: redrawn on a terminal, elsewhere a line of JSON for each change.',
+    'watching: redrawn on a terminal, elsewhere a line of JSON for each change. Keys and aliases are those of the gateway that ' +
+    'runs on this machine.',
   usage: 'labctl get TYPE[/NAME…] [-l SEL] [--env E --cloud C --role R --status S] [--sort KEY] [-w] [-o FORM]',
   examples: [
     'labctl get servers -l team=search --env production',
@@ -78,13 +84,14 @@ export const get = defineFleetCommand({
         exitCode: exitCodes.usage,
       });
     }
+    const from = await openSource(resource, call);
     if (values.watch) {
-      await watchList({ world, options: result.options, view, note, ask: () => ask(call, resource, names) });
+      await watchList({ world, options: result.options, view, note, ask: () => ask(call, resource, names, from) });
     }
-    const list = await ask(call, resource, names);
+    const list = await ask(call, resource, names, from);
     const [only] = list.items;
     if (names.length === 1 && only !== undefined) return result.one(only, view);
     await result.list(list, view);
-    if (list.items.length === 0) note(`no ${resource.type}s`);
+    if (list.items.length === 0) note(`no ${pluralOf(resource.type)}`);
   },
 });
