@@ -19,6 +19,8 @@ const rowsAtOnce = 200;
 export type RevocableRow = Pick<CertificateRow, 'bundle' | 'log_index' | 'revoked_reason'>;
 
 export class Revoker {
+  /** Told when something was revoked, and of which tenant; undefined = of any. It may not throw. */
+  onRevoked: (tenant: string | undefined, certificateId: string | null) => void = () => {};
   readonly #parts: RevokerParts;
 
   constructor(parts: RevokerParts) {
@@ -41,6 +43,7 @@ export class Revoker {
     const time = new Date(now).toISOString();
     await this.#list({ certificate_id: row.id, reason, time, by: 'its tenant' });
     await setRevoked(store, row.id, now, reason);
+    this.onRevoked(row.tenant, row.id);
     log.info('a certificate was revoked', { id: row.id, reason, tenant: row.tenant, key });
   }
 
@@ -58,6 +61,7 @@ export class Revoker {
     const revoked = await this.#list(row === undefined ? one : { ...one, certificate_id: row.id });
     if (row !== undefined) await setRevoked(store, row.id, clock.wall(), reason);
     else await this.#mark(one);
+    this.onRevoked(row?.tenant, row?.id ?? null);
     log.info('the issuer revoked', { certificate: row?.id, keyid, verifier, reason, by, ...revoked });
     return revoked;
   }

@@ -134,6 +134,7 @@ export class LiveRun {
 
   async enter(state: RunState): Promise<void> {
     await this.hold((tx) => tx.updateTable('arena_runs').set({ state }).where('id', '=', this.row.id).execute());
+    this.feed.entered(state);
   }
 
   /** Writes the row, then takes it into memory. */

@@ -11,8 +11,8 @@ import * as rows from '../rows/run-rows.ts';
 import { driveRun } from './drive-run.ts';
 import { FinishedEvents } from './finished-events.ts';
 import { LiveRun, runsPrincipal } from './live-run.ts';
+import { RunFeeds } from './news/run-feeds.ts';
 import { asFault, errorEvent, RunFault } from './run-fault.ts';
-import { RunFeed } from './run-feed.ts';
 import type { RunParts } from './run-parts.ts';
 import { RunQueue, type Waiting } from './run-queue.ts';
 import { stillStanding, storedResult } from './stored-result.ts';
@@ -40,12 +40,14 @@ export type Runs = AsyncDisposable & {
   /** Takes over runs that nobody holds now, without waiting for the next look. @returns how many */
   adopt: () => Promise<number>;
   stats: () => { queued: number; running: number };
+  /** What happens in all of them, for who listens. */
+  readonly news: RunFeeds['news'];
 };
 
 type Entry = Waiting & {
   /** Without the offer, which may be large: it is read when the run begins. */
   run: Pick<rows.StoredRun, 'tenant' | 'mode' | 'deadlineAt'>;
-  feed: RunFeed;
+  feed: ReturnType<RunFeeds['open']>;
   ended: AbortController;
   /** Since nobody listens; undefined while somebody does, or nobody ever did. */
   deserted: number | undefined;
@@ -63,6 +65,7 @@ class RunHouse implements Runs {
   readonly #entries = new Map<string, Entry>();
   readonly #running = new Map<string, Promise<void>>();
   readonly #finished = new FinishedEvents();
+  readonly #feeds = new RunFeeds();
   readonly #closing = new AbortController();
   /** Ends the pause between looks. */
   #wake = new AbortController();
@@ -78,6 +81,10 @@ class RunHouse implements Runs {
     const { queueRuns, atOnce } = parts.settings.limits;
     this.#queue = new RunQueue(queueRuns, atOnce);
     this.#ticking = this.#tick();
+  }
+
+  get news(): RunFeeds['news'] {
+    return this.#feeds.news;
   }
 
   stats(): { queued: number; running: number } {
@@ -119,7 +126,7 @@ class RunHouse implements Runs {
   /** Puts a run that this process holds into the line. */
   #enter({ id, priority, tenant, mode, deadlineAt }: rows.StoredRun): void {
     const { clock } = this.#parts;
-    const feed = new RunFeed((readers) => {
+    const feed = this.#feeds.open({ id, tenant, mode }, (readers) => {
       entry.deserted = readers === 0 ? clock.now() : undefined;
     });
     const ended = new AbortController();

@@ -10,18 +10,23 @@ export const feedEventsMost = 8_192;
 /** Of one run at once. */
 export const readersMost = 64;
 
+/** Who hears of a run without reading its feed. Neither may throw. */
+type FeedWatcher = { onEvent: (event: ArenaEvent) => void; onState: (state: string) => void };
+
 const isLast = ({ event }: ArenaEvent) => event === 'result' || event === 'error';
 
 export class RunFeed {
   readonly #events: ArenaEvent[] = [];
   readonly #onReaders: (count: number) => void;
+  readonly #watcher: FeedWatcher | undefined;
   #ended = false;
   #readers = 0;
   #news = Promise.withResolvers<void>();
 
   /** @param onReaders is told how many read now, each time one comes or goes. */
-  constructor(onReaders: (count: number) => void = () => {}) {
+  constructor(onReaders: (count: number) => void = () => {}, watcher?: FeedWatcher) {
     this.#onReaders = onReaders;
+    this.#watcher = watcher;
   }
 
   get ended(): boolean {
@@ -45,6 +50,12 @@ export class RunFeed {
     this.#ended = isLast(event);
     this.#news.resolve();
     this.#news = Promise.withResolvers<void>();
+    this.#watcher?.onEvent(event);
+  }
+
+  /** The run has come to its next step: no event of its own. */
+  entered(state: string): void {
+    this.#watcher?.onState(state);
   }
 
   /**

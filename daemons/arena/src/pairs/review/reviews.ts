@@ -32,6 +32,8 @@ const ordered = ({ a, b, winner, ...rest }: GiveLabel): GiveLabel =>
     : { ...rest, a: b, b: a, winner: winner === 'tie' ? 'tie' : winner === 'a' ? 'b' : 'a' };
 
 export class Reviews {
+  /** Told when a label of a tenant was written. It may not throw. */
+  onGiven: (tenant: string) => void = () => {};
   readonly #parts: ReviewsParts;
 
   constructor(parts: ReviewsParts) {
@@ -55,10 +57,12 @@ export class Reviews {
     const { store, clock } = this.#parts;
     const given = ordered(wanted);
     const reviewed = await this.#reviewed(tenant, given);
-    return store.write(worker, async (tx) => {
+    const said = await store.write(worker, async (tx) => {
       await putLabel(tx, { tenant, reviewer, at: clock.wall() }, given, reviewed.run);
       return this.#settle(tx, tenant, reviewer, reviewed);
     });
+    this.onGiven(tenant);
+    return said;
   }
 
   async #reviewed(tenant: string, { runId, a, b }: GiveLabel): Promise<Reviewed> {
