@@ -111,6 +111,21 @@ describe('the tunnel in words (V7)', () => {
     expect(isPostQuantum({ peers: [peer, { ...peer, pq: 'stale' }] })).toBe(false);
   });
 
+  test('a permissive link that fell back is warned about, by name (Q6, Q7)', () => {
+    const fallen = Array.from({ length: 7 }, (_, n) => ({
+      ...peer,
+      name: `site-${n}`,
+      mode: 'permissive' as const,
+      pq: 'off' as const,
+      pqReason: 'permissive_fallback' as const,
+      pskKind: 'none' as const,
+    }));
+    const text = tunnelText({ ...view, peers: [peer, ...fallen] }, now);
+    expect(text).toContain('WARNING    permissive, and no exchange: traffic of site-0, site-1, site-2, site-3, site-4');
+    expect(text).toContain('site-4 and 2 more is plain WireGuard now, not post-quantum;\n');
+    expect(tunnelText({ ...view, peers: [{ ...peer, mode: 'permissive' }] }, now)).not.toContain('WARNING');
+  });
+
   test('no isolation is told each time, at either end with what is reached (I5)', () => {
     const open = { ...view, isolation: 'none' as const, peers: [] };
     expect(tunnelText(open, now)).toMatch(/WARNING .*the hub reaches every service[\s\S]*peers +none/);

@@ -81,6 +81,21 @@ export function rotationLines(rotation: HubRotationView): string[] {
   ];
 }
 
+/** Names in a warning. */
+const namedMax = 5;
+
+/** Q6, Q7: a link that was made permissive is plain WireGuard now. */
+function fallbackLines(peers: readonly TunnelPeer[]): string[] {
+  const names = peers.filter(({ pqReason }) => pqReason === 'permissive_fallback').map(({ name }) => name);
+  if (names.length === 0) return [];
+  const more = names.length > namedMax ? ` and ${names.length - namedMax} more` : '';
+  const whose = `${names.slice(0, namedMax).join(', ')}${more}`;
+  return [
+    `WARNING    permissive, and no exchange: traffic of ${whose} is plain WireGuard now, not post-quantum;`,
+    '           whoever can drop the exchange’s UDP packets (port 9999) can force that',
+  ];
+}
+
 /** I5: warned about for ever, with what the warning is about. */
 function exposureLines({ role, exposed }: TunnelView): string[] {
   const who = role === 'hub' ? 'peers reach' : 'the hub reaches';
@@ -104,6 +119,7 @@ export function tunnelText(view: TunnelView, now: number): string {
     ...(view.rotation === undefined ? [] : rotationLines(view.rotation)),
     ...view.peers.map((peer) => `peer       ${peerLine(peer, now, view.fault !== undefined)}`),
   ];
+  lines.push(...fallbackLines(view.peers));
   if (view.isolation === 'none') lines.push(...exposureLines(view));
   if (view.peers.length === 0) lines.push('peers      none');
   return `${lines.join('\n')}\n`;

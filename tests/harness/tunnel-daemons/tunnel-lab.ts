@@ -59,6 +59,7 @@ export class TunnelLab implements AsyncDisposable {
   readonly #owned: AsyncDisposableStack;
   #labd: RunningLabd | undefined;
   #conplane: readonly string[] = [];
+  #tunnel: readonly string[] = [];
   #outer: Outer = 'v4';
   #sites = 0;
 
@@ -71,17 +72,18 @@ export class TunnelLab implements AsyncDisposable {
     this.interfaceName = `hub-${this.#tag}`;
   }
 
-  /** Hosts `conplane` and these; labd runs. `conplane`: further lines of that table. */
+  /** Hosts `conplane` and these; labd runs. `conplane`, `tunnel`: further lines of these tables. */
   static async open(
     backend: TunnelBackend,
     hosts: readonly string[],
     conplane: readonly string[] = [],
     outer: Outer = 'v4',
+    tunnel: readonly string[] = [],
   ): Promise<TunnelLab> {
     const owned = new AsyncDisposableStack();
     try {
       const lab = new TunnelLab(backend, owned.use(await openNetworkLab([hubHost, ...hosts])), owned);
-      lab.#conplane = conplane;
+      [lab.#conplane, lab.#tunnel] = [conplane, tunnel];
       lab.#outer = outer;
       if (outer === 'v6') for (const host of [hubHost, ...hosts]) await addV6(lab.net, host);
       if (backend === 'wireguard-go') await owned.use(new KeptWireguardGo(lab.interfaceName, lab.#hubPlace)).ready();
@@ -116,6 +118,7 @@ export class TunnelLab implements AsyncDisposable {
       `endpoint = "${address}"`,
       `backend = "${this.backend}"`,
       `interface_name = "${this.interfaceName}"`,
+      ...this.#tunnel,
     ].join('\n');
     this.#labd = await startLabd({ place: this.#hubPlace, toml, folder: join(this.folder, 'hub') });
     this.#owned.use(this.#labd);
