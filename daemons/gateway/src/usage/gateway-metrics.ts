@@ -57,6 +57,8 @@ export class GatewayMetrics {
     { labels: ['mode', 'result'] },
   );
   readonly #byModel = new Map<string, Handles>();
+  /** By mode and result, which are words of ours: audit books each request. */
+  readonly #verified = new Map<string, Map<string, Counter>>();
 
   constructor(parts: {
     registry: Registry;
@@ -115,7 +117,11 @@ export class GatewayMetrics {
 
   /** Books how one verification ended: an outcome, or the code of what was in the way. */
   verified(mode: string, result: string): void {
-    this.#verifications.labels(mode, result).inc();
+    let counters = this.#verified.get(mode);
+    if (counters === undefined) this.#verified.set(mode, (counters = new Map()));
+    let counter = counters.get(result);
+    if (counter === undefined) counters.set(result, (counter = this.#verifications.labels(mode, result)));
+    counter.inc();
   }
 
   #handles(model: string): Handles {

@@ -8,7 +8,7 @@ import { AfterAnswers, type Waiting } from './after-answers.ts';
 /** As many as run at once. */
 const open = 64;
 
-function rig(run: () => Promise<never>) {
+function rig(run: (whose: { tenant: string }) => Promise<unknown>) {
   const clock = new FakeClock();
   const lines: string[] = [];
   const counted: string[] = [];
@@ -29,44 +29,85 @@ function rig(run: () => Promise<never>) {
     offer: () => new Uint8Array(1),
     release: () => void released++,
   });
-  return { after, clock, lines, counted, answer, released: () => released };
+  const add = (tenant: string, count: number) => {
+    for (let at = 0; at < count; at++) after.add(answer(tenant));
+  };
+  return { after, clock, lines, counted, add, released: () => released };
 }
 
 const turns = async () => {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-test('an arena that is busy is left alone for a second, and told of once', async () => {
+test.each([
+  ['busy', new ApiError('arena_busy', { retryAfterS: 2 })],
+  ['away', new ApiError('verification_unavailable')],
+])('an arena that is %s is asked once a second while answers wait, and told of once', async (_, error) => {
   let asked = 0;
-  const busy = async () => {
+  const { after, clock, lines, counted, add, released } = rig(async () => {
     asked++;
-    throw new ApiError('arena_busy', { retryAfterS: 2 });
-  };
-  const { after, clock, lines, counted, answer, released } = rig(busy);
-  for (let at = 0; at < open; at++) after.add(answer('acme'));
-  for (let at = 0; at < 5; at++) after.add(answer('acme'));
+    throw error;
+  });
+  add('acme', open + 5);
   await turns();
   expect([asked, counted.length, after.waiting]).toEqual([open, open, 5]);
-  expect(lines.filter((line) => line.includes('arena_busy'))).toHaveLength(1);
+  expect(lines.filter((line) => line.includes(error.code))).toHaveLength(1);
   // Half of what may wait is one tenant's; what finds no room is not even copied.
   expect([after.hasRoom('acme'), after.hasRoom('other')]).toEqual([false, true]);
   await clock.advance(999);
   await turns();
   expect(asked).toBe(open);
-  await clock.advance(1);
-  await turns();
-  expect([asked, after.waiting]).toEqual([open + 5, 0]);
+  for (let second = 1; second <= 5; second++) {
+    await clock.advance(second === 1 ? 1 : 1_000);
+    await turns();
+    expect([asked, after.waiting]).toEqual([open + second, 5 - second]);
+  }
+  // Nothing waits any more: the next to come is asked for at once.
   await clock.advance(1_000);
   await turns();
-  expect([released(), after.hasRoom('acme')]).toEqual([open + 5, true]);
+  add('acme', 1);
+  await turns();
+  expect([asked, released(), counted.length]).toEqual([open + 6, open + 6, open + 6]);
+  after[Symbol.dispose]();
+});
+
+test('where the arena takes some of a tenant, places that get a result go on, and no other is opened for it', async () => {
+  const takes = 10;
+  const running: Array<() => void> = [];
+  const asked = { acme: 0, other: 0 };
+  const { after, clock, counted, add } = rig(({ tenant }) => {
+    asked[tenant as 'acme']++;
+    if (tenant === 'acme' && running.length >= takes) throw new ApiError('arena_busy', { retryAfterS: 1 });
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    running.push(() => resolve({ report: { status: 'valid' } }));
+    return promise;
+  });
+  const counts = (result: string) => counted.filter((one) => one === result).length;
+  add('acme', open + 5);
+  await turns();
+  expect([asked.acme, counts('arena_busy'), after.waiting]).toEqual([open, open - takes, 5]);
+  for (let ended = 1; ended <= 3; ended++) {
+    running.shift()?.();
+    await turns();
+    expect([asked.acme, counts('valid'), after.waiting]).toEqual([open + ended, ended, 5 - ended]);
+  }
+  expect(counts('arena_busy')).toBe(open - takes);
+  // Whoever else comes finds the places open, and does not wait for the pause of this one.
+  add('other', 3);
+  await turns();
+  expect([asked.other, after.waiting]).toEqual([3, 2]);
+  // One of those that wait finds out whether there is more room.
+  await clock.advance(1_000);
+  await turns();
+  expect([asked.acme, counts('arena_busy'), after.waiting]).toEqual([open + 4, open - takes + 1, 1]);
   after[Symbol.dispose]();
 });
 
 test('the end wakes what pauses, and lets go of what waits', async () => {
-  const { after, answer, released } = rig(async () => {
+  const { after, add, released } = rig(async () => {
     throw new ApiError('arena_busy', { retryAfterS: 3_600 });
   });
-  for (let at = 0; at < open + 3; at++) after.add(answer('acme'));
+  add('acme', open + 3);
   await turns();
   after[Symbol.dispose]();
   await turns();

@@ -1,6 +1,13 @@
 /**
  * Audit and shadow: answers that went out are offered to the arena afterwards, a few at a time, tenants in turn. The answers
  * never wait for that. What finds no room is dropped and counted, never held back.
+ *
+ * An offer that is refused costs the gateway nearly what a run does, and its answer is lost. So a tenant whose offer the
+ * arena refused gets no more places than it has, but for one a second that finds out whether there is room again:
+ *
+ *     arrivals open places ──refused──→ paused: places that are refused close, those that get a result go on
+ *            ↑                            │ each second: one place more
+ *            └── nothing waits any more ──┘
  */
 import { BoundPassed } from '@labmesh/kit/bounded-queue';
 import type { Clock } from '@labmesh/kit/clock';
@@ -13,8 +20,7 @@ import type { ArenaClient } from '../arena/arena-client.ts';
 /** Runs that are open towards the arena; it has a queue of its own for what it cannot do at once. */
 const openMost = 64;
 
-/** An arena that is too busy is left alone for as long as it says, within this, ms: the place may be wanted by another
- *  tenant, whose turn has come. */
+/** An arena that refuses a tenant is left alone for as long as it says, within this, ms; one that is away for this long. */
 const pauseMostMs = 1_000;
 /** One line of each kind in this time, ms: an arena that is away for an hour is told once, not once an answer. */
 const sayEveryMs = 10_000;
@@ -37,9 +43,14 @@ export type Waiting = {
 };
 
 type Queued = FairEntry & { item: Waiting };
+/** How an offer ended. `refused`: the pause is its tenant's, else that of its place. */
+type Ran = { result: string; pauseMs: number; refused: boolean };
 
 /** Results by mode: `valid` … `unchecked`, `skipped`, or the code of an error. */
 export type CountResult = (mode: string, result: string) => void;
+
+/** What no ApiError says anything of. */
+const fault = { code: 'fault', log: undefined, retryAfterS: undefined };
 
 /** The offer's own copy is all that is kept from here on. */
 function takeOffer(item: Waiting, deadlineMs: number) {
@@ -59,6 +70,8 @@ export class AfterAnswers implements Disposable {
   readonly #ending = new AbortController();
   /** When a code was logged last. */
   readonly #said = new Map<string, number>();
+  /** Tenants that the arena refused, or was not there for. */
+  readonly #paused = new Set<string>();
   #open = 0;
 
   constructor(parts: {
@@ -86,19 +99,17 @@ export class AfterAnswers implements Disposable {
 
   /** Whether an answer of this tenant would be taken now: none is copied that would not. */
   hasRoom(tenant: string): boolean {
-    return this.#open < openMost || this.#queue.hasRoom(tenant);
+    return this.#mayOpen(tenant) || this.#queue.hasRoom(tenant);
+  }
+
+  #mayOpen(tenant: string): boolean {
+    return this.#open < openMost && !this.#paused.has(tenant);
   }
 
   /** Takes an answer, or drops it. */
   add(item: Waiting): void {
     if (this.#arena === undefined || this.#ending.signal.aborted) return this.#drop(item, 'unavailable');
-    if (this.#open < openMost) {
-      this.#open++;
-      this.#queue.hold({ group: item.tenant, priority });
-      // Not now: the answer's last bytes leave first.
-      setImmediate(() => void this.#runAll(item));
-      return;
-    }
+    if (this.#mayOpen(item.tenant)) return this.#openPlace(item);
     try {
       this.#queue.push({ group: item.tenant, priority, since: this.#clock.now(), item });
     } catch (error) {
@@ -112,39 +123,72 @@ export class AfterAnswers implements Disposable {
     this.#count(item.mode, result);
   }
 
+  #openPlace(first: Waiting): void {
+    this.#open++;
+    this.#queue.hold({ group: first.tenant, priority });
+    // Not now: the answer's last bytes leave first.
+    setImmediate(() => void this.#runAll(first));
+  }
+
   /** One of the open places: an answer, then those that wait, one after another. */
   async #runAll(first: Waiting): Promise<void> {
-    for (let item: Waiting | undefined = first; item !== undefined; item = this.#next(item.tenant)) {
-      if (this.#ending.signal.aborted) item.release();
-      else await this.#run(item);
+    for (let item: Waiting | undefined = first; item !== undefined;) {
+      const { tenant, mode } = item;
+      if (this.#ending.signal.aborted) {
+        item.release();
+        item = this.#next(tenant, true);
+        continue;
+      }
+      const { result, pauseMs, refused } = await this.#run(item);
+      this.#count(mode, result);
+      if (refused) void this.#pause(tenant, pauseMs);
+      // A key without a budget is no reason to leave the other keys of its tenant alone.
+      else if (pauseMs > 0) await this.#clock.sleep(pauseMs, this.#ending.signal).catch(() => {});
+      item = this.#next(tenant, !refused);
     }
     this.#open--;
   }
 
-  /** Hands the place of a tenant to whose turn it is. */
-  #next(from: string): Waiting | undefined {
-    const now = this.#clock.now();
-    this.#queue.free(from, now);
-    const next = this.#queue.shift(now);
+  /** Hands the place of a tenant to whose turn it is; `goesOn` = it may be the same one's though that is paused. */
+  #next(from: string, goesOn: boolean): Waiting | undefined {
+    this.#queue.free(from, this.#clock.now());
+    const next = this.#shift((tenant) => !this.#paused.has(tenant) || (goesOn && tenant === from));
     if (next !== undefined) this.#queue.hold(next);
     return next?.item;
   }
 
-  async #run(item: Waiting): Promise<void> {
-    let result = 'skipped';
-    let pauseMs = 0;
+  #shift(condition: (tenant: string) => boolean): Queued | undefined {
+    return this.#queue.shift(this.#clock.now(), ({ group }) => condition(group));
+  }
+
+  /** Until nothing of the tenant waits, or the end. */
+  async #pause(tenant: string, pauseMs: number): Promise<void> {
+    if (this.#paused.has(tenant)) return;
+    this.#paused.add(tenant);
+    const { signal } = this.#ending;
+    do await this.#clock.sleep(pauseMs, signal).catch(() => {});
+    while (!signal.aborted && this.#tryAgain(tenant));
+    this.#paused.delete(tenant);
+  }
+
+  /** False when nothing of it waits. With all places taken it gets one in its turn, or at the next try. */
+  #tryAgain(tenant: string): boolean {
+    if (this.#open >= openMost) return true;
+    const next = this.#shift((other) => other === tenant);
+    if (next !== undefined) this.#openPlace(next.item);
+    return next !== undefined;
+  }
+
+  async #run(item: Waiting): Promise<Ran> {
     try {
       const offer = takeOffer(item, this.#clock.wall() + item.waitMs);
-      if (offer !== undefined) result = await this.#send(item, offer);
+      return { result: offer === undefined ? 'skipped' : await this.#send(item, offer), pauseMs: 0, refused: false };
     } catch (error) {
-      result = error instanceof ApiError ? error.code : 'fault';
-      const detail = error instanceof ApiError ? error.log : undefined;
-      if (!this.#ending.signal.aborted) this.#say(result, { mode: item.mode, code: result, detail });
-      if (error instanceof ApiError) pauseMs = Math.min(pauseMostMs, (error.retryAfterS ?? 0) * 1_000);
+      const { code, log, retryAfterS } = error instanceof ApiError ? error : fault;
+      if (!this.#ending.signal.aborted) this.#say(code, { mode: item.mode, code, detail: log });
+      const refused = code === 'arena_busy' || code === 'verification_unavailable';
+      return { result: code, pauseMs: Math.min(pauseMostMs, (retryAfterS ?? (refused ? 1 : 0)) * 1_000), refused };
     }
-    this.#count(item.mode, result);
-    // The place stays taken: what comes meanwhile waits, or finds no room.
-    if (pauseMs > 0) await this.#clock.sleep(pauseMs, this.#ending.signal).catch(() => {});
   }
 
   #say(code: string, fields: Record<string, unknown>): void {

@@ -9,6 +9,7 @@ import type { Logger } from '@labmesh/kit/log';
 import type { VerificationModeSet } from '@labmesh/wire/admin';
 import { ApiError } from '@labmesh/wire/errors';
 import {
+  type VerificationBlock,
   type VerificationMode,
   verificationModeField,
   verificationModes,
@@ -81,9 +82,14 @@ export class Verification implements Disposable {
   }
 
   /** Answers the exchange: after the verdict, or by `relay` with a look at it afterwards. */
-  async answer(asked: Asked, decided: Decided, relay: RelayTo): Promise<RelayOutcome> {
+  answer(asked: Asked, decided: Decided, relay: RelayTo): Promise<RelayOutcome> {
     const { mode, block } = decided;
-    if (mode !== 'intercept') return this.watched.relay(asked, mode, decided, relay);
+    return mode === 'intercept'
+      ? this.#intercept(asked, block, relay)
+      : this.watched.relay(asked, { mode, block }, relay);
+  }
+
+  async #intercept(asked: Asked, block: VerificationBlock, relay: RelayTo): Promise<RelayOutcome> {
     const { verificationWaitMs, verificationCommentS, verificationWaitingMax, compatVaas } = this.#options;
     const end = await intercept(
       {
