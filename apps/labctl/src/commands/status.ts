@@ -6,7 +6,7 @@ import { CommandError } from '../command-error.ts';
 import { dataOption, jsonOption } from '../common-options.ts';
 import { dataFolderPath } from '../data-folder.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { askConfigured } from '../fleet/ask-configured.ts';
+import { askConfigured, type LabdFlags, labdOptions } from '../fleet/ask-configured.ts';
 import { type LabdAnswer, labdObject, labdText } from '../fleet/health-text.ts';
 import { readRunState, type RunState } from '../run-file.ts';
 import { span } from '../terminal/span.ts';
@@ -74,10 +74,15 @@ async function look(data: string | undefined, world: World): Promise<Found> {
   return { pid, data: running.dataDir, gateway, fleet: asked };
 }
 
-/** The labd that this account is logged in to, unless it is the one that was shown already. */
-async function askLabd(world: World, shown: FleetStatus | undefined): Promise<LabdAnswer | undefined> {
-  const labd = await askConfigured(world, (client) => client.call('get-detailed-health'));
-  return labd?.url === shown?.api ? undefined : labd;
+/** The labd that this account is logged in to, unless it is the one that was shown already; one that is named in any case. */
+async function askLabd(
+  world: World,
+  flags: LabdFlags,
+  shown: FleetStatus | undefined,
+): Promise<LabdAnswer | undefined> {
+  const labd = await askConfigured(world, flags, (client) => client.call('get-detailed-health'));
+  const isMeant = flags.context !== undefined || flags.local;
+  return labd?.url === shown?.api && !isMeant ? undefined : labd;
 }
 
 /** Nobody answers. To be refused is another matter: then labd runs. */
@@ -99,10 +104,10 @@ export const status = defineCommand({
   name: 'status',
   summary:
     'Shows whether labmesh runs on the data folder, and how busy it is; where a labd is set up, its state as well. Exit ' +
-    'code 1 when what is asked about does not run.',
-  usage: 'labctl status [--data DIR] [--json]',
-  examples: ['labctl status', 'labctl status --json'],
-  options: { ...dataOption, ...jsonOption },
+    'code 1 when what is asked about does not run. --context and --local name the labd.',
+  usage: 'labctl status [--data DIR] [--context NAME | --local] [--json]',
+  examples: ['labctl status', 'labctl status --json', 'labctl status --context prod'],
+  options: { ...dataOption, ...labdOptions, ...jsonOption },
   positionalsMax: 0,
   async run({ values, world }) {
     const found = await look(values.data, world).catch((error: unknown) => {
@@ -110,7 +115,7 @@ export const status = defineCommand({
       throw error;
     });
     const isDown = found instanceof CommandError;
-    const labd = await askLabd(world, isDown ? undefined : found.fleet);
+    const labd = await askLabd(world, values, isDown ? undefined : found.fleet);
     if (isDown && labd === undefined && !values.json) throw found;
     const data = dataFolderPath(values.data, world.env);
     if (values.json) {

@@ -3,6 +3,7 @@ import { accessOf } from '../client/labd-access.ts';
 import type { World } from '../command.ts';
 import { checkLabd } from './check-labd.ts';
 import { checkReach } from './check-reach.ts';
+import { checkSsh } from './check-ssh.ts';
 import { checkTunnel } from './check-tunnel.ts';
 import type { Finding } from './finding.ts';
 import { isFleetConfigured, readFleetGround } from './fleet-ground.ts';
@@ -15,6 +16,7 @@ export async function checkFleet(world: World, context: string | undefined): Pro
   if (context === undefined && !isFleetConfigured(world.env)) return [];
   const now = world.clock.wall();
   const { findings, settings, credentials } = await readFleetGround(world.env, context, now);
+  if (settings !== undefined) findings.push(...checkSsh(settings, world.env));
   const url = settings?.get('labd.url');
   if (settings === undefined || url === undefined) return findings;
   const timeoutMs = Math.min(settings.timeoutMs, stepMaxMs);
