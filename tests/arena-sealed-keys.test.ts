@@ -78,7 +78,9 @@ class ArenaPlace {
   async leaks(): Promise<string[]> {
     const { keys, log } = await this.ring();
     const secrets = [...keys, log].flatMap(({ signer }) => {
-      const pkcs8 = Buffer.from(signer?.exportPkcs8() ?? new Uint8Array(48));
+      const pkcs8 = Buffer.from(
+        signer !== undefined && 'exportPkcs8' in signer ? signer.exportPkcs8() : new Uint8Array(48),
+      );
       const seed = pkcs8.subarray(-32);
       return [pkcs8.toString('base64'), seed.toString('hex'), seed.toString('latin1')];
     });

@@ -57,7 +57,14 @@ async function serve(values: ArenaDaemonOptions, settings: ArenaSettings, life: 
 }
 
 /** Faults of a start that the operator mends, by their codes. */
-const exitOf: Readonly<Record<string, number>> = { KEY_BAD: 78, LOG_LOCKED: 8, SUITE_UNREADABLE: 3 };
+const exitOf: Readonly<Record<string, number>> = {
+  KEY_BAD: 78,
+  KMS_AWAY: 75,
+  KMS_BAD_ANSWER: 78,
+  KMS_REFUSED: 78,
+  LOG_LOCKED: 8,
+  SUITE_UNREADABLE: 3,
+};
 
 function failure(error: unknown): { exitCode: number; message: string; hint?: string } | undefined {
   const { exitCode, code, message, hint } = error as {
@@ -72,7 +79,8 @@ function failure(error: unknown): { exitCode: number; message: string; hint?: st
 
 /**
  * Runs the arena. Gives the exit code: 0 ok, 1 run time, 2 usage, 3 settings, 8 socket or log that is another's, 75
- * database in use, 78 database of a newer version, or signing keys that do not open.
+ * database in use or a key service that does not answer, 78 database of a newer version, or signing keys that do not open or
+ * are refused.
  */
 export async function arenaMain(argv: string[], life: Life): Promise<number> {
   try {

@@ -7,6 +7,7 @@ import { checkFolder } from '../doctor/check-folder.ts';
 import { checkPort, checkServers } from '../doctor/check-network.ts';
 import { checkProgram } from '../doctor/check-program.ts';
 import { checkSettings } from '../doctor/check-settings.ts';
+import { checkSigningKeys } from '../doctor/check-signing-keys.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { paint, type Paint } from '../terminal/paint.ts';
 import { safeText } from '../terminal/safe-text.ts';
@@ -52,7 +53,7 @@ function show(findings: readonly Finding[], { green, yellow, red, dim }: Paint):
 export const doctor = defineCommand({
   name: 'doctor',
   summary:
-    'Looks at versions, ports, folders, settings and servers, and, where a labd is set up, at the way to it: name, port, TLS, CA, login, clocks. Tells the way out of what is wrong. Exit code 1 when something fails.',
+    'Looks at versions, ports, folders, settings, servers and the service of signing keys, and, where a labd is set up, at the way to it: name, port, TLS, CA, login, clocks. Tells the way out of what is wrong. Exit code 1 when something fails.',
   usage: 'labctl doctor [--data DIR] [--config FILE] [--port N] [--context NAME] [--json]',
   examples: ['labctl doctor', 'labctl doctor --json | jq \'.checks[] | select(.state != "ok")\''],
   options,
@@ -74,6 +75,7 @@ export const doctor = defineCommand({
       ...folder.findings,
       checkPort(settings.port, folder.ownPort),
       ...servers,
+      ...(await checkSigningKeys(values, world)),
       ...(await checkFleet(world, values.context)),
     ];
     const fine = checks.every(({ state }) => state !== 'fail');

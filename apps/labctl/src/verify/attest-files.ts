@@ -59,6 +59,8 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
 const hints: Partial<Record<AttestCode, { hint: string; exitCode: number }>> = {
   LOG_LOCKED: { hint: 'stop it, or ask it to do this', exitCode: exitCodes.conflict },
   KEY_NOT_FOUND: { hint: 'labctl cert keys list shows them', exitCode: exitCodes.notFound },
+  KMS_AWAY: { hint: 'labctl doctor looks at it', exitCode: exitCodes.unreachable },
+  KMS_REFUSED: { hint: 'labctl doctor looks at it', exitCode: exitCodes.denied },
   KEY_WINDOW: { hint: 'labctl cert keys list shows when', exitCode: exitCodes.conflict },
 };
 

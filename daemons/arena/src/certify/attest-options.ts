@@ -47,7 +47,6 @@ export function readAttestSettings(
   sources: Readonly<Record<string, string>>,
 ): AttestSettings {
   const { logOrigin, verifierId, checkpointMs, validityHours } = values;
-  const { kekFile, kekPassphrase, kekPreviousPassphrase } = values;
   if (!URL.canParse(verifierId)) {
     throw new OptionsError({
       source: sources['verifierId'] ?? 'labmesh.toml',
@@ -60,6 +59,6 @@ export function readAttestSettings(
   return {
     issuer: { verifierId, validityHours },
     log: { logOrigin, checkpointMs },
-    keys: { kekFile, kekPassphrase, kekPreviousPassphrase },
+    keys: values,
   };
 }

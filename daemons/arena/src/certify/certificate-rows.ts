@@ -3,6 +3,7 @@ import type { Tables } from '@labmesh/store/tables';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Selectable } from 'kysely';
+import type { Certified } from '../contract/finished-run.ts';
 
 const who = system('arena-certify');
 
@@ -73,6 +74,22 @@ export async function insertCertificate(store: Store, row: Omit<CertificateRow, 
   if (stands === undefined) throw new Error('a certificate that was written is not there');
   return stands;
 }
+
+/** What a run's rows say of a certificate that was issued after its end. */
+export const setRunCertificate = (store: Store, runId: string, certified: Certified) =>
+  store.write(who, async (tx) => {
+    const run = await tx.selectFrom('arena_runs').select('report').where('id', '=', runId).executeTakeFirst();
+    if (run === undefined) return;
+    const { certificateId, properties, isolation } = certified;
+    const said = { certificate_id: certificateId, properties, isolation };
+    const report = run.report === null ? null : JSON.stringify({ ...(JSON.parse(run.report) as object), ...said });
+    await tx
+      .updateTable('arena_runs')
+      .set({ certificate_id: certificateId, report })
+      .where('id', '=', runId)
+      .where('certificate_id', 'is', null)
+      .execute();
+  });
 
 export const setLogged = (store: Store, id: string, logIndex: number, bundle: string) =>
   store.write(who, (tx) =>

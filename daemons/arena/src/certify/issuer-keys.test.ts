@@ -27,7 +27,7 @@ const filesOf = (data: string) =>
 /** Files in which a private key of the ring can be read, in any of the forms that one is written in. */
 function leaking(data: string, { keys, log }: KeyRing): string[] {
   const secrets = [...keys, log].flatMap(({ signer }) => {
-    const pkcs8 = signer?.exportPkcs8() ?? new Uint8Array(48);
+    const pkcs8 = signer !== undefined && 'exportPkcs8' in signer ? signer.exportPkcs8() : new Uint8Array(48);
     const seed = Buffer.from(pkcs8.subarray(-32));
     return [
       Buffer.from(pkcs8).toString('base64'),

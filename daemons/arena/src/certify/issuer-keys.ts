@@ -8,6 +8,8 @@ import { defineOptions, parseOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import { FileSealer } from '@labmesh/pki/seal/file-sealer';
+import { kmsFileKeys, kmsOptions, readKmsSettings } from './kms/kms-settings.ts';
+import { TransitClient } from './kms/transit-client.ts';
 
 const [kekFileKey, passphraseEnv, previousEnv] = [
   'attest.kek_file',
@@ -36,6 +38,7 @@ export const issuerKeyOptions = defineOptions({
     secret: true,
     help: 'the passphrase before, for the start that goes over to another or to the file',
   },
+  ...kmsOptions,
 });
 export type IssuerKeySettings = OptionValues<typeof issuerKeyOptions>;
 
@@ -45,15 +48,20 @@ export function readIssuerKeySettings(
   env: Readonly<Record<string, string | undefined>>,
 ): IssuerKeySettings {
   const attest = file?.data['attest'];
-  const table = typeof attest === 'object' && attest !== null && 'kek_file' in attest ? attest : undefined;
-  const data = table === undefined ? {} : { attest: { kek_file: table.kek_file } };
+  const names = ['kek_file', ...kmsFileKeys];
+  const table = typeof attest === 'object' && attest !== null ? Object.entries(attest) : [];
+  const data = { attest: Object.fromEntries(table.filter(([name]) => names.includes(name))) };
   return parseOptions(issuerKeyOptions, { argv: [], env, file: file && { ...file, data } }).values;
 }
 
-/** The issuer's folder in a data folder; it need not be there yet. @param onNewKeyFile told its path: whoever loses that file loses the keys */
+/**
+ * The issuer's folder in a data folder; it need not be there yet.
+ * @param onNewKeyFile told its path: whoever loses that file loses the keys
+ * @throws OptionsError (exit 3) for a service that cannot be
+ */
 export function issuerKeys(
   dataDir: string,
-  { kekFile, kekPassphrase, kekPreviousPassphrase }: IssuerKeySettings,
+  { kekFile, kekPassphrase, kekPreviousPassphrase, ...service }: IssuerKeySettings,
   onNewKeyFile: (path: string) => void,
 ): KeyFolder & { sealer: FileSealer } {
   const path = join(dataDir, 'attest');
@@ -66,5 +74,6 @@ export function issuerKeys(
     settings: { keyFile: kekFileKey, passphrase: passphraseEnv, previousPassphrase: previousEnv },
     onNewKeyFile,
   });
-  return { path, sealer };
+  const kms = readKmsSettings(service);
+  return { path, sealer, kms: kms && new TransitClient(kms) };
 }

@@ -2,44 +2,30 @@
  * Certificates of valid runs (verification CT3-CT7). A run has one certificate, however often it is asked for. It is given
  * out once it is signed and written; the log's next checkpoint holds it, within 2 s. Until then it says that it is pending
  * by having no proof; what a crash leaves in between is logged at the next start.
+ *
+ * Where the keys are in a service that does not sign now, the certificate waits as a draft and is issued when it does: no run is
+ * held up for it, and none loses it.
  */
-import { bundleBytes, parseBundle } from '@labmesh/attest/certificate/bundle';
-import { certificateFile } from '@labmesh/attest/certificate/issue-certificate';
-import type { EnvelopeJson } from '@labmesh/attest/dsse/envelope';
-import type { Json } from '@labmesh/attest/json/canonical-json';
-import { parseEntry } from '@labmesh/attest/merkle/log-entry';
-import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
-import type { Store } from '@labmesh/store/store';
+import { parseBundle } from '@labmesh/attest/certificate/bundle';
+import {
+  certificateFile,
+  draftCertificate,
+  type IssuedCertificate,
+  redated,
+} from '@labmesh/attest/certificate/issue-certificate';
+import { isKmsRefusal } from '@labmesh/attest/keys/kms';
 import { sandboxLevels } from '@labmesh/wire/verification/sandbox';
 import type { Certified, FinishedRun } from '../contract/finished-run.ts';
-import {
-  certificateOfRun,
-  type CertificateRow,
-  insertCertificate,
-  setLogged,
-  unloggedCertificates,
-} from './certificate-rows.ts';
-import { Revoker } from './revoker.ts';
-import type { SigningFolder } from './signing-folder.ts';
-import { type IssuerSettings, statementOfRun } from './statement-of-run.ts';
+import { CertificateLog } from './certificate-log.ts';
+import { certificateOfRun, type CertificateRow, insertCertificate, setRunCertificate } from './certificate-rows.ts';
+import { type Draft, type DraftShelf, draftsMost } from './draft-shelf.ts';
+import { Revoker, type RevokerParts } from './revoker.ts';
+import { type IssuerSettings, statementOfRun, type Uncertified } from './statement-of-run.ts';
 
-export type IssuerParts = {
-  signing: SigningFolder;
-  settings: IssuerSettings;
-  store: Store;
-  clock: Clock;
-  log: Logger;
-};
+export type IssuerParts = RevokerParts & { settings: IssuerSettings; drafts: DraftShelf };
 
-/** Certificates that one start logs after a crash. */
-const unloggedMost = 10_000;
-/** Of them side by side: one checkpoint each group, and no more in memory. */
-const settleAtOnce = 500;
 const isolationHead = 'LABMESH_ISOLATION_L';
-
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 /** What the run's report says of the certificate: read from what was signed. */
 function certifiedOf({ id, bundle }: CertificateRow): Certified {
@@ -52,111 +38,142 @@ function certifiedOf({ id, bundle }: CertificateRow): Certified {
   };
 }
 
+function rowOf({ runId, tenant }: Draft, issued: IssuedCertificate): Omit<CertificateRow, 'revision'> {
+  const { certificate_id: id, issued_at, expires_at } = issued.statement.predicate.labmesh;
+  return {
+    id,
+    created_at: Date.parse(issued_at),
+    tenant,
+    run_id: runId,
+    bundle: new TextDecoder().decode(certificateFile(issued, undefined)),
+    sha256: issued.sha256,
+    log_index: null,
+    expires_at: expires_at === null ? null : Date.parse(expires_at),
+    revoked_at: null,
+    revoked_reason: null,
+  };
+}
+
 export class Issuer implements AsyncDisposable {
   /** Who takes back what it signed. */
   readonly revoker: Revoker;
   readonly #parts: IssuerParts;
-  /** On their way into the log, by id of the run. */
-  readonly #logging = new Map<string, Promise<void>>();
+  readonly #log: CertificateLog;
+  #retrying: Promise<void> | undefined;
 
   constructor(parts: IssuerParts) {
     this.#parts = parts;
     this.revoker = new Revoker(parts);
+    this.#log = new CertificateLog(parts);
   }
 
   /** Logs what a crash left between signature and log, and marks what was revoked meanwhile. Once, at the start. */
   async settle(): Promise<void> {
     await this.revoker.settle();
-    const rows = await unloggedCertificates(this.#parts.store, unloggedMost);
-    if (rows.length > 0) this.#parts.log.info('certificates that a crash left are logged now', { count: rows.length });
-    for (let at = 0; at < rows.length; at += settleAtOnce) {
-      await Promise.all(rows.slice(at, at + settleAtOnce).map((row) => this.#settleRow(row)));
-    }
-  }
-
-  /** A row that cannot be logged is told of, and keeps nobody from starting. */
-  async #settleRow(row: CertificateRow): Promise<void> {
-    try {
-      await this.#logRow(row);
-    } catch (error) {
-      this.#parts.log.error('a certificate that a crash left cannot be logged', { id: row.id, error });
-    }
+    await this.#log.settle();
   }
 
   /**
-   * One certificate a run. `reason` when none is given: the run is not valid, or its bracket asks for more.
+   * One certificate a run. `reason` when none is given: the run is not valid, its bracket asks for more, or the certificate
+   * waits for the service that signs.
    * @throws AttestRefused CLAIM_UNSUPPORTED, STATEMENT_BAD, KEY_NOT_FOUND
    */
-  async certify(run: FinishedRun): Promise<Certified | { reason: string }> {
-    const { store, clock, settings, signing } = this.#parts;
+  async certify(run: FinishedRun): Promise<Certified | Uncertified> {
+    const { store, clock, settings, drafts } = this.#parts;
     const before = await certificateOfRun(store, run.id);
     if (before !== undefined) return this.#given(before);
+    const waiting = await drafts.find(run.id);
+    if (waiting !== undefined) return await this.#issueLate(waiting);
     const input = statementOfRun(run, settings, clock.wall());
     if ('reason' in input) return input;
-    const revoked = await this.revoker.revokedVerifier(input.labmesh.verifiers);
-    if (revoked !== undefined) return { reason: `the word of ${revoked} was revoked: nothing is signed on it` };
-    const issued = await signing.sign(input);
-    const expires = issued.statement.predicate.labmesh.expires_at;
-    const row = await insertCertificate(store, {
-      id: input.labmesh.certificate_id,
-      created_at: input.issuedAt,
-      tenant: run.tenant,
-      run_id: run.id,
-      bundle: textOf(certificateFile(issued, undefined)),
-      sha256: parseEntry(issued.entry).sha256,
-      log_index: null,
-      expires_at: expires === null ? null : Date.parse(expires),
-      revoked_at: null,
-      revoked_reason: null,
-    });
+    return await this.#issue({ runId: run.id, tenant: run.tenant, ...draftCertificate(input) });
+  }
+
+  /** Its certificate waits for the service that signs. */
+  isWaiting(runId: string): boolean {
+    return this.#parts.drafts.has(runId);
+  }
+
+  /** Issues what waits, and logs what could not be; one at a time. What fails again waits on. */
+  async retry(): Promise<void> {
+    this.#retrying ??= this.#retryAll().finally(() => (this.#retrying = undefined));
+    await this.#retrying;
+  }
+
+  async #retryAll(): Promise<void> {
+    const { signing, drafts, store, log } = this.#parts;
+    await signing.renewOwed();
+    for await (const draft of drafts.all()) {
+      const certified = await this.#issueLate(draft);
+      if ('reason' in certified) {
+        // Away for one is away for all; what can never be issued is off the shelf.
+        if (drafts.has(draft.runId)) return;
+        continue;
+      }
+      await setRunCertificate(store, draft.runId, certified);
+      log.info('a certificate that waited is issued', { id: certified.certificateId, waiting: drafts.size });
+    }
+    if (this.#log.owes) await this.#log.settle();
+  }
+
+  /** With the time of its signature: its claims are as old as `timeCreated` says. */
+  #issueLate(draft: Draft): Promise<Certified | Uncertified> {
+    return this.#issue({ ...draft, ...redated(draft, this.#parts.clock.wall()) });
+  }
+
+  async #issue(draft: Draft): Promise<Certified | Uncertified> {
+    const { store, signing, drafts } = this.#parts;
+    const revoked = await this.revoker.revokedVerifier(draft.statement.predicate.labmesh.verifiers);
+    if (revoked !== undefined) {
+      await drafts.remove(draft.runId);
+      return { reason: `the word of ${revoked} was revoked: nothing is signed on it` };
+    }
+    let issued: IssuedCertificate;
+    try {
+      issued = await signing.sign(draft);
+    } catch (error) {
+      if (!isKmsRefusal(error)) throw error;
+      return await this.#keep(draft, error);
+    }
+    const row = await insertCertificate(store, rowOf(draft, issued));
+    await drafts.remove(draft.runId);
     return this.#given(row);
+  }
+
+  async #keep(draft: Draft, error: unknown): Promise<Uncertified> {
+    const { drafts, log } = this.#parts;
+    const kept = await drafts.keep(draft);
+    const text = kept
+      ? 'a certificate waits for the service that signs'
+      : `${draftsMost} certificates wait; one is lost`;
+    log.error(text, { run: draft.runId, error });
+    if (!kept) return { reason: 'no certificate: too many wait for the service that signs' };
+    return { reason: 'the certificate is pending: the service that signs does not answer; ask for it later' };
   }
 
   /** Resolves when the certificate of a run is not on its way into the log any more. */
   async logged(runId: string): Promise<void> {
-    await this.#logging.get(runId);
+    await this.#log.logged(runId);
   }
 
   #given(row: CertificateRow): Certified {
-    if (row.log_index === null && !this.#logging.has(row.run_id)) {
-      const logging = this.#logRow(row)
-        .then(() => undefined)
-        .catch((error: unknown) => {
-          this.#parts.log.error('a certificate is not logged yet: the next start tries again', { id: row.id, error });
-        })
-        .finally(() => this.#logging.delete(row.run_id));
-      this.#logging.set(row.run_id, logging);
-    }
+    this.#log.add(row);
     return certifiedOf(row);
   }
 
-  /** The certificate as a JWS of at most 1 KiB. @throws AttestRefused TOO_LARGE, KEY_NOT_FOUND */
+  /** The certificate as a JWS of at most 1 KiB. @throws AttestRefused TOO_LARGE, KEY_NOT_FOUND, KMS_… */
   summary({ bundle, log_index: index }: CertificateRow): Promise<string> {
     return this.#parts.signing.summary(parseBundle(utf8(bundle)).statement, index ?? undefined);
   }
 
   /** The keys that sign it, as a JWK set. */
-  jwks(): ReturnType<SigningFolder['jwks']> {
+  jwks(): ReturnType<RevokerParts['signing']['jwks']> {
     return this.#parts.signing.jwks();
   }
 
-  async #logRow(row: CertificateRow): Promise<CertificateRow> {
-    const { statement, salt } = parseBundle(utf8(row.bundle));
-    const { certificate_id: id, issued_at: time } = statement.predicate.labmesh;
-    const { index, tlogProof } = await this.#parts.signing.add({
-      v: 1,
-      kind: 'certificate',
-      id,
-      sha256: row.sha256,
-      time,
-    });
-    const { dsse } = JSON.parse(row.bundle) as { dsse: EnvelopeJson };
-    const bundle = textOf(bundleBytes({ dsse, tlogProof, salt, statement: statement as Json }));
-    await setLogged(this.#parts.store, row.id, index, bundle);
-    return { ...row, log_index: index, bundle };
-  }
-  /** Waits for what is on its way into the log. */
+  /** Waits for what is on its way: signatures that are being tried again, and the log. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#logging.values());
+    await this.#retrying?.catch(() => {});
+    await this.#log[Symbol.asyncDispose]();
   }
 }

@@ -1,13 +1,14 @@
 /** The issuer's folder in this process: keys, revocations, and the log with its one writer (verification CT4-CT7). */
 import { join } from 'node:path';
 import {
-  type CertificateInput,
-  issueCertificate,
+  type CertificateDraft,
   type IssuedCertificate,
+  signDraft,
 } from '@labmesh/attest/certificate/issue-certificate';
 import { type Revocation, revocationEntry } from '@labmesh/attest/certificate/revocations';
 import { jwksOf, summaryJws } from '@labmesh/attest/certificate/summary-jws';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
+import { isKmsRefusal } from '@labmesh/attest/keys/kms';
 import { LogWriter } from '@labmesh/attest/log/log-writer';
 import { type OpenLog, openLogFolder } from '@labmesh/attest/log/open-log-folder';
 import { entryBytes, type LogEntry } from '@labmesh/attest/merkle/log-entry';
@@ -25,6 +26,7 @@ export class SigningFolder implements AsyncDisposable {
   readonly #open: OpenLog;
   readonly #writer: LogWriter;
   readonly #files: IssuerFiles;
+  #isListOwed = false;
 
   private constructor(options: SigningOptions, files: IssuerFiles, open: OpenLog) {
     this.#options = options;
@@ -34,8 +36,9 @@ export class SigningFolder implements AsyncDisposable {
   }
 
   /**
-   * Keys are made when there are none.
-   * @throws AttestRefused LOG_LOCKED when another process has the log, LOG_DAMAGED, KEY_BAD; SecretsRefused
+   * Keys are made when there are none. A service that does not sign is no reason not to open what is there.
+   * @throws AttestRefused LOG_LOCKED when another process has the log, LOG_DAMAGED, KEY_BAD; KMS_… when keys have to be made;
+   * SecretsRefused
    */
   static async open(options: SigningOptions): Promise<SigningFolder> {
     const files = new IssuerFiles(options);
@@ -45,13 +48,32 @@ export class SigningFolder implements AsyncDisposable {
     const log = stack.use(await openLogFolder(join(options.keys.path, folderFiles.log), origin, signer));
     // Only who has the log: an arena that cannot run here leaves the keys to the one that does.
     await files.seal();
-    await files.renewRevocations();
     stack.move();
-    return new SigningFolder(options, files, log);
+    const folder = new SigningFolder(options, files, log);
+    await folder.renewRevocations();
+    return folder;
   }
 
+  /** The issuer's folder. */
+  get path(): string {
+    return this.#options.keys.path;
+  }
+
+  /** Where the service of its key does not sign, it is owed. @throws AttestRefused as IssuerFiles, save KMS_… */
   async renewRevocations(): Promise<void> {
-    await this.#files.renewRevocations();
+    this.#isListOwed = false;
+    try {
+      await this.#files.renewRevocations();
+    } catch (error) {
+      if (!isKmsRefusal(error)) throw error;
+      this.#isListOwed = true;
+      this.#options.log.error('the revocation list cannot be signed; it is tried again', { error });
+    }
+  }
+
+  /** The list that could not be signed. @throws as renewRevocations */
+  async renewOwed(): Promise<void> {
+    if (this.#isListOwed) await this.renewRevocations();
   }
 
   /** What is revoked now. */
@@ -59,9 +81,10 @@ export class SigningFolder implements AsyncDisposable {
     return this.#files.revocations();
   }
 
-  /** @throws AttestRefused CLAIM_UNSUPPORTED, STATEMENT_BAD, KEY_NOT_FOUND */
-  async sign(input: CertificateInput): Promise<IssuedCertificate> {
-    return await issueCertificate(input, [await this.#files.signer(input.issuedAt)]);
+  /** By the key in force when it is issued. @throws AttestRefused KEY_NOT_FOUND, KMS_… */
+  async sign(draft: CertificateDraft): Promise<IssuedCertificate> {
+    const { issued_at: issuedAt } = draft.statement.predicate.labmesh;
+    return await signDraft(draft, [await this.#files.signer(Date.parse(issuedAt))]);
   }
 
   /** In brief, signed by the key in force now. @throws AttestRefused TOO_LARGE, KEY_NOT_FOUND */

@@ -11,6 +11,7 @@ const statuses = {
   TENANT_MISSING: [401, 'Unauthorized'],
   NOT_FOUND: [404, 'Not found'],
   ROUTE_NOT_FOUND: [404, 'Not found'],
+  CERTIFICATE_PENDING: [404, 'Not found'],
   CONFLICT: [409, 'Conflict'],
   BODY_TOO_LARGE: [413, 'Too large'],
   INTERNAL: [500, 'Internal error'],
@@ -48,13 +49,17 @@ const isRefusal = (error: unknown): error is Refusal =>
 const passedRefusals: Partial<Record<AttestCode, string>> = {
   LOG_LOCKED: 'the issuer changes its keys; try again',
   LOG_BUSY: 'too much waits to be logged; try again',
+  KMS_AWAY: 'the service that signs does not answer; try again',
+  KMS_BAD_ANSWER: 'the service that signs does not answer as it must; its issuer has to be asked',
+  KMS_REFUSED: 'the service that signs refuses; its issuer has to be asked',
   REVOCATIONS_BAD: 'the list of revocations takes no more; its issuer has to be asked',
 };
 
 function answerOf(error: unknown): Answer | undefined {
   if (error instanceof ArenaRefused) {
     const [status, text] = statuses[error.code];
-    return { status, error: text, message: error.message, code: error.code, field: error.field };
+    const later = error.code === 'CERTIFICATE_PENDING' && { retryAfterS: 15 };
+    return { status, error: text, message: error.message, code: error.code, field: error.field, ...later };
   }
   if (error instanceof ApiError) {
     const { status, code, message, param, retryAfterS } = error;

@@ -48,7 +48,7 @@ export function certificateRoutes(parts: CertificateRouteParts): Hono {
     const { row, run } = await findWanted(c, parts);
     if (row === undefined) {
       const unsigned = view === 'functional' && run !== undefined ? unsignedView(run) : undefined;
-      if (unsigned === undefined) throw missingCertificate(run);
+      if (unsigned === undefined) throw missingCertificate(run, issuer);
       return c.json(unsigned);
     }
     if (view === 'jws') return c.body(await issuer.summary(row), 200, { 'content-type': 'application/jose' });

@@ -7,7 +7,7 @@ import { canonicalBytes, type Json } from '../json/canonical-json.ts';
 import type { Signer } from '../keys/signing-key.ts';
 import { entryBytes } from '../merkle/log-entry.ts';
 import { sha256Hex } from '../sha256.ts';
-import { instantText } from '../statement/instant.ts';
+import { instantOf, instantText } from '../statement/instant.ts';
 import { saltBytes, saltedDigest } from '../statement/salted-digest.ts';
 import { predicateType, type Statement, statementPayloadType, statementType } from '../statement/statement-schema.ts';
 import { readStatement } from '../statement/statement.ts';
@@ -38,17 +38,19 @@ export type IssuedCertificate = {
   dsse: EnvelopeJson;
   salt: Uint8Array<ArrayBuffer>;
   statement: Statement;
+  /** Of the PAE: what the log's entry names. */
+  sha256: string;
   /** To be added to the log. Until it is there the certificate is pending. */
   entry: Uint8Array<ArrayBuffer>;
 };
 
 const hourMs = 3_600_000;
 
+/** What will be signed. It holds no text of prompt or answer: their digests, and the salt that is in them. */
+export type CertificateDraft = { statement: Statement; salt: Uint8Array<ArrayBuffer> };
+
 /** @throws AttestRefused STATEMENT_BAD, CLAIM_UNSUPPORTED */
-export async function issueCertificate(
-  input: CertificateInput,
-  signers: readonly Signer[],
-): Promise<IssuedCertificate> {
+export function draftCertificate(input: CertificateInput): CertificateDraft {
   const { subjects, verifier, verifiedAt, issuedAt, validityHours, properties, labmesh } = input;
   const salt = crypto.getRandomValues(new Uint8Array(saltBytes));
   const statement = readStatement({
@@ -70,13 +72,38 @@ export async function issueCertificate(
       },
     },
   });
+  return { statement, salt };
+}
+
+/** The same, issued at another moment (Unix ms) and valid as long: for one that had to wait for its signature. */
+export function redated({ statement, salt }: CertificateDraft, issuedAt: number): CertificateDraft {
+  const { labmesh } = statement.predicate;
+  const validMs = labmesh.expires_at === null ? null : instantOf(labmesh.expires_at) - instantOf(labmesh.issued_at);
+  const times = {
+    issued_at: instantText(issuedAt),
+    expires_at: validMs === null ? null : instantText(issuedAt + validMs),
+  };
+  const predicate = { ...statement.predicate, labmesh: { ...labmesh, ...times } };
+  return { statement: readStatement({ ...statement, predicate }), salt };
+}
+
+/** @throws AttestRefused KMS_… when a signer is in a service that does not sign */
+export async function signDraft(
+  { statement, salt }: CertificateDraft,
+  signers: readonly Signer[],
+): Promise<IssuedCertificate> {
   const payload = canonicalBytes(statement);
   const dsse = await signEnvelope(statementPayloadType, payload, signers);
   const sha256 = signedHash({ payloadType: statementPayloadType, payload });
-  const time = instantText(issuedAt);
-  const entry = entryBytes({ v: 1, kind: 'certificate', id: labmesh.certificate_id, sha256, time });
-  return { dsse, salt, statement, entry };
+  const { certificate_id: id, issued_at: time } = statement.predicate.labmesh;
+  return { dsse, salt, statement, sha256, entry: entryBytes({ v: 1, kind: 'certificate', id, sha256, time }) };
 }
+
+/** @throws AttestRefused as the two above */
+export const issueCertificate = async (
+  input: CertificateInput,
+  signers: readonly Signer[],
+): Promise<IssuedCertificate> => signDraft(draftCertificate(input), signers);
 
 /** The bundle's file. With the salt it is the tenant's; without it, for everybody. */
 export const certificateFile = (

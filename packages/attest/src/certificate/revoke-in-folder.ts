@@ -14,12 +14,13 @@ export type Revoked = { next: string | null };
  * list is what cuts, and an entry without it would only tell that somebody meant to.
  *
  * @param now Unix milliseconds
- * @throws AttestRefused KEY_NOT_FOUND for a key that is none of ours, or without any; REVOCATIONS_BAD when the list is full
+ * @throws AttestRefused KEY_NOT_FOUND for a key that is none of ours, or without any; REVOCATIONS_BAD when the list is full;
+ * KMS_… when the list cannot be signed: a key is ended by then, and the same has to be asked again
  */
 export async function revokeInFolder(folder: KeyFolder, one: Revocation, now: number): Promise<Revoked> {
   const before = await readKeyRing(folder);
   if (before === undefined) throw new AttestRefused('KEY_NOT_FOUND', 'there are no keys');
-  const ring = one.keyid === undefined ? before : await endKey(before, one.keyid, now);
+  const ring = one.keyid === undefined ? before : await endKey(before, one.keyid, now, folder.kms);
   if (ring !== before) await writeKeyRing(folder, ring);
   await writeRevocations(folder.path, ring, now, [one]);
   // One that had ended long ago is followed by nobody: it had its successor.

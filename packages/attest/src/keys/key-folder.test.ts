@@ -17,7 +17,7 @@ const keyid = (ring: KeyRing, at: number) => keyInForce(ring, 'certificate', at)
 /** Which private keys can be read in a text: as base64 of the whole, as base64 of the end, or as bytes. */
 function leaks(ring: KeyRing, text: string): string[] {
   return [...ring.keys, ring.log].flatMap(({ signer }) => {
-    const pkcs8 = signer?.exportPkcs8() ?? new Uint8Array(0);
+    const pkcs8 = signer !== undefined && 'exportPkcs8' in signer ? signer.exportPkcs8() : new Uint8Array(0);
     const seed = pkcs8.subarray(-32);
     const forms = [pkcs8.toBase64(), seed.toBase64().slice(0, 40), seed.toHex(), Buffer.from(seed).toString('latin1')];
     return forms.some((form) => text.includes(form)) ? [signer?.publicKey.keyid ?? ''] : [];

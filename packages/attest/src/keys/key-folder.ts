@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { AttestRefused } from '../attest-refused.ts';
 import { utf8 } from '../bytes/bytes.ts';
 import { jsonBytesMax } from '../json/parse-json.ts';
-import { type KeyRing, newKeyRing, trustOf } from './key-ring.ts';
+import { type KeyRing, newKeyRing, newKmsKeyRing, trustOf } from './key-ring.ts';
+import type { Kms } from './kms.ts';
 import { readPrivate, writeWhole } from './private-file.ts';
 import { keyRingBytes, parseKeyRing } from './stored-ring.ts';
 import { trustText } from './trust.ts';
@@ -29,15 +30,15 @@ export type KeySealer = {
 };
 export type KeyForm = 'clear' | 'older' | 'current';
 
-/** A folder, and what opens its keys. */
-export type KeyFolder = { path: string; sealer: KeySealer };
+/** A folder, and what opens its keys. `kms`: where keys are made from now on, and those signed with that lie there. */
+export type KeyFolder = { path: string; sealer: KeySealer; kms?: Kms | undefined };
 
 const keysPath = ({ path }: KeyFolder) => join(path, folderFiles.keys);
 
 /** Nothing of the keys is ever in an error. @throws AttestRefused KEY_BAD naming the file */
 function parseKeys(folder: KeyFolder, plain: Uint8Array): KeyRing {
   try {
-    return parseKeyRing(plain);
+    return parseKeyRing(plain, folder.kms);
   } catch (error) {
     if (!(error instanceof AttestRefused)) throw error;
     throw new AttestRefused('KEY_BAD', `${keysPath(folder)}: ${error.message}; restore it from a backup`);
@@ -65,6 +66,7 @@ const writeTrust = ({ path }: KeyFolder, ring: KeyRing) =>
 /**
  * The keys in a folder, made when there are none. What verifiers are given is written anew: a crash may have come
  * between the two. @param now Unix milliseconds @param origin name of a log that is made
+ * @throws AttestRefused as readKeyRing; KMS_… when they have to be made in a service that does not answer
  */
 export async function openKeyRing(folder: KeyFolder, now: number, origin?: string): Promise<KeyRing> {
   const ring = await readKeyRing(folder);
@@ -72,7 +74,7 @@ export async function openKeyRing(folder: KeyFolder, now: number, origin?: strin
     await writeTrust(folder, ring);
     return ring;
   }
-  const made = newKeyRing(now, origin);
+  const made = folder.kms === undefined ? newKeyRing(now, origin) : await newKmsKeyRing(folder.kms, now, origin);
   await writeKeyRing(folder, made);
   return made;
 }

@@ -7,9 +7,13 @@ import { AttestRefused } from '../attest-refused.ts';
 import type { EnvelopeJson } from '../dsse/envelope.ts';
 import { checkNoteName } from '../merkle/signed-note.ts';
 import { endorseKey } from './endorsement.ts';
+import { type Kms, type KmsSigner, nextKmsSigner } from './kms.ts';
 import type { PublicKey } from './public-key.ts';
 import { type FileSigner, generateSigner } from './signing-key.ts';
 import { isInForce, type KeyUsage, type Trust, trustedKeysMax } from './trust.ts';
+
+/** Its private part is in the key file, or in a key management service. */
+export type RingSigner = FileSigner | KmsSigner;
 
 export type RingKey = PublicKey & {
   usage: KeyUsage;
@@ -18,37 +22,66 @@ export type RingKey = PublicKey & {
   /** Unix milliseconds, not included; undefined = open. */
   notAfter: number | undefined;
   /** Undefined when the key's time is over. */
-  signer: FileSigner | undefined;
+  signer: RingSigner | undefined;
   /** What the key before says of this one; undefined of a first key, and of one that follows a stolen one. */
   endorsement: EnvelopeJson | undefined;
 };
 
 export type KeyRing = {
   keys: readonly RingKey[];
-  log: { origin: string; signer: FileSigner };
+  log: { origin: string; signer: RingSigner };
   threshold: number;
 };
 
 /** How long before its first signature a key has to be known. */
 export const announcedMs = 86_400_000;
 
-function newKey(usage: KeyUsage, notBefore: number): RingKey & { signer: FileSigner } {
-  const signer = generateSigner();
-  return { ...signer.publicKey, usage, notBefore, notAfter: undefined, signer, endorsement: undefined };
+type AbleKey = RingKey & { signer: RingSigner };
+
+const newKey = (usage: KeyUsage, notBefore: number, signer: RingSigner): AbleKey => ({
+  ...signer.publicKey,
+  usage,
+  notBefore,
+  notAfter: undefined,
+  signer,
+  endorsement: undefined,
+});
+
+type FirstSigners = Record<KeyUsage | 'log', RingSigner>;
+
+function firstRing({ certificate, revocation, log }: FirstSigners, now: number, origin: string | undefined): KeyRing {
+  const name = checkNoteName(origin ?? `labmesh/${log.publicKey.keyid.slice(0, 16)}`);
+  const keys = [newKey('certificate', now, certificate), newKey('revocation', now, revocation)];
+  return { keys, log: { origin: name, signer: log }, threshold: 1 };
 }
 
 /** First keys. @param origin name of the log; without one it is named after its key. @throws AttestRefused NOTE_BAD */
 export function newKeyRing(now: number, origin?: string): KeyRing {
-  const signer = generateSigner();
-  return {
-    keys: [newKey('certificate', now), newKey('revocation', now)],
-    log: { origin: checkNoteName(origin ?? `labmesh/${signer.publicKey.keyid.slice(0, 16)}`), signer },
-    threshold: 1,
-  };
+  const signers = { certificate: generateSigner(), revocation: generateSigner(), log: generateSigner() };
+  return firstRing(signers, now, origin);
+}
+
+/** The same with all three in a service. @throws AttestRefused also KMS_…; KEY_BAD when two of them are one key */
+export async function newKmsKeyRing(kms: Kms, now: number, origin?: string): Promise<KeyRing> {
+  const [certificate, revocation, log] = [
+    await nextKmsSigner(kms, 'certificate'),
+    await nextKmsSigner(kms, 'revocation'),
+    await nextKmsSigner(kms, 'log'),
+  ];
+  const ids = new Set([certificate, revocation, log].map(({ publicKey }) => publicKey.keyid));
+  if (ids.size < 3) throw new AttestRefused('KEY_BAD', 'the service gives one key for two uses');
+  return firstRing({ certificate, revocation, log }, now, origin);
+}
+
+/** A key that the ring does not have yet, where its keys are made now. */
+async function freshKey(ring: KeyRing, usage: KeyUsage, notBefore: number, kms: Kms | undefined): Promise<AbleKey> {
+  if (kms === undefined) return newKey(usage, notBefore, generateSigner());
+  const known = new Set([...ring.keys, ring.log.signer.publicKey].map(({ keyid }) => keyid));
+  return newKey(usage, notBefore, await nextKmsSigner(kms, usage, ({ keyid }) => known.has(keyid)));
 }
 
 /** The key that signs now. @throws AttestRefused KEY_NOT_FOUND */
-export function keyInForce(ring: KeyRing, usage: KeyUsage, now: number): RingKey & { signer: FileSigner } {
+export function keyInForce(ring: KeyRing, usage: KeyUsage, now: number): AbleKey {
   for (const { signer, ...key } of ring.keys.toReversed()) {
     if (key.usage === usage && signer !== undefined && isInForce(key, now)) return { ...key, signer };
   }
@@ -66,14 +99,15 @@ function withKey(ring: KeyRing, keys: readonly RingKey[], now: number): KeyRing 
 
 /**
  * Announces the next key; the one in force signs until that begins.
- * @throws AttestRefused KEY_WINDOW while an announced one has not begun; TOO_LARGE
+ * @param kms where it is made; undefined = here, for the key file. The one before may be of the other kind
+ * @throws AttestRefused KEY_WINDOW while an announced one has not begun; TOO_LARGE; KMS_…
  */
-export async function rotateKey(ring: KeyRing, usage: KeyUsage, now: number): Promise<KeyRing> {
+export async function rotateKey(ring: KeyRing, usage: KeyUsage, now: number, kms?: Kms): Promise<KeyRing> {
   if (ring.keys.some((key) => key.usage === usage && key.notBefore > now)) {
     throw new AttestRefused('KEY_WINDOW', 'the next key is announced already and has not begun');
   }
   const old = keyInForce(ring, usage, now);
-  const next = newKey(usage, now + announcedMs);
+  const next = await freshKey(ring, usage, now + announcedMs, kms);
   const endorsed = { ...next, endorsement: await endorseKey(next, old.signer) };
   const ended = ring.keys.map((key) => (key.keyid === old.keyid ? { ...key, notAfter: next.notBefore } : key));
   return withKey(ring, [...ended, endorsed], now);
@@ -82,16 +116,17 @@ export async function rotateKey(ring: KeyRing, usage: KeyUsage, now: number): Pr
 /**
  * Ends a key at once, such as a stolen one, and makes another where it would have signed. It does not endorse that:
  * verifiers learn of it by the way they learned of the first key, or by one that was announced and ended before its time.
- * @throws AttestRefused KEY_NOT_FOUND
+ * @param kms as of rotateKey
+ * @throws AttestRefused KEY_NOT_FOUND, KMS_…
  */
-export async function endKey(ring: KeyRing, keyid: string, now: number): Promise<KeyRing> {
+export async function endKey(ring: KeyRing, keyid: string, now: number, kms?: Kms): Promise<KeyRing> {
   const ended = ring.keys.find((key) => key.keyid === keyid);
   if (ended === undefined) throw new AttestRefused('KEY_NOT_FOUND', 'there is no such key');
   const end = Math.min(ended.notAfter ?? now, now);
   const keys = ring.keys.map((key) => (key.keyid === keyid ? { ...key, notAfter: end } : key));
   const able = keys.find((key) => key.usage === ended.usage && key.signer !== undefined && isInForce(key, now));
   if (able !== undefined && ended.notBefore <= now) return withKey(ring, keys, now);
-  const next = newKey(ended.usage, Math.max(now, ended.notBefore));
+  const next = await freshKey(ring, ended.usage, Math.max(now, ended.notBefore), kms);
   const endorsement = able?.signer && (await endorseKey(next, able.signer));
   return withKey(ring, [...keys, { ...next, endorsement }], now);
 }

@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { AttestRefused } from '../attest-refused.ts';
 import { type PublicKey, publicKeyFromSpki } from './public-key.ts';
 
-/** What signs. A key management service implements it too; its key then never is in this process. */
+/** What signs: a key in this process, or one that a key management service keeps (`kms.ts`). */
 export type Signer = {
   readonly publicKey: PublicKey;
   /** The signature, 64 bytes. */

@@ -5,10 +5,12 @@
  * the checkpoint is signed into `checkpoint.next` and synced; it is renamed to `checkpoint`; the folder is synced. Then
  * the group is in the log. Killed before the rename, the old checkpoint stands and what lies beyond it is written anew.
  * A `checkpoint.next` with a signature that holds is finished at the next start, never signed over: a log must not sign
- * two histories, not even one that nobody was shown.
+ * two histories, not even one that nobody was shown. A key in a service may have signed what never came back: what it is
+ * asked for is written down before (`checkpoint.wanted`), and asked for again before anything else.
  */
 import { AttestRefused } from '../attest-refused.ts';
 import { equalBytes, utf8 } from '../bytes/bytes.ts';
+import { isKmsRefusal, isKmsSigner } from '../keys/kms.ts';
 import type { Signer } from '../keys/signing-key.ts';
 import { openCheckpoint, signCheckpoint } from '../merkle/checkpoint.ts';
 import { entryBytesMax } from '../merkle/entry-bundle.ts';
@@ -27,6 +29,7 @@ import { partialsPath, tilePath } from '../merkle/tile-path.ts';
 import { foldersAbove, type LogDisk } from './log-disk.ts';
 import { readEdge } from './read-edge.ts';
 import { TileTree } from './tile-tree.ts';
+import { readWanted, writeWanted } from './wanted-checkpoint.ts';
 
 export type LogOptions = {
   disk: LogDisk;
@@ -41,6 +44,9 @@ export const groupEntriesMax = 65_536;
 /** Files that are written at a time. */
 const writesAtOnce = 16;
 
+/** A group that is on disk, and has no signature yet. */
+type Unsigned = { edge: TreeEdge; full: readonly Tile[] };
+
 export type Appended = { firstIndex: number; head: TreeHead };
 
 export class TransparencyLog {
@@ -50,6 +56,7 @@ export class TransparencyLog {
   #edge: TreeEdge;
   #checkpoint: string;
   #tree: TileTree;
+  #unsigned: Unsigned | undefined;
   #state: 'ready' | 'appending' | 'failed' = 'ready';
 
   private constructor(options: LogOptions, edge: TreeEdge, checkpoint: string) {
@@ -76,7 +83,10 @@ export class TransparencyLog {
     if (!equalBytes(edgeRoot(edge), found.head.root)) {
       throw new AttestRefused('LOG_DAMAGED', 'the tiles do not lead to the root of the checkpoint');
     }
-    return new TransparencyLog(options, edge, found.checkpoint);
+    const log = new TransparencyLog(options, edge, found.checkpoint);
+    const wanted = await readWanted(disk, found.head.size);
+    if (wanted !== undefined) log.#unsigned = { edge: wanted, full: [] };
+    return log;
   }
 
   get head(): TreeHead {
@@ -91,7 +101,8 @@ export class TransparencyLog {
   /**
    * Adds a group. When this resolves, tiles and checkpoint are on disk; not a moment earlier is anything logged.
    * @throws AttestRefused LOG_BUSY while another group is written; TOO_LARGE; LOG_FAILED after a write failed, from then
-   * on for every call: what is on disk is then known only to who opens the log anew.
+   * on for every call: what is on disk is then known only to who opens the log anew. KMS_… when the key's service does not
+   * sign: the group is signed before the next one, so it may be in the log later.
    */
   async append(entries: readonly Uint8Array[]): Promise<Appended> {
     if (this.#state === 'failed')
@@ -102,27 +113,39 @@ export class TransparencyLog {
     if (entries.some(({ length }) => length > entryBytesMax)) {
       throw new AttestRefused('TOO_LARGE', `an entry has at most ${entryBytesMax} bytes`);
     }
-    const firstIndex = this.#edge.size;
-    if (entries.length === 0) return { firstIndex, head: this.head };
+    if (entries.length === 0) return { firstIndex: this.#edge.size, head: this.head };
     this.#state = 'appending';
     try {
+      if (this.#unsigned !== undefined) await this.#sign(this.#unsigned);
+      const firstIndex = this.#edge.size;
       await this.#commit(entries);
       this.#state = 'ready';
+      return { firstIndex, head: this.head };
     } catch (error) {
-      this.#state = 'failed';
+      this.#state = isKmsRefusal(error) ? 'ready' : 'failed';
+      if (this.#state === 'ready') throw error;
       throw new AttestRefused('LOG_FAILED', `the log could not be written (${codeOf(error)})`);
     }
-    return { firstIndex, head: this.head };
   }
 
   async #commit(entries: readonly Uint8Array[]): Promise<void> {
-    const { disk, origin, signer } = this.#options;
+    const { disk, signer } = this.#options;
     const { edge, full } = growEdge(this.#edge, entries);
     // A tile that did not grow counts already: written in its place and cut, it would take the old checkpoint with it.
     const grown = partialTiles(edge).filter(({ level }) => level === 'entries' || hasGrown(level, this.#edge, edge));
     await this.#writeTiles([...full, ...grown]);
+    if (isKmsSigner(signer)) {
+      await writeWanted(disk, { size: edge.size, root: edgeRoot(edge) });
+      this.#unsigned = { edge, full };
+    }
+    await this.#sign({ edge, full });
+  }
+
+  async #sign({ edge, full }: Unsigned): Promise<void> {
+    const { disk, origin, signer } = this.#options;
     const checkpoint = await signCheckpoint(origin, { size: edge.size, root: edgeRoot(edge) }, signer);
     await publish(disk, checkpoint);
+    this.#unsigned = undefined;
     this.#edge = edge;
     this.#checkpoint = checkpoint;
     this.#tree = new TileTree(disk, edge.size);

@@ -1,7 +1,7 @@
 /** Certificates for tests: nothing was verified here, and they say so by their names. */
 import { type CertificateInput, certificateFile, issueCertificate } from '../certificate/issue-certificate.ts';
 import { newKeyRing, keyInForce, type KeyRing, trustOf } from '../keys/key-ring.ts';
-import type { FileSigner } from '../keys/signing-key.ts';
+import type { Signer } from '../keys/signing-key.ts';
 import { TransparencyLog } from '../log/transparency-log.ts';
 import { sha256Hex } from '../sha256.ts';
 import { utf8 } from '../bytes/bytes.ts';
@@ -123,7 +123,7 @@ export function infraInput(): CertificateInput {
   };
 }
 
-export type SampleIssuer = { ring: KeyRing; signer: FileSigner; log: TransparencyLog };
+export type SampleIssuer = { ring: KeyRing; signer: Signer; log: TransparencyLog };
 
 /** Keys made a minute before `sampleNow`, and a log in memory with some entries of others in it. */
 export async function sampleIssuer(othersLogged = 5): Promise<SampleIssuer> {

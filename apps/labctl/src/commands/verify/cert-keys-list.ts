@@ -1,5 +1,6 @@
 import type { KeyRing } from '@labmesh/attest/keys/key-ring';
 import { readKeyRing } from '@labmesh/attest/keys/key-folder';
+import { isKmsSigner, type KmsKey } from '@labmesh/attest/keys/kms';
 import { isInForce } from '@labmesh/attest/keys/trust';
 import { defineCommand } from '../../command.ts';
 import { jsonOption } from '../../common-options.ts';
@@ -17,9 +18,16 @@ type KeyRow = {
   notBefore: string;
   /** Null = open. */
   notAfter: string | null;
+  /** Where its private part is; null = in the key file, or nowhere any more. */
+  kms: KmsKey | null;
   /** The key before it vouches for it, so that verifiers can follow by themselves. */
   endorsed: boolean;
 };
+
+const kmsOf = (signer: KeyRing['log']['signer'] | undefined): KmsKey | null =>
+  signer !== undefined && isKmsSigner(signer) ? signer.kms : null;
+const placeOf = (kms: KmsKey | null, isPast: boolean) =>
+  kms === null ? (isPast ? '-' : 'key file') : `${kms.key} v${kms.version}`;
 
 const time = (at: number) => new Date(at).toISOString();
 
@@ -34,6 +42,7 @@ function rowsOf(ring: KeyRing, now: number): KeyRow[] {
     state: stateOf(key),
     notBefore: time(key.notBefore),
     notAfter: key.notAfter === undefined ? null : time(key.notAfter),
+    kms: kmsOf(key.signer),
     endorsed: key.endorsement !== undefined,
   }));
 }
@@ -53,13 +62,23 @@ export const certKeysList = defineCommand({
       throw issuerError(error, issuer.path);
     });
     const keys = ring === undefined ? [] : rowsOf(ring, world.clock.wall());
-    const log = ring === undefined ? null : { origin: ring.log.origin, keyid: ring.log.signer.publicKey.keyid };
+    const log =
+      ring === undefined
+        ? null
+        : { origin: ring.log.origin, keyid: ring.log.signer.publicKey.keyid, kms: kmsOf(ring.log.signer) };
     if (values.json) return world.stdout(`${JSON.stringify({ keys, log, threshold: ring?.threshold ?? null })}\n`);
     if (log === null) return world.stdout('no keys; labctl cert keys rotate makes the first ones\n');
-    const rows = keys.map((key) => [key.keyid, key.usage, key.state, key.notBefore, key.notAfter ?? '-']);
+    const rows = keys.map((key) => [
+      key.keyid,
+      key.usage,
+      key.state,
+      key.notBefore,
+      key.notAfter ?? '-',
+      placeOf(key.kms, key.state === 'ended'),
+    ]);
     // The log has one key for good: its checkpoints are all of one name and one key.
-    const logRow = [log.keyid, `log ${log.origin}`, 'in force', '-', '-'];
-    const headings = ['KEY', 'SIGNS', 'STATE', 'FROM', 'UNTIL'];
+    const logRow = [log.keyid, `log ${log.origin}`, 'in force', '-', '-', placeOf(log.kms, false)];
+    const headings = ['KEY', 'SIGNS', 'STATE', 'FROM', 'UNTIL', 'PRIVATE PART'];
     world.stdout(renderTable(headings, [...rows, logRow], { columns: undefined }));
   },
 });

@@ -50,7 +50,12 @@ export const certKeysRotate = defineCommand({
       if ((await readKeyRing(issuer)) === undefined) {
         return { first: true, keys: (await openKeyRing(issuer, now, origin)).keys };
       }
-      const ring = await rotateKey(await openKeyRing(issuer, now), isUsage(usage) ? usage : 'certificate', now);
+      const ring = await rotateKey(
+        await openKeyRing(issuer, now),
+        isUsage(usage) ? usage : 'certificate',
+        now,
+        issuer.kms,
+      );
       await writeKeyRing(issuer, ring);
       return { first: false, keys: ring.keys.slice(-1) };
     });

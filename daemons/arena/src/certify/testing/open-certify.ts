@@ -5,11 +5,13 @@ import { silentLogger, type Logger } from '@labmesh/kit/log';
 import { systemClock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
 import { issuerKeys, readIssuerKeySettings } from '../issuer-keys.ts';
+import { DraftShelf } from '../draft-shelf.ts';
 import { Issuer } from '../issuer.ts';
 import { SigningFolder } from '../signing-folder.ts';
 
 export const issuerOn = (signing: SigningFolder, store: Store, log: Logger = silentLogger): Issuer =>
   new Issuer({
+    drafts: new DraftShelf(signing.path, log),
     signing,
     settings: { verifierId: 'urn:labmesh:arena', validityHours: 24 },
     store,
@@ -21,10 +23,14 @@ export const issuerOn = (signing: SigningFolder, store: Store, log: Logger = sil
 export const keysIn = (dataDir: string): KeyFolder =>
   issuerKeys(dataDir, readIssuerKeySettings(undefined, {}), () => {});
 
-/** @param folder `attest` in a data folder */
-export const openSigning = (folder: string, log: Logger = silentLogger): Promise<SigningFolder> =>
+/** @param folder `attest` in a data folder @param keys those of the data folder, unless told */
+export const openSigning = (
+  folder: string,
+  log: Logger = silentLogger,
+  keys: KeyFolder = keysIn(dirname(folder)),
+): Promise<SigningFolder> =>
   SigningFolder.open({
-    keys: keysIn(dirname(folder)),
+    keys,
     clock: systemClock,
     log,
     logOrigin: undefined,

@@ -10,8 +10,12 @@ import { ArenaRefused } from '../arena-refused.ts';
 import { statusOf } from '../run-views.ts';
 
 /** A client of audit and shadow waits for it under the id that its answer came with: it is told whether to wait on. */
-export function missingCertificate(run: StoredRun | undefined): ArenaRefused {
+export function missingCertificate(run: StoredRun | undefined, issuer: Issuer): ArenaRefused {
   if (run === undefined) return new ArenaRefused('NOT_FOUND', 'there is no certificate with this id, or of this run');
+  if (issuer.isWaiting(run.id)) {
+    const text = `the certificate of the run ${run.id} is pending: the service that signs does not answer`;
+    return new ArenaRefused('CERTIFICATE_PENDING', text);
+  }
   const status = statusOf(run);
   const why = status === 'pending' ? 'has not ended yet' : `ended ${status}, without a certificate`;
   return new ArenaRefused('NOT_FOUND', `the run ${run.id} ${why}`);
@@ -36,6 +40,6 @@ export async function findWanted(c: Context, { store, issuer }: { store: Store; 
 /** @throws ArenaRefused NOT_FOUND */
 export async function wantedCertificate(c: Context, parts: { store: Store; issuer: Issuer }): Promise<CertificateRow> {
   const { row, run } = await findWanted(c, parts);
-  if (row === undefined) throw missingCertificate(run);
+  if (row === undefined) throw missingCertificate(run, parts.issuer);
   return row;
 }

@@ -1,0 +1,76 @@
+/** An issuer whose keys are in a simulated service, over starts: what was open before ends, as with a process. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { verifyCertificate } from '@labmesh/attest/certificate/verify-certificate';
+import { folderFiles } from '@labmesh/attest/keys/key-folder';
+import { parseTrust } from '@labmesh/attest/keys/trust';
+import { createLogger } from '@labmesh/kit/log';
+import { openStore } from '@labmesh/store/open-store';
+import type { Store } from '@labmesh/store/store';
+import { findCertificate } from '../certificate-rows.ts';
+import type { Issuer } from '../issuer.ts';
+import { issuerKeys, readIssuerKeySettings } from '../issuer-keys.ts';
+import type { SigningFolder } from '../signing-folder.ts';
+import { issuerOn, openSigning } from './open-certify.ts';
+
+export const kmsToken = 'hvs.NOTFORLOGS';
+export const kmsKeyNames = ['certificate', 'revocation', 'log'].map((use) => `labmesh-${use}`);
+
+export class KmsRig implements AsyncDisposable {
+  readonly data = mkdtempSync(join(tmpdir(), 'labmesh-kms-issuer-'));
+  readonly socketPath = join(this.data, 'kms.sock');
+  readonly lines: string[] = [];
+  readonly #log = createLogger({ level: 'debug', format: 'json', write: (line) => this.lines.push(line) });
+  #store: Store | undefined;
+  #open: { signing: SigningFolder; issuer: Issuer } | undefined;
+
+  get issuer(): Issuer {
+    if (this.#open === undefined) throw new Error('it is not open');
+    return this.#open.issuer;
+  }
+
+  get store(): Store {
+    if (this.#store === undefined) throw new Error('it is not open');
+    return this.#store;
+  }
+
+  keys(): ReturnType<typeof issuerKeys> {
+    const file = { path: 'labmesh.toml', text: '', data: { attest: { kms_url: `unix:${this.socketPath}` } } };
+    return issuerKeys(this.data, readIssuerKeySettings(file, { ATTEST_KMS_TOKEN: kmsToken }), () => {});
+  }
+
+  async open(): Promise<void> {
+    this.#store ??= await openStore({ url: `sqlite://${join(this.data, 'arena.db')}` });
+    const signing = await openSigning(join(this.data, 'attest'), this.#log, this.keys());
+    this.#open = { signing, issuer: issuerOn(signing, this.#store, this.#log) };
+    await this.issuer.settle();
+  }
+
+  async close(): Promise<void> {
+    await this.#open?.issuer[Symbol.asyncDispose]();
+    await this.#open?.signing[Symbol.asyncDispose]();
+    this.#open = undefined;
+  }
+
+  file = (name: string) => join(this.data, 'attest', name);
+  drafts = () => (existsSync(this.file('drafts')) ? readdirSync(this.file('drafts')) : []);
+  row = (runId: string) => findCertificate(this.store, 'default', runId);
+
+  /** What a verifier says of a run's certificate, from the files that it is given. */
+  async verify(runId: string, response: string): Promise<string> {
+    await this.issuer.logged(runId);
+    const report = await verifyCertificate(
+      new TextEncoder().encode((await this.row(runId))?.bundle),
+      parseTrust(readFileSync(this.file(folderFiles.trust))),
+      { now: Date.now(), response, revocations: readFileSync(this.file(folderFiles.revocations)) },
+    );
+    return report.verdict === 'invalid' ? `invalid ${report.code}` : report.verdict;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+    await this.#store?.[Symbol.asyncDispose]();
+    rmSync(this.data, { recursive: true, force: true });
+  }
+}
