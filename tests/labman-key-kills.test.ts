@@ -7,6 +7,7 @@
 import { expect, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseWireguardKey, wireguardPublicKey } from '@labmesh/tunnel/keys/wireguard-keys';
 import { UapiControl } from '@labmesh/wireguard/uapi/uapi-control';
 import { waitFor } from './harness/fleet/look.ts';
 import type { SiteNode } from './harness/tunnel-daemons/site-node.ts';
@@ -26,7 +27,12 @@ const startTries = 10;
 const quick = ['heartbeat_s = 1'];
 
 const nextKeyFile = (site: SiteNode) => join(site.stateDir, 'wg.key.next');
-const keyIn = (site: SiteNode, name: string) => readFileSync(join(site.stateDir, name), 'utf8').trim();
+/** The private key alone is the pair: its public half is written after it, and anew at each start. */
+function keyOf(site: SiteNode, name: 'wg.key' | 'wg.key.next'): string {
+  const privateKey = parseWireguardKey(readFileSync(join(site.stateDir, name), 'utf8'));
+  if (privateKey === undefined) throw new Error(`${name} holds no key`);
+  return Buffer.from(wireguardPublicKey(privateKey)).toString('base64');
+}
 const keysAtHub = async (lab: TunnelLab, { name }: SiteNode) => {
   const { wireguardPublicKey: own, nextWireguardPublicKey: next } = (await lab.peer(name)) ?? {};
   return { own, next };
@@ -50,10 +56,10 @@ async function diesOnceMade(lab: TunnelLab, site: SiteNode): Promise<string> {
   const [sha256 = ''] = /sha256:[0-9a-f]{64}/.exec(stdout) ?? [];
   await lab.labctl('tunnel', 'trust', site.name, sha256, '--yes');
   const rotating = labman(site, ['tunnel', 'rotate']);
-  await waitFor(() => existsSync(join(site.stateDir, 'wg.pub.next')), stepMs);
+  await waitFor(() => existsSync(nextKeyFile(site)), stepMs);
   await site.end('SIGKILL');
   expect((await rotating).exitCode).not.toBe(0);
-  return keyIn(site, 'wg.pub.next');
+  return keyOf(site, 'wg.key.next');
 }
 
 /** Taken up by itself. What the node does before it changes over takes a second and an exchange. */
@@ -70,7 +76,7 @@ async function diesOncePromoted(lab: TunnelLab, site: SiteNode, was: string, mad
   await comesBack(site);
   await waitFor(() => !existsSync(nextKeyFile(site)), stepMs);
   await site.end('SIGKILL');
-  expect(keyIn(site, 'wg.pub')).toBe(made);
+  expect(keyOf(site, 'wg.key')).toBe(made);
   expect(await keysAtHub(lab, site)).toEqual({ own: was, next: made });
 }
 
@@ -93,6 +99,7 @@ async function oneKeyIsLeft(lab: TunnelLab, site: SiteNode, made: string): Promi
   expect(await peersInDevices(lab, site)).toEqual(lab.backend === 'native' ? [] : [[made], [hub]]);
   expect(await site.status()).toMatchObject({ wireguardPublicKey: made });
   expect(readdirSync(site.stateDir).filter((name) => name.includes('.next'))).toEqual([]);
+  expect(readFileSync(join(site.stateDir, 'wg.pub'), 'utf8').trim()).toBe(made);
   expect((await site.exchange()).ok).toBe(true);
   expect(await lab.reach(peers[0]?.address ?? '', stepMs)).toBeGreaterThanOrEqual(0);
 }
@@ -106,7 +113,7 @@ for (const backend of tunnelBackends) {
       const site = await lab.join('site-a');
       await site.start();
       await site.untilActive(stepMs);
-      const was = keyIn(site, 'wg.pub');
+      const was = keyOf(site, 'wg.key');
       const made = await diesOnceMade(lab, site);
       expect(made).not.toBe(was);
       await diesOnceAnnounced(lab, site, made);

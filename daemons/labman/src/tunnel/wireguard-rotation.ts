@@ -87,7 +87,10 @@ export class WireguardRotation implements AsyncDisposable {
     const isWaiting = keys.nextWireguard !== undefined && this.#switching === undefined;
     if (!isWaiting || clock.now() - this.#askedAt < askAgainMs) return;
     this.#askedAt = clock.now();
-    registration()?.again();
+    // Before the hub has that exchange's key it could not check our word, and would not be told again for a minute.
+    const settled = clock.sleep(settleMs, this.#ending.signal);
+    const ask = () => (this.#switching === undefined ? registration()?.again() : undefined);
+    settled.then(ask, () => undefined);
   }
 
   async #switch(): Promise<boolean> {
