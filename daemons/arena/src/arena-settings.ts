@@ -4,18 +4,19 @@ import { defineOptions, OptionsError, parseOptions } from '@labmesh/kit/options'
 import type { OptionsFile } from '@labmesh/kit/options/read-tables';
 import { besideOthers } from '@labmesh/kit/options/shared-tables';
 import { attestOptions, type AttestSettings, readAttestSettings } from './certify/attest-options.ts';
+import { readToolSettings, toolOptions, toolServersKey } from './generate/tools/tool-settings.ts';
 import type { JudgeSettings } from './judges/judge-of.ts';
 import { readTrainingSettings, trainingOptions } from './pairs/flywheel/training-options.ts';
 import { arenaRunOptions, readRunSettings } from './runs/arena-options.ts';
-import { everyVerifier } from './verify/built-in-verifiers.ts';
-import { readVerifySettings, type VerifySettings } from './verify/verify-settings.ts';
+import { readEveryVerifier } from './verify/built-in-verifiers.ts';
 
 export type ArenaSettings = {
   runs: ReturnType<typeof readRunSettings>;
-  verify: VerifySettings;
+  verify: ReturnType<typeof readEveryVerifier>;
   judge: JudgeSettings;
   attest: AttestSettings;
   training: ReturnType<typeof readTrainingSettings>;
+  tools: ReturnType<typeof readToolSettings>;
 };
 
 const judgeOptions = defineOptions({
@@ -34,14 +35,22 @@ const judgeOptions = defineOptions({
   },
 });
 
-const arenaOptions = { ...arenaRunOptions, ...judgeOptions, ...attestOptions, ...trainingOptions };
+const arenaOptions = { ...arenaRunOptions, ...judgeOptions, ...attestOptions, ...trainingOptions, ...toolOptions };
 type Parsed = ReturnType<typeof parseOptions<typeof arenaOptions>>;
-type ArenaWords = { argv?: string[]; env: Readonly<Record<string, string | undefined>> };
+type Env = Readonly<Record<string, string | undefined>>;
+type ArenaWords = { argv?: string[]; env: Env };
+
+/** The file without what others read: other programs, and the reader of tool servers, whose names no option knows. */
+function ownTables(options: typeof arenaOptions, file: OptionsFile | undefined): OptionsFile | undefined {
+  if (file === undefined) return undefined;
+  const own = besideOthers(options, file);
+  return { ...own, known: [...(own.known ?? []), toolServersKey] };
+}
 
 /** @throws OptionsError (exit 3) with file, line and key; UnknownVerifier for a table of none */
-export function readArenaSettings(file: OptionsFile | undefined, env: ArenaWords['env']): ArenaSettings {
-  const own = file && besideOthers(arenaOptions, file);
-  return settingsOf(parseOptions(arenaOptions, { argv: [], env, file: own, positionalsMax: 0 }), file);
+export function readArenaSettings(file: OptionsFile | undefined, env: Env): ArenaSettings {
+  const own = ownTables(arenaOptions, file);
+  return settingsOf(parseOptions(arenaOptions, { argv: [], env, file: own, positionalsMax: 0 }), file, env);
 }
 
 /** The same for `lab-arena`, with what only the program reads. @throws as above; OptionsError (exit 2) for a flag */
@@ -50,11 +59,11 @@ export function readDaemonSettings(
   { argv = [], env }: ArenaWords,
 ): { values: ArenaDaemonOptions; settings: ArenaSettings } {
   const options = { ...arenaOptions, ...arenaDaemonOptions };
-  const parsed = parseOptions(options, { argv, env, file: file && besideOthers(options, file), positionalsMax: 0 });
-  return { values: parsed.values, settings: settingsOf(parsed, file) };
+  const parsed = parseOptions(options, { argv, env, file: ownTables(options, file), positionalsMax: 0 });
+  return { values: parsed.values, settings: settingsOf(parsed, file, env) };
 }
 
-function settingsOf({ values, sources }: Pick<Parsed, 'values' | 'sources'>, file: OptionsFile | undefined) {
+function settingsOf({ values, sources }: Pick<Parsed, 'values' | 'sources'>, file: OptionsFile | undefined, env: Env) {
   const { judge, judgeModels } = values;
   if (judge !== 'verifiers' && judgeModels.length === 0) {
     throw new OptionsError(
@@ -64,9 +73,10 @@ function settingsOf({ values, sources }: Pick<Parsed, 'values' | 'sources'>, fil
   }
   return {
     runs: readRunSettings(values, sources),
-    verify: readVerifySettings(file, everyVerifier),
+    verify: readEveryVerifier(file),
     judge: { kind: judge, models: judgeModels },
     attest: readAttestSettings(values, sources),
     training: readTrainingSettings(values),
+    tools: readToolSettings(values, file, env),
   };
 }

@@ -10,6 +10,7 @@ import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { type ArenaHouse, type HouseParts, openArenaHouse } from './arena-house.ts';
 import { type ArenaJudges, openArenaJudges } from './arena-judges.ts';
 import { SeedProbes } from './generate/seed-probes.ts';
+import { ToolBox } from './generate/tools/tool-box.ts';
 import { openRuns, type Runs } from './runs/open-runs.ts';
 import { arenaApp } from './serve/arena-app.ts';
 import { issuerApp } from './serve/certificates/issuer-app.ts';
@@ -27,9 +28,9 @@ export type ArenaParts = HouseParts & {
 
 export type Arena = AsyncDisposable & { readonly runs: Runs; readonly port: number | null };
 
-type RunPorts = Pick<ArenaJudges, 'generate' | 'judge'> & { seedProbes: SeedProbes };
+type RunPorts = Pick<ArenaJudges, 'generate' | 'judge'> & { seedProbes: SeedProbes; tools: ToolBox };
 
-function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judge, seedProbes }: RunPorts): Runs {
+function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judge, seedProbes, tools }: RunPorts): Runs {
   const { store, settings, clock, log } = parts;
   const { verification, suites, issuer, pairs } = house;
   return openRuns({
@@ -39,6 +40,7 @@ function runsOf(parts: ArenaParts, house: ArenaHouse, { generate, judge, seedPro
     clock,
     generate,
     seedProbes,
+    tools,
     verification,
     judge,
     suites,
@@ -68,13 +70,14 @@ export async function openArena(parts: ArenaParts): Promise<Arena> {
   const house = await openArenaHouse(parts, stack);
   await openIssuerSocket(parts, house, stack);
   const judges = openArenaJudges(parts, stack);
-  const { store, clock } = parts;
+  const { store, clock, runner } = parts;
   const seedProbes = stack.use(new SeedProbes({ generate: judges.generate, clock, store }));
-  const runs = stack.use(runsOf(parts, house, { ...judges, seedProbes }));
+  const tools = stack.use(new ToolBox({ settings: parts.settings.tools, runner, clock }));
+  const runs = stack.use(runsOf(parts, house, { ...judges, seedProbes, tools }));
   const { humanWeight, shadow } = parts.settings.runs;
   const { variations } = shadow;
   const submit: Runs['submit'] = (offer, signal) => runs.submit(offer, signal);
-  const app = arenaApp({ ...parts, ...house, ...judges.known, runs, submit, variations, humanWeight });
+  const app = arenaApp({ ...parts, ...house, ...judges.known, tools, runs, submit, variations, humanWeight });
   const { port } = stack.use(await serveArena(app, parts.address));
   const open = stack.move();
   return { runs, port, [Symbol.asyncDispose]: () => open.disposeAsync() };

@@ -61,6 +61,10 @@ export type ArenaCandidatesTable = Row & {
   aggregate: Json | null;
   /** Why it was stopped or failed. */
   reason: string | null;
+  /** Calls of tools, without their arguments and results. */
+  tool_calls: Json | null;
+  /** The turns with tools so far, whole; emptied at the end unless the tenant keeps texts. */
+  rollout: Json | null;
 };
 export type ArenaVerdictsTable = Row & { run_id: string; idx: number; attempt: number; plugin: string; verdict: Json };
 /** One a judge's call: `leg` is `ab` or `ba`; scores of `result` are null when it was void. */

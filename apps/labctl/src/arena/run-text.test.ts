@@ -26,29 +26,37 @@ const run = (plan: Record<string, unknown> | null) =>
     legs: [],
   });
 
+const candidate = {
+  idx: 0,
+  attempt: 0,
+  state: 'generated',
+  sameAs: null,
+  sampling: {},
+  digest: null,
+  answer: null,
+  model: 'm',
+  finishReason: 'stop',
+  tokensIn: 9,
+  tokensOut: 1,
+  latencyMs: 1,
+  outcome: null,
+  scoreModifier: null,
+  reason: null,
+  verdicts: [],
+};
+
 test('what engines had kept of prompts is said where they say it (AR4)', () => {
-  const candidate = {
-    idx: 0,
-    attempt: 0,
-    state: 'generated',
-    sameAs: null,
-    sampling: {},
-    digest: null,
-    answer: null,
-    model: 'm',
-    finishReason: 'stop',
-    tokensIn: 9,
-    tokensOut: 1,
-    latencyMs: 1,
-    outcome: null,
-    scoreModifier: null,
-    reason: null,
-    verdicts: [],
-  };
   const shown = (...cached: (number | null)[]) =>
     runText({ ...run(null), candidates: cached.map((tokensCached) => ({ ...candidate, tokensCached })) }, 100);
   expect(shown(null)).toContain('tokens       1 in, 2 out');
   expect(shown(3, null, 4)).toContain('tokens       1 in (7 cached), 2 out');
+});
+
+test('calls of tools are told, equal ones together (AR18)', () => {
+  const use = { round: 0, tool: 'docs/lookup', argsSha256: null, state: 'ok' as const, cached: false, latencyMs: 5 };
+  const calls = [use, { ...use, cached: true }, { ...use, tool: null, state: 'unknown' as const }];
+  const text = runText({ ...run(null), candidates: [{ ...candidate, toolCalls: calls }] }, 100);
+  expect(text).toContain('tools that were called:\n  0 docs/lookup ok × 2, 1 from before\n  0 unknown unknown\n');
 });
 
 test.each([

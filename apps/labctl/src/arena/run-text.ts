@@ -38,6 +38,16 @@ function failures(run: Trajectory): string[] {
   );
 }
 
+/** Calls of tools, a line for each kind: what answers rest on beside the prompt. */
+function toolLines({ candidates }: Trajectory): string[] {
+  const calls = candidates.flatMap(({ idx, toolCalls }) => (toolCalls ?? []).map((one) => ({ idx, ...one })));
+  const kinds = Map.groupBy(calls, ({ idx, tool, state }) => `  ${idx} ${safeText(tool ?? 'unknown')} ${state}`);
+  return [...kinds].map(([kind, made]) => {
+    const cached = made.filter((one) => one.cached).length;
+    return `${kind}${made.length > 1 ? ` × ${made.length}` : ''}${cached > 0 ? `, ${cached} from before` : ''}`;
+  });
+}
+
 /** Of the prompts' tokens those that engines say they had kept; '' where none says so. */
 function cachedText({ candidates }: Trajectory): string {
   const told = candidates.flatMap(({ tokensCached }) => tokensCached ?? []);
@@ -71,6 +81,7 @@ export function runText(run: Trajectory, columns: number | undefined): string {
     { columns },
   );
   const failed = failures(run);
+  const tools = toolLines(run);
   // Each in the order in which the judge read them: that is where position bias shows.
   const legs = run.legs.map(
     ({ round, a, b, leg, scoreA, scoreB, judge }) =>
@@ -80,6 +91,7 @@ export function runText(run: Trajectory, columns: number | undefined): string {
     ...lines,
     '',
     table.trimEnd(),
+    ...(tools.length === 0 ? [] : ['', 'tools that were called:', ...tools]),
     ...(failed.length === 0 ? [] : ['', 'what failed:', ...failed]),
     ...(legs.length === 0 ? [] : ['', `matches (each pair in both orders):`, ...legs]),
     '',

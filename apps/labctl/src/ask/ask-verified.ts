@@ -17,6 +17,7 @@ export type VerifyValues = QuestionValues & {
   variations?: number | undefined;
   verifier?: string | undefined;
   bracket?: string | undefined;
+  tools?: string | undefined;
   priority?: string | undefined;
   cert?: string | undefined;
 };
@@ -25,13 +26,14 @@ export type VerifyValues = QuestionValues & {
 export async function askVerified(api: Api, prompt: string, values: VerifyValues, world: World): Promise<number> {
   await using pool = new HttpPool();
   const { signal } = world.life;
-  const { suite, variations, verifier, bracket, priority } = values;
+  const { suite, variations, verifier, bracket, tools, priority } = values;
   // Only what was said: the gateway and the key have defaults of their own.
   const verification = {
     ...(suite !== undefined && { suite }),
     ...(variations !== undefined && { variations }),
     ...(verifier !== undefined && { verifiers: verifier.split(',') }),
     ...(bracket !== undefined && { bracket }),
+    ...(tools !== undefined && { tools: tools.split(',') }),
     ...(priority !== undefined && { priority }),
   };
   const json = { ...(await chatRequest(pool, api, prompt, values, signal)), verification };

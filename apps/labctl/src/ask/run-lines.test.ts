@@ -33,6 +33,15 @@ const verdict = {
   evidenceSha256: null,
   code: null,
 } as const;
+const tool = {
+  event: 'tool',
+  index: 0,
+  round: 0,
+  tool: 'docs/lookup',
+  argsSha256: null,
+  cached: false,
+  latencyMs: 321,
+} as const;
 const result: ArenaResult = {
   event: 'result',
   runId: 'r',
@@ -72,6 +81,9 @@ describe('what a person sees of a run', () => {
       { event: 'terminated', reason: 'sufficient_valid', terminatedCount: 2, savedTokensEstimate: 30, details: {} },
       'stopped early: sufficient valid, 2 ended, about 30 tokens saved',
     ],
+    [{ ...tool, state: 'ok' }, 'variation 1    docs/lookup in 0.3 s'],
+    [{ ...tool, state: 'ok', cached: true }, 'variation 1    docs/lookup from before'],
+    [{ ...tool, tool: null, state: 'unknown' }, 'variation 1    a tool that there is not unknown'],
     [
       { event: 'correction', index: 0, attempt: 1, status: 'in_progress' },
       'variation 1, correction 1 correction in progress',
@@ -102,6 +114,7 @@ describe('what a person sees of a run', () => {
           { event: 'accepted', runId: text, cached: false, position: 0 },
           { ...candidate, state: 'generating', model: text },
           { ...candidate, state: 'failed', reason: text },
+          { ...tool, tool: text, state: 'ok' },
           { event: 'verdict', index: 0, attempt: 0, verdict: { ...verdict, pluginName: text, message: text } },
           { event: 'terminated', reason: text, terminatedCount: 0, savedTokensEstimate: 0, details: {} },
         ];

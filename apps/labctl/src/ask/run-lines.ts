@@ -35,6 +35,13 @@ function verdictLine({ index, attempt, verdict }: Of<'verdict'>, { green, red, y
   return `${who(index, attempt)} ${short(verdict.pluginName)} ${colour(verdict.status)}${level}${message}`;
 }
 
+/** A call of a tool: which, and how it went. A name that no server has is the model's own, and is not repeated. */
+function toolLine({ index, tool, state, cached, latencyMs }: Of<'tool'>, { yellow, dim }: Paint): string {
+  const how = cached ? dim(' from before') : dim(` in ${seconds(latencyMs)}`);
+  const what = tool === null ? 'a tool that there is not' : short(tool);
+  return `${who(index)} ${what}${state === 'ok' ? how : ` ${yellow(state.replaceAll('_', ' '))}`}`;
+}
+
 /** The line of an event; undefined for what nobody needs to see. */
 export function runLine(event: ArenaEvent, paint: Paint): string | undefined {
   switch (event.event) {
@@ -42,6 +49,8 @@ export function runLine(event: ArenaEvent, paint: Paint): string | undefined {
       return paint.dim(`run ${short(event.runId)}${event.position > 0 ? `, ${event.position} before it` : ''}`);
     case 'candidate':
       return candidateLine(event);
+    case 'tool':
+      return toolLine(event, paint);
     case 'verdict':
       return verdictLine(event, paint);
     case 'outcome':

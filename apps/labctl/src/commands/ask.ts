@@ -36,6 +36,12 @@ const options = defineOptions({
     placeholder: 'NAME',
     help: 'what the answer has to be beside valid: opencoder = code that runs and passes the audit; with --verify',
   },
+  tools: {
+    type: 'string',
+    flag: 'tools',
+    placeholder: 'NAMES',
+    help: 'what a variation may call before it answers, by comma: SERVER/TOOL or SERVER/*, see labctl arena tools; with --verify',
+  },
   priority: {
     type: 'string',
     choices: priorities,
@@ -67,12 +73,13 @@ export const ask = defineCommand({
     'labctl ask "write add"',
     'labctl ask --verify "Write a Python function add(a, b)."',
     'labctl ask --verify --suite add --variations 8 --cert add.labcert "Write add(a, b) in Python."',
+    'labctl ask --verify --tools "docs/*" "What does the error E1042 mean?"',
     'labctl ask --verify --bracket opencoder --cert sort.labcert "Write a sort in Python, with an example."',
   ],
   options,
   positionalsMax: 1_000,
   async run({ values, positionals, world }) {
-    const alone = (['variations', 'suite', 'verifier', 'bracket', 'priority', 'cert'] as const).find(
+    const alone = (['variations', 'suite', 'verifier', 'bracket', 'tools', 'priority', 'cert'] as const).find(
       (name) => values[name] !== undefined,
     );
     if (values.verify !== true && alone !== undefined) {

@@ -41,6 +41,11 @@ export const arenaCommands: readonly CommandEntry[] = [
     load: async () => any((await import('../commands/arena/arena-verifiers.ts')).arenaVerifiers),
   },
   {
+    name: 'arena tools',
+    summary: 'list tool servers and their tools',
+    load: async () => any((await import('../commands/arena/arena-tools.ts')).arenaTools),
+  },
+  {
     name: 'arena mode',
     summary: 'show or set how answers are verified',
     load: async () => any((await import('../commands/arena/arena-mode.ts')).arenaMode),

@@ -55,6 +55,8 @@ export type FinishedCandidate = {
   sampling: Sampling;
   /** As the engine names it. */
   model: string;
+  /** Its model called tools before it answered (AR18): the answer rests on what the prompt does not say. */
+  usesTools?: boolean;
   finishReason: string | null;
   /** Before any correction; null when there is no whole answer. */
   original: FinishedAnswer | null;

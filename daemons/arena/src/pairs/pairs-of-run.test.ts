@@ -53,6 +53,14 @@ describe('PD1 winner against each loser', () => {
     expect(only(made)).toMatchObject({ confidence, quality: 'bronze', source: 'tournament', rationale: null });
   });
 
+  test('AR18: answers that rest on tools are on neither side', () => {
+    for (const at of [0, 1]) {
+      const run = samplePairRun();
+      const candidates = run.candidates.map((one) => ({ ...one, usesTools: one.index === at }));
+      expect(pairsOfRun({ ...run, candidates }, null)).toEqual({ pairs: [], leftOut: { uses_tools: 1 } });
+    }
+  });
+
   test('0.7 against 0.6 is a gap of 0.1, whatever floats say', () => {
     const answers = ['a', 'b'].map((text) => sampleAnswer(text, 'valid'));
     const run = sampleRun(answers.map((answer, at) => sampleCandidate(at, answer, { score: at === 0 ? 0.7 : 0.6 })));

@@ -34,6 +34,7 @@ export type LeftOut =
   | 'same_answer'
   | 'too_long'
   | 'too_large'
+  | 'uses_tools'
   | 'unencodable';
 export type PairsOfRun = {
   /** With their canonical JSON, which is what is stored. */
@@ -41,7 +42,7 @@ export type PairsOfRun = {
   leftOut: Partial<Record<LeftOut, number>>;
 };
 
-type Side = { index: number; model: string; answer: FinishedAnswer };
+type Side = { index: number; model: string; answer: FinishedAnswer; usesTools: boolean };
 export type Claim = Pick<
   Triplet,
   'confidence' | 'quality' | 'source' | 'rationale' | 'chosen_score' | 'rejected_score'
@@ -75,6 +76,8 @@ class Making {
 
   pair(chosen: Side, rejected: Side, claim: Claim): void {
     const { request } = this.#run;
+    // What the tools said is not in the prompt: a model would learn to make it up.
+    if (chosen.usesTools || rejected.usesTools) return this.leave('uses_tools');
     if (chosen.answer.digest === rejected.answer.digest) return this.leave('same_answer');
     if (request.messages.length + 1 > datasetLimits.messagesMost) return this.leave('too_long');
     let made: { triplet: Triplet; text: string };
@@ -120,7 +123,12 @@ class Making {
   }
 }
 
-const sideOf = ({ index, model }: FinishedCandidate, answer: FinishedAnswer): Side => ({ index, model, answer });
+const sideOf = ({ index, model, usesTools = false }: FinishedCandidate, answer: FinishedAnswer): Side => ({
+  index,
+  model,
+  answer,
+  usesTools,
+});
 
 /** What the judge said of the two, in whichever order; null without words. */
 function judgeWords({ tournament }: FinishedRun, a: number, b: number): string | null {

@@ -2,6 +2,7 @@
 import type { Reader, Writer } from '@labmesh/store/store';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { ChatMessage } from '@labmesh/wire/openai';
+import type { ToolUse } from '@labmesh/wire/verification/tools/tool-use';
 import type { Aggregate, Outcome, Verdict } from '@labmesh/wire/verification/verdict';
 import type { FinishedCandidate, Sampling } from '../contract/finished-run.ts';
 
@@ -24,15 +25,20 @@ export type StoredCandidate = {
   aggregate: Aggregate | null;
   outcome: Outcome | null;
   reason: string | null;
+  /** Calls of tools that it made on its way (AR18). */
+  toolCalls?: readonly ToolUse[] | null;
+  /** The turns with those calls and their results, as the model was told them; texts. */
+  rollout?: { messages: readonly ChatMessage[] } | null;
 };
 
 /** What stands of a candidate once its generation ended, at the end of its run and in what is made of rows later. */
 export function asGenerated(
   row: StoredCandidate,
-): Pick<FinishedCandidate, 'index' | 'sameAs' | 'state' | 'reason' | 'sampling' | 'model'> {
+): Pick<FinishedCandidate, 'index' | 'sameAs' | 'state' | 'reason' | 'sampling' | 'model' | 'usesTools'> {
   const { idx: index, sameAs, reason, sampling } = row;
   const state = row.state === 'pending' ? 'stopped' : row.state;
-  return { index, sameAs, state, reason, sampling, model: row.model ?? sampling.model };
+  const usesTools = (row.toolCalls ?? []).length > 0;
+  return { index, sameAs, state, reason, sampling, model: row.model ?? sampling.model, usesTools };
 }
 
 /** The column: verdicts have rows of their own. */
@@ -60,6 +66,8 @@ function columns(candidate: StoredCandidate) {
     outcome: candidate.outcome,
     aggregate,
     reason: candidate.reason,
+    tool_calls: candidate.toolCalls ? JSON.stringify(candidate.toolCalls) : null,
+    rollout: candidate.rollout ? JSON.stringify(candidate.rollout) : null,
   };
 }
 
@@ -122,6 +130,8 @@ export async function readCandidates(db: Reader, runId: string): Promise<StoredC
       aggregate: summary === null ? null : { ...summary, results },
       outcome: row.outcome as Outcome | null,
       reason: row.reason,
+      toolCalls: row.tool_calls === null ? null : (JSON.parse(row.tool_calls) as ToolUse[]),
+      rollout: row.rollout === null ? null : (JSON.parse(row.rollout) as StoredCandidate['rollout']),
     };
   });
 }

@@ -1,5 +1,5 @@
 /**
- * Takes prompt and answer text out of a run's rows (P7): the offer, answers, what verifiers quote of them, judges'
+ * Takes prompt and answer text out of a run's rows (P7): the offer, answers, turns with tools, what verifiers quote of them, judges'
  * reasons. Digests, statuses, codes, tokens and scores stay.
  */
 import type { Writer } from '@labmesh/store/store';
@@ -18,7 +18,11 @@ export async function dropTexts(tx: Writer, runId: string): Promise<void> {
   for (const { id, aggregate } of candidates) {
     const summary = aggregate === null ? null : (JSON.parse(aggregate) as Record<string, unknown>);
     const kept = summary === null ? null : JSON.stringify({ ...summary, failureMessages: [] });
-    await tx.updateTable('arena_candidates').set({ answer: null, aggregate: kept }).where('id', '=', id).execute();
+    await tx
+      .updateTable('arena_candidates')
+      .set({ answer: null, rollout: null, aggregate: kept })
+      .where('id', '=', id)
+      .execute();
   }
   const verdicts = await tx
     .selectFrom('arena_verdicts')

@@ -54,6 +54,8 @@ const candidate: StoredCandidate = {
   },
   outcome: 'invalid',
   reason: null,
+  toolCalls: [{ round: 0, tool: 'docs/lookup', argsSha256: 'ab', state: 'ok', cached: false, latencyMs: 7 }],
+  rollout: { messages: [{ role: 'tool', tool_call_id: 'c', content: 'CANARY means 42' }] },
 };
 
 const leg: StoredLeg = {
@@ -157,7 +159,8 @@ function onStore(open: () => SqlStore): void {
       left?.digest,
       left?.aggregate?.results.map(({ pluginName, code }) => `${pluginName} ${code}`),
       legs[0]?.scoreA,
-    ]).toEqual(['abc', ['zeta SYNTAX_ERROR', 'alpha SYNTAX_ERROR'], 7]);
+      left?.toolCalls,
+    ]).toEqual(['abc', ['zeta SYNTAX_ERROR', 'alpha SYNTAX_ERROR'], 7, candidate.toolCalls]);
   });
 }
 

@@ -4,6 +4,7 @@ import type { methodChoices, strategies } from '@labmesh/wire/verification/verif
 import type { Insertable } from 'kysely';
 import type { Sampling } from '../contract/finished-run.ts';
 import type { ModelInstructions } from '../contract/judge.ts';
+import type { OfferedTool } from '../contract/offered-tool.ts';
 
 /** Recorded before the first call: a run that goes on elsewhere keeps to it, whatever the settings are there. */
 export type RunPlan = {
@@ -23,6 +24,8 @@ export type RunPlan = {
   warnings: readonly string[];
   /** All variations can be generated again from their seeds (AR2); null = not known, absent = nobody looked. */
   replayable?: boolean | null;
+  /** Offered to the models, as they were listed then (AR18). */
+  tools?: readonly OfferedTool[];
   /** What finding that out cost this run. */
   seedProbe?: { tokensIn: number; tokensOut: number; costNano: number };
 };

@@ -8,6 +8,7 @@ import type { Certified, FinishedRun } from '../contract/finished-run.ts';
 import type { Generate } from '../contract/generate.ts';
 import type { Judge, ModelInstructions } from '../contract/judge.ts';
 import type { SeedProbes } from '../generate/seed-probes.ts';
+import type { ToolBox } from '../generate/tools/tool-box.ts';
 import type { Verification } from '../verify/verification.ts';
 import type { RunSettings } from './run-settings.ts';
 
@@ -24,6 +25,8 @@ export type RunParts = {
    */
   owner?: string;
   generate: Generate;
+  /** What candidates may call (AR18); absent = nothing. */
+  tools?: Pick<ToolBox, 'select' | 'call' | 'blocked' | 'limits'>;
   /** Finds out whether engines honour seeds (AR2); absent = nobody looks. */
   seedProbes?: SeedProbes;
   /** How long a result that is there waits for that; absent = 250 ms. */

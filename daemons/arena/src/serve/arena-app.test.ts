@@ -71,7 +71,8 @@ describe('who may ask', () => {
     ['a long', 'x'.repeat(201)],
     ['an odd', 'ä'],
   ])('%s tenant is answered by no route', async (_, tenant) => {
-    for (const { method, path } of routes()) {
+    // Counts of all tenants together are nobody's.
+    for (const { method, path } of routes().filter((route) => route.path !== '/metrics')) {
       expect({ path, code: await codeOf(method, path, { tenant }) }).toEqual({ path, code: [401, 'TENANT_MISSING'] });
     }
   });

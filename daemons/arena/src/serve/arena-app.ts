@@ -9,10 +9,10 @@ import { catalogueRoutes, type CatalogueParts } from './catalogue-routes.ts';
 import { certificateRoutes, type CertificateRouteParts } from './certificate-routes.ts';
 import { epochRoute, type EpochParts } from './epoch-route.ts';
 import { type JudgeParts, judgeRoutes } from './judges/judge-routes.ts';
-import { type LeaderboardParts, leaderboardRoute } from './judges/leaderboard-route.ts';
 import { pairsRoutes } from './pairs-routes.ts';
 import { runFacts } from './certificates/run-facts.ts';
 import { runRoutes, type RunRouteParts } from './run-routes.ts';
+import { metricsPath, type ToolParts, toolRoutes } from './tools/tool-routes.ts';
 import { type TournamentParts, tournamentRoutes } from './tournament-routes.ts';
 
 export type ArenaAppParts = CatalogueParts &
@@ -20,7 +20,7 @@ export type ArenaAppParts = CatalogueParts &
   EpochParts &
   TournamentParts &
   JudgeParts &
-  LeaderboardParts &
+  ToolParts &
   Omit<RunRouteParts, 'onFault' | keyof ReturnType<typeof runFacts>> & {
     pairs: Pairs;
     /** The secret that gateway and arena share. */
@@ -46,7 +46,8 @@ export function arenaApp(parts: ArenaAppParts): Hono {
         401,
       );
     }
-    tenantOf(c);
+    // Counts are of all tenants together: they are whoever's the secret is.
+    if (c.req.path !== metricsPath) tenantOf(c);
     // Prompts and what models wrote: nobody on the way keeps it, or takes it for a page.
     c.header('cache-control', 'no-store');
     c.header('x-content-type-options', 'nosniff');
@@ -62,7 +63,7 @@ export function arenaApp(parts: ArenaAppParts): Hono {
   app.route('/', tournamentRoutes(parts));
   app.route('/', epochRoute(parts));
   app.route('/', judgeRoutes(parts));
-  app.route('/', leaderboardRoute(parts));
+  app.route('/', toolRoutes(parts));
   app.route('/', pairsRoutes(parts.pairs));
   app.onError((error, c) => refusal(c, error, onFault));
   app.notFound((c) =>

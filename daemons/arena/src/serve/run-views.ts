@@ -153,7 +153,7 @@ export const detailView = ({ run, candidates, legs }: RunDetail) => ({
   tokens: { input: run.tokensIn, output: run.tokensOut },
   costUsd: run.costNano / 1e9,
   finishedAt: run.finishedAt === null ? null : new Date(run.finishedAt).toISOString(),
-  candidates: candidates.map(({ answer, aggregate, costNano, ...one }) => ({
+  candidates: candidates.map(({ answer, aggregate, costNano, rollout: _, ...one }) => ({
     ...one,
     costUsd: costNano / 1e9,
     answer: textOf(answer),

@@ -122,6 +122,13 @@ describe('what is kept', () => {
     expect(await find(all)).toEqual(sampleResult());
   });
 
+  test('is nothing of answers that rest on tools', async () => {
+    await using all = await rig();
+    const asked = { ...wanted, block: { ...wanted.block, tools: ['docs/*'] } };
+    (await all.kept.find(asked)).keep(sampleResult());
+    expect([all.kept.size, await find(all, asked)]).toEqual([0, undefined]);
+  });
+
   test('is forgotten on demand, of one tenant or of all, with what is being found; where none is kept nobody is asked', async () => {
     await using all = await rig();
     const { arena, kept, clock, client, limits } = all;

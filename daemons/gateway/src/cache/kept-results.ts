@@ -39,7 +39,8 @@ export class KeptResults {
 
   /** A fresh copy of the answer to the same request, and the place for another. */
   async find({ owner, payer, request, block, anew }: WantedResult): Promise<KeptPlace> {
-    const id = anew ? undefined : cacheId(owner, request, block);
+    // What tools said may be another soon: such an answer is not kept (AR18).
+    const id = anew || block.tools !== undefined ? undefined : cacheId(owner, request, block);
     // Also before a run: what changes while it goes on is then seen against the word of before.
     if (id === undefined || this.#epochs === undefined || !(await this.#epochs.isKnown(payer))) return nowhere;
     const age = this.#cache.age(owner.tenant);

@@ -48,6 +48,8 @@ export const arenaColumns = {
     aggregate: 'text?',
     reason: 'text?',
     tokens_cached: 'integer?',
+    tool_calls: 'text?',
+    rollout: 'text?',
   },
   arena_verdicts: { ...row, run_id: 'text', idx: 'integer', attempt: 'integer', plugin: 'text', verdict: 'text' },
   arena_matches: {

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { chatCompletionRequestSchema, chatMessageSchema, usageSchema } from '../openai.ts';
 import { priorityField } from './priority.ts';
+import { toolUseSchema } from './tools/tool-use.ts';
 import { outcomeField, verdictSchema } from './verdict.ts';
 import {
   verificationBlockSchema,
@@ -67,6 +68,7 @@ export const arenaEventSchema = z.discriminatedUnion('event', [
     latencyMs: z.number().nullable(),
     reason: z.string().nullable(),
   }),
+  z.object({ event: z.literal('tool'), index: z.int(), ...toolUseSchema.shape }),
   z.object({ event: z.literal('verdict'), index: z.int(), attempt: z.int(), verdict: verdictSchema }),
   z.object({ event: z.literal('outcome'), index: z.int(), attempt: z.int(), outcome: outcomeField, score: z.number() }),
   z.object({

@@ -1,5 +1,6 @@
 /** What the arena shows of its runs, verifiers, suites and ratings (verification AR15, AR20-AR23). camelCase like its API. */
 import { z } from 'zod';
+import { toolUseSchema } from './tools/tool-use.ts';
 import { outcomeField, verdictSchema } from './verdict.ts';
 import { verificationReportSchema } from './verification-block.ts';
 
@@ -51,6 +52,8 @@ export const candidateViewSchema = z.object({
   scoreModifier: z.number().nullable(),
   reason: z.string().nullable(),
   verdicts: z.array(verdictSchema),
+  /** Calls of tools that it made on its way, in their order. */
+  toolCalls: z.array(toolUseSchema).nullish(),
 });
 
 export const legViewSchema = z.object({

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { priorityField } from './priority.ts';
 import { outcomeField } from './verdict.ts';
 import { sandboxLevelField } from './sandbox.ts';
+import { toolSelectorsField } from './tools/tool-use.ts';
 
 export const verificationModes = ['passthrough', 'audit', 'shadow', 'intercept'] as const;
 export const verificationModeField = z.enum(verificationModes);
@@ -72,6 +73,8 @@ export const verificationBlockSchema = z.strictObject({
   expected_schema: z.union([z.record(z.string(), z.json()), z.boolean()]).optional(),
   /** What verifiers may ask: language of untagged blocks, tools … */
   metadata: z.record(z.string(), z.json()).optional(),
+  /** Tools of the arena's tool servers that candidates may call (AR18); absent = none. */
+  tools: toolSelectorsField.optional(),
   /** Attempts; false = none. */
   correction: z.union([z.boolean(), z.int().min(0).max(verificationLimits.correctionMost)]).optional(),
   certificate: z.boolean().default(true),

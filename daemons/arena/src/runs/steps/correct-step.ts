@@ -4,6 +4,7 @@ import type { StoredCandidate } from '../../rows/candidate-rows.ts';
 import type { LiveRun } from '../live-run.ts';
 import { cachedTokens, callModel } from './call-model.ts';
 import { answerTurn, failuresOf, feedbackMessage } from './feedback.ts';
+import { withTurns } from './roll-out.ts';
 import { aggregateOf, checkAnswers } from './verify-step.ts';
 import type { ChatCompletionRequest } from '@labmesh/wire/openai';
 
@@ -23,7 +24,8 @@ function current(live: LiveRun, idx: number): StoredCandidate | undefined {
 
 function correctionRequest(live: LiveRun, wrong: StoredCandidate): ChatCompletionRequest | undefined {
   if (wrong.answer === null || wrong.aggregate === null) return undefined;
-  const { request } = live.offer;
+  // What its tools said is part of the question; it has all that it asked for.
+  const request = withTurns(live, live.originals[wrong.idx] ?? wrong, 'none');
   const feedback = feedbackMessage(failuresOf(wrong.aggregate), live.parts.settings.correction.format);
   return { ...request, messages: [...request.messages, answerTurn(wrong.answer), feedback] };
 }

@@ -8,8 +8,9 @@ import { decideStop, Stopped, type StopReason } from '../../generate/early-stop.
 import { tokensOfChars } from '../../generate/variation-request.ts';
 import type { StoredCandidate } from '../../rows/candidate-rows.ts';
 import { candidateEvent, charsOf, type LiveRun } from '../live-run.ts';
-import { cachedTokens, callModel, type CallResult } from './call-model.ts';
+import { cachedTokens, type CallResult } from './call-model.ts';
 import { AnswerGathering } from './gather-answers.ts';
+import { rollOut } from './roll-out.ts';
 
 /** Characters between two events of progress. */
 const progressChars = 4_096;
@@ -87,16 +88,13 @@ class Generating {
   }
 }
 
-/** @returns the row as the call left it. */
+/** @returns the row as the last call left it; what all calls cost stands in it. */
 function after(candidate: StoredCandidate, result: CallResult, live: LiveRun): StoredCandidate {
-  const { tokensIn, tokensOut, costNano } = result;
-  const cost = { tokensIn, tokensOut, costNano };
-  if (result.state !== 'generated') return { ...candidate, ...cost, state: result.state, reason: result.reason };
+  if (result.state !== 'generated') return { ...candidate, state: result.state, reason: result.reason };
   const { answer, digest } = live.candidate(result.generation.answer);
-  const { model, finishReason, latencyMs } = result.generation;
+  const { model, finishReason } = result.generation;
   const tokensCached = cachedTokens(result.generation);
-  const made = { answer, digest, model, finishReason, latencyMs, tokensCached, reason: null };
-  return { ...candidate, ...cost, ...made, state: 'generated' };
+  return { ...candidate, answer, digest, model, finishReason, tokensCached, reason: null, state: 'generated' };
 }
 
 function tellLost(generating: Generating, candidate: StoredCandidate, result: CallResult): void {
@@ -120,17 +118,15 @@ function tellLost(generating: Generating, candidate: StoredCandidate, result: Ca
 
 async function generateOne(generating: Generating, candidate: StoredCandidate, sharers: () => number): Promise<void> {
   const { live } = generating;
-  const { idx, sampling } = candidate;
+  const { idx } = candidate;
   live.tell(candidateEvent({ ...candidate, state: 'generating' }, 0));
-  const result = await callModel(live, {
-    request: live.offer.request,
-    sampling,
+  const { row: rolled, result } = await rollOut(live, candidate, {
     signal: generating.signal,
     sharers: sharers(),
     onProgress: (chars) => generating.progress(idx, chars),
   });
   generating.done(idx);
-  const row = after(candidate, result, live);
+  const row = after(rolled, result, live);
   await live.put(row);
   live.tell(candidateEvent(row, charsOf(row.answer)));
   tellLost(generating, row, result);

@@ -26,12 +26,13 @@ type Cost = { tokensIn: number; tokensOut: number; costNano: number };
  */
 async function findOf(
   live: LiveRun,
-  { sampling }: StoredCandidate,
+  { sampling, toolCalls }: StoredCandidate,
   { cost, late }: { cost: Cost; late: Promise<undefined> },
 ): Promise<boolean | null> {
   const { seedProbes: probes, settings, clock } = live.parts;
   const engine = live.engines.get(sampling);
-  if (probes === undefined || engine === undefined) return null;
+  // What tools say may be another tomorrow, whatever the engine does.
+  if (probes === undefined || engine === undefined || (toolCalls ?? []).length > 0) return null;
   const { budget, max_cost_usd: costMost } = live.offer.block;
   const mayAsk = isOwnEngine(engine) || settings.shadow.seedProbe;
   const mayPay = budget === undefined && costMost === undefined;

@@ -11,9 +11,10 @@ import type { JudgeChecks } from '../../judges/judge-checks.ts';
 import { instructionsSha256, usualInstructions } from '../../judges/judge-prompt.ts';
 import { keyOf, tenantOf } from '../arena-caller.ts';
 import { ArenaRefused, readJson } from '../arena-refused.ts';
+import { type LeaderboardParts, leaderboardRoute } from './leaderboard-route.ts';
 import { type TuningParts, tuningRoutes } from './tuning-routes.ts';
 
-export type JudgeParts = TuningParts & { store: Store; judgeChecks: JudgeChecks };
+export type JudgeParts = TuningParts & LeaderboardParts & { store: Store; judgeChecks: JudgeChecks };
 
 const checkSchema = z.strictObject({ model: z.string().regex(/^[\x21-\x7e]{1,200}$/, 'is not the name of a model') });
 const bodyBytesMost = 4_096;
@@ -41,5 +42,6 @@ export function judgeRoutes(parts: JudgeParts): Hono {
     return c.json(started.check, 202);
   });
   tuningRoutes(app, parts);
+  app.route('/', leaderboardRoute(parts));
   return app;
 }

@@ -18,6 +18,15 @@ import { arenaApp } from '../arena-app.ts';
 export const token = `lmi_${'t'.repeat(43)}`;
 const bearer = `Bearer ${token}`;
 
+/** An arena without tool servers. */
+const noCalls = { entries: 0, running: 0, waiting: 0 };
+const noCache = { entries: 0, entriesMost: 0, ttlMs: 0 };
+const noTools = {
+  describe: () => Promise.resolve({ servers: [], cache: noCache, running: 0, runningMost: 0, waiting: 0 }),
+  counts: [],
+  stats: noCalls,
+};
+
 type Asked = {
   /** null = the header is left out. */
   tenant?: string | null;
@@ -51,6 +60,7 @@ export async function openAppRig(script?: FakeGateway['script']) {
     issuer,
     judgeChecks,
     judgeTunings,
+    tools: noTools,
     pairs,
     verification,
     folder: attest,

@@ -6,6 +6,7 @@ import type { Finding, VerifierContext } from '../../contract/verifier.ts';
 import { CandidateFault } from '../candidate-fault.ts';
 import { answerToolCalls } from '../candidate-text.ts';
 import { codeBlocks } from '../code-blocks.ts';
+import { endedBy } from './ended-by.ts';
 import { type ActiveVerifier, verdictOf } from './finding-verdict.ts';
 
 export type AttemptParts = {
@@ -45,15 +46,6 @@ function logCrash(log: Logger, name: string, error: unknown): void {
   const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : [];
   const type = error instanceof Error ? error.name : typeof error;
   log.warn('a verifier crashed', { verifier: name, type, at: frames.slice(0, 5) });
-}
-
-/** The work, or the signal's reason as soon as it aborts: a verifier that does not listen holds nobody. */
-function endedBy<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason as Error);
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', onAbort));
 }
 
 /** As many findings as candidates; a throw is the finding of all of them. */

@@ -1,0 +1,192 @@
+import { afterEach, describe, expect, test } from 'bun:test';
+import { HttpPool } from '@labmesh/kit/http/client';
+import fc from 'fast-check';
+import {
+  McpSimulator,
+  type McpSimulatorOptions,
+  usualTools,
+} from '../../../../../tests/simulators/mcp/mcp-simulator.ts';
+import { McpClient } from './mcp-client.ts';
+import { answerBytesMost } from './mcp-exchange.ts';
+import { McpFault } from './mcp-fault.ts';
+import { readMessages } from './mcp-message.ts';
+
+const never = new AbortController().signal;
+const opened: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const thing of opened.splice(0).toReversed()) await thing[Symbol.asyncDispose]();
+});
+const use = <T extends AsyncDisposable>(thing: T): T => {
+  opened.push(thing);
+  return thing;
+};
+
+function clientOf(url: string, { token, timeoutMs = 10_000 }: { token?: string; timeoutMs?: number } = {}): McpClient {
+  const { hostname: host, port, pathname: path } = new URL(url);
+  const place = { pool: use(new HttpPool()), origin: { host, port: Number(port), tls: false }, path };
+  return use(new McpClient({ place, token, timeoutMs }));
+}
+const simulator = (options: McpSimulatorOptions = {}) => use(new McpSimulator(options));
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'ok',
+    (error: unknown) => (error instanceof McpFault ? error.code : String(error)),
+  );
+
+describe('a session', () => {
+  test.each(['json', 'events'] as const)('is opened once, and given back; answers as %s', async (answers) => {
+    const server = simulator({ answers, token: 'a-long-secret', page: 1 });
+    const client = clientOf(server.url, { token: 'a-long-secret' });
+    const [tools, again] = await Promise.all([client.list(never), client.list(never)]);
+    expect(tools.map(({ name }) => name)).toEqual(usualTools.map(({ name }) => name));
+    expect(again).toEqual(tools);
+    expect(await client.call('lookup', { word: 'it' }, never)).toMatchObject({ content: [{ text: 'it means 42' }] });
+    expect(server.heard.filter((one) => one === 'initialize')).toHaveLength(1);
+    expect(server.heard[1]).toBe('notifications/initialized');
+    expect(server.sessions).toBe(1);
+    await client[Symbol.asyncDispose]();
+    expect(server.sessions).toBe(0);
+    expect(await codeOf(client.list(never))).toBe('unreachable');
+  });
+
+  test('that the server forgot is opened again, once', async () => {
+    const server = simulator();
+    const client = clientOf(server.url);
+    await client.list(never);
+    server.forget();
+    expect(await client.call('lookup', { word: 'a' }, never)).toBeDefined();
+    expect(server.called('lookup')).toBe(1);
+    expect(server.heard.filter((one) => one === 'initialize')).toHaveLength(2);
+  });
+
+  test('a question of the server is answered', async () => {
+    const server = simulator({ answers: 'events' });
+    const client = clientOf(server.url);
+    await client.call('lookup', { word: 'a' }, never);
+    while (!server.heard.includes('response')) await Bun.sleep(5);
+  });
+});
+
+describe('a server that is none, or refuses', () => {
+  test('wrong secret, no such tool, a tool that throws', async () => {
+    const server = simulator({ token: 'a-long-secret' });
+    expect(await codeOf(clientOf(server.url, { token: 'another-one' }).list(never))).toBe('refused');
+    const client = clientOf(server.url, { token: 'a-long-secret' });
+    expect(await codeOf(client.call('nothing', {}, never))).toBe('rpc_error');
+    expect(await codeOf(clientOf(server.url.replace('/mcp', '/x'), { token: 'a-long-secret' }).list(never))).toBe(
+      'session_gone',
+    );
+  });
+
+  test('nobody there; a redirect is not followed; no end; too much; too late', async () => {
+    const target = simulator();
+    const answers: Record<string, () => Response> = {
+      '/redirect': () => Response.redirect(target.url, 307),
+      '/page': () => new Response('<html>', { headers: { 'content-type': 'text/html' } }),
+      '/half': () => new Response('{"jsonrpc"', { headers: { 'content-type': 'application/json' } }),
+      '/silent': () => new Response('', { headers: { 'content-type': 'text/event-stream' } }),
+      '/deep': () => new Response('['.repeat(100_000), { headers: { 'content-type': 'application/json' } }),
+      '/large': () =>
+        new Response('x'.repeat(answerBytesMost + 1), { headers: { 'content-type': 'application/json' } }),
+      '/endless': () => new Response(new ReadableStream(), { headers: { 'content-type': 'text/event-stream' } }),
+      '/old': () =>
+        Response.json({ jsonrpc: '2.0', id: 1, result: { protocolVersion: '1999-01-01', capabilities: {} } }),
+    };
+    const server = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch: (request) => answers[new URL(request.url).pathname]?.() ?? new Response(null, { status: 500 }),
+    });
+    const at = (path: string, timeoutMs?: number) =>
+      codeOf(
+        clientOf(`http://127.0.0.1:${server.port}${path}`, timeoutMs === undefined ? {} : { timeoutMs }).list(never),
+      );
+    const wanted = {
+      '/redirect': 'refused',
+      '/page': 'bad_answer',
+      '/half': 'bad_answer',
+      '/silent': 'bad_answer',
+      '/deep': 'bad_answer',
+      '/large': 'too_large',
+      '/old': 'version',
+      '/none': 'refused',
+    };
+    for (const [path, code] of Object.entries(wanted)) expect([path, await at(path)]).toEqual([path, code]);
+    expect(await at('/endless', 100)).toBe('timeout');
+    expect(target.heard).toEqual([]);
+    await server.stop(true);
+    expect(await at('/page')).toBe('unreachable');
+  });
+
+  test('whoever leaves leaves with the reason', async () => {
+    const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Promise<Response>(() => {}) });
+    const client = clientOf(`http://127.0.0.1:${server.port}/mcp`);
+    const calling = codeOf(client.call('lookup', {}, never));
+    await client[Symbol.asyncDispose]();
+    expect(await calling).toBe('unreachable');
+    await server.stop(true);
+  });
+
+  test('any bytes end in a result or a fault of the table', async () => {
+    let body = '';
+    let type = 'application/json';
+    const server = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch: () => new Response(body, { headers: { 'content-type': type } }),
+    });
+    const member = fc.constantFrom('id', 'result', 'error', 'method', 'jsonrpc', 'content', 'tools', '__proto__');
+    const message = fc
+      .tuple(fc.dictionary(member, fc.jsonValue()), fc.boolean())
+      .map(([value, isRpc]) => JSON.stringify(isRpc ? { jsonrpc: '2.0', id: 1, ...value } : value));
+    const event = fc.oneof(
+      message.map((text) => `data: ${text}\n\n`),
+      fc.string(),
+      fc.constant(': ping\n\n'),
+    );
+    const answer = fc.oneof(
+      fc.tuple(fc.constant('application/json'), fc.oneof(message, fc.string(), fc.json())),
+      fc.tuple(
+        fc.constant('text/event-stream'),
+        fc.array(event, { maxLength: 5 }).map((all) => all.join('')),
+      ),
+    );
+    await fc.assert(
+      fc.asyncProperty(answer, async ([kind, text]) => {
+        [type, body] = [kind, text];
+        const code = await codeOf(clientOf(`http://127.0.0.1:${server.port}/`, { timeoutMs: 30_000 }).list(never));
+        expect(code).toMatch(/^(ok|bad_answer|rpc_error|too_large|version)$/);
+      }),
+      { numRuns: 100 },
+    );
+    await server.stop(true);
+  });
+});
+
+test('messages are read strictly, and no text makes the reader throw anything but a fault', () => {
+  expect(readMessages('{"jsonrpc":"2.0","id":1,"result":{}}')).toEqual([{ jsonrpc: '2.0', id: 1, result: {} }]);
+  expect(readMessages('[{"jsonrpc":"2.0","method":"x"}]')).toHaveLength(1);
+  for (const text of ['', '1', '{"id":1,"result":{}}', '[1]', '{"jsonrpc":"2.0"}', `[${'{},'.repeat(70)}{}]`]) {
+    expect(() => readMessages(text)).toThrow(McpFault);
+  }
+  const [error] = readMessages(
+    JSON.stringify({ jsonrpc: '2.0', id: 1, error: { code: 1, message: `a\nb${'x'.repeat(9_999)}` } }),
+  );
+  expect(error).toMatchObject({ error: { message: `a b${'x'.repeat(297)}` } });
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.json(),
+        fc.jsonValue().map((value) => JSON.stringify([value])),
+      ),
+      (text) => {
+        try {
+          readMessages(text);
+        } catch (fault) {
+          expect(fault).toBeInstanceOf(McpFault);
+        }
+      },
+    ),
+  );
+});
