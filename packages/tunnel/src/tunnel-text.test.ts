@@ -135,6 +135,23 @@ describe('the tunnel in words (V7)', () => {
     expect(tunnelText({ ...open, exposed: [] }, now)).toContain('by now nothing yet\n');
   });
 
+  test('a node of another hub is named with its way, its fault first; nothing post-quantum is claimed of it (H6)', () => {
+    const node = { address: '10.90.0.3', port: 8_080, replicaId: 'replica-2', connections: 1, error: null };
+    const relayed = Array.from({ length: 22 }, (_, n) => ({ ...node, name: `site-${n}` }));
+    const away = { ...node, name: 'site-b', connections: 0, error: 'replica-2 is away' };
+    const lines = tunnelText({ ...view, relayed: [...relayed, away] }, now).split('\n');
+    const from = lines.findIndex((line) => line.startsWith('elsewhere'));
+    expect(lines[from]).toBe(
+      'elsewhere  site-b 10.90.0.3:8080 through replica replica-2, 0 connections: replica-2 is away',
+    );
+    expect(lines[from + 1]).toBe('elsewhere  site-0 10.90.0.3:8080 through replica replica-2, 1 connection');
+    expect(lines.slice(from + 20, from + 22)).toEqual([
+      '           and 3 more',
+      '           between replicas by their TLS, NOT post-quantum',
+    ]);
+    expect(tunnelText(view, now)).not.toContain('elsewhere');
+  });
+
   test('a fingerprint is shown with or without its head', () => {
     expect(groupedFingerprint('ab'.repeat(8))).toBe('sha256:abababab abababab');
   });

@@ -1,5 +1,5 @@
 /** The tunnel in words (V7). "post-quantum" is written for `active` only; everything else says why not. */
-import type { HubRotationView, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
+import type { HubRotationView, RelayedNodeView, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
 import { exposedText } from '@labmesh/wireguard/isolation/exposed-sockets';
 
 const units = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
@@ -103,6 +103,26 @@ function exposureLines({ role, exposed }: TunnelView): string[] {
   return exposed === undefined ? [warning] : [warning, `           by now ${exposedText(exposed)}`];
 }
 
+/** Faults come first; a fleet is not listed here. */
+const relayedMax = 20;
+
+function relayedLine({ name, address, port, replicaId, connections, error }: RelayedNodeView): string {
+  const now = connections === 1 ? '1 connection' : `${connections} connections`;
+  return `elsewhere  ${name} ${address}:${port} through replica ${replicaId}, ${now}${error === null ? '' : `: ${error}`}`;
+}
+
+/** H6: nodes of other hubs, how they are reached, and what of that is not claimed. */
+function relayedLines(nodes: readonly RelayedNodeView[]): string[] {
+  if (nodes.length === 0) return [];
+  const sorted = nodes.toSorted((one, two) => Number(one.error === null) - Number(two.error === null));
+  const more = nodes.length - relayedMax;
+  return [
+    ...sorted.slice(0, relayedMax).map(relayedLine),
+    ...(more > 0 ? [`           and ${more} more`] : []),
+    '           between replicas by their TLS, NOT post-quantum',
+  ];
+}
+
 /** The whole end: device, keys, peers. */
 export function tunnelText(view: TunnelView, now: number): string {
   const rejected = view.backendRejected.map(({ backend, reason }) => `${backend}: ${reason}`);
@@ -119,7 +139,7 @@ export function tunnelText(view: TunnelView, now: number): string {
     ...(view.rotation === undefined ? [] : rotationLines(view.rotation)),
     ...view.peers.map((peer) => `peer       ${peerLine(peer, now, view.fault !== undefined)}`),
   ];
-  lines.push(...fallbackLines(view.peers));
+  lines.push(...relayedLines(view.relayed ?? []), ...fallbackLines(view.peers));
   if (view.isolation === 'none') lines.push(...exposureLines(view));
   if (view.peers.length === 0) lines.push('peers      none');
   return `${lines.join('\n')}\n`;

@@ -28,7 +28,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 6,
-    hash: 'faf5213b18ebc5e59f4bf75f28d2b5fcb61abdd27ada7f3417616113962d3bea',
+    hash: 'f6cd3c9a7219aa64040817537c37bfe0bb8ba5c7082f72a00091dc8a8ae88c48',
     note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, and its next WireGuard keys; sums of copies; replicas tell of denials; the preshared key of a client of other make; what variations cost, and what verifiers run in; filtered lists; how exchanges of a tunnel ended, and all that was dropped; runs of the sandbox as clients of the original read them; nodes through the replica whose hub they have',
   },
 ];

@@ -99,6 +99,22 @@ export type HubRotationView = z.infer<typeof hubRotationSchema>;
 /** `now`: the next phase at once; refused while somebody is waited for. */
 export const rotateTunnelSchema = z.object({ now: z.boolean().default(false) }).strict();
 
+/**
+ * A node whose hub is another replica, reached from here through it (H6). Between the replicas it goes by their TLS, of which
+ * nothing post-quantum is claimed.
+ */
+export const relayedNodeSchema = z.object({
+  name: z.string(),
+  address: z.string(),
+  port: z.int().min(1).max(65_535),
+  /** Whose hub has it. */
+  replicaId: z.string(),
+  connections: z.int().min(0),
+  /** Why the last connection could not be made; null when it could, or none was asked for. */
+  error: z.string().nullable(),
+});
+export type RelayedNodeView = z.infer<typeof relayedNodeSchema>;
+
 export const tunnelViewSchema = z.object({
   role: z.enum(['node', 'hub']),
   backend: z.enum([...tunnelBackends, 'memory']),
@@ -133,6 +149,8 @@ export const tunnelViewSchema = z.object({
     .optional(),
   decapsulations: z.object({ count: z.int().min(0), seconds: z.number().min(0) }).optional(),
   peers: z.array(tunnelPeerSchema),
+  /** Of a hub: nodes of other replicas' hubs. Absent: there are none. */
+  relayed: z.array(relayedNodeSchema).max(4_096).optional(),
   /** The own WireGuard key that is to follow (K8). */
   nextWireguardPublicKey: wireguardKeyField.optional(),
   /** Of a hub, while it changes its keys. */

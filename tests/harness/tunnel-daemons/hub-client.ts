@@ -1,7 +1,8 @@
 /**
  * What a gateway does, as a program, since it has to stand on the hub's host. `reach URL MS`: asks again and again; tells
  * `{"ms"}`, how long until the first answer, or −1. `chat URL`: the answer of the first model there as a stream; tells
- * `{"status", "lines", "gapMs", "isWhole"}`. `ports HOST PORT…`: tells `{"open"}`, those that take a connection.
+ * `{"status", "lines", "gapMs", "isWhole"}`. `get URL`: tells `{"status", "text"}`, 0 when there was no answer.
+ * `ports HOST PORT…`: tells `{"open"}`, those that take a connection.
  * `serve PORT`: takes connections on all addresses, until it is ended.
  */
 /** What a stream was like for its reader. */
@@ -10,6 +11,8 @@ export type SeenStream = { status: number; lines: number; gapMs: number; isWhole
 const [mode, place = '', ...rest] = Bun.argv.slice(2);
 const tryMs = 700;
 const pauseMs = 100;
+/** Longer than a replica waits for another. */
+const askMs = 20_000;
 
 async function reach(url: string, withinMs: number): Promise<object> {
   const begun = performance.now();
@@ -53,6 +56,12 @@ async function chat(url: string): Promise<SeenStream> {
   return told();
 }
 
+/** One request; what it is answered. */
+async function get(url: string): Promise<object> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(askMs) }).catch(() => undefined);
+  return { status: answer?.status ?? 0, text: (await answer?.text().catch(() => '')) ?? '' };
+}
+
 async function isOpen(hostname: string, port: number): Promise<boolean> {
   const socket = { data: () => undefined };
   const connecting = Bun.connect({ hostname, port, socket }).then(
@@ -79,7 +88,12 @@ function serve(port: string): Promise<object> {
 }
 
 if (mode === 'serve') await serve(place);
-const answer = mode === 'reach' ? reach(place, Number(rest[0])) : mode === 'chat' ? chat(place) : ports(place, rest);
-console.log(JSON.stringify(await answer));
+const modes: Record<string, () => Promise<object>> = {
+  reach: () => reach(place, Number(rest[0])),
+  chat: () => chat(place),
+  get: () => get(place),
+  ports: () => ports(place, rest),
+};
+console.log(JSON.stringify(await modes[mode ?? '']?.()));
 // oxlint-disable-next-line no-process-exit -- a connection that nobody answers would hold this process
 process.exit(0);

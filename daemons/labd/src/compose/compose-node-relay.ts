@@ -11,8 +11,10 @@ export type NodeRelayParts = World & { replicaId: string; audit: AuditLog; metri
 
 export type NodeRelay = {
   door: NodeDoor;
+  /** Nodes of other hubs that are answered here. */
+  relayed(): ReturnType<RelayedNodes['view']>;
   /** Begins to answer for nodes of other hubs; nothing where there is no hub. */
-  follow(others: Pick<RelayedNodesParts, 'peers' | 'replicas'>, stack: AsyncDisposableStack): RelayedNodes | undefined;
+  follow(others: Pick<RelayedNodesParts, 'peers' | 'replicas'>, stack: AsyncDisposableStack): void;
 };
 
 /** `hub` is asked when it is needed: it is opened after this. */
@@ -47,14 +49,15 @@ export function composeNodeRelay(
       },
     }),
   );
+  let nodes: RelayedNodes | undefined;
   return {
     door,
+    relayed: () => nodes?.view() ?? [],
     follow: (others, following) => {
       const own = hub();
-      if (own === undefined) return undefined;
-      const nodes = following.use(new RelayedNodes({ store, replicaId, hub: own, ...others, counts, clock, log }));
+      if (own === undefined) return;
+      nodes = following.use(new RelayedNodes({ store, replicaId, hub: own, ...others, counts, clock, log }));
       nodes.start();
-      return nodes;
     },
   };
 }

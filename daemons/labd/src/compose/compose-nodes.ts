@@ -29,5 +29,7 @@ export async function composeNodes(parts: NodesComposeParts, stack: AsyncDisposa
     urls.node === undefined ? undefined : { url: urls.node, caPin: caPin(), hub: tunnel.conplane() };
   const nodes = nodeServices({ store, clock, options, dataDir, replicaId, range, tunnel, target }, stack);
   const { keyFiles } = nodes;
-  return { nodes, tunnel: new TunnelDesk({ hub, store, secrets, keyFiles, range, replicaId, clock }), nodeRelay };
+  const relayed = () => nodeRelay.relayed();
+  const desk = new TunnelDesk({ hub, relayed, store, secrets, keyFiles, range, replicaId, clock });
+  return { nodes, tunnel: desk, nodeRelay };
 }

@@ -171,6 +171,10 @@ describe('registration at a hub (tunnel H1, H5, K4, K6)', () => {
     expect([...tunnel.peers.values()]).toMatchObject([
       { kind: 'node', address: '10.90.0.2', rosenpass_version: 'V03', require_pq: 1, replica_id: 'replica-1' },
     ]);
+    // Of the proxy (H6): older nodes do not tell it.
+    expect([...tunnel.peers.values()][0]?.proxy_port).toBeNull();
+    await ground.registry.register({ ...request, proxy_port: 8_081 });
+    expect([...tunnel.peers.values()][0]?.proxy_port).toBe(8_081);
     for (const known of [tunnel.hub.rosenpassSha256, tunnel.hub.rosenpassSha256.slice(7)]) {
       const again = await ground.registry.register({ ...request, known_rosenpass_sha256: known });
       expect(again.answer.conplane?.rosenpass_public_key).toBeUndefined();

@@ -3,11 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { silentLogger } from '@labmesh/kit/log';
+import { ChannelEnd } from '@labmesh/link/channel-end';
 import { Link } from '@labmesh/link/link';
 import { testHello } from '@labmesh/link/testing/link-pair';
 import { MemorySocket } from '@labmesh/link/testing/socket-pair';
 import { sampleCa, sampleDomain } from '@labmesh/pki/testing/sample-ca';
 import type { PeerIdentity } from '@labmesh/pki/verify-peer';
+import { waitFor } from '../../../../tests/harness/fleet/look.ts';
 import type { AgentHub } from '../hub/agent-hub.ts';
 import { PeerLinks } from './peer-links.ts';
 
@@ -33,6 +35,8 @@ let denied: Set<string>;
 let version: number;
 let changed: () => void;
 let ended: string[][];
+/** Nodes that were asked for, and by whom. */
+let asked: string[];
 let peers: PeerLinks;
 
 /** As the deny list does: the version rises before anybody is told. */
@@ -42,7 +46,7 @@ function deny(serial: string): void {
 }
 
 beforeEach(() => {
-  [denied, version, ended] = [new Set(), 0, []];
+  [denied, version, ended, asked] = [new Set(), 0, [], []];
   peers = new PeerLinks({
     hub: {} as unknown as AgentHub,
     denyList: {
@@ -66,7 +70,10 @@ beforeEach(() => {
     version: '1.0.0',
     onEndSessions: (sessions) => void ended.push([...sessions]),
     onDenials: () => undefined,
-    onNode: () => undefined,
+    onNode: (raw, { address }, { kind, id }) => {
+      asked.push(`${kind} ${id} ${address}`);
+      raw.close('agent-offline');
+    },
     others: () => [],
     log: silentLogger,
   });
@@ -101,6 +108,21 @@ describe('CA-8 LD-4 a replica whose certificate is denied', () => {
     link.sendMsg({ kind: 'end-sessions', sessions: ['s1'], reason: 'killed' });
     expect(await closed).toBe(4403);
     expect(ended).toEqual([]);
+  });
+
+  test('reaches no node; one that is not denied asks by its own name, whatever it says (tunnel H6)', async () => {
+    const [stolen, good] = [connect('stolen'), connect('good')];
+    await Promise.all([stolen.greeted, good.greeted]);
+    deny('stolen');
+    const first = {
+      type: 'node',
+      principal: { kind: 'local', id: 'root', name: 'root' },
+      address: '10.90.0.3',
+    } as const;
+    for (const { link } of [stolen, good]) ChannelEnd.open(link, first);
+    expect(await stolen.closed).toBe(4403);
+    await waitFor(() => asked.length > 0, 20_000);
+    expect(asked).toEqual(['labd good 10.90.0.3']);
   });
 
   test('is not greeted when it was denied after the look at its upgrade', async () => {

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { silentLogger } from '@labmesh/kit/log';
 import { system } from '@labmesh/wire/fleet/principal';
-import { rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
+import { type RelayedNodeView, rosenpassPublicKeyBytes } from '@labmesh/wire/tunnel';
+import { waitFor } from '../../../../tests/harness/fleet/look.ts';
 import { codeOf, localRoot } from '../login/testing/callers.ts';
 import { newNodeToken, type NodeGround, openNodeGround, registration } from '../nodes/testing/node-ground.ts';
 import { keysOf } from '../nodes/testing/remembering-tunnel.ts';
@@ -32,6 +33,9 @@ let ground: NodeGround;
 let world: ReturnType<typeof rememberingOpen>;
 let hub: TunnelHub;
 let desk: TunnelDesk;
+let relayed: RelayedNodeView[];
+/** Ids of peers that left the device. */
+let gone: string[];
 beforeEach(async () => {
   const port: NodeTunnel = {
     conplane: () => hub.conplane(),
@@ -47,6 +51,7 @@ beforeEach(async () => {
   ground = await openNodeGround({ tunnel: port });
   world = rememberingOpen();
   const { store, clock, keyFiles, dataDir } = ground;
+  relayed = [];
   world.ground.rotation = new HubRotation({
     keys: rememberingKeys(),
     path: join(dataDir, 'rotation.json'),
@@ -60,9 +65,11 @@ beforeEach(async () => {
   const { ground: laid } = world;
   const onDevice = () => undefined;
   const lookup = (host: string) => Promise.resolve(host === 'branch.example' ? ['198.51.100.7'] : []);
-  hub = new TunnelHub({ store, secrets, ground: laid, replicaId, onDevice, lookup, clock, log: silentLogger });
+  gone = [];
+  const told = { onDevice, onGone: (id: string) => void gone.push(id) };
+  hub = new TunnelHub({ store, secrets, ground: laid, replicaId, ...told, lookup, clock, log: silentLogger });
   await hub.start();
-  desk = new TunnelDesk({ hub, store, secrets, keyFiles, range, replicaId, clock });
+  desk = new TunnelDesk({ hub, relayed: () => relayed, store, secrets, keyFiles, range, replicaId, clock });
 });
 afterEach(async () => {
   await hub[Symbol.asyncDispose]();
@@ -269,9 +276,50 @@ describe('nodes', () => {
   });
 });
 
+describe('nodes across replicas (H6)', () => {
+  const moveTo = (replica: string) =>
+    ground.store.write(localRoot.principal, (tx) =>
+      tx.updateTable('tunnel_peers').set({ replica_id: replica }).execute(),
+    );
+
+  test('a peer that moves to another replica, or is lost with the interface, is told of; till then it is here', async () => {
+    await joinNode(1);
+    const [id = ''] = [...world.peers.keys()];
+    expect([hub.hasPeer(id), hub.hasPeer('nobody')]).toEqual([true, false]);
+    world.lose();
+    await waitFor(() => world.opened === 2 || gone.length > 0, 20_000);
+    expect(gone).toEqual([id]);
+    await look();
+    expect(hub.hasPeer(id)).toBe(true);
+    await moveTo('replica-2');
+    await look();
+    expect([hub.hasPeer(id), gone]).toEqual([false, [id, id]]);
+  });
+
+  test('addresses are answered while there is an interface; those of other hubs stand in the view', async () => {
+    expect(await hub.answerFor(new Set(['10.90.0.9']))).toEqual(new Set(['10.90.0.9']));
+    world.lose();
+    expect(await hub.answerFor(new Set(['10.90.0.9']))).toEqual(new Set());
+    await look();
+    expect(desk.view().relayed).toBeUndefined();
+    const node = { name: 'site-9', address: '10.90.0.9', port: 8_080, replicaId: 'replica-2', connections: 0 };
+    relayed = [{ ...node, error: null }];
+    expect(desk.view().relayed).toEqual(relayed);
+  });
+});
+
 test('without a hub everything says so', async () => {
   const { store, clock, keyFiles } = ground;
-  const none = new TunnelDesk({ hub: undefined, store, secrets, keyFiles, range, replicaId: 'replica-1', clock });
+  const none = new TunnelDesk({
+    hub: undefined,
+    relayed: () => [],
+    store,
+    secrets,
+    keyFiles,
+    range,
+    replicaId: 'replica-1',
+    clock,
+  });
   expect(() => none.view()).toThrow('the tunnel is off on this replica');
   expect(await codeOf(none.peer(localRoot, 'x'))).toBe('NOT_AVAILABLE');
 });

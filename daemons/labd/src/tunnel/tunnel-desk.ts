@@ -2,7 +2,14 @@
 import type { Clock } from '@labmesh/kit/clock';
 import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
-import type { AddTunnelPeer, ExchangeResult, HubRotationView, TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
+import type {
+  AddTunnelPeer,
+  ExchangeResult,
+  HubRotationView,
+  RelayedNodeView,
+  TunnelPeer,
+  TunnelView,
+} from '@labmesh/wire/tunnel';
 import type { Caller } from '../login/caller.ts';
 import type { HubAddress, TunnelPeerRow } from '../nodes/node-tunnel.ts';
 import { freeAddress, retirePeer } from '../nodes/peer-rows.ts';
@@ -15,6 +22,8 @@ import type { TunnelHub } from './tunnel-hub.ts';
 export type TunnelDeskParts = {
   /** Undefined: `conplane.tunnel.enabled = false`. */
   hub: TunnelHub | undefined;
+  /** Nodes of other hubs that are reached from here (H6). */
+  relayed: () => RelayedNodeView[];
   store: Store;
   secrets: Pick<Secrets, 'seal'>;
   keyFiles: PublicKeyFiles;
@@ -44,7 +53,8 @@ export class TunnelDesk {
   }
 
   view(): TunnelView {
-    return this.#hub.view();
+    const relayed = this.#parts.relayed();
+    return { ...this.#hub.view(), ...(relayed.length > 0 && { relayed }) };
   }
   /** How peers reach the hub. */
   address(): HubAddress {

@@ -27,7 +27,7 @@ describe('a node at its Conplane', () => {
     await pass(35_000);
     end();
     expect(requests.map((one) => one.rosenpass_public_key)).toEqual(['', 'AQID']);
-    expect(requests[0]).toMatchObject({ rosenpass_public_key_sha256: ownSha });
+    expect(requests[0]).toMatchObject({ rosenpass_public_key_sha256: ownSha, proxy_port: 8_081 });
     expect(states).toEqual(['n-1']);
     expect(beats.length).toBeGreaterThanOrEqual(2);
     expect(registration.phase).toBe('registered');

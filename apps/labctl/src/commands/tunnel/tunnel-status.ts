@@ -10,7 +10,7 @@ export const tunnelStatus = defineFleetCommand({
   name: 'tunnel status',
   summary:
     'Shows the hub of the tunnel: its device, isolation, keys, and for each peer whether its traffic is post-quantum at ' +
-    'this moment, and if not why. A node shows its own side with `labman tunnel status`.',
+    'this moment, and if not why; then the nodes of other replicas’ hubs, and how they are reached. A node shows its own side with `labman tunnel status`.',
   usage: 'labctl tunnel status [--check] [-o FORM]',
   examples: ['labctl tunnel status', 'labctl tunnel status --check -o json'],
   options: {

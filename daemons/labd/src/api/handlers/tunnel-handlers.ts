@@ -45,9 +45,9 @@ async function peerFor(call: Acting, { tunnel }: TunnelHandlerParts, verb: Verb)
   return row;
 }
 
-/** The peers that a caller may know of (AP-3). */
-const shown = (
-  peers: readonly TunnelPeer[],
+/** The peers, or nodes of other hubs, that a caller may know of (AP-3). */
+const shown = <T extends { name: string }>(
+  peers: readonly T[],
   { subject }: Pick<Acting, 'subject'>,
   { policies }: TunnelHandlerParts,
   verb: 'get' | 'list',
@@ -58,7 +58,8 @@ export function tunnelHandlers(parts: TunnelHandlerParts): HandlersOf<Names> {
   return {
     'get-tunnel': async (call) => {
       const view = withExposure(tunnel.view());
-      return { ...view, peers: shown(view.peers, call, parts, 'get') };
+      const peers = shown(view.peers, call, parts, 'get');
+      return { ...view, peers, ...(view.relayed && { relayed: shown(view.relayed, call, parts, 'get') }) };
     },
     'get-tunnel-key': async (call) => {
       const { bytes, fingerprint } = tunnel.key();

@@ -92,7 +92,7 @@ export class NodeDoor implements Disposable {
   }
 
   async #serve(raw: RawChannel, first: NodeFirst, who: Principal): Promise<RelayResult> {
-    const { counts, onRefused, log } = this.#parts;
+    const { hub, counts, onRefused, log } = this.#parts;
     let socket: Socket;
     try {
       const target = await this.#targetOf(first.address);
@@ -102,6 +102,11 @@ export class NodeDoor implements Disposable {
         return 'refused';
       }
       socket = await dial(target);
+      // Gone meanwhile, and `endPeer` has not seen this one.
+      if (hub()?.hasPeer(target.peer) !== true) {
+        socket.destroy();
+        throw new Error('its peer is gone');
+      }
       this.#sockets.set(socket, target.peer);
       socket.once('close', () => this.#sockets.delete(socket));
     } catch (error) {

@@ -14,6 +14,8 @@ export class RelayCounts {
   /** Bytes that came from the client here, or from the node here. */
   readonly bytes: Record<RelaySide, number> = { asking: 0, holding: 0 };
   readonly #ends = new Map<string, number>();
+  /** Connections that are being told why they lead nowhere. */
+  refusing = 0;
   /** Nodes of other hubs that are answered here. */
   nodes = 0;
 

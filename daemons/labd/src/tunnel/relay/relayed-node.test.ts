@@ -176,6 +176,11 @@ describe('H6: an address that leads nowhere is told so, with the replica and the
     expect(await ask()).toMatchObject({ code: 'node_busy' });
     expect(rig.counts.endsOf('asking', 'limit')).toBe(1);
     rig.counts.open.asking = 0;
+    expect((await ask()).code).toBe('node_hub_unreachable');
+    // Nor are more told why than can be.
+    rig.counts.refusing = 10_000;
+    expect((await readAll(dial())).length).toBe(0);
+    rig.counts.refusing = 0;
   });
 });
 

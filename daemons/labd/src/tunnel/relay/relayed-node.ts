@@ -15,6 +15,10 @@ import type { RelayCounts, RelayResult } from './relay-counts.ts';
 
 /** Of all nodes together: RELAYED_OUT. */
 export const relayedOutMax = 1_024;
+/** Of one node, which may be slow, among them: the others keep their places. */
+const relayedOutPerNodeMax = 512;
+/** Connections that are told why, of all nodes together; those beyond are only closed. */
+const refusingMax = 256;
 /** Longer than the other replica waits for its node, so that its word comes first. */
 const openMs = 15_000;
 const principal = system('tunnel-relay');
@@ -42,11 +46,20 @@ function textOf({ replicaId }: NodePlace, ending: ChannelEnding | undefined): st
   return `${holder} does not get through to it: ${said}; \`labctl tunnel show\` there tells more`;
 }
 
+/** Undefined: there is no link. */
+function endingOf(error: unknown): ChannelEnding | undefined {
+  if (error instanceof ChannelClosed) return error.ending;
+  const isFull = error instanceof LinkRefused && error.reason === 'limit';
+  return isFull ? { reason: 'limit', text: 'the link to it has no channel left' } : undefined;
+}
+
 export class RelayedNode implements Disposable {
   readonly place: NodePlace;
   readonly #parts: RelayedNodeParts;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Of these, those that are relayed or about to be. */
+  #relayed = 0;
   #error: string | undefined;
 
   private constructor(place: NodePlace, parts: RelayedNodeParts) {
@@ -68,7 +81,7 @@ export class RelayedNode implements Disposable {
   }
 
   get connections(): number {
-    return this.#sockets.size;
+    return this.#relayed;
   }
   /** Why the last connection could not be relayed; undefined when it could, or none was asked for. */
   get error(): string | undefined {
@@ -78,24 +91,32 @@ export class RelayedNode implements Disposable {
   #take(socket: Socket): void {
     const { counts } = this.#parts;
     socket.on('error', () => {});
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
     if (socket.remoteAddress !== this.place.address) {
       socket.destroy();
       return counts.ended('asking', 'refused');
     }
-    if (counts.open.asking >= relayedOutMax) {
-      refuseHttp(
-        socket,
-        new ApiError('node_busy', { message: `RELAYED_OUT: ${relayedOutMax} connections are relayed` }),
-      );
+    if (counts.open.asking >= relayedOutMax || this.#relayed >= relayedOutPerNodeMax) {
+      const text = `RELAYED_OUT: ${counts.open.asking} connections are relayed here, ${this.#relayed} of them to this node`;
+      this.#refuse(socket, new ApiError('node_busy', { message: text }));
       return counts.ended('asking', 'limit');
     }
     counts.open.asking++;
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    this.#relayed++;
     void this.#relay(socket).then((result) => {
       counts.open.asking--;
+      this.#relayed--;
       counts.ended('asking', result);
     });
+  }
+
+  #refuse(socket: Socket, error: ApiError): void {
+    const { counts } = this.#parts;
+    if (counts.refusing >= refusingMax) return void socket.destroy();
+    counts.refusing++;
+    socket.once('close', () => counts.refusing--);
+    refuseHttp(socket, error);
   }
 
   /** Never rejects. */
@@ -105,9 +126,9 @@ export class RelayedNode implements Disposable {
     try {
       channel = await this.#open();
     } catch (error) {
-      const text = textOf(this.place, error instanceof ChannelClosed ? error.ending : undefined);
+      const text = textOf(this.place, endingOf(error));
       this.#note(text);
-      refuseHttp(socket, new ApiError('node_hub_unreachable', { message: text }));
+      this.#refuse(socket, new ApiError('node_hub_unreachable', { message: text }));
       return 'failed';
     }
     this.#note(undefined);

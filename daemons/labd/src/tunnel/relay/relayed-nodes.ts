@@ -13,6 +13,7 @@ import type { Logger } from '@labmesh/kit/log';
 import type { Link } from '@labmesh/link/link';
 import type { Store } from '@labmesh/store/store';
 import { system } from '@labmesh/wire/fleet/principal';
+import type { RelayedNodeView } from '@labmesh/wire/tunnel';
 import { answeredMax } from '@labmesh/wireguard/devices/answered-addresses';
 import { defaultProxyPort } from './node-door.ts';
 import type { RelayCounts } from './relay-counts.ts';
@@ -67,8 +68,10 @@ export class RelayedNodes implements AsyncDisposable {
   }
 
   /** The nodes that are answered here, and why one is not reached, if so. */
-  view(): (NodePlace & { connections: number; error: string | undefined })[] {
-    return [...this.#nodes.values()].map(({ place, connections, error }) => ({ ...place, connections, error }));
+  view(): RelayedNodeView[] {
+    return [...this.#nodes.values()].map(({ place: { id: _, ...place }, connections, error = null }) => {
+      return { ...place, connections, error };
+    });
   }
 
   async #follow(): Promise<void> {

@@ -132,6 +132,7 @@ export function rememberingOpen() {
   const device = {
     watch: (listener: (event: DeviceEvent) => void) => void listeners.push(listener),
     peers: () => Promise.resolve(Array.from({ length: world.adopted }, () => ({}))),
+    answerFor: (addresses: ReadonlySet<string>) => Promise.resolve(addresses),
   };
   const open = () =>
     ({
