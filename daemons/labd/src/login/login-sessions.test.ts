@@ -87,6 +87,22 @@ describe('sessions (ID-4)', () => {
   });
 });
 
+test('RB-11 who asks while ended logins are read shares the next read, which sees what was ended before', async () => {
+  await using people = await openPeople();
+  let reads = 0;
+  const store = {
+    read: (...words: Parameters<typeof people.store.read>) => (reads++, people.store.read(...words)),
+  } as unknown as typeof people.store;
+  await using watch = await RevokedLogins.open({ store, clock: people.clock, log: silentLogger });
+  const { user, id } = await session(people);
+  reads = 0;
+  const early = watch.poll();
+  await people.logins.revoke(asUser(user), id);
+  await Promise.all([early, ...Array.from({ length: 50 }, () => watch.poll())]);
+  expect(watch.has(id)).toBe(true);
+  expect(reads).toBeLessThanOrEqual(3);
+});
+
 describe('browser tickets (LD-5)', () => {
   test('one use, on whichever replica, also when two race', async () => {
     await using people = await openPeople();

@@ -20,6 +20,9 @@ export class RevokedLogins implements AsyncDisposable {
   readonly #listeners = new Set<(loginId: string) => void>();
   readonly #stop = new AbortController();
   #known = new Set<string>();
+  #reading: Promise<void> = Promise.resolve();
+  /** The one that begins when that has ended: for all who ask meanwhile. */
+  #next: Promise<void> | undefined;
   #loop: Promise<void> = Promise.resolve();
 
   private constructor(parts: { store: Store; clock: Clock; log: Logger }) {
@@ -47,8 +50,20 @@ export class RevokedLogins implements AsyncDisposable {
     return this.#known.has(loginId);
   }
 
-  /** Reads what was ended since; also for a replica that was told by another. Never rejects. */
-  async poll(): Promise<void> {
+  /**
+   * Reads what was ended since; also for a replica that was told by another. Those who ask while a read is under way
+   * share the next one: it began after all that they know of. Never rejects.
+   */
+  poll(): Promise<void> {
+    this.#next ??= this.#reading.then(() => {
+      this.#next = undefined;
+      this.#reading = this.#read();
+      return this.#reading;
+    });
+    return this.#next;
+  }
+
+  async #read(): Promise<void> {
     const since = this.#clock.wall() - overlapMs;
     try {
       const rows = await this.#store.read(self, (db) =>

@@ -159,6 +159,12 @@ function toldBy({ kind }: Open, { exit, close }: RelayReport): { exit: RelayRepo
   return { exit: close.reason === 'ok' ? exit : undefined, copied };
 }
 
+/** What the end row says of the recording: its id, and that it does not hold all when writing it failed (EX-10, EX-11). */
+function recordingDetails(id: string, end: RecordingEnd | undefined, reason: RelayReport['close']['reason']) {
+  const isWhole = end?.sha256 !== null && reason !== 'recording-unavailable';
+  return isWhole ? { recording: id } : { recording: 'unavailable', recordingId: id };
+}
+
 /** Writes the end row, and with it the ends of the session and its recording. Nobody waits for it. */
 export async function recordEnd(parts: BeginParts, ended: Ended, report: RelayReport, now: number): Promise<void> {
   const { audit } = parts;
@@ -168,12 +174,13 @@ export async function recordEnd(parts: BeginParts, ended: Ended, report: RelayRe
   // A command has ended, whatever became of its channel; of a copy only the close tells.
   const isGood = close.reason === 'ok' || (exit !== undefined && copied === undefined);
   const base = sessionEntry(ended);
+  const end = recording === undefined ? undefined : await endOfRecording(parts, recording);
   const details = {
     ...base.details,
     bytes,
     close: close.reason,
     ...(copied === undefined ? exit !== undefined && { exit } : { copied }),
-    ...(recording !== undefined && { recording: recording.id }),
+    ...(recording !== undefined && recordingDetails(recording.id, end, close.reason)),
   };
   const entry = {
     ...base,
@@ -183,7 +190,6 @@ export async function recordEnd(parts: BeginParts, ended: Ended, report: RelayRe
     durationMs: now - startedAt,
     details,
   } as const;
-  const end = recording === undefined ? undefined : await endOfRecording(parts, recording);
   const also = async (tx: Writer) => {
     await endSession(tx, { ...report, exit }, now, recording?.id ?? null);
     if (recording !== undefined && end !== undefined) await endRecordingRow(tx, recording.id, end, now);

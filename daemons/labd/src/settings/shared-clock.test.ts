@@ -67,6 +67,20 @@ test('while the database is away time goes on, and is put right when it is back'
   expect(shared.wall()).toBe(truth());
 });
 
+test('a database that is away at the start leaves nothing asking', async () => {
+  const { network, parts } = world();
+  network.isAway = true;
+  let reads = 0;
+  const read = (parts.store as unknown as { read: () => Promise<unknown> }).read;
+  const store = { ...parts.store, read: () => (reads++, read()) } as unknown as Store;
+  {
+    await using stack = new AsyncDisposableStack();
+    await expect(openSharedClock({ ...parts, store }, stack)).rejects.toThrow('away');
+  }
+  await parts.clock.advance(60_000);
+  expect(reads).toBe(1);
+});
+
 test('with SQLite the own clock is the one that counts', async () => {
   await using stack = new AsyncDisposableStack();
   const { clock, parts } = world('sqlite');

@@ -24,9 +24,9 @@ export type SharedClockParts = { store: Store; clock: Clock; log: Logger };
 /** Measured before it is given; the own clock where the store has no other. @throws FleetError STORE_UNAVAILABLE. */
 export async function openSharedClock(parts: SharedClockParts, stack: AsyncDisposableStack): Promise<Clock> {
   if (parts.store.engine === 'sqlite') return parts.clock;
-  const shared = new SharedClock(parts);
+  const shared = stack.use(new SharedClock(parts));
   await shared.measure();
-  return stack.use(shared);
+  return shared;
 }
 
 class SharedClock implements Clock, AsyncDisposable {

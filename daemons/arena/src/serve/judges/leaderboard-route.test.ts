@@ -1,10 +1,12 @@
 /** AR15, AR17: what leaderboards show of matches, of votes, and at equal style. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { BoundPassed } from '@labmesh/kit/bounded-queue';
 import { leaderboardSchema } from '@labmesh/wire/verification/arena-views';
 import { system } from '@labmesh/wire/fleet/principal';
 import { uuidv7 } from '@labmesh/wire/ids';
 import type { FinishedRun } from '../../contract/finished-run.ts';
 import { countRun } from '../../ratings/count-run.ts';
+import { refusal } from '../arena-refused.ts';
 import { type AppRig, openAppRig } from '../testing/app-rig.ts';
 import { leaderboardRoute } from './leaderboard-route.ts';
 import { tenantHeader } from '@labmesh/wire/verification/arena-run';
@@ -92,4 +94,16 @@ test('at weight 0 votes do not count', async () => {
     const answer = await off.request(`/api/arena/leaderboard${query}`, { headers: { [tenantHeader]: 'acme' } });
     expect(leaderboardSchema.parse(await answer.json())).toMatchObject({ battles: 30, votes: 0, voteWeight: 0 });
   }
+});
+
+test('too many boards that wait for their fit are told as busy, and to come back', async () => {
+  const full = {
+    battles: async () => ({ counts: [], styled: undefined }),
+    rank: () => Promise.reject(new BoundPassed('arena.leaderboard_fits', 128)),
+  };
+  const route = leaderboardRoute({ store: rig.store, humanWeight: 1 }, full);
+  route.onError((error, c) => refusal(c, error, (fault) => expect(fault).toBeUndefined()));
+  const answer = await route.request('/api/arena/leaderboard', { headers: { [tenantHeader]: 'acme' } });
+  expect([answer.status, await answer.json()]).toEqual([429, expect.objectContaining({ code: 'arena_busy' })]);
+  expect(answer.headers.get('retry-after')).not.toBeNull();
 });

@@ -1,5 +1,7 @@
 /** Ratings of models from their battles (verification AR15, AR17): matches of runs, and what people said of answers. */
+import { BoundPassed } from '@labmesh/kit/bounded-queue';
 import type { Store } from '@labmesh/store/store';
+import { ApiError } from '@labmesh/wire/errors';
 import { system } from '@labmesh/wire/fleet/principal';
 import type { Leaderboard } from '@labmesh/wire/verification/arena-views';
 import { brackets } from '@labmesh/wire/verification/verification-block';
@@ -36,9 +38,12 @@ function viewOf({ board: found, style }: BoardReading): Omit<Leaderboard, 'brack
   return { ...counted, seed, resamples, ...more, rows };
 }
 
-export function leaderboardRoute({ store, humanWeight }: LeaderboardParts): Hono {
+/** @param read replaced in tests */
+export function leaderboardRoute(
+  { store, humanWeight }: LeaderboardParts,
+  read: ReturnType<typeof boardReader> = boardReader(humanWeight),
+): Hono {
   const app = new Hono();
-  const read = boardReader(humanWeight);
   app.get('/api/arena/leaderboard', async (c) => {
     const { bracket, task, style } = readBy(querySchema, c.req.query());
     const board = { tenant: tenantOf(c), bracket, task };
@@ -48,6 +53,8 @@ export function leaderboardRoute({ store, humanWeight }: LeaderboardParts): Hono
       return c.json(view);
     } catch (error) {
       if (error instanceof RangeError) throw new ArenaRefused('CONFLICT', `no board for this: ${error.message}`);
+      if (error instanceof BoundPassed)
+        throw new ApiError('arena_busy', { message: 'as many boards wait for their fit as may', log: error.message });
       throw error;
     }
   });
