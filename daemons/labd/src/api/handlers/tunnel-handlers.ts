@@ -1,7 +1,7 @@
 /** The hub of the tunnel (tunnel 2.9). */
 import { withExposure } from '@labmesh/tunnel/device/with-exposure';
 import type { Verb } from '@labmesh/wire/fleet/access-words';
-import type { TunnelPeer } from '@labmesh/wire/tunnel';
+import type { TunnelPeer, TunnelView } from '@labmesh/wire/tunnel';
 import { exportPeer } from '../../tunnel/export-peer.ts';
 import type { Policies } from '../../access/policies.ts';
 import type { TunnelPeerRow } from '../../nodes/node-tunnel.ts';
@@ -53,14 +53,17 @@ const shown = <T extends { name: string }>(
   verb: 'get' | 'list',
 ) => peers.filter(({ name }) => policies.decide(subject, verb, { kind: 'tunnels', name }).allowed);
 
+/** The hub, with what of it the caller may know. */
+function viewFor(call: Pick<Acting, 'subject'>, parts: TunnelHandlerParts): TunnelView {
+  const view = withExposure(parts.tunnel.view());
+  const peers = shown(view.peers, call, parts, 'get');
+  return { ...view, peers, ...(view.relayed && { relayed: shown(view.relayed, call, parts, 'get') }) };
+}
+
 export function tunnelHandlers(parts: TunnelHandlerParts): HandlersOf<Names> {
   const { tunnel } = parts;
   return {
-    'get-tunnel': async (call) => {
-      const view = withExposure(tunnel.view());
-      const peers = shown(view.peers, call, parts, 'get');
-      return { ...view, peers, ...(view.relayed && { relayed: shown(view.relayed, call, parts, 'get') }) };
-    },
+    'get-tunnel': async (call) => viewFor(call, parts),
     'get-tunnel-key': async (call) => {
       const { bytes, fingerprint } = tunnel.key();
       const headers = { 'content-type': 'application/octet-stream', etag: `"${fingerprint}"` };

@@ -5,7 +5,9 @@
 import { randomInt } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { silentLogger } from '@labmesh/kit/log';
-import { Link } from '@labmesh/link/link';
+import type { NodeFirst } from '@labmesh/link/first-frame';
+import { Link, type LinkHandlers } from '@labmesh/link/link';
+import type { RawChannel } from '@labmesh/link/raw-channel';
 import { memorySockets } from '@labmesh/link/memory-socket';
 import { testHello, testHelloOk } from '@labmesh/link/testing/link-pair';
 import { localRoot } from '../../login/testing/callers.ts';
@@ -34,6 +36,19 @@ export async function serveAt(host: string, port: number, take = (socket: Socket
     server.close();
   };
   return { seen, [Symbol.dispose]: close };
+}
+
+/** The link between the two: who asks, and who has the hub. */
+async function linkedBy(take: (raw: RawChannel, first: NodeFirst) => void): Promise<[Link, Link]> {
+  const [near, far] = memorySockets();
+  const handlers: LinkHandlers = {
+    hello: (link) => link.accept(testHelloOk),
+    peerFirst: (_link, raw, first) => (first.type === 'node' ? take(raw, first) : raw.close('denied')),
+  };
+  const holder = new Link(far, handlers, { side: 'even', channelsMax: 4_096 });
+  const link = new Link(near, {}, { side: 'odd', channelsMax: 4_096 });
+  await link.hello({ ...testHello, kind: 'labd' });
+  return [link, holder];
 }
 
 export async function openRelayRig() {
@@ -67,20 +82,9 @@ export async function openRelayRig() {
   );
   /** A node has its address twice here, its own and the one it is answered at: the second ends in .200. */
   const ownOf = new Map<string, string>();
-  const [near, far] = memorySockets();
-  const holder = new Link(
-    far,
-    {
-      hello: (link) => link.accept(testHelloOk),
-      peerFirst: (_link, raw, first) => {
-        if (first.type !== 'node') return raw.close('denied');
-        door.take(raw, { ...first, address: ownOf.get(first.address) ?? first.address }, who);
-      },
-    },
-    { side: 'even', channelsMax: 4_096 },
+  const [link, holder] = await linkedBy((raw, first) =>
+    door.take(raw, { ...first, address: ownOf.get(first.address) ?? first.address }, who),
   );
-  const link = new Link(near, {}, { side: 'odd', channelsMax: 4_096 });
-  await link.hello({ ...testHello, kind: 'labd' });
   opening.defer(() => [link, holder].forEach((one) => one.close('goingAway')));
   const owned = opening.move();
   const changes: (string | undefined)[] = [];

@@ -103,6 +103,13 @@ const showing = (peers: ReadonlyMap<string, TunnelPeerSettings>) => ({
   },
 });
 
+/** Its interface: answers for whatever it is told. */
+const rememberingDevice = (listeners: ((event: DeviceEvent) => void)[], adopted: () => number) => ({
+  watch: (listener: (event: DeviceEvent) => void) => void listeners.push(listener),
+  peers: () => Promise.resolve(Array.from({ length: adopted() }, () => ({}))),
+  answerFor: (addresses: ReadonlySet<string>) => Promise.resolve(addresses),
+});
+
 export function rememberingOpen() {
   const peers = new Map<string, TunnelPeerSettings>();
   const cuts: string[] = [];
@@ -129,11 +136,7 @@ export function rememberingOpen() {
     },
   };
   const listeners: ((event: DeviceEvent) => void)[] = [];
-  const device = {
-    watch: (listener: (event: DeviceEvent) => void) => void listeners.push(listener),
-    peers: () => Promise.resolve(Array.from({ length: world.adopted }, () => ({}))),
-    answerFor: (addresses: ReadonlySet<string>) => Promise.resolve(addresses),
-  };
+  const device = rememberingDevice(listeners, () => world.adopted);
   const open = () =>
     ({
       tunnel: { ...tunnel, device },
