@@ -70,6 +70,13 @@ describe('the first minute of labctl up', () => {
     expect(ready.notes).toBeUndefined();
   });
 
+  test('ST-5 AU-7 the audit log in the store that all parts share is verified and exported', async () => {
+    const found = await json<{ ok: boolean; chains: { rows: number }[] }>(home, 'audit', 'verify');
+    expect([found.ok, found.chains.length, (found.chains[0]?.rows ?? 0) > 0]).toEqual([true, 1, true]);
+    const { exitCode, stdout } = await home.run('audit', 'export');
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining('"action":"enroll"')]);
+  });
+
   test('ID-1 whoever started it is logged in as an administrator, audited as the local root', async () => {
     const me = await json<{ principal: { kind: string; name: string }; roles: string[] }>(home, 'whoami');
     expect(me).toMatchObject({ principal: { kind: 'user' }, roles: ['admin'] });

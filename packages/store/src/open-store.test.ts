@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import { createLogger } from '@labmesh/kit/log';
-import { awaitStore, openStore } from './open-store.ts';
+import { system } from '@labmesh/wire/fleet/principal';
+import { awaitStore, openReadStore, openStore } from './open-store.ts';
+import { TempFolder } from './testing/temp-store.ts';
+
+const tester = system('test');
 
 describe('URLs', () => {
   test.each([
@@ -57,5 +61,29 @@ describe('LD-7: a database that is away at start', () => {
   test('what waiting does not mend ends it', async () => {
     const waiting = awaitStore({ url: 'mysql://x' }, new AbortController().signal);
     await expect(waiting).rejects.toMatchObject({ code: 'STORE_URL_INVALID' });
+  });
+});
+
+describe('a second door (ST-5)', () => {
+  test('reads what was committed, never writes, and goes before its host', async () => {
+    using folder = new TempFolder();
+    await using store = await openStore({ url: await folder.nextUrl() });
+    expect(store.besideUrl).toStartWith('sqlite:///');
+    await using beside = await openReadStore(store.besideUrl ?? '');
+    const row = { key: 'a', value: '1', updated_at: 0 };
+    await store.write(tester, (tx) => tx.insertInto('settings').values(row).execute());
+    expect(await beside.read(tester, (db) => db.selectFrom('settings').selectAll().execute())).toEqual([row]);
+    await using snapshot = await beside.snapshot(tester);
+    expect(await snapshot.db.selectFrom('settings').select('key').execute()).toEqual([{ key: 'a' }]);
+    const writing = beside.write(tester, (tx) => tx.deleteFrom('settings').execute());
+    await expect(writing).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(beside.ddl('create table x (a text)')).rejects.toBeInstanceOf(TypeError);
+  });
+
+  test('there is none into memory, nor to a file that is not there', async () => {
+    await using memory = await openStore({ url: 'sqlite::memory:' });
+    expect(memory.besideUrl).toBeUndefined();
+    await expect(openReadStore('sqlite::memory:')).rejects.toBeInstanceOf(TypeError);
+    await expect(openReadStore('sqlite:///proc/labmesh/none.db')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 });

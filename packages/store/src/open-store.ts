@@ -52,7 +52,8 @@ export async function openStore(options: StoreOptions): Promise<SqlStore> {
   } catch (error) {
     throw asStoreError(error);
   }
-  const store = new SqlStore({ engine, clock, faults: faultPlan(options.injectFaults) });
+  const besideUrl = storePlace(url).engine === 'memory' ? undefined : url;
+  const store = new SqlStore({ engine, clock, besideUrl, faults: faultPlan(options.injectFaults) });
   try {
     await store.ping();
     if (options.migrate !== false) await migrate(store, { log });
@@ -84,11 +85,11 @@ export async function awaitStore(options: StoreOptions, signal: AbortSignal): Pr
 }
 
 /**
- * A second door to a store that is open in this process, to read only: another thread does with it what would hold the
+ * A second door to a store that is open in this process (its `besideUrl`), to read only: another thread does with it what would hold the
  * event loop (ST-5). SQLite has one owner; this one is its guest and is closed before it.
  *
  * @throws FleetError STORE_UNAVAILABLE when the file cannot be opened (a PostgreSQL that is away tells it at the first
- *   read); TypeError for a database in memory, which belongs to its connection (`canReadBeside`).
+ *   read); TypeError for a database in memory, which belongs to its connection.
  */
 export async function openReadStore(url: string): Promise<SqlStore> {
   const place = storePlace(url);

@@ -19,6 +19,7 @@ export const retryWaitMs = (attempt: number, random: () => number = Math.random)
 export type SqlStoreOptions = {
   engine: Engine;
   clock: Clock;
+  besideUrl?: string | undefined;
   faults?: FaultPlan | undefined;
   /** How long a call made inside a write waits for that write. Shorter in tests. */
   nestedWaitMs?: number;
@@ -43,6 +44,10 @@ export class SqlStore implements Store {
     this.clock = options.clock;
     this.#engine = options.engine;
     this.#options = options;
+  }
+
+  get besideUrl(): string | undefined {
+    return this.#options.besideUrl;
   }
 
   get retries(): number {

@@ -14,6 +14,3 @@ export function storePlace(url: string): StorePlace {
   const expected = 'sqlite:///absolute/path, sqlite::memory: or postgresql://…';
   throw new StoreStartError('STORE_URL_INVALID', `database.url: expected ${expected}, found scheme ${scheme}`);
 }
-
-/** Whether a second connection sees the same rows (`openReadStore`). @throws StoreStartError STORE_URL_INVALID */
-export const canReadBeside = (url: string): boolean => storePlace(url).engine !== 'memory';

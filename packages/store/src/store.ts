@@ -33,6 +33,8 @@ export interface Store extends AsyncDisposable {
   readonly clock: Clock;
   /** Transactions and reads that were done again since the store was opened (ST-3). */
   readonly retries: number;
+  /** Where another thread of this process opens a second door to read (`openReadStore`); undefined when nobody can. */
+  readonly besideUrl?: string | undefined;
   /** @throws FleetError STORE_UNAVAILABLE when the database is away, TypeError without a principal. */
   read<T>(principal: Principal, query: (db: Reader) => Promise<T>): Promise<T>;
   /**

@@ -12,8 +12,6 @@ import { type Audit, composeAudit } from './compose-audit.ts';
 
 export type TrustParts = SharedClockParts & {
   options: LabdOptions;
-  /** As the store was opened. */
-  ground: { databaseUrl: string };
   dataDir: string;
   replicaId: string;
   metrics: Metrics;

@@ -70,7 +70,8 @@ class Ground {
 
 function answers(ground: Ground): void {
   test('it answers what would be answered here', async () => {
-    const { log, local, thread } = ground;
+    const { bench, log, local, thread, url } = ground;
+    expect(bench.store.inner.besideUrl).toBe(url);
     const heads = new Map([[chain, log.head()]]);
     const report = await thread.verify({ heads }, never);
     expect(report).toEqual(await local.verify({ heads }, never));
