@@ -3,9 +3,13 @@
  * daemons and commands, on hosts of their own. Both backends at once, since a tunnel is mostly waited for.
  *
  *     LABMESH_STREAM_S=300 bun test tests/tunnel-story.test.ts --timeout 1800000
+ *
+ * From 300 s on it is a soak, too: an exchange each 15 s, and neither daemon grows (A8). `LABMESH_GAP_MS` is the longest
+ * pause of the stream then, for a machine that does nothing else.
  */
 import { expect, test } from 'bun:test';
-import { waitFor } from './harness/fleet/look.ts';
+import { readdirSync } from 'node:fs';
+import { rssMiB, waitFor } from './harness/fleet/look.ts';
 import { insideTunnel } from './harness/tunnel-daemons/inside-tunnel.ts';
 import type { SiteNode } from './harness/tunnel-daemons/site-node.ts';
 import { proxyPort, tunnelBackends, TunnelLab, tunnelLabMissing } from './harness/tunnel-daemons/tunnel-lab.ts';
@@ -19,11 +23,15 @@ const streamS = Number(process.env['LABMESH_STREAM_S'] ?? 9);
 const testMs = 150_000 + 2 * streamS * 1_000;
 /** Nodes are heard often, so that what a heartbeat brings comes soon. */
 const quick = ['heartbeat_s = 1'];
+const isSoak = streamS >= 300;
+/** What caches and the runtime's heap may still take of a daemon that has worked for minutes. */
+const grownMibMax = 24;
+const filesMax = 3;
 /** Five lines a second. Beside the exchanges that are due, one is asked for every three seconds, at most ten. */
 const stream = { tokens: streamS * 5, tokenDelayMs: 200 };
-const askedFor = Math.min(10, Math.floor(streamS / 3));
+const askedFor = isSoak ? Math.floor(streamS / 15) : Math.min(10, Math.floor(streamS / 3));
 /** A session that an exchange ended would take five seconds to come back; less is the load of this machine. */
-const breakMs = 1_500;
+const breakMs = Number(process.env['LABMESH_GAP_MS'] ?? 1_500);
 
 type Story = { lab: TunnelLab; site: SiteNode; other: SiteNode; address: string };
 
@@ -64,14 +72,34 @@ async function sitesReachNothing({ lab, site, other, address }: Story): Promise<
   await waitFor(async () => ((await lab.peer(site.name))?.rxBytes ?? 0) > before + ports.length * 60);
 }
 
-async function streamsThroughExchanges({ lab, site, address }: Story): Promise<void> {
+/** Open files and memory of both daemons. */
+function heldBy({ lab, site }: Story) {
+  return [lab.labd.daemon, site.daemon].map(({ pid }) => ({
+    files: readdirSync(`/proc/${pid}/fd`).length,
+    mib: Math.round(rssMiB(pid)),
+  }));
+}
+
+function growsNot(lab: TunnelLab, early: ReturnType<typeof heldBy>, late: ReturnType<typeof heldBy>): void {
+  console.log(`${lab.backend}: files and MiB of labd and labmand:`, JSON.stringify({ early, late }));
+  for (const [index, { files, mib }] of late.entries()) {
+    expect(files).toBeLessThanOrEqual((early[index]?.files ?? 0) + filesMax);
+    expect(mib).toBeLessThanOrEqual((early[index]?.mib ?? 0) + grownMibMax);
+  }
+}
+
+async function streamsThroughExchanges(story: Story): Promise<void> {
+  const { lab, site, address } = story;
   const before = (await site.hub())?.exchanges ?? 0;
   const reading = lab.chat(address);
+  let early: ReturnType<typeof heldBy> | undefined;
   for (let turn = 0; turn < askedFor; turn++) {
     await Bun.sleep((streamS * 1_000) / askedFor - 1_000);
     const { exitCode, stdout } = await site.labman('tunnel', 'exchange');
     expect(stdout).toContain('done in ');
     expect(exitCode).toBe(0);
+    // What it needs at all is there by then.
+    if (isSoak && turn === Math.floor(askedFor / 3)) early = heldBy(story);
   }
   const seen = await reading;
   console.log(`${lab.backend}: longest pause of a stream of five lines a second, ms:`, seen.gapMs);
@@ -79,6 +107,7 @@ async function streamsThroughExchanges({ lab, site, address }: Story): Promise<v
   expect(seen.lines).toBeGreaterThanOrEqual(stream.tokens);
   expect(seen.gapMs).toBeLessThan(breakMs);
   expect((await site.hub())?.exchanges).toBeGreaterThanOrEqual(before + askedFor);
+  if (early !== undefined) growsNot(lab, early, heldBy(story));
 }
 
 async function isCutAndHeals({ lab, site, address }: Story): Promise<void> {

@@ -60,9 +60,15 @@ const points: readonly Point[] = [
       LABMESH_FUZZ_DATAGRAMS: million,
     },
   ),
-  point('tunnel-story', 'five minutes of a stream across rotations', 'tests/tunnel-story.test.ts', {
-    LABMESH_STREAM_S: '300',
-  }),
+  point(
+    'tunnel-a8',
+    'ten minutes of a stream, an exchange each 15 s, no pause over 250 ms',
+    'tests/tunnel-story.test.ts',
+    {
+      LABMESH_STREAM_S: '600',
+      LABMESH_GAP_MS: '250',
+    },
+  ),
   point('tunnel-outages', 'ten minutes suspended', 'tests/tunnel-outages.test.ts', { LABMESH_FROZEN_S: '600' }),
   point('tunnel-a13', '50 sites join at once', 'tests/tunnel-many.test.ts', { LABMESH_SITES: '50' }),
 ];
