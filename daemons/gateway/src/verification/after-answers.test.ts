@@ -8,13 +8,13 @@ import { AfterAnswers, type Waiting } from './after-answers.ts';
 /** As many as run at once. */
 const open = 64;
 
-function rig(run: (whose: { tenant: string }) => Promise<unknown>) {
+function rig(run: (whose: { tenant: string }) => Promise<unknown>, waitingMax = 10) {
   const clock = new FakeClock();
   const lines: string[] = [];
   const counted: string[] = [];
   const after = new AfterAnswers({
     arena: { run } as unknown as ArenaClient,
-    waitingMax: 10,
+    waitingMax,
     clock,
     log: createLogger({ level: 'info', format: 'json', write: (line) => void lines.push(line) }),
     count: (_mode, result) => void counted.push(result),
@@ -100,6 +100,34 @@ test('where the arena takes some of a tenant, places that get a result go on, an
   await clock.advance(1_000);
   await turns();
   expect([asked.acme, counts('arena_busy'), after.waiting]).toEqual([open + 4, open - takes + 1, 1]);
+  after[Symbol.dispose]();
+});
+
+test('answers are copied again once an eighth of the places is free, not for each that is', async () => {
+  const running: Array<() => void> = [];
+  const end = async () => {
+    running.shift()?.();
+    await turns();
+  };
+  const { after, add, counted } = rig(
+    () => new Promise((resolve) => running.push(() => resolve({ report: { status: 'valid' } }))),
+    32,
+  );
+  add('acme', open + 15);
+  expect(after.hasRoom('acme')).toBe(true);
+  add('acme', 1);
+  await turns();
+  // Half of 32 wait; an eighth of those is two.
+  expect([after.waiting, after.hasRoom('acme')]).toEqual([16, false]);
+  await end();
+  expect([after.waiting, after.hasRoom('acme')]).toEqual([15, false]);
+  await end();
+  expect([after.waiting, after.hasRoom('acme')]).toEqual([14, true]);
+  add('acme', 1);
+  expect([after.waiting, after.hasRoom('acme')]).toEqual([15, true]);
+  // Whose copy was begun before is taken as long as there is a place.
+  add('acme', 2);
+  expect([after.waiting, after.hasRoom('acme'), counted]).toEqual([16, false, ['valid', 'valid', 'dropped']]);
   after[Symbol.dispose]();
 });
 

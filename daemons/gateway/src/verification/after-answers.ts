@@ -22,6 +22,9 @@ const openMost = 64;
 
 /** An arena that refuses a tenant is left alone for as long as it says, within this, ms; one that is away for this long. */
 const pauseMostMs = 1_000;
+/** Of a tenant's places that were all taken, this share has to be free before more answers are kept: each place that is free
+ *  alone would have every answer on its way copied, and one of those copies taken. */
+const refillShare = 1 / 8;
 /** One line of each kind in this time, ms: an arena that is away for an hour is told once, not once an answer. */
 const sayEveryMs = 10_000;
 
@@ -72,6 +75,9 @@ export class AfterAnswers implements Disposable {
   readonly #said = new Map<string, number>();
   /** Tenants that the arena refused, or was not there for. */
   readonly #paused = new Set<string>();
+  /** Tenants that had no room, and have too little still. */
+  readonly #full = new Set<string>();
+  readonly #refill: number;
   #open = 0;
 
   constructor(parts: {
@@ -87,6 +93,7 @@ export class AfterAnswers implements Disposable {
     const bounds = { name: 'verification.waiting_max', max, groupMax, ageMs: priorityAgeMs };
     // Nobody waits for these: no place is kept open.
     this.#queue = new FairQueue({ ...bounds, places: openMost, keepMs: 0 });
+    this.#refill = Math.ceil(groupMax * refillShare);
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#count = parts.count;
@@ -97,9 +104,13 @@ export class AfterAnswers implements Disposable {
     return this.#queue.size;
   }
 
-  /** Whether an answer of this tenant would be taken now: none is copied that would not. */
+  /** Whether an answer of this tenant is to be copied: it will find room, as far as anybody can tell. */
   hasRoom(tenant: string): boolean {
-    return this.#mayOpen(tenant) || this.#queue.hasRoom(tenant);
+    const wanted = this.#full.has(tenant) ? this.#refill : 1;
+    const has = this.#mayOpen(tenant) || this.#queue.room(tenant) >= wanted;
+    if (has) this.#full.delete(tenant);
+    else this.#full.add(tenant);
+    return has;
   }
 
   #mayOpen(tenant: string): boolean {

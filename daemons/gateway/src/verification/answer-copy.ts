@@ -9,6 +9,7 @@ import { labmeshVerificationHeader } from './verified-headers.ts';
 /** Bytes of one answer: 100,000 characters in events of a few characters each. */
 export const copyBytesMost = 8 * 1024 * 1024;
 const firstBlock = 4 * 1024;
+const nothing = Buffer.alloc(0);
 
 /** Bytes that all copies together may hold. */
 export class CopyBudget {
@@ -32,7 +33,7 @@ export class CopyBudget {
 export class AnswerCopy extends ForwardedExchange implements Disposable {
   readonly #budget: CopyBudget;
   readonly #offerId: string;
-  #block = Buffer.alloc(0);
+  #block = nothing;
   #size = 0;
   status = 0;
   /** An event stream, as against one JSON object. */
@@ -73,7 +74,8 @@ export class AnswerCopy extends ForwardedExchange implements Disposable {
   ): void {
     const noted = this.#noted(status, headers);
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-    if (status === 200) this.#keep(bytes, 0, bytes.length);
+    // No more follows: a block of its size.
+    if (status === 200) this.#keep(bytes, 0, bytes.length, 0);
     this.inner.reply(status, noted, body);
   }
 
@@ -89,16 +91,16 @@ export class AnswerCopy extends ForwardedExchange implements Disposable {
     ];
   }
 
-  #keep(bytes: Uint8Array, start: number, end: number): void {
+  #keep(bytes: Uint8Array, start: number, end: number, least = firstBlock): void {
     if (this.cut) return;
     const wanted = this.#size + end - start;
-    if (wanted > this.#block.length && !this.#grow(wanted)) return;
+    if (wanted > this.#block.length && !this.#grow(wanted, least)) return;
     this.#block.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#size);
     this.#size = wanted;
   }
 
-  #grow(wanted: number): boolean {
-    const length = Math.max(firstBlock, wanted, Math.min(this.#block.length * 2, copyBytesMost));
+  #grow(wanted: number, least: number): boolean {
+    const length = Math.max(least, wanted, Math.min(this.#block.length * 2, copyBytesMost));
     if (wanted > copyBytesMost || !this.#budget.take(length - this.#block.length)) {
       this.cut = true;
       this[Symbol.dispose]();
@@ -113,7 +115,7 @@ export class AnswerCopy extends ForwardedExchange implements Disposable {
   /** Gives its part of the budget back. */
   [Symbol.dispose](): void {
     this.#budget.give(this.#block.length);
-    this.#block = Buffer.alloc(0);
+    this.#block = nothing;
     this.#size = 0;
   }
 }

@@ -31,7 +31,7 @@ describe('shares', () => {
   test('one that floods has one turn before another, and one place for each of another', () => {
     const queue = new FairQueue<Entry>(bounds);
     for (let at = 0; at < 50; at++) queue.push(entry('a'));
-    expect(queue.hasRoom('a')).toBe(true);
+    expect([queue.room('a'), queue.room('b')]).toEqual([450, 500]);
     expect(serveOne(queue, 5)).toEqual(['a', 'a', 'a', 'a', 'a']);
     queue.push(entry('b'));
     expect(serveOne(queue, 3)).toEqual(['a', 'b', 'a']);

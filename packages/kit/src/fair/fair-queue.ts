@@ -74,10 +74,10 @@ export class FairQueue<T extends FairEntry> {
     return this.#size;
   }
 
-  /** Whether one more of this group may wait. */
-  hasRoom(group: string): boolean {
+  /** How many more of this group may wait. */
+  room(group: string): number {
     const { max, groupMax } = this.#bounds;
-    return this.#size < max && (this.#groups.get(group)?.waiting ?? 0) < groupMax;
+    return Math.min(max - this.#size, groupMax - (this.#groups.get(group)?.waiting ?? 0));
   }
 
   /** @throws BoundPassed when as many wait as may, of this group or of all */
