@@ -196,5 +196,5 @@ async function work(
   };
   const key = operation.idempotent === true ? request.headers.get('idempotency-key') : null;
   // An answer that is given again was judged when it was made.
-  return key === null ? run() : parts.idempotent.once(key, call.caller, operation, call.body, run);
+  return key === null ? run() : parts.idempotent.once(key, call, operation, run);
 }

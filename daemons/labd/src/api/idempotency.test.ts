@@ -4,8 +4,7 @@ import { silentLogger } from '@labmesh/kit/log';
 import { fleetOperation } from '@labmesh/wire/fleet/operations';
 import { system } from '@labmesh/wire/fleet/principal';
 import { type LabdApp, openLabdApp } from '../../../../tests/harness/labd-app.ts';
-import type { Caller } from '../login/caller.ts';
-import { IdempotentAnswers } from './idempotency.ts';
+import { IdempotentAnswers, type IdempotentCall } from './idempotency.ts';
 
 let app: LabdApp;
 beforeAll(async () => void (app = await openLabdApp()));
@@ -35,6 +34,19 @@ describe('AP-3 Idempotency-Key over the API', () => {
     expect(racing.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 201, 409]);
   });
 
+  test('a login token: once for a user, and the key of one user gives nothing of another', async () => {
+    for (const name of ['fay', 'gus']) expect((await create(name)).status).toBe(201);
+    const token = (name: string, key?: string) =>
+      app.call('POST', `/api/users/${name}/token`, { json: {}, ...(key !== undefined && { headers: keyed(key) }) });
+    const [first, second, other] = [await token('fay', 'k-6'), await token('fay', 'k-6'), await token('fay', 'k-7')];
+    expect([first.status, second.status, other.status]).toEqual([201, 201, 201]);
+    expect(second.body).toEqual(first.body);
+    expect(other.body.token).not.toBe(first.body.token);
+    const crossed = await token('gus', 'k-6');
+    expect([crossed.status, crossed.body.error?.code]).toEqual([409, 'CONFLICT']);
+    expect(JSON.stringify(crossed.body)).not.toContain(first.body.token);
+  });
+
   test('what failed may be tried again', async () => {
     expect((await create('ann', 'k-4')).status).toBe(409);
     expect((await create('dora', 'k-4')).status).toBe(201);
@@ -54,7 +66,11 @@ describe('AP-3 Idempotency-Key over the API', () => {
 
 describe('IdempotentAnswers', () => {
   const operation = fleetOperation('create-token');
-  const caller = (id: string): Caller => ({ principal: { kind: 'user', id, name: id }, sourceIp: '', requestId: '' });
+  const caller = (id: string): IdempotentCall => ({
+    caller: { principal: { kind: 'user', id, name: id }, sourceIp: '', requestId: '' },
+    params: {},
+    body: {},
+  });
   const open = (clock: FakeClock) => {
     const { store, secrets } = app.core;
     return new IdempotentAnswers({ store, secrets, clock, log: silentLogger });
@@ -62,27 +78,25 @@ describe('IdempotentAnswers', () => {
 
   test('another caller with the same key has nothing to do with it', async () => {
     const answers = open(new FakeClock());
-    expect(await answers.once('shared', caller('a'), operation, {}, async () => 'of a')).toBe('of a');
-    expect(await answers.once('shared', caller('b'), operation, {}, async () => 'of b')).toBe('of b');
-    expect(await answers.once('shared', caller('a'), operation, {}, async () => 'other')).toBe('of a');
-    expect(await answers.once('shared', caller('a'), fleetOperation('create-user'), {}, async () => 'user')).toBe(
-      'user',
-    );
+    expect(await answers.once('shared', caller('a'), operation, async () => 'of a')).toBe('of a');
+    expect(await answers.once('shared', caller('b'), operation, async () => 'of b')).toBe('of b');
+    expect(await answers.once('shared', caller('a'), operation, async () => 'other')).toBe('of a');
+    expect(await answers.once('shared', caller('a'), fleetOperation('create-user'), async () => 'user')).toBe('user');
   });
 
   test('it holds for 24 h', async () => {
     const clock = new FakeClock();
     const answers = open(clock);
-    expect(await answers.once('old', caller('a'), operation, {}, async () => 1)).toBe(1);
+    expect(await answers.once('old', caller('a'), operation, async () => 1)).toBe(1);
     await clock.advance(24 * 3_600_000 - 1);
-    expect(await answers.once('old', caller('a'), operation, {}, async () => 2)).toBe(1);
+    expect(await answers.once('old', caller('a'), operation, async () => 2)).toBe(1);
     await clock.advance(1);
-    expect(await answers.once('old', caller('a'), operation, {}, async () => 3)).toBe(3);
+    expect(await answers.once('old', caller('a'), operation, async () => 3)).toBe(3);
   });
 
   test('answers are sealed in the store', async () => {
     const answers = open(new FakeClock());
-    await answers.once('sealed', caller('a'), operation, {}, async () => ({ token: 'lmj_very_secret' }));
+    await answers.once('sealed', caller('a'), operation, async () => ({ token: 'lmj_very_secret' }));
     const rows = await app.core.store.read(system('test'), (db) => db.selectFrom('idempotency').selectAll().execute());
     expect(JSON.stringify(rows)).not.toMatch(/lmj_|lmu_/);
     expect(rows.every(({ body }) => body.startsWith('enc:v1:'))).toBe(true);
@@ -97,6 +111,6 @@ describe('IdempotentAnswers', () => {
     };
     const parts = { store: store as unknown as typeof app.core.store, secrets, clock: new FakeClock() };
     const answers = new IdempotentAnswers({ ...parts, log: silentLogger });
-    expect(await answers.once('unkept', caller('a'), operation, {}, async () => 'done')).toBe('done');
+    expect(await answers.once('unkept', caller('a'), operation, async () => 'done')).toBe('done');
   });
 });

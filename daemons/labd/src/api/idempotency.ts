@@ -1,6 +1,6 @@
 /**
  * `Idempotency-Key` of creates (AP-3): the same key from the same caller within 24 h gives the first answer again. Answers
- * hold what is shown once, so they are sealed. Another body under the same key is a conflict.
+ * hold what is shown once, so they are sealed. The same key for another body or another thing is a conflict.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '@labmesh/kit/clock';
@@ -9,16 +9,19 @@ import type { Store } from '@labmesh/store/store';
 import { FleetError } from '@labmesh/wire/fleet/fleet-errors';
 import type { FleetOperation } from '@labmesh/wire/fleet/operation';
 import { system } from '@labmesh/wire/fleet/principal';
-import type { Caller } from '../login/caller.ts';
 import type { Sealer } from '../secrets/sealer.ts';
+import type { Call } from './handler.ts';
 
 const keyPattern = /^[\x21-\x7e]{1,128}$/;
 const lifeMs = 24 * 3_600_000;
 const worker = system('idempotency');
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
-const anotherBody = () => new FleetError('CONFLICT', { message: 'this Idempotency-Key was used with another body' });
+const otherCall = () =>
+  new FleetError('CONFLICT', { message: 'this Idempotency-Key was used with another body or path' });
 
+/** Who asks, for what thing, and how: an answer belongs to all of it. */
+export type IdempotentCall = Pick<Call<FleetOperation>, 'caller' | 'params' | 'body'>;
 export type IdempotencyParts = { store: Store; secrets: Sealer; clock: Clock; log: Logger };
 
 export class IdempotentAnswers {
@@ -33,9 +36,8 @@ export class IdempotentAnswers {
   /** @throws FleetError VALIDATION_FAILED, CONFLICT, and what `work` throws (which is not kept). */
   async once(
     key: string,
-    caller: Caller,
+    { caller, params, body }: IdempotentCall,
     operation: FleetOperation,
-    body: unknown,
     work: () => Promise<unknown>,
   ): Promise<unknown> {
     if (!keyPattern.test(key))
@@ -46,11 +48,11 @@ export class IdempotentAnswers {
     const { kind, id } = caller.principal;
     const principal = `${kind}:${id}`;
     const row = sha256(`${principal}\n${operation.name}\n${key}`);
-    const digest = sha256(JSON.stringify(body));
+    const digest = sha256(JSON.stringify(Object.keys(params).length === 0 ? body : { params, body }));
     const found = await this.#find(row, digest);
     if (found !== undefined) return found.answer;
     const first = this.#running.get(row);
-    if (first !== undefined && first.digest !== digest) throw anotherBody();
+    if (first !== undefined && first.digest !== digest) throw otherCall();
     if (first !== undefined) return first.answer;
     const answer = this.#run(row, digest, principal, operation, work);
     this.#running.set(row, { digest, answer });
@@ -74,7 +76,7 @@ export class IdempotentAnswers {
     if (found === undefined) return undefined;
     const opened = this.#parts.secrets.open('idempotency', row, 'body', found.body);
     const kept = JSON.parse(new TextDecoder().decode(opened)) as { digest: string; answer: unknown };
-    if (kept.digest !== digest) throw anotherBody();
+    if (kept.digest !== digest) throw otherCall();
     return kept;
   }
 

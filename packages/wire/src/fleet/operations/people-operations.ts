@@ -89,6 +89,7 @@ export const peopleOperations = [
     path: '/api/users/:id/token',
     access: mayEach('update', 'users'),
     audit: 'S',
+    idempotent: true,
     status: 201,
     summary: 'A one-time login token, shown once',
     body: z.object({}).strict(),
