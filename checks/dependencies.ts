@@ -11,6 +11,8 @@ export const reasons: Readonly<Record<string, string>> = {
   '@noble/hashes':
     'keyed BLAKE2s and HMAC for WireGuard’s handshake, which the runtime has not; SHA-256 of certificates in a browser',
   '@noble/post-quantum': 'ML-KEM-512 for Rosenpass; the runtime has 768 and 1024 only',
+  'hyparquet-writer':
+    'writes Parquet exports of preference data, nested columns and all; plain JavaScript, a row group at a time',
   hono: 'routes of labd, made from the operations table',
   kysely: 'one typed SQL for SQLite, PostgreSQL and CockroachDB, with migrations in code and no code generation',
   'openid-client': 'OpenID Connect with any issuer: discovery, PKCE, device code, checks of the id token',

@@ -86,6 +86,24 @@ test('large files come whole', () => {
   expect(readFileSync(join(place, 'code-v1-train.jsonl'), 'utf8')).toBe(text);
 });
 
+test('bytes of a file that has no lines', () => {
+  const bytes = Uint8Array.from({ length: 3_000 }, (_, at) => at);
+  const name = 'code-v1-train.parquet';
+  const parts: Event[] = [bytes.subarray(0, 1_000), bytes.subarray(1_000)].map((part, at) => ({
+    event: 'bytes',
+    base64: part.toBase64(),
+    rows: at === 0 ? 7 : 0,
+  }));
+  const sha256 = new Bun.CryptoHasher('sha256').update(bytes).digest('hex');
+  const end = endOf('', { files: [{ name, part: 'train', rows: 7, bytes: 3_000, sha256 }] });
+  const place = nextPlace();
+  write(place, [start(7), { ...file, name }, ...parts], end);
+  expect(new Uint8Array(readFileSync(join(place, name)))).toEqual(bytes);
+  const cut = nextPlace();
+  expect(fault(() => write(cut, [start(7), { ...file, name }, ...parts.slice(0, 1)], end)).message).toContain('whole');
+  expect(fault(() => write(nextPlace(), [start(7), ...parts], end)).message).toContain('bytes of no file');
+});
+
 describe('nothing is left behind when', () => {
   const good = [start(1), file, line('{}')];
   const faults: [string, readonly Event[], ExportEnd][] = [

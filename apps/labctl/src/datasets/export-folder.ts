@@ -12,6 +12,7 @@ import { exitCodes } from '../exit-codes.ts';
 
 type ExportFile = ExportEnd['files'][number];
 type Start = Extract<ExportEvent, { event: 'start' }>;
+type Bytes = Extract<ExportEvent, { event: 'bytes' }>;
 type Open = { file: ExportFile; hash: Bun.CryptoHasher; fd: number; held: string[]; heldChars: number };
 
 /** Characters that wait for the disk. */
@@ -46,6 +47,7 @@ export class ExportFolder implements Disposable {
     if (event.event === 'error') throw new CommandError(event.message, { code: event.code });
     if (event.event === 'start') return this.#begin(event);
     if (event.event === 'file') return this.#openFile(event);
+    if (event.event === 'bytes') return this.#writeBytes(event);
     this.#write(event.text);
   }
 
@@ -78,6 +80,14 @@ export class ExportFolder implements Disposable {
     open.heldChars += text.length + 1;
     this.rows++;
     if (open.heldChars > heldCharsMost) flush(open);
+  }
+
+  #writeBytes({ base64, rows }: Bytes): void {
+    const open = this.#open;
+    if (open === undefined || open.held.length > 0) throw broken('bytes of no file');
+    open.file.rows += rows;
+    this.rows += rows;
+    append(open, Uint8Array.fromBase64(base64));
   }
 
   #closeFile(): void {
@@ -147,7 +157,11 @@ function flush(open: Open): void {
   const bytes = Buffer.from(open.held.join(''));
   open.held = [];
   open.heldChars = 0;
-  open.hash.update(bytes);
-  open.file.bytes += bytes.length;
-  for (let from = 0; from < bytes.length;) from += writeSync(open.fd, bytes, from);
+  append(open, bytes);
+}
+
+function append({ file, hash, fd }: Open, bytes: Uint8Array): void {
+  hash.update(bytes);
+  file.bytes += bytes.length;
+  for (let from = 0; from < bytes.length;) from += writeSync(fd, bytes, from);
 }

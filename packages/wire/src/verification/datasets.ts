@@ -16,6 +16,8 @@ export const datasetLimits = {
   pageMost: 200,
   /** A triplet as it is stored; larger ones are not made. */
   tripletBytesMost: 512 * 1024,
+  /** Bytes of one event of an export. */
+  exportBytesMost: 1024 * 1024,
   /** Messages of a conversation with its answer. */
   messagesMost: 50,
 } as const;
@@ -151,13 +153,19 @@ const sha256Field = z.string().regex(/^[0-9a-f]{64}$/);
 
 /**
  * `GET /api/arena/datasets/ID/export`: one JSON object a line. A `file` opens the next file and ends the one before; each
- * `line` is a line of it. The last one is `end` or `error`: a stream without either broke off.
+ * `line` is a line of it, or each `bytes` the next of its bytes. The last one is `end` or `error`: a stream without either broke off.
  */
 export const exportEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('start'), dataset: datasetSchema, format: z.enum(exportFormats) }),
   z.object({ event: z.literal('file'), name: exportFileField, part: z.enum(datasetParts) }),
   /** Without its line end. */
   z.object({ event: z.literal('line'), text: z.string() }),
+  /** Of a file that has no lines. `rows`: of the rows that these bytes begin, none was counted before. */
+  z.object({
+    event: z.literal('bytes'),
+    base64: z.base64().max(4 * Math.ceil(datasetLimits.exportBytesMost / 3)),
+    rows: z.int().min(0),
+  }),
   z.object({
     event: z.literal('end'),
     files: z.array(

@@ -21,6 +21,7 @@ export const datasetsExport = defineCommand({
   examples: [
     'labctl datasets export code --format llamafactory_sharegpt --out data/code',
     'labctl datasets export code@3 --format jsonl',
+    'labctl datasets export code --format hf_chat_parquet',
   ],
   options: {
     format: {

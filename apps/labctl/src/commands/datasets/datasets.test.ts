@@ -10,6 +10,7 @@ import { FakeClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import { openStore } from '@labmesh/store/open-store';
 import type { SqlStore } from '@labmesh/store/sql-store';
+import { parquetReadObjects } from 'hyparquet';
 import { dispatch } from '../../dispatch.ts';
 import { testWorld } from '../../testing/test-world.ts';
 
@@ -94,6 +95,22 @@ describe('datasets', () => {
       JSON.parse(readFileSync(join(out, name), 'utf8'));
     for (const { file_name: name } of Object.values(read('dataset_info.json'))) expect(files).toContain(name);
     expect(await labctl(`export code --out ${out}`)).toMatchObject({ exitCode: 8 });
+  });
+
+  test('export as Parquet: a reader finds the rows that the manifest counts', async () => {
+    const out = join(root, 'parquet');
+    const told = (await json(`export code --format hf_chat_parquet --out ${out}`)) as {
+      files: { name: string; rows: number; sha256: string }[];
+    };
+    expect(told.files.length).toBeGreaterThan(0);
+    for (const { name, rows, sha256 } of told.files) {
+      expect(name).toEndWith('.parquet');
+      const bytes = readFileSync(join(out, name));
+      expect(new Bun.CryptoHasher('sha256').update(bytes).digest('hex')).toBe(sha256);
+      const found = await parquetReadObjects({ file: new Uint8Array(bytes).buffer });
+      expect(found).toHaveLength(rows);
+      expect(found[0]).toMatchObject({ prompt: [{ role: 'user' }], chosen: [{ role: 'assistant' }] });
+    }
   });
 
   test('export --json; the digest of the version is that of the sorted lines', async () => {

@@ -15,6 +15,7 @@ import type { ExportFormat } from '@labmesh/wire/verification/preference';
 import { datasetPage } from '../dataset-rows.ts';
 import { PairsError } from '../pairs-error.ts';
 import { readTriplet } from '../triplet-rows.ts';
+import { exportFile, type FileEvent } from './export-file.ts';
 import { formats } from './formats.ts';
 import { RowRefused } from './row-refused.ts';
 
@@ -69,9 +70,18 @@ class Counting {
   /** One file; none when no row fits: loaders stumble over empty ones. */
   async write(part: DatasetPart): Promise<void> {
     const { dataset, format, sink } = this.#ask;
-    const name = `${dataset.name}-v${dataset.number}-${part}.jsonl`;
+    const writer = exportFile(formats[format].parquet);
+    const name = `${dataset.name}-v${dataset.number}-${part}.${writer.ending}`;
     const hash = new Bun.CryptoHasher('sha256');
     const file = { name, part, rows: 0, bytes: 0, sha256: '' };
+    const send = async (events: readonly FileEvent[]) => {
+      for (const event of events) {
+        await sink(event);
+        const bytes = bytesOf(event);
+        hash.update(bytes);
+        file.bytes += bytes.length;
+      }
+    };
     for await (const triplet of rowsOf(this.#ask, part)) {
       let text: string;
       try {
@@ -81,14 +91,17 @@ class Counting {
         continue;
       }
       if (file.rows === 0) await sink({ event: 'file', name, part });
-      await sink({ event: 'line', text });
-      hash.update(text).update('\n');
       file.rows++;
-      file.bytes += Buffer.byteLength(text) + 1;
+      await send(writer.add(text));
     }
-    if (file.rows > 0) this.files.push({ ...file, sha256: hash.digest('hex') });
+    if (file.rows === 0) return;
+    await send(writer.end());
+    this.files.push({ ...file, sha256: hash.digest('hex') });
   }
 }
+
+const bytesOf = (event: FileEvent): Uint8Array =>
+  event.event === 'line' ? Buffer.from(`${event.text}\n`) : Uint8Array.fromBase64(event.base64);
 
 /** dataset_info.json: an entry a file, named as the file without its ending. */
 function infoOf(files: readonly ExportFile[], format: ExportFormat): ExportEnd['datasetInfo'] {
