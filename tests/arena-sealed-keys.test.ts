@@ -195,7 +195,7 @@ describe('lab-arena', () => {
   }, 300_000);
 });
 
-test('labctl up: sealed on a fresh machine with nothing set; without the key it serves on and says what is missing', async () => {
+test('labctl up: sealed on a fresh machine with nothing set; without the key, or with another, it ends with 78 and says what is missing', async () => {
   const place = new ArenaPlace();
   const words = ['--only', 'gateway,arena', '--no-discovery'];
   const run = async () => {
@@ -209,9 +209,19 @@ test('labctl up: sealed on a fresh machine with nothing set; without the key it 
   expect(await place.leaks()).toEqual([]);
   const kek = place.at('arena/kek.key');
   const kept = readFileSync(kek, 'utf8');
+  const refused = () => place.home.run('up', '--data', place.data, ...words, '--port', '0');
   rmSync(kek);
-  expect(await run()).toMatch(/answers are not verified: .*keys\.json is sealed with key .*\(attest\.kek_file\)/);
+  const none = await refused();
+  expect([none.exitCode, none.stderr]).toEqual([
+    78,
+    expect.stringMatching(/error: .*keys\.json is sealed with key .*\(attest\.kek_file\)/),
+  ]);
+  expect(none.stderr).toContain('labctl up --only gateway starts without the arena');
   expect(existsSync(kek)).toBe(false);
+  writeFileSync(kek, `base64:${Buffer.alloc(32, 5).toString('base64')}\n`, { mode: 0o600 });
+  const sealed = readFileSync(place.at('attest/keys.json'));
+  expect(await refused()).toMatchObject({ exitCode: 78, stderr: expect.stringContaining('attest.kek_file') });
+  expect(readFileSync(place.at('attest/keys.json'))).toEqual(sealed);
   writeFileSync(kek, kept, { mode: 0o600 });
   expect(await run()).not.toContain('not verified');
 }, 300_000);

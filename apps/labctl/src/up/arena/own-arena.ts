@@ -1,7 +1,7 @@
 /**
  * The arena inside `labctl up`, and the executor beside it in a process of its own (verification RP1). The arena starts
  * while all else does, the executor when code is to be run: answers are served before they can be verified, and without an
- * arena they are served all the same.
+ * arena they are served all the same, unless its key is not the one that sealed.
  */
 import { join } from 'node:path';
 import { type Arena, openArena } from '@labmesh/arena/arena';
@@ -12,6 +12,7 @@ import { systemClock } from '@labmesh/kit/clock';
 import { startBeside } from '../beside.ts';
 import type { ComposeInput } from '../compose-input.ts';
 import type { Ground } from '../ground.ts';
+import { arenaProblem } from './arena-problem.ts';
 import { LateExecutor } from './late-executor.ts';
 import { executorSocketPath } from './own-executor.ts';
 import { publicNote } from './public-note.ts';
@@ -23,12 +24,15 @@ export const isArenaElsewhere = ({ arenaUrl, arenaSocket }: ComposeInput['values
   arenaUrl !== undefined || arenaSocket !== undefined;
 
 export type OwnArena = {
-  /** Resolves when it stands, with what the operator should know: what is missing and why, or who it is open to. */
+  /**
+   * Resolves when it stands, with what the operator should know: what is missing and why, or who it is open to. Rejects
+   * with CommandError (exit 78) when its key-encryption key is missing or another.
+   */
   ready: Promise<string[]>;
 };
 
 /** What is wrong with the settings is told before anything starts. @throws OptionsError */
-export function prepareArena({ file, world, dataDir, log, values }: ComposeInput) {
+export function prepareArena({ file, world, dataDir, log, values, parts }: ComposeInput) {
   const settings = readArenaSettings(file, world.env);
   const sandbox = readSandboxSettings(file);
   const note = publicNote(values.host, sandbox);
@@ -50,11 +54,12 @@ export function prepareArena({ file, world, dataDir, log, values }: ComposeInput
       }),
     );
     if (note !== undefined) log.warn(note);
-    return {
-      ready: arena.then(
-        () => (note === undefined ? [] : [note]),
-        (error: Error) => [`answers are not verified: ${error.message}`],
-      ),
-    };
+    const ready = arena.then(
+      () => (note === undefined ? [] : [note]),
+      (error: Error) => [arenaProblem(error, parts)],
+    );
+    // It is awaited when all else stands.
+    ready.catch(() => undefined);
+    return { ready };
   };
 }
