@@ -28,7 +28,7 @@ const candidates: readonly string[] = [
 
 const peers: readonly string[] = [
   'alter table tunnel_peers add column next_wireguard_public_key text',
-  'alter table tunnel_peers add column proxy_port integer',
+  'alter table tunnel_peers add column proxy_port bigint',
 ];
 
 export const release4: readonly string[] = [...boards, ...engines, ...candidates, ...peers];
