@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'bun:test';
 import { createLogger } from '@labmesh/kit/log';
@@ -51,6 +51,17 @@ test('the first start makes a key file, 0600, and warns to back it up (SE-2)', a
   expect(await states(second)).toEqual(['active']);
   const key = /base64:(\S+)/.exec(readFileSync(path, 'utf8'))![1]!;
   expect(lines.join('\n')).not.toContain(key);
+});
+
+test('a start removes what one that was killed left of its key file', async () => {
+  await using bench = await secretsBench();
+  await bench.secrets();
+  const left = join(bench.folder, `kek.key.${crypto.randomUUID()}.tmp`);
+  writeFileSync(left, 'base64:x', { mode: 0o600 });
+  const longAgo = new Date(Date.now() - 3_600_000);
+  utimesSync(left, longAgo, longAgo);
+  await bench.secrets();
+  expect(existsSync(left)).toBe(false);
 });
 
 test('a wrong or lost key: exit 78, the key named, nothing changed (SE-3)', async () => {

@@ -7,7 +7,7 @@ import { type Principal, system } from '@labmesh/wire/fleet/principal';
 import { join } from 'node:path';
 import { registerFirstKey } from './first-key.ts';
 import { kekOf, newKek, newSalt, passphraseKey } from '@labmesh/pki/seal/kek';
-import { addToKeyFile } from '@labmesh/pki/seal/key-file';
+import { addToKeyFile, sweepKeyDrafts } from '@labmesh/pki/seal/key-file';
 import { KeyRing } from './key-ring.ts';
 import { insertKey, type KeyRow, readKeyRows, type SecretKeyState } from './key-rows.ts';
 import { Rotation } from './rotation.ts';
@@ -82,6 +82,8 @@ class KeptSecrets implements Secrets {
   /** @throws SecretsRefused naming the key that is missing or wrong. Nothing was changed then. */
   async start(): Promise<void> {
     const { store, clock, log, passphrase } = this.#options;
+    const swept = await sweepKeyDrafts(this.#keyFile);
+    if (swept > 0) log.info('removed drafts of the key file that a killed process had left', { swept });
     let rows = await this.#rows();
     await this.#ring.load(rows);
     if (rows.length === 0) {

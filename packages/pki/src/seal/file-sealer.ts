@@ -9,7 +9,7 @@
  */
 import { z } from 'zod';
 import { kekOf, newKek, newSalt, passphraseKey, saltBytes } from './kek.ts';
-import { addToKeyFile, createKeyFile, readKeyFile } from './key-file.ts';
+import { addToKeyFile, createKeyFile, readKeyFile, sweepKeyDrafts } from './key-file.ts';
 import { type Kek, kekIdOf, openWith, type Place, sealPrefix, sealWith } from './seal-value.ts';
 import { SecretsRefused } from './secrets-refused.ts';
 
@@ -71,6 +71,8 @@ export class FileSealer {
   #nextSalt: string | undefined;
   /** Something that a key of the file seals was opened or sealed here. */
   #usedFile = false;
+  /** Drafts that others left, looked for once. */
+  #swept: Promise<number> | undefined;
 
   constructor(options: FileSealerOptions) {
     this.#options = options;
@@ -178,7 +180,9 @@ export class FileSealer {
   }
 
   async #read(): Promise<Kek | undefined> {
-    const keys = (await this.#named(() => readKeyFile(this.#options.keyFile))) ?? [];
+    const { keyFile } = this.#options;
+    await (this.#swept ??= sweepKeyDrafts(keyFile));
+    const keys = (await this.#named(() => readKeyFile(keyFile))) ?? [];
     for (const kek of keys) this.#known.set(kek.id, kek);
     this.#newest = keys.at(-1);
     return this.#newest;

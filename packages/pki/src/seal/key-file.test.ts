@@ -1,9 +1,19 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newKek } from './kek.ts';
-import { addToKeyFile, createKeyFile, readKeyFile } from './key-file.ts';
+import { addToKeyFile, createKeyFile, readKeyFile, sweepKeyDrafts } from './key-file.ts';
 import { SecretsRefused } from './secrets-refused.ts';
 
 let folder: string;
@@ -58,4 +68,25 @@ test('a file that others can read is refused with the way out', async () => {
   await createKeyFile(path, newKek());
   chmodSync(path, 0o644);
   await expect(readKeyFile(path)).rejects.toThrow(`chmod 600 '${path}'`);
+});
+
+test('drafts that a killed process left are removed; what is not one of ours stays', async () => {
+  await createKeyFile(path, newKek());
+  const draft = (name: string) => {
+    const file = join(folder, 'deep', name);
+    writeFileSync(file, 'base64:x', { mode: 0o600 });
+    return file;
+  };
+  const left = draft(`kek.key.${crypto.randomUUID()}.tmp`);
+  const others = [`kek.key.${crypto.randomUUID()}.tmp.bak`, 'kek.key.mine.tmp', `other.key.${crypto.randomUUID()}.tmp`];
+  others.map(draft);
+  symlinkSync(path, join(folder, 'deep', `kek.key.${crypto.randomUUID()}.tmp`));
+  // One that is being written now is left to its writer.
+  expect(await sweepKeyDrafts(path)).toBe(0);
+  expect(existsSync(left)).toBe(true);
+  expect(await sweepKeyDrafts(path, Date.now() + 61_000)).toBe(1);
+  expect(existsSync(left)).toBe(false);
+  expect(readdirSync(join(folder, 'deep'))).toHaveLength(1 + others.length + 1);
+  expect(await readKeyFile(path)).toHaveLength(1);
+  expect(await sweepKeyDrafts('/nowhere/kek.key')).toBe(0);
 });

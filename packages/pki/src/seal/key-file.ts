@@ -3,13 +3,17 @@
  * for remarks. It is the one thing that a backup of what is sealed does not hold, and without it nothing opens again.
  */
 import { constants } from 'node:fs';
-import { link, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { kekBytes, kekOf } from './kek.ts';
 import type { Kek } from './seal-value.ts';
 import { SecretsRefused } from './secrets-refused.ts';
 
 const bytesMax = 64 * 1024;
+/** What follows the file's name in that of a draft. */
+const draftPattern = /^\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
+/** A draft lives for as long as a write and a sync take; an older one is a killed process's. */
+const draftLifeMs = 60_000;
 const linePattern = /^base64:([A-Za-z0-9+/]{43}=)$/;
 
 /** @throws SecretsRefused with the line number of the first line that is no key. */
@@ -77,6 +81,28 @@ async function writeDraft(path: string, keys: readonly Kek[]): Promise<string> {
     await file.close();
   }
   return draft;
+}
+
+/**
+ * Removes what processes left that were killed in the middle of a write: such a draft holds keys, and nobody would look
+ * for it. Only files of this account with a draft's name, and none that another process may be writing now. What cannot be
+ * removed stays. @returns how many went
+ */
+export async function sweepKeyDrafts(path: string, now = Date.now()): Promise<number> {
+  const [folder, name] = [dirname(resolve(path)), basename(path)];
+  const names = await readdir(folder).catch(() => []);
+  let gone = 0;
+  for (const one of names) {
+    if (!one.startsWith(name) || !draftPattern.test(one.slice(name.length))) continue;
+    const found = await lstat(join(folder, one)).catch(() => undefined);
+    const isOurs = found?.isFile() === true && found.uid === process.getuid?.();
+    if (!isOurs || now - found.mtimeMs < draftLifeMs) continue;
+    gone += await rm(join(folder, one)).then(
+      () => 1,
+      () => 0,
+    );
+  }
+  return gone;
 }
 
 /** Makes the file; false, and nothing changed, when there is one by now. */
