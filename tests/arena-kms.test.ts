@@ -1,12 +1,12 @@
 /** An arena whose signing keys are in a service of another process (verification CT6): its start, its commands, its absence. */
 import { afterAll, describe, expect, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { LabctlHome, labctlFile, type LabctlProcess } from './harness/labctl-process.ts';
 
 const ended = new AsyncDisposableStack();
 afterAll(() => ended.disposeAsync());
-const program = resolve(import.meta.dir, 'simulators/kms/start-transit.ts');
+const program = join(import.meta.dir, 'simulators', 'kms', 'start-transit.ts');
 const token = 'hvs.STORYTOKEN';
 
 /** A machine with an arena of its own process, and a service beside it. */

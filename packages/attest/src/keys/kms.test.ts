@@ -57,6 +57,15 @@ describe('a folder whose keys are in a service', () => {
     expect(await refusalOf(() => newKmsKeyRing(twice, now))).toBe('KEY_BAD');
   });
 
+  test('refuses a file with a name that leads elsewhere', async () => {
+    const stored = Buffer.from(keyRingBytes(await newKmsKeyRing(new FakeKms(), now))).toString();
+    expect(() => parseKeyRing(new TextEncoder().encode(stored))).not.toThrow();
+    for (const name of ['..', 'a/b', '', 'a\nb']) {
+      const changed = stored.replace('"key":"certificate"', `"key":${JSON.stringify(name)}`);
+      expect(() => parseKeyRing(new TextEncoder().encode(changed))).toThrow('no key file');
+    }
+  });
+
   test('refuses a file that has a key twice, here and there', () => {
     const stored = JSON.parse(Buffer.from(keyRingBytes(newKeyRing(now))).toString()) as { keys: object[] };
     stored.keys[0] = { ...stored.keys[0], kms: { key: 'a', version: 1 } };

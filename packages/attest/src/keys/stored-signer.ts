@@ -7,7 +7,9 @@ import { isKmsSigner, type Kms, kmsSigner } from './kms.ts';
 import { type PublicKey, publicKeyFromSpki } from './public-key.ts';
 import { signerFromPkcs8 } from './signing-key.ts';
 
-const kms = z.strictObject({ key: z.string().min(1).max(200), version: z.int().min(1) });
+/** A name that is one word of a path, and none that leads elsewhere. */
+const kmsName = z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}$/);
+const kms = z.strictObject({ key: kmsName, version: z.int().min(1) });
 
 export const storedSigner = {
   /** Secret; null of a key whose time is over, and of one in a service. */
