@@ -7,13 +7,13 @@
  * there is one hop: both use the same registry, and the gateway talks to the engines itself.
  */
 import { randomBytes } from 'node:crypto';
-import type { Handler, HttpServer } from '@labmesh/kit/http/exchange';
+import type { HttpServer } from '@labmesh/kit/http/exchange';
 import type { GatewayStatus, ServedModel } from '@labmesh/wire/admin';
 import { checkBind, urlHost } from './access/bind-address.ts';
 import { type FirstKey, firstKey } from './access/first-key.ts';
 import { GatewayMetrics } from './usage/gateway-metrics.ts';
 import type { GatewayOptions } from './gateway-options.ts';
-import { gatewayHandler } from './handler.ts';
+import { gatewayHandler, type GatewayHandler } from './handler.ts';
 import { listen } from './listen.ts';
 import { openService, type Service, type ServiceParts } from './open-service.ts';
 import { servedModel, servedModels } from './served-models.ts';
@@ -31,6 +31,7 @@ export class Gateway implements AsyncDisposable {
   readonly #options: GatewayOptions;
   readonly #parts: GatewayParts;
   readonly #service: Service;
+  readonly #routes: GatewayHandler;
   readonly #server: HttpServer;
   readonly #startedAt: number;
   /** Every network of the machine can reach it. */
@@ -50,7 +51,8 @@ export class Gateway implements AsyncDisposable {
     this.#parts = parts;
     this.#service = service;
     this.#startedAt = parts.clock.now();
-    this.#server = listen(options, this.#handler(), parts.log);
+    this.#routes = this.#handler();
+    this.#server = listen(options, this.#routes.handler, parts.log);
   }
 
   /** Base URL for clients, such as `http://127.0.0.1:8080/v1`. */
@@ -77,7 +79,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** Wires routes to the parts they use: each route gets what it needs, none gets the gateway. */
-  #handler(): Handler {
+  #handler(): GatewayHandler {
     const { registry, clock, log } = this.#parts;
     const { keys, meter, resolver, relay, admission, internalToken, verification } = this.#service;
     const { openAccess, defaultModel, drainS, verificationWaitMs } = this.#options;
@@ -154,6 +156,7 @@ export class Gateway implements AsyncDisposable {
 
   async #drain(graceMs: number, onProgress?: (open: number) => void): Promise<void> {
     this.#draining = true;
+    this.#routes.shutDown();
     const until = performance.now() + graceMs;
     while (this.inFlight > 0 && performance.now() < until) {
       onProgress?.(this.inFlight);

@@ -4,6 +4,7 @@ import { cleanRequestId } from '@labmesh/wire/ids';
 import { PublishedFiles } from './arena/published-files.ts';
 import { type AdminParts, serveAdmin } from './admin-routes.ts';
 import { type InferenceParts, inferenceRoutes, serveInference } from './inference-route.ts';
+import { LiveHub, livePathOfGateway } from './live/live-hub.ts';
 import { type ReadingParts, serveReading } from './reading-routes.ts';
 import { replyError } from './reply.ts';
 import { type ArenaRouteParts, isArenaPath, serveArena } from './arena-routes.ts';
@@ -15,24 +16,31 @@ export type HandlerParts = ReadingParts & {
   arena: ArenaRouteParts;
 };
 
+/** `shutDown` ends what would never end by itself. */
+export type GatewayHandler = { handler: Handler; shutDown: () => void };
+
 /** Routes one request. Everything it throws becomes an answer in OpenAI's form. */
-export function gatewayHandler(parts: HandlerParts): Handler {
+export function gatewayHandler(parts: HandlerParts): GatewayHandler {
   const published = new PublishedFiles();
-  return (exchange) => {
+  const live = new LiveHub(parts.arena);
+  const handler: Handler = (exchange) => {
     const requestId = cleanRequestId(exchange.header('x-request-id'));
     const route = inferenceRoutes.get(exchange.path);
     if (route !== undefined && exchange.method === 'POST') {
       if (parts.isDraining()) return replyError(exchange, requestId, new ApiError('draining'));
       return serveInference(parts.inference, route, exchange, requestId);
     }
-    return serveRest(parts, published, exchange, requestId);
+    return serveRest(parts, { published, live }, exchange, requestId);
   };
+  return { handler, shutDown: () => live.shutDown() };
 }
+
+type Kept = { published: PublishedFiles; live: LiveHub };
 
 /** Everything that is no relayed request: small answers, no hot path. */
 async function serveRest(
   parts: HandlerParts,
-  published: PublishedFiles,
+  { published, live }: Kept,
   exchange: Exchange,
   requestId: string,
 ): Promise<void> {
@@ -40,6 +48,7 @@ async function serveRest(
     if (published.has(exchange.path)) {
       return await published.serve(parts.arena.verification.arena, exchange, requestId);
     }
+    if (exchange.path === livePathOfGateway) return live.serve(exchange, requestId);
     if (exchange.path.startsWith('/admin/')) return await serveAdmin(parts.admin, exchange, requestId);
     if (isArenaPath(exchange.path)) return await serveArena(parts.arena, exchange, requestId);
     if (inferenceRoutes.has(exchange.path))

@@ -5,14 +5,9 @@ import { LiveNews, listenersMost } from './live-news.ts';
 /** Reads what a listener is given. */
 function reading(stream: ReadableStream<Uint8Array>) {
   const reader = stream.getReader();
-  /** The next piece as text; what ended it, when it has ended. */
   const next = async () => {
-    try {
-      const { done, value } = await reader.read();
-      return done ? 'the end' : Buffer.from(value).toString();
-    } catch (error) {
-      return (error as Error).message;
-    }
+    const { done, value } = await reader.read();
+    return done ? 'the end' : Buffer.from(value).toString();
   };
   return { next, line: async () => liveLineSchema.parse(JSON.parse(await next())), leave: () => reader.cancel() };
 }
@@ -56,7 +51,9 @@ describe('news of the arena', () => {
     news.tell('acme', 'runs', () => ({ text: 'x'.repeat(20_000) }));
     news.tell('acme', 'stats', () => ({}));
     expect(await quick.line()).toMatchObject({ topic: 'stats' });
-    expect(await slow.next()).toBe('the listener reads too slowly');
+    let taken = 0;
+    while ((await slow.next()) !== 'the end') taken += 1;
+    expect(taken).toBeLessThan(150);
   });
 
   test('more listeners than there may be are refused', () => {
