@@ -73,9 +73,12 @@ export class Daemon implements AsyncDisposable {
   }
 }
 
+/** Ten that make a Rosenpass pair at once take half a minute of two busy cores; each test has its own limit. */
+const startMs = 120_000;
+
 async function saysOrEnds(daemon: Daemon, text: string): Promise<string> {
   try {
-    return await daemon.says(text);
+    return await daemon.says(text, startMs);
   } catch (error) {
     await daemon[Symbol.asyncDispose]();
     throw error;

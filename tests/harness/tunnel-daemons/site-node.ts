@@ -91,7 +91,7 @@ export class SiteNode implements AsyncDisposable {
   }
 
   /** Runs labmand; resolves when it says that it is ready. */
-  async start(withinMs?: number): Promise<void> {
+  async start(withinMs = 120_000): Promise<void> {
     this.#daemon = new Daemon(this.command(), this.options);
     await this.#daemon.says('labmand is ready', withinMs);
   }
