@@ -1,6 +1,7 @@
 /** The fleet as seen from this account: settings, login, the way to labd, and what labd says. Nothing when none is set up. */
 import { accessOf } from '../client/labd-access.ts';
 import type { World } from '../command.ts';
+import { checkBastion } from './check-bastion.ts';
 import { checkLabd } from './check-labd.ts';
 import { checkReach } from './check-reach.ts';
 import { checkSsh } from './check-ssh.ts';
@@ -16,10 +17,11 @@ export async function checkFleet(world: World, context: string | undefined): Pro
   if (context === undefined && !isFleetConfigured(world.env)) return [];
   const now = world.clock.wall();
   const { findings, settings, credentials } = await readFleetGround(world.env, context, now);
-  if (settings !== undefined) findings.push(...checkSsh(settings, world.env));
-  const url = settings?.get('labd.url');
-  if (settings === undefined || url === undefined) return findings;
+  if (settings === undefined) return findings;
   const timeoutMs = Math.min(settings.timeoutMs, stepMaxMs);
+  findings.push(...checkSsh(settings, world.env), ...(await checkBastion(settings, timeoutMs)));
+  const url = settings.get('labd.url');
+  if (url === undefined) return findings;
   const pins = settings.get('labd.caPin');
   const reach = await checkReach({ url, pins, credentials, timeoutMs, signal: world.life.signal });
   findings.push(...reach.findings);

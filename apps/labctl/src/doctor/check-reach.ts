@@ -25,7 +25,7 @@ export type ReachInput = {
 };
 
 const plainHost = (url: URL) => url.hostname.replace(/^\[(.*)\]$/, '$1');
-const portOf = (url: URL) => (url.port === '' ? 443 : Number(url.port));
+const portOf = ({ port, protocol }: URL) => (port === '' ? (protocol === 'http:' ? 80 : 443) : Number(port));
 const codeOf = (error: unknown) => (error as { code?: string }).code ?? (error as Error).message;
 
 /** The first event of a socket that tells how it went. @throws the socket's error; Error for a silence */
@@ -62,18 +62,25 @@ const tcpFixes: Readonly<Record<string, string>> = {
   ENETUNREACH: 'there is no route: check the network',
 };
 
-async function checkPort(url: URL, timeoutMs: number): Promise<Finding> {
+/** Whether the address of a URL takes connections, and why not: the system's code. */
+export async function reachPort(url: URL, timeoutMs: number): Promise<{ where: string; problem: string | undefined }> {
   const where = `${plainHost(url)}:${portOf(url)}`;
   const socket = connect({ host: plainHost(url), port: portOf(url) });
   try {
     await settled(socket, 'connect', timeoutMs);
-    return okay('labd tcp', `${where} takes connections`);
+    return { where, problem: undefined };
   } catch (error) {
-    const code = codeOf(error);
-    return failing('labd tcp', `${where} cannot be reached (${code})`, tcpFixes[code] ?? 'check address and network');
+    return { where, problem: codeOf(error) };
   } finally {
     socket.destroy();
   }
+}
+
+async function checkPort(url: URL, timeoutMs: number): Promise<Finding> {
+  const { where, problem } = await reachPort(url, timeoutMs);
+  if (problem === undefined) return okay('labd tcp', `${where} takes connections`);
+  const fix = tcpFixes[problem] ?? 'check address and network';
+  return failing('labd tcp', `${where} cannot be reached (${problem})`, fix);
 }
 
 /** Everything that the server showed, unverified: what is wrong with it is the finding. */
