@@ -33,6 +33,12 @@ test('peers that are not post-quantum are named, some of many', () => {
   ]);
 });
 
+test('nodes of other hubs that were not reached (H6)', () => {
+  const relayed = ['site-a', 'site-b'].map((name) => ({ name, error: name === 'site-a' ? 'replica-2 is away' : null }));
+  expect(said({ relayed })[1]).toBe('warn tunnel relay: nodes of other replicas’ hubs were not reached: site-a');
+  expect(said({ relayed: relayed.slice(1) })).toHaveLength(1);
+});
+
 test('a listen list without effect, and no isolation', () => {
   for (const backend of ['kernel', 'wireguard-go'])
     expect(said({ backend })[1]).toBe(

@@ -7,6 +7,18 @@ import { CommandError } from '../command-error.ts';
 import type { LabdInput } from './check-labd.ts';
 import { type Finding, okay, warning } from './finding.ts';
 
+/** Names in a finding. */
+const named = (names: readonly string[]) =>
+  names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
+
+/** Nodes of other replicas' hubs that could not be reached when somebody asked last (H6). */
+function relayFindings({ relayed = [] }: TunnelView): Finding[] {
+  const lost = relayed.filter(({ error }) => error !== null).map(({ name }) => name);
+  if (lost.length === 0) return [];
+  const text = `nodes of other replicas’ hubs were not reached: ${named(lost)}`;
+  return [warning('tunnel relay', text, 'labctl tunnel status names the replica and the way out')];
+}
+
 /** What of a hub its operator should know. */
 export function tunnelFindings(view: TunnelView): Finding[] {
   const { backend, exposed, fault, isolation, listenPort, peers, interface: name } = view;
@@ -18,8 +30,9 @@ export function tunnelFindings(view: TunnelView): Finding[] {
   } else if (weak.length === 0)
     findings.push(okay('tunnel', `${name} on ${backend}, ${peers.length} peers, all post-quantum`));
   else {
-    const shown = weak.length > 5 ? `${weak.slice(0, 5).join(', ')} and ${weak.length - 5} more` : weak.join(', ');
-    findings.push(warning('tunnel', `not post-quantum at this moment: ${shown}`, 'labctl tunnel status says why'));
+    findings.push(
+      warning('tunnel', `not post-quantum at this moment: ${named(weak)}`, 'labctl tunnel status says why'),
+    );
   }
   if (backend === 'kernel' || backend === 'wireguard-go') {
     const text = `UDP ${listenPort} is open on every address of the hub: ${backend} knows no listen list`;
@@ -29,7 +42,7 @@ export function tunnelFindings(view: TunnelView): Finding[] {
     const text = `without isolation nodes reach every service of the hub: ${exposedText(exposed ?? [])}`;
     findings.push(warning('tunnel isolation', text, 'isolation = "auto" below [conplane.tunnel]'));
   }
-  return findings;
+  return [...findings, ...relayFindings(view)];
 }
 
 /** @throws what nobody foresaw */

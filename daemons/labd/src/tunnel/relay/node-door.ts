@@ -118,6 +118,8 @@ export class NodeDoor implements Disposable {
     }
     const channel = ChannelEnd.accept(raw, first, { session: uuidv7() });
     const ending = await joinSocket('holding', socket, channel, (bytes) => (counts.bytes.holding += bytes));
+    // One that was closed before anybody listened for it keeps no place.
+    if (socket.destroyed) this.#sockets.delete(socket);
     return ending.reason === 'ok' ? 'ok' : 'failed';
   }
 
