@@ -17,6 +17,8 @@ export type McpSimulatorOptions = {
   token?: string;
   /** How tools/call is answered. */
   answers?: 'json' | 'events';
+  /** Status for a session that it does not know: 404 by the protocol, 400 with many. */
+  goneStatus?: number;
   /** Tools of one page of the list. */
   page?: number;
   port?: number;
@@ -100,7 +102,7 @@ export class McpSimulator implements AsyncDisposable {
     if (request.method !== 'POST') return new Response(null, { status: 405 });
     const rpc = (await request.json()) as Rpc;
     if (rpc.method === 'initialize') return this.#initialize(rpc);
-    if (!this.#sessions.has(session)) return new Response(null, { status: 404 });
+    if (!this.#sessions.has(session)) return new Response(null, { status: this.options.goneStatus ?? 404 });
     return this.#inSession(rpc);
   }
 

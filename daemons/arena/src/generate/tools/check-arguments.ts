@@ -36,9 +36,10 @@ export function readArguments(text: string): Arguments {
   }
 }
 
-/** What every object meets needs no process to be met. */
-const says = (schema: Readonly<Record<string, unknown>>) =>
-  Object.keys(schema).some((name) => !['type', '$schema', 'title', 'description'].includes(name));
+/** What every object meets needs no process to be met: tools without arguments say no more. */
+const says = ({ properties, ...schema }: Readonly<Record<string, unknown>>) =>
+  Object.keys(schema).some((name) => !['type', '$schema', 'title', 'description'].includes(name)) ||
+  (typeof properties === 'object' && properties !== null && Object.keys(properties).length > 0);
 
 export type ArgumentCheck = { state: 'met' } | { state: 'bad_arguments' | 'unavailable'; text: string };
 

@@ -49,8 +49,8 @@ describe('a session', () => {
     expect(await codeOf(client.list(never))).toBe('unreachable');
   });
 
-  test('that the server forgot is opened again, once', async () => {
-    const server = simulator();
+  test.each([404, 400])('that the server forgot is opened again, once (%d)', async (goneStatus) => {
+    const server = simulator({ goneStatus });
     const client = clientOf(server.url);
     await client.list(never);
     server.forget();

@@ -123,7 +123,10 @@ class ReplySink implements ResponseSink {
 function statusFault(status: number): McpFault {
   if (status >= 300 && status < 400)
     return new McpFault('refused', 'the server points elsewhere, which is not followed');
-  if (status === 404) return new McpFault('session_gone', 'the server knows no such session or address (status 404)');
+  // 404 by the protocol; servers that say 400 to a session of before their restart are many.
+  if (status === 404 || status === 400) {
+    return new McpFault('session_gone', `the server knows no such session or address (status ${status})`);
+  }
   if (status === 401 || status === 403)
     return new McpFault('refused', `the server wants another secret (status ${status})`);
   return new McpFault('refused', `the server refused the request (status ${status})`);

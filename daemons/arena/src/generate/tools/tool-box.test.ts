@@ -69,6 +69,22 @@ describe('what a request is offered', () => {
     ]);
   });
 
+  test('a server that failed is asked again after a moment, and is online when it is back', async () => {
+    const clock = new FakeClock();
+    const server = simulator();
+    const { port } = server;
+    const box = use(openTools([{ url: server.url }], {}, { clock: { ...systemClock, now: () => clock.now() } }));
+    const offered = await lookupOf(box);
+    const state = async () => (await box.describe('acme')).servers[0]?.status;
+    const call = () => box.call({ whose: whose(), offered, args: { word: 'a' }, signal: never });
+    await server[Symbol.asyncDispose]();
+    expect([(await call()).state, await state()]).toEqual(['unavailable', 'offline']);
+    const again = simulator({ port });
+    expect(await state()).toBe('offline');
+    await clock.advance(5_001);
+    expect([await state(), (await call()).state, again.called('lookup')]).toEqual(['online', 'ok', 1]);
+  });
+
   test('a server is there for its tenants alone', async () => {
     const { url } = simulator();
     const box = boxOf([{ url, tenants: ['globex'] }]);

@@ -79,8 +79,11 @@ export class ToolServer implements AsyncDisposable {
   /** All its tools, asked for when the last list is old. @throws McpFault */
   async tools(): Promise<readonly ServedTool[]> {
     const now = this.#clock.now();
-    if (this.#listed !== undefined && now - this.#listed.at < listedMs) return this.#listed.tools;
+    const listed = this.#listed !== undefined && now - this.#listed.at < listedMs ? this.#listed.tools : undefined;
+    if (this.#fault === undefined && listed !== undefined) return listed;
+    // One that failed is asked again, after a moment: it may be back, and may have other tools.
     if (this.#fault !== undefined && now - this.#fault.at < faultMs) {
+      if (listed !== undefined) return listed;
       throw new McpFault('unreachable', this.#fault.reason);
     }
     this.#listing ??= this.#list().finally(() => (this.#listing = undefined));
@@ -105,8 +108,10 @@ export class ToolServer implements AsyncDisposable {
 
   #failed(error: unknown): McpFault {
     if (!(error instanceof McpFault)) throw error;
-    this.#fault = { reason: this.#masked(error.message), at: this.#clock.now() };
-    return new McpFault(error.code, this.#fault.reason);
+    // Its own words are for the model that called it: tenants are told of it without.
+    const reason = error.code === 'rpc_error' ? 'the server answered with an error' : error.message;
+    this.#fault = { reason, at: this.#clock.now() };
+    return new McpFault(error.code, reason);
   }
 
   #masked(text: string): string {
