@@ -15,8 +15,8 @@ const testTimeoutMs = 30_000;
 const suiteTimeoutMs = 16 * 60_000;
 /** Suites at once. */
 const lanes = Math.min(2, availableParallelism());
-/** Waits for the clocks of sessions nearly all of its long time, so it runs beside the lanes. */
-const waitingSuite = 'tests/tunnel';
+/** Wait for the clocks of sessions nearly all of their long time, so they run beside the lanes. */
+const waitingSuites: ReadonlySet<string> = new Set(['tests/tunnel', 'tests/labman']);
 
 /** Takes longest of the others: begun last it would be left alone at the end. */
 const longestSuite = 'tests/fleet';
@@ -74,18 +74,18 @@ async function runSuite({ name, paths }: Suite, folder: string): Promise<Outcome
   return totals;
 }
 
-/** Runs them in order, `lanes` at a time and the waiting one from the start. */
+/** Runs them in order, `lanes` at a time and those that wait from the start. */
 async function runAll(wanted: readonly Suite[], folder: string): Promise<[suite: string, outcome: Outcome][]> {
-  const others = wanted.filter(({ name }) => name !== waitingSuite);
+  const others = wanted.filter(({ name }) => !waitingSuites.has(name));
   const waiting = others.toSorted((a, b) => Number(b.name === longestSuite) - Number(a.name === longestSuite));
-  const beside = wanted.filter(({ name }) => name === waitingSuite);
+  const beside = wanted.filter(({ name }) => waitingSuites.has(name));
   const done: [suite: string, outcome: Outcome][] = [];
   const lane = async (line: Suite[]) => {
     for (let suite = line.shift(); suite !== undefined; suite = line.shift()) {
       done.push([suite.name, await runSuite(suite, folder)]);
     }
   };
-  await Promise.all([lane(beside), ...Array.from({ length: lanes }, () => lane(waiting))]);
+  await Promise.all([...beside.map((suite) => lane([suite])), ...Array.from({ length: lanes }, () => lane(waiting))]);
   return done;
 }
 
