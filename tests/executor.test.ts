@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { ExecutorError, executorClient } from '@labmesh/link/calls/executor-client';
+import { compatResultSchema } from '@labmesh/wire/verification/compat-result';
 import type { SandboxJobInput } from '@labmesh/wire/verification/sandbox';
 import { LabctlHome } from './harness/labctl-process.ts';
 
@@ -164,6 +165,30 @@ describe.skipIf(!isReady('SANDBOX_L1_NAMESPACE'))(`runs at L1 (needs bubblewrap)
       'run ended',
     ]);
     expect(await executor.errors).not.toContain('hello');
+  });
+
+  test('SB3 the compat view has the counts of a report that the job collects', async () => {
+    await using executor = await start();
+    const tests = `import { expect, test } from 'bun:test';
+      test('a', () => expect(1).toBe(1)); test('b', () => expect(1).toBe(2)); test.skip('c', () => {});`;
+    const words = ['--timeout=20000', '--reporter=junit', '--reporter-outfile=/tmp/junit.xml', '/tmp/a.test.ts'];
+    const job = {
+      argv: ['/opt/bun', 'test', ...words],
+      env: { BUN_BE_BUN: '1' },
+      files: [{ path: 'a.test.ts', content: btoa(tests) }],
+      collect: ['junit.xml'],
+      limits: { memoryBytes: 1024 ** 3 },
+    };
+    const url = 'http://executor/v1/run?view=compat';
+    const answer = await fetch(url, { unix: executor.socket, method: 'POST', body: JSON.stringify(job) });
+    expect(compatResultSchema.parse(await answer.json())).toMatchObject({
+      status: 'failure',
+      exit_code: 1,
+      tests_passed: 1,
+      tests_failed: 1,
+      tests_total: 3,
+      metadata: { isolation: 'SANDBOX_L1_NAMESPACE', tests_report: 'junit.xml' },
+    });
   });
 
   test('SB4 as many as the pool has, the rest wait; all counts are exact at the end', async () => {

@@ -75,14 +75,24 @@ export async function insertCertificate(store: Store, row: Omit<CertificateRow, 
   return stands;
 }
 
-/** What a run's rows say of a certificate that was issued after its end. */
-export const setRunCertificate = (store: Store, runId: string, certified: Certified) =>
+/** Its end is not written yet: whatever is written of its certificate now, that would undo. */
+export const isRunOpen = async (store: Store, runId: string): Promise<boolean> => {
+  const run = await store.read(who, (db) =>
+    db.selectFrom('arena_runs').select('finished_at').where('id', '=', runId).executeTakeFirst(),
+  );
+  return run?.finished_at === null;
+};
+
+/** What a run's rows say of a certificate that was issued after its end. @param waited what they said of it until then */
+export const setRunCertificate = (store: Store, runId: string, certified: Certified, waited: string) =>
   store.write(who, async (tx) => {
     const run = await tx.selectFrom('arena_runs').select('report').where('id', '=', runId).executeTakeFirst();
     if (run === undefined) return;
     const { certificateId, properties, isolation } = certified;
     const said = { certificate_id: certificateId, properties, isolation };
-    const report = run.report === null ? null : JSON.stringify({ ...(JSON.parse(run.report) as object), ...said });
+    const before = run.report === null ? null : (JSON.parse(run.report) as { summary?: string });
+    const summary = before?.summary?.replace(`; ${waited}`, '');
+    const report = before && JSON.stringify({ ...before, summary, ...said });
     await tx
       .updateTable('arena_runs')
       .set({ certificate_id: certificateId, report })

@@ -17,13 +17,21 @@ import { isKmsRefusal } from '@labmesh/attest/keys/kms';
 import { sandboxLevels } from '@labmesh/wire/verification/sandbox';
 import type { Certified, FinishedRun } from '../contract/finished-run.ts';
 import { CertificateLog } from './certificate-log.ts';
-import { certificateOfRun, type CertificateRow, insertCertificate, setRunCertificate } from './certificate-rows.ts';
+import {
+  certificateOfRun,
+  type CertificateRow,
+  insertCertificate,
+  isRunOpen,
+  setRunCertificate,
+} from './certificate-rows.ts';
 import { type Draft, type DraftShelf, draftsMost } from './draft-shelf.ts';
 import { Revoker, type RevokerParts } from './revoker.ts';
 import { type IssuerSettings, statementOfRun, type Uncertified } from './statement-of-run.ts';
 
 export type IssuerParts = RevokerParts & { settings: IssuerSettings; drafts: DraftShelf };
 
+/** As the run's report says it to the client. */
+const pending = 'the certificate is pending: the service that signs does not answer; ask for it later';
 const isolationHead = 'LABMESH_ISOLATION_L';
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
@@ -104,13 +112,14 @@ export class Issuer implements AsyncDisposable {
     const { signing, drafts, store, log } = this.#parts;
     await signing.renewOwed();
     for await (const draft of drafts.all()) {
+      if (await isRunOpen(store, draft.runId)) continue;
       const certified = await this.#issueLate(draft);
       if ('reason' in certified) {
         // Away for one is away for all; what can never be issued is off the shelf.
         if (drafts.has(draft.runId)) return;
         continue;
       }
-      await setRunCertificate(store, draft.runId, certified);
+      await setRunCertificate(store, draft.runId, certified, pending);
       log.info('a certificate that waited is issued', { id: certified.certificateId, waiting: drafts.size });
     }
     if (this.#log.owes) await this.#log.settle();
@@ -148,7 +157,7 @@ export class Issuer implements AsyncDisposable {
       : `${draftsMost} certificates wait; one is lost`;
     log.error(text, { run: draft.runId, error });
     if (!kept) return { reason: 'no certificate: too many wait for the service that signs' };
-    return { reason: 'the certificate is pending: the service that signs does not answer; ask for it later' };
+    return { reason: pending };
   }
 
   /** Resolves when the certificate of a run is not on its way into the log any more. */
