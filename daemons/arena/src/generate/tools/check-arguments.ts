@@ -51,7 +51,9 @@ export async function checkArguments(
 ): Promise<ArgumentCheck> {
   if (!says(schema)) return { state: 'met' };
   try {
-    const meeting = await meetSchema(schema, [args], context);
+    let meeting = await meetSchema(schema, [args], context);
+    // As with verifiers, an error is tried once more: a busy machine may have taken too long.
+    if (meeting.state === 'error') meeting = await meetSchema(schema, [args], context);
     if (meeting.state === 'error') return unchecked(meeting.code);
     const [result] = meeting.results;
     if (result?.valid === true) return { state: 'met' };
