@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { livePath } from '@labmesh/wire/verification/arena-live';
 import { ArenaGround } from './harness/arena-ground.ts';
+import { LabctlHome } from './harness/labctl-process.ts';
 import { LiveListener } from './harness/live-listener.ts';
 import { bearer } from './harness/verification-ground.ts';
 
@@ -60,6 +61,40 @@ describe('an arena that is listened to', () => {
       expect(JSON.stringify(mine.news)).not.toContain('print(');
     },
     storyMs,
+  );
+
+  test(
+    'labctl arena watch, until it is told to stop',
+    async () => {
+      using home = new LabctlHome();
+      await using watch = home.start(
+        'arena',
+        'watch',
+        'runs',
+        '--api',
+        ground.mesh.gateway.api,
+        '--key',
+        others,
+        '--json',
+      );
+      await using mine = home.start('arena', 'watch', '--api', ground.mesh.gateway.api, '--key', ground.mesh.key);
+      // It says nothing when it has begun to listen: runs are made until one is heard.
+      let run = '';
+      for (const end = performance.now() + storyMs / 2; !mine.stdout.includes(`runId=${run}`) || run === '';) {
+        if (performance.now() > end) throw new Error(`nothing was heard: ${mine.stderr}`);
+        run = (await verified()).run_id;
+      }
+      await mine.says('certificates  issued');
+      expect(mine.stdout).toMatch(/\d\d:\d\d:\d\d {2}runs {10}state runId=/);
+      expect(watch.stdout).toBe('');
+      for (const one of [mine, watch]) one.signal('SIGINT');
+      expect(await mine.exited).toBe(0);
+      await watch.exited;
+      const refused = await home.run('arena', 'watch', '--api', ground.mesh.gateway.api, '--key', 'lmk_nothing');
+      expect(refused.exitCode).not.toBe(0);
+      expect((await home.run('arena', 'watch', 'nonsense', '--api', ground.mesh.gateway.api)).exitCode).toBe(2);
+    },
+    storyMs * 2,
   );
 
   test(

@@ -46,6 +46,11 @@ export const arenaCommands: readonly CommandEntry[] = [
     load: async () => any((await import('../commands/arena/arena-tools.ts')).arenaTools),
   },
   {
+    name: 'arena watch',
+    summary: 'tell what happens in the arena as it happens',
+    load: async () => any((await import('../commands/arena/arena-watch.ts')).arenaWatch),
+  },
+  {
     name: 'arena mode',
     summary: 'show or set how answers are verified',
     load: async () => any((await import('../commands/arena/arena-mode.ts')).arenaMode),

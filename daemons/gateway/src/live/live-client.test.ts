@@ -9,14 +9,17 @@ class FakeSocket implements MessageSocket {
   waitingBytes = 0;
   readonly said: Array<Record<string, unknown>> = [];
   readonly did: string[] = [];
-  constructor(readonly onClose: () => void) {}
+  readonly #onClose: () => void;
+  constructor(onClose: () => void) {
+    this.#onClose = onClose;
+  }
   send = (text: string) => void this.said.push(JSON.parse(text) as Record<string, unknown>);
   ping = () => void this.did.push('ping');
   terminate = () => this.#end('terminate');
   close = (code: number) => this.#end(`close ${code}`);
   #end(what: string): void {
     this.did.push(what);
-    this.onClose();
+    this.#onClose();
   }
 }
 
