@@ -57,6 +57,7 @@ describe('a run', () => {
       arena.script = () => [{ event: 'accepted', runId: 'run-1', cached: false, position: 3 }, '\n', sampleResult()];
       const client = clientOf(how === 'socket' ? { arena_socket: arena.socketPath } : { arena_url: `${arena.url}/` });
       expect(await client.run(whose, offer, never)).toEqual(sampleResult());
+      expect(await client.outcome(whose, offer, never)).toBe('valid');
       expect(arena.offers[0]?.query).toBe('?events=last');
       expect(arena.offers[0]?.headers).toMatchObject({
         authorization: 'Bearer the secret',
@@ -146,6 +147,7 @@ describe('an arena that is none, or refuses', () => {
       fc.asyncProperty(fc.array(line, { maxLength: 4 }), async (lines) => {
         arena.script = () => [lines.join('\n')];
         expect(await codeOf(client.run(whose, offer, never))).toMatch(/^(ok|verification_unavailable)$/);
+        expect(await codeOf(client.outcome(whose, offer, never))).toMatch(/^(ok|verification_unavailable)$/);
       }),
       { numRuns: 60 },
     );

@@ -13,7 +13,7 @@ function rig(run: (whose: { tenant: string }) => Promise<unknown>, waitingMax = 
   const lines: string[] = [];
   const counted: string[] = [];
   const after = new AfterAnswers({
-    arena: { run } as unknown as ArenaClient,
+    arena: { outcome: run } as unknown as ArenaClient,
     waitingMax,
     clock,
     log: createLogger({ level: 'info', format: 'json', write: (line) => void lines.push(line) }),
@@ -79,7 +79,7 @@ test('where the arena takes some of a tenant, places that get a result go on, an
     asked[tenant as 'acme']++;
     if (tenant === 'acme' && running.length >= takes) throw new ApiError('arena_busy', { retryAfterS: 1 });
     const { promise, resolve } = Promise.withResolvers<unknown>();
-    running.push(() => resolve({ report: { status: 'valid' } }));
+    running.push(() => resolve('valid'));
     return promise;
   });
   const counts = (result: string) => counted.filter((one) => one === result).length;
@@ -109,10 +109,7 @@ test('answers are copied again once an eighth of the places is free, not for eac
     running.shift()?.();
     await turns();
   };
-  const { after, add, counted } = rig(
-    () => new Promise((resolve) => running.push(() => resolve({ report: { status: 'valid' } }))),
-    32,
-  );
+  const { after, add, counted } = rig(() => new Promise((resolve) => running.push(() => resolve('valid'))), 32);
   add('acme', open + 15);
   expect(after.hasRoom('acme')).toBe(true);
   add('acme', 1);

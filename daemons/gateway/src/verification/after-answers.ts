@@ -215,7 +215,7 @@ export class AfterAnswers implements Disposable {
     const timer = setTimeout(() => late.abort(new ApiError('verification_deadline')), item.waitMs * 2);
     try {
       const signal = AbortSignal.any([late.signal, this.#ending.signal]);
-      return (await arena.run(item, offer, signal)).report.status;
+      return await arena.outcome(item, offer, signal);
     } finally {
       clearTimeout(timer);
     }

@@ -177,11 +177,12 @@ export class FairQueue<T extends FairEntry> {
   #claim(group: Group<T>, now: number, condition?: (entry: T) => boolean): Claim<T> | undefined {
     let best: Claim<T> | undefined;
     for (const [priority, lane] of group.lanes) {
-      for (const [entry, turn] of firstOf(lane, condition)) {
-        const waitedMs = group.held > 0 ? 0 : now - Math.max(entry.since, group.freedAt);
-        const claim = { group, rank: priority + this.#classes(waitedMs), turn: Math.max(turn, group.turn) };
-        if (best === undefined || isBefore(claim, best)) best = claim;
-      }
+      const first = firstOf(lane, condition);
+      if (first === undefined) continue;
+      const [entry, turn] = first;
+      const waitedMs = group.held > 0 ? 0 : now - Math.max(entry.since, group.freedAt);
+      const claim = { group, rank: priority + this.#classes(waitedMs), turn: Math.max(turn, group.turn) };
+      if (best === undefined || isBefore(claim, best)) best = claim;
     }
     return best;
   }
@@ -190,11 +191,12 @@ export class FairQueue<T extends FairEntry> {
   #first(group: Group<T>, now: number, condition?: (entry: T) => boolean): T | undefined {
     let best: { entry: T; rank: number; turn: number } | undefined;
     for (const [priority, lane] of group.lanes) {
-      for (const [entry, turn] of firstOf(lane, condition)) {
-        const rank = priority + this.#classes(now - entry.since);
-        if (best === undefined || rank > best.rank || (rank === best.rank && turn < best.turn)) {
-          best = { entry, rank, turn };
-        }
+      const first = firstOf(lane, condition);
+      if (first === undefined) continue;
+      const [entry, turn] = first;
+      const rank = priority + this.#classes(now - entry.since);
+      if (best === undefined || rank > best.rank || (rank === best.rank && turn < best.turn)) {
+        best = { entry, rank, turn };
       }
     }
     return best?.entry;
@@ -207,8 +209,13 @@ export class FairQueue<T extends FairEntry> {
 }
 
 /** The first of a lane that meets the condition, without a look at those behind it. */
-const firstOf = <T>(lane: Lane<T>, condition: ((entry: T) => boolean) | undefined) =>
-  (condition === undefined ? lane.entries() : lane.entries().filter(([entry]) => condition(entry))).take(1);
+function firstOf<T>(
+  lane: Lane<T>,
+  condition: ((entry: T) => boolean) | undefined,
+): [entry: T, turn: number] | undefined {
+  for (const first of lane) if (condition === undefined || condition(first[0])) return first;
+  return undefined;
+}
 
 function isBefore<T>(a: Claim<T>, b: Claim<T>): boolean {
   if (a.rank !== b.rank) return a.rank > b.rank;
