@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { type FrameSink, SocketFrames, closeFrame, textFrame } from './socket-frames.ts';
-import { type ClientFrame, clientFrame, serverFrames } from './testing/client-frames.ts';
+import { type ClientFrame, clientFrame, serverFrames } from '../testing/client-frames.ts';
 
 const most = 1_000;
 

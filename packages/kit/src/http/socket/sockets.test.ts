@@ -6,7 +6,7 @@ import { startRawServer } from '../raw-server.ts';
 import { startServeServer } from '../serve-server.ts';
 import { type Talk, talk, wait } from '../testing/talk.ts';
 import type { MessageSocket } from './message-socket.ts';
-import { clientFrame, serverFrames } from './testing/client-frames.ts';
+import { clientFrame, serverFrames } from '../testing/client-frames.ts';
 
 const patient = 20_000;
 type Seen = { alive: number; drained: number; closed: number; socket: MessageSocket | undefined };
