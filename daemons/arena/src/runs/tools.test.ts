@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openStore } from '@labmesh/store/open-store';
+import { TempFolder } from '@labmesh/store/testing/temp-store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { McpSimulator } from '../../../../tests/simulators/mcp/mcp-simulator.ts';
 import { FakeGateway, type Script } from '../generate/testing/fake-gateway.ts';
@@ -147,34 +145,29 @@ describe('a variation that calls tools', () => {
   });
 });
 
-test('a run that was let go of goes on after the last turn that was written', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'labmesh-tools-'));
-  const store = await openStore({ url: `sqlite://${join(folder, 'arena.db')}` });
+const main = join(import.meta.dir, 'testing/engine-main.ts');
+
+test('AR16: after SIGKILL a run goes on after the last turn that was written: no call is paid or made twice', async () => {
+  using folder = new TempFolder();
+  await using server = new McpSimulator();
   const never = new Promise<void>(() => {});
   let isBack = false;
-  await using all = await rigOf(
-    ({ messages }) => {
-      if (turnsOf(messages) === 0) return lookup('a');
-      return isBack ? { parts: ['good'] } : { after: never };
-    },
-    { store },
-  );
-  const offer = offerOf({ block });
-  const lost = eventsOf(all.rig.runs, offer);
-  while (all.gateway.heard.length < 2) await Bun.sleep(5);
-  await all.rig.runs[Symbol.asyncDispose]();
-  await lost;
+  await using gateway = new FakeGateway(({ messages }) => {
+    if (turnsOf(messages) === 0) return lookup('a');
+    return isBack ? { parts: ['good'] } : { after: never };
+  });
+  const words = [await folder.nextUrl(), gateway.url, JSON.stringify(offerOf({ block })), '0', '0', server.url];
+  const start = () => Bun.spawn([process.execPath, main, ...words], { stderr: 'inherit', stdout: 'pipe' });
+  const killed = start();
+  while (gateway.heard.length < 2) await Bun.sleep(5);
+  killed.kill('SIGKILL');
+  await killed.exited;
   isBack = true;
-  const { gateway, tools } = all;
-  await using again = await openRig({ gateway, store, parts: { tools } });
-  const events = await eventsOf(again.runs, offer);
-  expect(only(events, 'result')[0]).toMatchObject({ answer: { content: 'good' } });
+  const said = await start().stdout.text();
+  expect(said).toContain('"event":"result"');
   expect(gateway.heard.map(({ request }) => turnsOf(request.messages))).toEqual([0, 1, 1]);
-  expect(all.server.called('lookup')).toBe(1);
-  await again[Symbol.asyncDispose]();
-  await store[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true });
-});
+  expect(server.called('lookup')).toBe(1);
+}, 60_000);
 
 describe('tools that cannot be had', () => {
   const user = { role: 'user', content: 'x' };

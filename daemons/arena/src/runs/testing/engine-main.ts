@@ -1,10 +1,12 @@
-/** A run engine as a process of its own, to be killed: `bun engine-main.ts STORE_URL GATEWAY_URL OFFER_JSON JUDGE_MS`. */
+/** A run engine as a process of its own, to be killed: `bun engine-main.ts STORE_URL GATEWAY_URL OFFER_JSON JUDGE_MS CERTIFY_MS TOOLS_URL`. */
 import { runOfferSchema } from '@labmesh/wire/verification/arena-run';
+import { openTools } from '../../generate/testing/open-tools.ts';
 import { openRig } from './run-rig.ts';
 
-const [url = '', gateway = '', offer = '', judgeMs = '0', certifyMs = '0'] = process.argv.slice(2);
+const [url = '', gateway = '', offer = '', judgeMs = '0', certifyMs = '0', toolsUrl] = process.argv.slice(2);
 const tell = (line: unknown) => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
+await using tools = openTools(toolsUrl === undefined ? [] : [{ url: toolsUrl }]);
 await using rig = await openRig({
   url,
   gateway: { url: gateway },
@@ -13,6 +15,7 @@ await using rig = await openRig({
     tell({ judged: true });
   },
   parts: {
+    tools,
     certify: async (run) => {
       tell({ certifying: run.chosen });
       await Bun.sleep(Number(certifyMs));
