@@ -94,7 +94,10 @@ export function startUpkeep(parts: UpkeepParts, stack: AsyncDisposableStack): vo
   const ending = new AbortController();
   const loop = async ({ name, everyMs, run }: Job) => {
     while (!ending.signal.aborted) {
-      await run(ending.signal).catch((error: unknown) => log.warn('a job failed; tried again', { job: name, error }));
+      await run(ending.signal).catch((error: unknown) => {
+        // What the end cut short is no failure: the next start takes it up.
+        if (!ending.signal.aborted) log.warn('a job failed; tried again', { job: name, error });
+      });
       await clock.sleep(everyMs, ending.signal).catch(() => undefined);
     }
   };
