@@ -12,6 +12,11 @@ test('message, code and request id, with a way out', () => {
   expect(error.hint).toContain('labctl keys create');
 });
 
+test('the form of the arena: a title, then message and code (AR23)', () => {
+  const body = { error: 'Gateway unavailable', message: 'nobody answers', code: 'verification_unavailable' };
+  expect(errorOfAnswer(503, JSON.stringify(body)).message).toBe('nobody answers (verification_unavailable)');
+});
+
 test('a page that is no API says its status', () =>
   expect(errorOfAnswer(502, '<html>').message).toContain('status 502'));
 

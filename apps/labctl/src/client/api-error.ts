@@ -2,11 +2,15 @@ import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 
-/** OpenAI's error form; other servers send a number as code. */
-const errorBodySchema = z.object({
-  error: z.object({ message: z.string(), code: z.union([z.string(), z.number()]).nullish() }),
-  request_id: z.string().optional(),
-});
+const toldSchema = z.object({ message: z.string(), code: z.union([z.string(), z.number()]).nullish() });
+const requestSchema = z.object({ request_id: z.string().optional() });
+/** OpenAI's error form, where other servers send a number as code; or the arena's, whose `error` is a title. */
+const errorBodySchema = z.union([
+  requestSchema.extend({ error: toldSchema }),
+  requestSchema
+    .extend({ error: z.string(), ...toldSchema.shape })
+    .transform(({ message, code, request_id }) => ({ error: { message, code }, request_id })),
+]);
 
 /** The way out by error code; codes that are not here speak for themselves. */
 const hints: Readonly<Record<string, string>> = {
