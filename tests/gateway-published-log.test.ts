@@ -3,9 +3,16 @@ import { describe, expect, test } from 'bun:test';
 import { errorOf, until, VerificationGround } from './harness/verification-ground.ts';
 
 const tile = '/log/tile/0/x001/x234/067';
-/** An arena whose files hold their own path. */
-const files = ({ path }: { path: string }) => new Response(`file ${path}`);
-const paths = (ground: VerificationGround) => ground.arena.calls.map((call) => `${call.method} ${call.path}`);
+const note = '/api/arena/log/checkpoint';
+/** An arena whose files hold their own path; its log has so many entries. */
+const filesOf =
+  (size: () => number) =>
+  ({ path }: { path: string }) =>
+    new Response(path === note ? `the log\n${size()}\nroot\n\n— sig\n` : `file ${path}`);
+const files = filesOf(() => 400_000_000);
+/** What it was asked for beside the checkpoint. */
+const paths = (ground: VerificationGround) =>
+  ground.arena.calls.filter(({ path }) => path !== note).map((call) => `${call.method} ${call.path}`);
 
 for (const engine of ['raw', 'serve'] as const) {
   describe(`the log for everybody (${engine})`, () => {
@@ -31,9 +38,9 @@ for (const engine of ['raw', 'serve'] as const) {
         const { headers } = answer;
         expect([answer.status, headers.get('content-type'), headers.get('cache-control')]).toEqual([200, type, kept]);
         expect(headers.get('x-content-type-options')).toBe('nosniff');
-        expect(await answer.text()).toBe(`file /api/arena/${below}`);
+        expect(await answer.text()).toStartWith(path === '/log/checkpoint' ? 'the log\n' : `file /api/arena/${below}`);
       }
-      expect(ground.arena.calls.map((call) => call.headers['x-labmesh-tenant'])).toEqual(rows.map(() => 'default'));
+      expect(new Set(ground.arena.calls.map((call) => call.headers['x-labmesh-tenant']))).toEqual(new Set(['default']));
     });
 
     test('who has it already gets its name alone; many who ask for one tile ask the arena once', async () => {
@@ -76,18 +83,23 @@ test('nothing else is read that way, and nothing is written', async () => {
   expect(paths(ground)).toEqual([]);
 });
 
-test('what was not there is asked about again once the log has gone on', async () => {
+test('what no checkpoint counts on is given to nobody, and is there as soon as one does', async () => {
   await using ground = await VerificationGround.start();
-  let size = 0;
-  ground.arena.answer = ({ path }) => {
-    if (path.endsWith('/checkpoint')) return new Response(`size ${size}`);
-    return size === 0 ? new Response(null, { status: 404 }) : files({ path });
-  };
-  expect((await ground.get('/log/checkpoint', {})).status).toBe(200);
-  expect((await ground.get(tile, {})).status).toBe(404);
+  let size = 300;
+  ground.arena.answer = filesOf(() => size);
+  const status = async (name: string) => (await ground.get(`/log/tile/${name}`, {})).status;
+  const there = ['0/000', 'entries/000', '0/001.p/44', 'entries/001.p/44', '1/000.p/1', '0/000.p/9'];
+  const beyond = ['0/001', 'entries/001', '0/001.p/45', '1/000', '1/000.p/2', '2/000.p/1', '63/000.p/1', '0/x001/000'];
+  for (const name of there) expect([name, await status(name)]).toEqual([name, 200]);
+  for (const name of beyond) expect([name, await status(name)]).toEqual([name, 404]);
+  expect(paths(ground)).toEqual(there.map((name) => `GET /api/arena/log/tile/${name}`));
+  size = 600;
+  await until(async () => (await status('0/001')) === 200, 30_000);
+  expect([await status('entries/001'), await status('1/000.p/2'), await status('0/002')]).toEqual([200, 200, 404]);
+  // Another log in its place: what was kept of the first is not given as the second's.
   size = 1;
-  await until(async () => (await (await ground.get('/log/checkpoint', {})).text()) === 'size 1', 30_000);
-  expect((await ground.get(tile, {})).status).toBe(200);
+  await until(async () => (await (await ground.get('/log/checkpoint', {})).text()).includes('\n1\n'), 30_000);
+  expect([await status('0/000'), await status('0/000.p/1')]).toEqual([404, 200]);
 });
 
 test.each([

@@ -1,14 +1,15 @@
 /**
  * `GET /log/…` (verification CT4, CT6, CT7): what anybody needs to verify a certificate, without a key of this gateway: the
  * checkpoint, tiles and entries of the transparency log (c2sp.org/tlog-tiles), the signed list of revocations, and the
- * public keys. An entry holds an id, a hash and a time; no tenant and no text. A tile that is full never changes: it is
- * kept, and told to be kept. Everything else is asked for anew when it may have changed, once for all who ask.
+ * public keys. An entry holds an id, a hash and a time; no tenant and no text. A full tile that a checkpoint counts on never
+ * changes: it is kept, and told to be kept. Everything else is asked for anew when it may have changed, once for all who ask.
  */
 import { systemClock } from '@labmesh/kit/clock';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
 import type { ArenaClient } from './arena-client.ts';
 import { fetchArena } from './fetch-arena.ts';
+import { checkpointSize, isCovered, isFull, type LogTile, readTile } from './log-tile.ts';
 import { StrangerBounds } from './stranger-bounds.ts';
 
 export const publishedLogRoot = '/log/';
@@ -25,7 +26,7 @@ const timeoutMs = 10_000;
 const missedMs = 5_000;
 const yearS = 31_536_000;
 
-type Kind = { path: string; type: string; freshMs: number; cacheControl: string };
+type Kind = { path: string; type: string; freshMs: number; cacheControl: string; tile?: LogTile };
 
 const binary = 'application/octet-stream';
 const passing = (path: string, type: string, freshS: number): Kind => ({
@@ -34,29 +35,30 @@ const passing = (path: string, type: string, freshS: number): Kind => ({
   freshMs: freshS * 1000,
   cacheControl: `public, max-age=${freshS}`,
 });
+/** Made every second. */
+const checkpoint = passing('log/checkpoint', 'text/plain; charset=utf-8', 1);
 const fixed: Readonly<Record<string, Kind>> = {
-  // Made every second.
-  checkpoint: passing('log/checkpoint', 'text/plain; charset=utf-8', 1),
+  checkpoint,
   revocations: passing('revocations', 'application/json', 2),
   'trust.json': passing('trust.json', 'application/json', 60),
 };
-const tile = /^tile\/(?:\d{1,2}|entries)(?:\/x\d{3}){0,5}\/\d{3}(\.p\/\d{1,3})?$/;
 
 /** What a path below the root stands for; undefined = nothing that is published. */
 function kindOf(name: string): Kind | undefined {
   const known = Object.hasOwn(fixed, name) ? fixed[name] : undefined;
   if (known !== undefined) return known;
-  const found = tile.exec(name);
-  if (found === null) return undefined;
+  const tile = readTile(name);
+  if (tile === undefined) return undefined;
+  const path = `log/${name}`;
   // One that is not full goes away when it is.
-  if (found[1] !== undefined) return passing(`log/${name}`, binary, 60);
-  return { path: `log/${name}`, type: binary, freshMs: Infinity, cacheControl: `public, max-age=${yearS}, immutable` };
+  if (!isFull(tile)) return { ...passing(path, binary, 60), tile };
+  const cacheControl = `public, max-age=${yearS}, immutable`;
+  return { path, type: binary, freshMs: Infinity, cacheControl, tile };
 }
 
 /** undefined: the arena has no such file. */
 type File = { bytes: Buffer; etag: string } | undefined;
-/** `isThere`: it came, and was more than a refusal. */
-type Kept = { file: Promise<File>; until: number; bytes: number; isThere: boolean };
+type Kept = { file: Promise<File>; until: number; bytes: number };
 
 export class PublishedLog {
   /** What was asked for last stands last. */
@@ -64,7 +66,8 @@ export class PublishedLog {
   readonly #bounds = new StrangerBounds();
   #keptBytes = 0;
   #asking = 0;
-  #checkpoint = '';
+  /** Of the newest checkpoint that was seen. */
+  #size = 0;
 
   /** @throws ApiError method_not_allowed, unknown_route, rate_limit_exceeded, verification_unavailable */
   async serve(arena: ArenaClient | undefined, exchange: Exchange, requestId: string): Promise<void> {
@@ -75,8 +78,10 @@ export class PublishedLog {
     const kind = kindOf(path.slice(publishedLogRoot.length));
     if (kind === undefined) throw new ApiError('unknown_route', { message: 'the log has no such file' });
     if (arena === undefined) throw new ApiError('verification_unavailable', { message: 'this gateway has no arena' });
-    const file = await this.#file(arena, kind, peer, requestId);
+    const isThere = kind.tile === undefined || (await this.#counts(arena, kind.tile, peer, requestId));
+    const file = isThere ? await this.#file(arena, kind, peer, requestId) : undefined;
     if (file === undefined) throw new ApiError('unknown_route', { message: 'the log has no such file yet' });
+    if (kind === checkpoint) this.#seen(file);
     const headers = [
       ['content-type', kind.type],
       ['cache-control', kind.cacheControl],
@@ -99,7 +104,7 @@ export class PublishedLog {
     }
     this.#bounds.take(peer, now, this.#asking < askingMost);
     this.#asking += 1;
-    const kept: Kept = { file: askFile(arena, kind, requestId), until: now + kind.freshMs, bytes: 0, isThere: false };
+    const kept: Kept = { file: askFile(arena, kind, requestId), until: now + kind.freshMs, bytes: 0 };
     this.#drop(kind.path);
     this.#kept.set(kind.path, kept);
     this.#prune();
@@ -115,8 +120,6 @@ export class PublishedLog {
       kept.until = systemClock.now() + missedMs;
       return;
     }
-    kept.isThere = true;
-    if (path === fixed['checkpoint']?.path) this.#goneOn(file.etag);
     // It may have been dropped meanwhile.
     if (this.#kept.get(path) !== kept) return;
     kept.bytes = file.bytes.length;
@@ -124,11 +127,18 @@ export class PublishedLog {
     this.#prune();
   }
 
-  /** Tiles that a new checkpoint counts on were written before it: what was not there then may be there now. */
-  #goneOn(checkpoint: string): void {
-    if (checkpoint === this.#checkpoint) return;
-    this.#checkpoint = checkpoint;
-    for (const [path, { isThere }] of this.#kept) if (!isThere) this.#drop(path);
+  /** Whether a checkpoint that anybody can read counts on the tile; the newest is asked for when the last one does not. */
+  async #counts(arena: ArenaClient, tile: LogTile, peer: string, requestId: string): Promise<boolean> {
+    if (isCovered(tile, this.#size)) return true;
+    this.#seen(await this.#file(arena, checkpoint, peer, requestId));
+    return isCovered(tile, this.#size);
+  }
+
+  #seen(note: File): void {
+    const size = note === undefined ? 0 : (checkpointSize(note.bytes) ?? 0);
+    // Another log than before: its tiles are others.
+    if (size < this.#size) for (const path of this.#kept.keys()) if (path !== checkpoint.path) this.#drop(path);
+    this.#size = size;
   }
 
   #drop(path: string): void {

@@ -32,6 +32,7 @@ export class LiveNews {
    * @param data asked for only when somebody listens
    */
   tell(tenant: string | undefined, topic: string, data: () => LiveLine['data']): void {
+    if (!this.isHeard) return;
     const own = [...this.#listeners].filter((one) => tenant === undefined || one.tenant === tenant);
     if (own.length === 0) return;
     const bytes = encode(JSON.stringify({ topic, ts: Date.now(), data: data() } satisfies LiveLine));
