@@ -42,10 +42,14 @@ export class LiveNews {
   }
 
   #give(one: Listener, bytes: Uint8Array): void {
-    if ((one.controller.desiredSize ?? 0) > 0) return one.controller.enqueue(bytes);
+    try {
+      if ((one.controller.desiredSize ?? 0) > 0) return one.controller.enqueue(bytes);
+      // It reads what there is and then the end, and knows that something is missing.
+      one.controller.close();
+    } catch {
+      // It went away in this very moment.
+    }
     this.#leave(one);
-    // It reads what there is and then the end, and knows that something is missing.
-    one.controller.close();
   }
 
   /** Lines of one tenant from now on, until it is cancelled. @throws BoundPassed */
