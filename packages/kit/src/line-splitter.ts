@@ -2,12 +2,13 @@
 import { BoundPassed } from './bounded-queue.ts';
 
 const LF = 10;
+/** Keeps nothing from line to line. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Lines of at most `bytesMost` bytes, whatever pieces they come in; LF and CRLF end one. */
 export class LineSplitter {
   readonly #name: string;
   readonly #bytesMost: number;
-  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   /** The start of the line that is not whole yet, in one growing block: many small pieces must not cost an object each. */
   #block = Buffer.alloc(0);
   #heldBytes = 0;
@@ -50,12 +51,12 @@ export class LineSplitter {
   #take(last: Uint8Array): string {
     if (this.#heldBytes > 0) {
       this.#hold(last);
-      const line = this.#decoder.decode(this.#block.subarray(0, this.#heldBytes));
+      const line = decoder.decode(this.#block.subarray(0, this.#heldBytes));
       this.#heldBytes = 0;
       return withoutCr(line);
     }
     if (last.length > this.#bytesMost) throw new BoundPassed(this.#name, this.#bytesMost);
-    return withoutCr(this.#decoder.decode(last));
+    return withoutCr(decoder.decode(last));
   }
 }
 

@@ -8,7 +8,9 @@ import { AfterAnswers, type Waiting } from './after-answers.ts';
 /** As many as run at once. */
 const open = 64;
 
-function rig(run: (whose: { tenant: string }) => Promise<unknown>, waitingMax = 10) {
+type Outcome = (whose: { tenant: string }, offer: Uint8Array, signal: AbortSignal) => Promise<unknown>;
+
+function rig(run: Outcome, waitingMax = 10) {
   const clock = new FakeClock();
   const lines: string[] = [];
   const counted: string[] = [];
@@ -137,4 +139,18 @@ test('the end wakes what pauses, and lets go of what waits', async () => {
   after[Symbol.dispose]();
   await turns();
   expect(released()).toBe(open + 3);
+});
+
+test('the end tells the arena of what runs', async () => {
+  const signals: AbortSignal[] = [];
+  const { after, add, counted } = rig((_, __, signal) => {
+    signals.push(signal);
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+  });
+  add('acme', 2);
+  await turns();
+  after[Symbol.dispose]();
+  await turns();
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+  expect(counted).toEqual(['server_shutting_down', 'server_shutting_down']);
 });

@@ -71,6 +71,8 @@ export class AfterAnswers implements Disposable {
   readonly #log: Logger;
   readonly #count: CountResult;
   readonly #ending = new AbortController();
+  /** Offers that wait for their verdict: at most one of each open place. */
+  readonly #running = new Set<AbortController>();
   /** When a code was logged last. */
   readonly #said = new Map<string, number>();
   /** Tenants that the arena refused, or was not there for. */
@@ -211,19 +213,22 @@ export class AfterAnswers implements Disposable {
 
   async #send(item: Waiting, offer: Uint8Array): Promise<string> {
     const arena = this.#arena as ArenaClient;
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new ApiError('verification_deadline')), item.waitMs * 2);
+    const ending = new AbortController();
+    const timer = setTimeout(() => ending.abort(new ApiError('verification_deadline')), item.waitMs * 2);
+    this.#running.add(ending);
     try {
-      const signal = AbortSignal.any([late.signal, this.#ending.signal]);
-      return await arena.outcome(item, offer, signal);
+      return await arena.outcome(item, offer, ending.signal);
     } finally {
       clearTimeout(timer);
+      this.#running.delete(ending);
     }
   }
 
   /** Ends what runs; what waits is let go. */
   [Symbol.dispose](): void {
-    this.#ending.abort(new ApiError('server_shutting_down'));
+    const reason = new ApiError('server_shutting_down');
+    this.#ending.abort(reason);
+    for (const run of this.#running) run.abort(reason);
     for (const { item } of this.#queue.take(() => true)) item.release();
   }
 }
