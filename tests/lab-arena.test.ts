@@ -7,6 +7,7 @@ import { llamaInstalled } from '@labmesh/portman/testing/needs-llama';
 import { keyHeader, tenantHeader } from '@labmesh/wire/verification/arena-run';
 import { tinyPrompts, tinySuite, tinyTasks } from './arena/tiny-tasks.ts';
 import { type Finished, LabctlHome, type LabctlProcess, type Ready } from './harness/labctl-process.ts';
+import { LiveListener } from './harness/live-listener.ts';
 import { verificationMissing } from './harness/verification-missing.ts';
 
 const needs = llamaInstalled ? verificationMissing : 'node-llama-cpp';
@@ -127,12 +128,22 @@ async function fetched({ home }: Site, run: string): Promise<Finished> {
 }
 const certified = async (site: Site, run: string) => expect(await fetched(site, run)).toMatchObject({ exitCode: 0 });
 
-/** That a real engine honours seeds (AR2), which nobody asked for, and the keys of summaries, which the gateway gives without a key of its own (CT6). */
-async function saysMore({ home }: Site, { api }: Ready, run: string): Promise<void> {
+/**
+ * That a real engine honours seeds (AR2), which nobody asked for; what the gateway gives without a key of its own, the keys of
+ * summaries (CT6) and the log (CT4); and that what happens can be listened to (AR23).
+ */
+async function saysMore({ home }: Site, { api, key }: Ready, run: string): Promise<void> {
   const shown = await home.run('arena', 'show', run, '--data', home.data);
   expect(shown.stdout).toContain('replayable   yes');
   const published = await fetch(api.replace(/\/v1$/, '/.well-known/jwks.json'));
   expect(await published.json()).toMatchObject({ keys: [{ kty: 'OKP', crv: 'Ed25519', alg: 'EdDSA' }] });
+  const base = api.replace(/\/v1$/, '');
+  for (const file of ['checkpoint', 'revocations', 'trust.json']) {
+    expect([file, (await fetch(`${base}/log/${file}`)).status]).toEqual([file, 200]);
+  }
+  using live = new LiveListener(base, { authorization: `Bearer ${key}` });
+  await (await live.settled()).subscribe('runs');
+  expect(live.words).toEqual([{ op: 'subscribed', topics: ['runs'] }]);
 }
 
 describe.skipIf(needs !== undefined)(`an arena of its own process (needs ${needs ?? 'nothing more'})`, () => {
