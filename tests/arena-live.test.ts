@@ -80,7 +80,7 @@ describe('an arena that is listened to', () => {
       await using mine = home.start('arena', 'watch', '--api', ground.mesh.gateway.api, '--key', ground.mesh.key);
       // It says nothing when it has begun to listen: runs are made until one is heard.
       let run = '';
-      for (const end = performance.now() + storyMs / 2; !mine.stdout.includes(`runId=${run}`) || run === '';) {
+      for (const end = performance.now() + storyMs; !mine.stdout.includes(`runId=${run}`) || run === '';) {
         if (performance.now() > end) throw new Error(`nothing was heard: ${mine.stderr}`);
         run = (await verified()).run_id;
       }
