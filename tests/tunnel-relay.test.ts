@@ -67,6 +67,21 @@ async function expectHolderMissed(
   );
 }
 
+/** It moves to the hub beside its client, and nothing of it can say so: who has a connection open does not wait for ever. */
+async function expectOpenReset(
+  ground: HubGround,
+  to: RunningLabd,
+  site: Parameters<typeof moveTo>[1],
+  address: string,
+): Promise<void> {
+  const held = asClient<object>(ground, 'hub-a', 'hold', address, String(proxyPort), '150000');
+  await waitFor(async () => (await viewOf(to)).relayed?.some((one) => one.connections === 1) === true, reachMs);
+  await moveTo(to, site, 'SIGKILL');
+  expect(await held).toEqual({ ended: 'ECONNRESET' });
+  await site.untilActive(reachMs);
+  expect(await reaches(ground, 'hub-a', address, reachMs)).toBeGreaterThanOrEqual(0);
+}
+
 const missing = tunnelLabMissing('native') ?? postgresAvailable();
 test.skipIf(missing !== undefined)(
   `native: a node is reached through the replica that has its hub, and moves${missing === undefined ? '' : ` (needs ${missing})`}`,
@@ -105,6 +120,7 @@ test.skipIf(missing !== undefined)(
     const again = stack.use(await startHub(ground, 'hub-a'));
     await expectWayOfOne(ground, 'hub-a', a);
     expect((await viewOf(again)).peers).toEqual([]);
+    await expectOpenReset(ground, again, siteA, a);
   },
   400_000,
 );

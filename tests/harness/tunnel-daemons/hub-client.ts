@@ -3,8 +3,11 @@
  * `{"ms"}`, how long until the first answer, or −1. `chat URL`: the answer of the first model there as a stream; tells
  * `{"status", "lines", "gapMs", "isWhole"}`. `get URL`: tells `{"status", "text"}`, 0 when there was no answer.
  * `ports HOST PORT…`: tells `{"open"}`, those that take a connection.
+ * `hold HOST PORT MS`: begins a request and never ends it; tells `{"ended"}`: the error's code, `end`, or `none` in that time.
  * `serve PORT`: takes connections on all addresses, until it is ended.
  */
+import { connect } from 'node:net';
+
 /** What a stream was like for its reader. */
 export type SeenStream = { status: number; lines: number; gapMs: number; isWhole: boolean };
 
@@ -81,6 +84,19 @@ async function ports(hostname: string, list: readonly string[]): Promise<object>
   return { open: all.filter(({ open }) => open).map(({ port }) => port) };
 }
 
+function hold(host: string, port: string, withinMs: string): Promise<object> {
+  const socket = connect({ host, port: Number(port) });
+  socket.on('connect', () =>
+    socket.write('POST /v1/chat/completions HTTP/1.1\r\nhost: node\r\ncontent-length: 9\r\n\r\n'),
+  );
+  socket.on('data', () => {});
+  return new Promise((resolve) => {
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve({ ended: error.code }));
+    socket.once('end', () => resolve({ ended: 'end' }));
+    setTimeout(() => resolve({ ended: 'none' }), Number(withinMs));
+  });
+}
+
 function serve(port: string): Promise<object> {
   Bun.listen({ hostname: '0.0.0.0', port: Number(port), socket: { data: () => undefined } });
   console.log(JSON.stringify({ serving: port }));
@@ -93,6 +109,7 @@ const modes: Record<string, () => Promise<object>> = {
   chat: () => chat(place),
   get: () => get(place),
   ports: () => ports(place, rest),
+  hold: () => hold(place, rest[0] ?? '', rest[1] ?? ''),
 };
 console.log(JSON.stringify(await modes[mode ?? '']?.()));
 // oxlint-disable-next-line no-process-exit -- a connection that nobody answers would hold this process

@@ -53,12 +53,19 @@ export async function joinAt({ lab, folder }: HubGround, labd: RunningLabd, host
   return site;
 }
 
-/** As an operator moves a site to another replica: another token for the same node, made there, and what it names. */
-export async function moveTo(labd: RunningLabd, site: SiteNode): Promise<void> {
+/**
+ * As an operator moves a site to another replica: another token for the same node, made there, and what it names. `SIGKILL`: as
+ * if the site's machine had lost its power before; nobody is told.
+ */
+export async function moveTo(
+  labd: RunningLabd,
+  site: SiteNode,
+  signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM',
+): Promise<void> {
   const { onboarding, token } = await newToken(labd, 'rotate', site.settings.tokenPrefix);
   const body = Buffer.from(onboarding.split(':')[2] ?? '', 'base64url').toString();
   const told = JSON.parse(body) as { url: string; wg_public_key: string; rp_sha256: string };
-  await site.end('SIGTERM');
+  await site.end(signal);
   const line = (text: string, key: string, value: string) =>
     text.replace(new RegExp(`^${key} = .*$`, 'm'), `${key} = "${value}"`);
   const old = readFileSync(site.config, 'utf8');

@@ -2,18 +2,26 @@
 import type { Metrics } from '@labmesh/kit/metrics';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { FirstRefusals } from '../limits/first-refusals.ts';
+import type { LabdOptions } from '../settings/labd-options.ts';
 import type { World } from '../settings/world.ts';
 import { NodeDoor, type NodeDoorParts } from '../tunnel/relay/node-door.ts';
 import { addRelayMetrics, RelayCounts } from '../tunnel/relay/relay-counts.ts';
 import { RelayedNodes, type RelayedNodesParts } from '../tunnel/relay/relayed-nodes.ts';
 
-export type NodeRelayParts = World & { replicaId: string; audit: AuditLog; metrics: Metrics };
+export type NodeRelayParts = World & {
+  options: Pick<LabdOptions, 'tunnelRelay'>;
+  replicaId: string;
+  audit: AuditLog;
+  metrics: Metrics;
+};
 
 export type NodeRelay = {
   door: NodeDoor;
   /** Nodes of other hubs that are answered here. */
   relayed(): ReturnType<RelayedNodes['view']>;
-  /** Begins to answer for nodes of other hubs; nothing where there is no hub. */
+  /** This replica's own hub is about to have a peer at the address: nothing of before stands there any longer. */
+  taken(address: string): void;
+  /** Begins to answer for nodes of other hubs; nothing where there is no hub, or `conplane.tunnel.relay = false`. */
   follow(others: Pick<RelayedNodesParts, 'peers' | 'replicas'>, stack: AsyncDisposableStack): void;
 };
 
@@ -23,7 +31,7 @@ export function composeNodeRelay(
   hub: () => (ReturnType<NodeDoorParts['hub']> & RelayedNodesParts['hub']) | undefined,
   stack: AsyncDisposableStack,
 ): NodeRelay {
-  const { store, replicaId, audit, metrics, clock, log } = parts;
+  const { options, store, replicaId, audit, metrics, clock, log } = parts;
   const counts = new RelayCounts();
   addRelayMetrics(metrics, counts);
   const first = new FirstRefusals(clock);
@@ -33,6 +41,7 @@ export function composeNodeRelay(
       replicaId,
       hub,
       counts,
+      clock,
       log,
       // Usual for a second while a node moves: one row a minute and replica tells the rest (AU-4).
       onRefused: (principal, address) => {
@@ -53,9 +62,16 @@ export function composeNodeRelay(
   return {
     door,
     relayed: () => nodes?.view() ?? [],
+    taken: (address) => nodes?.taken(address),
     follow: (others, following) => {
       const own = hub();
       if (own === undefined) return;
+      if (!options.tunnelRelay) {
+        // What a run with the setting on, and killed, has left at an interface that outlived it.
+        const failed = (error: unknown) =>
+          log.warn('addresses of nodes of other hubs may still be answered', { error });
+        return void own.answerFor(new Set()).catch(failed);
+      }
       nodes = following.use(new RelayedNodes({ store, replicaId, hub: own, ...others, counts, clock, log }));
       nodes.start();
     },

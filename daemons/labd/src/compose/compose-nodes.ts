@@ -9,7 +9,8 @@ import { composeNodeRelay, type NodeRelay } from './compose-node-relay.ts';
 import { composeTunnel, type TunnelComposeParts } from './compose-tunnel.ts';
 import type { Trust } from './compose-trust.ts';
 
-export type NodesComposeParts = Pick<Trust, 'authority'> & Omit<TunnelComposeParts, 'onGone'> & { urls: Urls };
+export type NodesComposeParts = Pick<Trust, 'authority'> &
+  Omit<TunnelComposeParts, 'onGone' | 'onTaken'> & { urls: Urls };
 
 export type NodePlane = { nodes: NodeServices; tunnel: TunnelDesk; nodeRelay: NodeRelay };
 
@@ -20,7 +21,8 @@ export async function composeNodes(parts: NodesComposeParts, stack: AsyncDisposa
   // The door for other replicas hears of peers that go from the moment that there can be one.
   const opened: { hub?: TunnelHub | undefined } = {};
   const nodeRelay = composeNodeRelay({ ...parts, replicaId }, () => opened.hub, stack);
-  const hub = await composeTunnel({ ...parts, onGone: (id) => nodeRelay.door.endPeer(id) }, stack);
+  const onGone = (id: string) => nodeRelay.door.endPeer(id);
+  const hub = await composeTunnel({ ...parts, onGone, onTaken: (address) => nodeRelay.taken(address) }, stack);
   opened.hub = hub;
   const tunnel = hub ?? noTunnel;
   // Who shows a certificate of the operator's own is known by whom everybody trusts.

@@ -16,6 +16,8 @@ export type TunnelComposeParts = PeerTellerParts &
     metrics: Metrics;
     /** Told the id of a row whose peer leaves the device. */
     onGone: (peerId: string) => void;
+    /** Told the tunnel address of a peer before the device has it. */
+    onTaken: (address: string) => void;
   };
 
 /** Undefined: `conplane.tunnel.enabled = false`. @throws OptionsError, TunnelError, TunnelKeyError */
@@ -23,14 +25,14 @@ export async function composeTunnel(
   parts: TunnelComposeParts,
   stack: AsyncDisposableStack,
 ): Promise<TunnelHub | undefined> {
-  const { options, ground, store, secrets, clock, log, metrics, onGone } = parts;
+  const { options, ground, store, secrets, clock, log, metrics, onGone, onTaken } = parts;
   if (!options.tunnelEnabled) return undefined;
   // Its cryptography and devices are not loaded where there is no hub.
   const { layHub } = await import('../tunnel/open-hub.ts');
   const laid = stack.use(await layHub(parts));
   const tell = tellDevice(parts);
   const { replicaId } = ground;
-  const told = { onDevice: tell, onGone };
+  const told = { onDevice: tell, onGone, onTaken };
   const hub = stack.use(new TunnelHub({ store, secrets, ground: laid, replicaId, ...told, clock, log }));
   await hub.start();
   addTunnelMetrics(metrics, () => hub.view());

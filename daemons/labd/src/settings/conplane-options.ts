@@ -98,6 +98,12 @@ export const conplaneOptions = defineOptions({
     file: 'conplane.tunnel.require_pq',
     help: 'cut a node whose exchange is not fresh',
   },
+  tunnelRelay: {
+    type: 'boolean',
+    default: true,
+    file: 'conplane.tunnel.relay',
+    help: 'answer on this machine for nodes of other replicas’ hubs',
+  },
   tunnelWorkers: {
     type: 'integer',
     default: 1,

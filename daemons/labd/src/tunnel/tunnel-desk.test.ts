@@ -35,6 +35,8 @@ let desk: TunnelDesk;
 let relayed: RelayedNodeView[];
 /** Ids of peers that left the device. */
 let gone: string[];
+/** Addresses that the device was about to have, each with what it had there before. */
+let taken: [address: string, before: string | undefined][];
 beforeEach(async () => {
   const port: NodeTunnel = {
     conplane: () => hub.conplane(),
@@ -64,8 +66,10 @@ beforeEach(async () => {
   const { ground: laid } = world;
   const onDevice = () => undefined;
   const lookup = (host: string) => Promise.resolve(host === 'branch.example' ? ['198.51.100.7'] : []);
-  gone = [];
-  const told = { onDevice, onGone: (id: string) => void gone.push(id) };
+  [gone, taken] = [[], []];
+  const atAddress = (at: string) => [...world.peers.values()].find((peer) => peer.address === at)?.id;
+  const onTaken = (at: string) => void taken.push([at, atAddress(at)]);
+  const told = { onDevice, onTaken, onGone: (id: string) => void gone.push(id) };
   hub = new TunnelHub({ store, secrets, ground: laid, replicaId, ...told, lookup, clock, log: silentLogger });
   await hub.start();
   desk = new TunnelDesk({ hub, relayed: () => relayed, store, secrets, keyFiles, range, replicaId, clock });
@@ -276,6 +280,7 @@ describe('nodes', () => {
 });
 
 describe('nodes across replicas (H6)', () => {
+  const address = '10.90.0.2';
   const moveTo = (replica: string) =>
     ground.store.write(localRoot.principal, (tx) =>
       tx.updateTable('tunnel_peers').set({ replica_id: replica }).execute(),
@@ -284,14 +289,25 @@ describe('nodes across replicas (H6)', () => {
   test('a peer that moves to another replica, or is lost with the interface, is told of; till then it is here', async () => {
     await joinNode(1);
     const [id = ''] = [...world.peers.keys()];
-    expect([hub.hasPeer(id), hub.hasPeer('nobody')]).toEqual([true, false]);
+    expect([hub.peerAddress(id), hub.peerAddress('nobody')]).toEqual([address, undefined]);
     world.lose();
     await look();
     expect([gone, world.opened]).toEqual([[id], 2]);
-    expect(hub.hasPeer(id)).toBe(true);
+    expect(hub.peerAddress(id)).toBe(address);
     await moveTo('replica-2');
     await look();
-    expect([hub.hasPeer(id), gone]).toEqual([false, [id, id]]);
+    expect([hub.peerAddress(id), gone]).toEqual([undefined, [id, id]]);
+  });
+
+  test('an address is told of before its peer is there; a peer that gets another one is gone from the old', async () => {
+    await joinNode(1);
+    const [id = ''] = [...world.peers.keys()];
+    expect([taken, gone]).toEqual([[[address, undefined]], []]);
+    await ground.store.write(localRoot.principal, (tx) =>
+      tx.updateTable('tunnel_peers').set({ address: '10.90.0.77', revision: 9 }).execute(),
+    );
+    await look();
+    expect([hub.peerAddress(id), gone, taken.at(-1)]).toEqual(['10.90.0.77', [id], ['10.90.0.77', undefined]]);
   });
 
   test('addresses are answered while there is an interface; those of other hubs stand in the view', async () => {

@@ -27,6 +27,8 @@ export type TunnelHubParts = {
   onDevice: (event: DeviceEvent) => void;
   /** Told the id of a row whose peer leaves the device. */
   onGone?: (peerId: string) => void;
+  /** Told the tunnel address of a peer before the device has it: what stood there before can still say so. */
+  onTaken?: (address: string) => void;
   /** Another resolver, for tests. */
   lookup?: Lookup | undefined;
   clock: Clock;
@@ -128,9 +130,9 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   removePeer(id: string): Promise<void> {
     return this.#inTurn(() => this.#remove(id));
   }
-  /** Whether the device has the peer of this row at this moment. */
-  hasPeer(id: string): boolean {
-    return this.#open?.tunnel.peer(id) !== undefined;
+  /** Where the device has the peer of this row at this moment; undefined: it does not. */
+  peerAddress(id: string): string | undefined {
+    return this.#open?.tunnel.peer(id)?.address;
   }
   get tunnelAddress(): string {
     return this.#parts.ground.address.tunnelAddress;
@@ -187,8 +189,12 @@ export class TunnelHub implements NodeTunnel, AsyncDisposable {
   }
 
   async #set(row: TunnelPeerRow): Promise<void> {
-    const { secrets } = this.#parts;
+    const { secrets, onGone, onTaken } = this.#parts;
     if (row.removed_at !== null) return this.#remove(row.id);
+    const before = this.peerAddress(row.id);
+    if (before !== undefined && before !== row.address) onGone?.(row.id);
+    // Not later: the device sends what is for that address to the peer from then on, and a reset would not arrive here.
+    onTaken?.(row.address);
     await this.#whole.tunnel.setPeer(peerSettings(row, secrets, this.#clients.at(row)));
     this.#done.set(row.id, row.revision);
   }

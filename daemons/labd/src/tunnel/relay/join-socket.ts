@@ -11,6 +11,8 @@ import { type StreamId, streams } from '@labmesh/wire/frame/frame-types';
 
 /** How long a client may take to end its side once all is said. */
 const lingerMs = 5_000;
+/** Ending takes two: how long the other replica may take to say that it has heard so, before nobody waits for it. */
+const partMs = 10_000;
 
 /** The end that asked sends on `in`; the one with the hub on `out`. */
 const directions = {
@@ -62,11 +64,17 @@ export async function joinSocket(
     );
   });
   socket.on('end', () => {
+    // Bun tells of an end when we reset the socket ourselves, too; passed on, it would make a part look like the whole.
+    if (socket.destroyed) return;
     channel.end(sends);
     done.sent = true;
     finish();
   });
-  socket.on('close', () => channel.close(done.sent && done.got ? 'ok' : 'cancelled'));
+  socket.on('close', () => {
+    channel.close(done.sent && done.got ? 'ok' : 'cancelled');
+    const timer = setTimeout(() => channel.abort('peer-lost'), partMs);
+    void channel.closed.then(() => clearTimeout(timer));
+  });
   channel.handle({
     data: (stream, bytes) => (stream === gets ? written(socket, bytes) : undefined),
     eof: (stream) => {

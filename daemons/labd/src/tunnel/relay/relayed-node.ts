@@ -12,15 +12,20 @@ import { system } from '@labmesh/wire/fleet/principal';
 import { joinSocket } from './join-socket.ts';
 import { refuseHttp } from './refuse-http.ts';
 import type { RelayCounts, RelayResult } from './relay-counts.ts';
+import type { ReplicaShares } from './replica-shares.ts';
 
 /** Of all nodes together: RELAYED_OUT. */
 export const relayedOutMax = 1_024;
 /** Of one node, which may be slow, among them: the others keep their places. */
 const relayedOutPerNodeMax = 512;
+/** Of all nodes of one replica, which may be slow, too, or mean it. */
+export const relayedOutPerReplicaMax = 768;
 /** Connections that are told why, of all nodes together; those beyond are only closed. */
 const refusingMax = 256;
 /** Longer than the other replica waits for its node, so that its word comes first. */
 const openMs = 15_000;
+/** Of what another replica says. */
+const saidMax = 200;
 const principal = system('tunnel-relay');
 
 export type NodePlace = { id: string; name: string; address: string; port: number; replicaId: string };
@@ -29,21 +34,31 @@ export type RelayedNodeParts = {
   /** The link to a replica; undefined: it is not live, or does not answer. */
   reach: (replicaId: string) => Promise<Link | undefined>;
   counts: RelayCounts;
+  /** Of `relayedOutPerReplicaMax`; one for all nodes. */
+  shares: ReplicaShares;
   /** `error` undefined: it is reached again. Told at each change alone. */
   onChange: (place: NodePlace, error: string | undefined) => void;
 };
+
+/** Fit for a line of a terminal and of the log: it is another machine's, and must not look like words of ours. */
+const said = (text: string): string =>
+  text
+    .slice(0, saidMax)
+    .replaceAll(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]+/gu, ' ')
+    .toWellFormed();
 
 /** What is told to the client, the log and the operator: which replica, and the way out. */
 function textOf({ replicaId }: NodePlace, ending: ChannelEnding | undefined): string {
   const holder = `replica ${replicaId}, whose hub has this node,`;
   const registers = 'it is reached again when that replica is back, or when the node has registered at another one';
   if (ending === undefined) return `${holder} cannot be reached from here; ${registers}`;
-  const { reason, text } = ending;
-  const said = text === '' ? reason : `${reason}, ${text}`;
+  const { reason } = ending;
+  const text = said(ending.text);
+  const why = text === '' ? reason : `${reason}, ${text}`;
   if (reason === 'agent-offline')
-    return `${holder} does not have it (any more): ${said}; \`labctl get nodes\` there tells more`;
-  if (reason === 'protocol') return `${holder} runs a release that relays to no node: ${said}; update it`;
-  return `${holder} does not get through to it: ${said}; \`labctl tunnel show\` there tells more`;
+    return `${holder} does not have it (any more): ${why}; \`labctl get nodes\` there tells more`;
+  if (reason === 'protocol') return `${holder} runs a release that relays to no node: ${why}; update it`;
+  return `${holder} does not get through to it: ${why}; \`labctl tunnel show\` there tells more`;
 }
 
 /** Undefined: there is no link. */
@@ -60,7 +75,7 @@ export class RelayedNode implements Disposable {
   readonly #sockets = new Set<Socket>();
   /** Of these, those that are relayed or about to be. */
   #relayed = 0;
-  #error: string | undefined;
+  #error: { reason: string; text: string } | undefined;
 
   private constructor(place: NodePlace, parts: RelayedNodeParts) {
     this.place = place;
@@ -77,6 +92,8 @@ export class RelayedNode implements Disposable {
       node.#server.once('error', reject);
       node.#server.listen({ host: place.address, port: place.port }, resolve);
     });
+    // What befalls it later shows by the connections that do not come; it ends nothing else.
+    node.#server.on('error', () => {});
     return node;
   }
 
@@ -85,11 +102,12 @@ export class RelayedNode implements Disposable {
   }
   /** Why the last connection could not be relayed; undefined when it could, or none was asked for. */
   get error(): string | undefined {
-    return this.#error;
+    return this.#error?.text;
   }
 
   #take(socket: Socket): void {
-    const { counts } = this.#parts;
+    const { counts, shares } = this.#parts;
+    const { replicaId } = this.place;
     socket.on('error', () => {});
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
@@ -102,17 +120,25 @@ export class RelayedNode implements Disposable {
       this.#refuse(socket, new ApiError('node_busy', { message: text }));
       return counts.ended('asking', 'limit');
     }
+    if (!shares.take(replicaId)) {
+      const text = `RELAYED_OUT: ${relayedOutPerReplicaMax} connections are relayed here through replica ${replicaId}`;
+      this.#refuse(socket, new ApiError('node_busy', { message: text }));
+      return counts.ended('asking', 'limit');
+    }
     counts.open.asking++;
     this.#relayed++;
     void this.#relay(socket).then((result) => {
       counts.open.asking--;
       this.#relayed--;
+      shares.giveBack(replicaId);
       counts.ended('asking', result);
     });
   }
 
   #refuse(socket: Socket, error: ApiError): void {
     const { counts } = this.#parts;
+    // Its 'close' was told already, and would never end what is counted here.
+    if (socket.destroyed) return;
     if (counts.refusing >= refusingMax) return void socket.destroy();
     counts.refusing++;
     socket.once('close', () => counts.refusing--);
@@ -126,8 +152,9 @@ export class RelayedNode implements Disposable {
     try {
       channel = await this.#open();
     } catch (error) {
-      const text = textOf(this.place, endingOf(error));
-      this.#note(text);
+      const ending = endingOf(error);
+      const text = textOf(this.place, ending);
+      this.#note({ reason: ending?.reason ?? 'no link', text });
       this.#refuse(socket, new ApiError('node_hub_unreachable', { message: text }));
       return 'failed';
     }
@@ -151,15 +178,16 @@ export class RelayedNode implements Disposable {
     }
   }
 
-  #note(error: string | undefined): void {
-    if (error === this.#error) return;
+  /** By the reason: of its words another replica has new ones for each connection. */
+  #note(error: { reason: string; text: string } | undefined): void {
+    if (error?.reason === this.#error?.reason) return;
     this.#error = error;
-    this.#parts.onChange(this.place, error);
+    this.#parts.onChange(this.place, error?.text);
   }
 
-  /** Nothing listens any more; connections end, for what they led to is elsewhere now. */
+  /** Nothing listens any more; connections are reset, for what they led to is elsewhere now, and what came is not all. */
   [Symbol.dispose](): void {
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 }

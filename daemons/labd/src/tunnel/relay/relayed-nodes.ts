@@ -3,37 +3,32 @@
  * leads to the node by any replica that has a hub. A reconciler without input: rows of others' nodes are what is wanted;
  * for each this machine answers at the address (a route on the hub's own interface) and a listener stands there.
  *
- *     rows of other replicas ──► routes (answerFor) ──► listeners ──► a channel each connection (RelayedNode)
+ *     rows of other replicas ──► ports that are free ──► routes (answerFor) ──► listeners ──► a channel each connection
+ *                                (isPortTaken)                                               (RelayedNode)
  *
- * An address without its listener is given up at once: a service of this machine that listens on all addresses would be
- * taken for the node.
+ * An address whose port something of this machine has is not answered for, and one without its listener is given up at
+ * once: a service of this machine that listens on all addresses would be taken for the node.
  */
 import type { Clock } from '@labmesh/kit/clock';
-import type { Logger } from '@labmesh/kit/log';
 import type { Link } from '@labmesh/link/link';
-import type { Store } from '@labmesh/store/store';
-import { system } from '@labmesh/wire/fleet/principal';
 import type { RelayedNodeView } from '@labmesh/wire/tunnel';
-import { answeredMax } from '@labmesh/wireguard/devices/answered-addresses';
-import { defaultProxyPort } from './node-door.ts';
+import { isPortTaken } from './probe-port.ts';
 import type { RelayCounts } from './relay-counts.ts';
-import { type NodePlace, RelayedNode, type RelayedNodeParts } from './relayed-node.ts';
+import { type NodePlace, RelayedNode, type RelayedNodeParts, relayedOutPerReplicaMax } from './relayed-node.ts';
+import { ReplicaShares } from './replica-shares.ts';
+import { WantedNodes, type WantedNodesParts } from './wanted-nodes.ts';
 
-const worker = system('tunnel-relay');
 /** As the hub looks for its own peers: a node that moves is followed within two seconds. */
 const lookEveryMs = 1_000;
 /** A port that something else had is tried again this much later. */
 const blockedMs = 60_000;
 
-export type RelayedNodesParts = {
-  store: Store;
-  replicaId: string;
+export type RelayedNodesParts = WantedNodesParts & {
   hub: { answerFor(addresses: ReadonlySet<string>): Promise<ReadonlySet<string>> };
   peers: { reach(replicaId: string, url: string): Promise<Link | undefined> };
   replicas: { others(): readonly { id: string; peerUrl: string | null }[] };
   counts: RelayCounts;
   clock: Clock;
-  log: Logger;
 };
 
 const samePlace = (a: NodePlace, b: NodePlace) => a.id === b.id && a.port === b.port && a.replicaId === b.replicaId;
@@ -41,16 +36,19 @@ const samePlace = (a: NodePlace, b: NodePlace) => a.id === b.id && a.port === b.
 export class RelayedNodes implements AsyncDisposable {
   readonly #parts: RelayedNodesParts;
   readonly #each: RelayedNodeParts;
+  readonly #rows: WantedNodes;
   /** By address. */
   readonly #nodes = new Map<string, RelayedNode>();
   /** Until when an address is left alone, because its port was taken here. */
   readonly #blocked = new Map<string, { place: NodePlace; until: number }>();
   readonly #ending = new AbortController();
   #running = Promise.resolve();
-  #isOverfull = false;
+  /** Addresses that the hub took for its own peers since the present look began. */
+  readonly #taken = new Set<string>();
 
   constructor(parts: RelayedNodesParts) {
     this.#parts = parts;
+    this.#rows = new WantedNodes(parts);
     const { counts, log, peers, replicas } = parts;
     const reach = async (replicaId: string) => {
       const url = replicas.others().find(({ id }) => id === replicaId)?.peerUrl ?? undefined;
@@ -60,7 +58,7 @@ export class RelayedNodes implements AsyncDisposable {
       if (error === undefined) log.info('a node is reached through its hub’s replica', { node: name, replicaId });
       else log.warn('a node is not reached through its hub’s replica', { node: name, replicaId, error });
     };
-    this.#each = { reach, counts, onChange };
+    this.#each = { reach, counts, shares: new ReplicaShares(relayedOutPerReplicaMax), onChange };
   }
 
   start(): void {
@@ -72,6 +70,15 @@ export class RelayedNodes implements AsyncDisposable {
     return [...this.#nodes.values()].map(({ place: { id: _, ...place }, connections, error = null }) => {
       return { ...place, connections, error };
     });
+  }
+
+  /**
+   * The hub of this replica is about to have a peer there: resets of what goes on reach their clients only before that. A
+   * look that is under way does not take it up again.
+   */
+  taken(address: string): void {
+    this.#taken.add(address);
+    this.#drop(address);
   }
 
   async #follow(): Promise<void> {
@@ -93,16 +100,22 @@ export class RelayedNodes implements AsyncDisposable {
   /** Once: what is answered here becomes what the rows say. @throws what store or device say */
   async look(): Promise<void> {
     const { hub, counts } = this.#parts;
+    this.#taken.clear();
     const wanted = await this.#wanted();
     for (const [address, node] of this.#nodes) {
       const place = wanted.get(address);
       if (place === undefined || !samePlace(place, node.place)) this.#drop(address);
     }
+    for (const [address, place] of wanted) {
+      if (this.#nodes.has(address) || !(await isPortTaken(place))) continue;
+      wanted.delete(address);
+      this.#block(place);
+    }
     const inForce = await hub.answerFor(new Set(wanted.keys()));
     for (const address of this.#nodes.keys()) if (!inForce.has(address)) this.#drop(address);
     let isBlocked = false;
     for (const [address, place] of wanted) {
-      if (!inForce.has(address) || this.#nodes.has(address)) continue;
+      if (!inForce.has(address) || this.#nodes.has(address) || this.#taken.has(address)) continue;
       if (!(await this.#listen(place))) isBlocked = true;
     }
     if (isBlocked) await hub.answerFor(new Set(this.#nodes.keys()));
@@ -110,27 +123,8 @@ export class RelayedNodes implements AsyncDisposable {
   }
 
   async #wanted(): Promise<Map<string, NodePlace>> {
-    const { store, replicaId, clock, log } = this.#parts;
-    const rows = await store.read(worker, (db) =>
-      db
-        .selectFrom('tunnel_peers')
-        .select(['id', 'name', 'address', 'proxy_port', 'replica_id'])
-        .where('kind', '=', 'node')
-        .where('replica_id', '!=', replicaId)
-        .where('removed_at', 'is', null)
-        .orderBy('id')
-        .limit(answeredMax + 1)
-        .execute(),
-    );
-    const isOverfull = rows.length > answeredMax;
-    if (isOverfull && !this.#isOverfull) {
-      log.error(`RELAYED_NODES: other hubs have more than ${answeredMax} nodes; the rest is not reached from here`);
-    }
-    this.#isOverfull = isOverfull;
-    const places = rows.slice(0, answeredMax).map((row): NodePlace => {
-      const { id, name, address, replica_id: holder } = row;
-      return { id, name, address, port: row.proxy_port ?? defaultProxyPort, replicaId: holder };
-    });
+    const { clock } = this.#parts;
+    const places = await this.#rows.look();
     for (const [address, { until }] of this.#blocked) if (until <= clock.now()) this.#blocked.delete(address);
     const isFree = (place: NodePlace) => {
       const blocked = this.#blocked.get(place.address);
@@ -139,19 +133,30 @@ export class RelayedNodes implements AsyncDisposable {
     return new Map(places.filter(isFree).map((place) => [place.address, place]));
   }
 
-  /** False: its port is taken on this machine; it is left alone for a while. */
+  /** False: the address must not be answered for any longer. */
   async #listen(place: NodePlace): Promise<boolean> {
-    const { clock, log } = this.#parts;
-    const { name, address, port, replicaId } = place;
+    const { address } = place;
     try {
-      this.#nodes.set(address, await RelayedNode.listen(place, this.#each));
+      const node = await RelayedNode.listen(place, this.#each);
+      if (this.#taken.has(address)) node[Symbol.dispose]();
+      else this.#nodes.set(address, node);
       return true;
     } catch (error) {
-      this.#blocked.set(address, { place, until: clock.now() + blockedMs });
-      const what = 'a node of another hub is not reached from here: its port is taken on all addresses of this machine';
-      log.warn(what, { node: name, address, port, replicaId, error });
+      const { code = 'unknown' } = error as NodeJS.ErrnoException;
+      // Somebody took the route away again, or the device went: the next look tells.
+      if (code !== 'EADDRNOTAVAIL') this.#block(place, code);
       return false;
     }
+  }
+
+  /** Left alone for a while. */
+  #block(place: NodePlace, code = 'EADDRINUSE'): void {
+    const { clock, log } = this.#parts;
+    const { name: node, address, port, replicaId } = place;
+    this.#blocked.set(address, { place, until: clock.now() + blockedMs });
+    const why =
+      code === 'EADDRINUSE' ? 'its port is taken on all addresses of this machine' : `nothing can listen: ${code}`;
+    log.warn(`a node of another hub is not reached from here: ${why}`, { node, address, port, replicaId });
   }
 
   #drop(address: string): void {

@@ -15,7 +15,8 @@ import { newNodeToken, openNodeGround, registration } from '../../nodes/testing/
 import { keysOf, RememberingTunnel } from '../../nodes/testing/remembering-tunnel.ts';
 import { NodeDoor } from '../relay/node-door.ts';
 import { RelayCounts } from '../relay/relay-counts.ts';
-import { RelayedNode } from '../relay/relayed-node.ts';
+import { RelayedNode, relayedOutPerReplicaMax } from '../relay/relayed-node.ts';
+import { ReplicaShares } from '../relay/replica-shares.ts';
 
 const who = { kind: 'labd', id: 'replica-2', name: 'replica-2' } as const;
 
@@ -63,31 +64,36 @@ export async function openRelayRig() {
     const row = await ground.store.read(localRoot.principal, (db) =>
       db.selectFrom('tunnel_peers').selectAll().where('address', '=', address).executeTakeFirstOrThrow(),
     );
-    inDevice.add(row.id);
+    inDevice.set(row.id, row.address);
     return row;
   };
-  const inDevice = new Set<string>();
+  /** Addresses by the row's id. */
+  const inDevice = new Map<string, string>();
   const refused: string[] = [];
   const counts = new RelayCounts();
-  const world = { hasHub: true };
+  /** `answer`: the first replica does this instead of what it is to do. */
+  const world = { hasHub: true, answer: undefined as ((raw: RawChannel) => void) | undefined };
   const door = opening.use(
     new NodeDoor({
       store: ground.store,
       replicaId: 'replica-1',
-      hub: () => (world.hasHub ? { tunnelAddress: `${net}.1`, hasPeer: (id) => inDevice.has(id) } : undefined),
+      hub: () => (world.hasHub ? { tunnelAddress: `${net}.1`, peerAddress: (id) => inDevice.get(id) } : undefined),
       onRefused: ({ id }, address) => void refused.push(`${id} ${address}`),
       counts,
+      clock: ground.clock,
       log: silentLogger,
     }),
   );
   /** A node has its address twice here, its own and the one it is answered at: the second ends in .200. */
   const ownOf = new Map<string, string>();
-  const [link, holder] = await linkedBy((raw, first) =>
-    door.take(raw, { ...first, address: ownOf.get(first.address) ?? first.address }, who),
-  );
+  const [link, holder] = await linkedBy((raw, first) => {
+    if (world.answer !== undefined) return world.answer(raw);
+    door.take(raw, { ...first, address: ownOf.get(first.address) ?? first.address }, who);
+  });
   opening.defer(() => [link, holder].forEach((one) => one.close('goingAway')));
   const owned = opening.move();
   const changes: (string | undefined)[] = [];
+  const shares = new ReplicaShares(relayedOutPerReplicaMax);
   const reached = { link: link as Link | undefined };
   /** The node of this row as the second replica answers for it. */
   const relay = async ({ id, name, address }: { id: string; name: string; address: string }) => {
@@ -95,7 +101,7 @@ export async function openRelayRig() {
     ownOf.set(place.address, address);
     const reach = () => Promise.resolve(reached.link);
     const onChange = (_: unknown, error: string | undefined) => void changes.push(error);
-    return owned.use(await RelayedNode.listen(place, { reach, counts, onChange }));
+    return owned.use(await RelayedNode.listen(place, { reach, counts, shares, onChange }));
   };
   return {
     net,
@@ -109,6 +115,7 @@ export async function openRelayRig() {
     link,
     reached,
     changes,
+    shares,
     relay,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
