@@ -1,7 +1,7 @@
 import type { Exchange, Handler } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
 import { cleanRequestId } from '@labmesh/wire/ids';
-import { PublishedFiles } from './arena/published-files.ts';
+import { PublishedFiles } from './published/published-files.ts';
 import { type AdminParts, serveAdmin } from './admin-routes.ts';
 import { type InferenceParts, inferenceRoutes, serveInference } from './inference-route.ts';
 import { LiveHub, livePathOfGateway } from './live/live-hub.ts';

@@ -7,8 +7,8 @@
 import { systemClock } from '@labmesh/kit/clock';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
-import type { ArenaClient } from './arena-client.ts';
-import { fetchArena } from './fetch-arena.ts';
+import type { ArenaClient } from '../arena/arena-client.ts';
+import { fetchArena } from '../arena/fetch-arena.ts';
 import { checkpointSize, isCovered, isFull, type LogTile, readTile } from './log-tile.ts';
 import { StrangerBounds } from './stranger-bounds.ts';
 

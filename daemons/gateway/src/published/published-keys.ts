@@ -7,8 +7,8 @@ import { systemClock } from '@labmesh/kit/clock';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
 import { z } from 'zod';
-import type { ArenaClient } from './arena-client.ts';
-import { askArena } from './ask-arena.ts';
+import type { ArenaClient } from '../arena/arena-client.ts';
+import { askArena } from '../arena/ask-arena.ts';
 
 export const publishedKeysPath = '/.well-known/jwks.json';
 

@@ -1,6 +1,6 @@
 /** What this gateway gives to people who have no key of it, so that anybody can verify a certificate. */
 import type { Exchange } from '@labmesh/kit/http/exchange';
-import type { ArenaClient } from './arena-client.ts';
+import type { ArenaClient } from '../arena/arena-client.ts';
 import { PublishedKeys, publishedKeysPath } from './published-keys.ts';
 import { PublishedLog, publishedLogRoot } from './published-log.ts';
 
