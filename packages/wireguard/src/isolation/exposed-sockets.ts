@@ -9,12 +9,15 @@ export const exposedSocketsMax = 1_000;
 
 const states = { listen: '0A', unconnected: '07' };
 
+/** An IPv4 address of an IPv6 socket is written behind these (RFC 4291 2.5.5.2). */
+const mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
 /** The kernel writes addresses as 32-bit words of the machine's byte order. */
 function addressIn(hex: string): string | undefined {
   if (hex.length !== 8 && hex.length !== 32) return undefined;
   const bytes = Uint8Array.fromHex(hex);
   for (let word = 0; word < bytes.length; word += 4) bytes.subarray(word, word + 4).reverse();
-  return addressText(bytes);
+  return addressText(mapped.every((byte, at) => bytes[at] === byte) ? bytes.subarray(mapped.length) : bytes);
 }
 
 const isLoopback = (address: string) => address.startsWith('127.') || address === '::1';
@@ -31,8 +34,8 @@ export function exposedIn(text: string, protocol: ExposedSocket['protocol']): Ex
   });
 }
 
-/** Of the caller's network namespace. */
-export function exposedSockets(): ExposedSocket[] {
+/** Of the caller's network namespace, save those that lead nowhere for a peer. */
+export function exposedSockets(isHarmless: (socket: ExposedSocket) => boolean = () => false): ExposedSocket[] {
   const files = [
     ['tcp', 'tcp'],
     ['tcp6', 'tcp'],
@@ -46,7 +49,7 @@ export function exposedSockets(): ExposedSocket[] {
       return [];
     }
   });
-  return found.slice(0, exposedSocketsMax);
+  return found.filter((socket) => !isHarmless(socket)).slice(0, exposedSocketsMax);
 }
 
 /** Sockets that a line names; the rest is counted. */

@@ -105,6 +105,11 @@ describe('exposed sockets', () => {
       '   1: 00000000000000000000000001000000:0035 00000000000000000000000000000000:0000 07 0:0 00:0',
     ]);
     expect(exposedIn(v6, 'udp')).toEqual([{ protocol: 'udp', address: '::', port: 5353 }]);
+    const mapped = table([
+      '   0: 0000000000000000FFFF00000100007F:0035 00000000000000000000000000000000:0000 0A 0:0 00:0',
+      '   1: 0000000000000000FFFF00000207A8C0:0036 00000000000000000000000000000000:0000 0A 0:0 00:0',
+    ]);
+    expect(exposedIn(mapped, 'tcp')).toEqual([{ protocol: 'tcp', address: '192.168.7.2', port: 54 }]);
   });
 
   test('any text is read without a throw', () => {
