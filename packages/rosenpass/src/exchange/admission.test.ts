@@ -13,10 +13,11 @@ const turnMs = 30_000;
 /** A gate that remembers peers at 10.5.N.N, and nobody proves anything. */
 function gate(peers: number, mode: CookieMode = 'auto') {
   const admission = new Admission(mode, { fits: () => false } as unknown as CookieSecrets, workers);
+  const queue = { overHalf: false, hasRoom: () => true };
   const address = (n: number) => `10.5.${n >> 8}.${n & 255}`;
   for (let n = 0; n < peers; n++) admission.learn(address(n));
   const asks = (from: string, now: number, version: ProtocolVersion = 'V02') =>
-    admission.judge({ source: { address: from, port: 1 }, message, version, now }, false);
+    admission.judge({ source: { address: from, port: 1 }, message, version, now }, queue);
   /** One from each of these peers' addresses every 100 ms, the last at the end; how many are admitted. */
   const forge = (forged: readonly number[], fromMs: number, untilMs: number) => {
     let admitted = 0;
@@ -24,7 +25,7 @@ function gate(peers: number, mode: CookieMode = 'auto') {
       admitted += forged.filter((n) => asks(address(n), now) === 'unknown').length;
     return admitted;
   };
-  return { asks, forge, address };
+  return { asks, forge, address, queue };
 }
 
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n);
@@ -44,6 +45,15 @@ describe('a peer of V02 that is away', () => {
       expect(asks(address(200), 75_000 + turnMs)).toBe('unknown');
     },
   );
+
+  test('has its turn yet when the queue was full as it came', () => {
+    const { asks, forge, address, queue } = gate(201);
+    forge(range(0, 200), 0, 75_000);
+    queue.hasRoom = () => false;
+    expect(asks(address(200), 75_000)).toBe('rate');
+    queue.hasRoom = () => true;
+    expect(asks(address(200), 75_001)).toBe('unknown');
+  });
 
   test('is one of those who ask from its own address, and no more, when that is forged', () => {
     const { asks, forge, address } = gate(1);

@@ -15,7 +15,7 @@
  */
 import type { Endpoint, ProtocolVersion } from '../effects.ts';
 import type { CookieSecrets } from './cookie-secrets.ts';
-import type { Urgency } from './job-queue.ts';
+import type { JobQueue, Urgency } from './job-queue.ts';
 import { sourceKey } from './source-key.ts';
 import { SourceBuckets, TokenBucket } from './token-bucket.ts';
 
@@ -84,9 +84,10 @@ export class Admission {
     this.#known.delete(sourceKey(address));
   }
 
-  /** `cookie`: ask for one. `version` is that of the mac; `busy`: the queue is over half full. */
-  judge(hello: Hello, busy: boolean): Urgency | 'rate' | 'cookie' {
+  /** `cookie`: ask for one. `version` is that of the mac. */
+  judge(hello: Hello, queue: Pick<JobQueue, 'overHalf' | 'hasRoom'>): Urgency | 'rate' | 'cookie' {
     const { source, message, version, now } = hello;
+    const busy = queue.overHalf;
     const key = sourceKey(source.address);
     const liveUntil = this.#known.get(key);
     const isKnown = liveUntil !== undefined;
@@ -98,7 +99,9 @@ export class Admission {
     if (isWithinRate && (live || (isKnown ? this.#away : this.#unproven.unknown).take(now))) {
       return live ? 'live' : 'unknown';
     }
-    if (exempt) return isKnown && isWithinRate && this.#takeTurn(key, now) ? 'unknown' : 'rate';
+    // A turn that ends before a full queue would be lost for half a minute.
+    const mayTakeTurn = isKnown && isWithinRate && queue.hasRoom('unknown');
+    if (exempt) return mayTakeTurn && this.#takeTurn(key, now) ? 'unknown' : 'rate';
     // Its own rate is kept, and RP_UNKNOWN is empty: others have used it up.
     const isFlooded = isWithinRate;
     if (!(demanded || busy || isKnown || isFlooded)) return 'rate';

@@ -45,7 +45,7 @@ export class Responder {
     const { sidi } = initHelloFields(message);
     const name = `${source.address} ${source.port} ${Buffer.from(sidi).toString('hex')}`;
     if (this.#underWay.has(name)) return core.drop('queue', source, undefined, 'sent again before its turn');
-    const verdict = core.admission.judge(received, core.jobs.overHalf);
+    const verdict = core.admission.judge(received, core.jobs);
     if (verdict === 'cookie') {
       const value = core.cookies.valueFor(source, now);
       const bytes = sealCookieReply(core.suites, key.prefixes, message, value, core.random);
