@@ -15,14 +15,14 @@ const atOnce = 10;
 const busyMs = 100;
 
 /** Where it will be. `secretFile` is what gateway and arena share; the first to start makes it. */
-export type ArenaPlace = { folder: string; secretFile: string; url: string; core: number };
+type ArenaPlace = { folder: string; secretFile: string; url: string; core: number };
 
 export async function placeForArena(folder: string, core: number): Promise<ArenaPlace> {
   const [port = 0] = await freePorts(1);
   return { folder, secretFile: join(folder, 'arena.key'), url: `http://127.0.0.1:${port}`, core };
 }
 
-export class BusyArena {
+class BusyArena {
   readonly #url: string;
   readonly #secret: string;
 
