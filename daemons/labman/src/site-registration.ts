@@ -56,7 +56,7 @@ export function registrationOf(
     tunnel: parts.tunnel,
     stateDir,
     keysDir: keys.keysDir,
-    isProven: (keys, proof) => tunnel.isHubProven(keys, proof),
+    isProven: (...claim) => tunnel.isHubProven(...claim),
     isWireguardProven: (...claim) => tunnel.isHubWireguardProven(...claim),
     trusted: () => readTrusted(stateDir),
     keys: {

@@ -219,6 +219,32 @@ describe('another key of the hub (K8)', () => {
     expect(readdirSync(join(stateDir, 'keys')).toSorted()).toEqual(files.toSorted());
   });
 
+  test('is not replaced by one that the hub announced before, told once more: only by what it says since', async () => {
+    const named = (fill: number, next_rosenpass_proof: string) => {
+      const key = new Uint8Array(rosenpassPublicKeyBytes).fill(fill);
+      const next = {
+        next_rosenpass_sha256: fingerprintOf(key),
+        next_rosenpass_public_key: Buffer.from(key).toString('base64'),
+      };
+      return { ...next, next_rosenpass_proof };
+    };
+    // By the exchange that each was said after; the first ended before anything was announced.
+    const endedAt: Record<string, number> = { first: -1, second: Infinity };
+    const isProven: RegistrationParts['isProven'] = (_, proof, since) => (endedAt[proof] ?? -Infinity) >= since;
+    let said = named(1, 'first');
+    const { registration, pass, end } = rig(() => answering(said), { isProven });
+    const waits: (string | undefined)[] = [];
+    const [one, two] = [named(1, 'first'), named(2, 'first')];
+    for (said of [one, two, one, named(2, 'second'), one, named(1, 'second')]) {
+      registration.again();
+      await pass(2_000);
+      waits.push(readNodeState(stateDir)?.hub?.next?.rosenpassSha256);
+    }
+    end();
+    const [first, second] = [one.next_rosenpass_sha256, two.next_rosenpass_sha256];
+    expect(waits).toEqual([first, first, first, second, second, first]);
+  });
+
   test('is taken anew while the hub announces it on; another replica’s hub is nobody’s news', async () => {
     const { requests, announce, pass, end } = rig(() => announcing());
     announce({ rosenpass_sha256: `sha256:${'9'.repeat(64)}`, next_rosenpass_sha256: `sha256:${'8'.repeat(64)}` });
@@ -345,7 +371,7 @@ test('whatever an answer holds is refused or taken, and nothing throws', () => {
   fc.assert(
     fc.property(said, (change) => {
       const answer = { conplane: { ...taken().conplane, ...change } } as Parameters<typeof provenNext>[0];
-      expect(provenNext(answer, hub, { isProven, keysDir: join(stateDir, 'keys'), now: 0 })).toBeUndefined();
+      expect(provenNext(answer, hub, { isProven, keysDir: join(stateDir, 'keys'), now: 0, since: 0 })).toBeUndefined();
     }),
   );
 });

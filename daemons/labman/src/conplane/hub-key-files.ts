@@ -13,12 +13,12 @@ const bothMs = 86_400_000;
 const askAgainMs = 30_000;
 
 type Answer = Pick<NodeRegisterAnswer, 'conplane'>;
-/** Whether the peer of the running tunnel has proven this. `current`, `next`: fingerprints. */
-export type IsProven = (keys: { current: string; next: string }, proof: string) => boolean;
 /**
- * The same of WireGuard keys, base64, by the hub that is known by that Rosenpass key, in an exchange that ended `since` then
- * (monotonic ms). `next`: `none` without one.
+ * Whether the peer of the running tunnel has proven this, in an exchange that ended `since` then (monotonic ms). `current`,
+ * `next`: fingerprints.
  */
+export type IsProven = (keys: { current: string; next: string }, proof: string, since: number) => boolean;
+/** The same of WireGuard keys, base64, by the hub that is known by that Rosenpass key. `next`: `none` without one. */
 export type IsWireguardProven = (
   known: string,
   keys: { rosenpass: string; current: string; next: string },
@@ -105,17 +105,19 @@ export function keepHubKey({ conplane }: Answer, hub: HubState, keysDir: string)
 
 /**
  * The hub's next key, kept, when an answer names one and the present hub has proven it; undefined otherwise: who has the
- * Conplane's API and no key of the hub can name one, and nothing follows.
+ * Conplane's API and no key of the hub can name one, and nothing follows. Another one than this node waits for wants a proof
+ * by an exchange that ended `since` then, when that was learned. `now`: Unix ms.
  */
 export function provenNext(
   { conplane }: Answer,
   hub: HubState,
-  { isProven, keysDir, now }: { isProven: IsProven; keysDir: string; now: number },
+  { isProven, keysDir, now, since }: { isProven: IsProven; keysDir: string; now: number; since: number },
 ): HubState['next'] {
   const { rosenpassSha256: current } = hub;
   const [next, proof] = [fingerprintIn(conplane?.next_rosenpass_sha256), conplane?.next_rosenpass_proof];
   if (current === null || next === undefined || next === current || proof === undefined) return undefined;
-  if (!isProven({ current, next }, proof)) return undefined;
+  const isKnown = next === hub.next?.rosenpassSha256;
+  if (!isProven({ current, next }, proof, isKnown ? -Infinity : since)) return undefined;
   const text = conplane?.next_rosenpass_public_key ?? '';
   if (text === '' && readPublicKey(keysDir, next) === undefined) return undefined;
   if (text !== '') {

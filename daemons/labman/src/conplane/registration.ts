@@ -104,6 +104,8 @@ export class Registration {
   readonly #keyNews = new HubKeyNews();
   /** Since when the hub's WireGuard keys are known as they are; monotonic ms. */
   #wireguardSince = -Infinity;
+  /** The same of the Rosenpass key that it announces. */
+  #nextSince = -Infinity;
 
   constructor(parts: RegistrationParts) {
     this.#parts = parts;
@@ -237,6 +239,7 @@ export class Registration {
     }
     writeNodeState(stateDir, state);
     if (hasOtherWireguard(known, hub ?? known)) this.#wireguardSince = clock.now();
+    if (known?.next?.rosenpassSha256 !== (hub ?? known)?.next?.rosenpassSha256) this.#nextSince = clock.now();
     this.#state = state;
     // Not behind `onState`: it waits and may fail, and this would never be done.
     this.#forgetRetired();
@@ -270,7 +273,7 @@ export class Registration {
   /** The hub with the keys that it announces, if it has proven them. */
   #withNext(answer: NodeRegisterAnswer, hub: HubState, proven: ReturnType<typeof provenWireguard>): HubState {
     const { keysDir, isProven, clock, log } = this.#parts;
-    const next = provenNext(answer, hub, { isProven, keysDir, now: clock.wall() });
+    const next = provenNext(answer, hub, { isProven, keysDir, now: clock.wall(), since: this.#nextSince });
     if (next === undefined) {
       const named = answer.conplane?.next_rosenpass_sha256;
       if (named !== undefined)

@@ -106,12 +106,12 @@ export class NodeTunnel implements AsyncDisposable {
   get fault(): string | undefined {
     return this.#fault;
   }
-  /** Whether the hub of the running tunnel, by the key that it is known by, has proven this next one (K8). */
-  isHubProven(keys: { current: string; next: string }, proof: string): boolean {
+  /** Whether the hub of the running tunnel, by the key that it is known by, has proven this next one (K8). `since`: monotonic ms. */
+  isHubProven(keys: { current: string; next: string }, proof: string, since?: number): boolean {
     const claim = ['next hub key', keys.current, keys.next] as const;
-    return this.#open?.end.tunnel.isProven(hubId, keys.current, claim, proof) ?? false;
+    return this.#open?.end.tunnel.isProven(hubId, keys.current, claim, proof, since) ?? false;
   }
-  /** The same of its WireGuard keys; `known`: the Rosenpass key that it is known by (K8). `since`: monotonic ms. */
+  /** The same of its WireGuard keys; `known`: the Rosenpass key that it is known by (K8). */
   isHubWireguardProven(
     known: string,
     { rosenpass, current, next }: { rosenpass: string; current: string; next: string },
