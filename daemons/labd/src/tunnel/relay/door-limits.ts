@@ -4,7 +4,7 @@ import { LocalWindows } from '../../limits/local-windows.ts';
 import { ReplicaShares } from './replica-shares.ts';
 
 /** Of all other replicas together: RELAYED_IN. */
-export const relayedInMax = 2_048;
+const relayedInMax = 2_048;
 /** Of one of them. */
 export const relayedInPerReplicaMax = 1_024;
 /** What one asks for and no node here has: each costs the store a look. A node that moves gives some, for two seconds. */

@@ -15,7 +15,7 @@ export type HubOfNodes = {
   peerAddress(id: string): string | undefined;
 };
 
-export type NodeTarget = { peer: string; host: string; port: number; localAddress: string };
+type NodeTarget = { peer: string; host: string; port: number; localAddress: string };
 
 /** Undefined: no node of this hub has the address, or its port is not relayed. A node that was banned or moved is asked for in vain. */
 export async function findNode(
