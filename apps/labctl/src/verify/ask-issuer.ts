@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 
-const revokedSchema = z.object({ next: z.string().nullable() });
+const revokedSchema = z.object({ next: z.string().nullable(), isNextOwed: z.literal(true).optional() });
 const refusedSchema = z.object({ code: z.string(), message: z.string() });
 /** The log's next checkpoint is a second away, a minute at most as it can be set. */
 const answerMs = 90_000;
@@ -44,7 +44,10 @@ export async function askIssuer(folder: string, one: Revocation): Promise<Revoke
   if (answer === undefined) return undefined;
   const body = parseJson(answer.text);
   const revoked = revokedSchema.safeParse(body);
-  if (answer.status === 200 && revoked.success) return revoked.data;
+  if (answer.status === 200 && revoked.success) {
+    const { next, isNextOwed } = revoked.data;
+    return { next, ...(isNextOwed && { isNextOwed }) };
+  }
   const refused = refusedSchema.safeParse(body);
   if (!refused.success) throw new CommandError('the answer of the arena is not understood');
   const { code, message } = refused.data;

@@ -4,10 +4,10 @@
  */
 import { readRevocations, writeRevocations } from '@labmesh/attest/certificate/revocation-file';
 import type { Revocation } from '@labmesh/attest/certificate/revocations';
-import { revokeInFolder, type Revoked } from '@labmesh/attest/certificate/revoke-in-folder';
+import { revokeInFolder, type Revoked, succeedInFolder } from '@labmesh/attest/certificate/revoke-in-folder';
 import { AttestRefused } from '@labmesh/attest/attest-refused';
 import { type KeyFolder, openKeyRing, readKeyRing, sealKeys } from '@labmesh/attest/keys/key-folder';
-import { keyInForce, type KeyRing, trustOf } from '@labmesh/attest/keys/key-ring';
+import { keyInForce, type KeyRing, trustOf, usesInService } from '@labmesh/attest/keys/key-ring';
 import { lockFolder } from '@labmesh/attest/log/open-log-folder';
 import type { Clock } from '@labmesh/kit/clock';
 import type { Logger } from '@labmesh/kit/log';
@@ -37,10 +37,17 @@ export class IssuerFiles {
 
   /**
    * The keys, made when there are none. @param origin name of a log that is made
-   * @throws AttestRefused KEY_BAD; SecretsRefused when they do not open: none are made in their place
+   * @throws AttestRefused KEY_BAD; KMS_REFUSED for keys in a service where none is set: nothing could be signed with them;
+   * SecretsRefused when they do not open: none are made in their place
    */
   open(origin: string | undefined): Promise<KeyRing> {
-    return this.#change((now) => openKeyRing(this.#keys, now, origin));
+    return this.#change(async (now) => {
+      const ring = await openKeyRing(this.#keys, now, origin);
+      const uses = this.#keys.kms === undefined ? usesInService(ring, now) : [];
+      if (uses.length === 0) return ring;
+      const what = `the keys for ${uses.join(', ')} are in a key management service, and none is set`;
+      throw new AttestRefused('KMS_REFUSED', `${what}: set attest.kms_url as it was`);
+    });
   }
 
   /** Takes over keys that an older version left open, and those that are sealed with a key of before. */
@@ -51,9 +58,18 @@ export class IssuerFiles {
     if (form === 'older') this.#log.info('the signing keys are sealed with the newest key now', { folder });
   }
 
-  /** Who signs certificates at a moment. @throws AttestRefused KEY_NOT_FOUND */
+  /**
+   * Who signs certificates at a moment. @throws AttestRefused KEY_NOT_FOUND; KMS_AWAY where the service has not made the key yet
+   * that follows an ended one: whoever waits for the service waits for that
+   */
   async signer(at: number): Promise<ReturnType<typeof keyInForce>['signer']> {
-    return keyInForce(await this.#ring(), 'certificate', at).signer;
+    const ring = await this.#ring();
+    return await this.#awaited(async () => keyInForce(ring, 'certificate', at).signer);
+  }
+
+  /** Makes what has to follow keys that were ended. @throws AttestRefused KMS_… when their service does not */
+  succeed(): Promise<void> {
+    return this.#change((now) => succeedInFolder(this.#keys, now));
   }
 
   /** What verifiers are given. */
@@ -63,17 +79,35 @@ export class IssuerFiles {
 
   /** A list is good for 24 h: without a fresh one nobody can tell whether a certificate still stands. */
   async renewRevocations(): Promise<void> {
-    await this.#change(async (now) => writeRevocations(this.#keys.path, await this.#ring(), now));
+    await this.#change(async (now) => {
+      const ring = await this.#ring();
+      await this.#awaited(() => writeRevocations(this.#keys.path, ring, now));
+    });
   }
 
-  /** @throws AttestRefused KEY_NOT_FOUND, REVOCATIONS_BAD; LOG_LOCKED when another process keeps the lock for 10 s */
+  /** @throws AttestRefused KEY_NOT_FOUND, REVOCATIONS_BAD, KMS_…; LOG_LOCKED when another process keeps the lock for 10 s */
   revoke(one: Revocation): Promise<Revoked> {
-    return this.#change((now) => revokeInFolder(this.#keys, one, now));
+    return this.#change(async (now) => {
+      await this.#ring();
+      const revoke = () => revokeInFolder(this.#keys, one, now);
+      return one.keyid === undefined ? await this.#awaited(revoke) : await revoke();
+    });
   }
 
   /** What is revoked now. */
   async revocations(): Promise<readonly Revocation[]> {
     return (await readRevocations(this.#keys.path, await this.#ring()))?.revocations ?? [];
+  }
+
+  /** A key that its service has not made yet is waited for, like a signature of it. */
+  async #awaited<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      const isMissing = error instanceof AttestRefused && error.code === 'KEY_NOT_FOUND';
+      if (this.#keys.kms === undefined || !isMissing) throw error;
+      throw new AttestRefused('KMS_AWAY', `${error.message}: its service has to make one`);
+    }
   }
 
   // Read each time: a rotation from the command line counts at once. Never made anew: that would be another issuer.

@@ -5,7 +5,6 @@ import {
   type IssuedCertificate,
   signDraft,
 } from '@labmesh/attest/certificate/issue-certificate';
-import { type Revocation, revocationEntry } from '@labmesh/attest/certificate/revocations';
 import { jwksOf, summaryJws } from '@labmesh/attest/certificate/summary-jws';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { isKmsRefusal } from '@labmesh/attest/keys/kms';
@@ -13,6 +12,7 @@ import { LogWriter } from '@labmesh/attest/log/log-writer';
 import { type OpenLog, openLogFolder } from '@labmesh/attest/log/open-log-folder';
 import { entryBytes, type LogEntry } from '@labmesh/attest/merkle/log-entry';
 import { IssuerFiles, type IssuerFilesParts } from './issuer-files.ts';
+import { OwedEntries } from './owed-entries.ts';
 
 export type SigningOptions = IssuerFilesParts & {
   /** Name of a log that is made; undefined = after its key. */
@@ -21,15 +21,21 @@ export type SigningOptions = IssuerFilesParts & {
   checkpointMs: number;
 };
 
+type Revocation = Parameters<IssuerFiles['revoke']>[0];
+
 export class SigningFolder implements AsyncDisposable {
   readonly #options: SigningOptions;
   readonly #open: OpenLog;
   readonly #writer: LogWriter;
   readonly #files: IssuerFiles;
+  readonly #entries: OwedEntries;
   #isListOwed = false;
+  /** Also before the first look: a crash may have left a use without a key. */
+  #areKeysOwed = true;
 
-  private constructor(options: SigningOptions, files: IssuerFiles, open: OpenLog) {
+  private constructor(options: SigningOptions, files: IssuerFiles, open: OpenLog, entries: OwedEntries) {
     this.#options = options;
+    this.#entries = entries;
     this.#open = open;
     this.#files = files;
     this.#writer = new LogWriter({ log: open.log, checkpointMs: options.checkpointMs });
@@ -48,8 +54,10 @@ export class SigningFolder implements AsyncDisposable {
     const log = stack.use(await openLogFolder(join(options.keys.path, folderFiles.log), origin, signer));
     // Only who has the log: an arena that cannot run here leaves the keys to the one that does.
     await files.seal();
+    const entries = await OwedEntries.open(options.keys.path, options.log);
     stack.move();
-    const folder = new SigningFolder(options, files, log);
+    const folder = new SigningFolder(options, files, log, entries);
+    await folder.#succeed();
     await folder.renewRevocations();
     return folder;
   }
@@ -71,9 +79,26 @@ export class SigningFolder implements AsyncDisposable {
     }
   }
 
-  /** The list that could not be signed. @throws as renewRevocations */
+  /** Keys that were not made, the list that could not be signed, entries that the log lacks. @throws as renewRevocations */
   async renewOwed(): Promise<void> {
+    if (this.#areKeysOwed) await this.#succeed();
     if (this.#isListOwed) await this.renewRevocations();
+    await this.#entries.settle(
+      () => this.revocations(),
+      (entry) => this.append(entry),
+    );
+  }
+
+  async #succeed(): Promise<void> {
+    // Before it is tried: a key that is ended meanwhile says so anew.
+    this.#areKeysOwed = false;
+    try {
+      await this.#files.succeed();
+    } catch (error) {
+      this.#areKeysOwed = true;
+      if (!isKmsRefusal(error)) throw error;
+      this.#options.log.error('no key follows the one that was ended; it is tried again', { error });
+    }
   }
 
   /** What is revoked now. */
@@ -108,11 +133,17 @@ export class SigningFolder implements AsyncDisposable {
     return this.#writer.add(entry);
   }
 
-  /** The list cuts at once; the log tells of it. @throws AttestRefused as IssuerFiles; LOG_BUSY, LOG_FAILED */
-  async revoke(one: Revocation): ReturnType<IssuerFiles['revoke']> {
-    const revoked = await this.#files.revoke(one);
-    await this.#writer.add(revocationEntry(one));
-    return revoked;
+  /**
+   * The list cuts at once; the log tells of it, later where the service of its key does not sign now.
+   * @throws AttestRefused as IssuerFiles; LOG_BUSY, LOG_FAILED: what is on the list by then is logged later
+   */
+  revoke(one: Revocation): ReturnType<IssuerFiles['revoke']> {
+    const list = async () => {
+      // A key is ended before anything that may fail: it may be without its successor.
+      if (one.keyid !== undefined) this.#areKeysOwed = true;
+      return await this.#files.revoke(one);
+    };
+    return this.#entries.tell(one, list, (entry) => this.append(entry));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

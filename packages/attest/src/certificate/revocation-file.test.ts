@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endKey, keyInForce, newKeyRing } from '../keys/key-ring.ts';
+import { endKey, keyInForce, newKeyRing, succeedEnded } from '../keys/key-ring.ts';
 import { instantText } from '../statement/instant.ts';
 import { refusalOf } from '../testing/refusal.ts';
 import { sampleNow } from '../testing/sample-certificate.ts';
@@ -34,7 +34,7 @@ describe('the list of an issuer', () => {
 
   test('goes on when its key is ended in the millisecond of its last list', async () => {
     const { keyid } = keyInForce(ring, 'revocation', sampleNow + 5);
-    const ended = await endKey(ring, keyid, sampleNow + 5);
+    const ended = await succeedEnded(endKey(ring, keyid, sampleNow + 5), sampleNow + 5);
     await writeRevocations(folder, ended, sampleNow + 5, [revocation({ keyid })]);
     expect((await readRevocations(folder, ended))?.number).toBe(3);
   });

@@ -5,7 +5,17 @@ import { refusalOf } from '../testing/refusal.ts';
 import { sampleNow as now } from '../testing/sample-certificate.ts';
 import { endorseKey } from './endorsement.ts';
 import { followTrust } from './follow-trust.ts';
-import { announcedMs, endKey, keyInForce, type KeyRing, newKeyRing, rotateKey, trustOf } from './key-ring.ts';
+import {
+  announcedMs,
+  endKey,
+  keyInForce,
+  type KeyRing,
+  newKeyRing,
+  rotateKey,
+  succeedEnded,
+  trustOf,
+} from './key-ring.ts';
+
 import { generateSigner } from './signing-key.ts';
 import { isInForce, parseTrust, type Trust, trustText } from './trust.ts';
 
@@ -47,21 +57,26 @@ describe('rotation', () => {
   });
 });
 
+const endAndSucceed = (ring: KeyRing, ended: string, at: number) => succeedEnded(endKey(ring, ended, at), at);
+
 describe('a key that is ended', () => {
   test('is followed at once, and vouches for nothing', async () => {
     const ring = newKeyRing(now);
     const stolen = keyid(ring, now);
-    const ended = await endKey(ring, stolen, now + 5);
+    // Also where nobody makes another: nothing signs then.
+    expect(await refusalOf(() => keyid(endKey(ring, stolen, now + 5), now + 5))).toBe('KEY_NOT_FOUND');
+    const ended = await endAndSucceed(ring, stolen, now + 5);
     expect(keyid(ended, now + 5)).not.toBe(stolen);
     expect(ended.keys.at(-1)?.endorsement).toBeUndefined();
     expect(ended.keys.find((key) => key.keyid === stolen)).toMatchObject({ notAfter: now + 5, signer: undefined });
     expect(await refusalOf(() => endKey(ring, 'none', now))).toBe('KEY_NOT_FOUND');
+    expect(await succeedEnded(ended, now + 5)).toBe(ended);
   });
 
   test('before it began leaves no gap: another takes its place', async () => {
     const rotated = await rotateKey(newKeyRing(now), 'certificate', now);
     const announced = rotated.keys.at(-1)?.keyid ?? '';
-    const ended = await endKey(rotated, announced, now + 5);
+    const ended = await endAndSucceed(rotated, announced, now + 5);
     for (const at of [now + 5, now + announcedMs, now + 10 * announcedMs]) expect(keyid(ended, at)).not.toBe(announced);
     await followTrust(trustOf(newTrustOf(rotated)), trustOf(ended), now);
   });
@@ -69,7 +84,7 @@ describe('a key that is ended', () => {
   test('long ago stays as it was', async () => {
     const rotated = await rotateKey(newKeyRing(now), 'certificate', now);
     const old = keyid(rotated, now);
-    const later = await endKey(rotated, old, now + 3 * announcedMs);
+    const later = await endAndSucceed(rotated, old, now + 3 * announcedMs);
     expect(later.keys.find((key) => key.keyid === old)?.notAfter).toBe(now + announcedMs);
     expect(later.keys).toHaveLength(rotated.keys.length);
   });
@@ -110,7 +125,7 @@ describe('following a rotation without a second safe way', () => {
   });
 
   test('not by a key whose time was over: it may be in other hands', async () => {
-    const ended = await endKey(first, keyid(first, now), now + 5);
+    const ended = await endAndSucceed(first, keyid(first, now), now + 5);
     const stolen = keyInForce(first, 'certificate', now).signer;
     const key = {
       ...generateSigner().publicKey,
@@ -128,7 +143,7 @@ describe('following a rotation without a second safe way', () => {
   });
 
   test('not to another log or threshold, nor back to when an ended key was good', async () => {
-    const ended = await endKey(first, keyid(first, now), now + 5);
+    const ended = await endAndSucceed(first, keyid(first, now), now + 5);
     expect(await follow(known, trustOf(ended))).toBe('TRUST_BAD');
     expect(await follow({ ...known, threshold: 2 })).toBe('TRUST_BAD');
     expect(await follow({ ...known, log: undefined })).toBe('TRUST_BAD');

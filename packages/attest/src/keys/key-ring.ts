@@ -6,11 +6,11 @@
 import { AttestRefused } from '../attest-refused.ts';
 import type { EnvelopeJson } from '../dsse/envelope.ts';
 import { checkNoteName } from '../merkle/signed-note.ts';
-import { endorseKey } from './endorsement.ts';
-import { type Kms, type KmsSigner, nextKmsSigner } from './kms.ts';
+import { endOf, endorseKey } from './endorsement.ts';
+import { isKmsSigner, type Kms, type KmsSigner, nextKmsSigner } from './kms.ts';
 import type { PublicKey } from './public-key.ts';
 import { type FileSigner, generateSigner } from './signing-key.ts';
-import { isInForce, type KeyUsage, type Trust, trustedKeysMax } from './trust.ts';
+import { isInForce, type KeyUsage, keyUsages, type Trust, trustedKeysMax } from './trust.ts';
 
 /** Its private part is in the key file, or in a key management service. */
 export type RingSigner = FileSigner | KmsSigner;
@@ -114,21 +114,45 @@ export async function rotateKey(ring: KeyRing, usage: KeyUsage, now: number, kms
 }
 
 /**
- * Ends a key at once, such as a stolen one, and makes another where it would have signed. It does not endorse that:
- * verifiers learn of it by the way they learned of the first key, or by one that was announced and ended before its time.
- * @param kms as of rotateKey
- * @throws AttestRefused KEY_NOT_FOUND, KMS_…
+ * Ends a key at once, such as a stolen one. It asks nobody: what keeps the keys may be away. What signs in its place is made
+ * by `succeedEnded`. @throws AttestRefused KEY_NOT_FOUND
  */
-export async function endKey(ring: KeyRing, keyid: string, now: number, kms?: Kms): Promise<KeyRing> {
+export function endKey(ring: KeyRing, keyid: string, now: number): KeyRing {
   const ended = ring.keys.find((key) => key.keyid === keyid);
   if (ended === undefined) throw new AttestRefused('KEY_NOT_FOUND', 'there is no such key');
   const end = Math.min(ended.notAfter ?? now, now);
   const keys = ring.keys.map((key) => (key.keyid === keyid ? { ...key, notAfter: end } : key));
-  const able = keys.find((key) => key.usage === ended.usage && key.signer !== undefined && isInForce(key, now));
-  if (able !== undefined && ended.notBefore <= now) return withKey(ring, keys, now);
-  const next = await freshKey(ring, ended.usage, Math.max(now, ended.notBefore), kms);
+  return withKey(ring, keys, now);
+}
+
+/**
+ * Makes a key for each use that has none now, or none after the one in force. One that is in force endorses it, an ended one
+ * does not: verifiers learn of it by the way they learned of the first key, or by one that was announced and ended before its
+ * time. The same ring where nothing is missing.
+ * @param kms as of rotateKey
+ * @throws AttestRefused KMS_…, TOO_LARGE
+ */
+export async function succeedEnded(ring: KeyRing, now: number, kms?: Kms): Promise<KeyRing> {
+  let grown = ring;
+  for (const usage of keyUsages) grown = await succeedUse(grown, usage, now, kms);
+  return grown;
+}
+
+async function succeedUse(ring: KeyRing, usage: KeyUsage, now: number, kms: Kms | undefined): Promise<KeyRing> {
+  const usable = ring.keys.filter((key) => key.usage === usage && key.signer !== undefined && endOf(key) > now);
+  const able = usable.find((key) => isInForce(key, now));
+  const last = Math.max(now, ...usable.map(endOf));
+  if (able !== undefined && last === Number.POSITIVE_INFINITY) return ring;
+  const next = await freshKey(ring, usage, able === undefined ? now : last, kms);
   const endorsement = able?.signer && (await endorseKey(next, able.signer));
-  return withKey(ring, [...keys, { ...next, endorsement }], now);
+  return withKey(ring, [...ring.keys, { ...next, endorsement }], now);
+}
+
+/** Uses with a key that signs now or will, and is in a service: without that they have none. */
+export function usesInService({ keys, log }: KeyRing, now: number): readonly (KeyUsage | 'log')[] {
+  const isThere = ({ signer }: { signer: RingSigner | undefined }) => signer !== undefined && isKmsSigner(signer);
+  const uses = keyUsages.filter((usage) => keys.some((key) => key.usage === usage && endOf(key) > now && isThere(key)));
+  return isThere(log) ? [...uses, 'log'] : uses;
 }
 
 /** What verifiers are given. */

@@ -60,6 +60,10 @@ describe('a rotation', () => {
     const one = { keyid, reason: 'key_compromise', time: new Date(now).toISOString(), by: 'me' } as const;
     expect(await refusalOf(() => revokeInFolder(folder, one, now))).toBe('KMS_AWAY');
     kms.fault = undefined;
+    // The one thing that needs nobody is done: the stolen key signs nothing, and verifiers are told since when.
+    const without = (await readKeyRing(folder)) as KeyRing;
+    expect(placesOf(without)).toEqual(['none', 'revocation 1', 'log 1']);
+    expect(await refusalOf(() => keyInForce(without, 'certificate', now))).toBe('KEY_NOT_FOUND');
     const { next } = await revokeInFolder(folder, one, now);
     expect(next).not.toBeNull();
     expect(readFileSync(join(folder.path, 'revocations.json'), 'utf8')).not.toBe('');

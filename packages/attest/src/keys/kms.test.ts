@@ -10,7 +10,16 @@ import { refusalOf } from '../testing/refusal.ts';
 import { sampleInput, sampleNow as now } from '../testing/sample-certificate.ts';
 import { testSealer } from '../testing/test-sealer.ts';
 import { type KeyFolder, openKeyRing, readKeyRing, sealKeys } from './key-folder.ts';
-import { endKey, keyInForce, type KeyRing, newKeyRing, newKmsKeyRing, rotateKey, trustOf } from './key-ring.ts';
+import {
+  endKey,
+  keyInForce,
+  type KeyRing,
+  newKeyRing,
+  newKmsKeyRing,
+  rotateKey,
+  succeedEnded,
+  trustOf,
+} from './key-ring.ts';
 import { verifySignature } from './public-key.ts';
 import { keyRingBytes, parseKeyRing } from './stored-ring.ts';
 import { trustText } from './trust.ts';
@@ -90,7 +99,7 @@ describe('what the service says', () => {
     const [first] = kms.versions('certificate');
     kms.next = async (key) => ({ key, version: 1, publicKey: (first as NonNullable<typeof first>).publicKey });
     expect(await refusalOf(() => rotateKey(ring, 'certificate', now, kms))).toBe('KMS_BAD_ANSWER');
-    const ended = await endKey(ring, keyInForce(ring, 'certificate', now).keyid, now);
+    const ended = await succeedEnded(endKey(ring, keyInForce(ring, 'certificate', now).keyid, now), now);
     expect(await refusalOf(() => rotateKey(ended, 'certificate', now, kms))).toBe('KMS_BAD_ANSWER');
   });
 });

@@ -41,11 +41,12 @@ export const certKeysRevoke = defineCommand({
       yes: values.yes,
     });
     const one = { keyid, reason, time: since, by: revoker(world.env) };
-    const { next } = await revokeHere(keys, one, now).catch((error: unknown) => {
+    const { next, isNextOwed } = await revokeHere(keys, one, now).catch((error: unknown) => {
       if (!isLocked(error)) throw error;
       return revokeByArena(keys.path, one, error);
     });
     const result = { keyid, reason, since, next };
     world.stdout(values.json ? `${JSON.stringify(result)}\n` : `key ${keyid} is ended; revoked since ${since}\n`);
+    if (isNextOwed) world.stderr('note: the service made no key in its place yet; a running arena asks for it again\n');
   },
 });

@@ -22,6 +22,8 @@ export class KmsRig implements AsyncDisposable {
   readonly socketPath = join(this.data, 'kms.sock');
   readonly lines: string[] = [];
   readonly #log = createLogger({ level: 'debug', format: 'json', write: (line) => this.lines.push(line) });
+  /** Whether the settings name the service. */
+  isSet = true;
   #store: Store | undefined;
   #open: { signing: SigningFolder; issuer: Issuer } | undefined;
 
@@ -36,7 +38,8 @@ export class KmsRig implements AsyncDisposable {
   }
 
   keys(): ReturnType<typeof issuerKeys> {
-    const file = { path: 'labmesh.toml', text: '', data: { attest: { kms_url: `unix:${this.socketPath}` } } };
+    const attest = this.isSet ? { kms_url: `unix:${this.socketPath}` } : {};
+    const file = { path: 'labmesh.toml', text: '', data: { attest } };
     return issuerKeys(this.data, readIssuerKeySettings(file, { ATTEST_KMS_TOKEN: kmsToken }), () => {});
   }
 
