@@ -41,10 +41,8 @@ const turns = async () => {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-test.each([
-  ['busy', new ApiError('arena_busy', { retryAfterS: 2 })],
-  ['away', new ApiError('verification_unavailable')],
-])('an arena that is %s is asked once a second while answers wait, and told of once', async (_, error) => {
+test('an arena that is busy is asked once a second while answers wait, and told of once', async () => {
+  const error = new ApiError('arena_busy', { retryAfterS: 2 });
   let asked = 0;
   const { after, clock, lines, counted, add, released } = rig(async () => {
     asked++;
@@ -70,6 +68,22 @@ test.each([
   add('acme', 1);
   await turns();
   expect([asked, released(), counted.length]).toEqual([open + 6, open + 6, open + 6]);
+  after[Symbol.dispose]();
+});
+
+test('where the arena fails, each place waits for a second, and goes on', async () => {
+  let asked = 0;
+  const { after, clock, lines, add } = rig(async () => {
+    asked++;
+    throw new ApiError('verification_unavailable');
+  });
+  add('acme', open + 5);
+  await turns();
+  expect([asked, after.waiting]).toEqual([open, 5]);
+  await clock.advance(1_000);
+  await turns();
+  expect([asked, after.waiting]).toEqual([open + 5, 0]);
+  expect(lines.filter((line) => line.includes('verification_unavailable'))).toHaveLength(1);
   after[Symbol.dispose]();
 });
 

@@ -2,8 +2,8 @@
  * Audit and shadow: answers that went out are offered to the arena afterwards, a few at a time, tenants in turn. The answers
  * never wait for that. What finds no room is dropped and counted, never held back.
  *
- * An offer that is refused costs the gateway nearly what a run does, and its answer is lost. So a tenant whose offer the
- * arena refused gets no more places than it has, but for one a second that finds out whether there is room again:
+ * An offer that is refused costs the gateway nearly what a run does, and its answer is lost. So a tenant for whom the
+ * arena is busy gets no more places than it has, but for one a second that finds out whether there is room again:
  *
  *     arrivals open places ──refused──→ paused: places that are refused close, those that get a result go on
  *            ↑                            │ each second: one place more
@@ -20,7 +20,7 @@ import type { ArenaClient } from '../arena/arena-client.ts';
 /** Runs that are open towards the arena; it has a queue of its own for what it cannot do at once. */
 const openMost = 64;
 
-/** An arena that refuses a tenant is left alone for as long as it says, within this, ms; one that is away for this long. */
+/** An arena is left alone for as long as it says, within this, ms: the place may be wanted by another tenant. */
 const pauseMostMs = 1_000;
 /** Of a tenant's places that were all taken, this share has to be free before more answers are kept: each place that is free
  *  alone would have every answer on its way copied, and one of those copies taken. */
@@ -75,7 +75,7 @@ export class AfterAnswers implements Disposable {
   readonly #running = new Set<AbortController>();
   /** When a code was logged last. */
   readonly #said = new Map<string, number>();
-  /** Tenants that the arena refused, or was not there for. */
+  /** Tenants of whom the arena has as many runs as it takes. */
   readonly #paused = new Set<string>();
   /** Tenants that had no room, and have too little still. */
   readonly #full = new Set<string>();
@@ -155,7 +155,7 @@ export class AfterAnswers implements Disposable {
       const { result, pauseMs, refused } = await this.#run(item);
       this.#count(mode, result);
       if (refused) void this.#pause(tenant, pauseMs);
-      // A key without a budget is no reason to leave the other keys of its tenant alone.
+      // An answer that the arena stumbles over, or a key without a budget, says nothing of the tenant's other answers.
       else if (pauseMs > 0) await this.#clock.sleep(pauseMs, this.#ending.signal).catch(() => {});
       item = this.#next(tenant, !refused);
     }
@@ -199,8 +199,8 @@ export class AfterAnswers implements Disposable {
     } catch (error) {
       const { code, log, retryAfterS } = error instanceof ApiError ? error : fault;
       if (!this.#ending.signal.aborted) this.#say(code, { mode: item.mode, code, detail: log });
-      const refused = code === 'arena_busy' || code === 'verification_unavailable';
-      return { result: code, pauseMs: Math.min(pauseMostMs, (retryAfterS ?? (refused ? 1 : 0)) * 1_000), refused };
+      const pauseMs = Math.min(pauseMostMs, (retryAfterS ?? 0) * 1_000);
+      return { result: code, pauseMs, refused: code === 'arena_busy' };
     }
   }
 
