@@ -15,7 +15,10 @@ export interface MessageSocket {
 /** Told nothing more after `onClose`, which comes once, also after a `close` of one's own. */
 export type SocketOwner = {
   onMessage(text: string): void;
-  /** The client said something, were it an answer to a ping. */
+  /**
+   * The client said something: a text (before `onMessage`), a fragment of one, a ping, an answer to one. Once each, save
+   * that fragments on Bun.serve are not seen; the owner may close in it.
+   */
   onAlive(): void;
   /** The client has taken all that waited. */
   onDrain(): void;

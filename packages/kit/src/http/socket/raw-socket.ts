@@ -75,9 +75,12 @@ export class RawSocket implements MessageSocket, FrameSink {
     this.#owner.onAlive();
     if (!this.#isClosed) this.#owner.onMessage(text);
   }
+  onFragment(): void {
+    this.#owner.onAlive();
+  }
   onPing(payload: Buffer): void {
+    this.#owner.onAlive();
     if (this.#host.out.bytes < pongBelowBytes) this.#write(pongFrame(payload));
-    if (!this.#isClosed) this.#owner.onAlive();
   }
   onPong(): void {
     this.#owner.onAlive();

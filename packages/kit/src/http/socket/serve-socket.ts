@@ -33,6 +33,7 @@ export class ServeSocket implements MessageSocket {
   ping(): void {
     this.#then((ws) => ws.ping());
   }
+  /** Bun cuts a connection some seconds after this, also where the client takes nothing or does not hang up. */
   close(code: number, reason: string): void {
     this.#then((ws) => ws.close(code, reason.slice(0, 40)));
     this.onClosed();
@@ -49,7 +50,8 @@ export class ServeSocket implements MessageSocket {
   }
   onText(text: string | Buffer): void {
     if (this.#isClosed) return;
-    this.#owner.onAlive();
+    this.onHeard();
+    if (this.#isClosed) return;
     if (typeof text !== 'string') return this.close(socketCodes.unsupported, 'texts only');
     const { messageBytesMost: most } = this.#limits;
     if (Buffer.byteLength(text) > most) return this.close(socketCodes.tooLarge, `at most ${most} bytes`);

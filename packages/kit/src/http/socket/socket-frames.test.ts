@@ -9,6 +9,7 @@ const most = 1_000;
 function heard(pieces: readonly Buffer[]): string[] {
   const said: string[] = [];
   const sink: FrameSink = {
+    onFragment: () => said.push('fragment'),
     onText: (text) => said.push(`text ${text}`),
     onPing: (payload) => said.push(`ping ${payload.toString()}`),
     onPong: () => said.push('pong'),
@@ -38,7 +39,7 @@ describe('what a client may send', () => {
       close(0x03, 0xe9, 0x6f, 0x6b),
       { opcode: 1, payload: 'late' },
     ];
-    expect(of(...parts)).toEqual(['ping p', 'pong', 'text €', 'goodbye 1001']);
+    expect(of(...parts)).toEqual(['fragment', 'ping p', 'fragment', 'pong', 'text €', 'goodbye 1001']);
     expect([of(close()), of({ opcode: 1 })]).toEqual([['goodbye 1000'], ['text ']]);
   });
 
@@ -65,8 +66,8 @@ describe('what a client may send', () => {
 
   test('a new text inside of one, and more in fragments than in one piece', () => {
     const open = { opcode: 1, payload: 'x'.repeat(600), fin: false };
-    expect(of(open, { opcode: 1, payload: 'y' })).toEqual(['problem 1002']);
-    expect(of(open, { opcode: 0, payload: 'x'.repeat(600) })).toEqual(['problem 1009']);
+    expect(of(open, { opcode: 1, payload: 'y' })).toEqual(['fragment', 'problem 1002']);
+    expect(of(open, { opcode: 0, payload: 'x'.repeat(600) })).toEqual(['fragment', 'problem 1009']);
   });
 
   test('a length in more bytes than it needs, or larger than there is', () => {
@@ -94,7 +95,7 @@ describe('what a client may send', () => {
         const pieces = ends.map((end, at) => bytes.subarray(ends[at - 1] ?? 0, end));
         const whole = heard([bytes]);
         expect(heard(pieces)).toEqual(whole);
-        for (const said of whole) expect(said).toMatch(/^(?:text|ping|pong|goodbye|problem)/);
+        for (const said of whole) expect(said).toMatch(/^(?:fragment|text|ping|pong|goodbye|problem)/);
         expect(whole.filter((said) => /^(?:goodbye|problem)/.test(said)).length).toBeLessThanOrEqual(1);
       }),
       { numRuns: 500 },

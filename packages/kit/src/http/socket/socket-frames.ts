@@ -9,6 +9,8 @@ const controlBytesMost = 125;
 const empty = Buffer.alloc(0);
 
 export type FrameSink = {
+  /** Of a text that is not whole yet, were it empty: many of those cost work and make no message. */
+  onFragment(): void;
   onText(text: string): void;
   onPing(payload: Buffer): void;
   onPong(): void;
@@ -156,7 +158,7 @@ export class SocketFrames {
     // Empty ones are nothing to keep, however many come.
     if (payload.length > 0) fragments.push(payload);
     this.#fragmentBytes += payload.length;
-    if (!isLast) return;
+    if (!isLast) return this.#sink.onFragment();
     this.#fragments = undefined;
     this.#fragmentBytes = 0;
     const text = textOf(fragments);

@@ -1,5 +1,6 @@
 /** WebSockets over both HTTP engines: one behaviour. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
 import { ApiError } from '@labmesh/wire/errors';
 import type { Exchange, HttpServer } from '../exchange.ts';
 import { startRawServer } from '../raw-server.ts';
@@ -9,24 +10,28 @@ import type { MessageSocket } from './message-socket.ts';
 import { clientFrame, serverFrames } from '../testing/client-frames.ts';
 
 const patient = 20_000;
-type Seen = { alive: number; drained: number; closed: number; socket: MessageSocket | undefined };
+type Seen = { alive: number; texts: number; drained: number; closed: number; socket: MessageSocket | undefined };
 let seen: Seen;
 
 /** Says each text back; some words do more. */
 function answer(exchange: Exchange): void {
-  const own: Seen = { alive: 0, drained: 0, closed: 0, socket: undefined };
+  const own: Seen = { alive: 0, texts: 0, drained: 0, closed: 0, socket: undefined };
   seen = own;
   try {
     const socket = exchange.upgrade?.(
       {
         onMessage: (text) => {
+          own.texts += 1;
           if (text === 'leave') return socket?.close(4001, 'as you wish');
           if (text === 'cut') return socket?.terminate();
           if (text === 'ping') return socket?.ping();
           if (text === 'flood') return flood(socket);
           socket?.send(`you said ${text.length > 40 ? text.length : text}`);
         },
-        onAlive: () => void own.alive++,
+        onAlive: () => {
+          own.alive += 1;
+          if (exchange.path === '/curt') socket?.close(4429, 'too much');
+        },
         onDrain: () => void own.drained++,
         onClose: () => void own.closed++,
       },
@@ -42,6 +47,18 @@ function answer(exchange: Exchange): void {
 
 function flood(socket: MessageSocket | undefined): void {
   for (let i = 0; i < 50_000 && (socket?.waitingBytes ?? 0) < 500_000; i++) socket?.send('x'.repeat(10_000));
+}
+
+/** Whether this process still holds the server's end: its socket in the kernel has no inode once it was let go of. */
+function isHeld(server: HttpServer, client: Talk): boolean {
+  const hex = (port: number) => `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const rows = readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .map((row) => row.trim().split(/\s+/));
+  return rows.some(
+    ([, own = '', other = '', ...more]) =>
+      own.endsWith(hex(server.port)) && other.endsWith(hex(client.socket.localPort)) && more[6] !== '0',
+  );
 }
 
 for (const engine of ['raw', 'serve'] as const) {
@@ -65,9 +82,10 @@ for (const engine of ['raw', 'serve'] as const) {
       return { client, texts, closed: () => closed };
     }
     /** By hand: head and frames in one piece. */
-    async function byHand(...frames: Parameters<typeof clientFrame>[0][]): Promise<Talk> {
+    const byHand = (...frames: Parameters<typeof clientFrame>[0][]) => at('/', ...frames);
+    async function at(path: string, ...frames: Parameters<typeof clientFrame>[0][]): Promise<Talk> {
       const socket = await talk(server.port);
-      const head = `GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: keep-alive, Upgrade\r\n`;
+      const head = `GET ${path} HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: keep-alive, Upgrade\r\n`;
       socket.send(`${head}sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
       await socket.until('welcome', patient);
       for (const frame of frames) socket.send(clientFrame(frame));
@@ -131,6 +149,20 @@ for (const engine of ['raw', 'serve'] as const) {
       socket.end();
     });
 
+    test('an owner that has heard enough hears no more of it, not even what came already', async () => {
+      const said = { opcode: 1, payload: 'hello' };
+      for (const frames of [
+        [said, said],
+        [{ opcode: 9 }, said],
+        [{ opcode: 10 }, said],
+      ]) {
+        const socket = await at('/curt', ...frames);
+        await wait(() => framesOf(socket).at(-1)?.opcode === 8, patient);
+        expect([framesOf(socket).at(-1)?.code, seen.alive, seen.texts, seen.closed]).toEqual([4429, 1, 0, 1]);
+        socket.end();
+      }
+    });
+
     test.each([
       ['binary', { opcode: 2, payload: 'x' }, 1003],
       ['too much', { opcode: 1, payload: 'x'.repeat(1_001) }, 1009],
@@ -165,6 +197,26 @@ for (const engine of ['raw', 'serve'] as const) {
       await wait(() => own.closed === 1, patient);
     });
 
+    test.skipIf(process.platform !== 'linux')(
+      'one that was closed and whose client takes nothing, or does not hang up, is let go of',
+      async () => {
+        const [full, mute] = [await byHand(), await byHand()];
+        mute.pause();
+        mute.send(clientFrame({ opcode: 1, payload: 'leave' }));
+        await wait(() => seen.closed === 1, patient);
+        const other = await byHand();
+        other.pause();
+        other.send(clientFrame({ opcode: 1, payload: 'flood' }));
+        const own = seen;
+        await wait(() => (own.socket?.waitingBytes ?? 0) > 400_000 || own.closed > 0, patient);
+        own.socket?.close(1000, 'enough');
+        expect([own.closed, isHeld(server, full)]).toEqual([1, true]);
+        await wait(() => !isHeld(server, mute) && !isHeld(server, other), patient * 2);
+        for (const socket of [full, mute, other]) socket.end();
+      },
+      patient * 4,
+    );
+
     test('a client that is slow and takes it after all', async () => {
       const socket = await byHand();
       const own = seen;
@@ -175,6 +227,23 @@ for (const engine of ['raw', 'serve'] as const) {
     });
   });
 }
+
+test('the raw engine: each fragment says that somebody is there, were it empty', async () => {
+  await using server = startRawServer({ hostname: '127.0.0.1', port: 0, handler: answer, onHandlerError: () => {} });
+  const socket = await talk(server.port);
+  const head = `GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\n`;
+  socket.send(`${head}sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
+  await socket.until('welcome', patient);
+  const parts = [
+    { opcode: 1, fin: false },
+    { opcode: 0, fin: false },
+    { opcode: 0, payload: 'all of it' },
+  ];
+  for (const part of parts) socket.send(clientFrame(part));
+  await socket.until('you said all of it', patient);
+  expect([seen.alive, seen.texts]).toEqual([3, 1]);
+  socket.end();
+});
 
 test('the raw engine: frames right behind the request, one byte at a time, and after a kept-alive request', async () => {
   await using server = startRawServer({ hostname: '127.0.0.1', port: 0, handler: answer, onHandlerError: () => {} });
