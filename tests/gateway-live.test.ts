@@ -157,6 +157,26 @@ for (const engine of ['raw', 'serve'] as const) {
       const { key } = await ground.newKey({});
       expect((await listen(key)).closed).toBeUndefined();
     });
+
+    test('so many of one tenant, whatever keys it has; others may still come', async () => {
+      const share = liveLimits.clientsPerTenantMost;
+      let key = '';
+      for (let at = 0; at < share; at++) {
+        if (at % liveLimits.clientsPerKeyMost === 0) ({ key } = await ground.newKey({ tenant: 'acme' }));
+        expect((await listen(key)).closed).toBeUndefined();
+      }
+      const { key: further } = await ground.newKey({ tenant: 'acme' });
+      expect((await listen(further)).closed).toBeDefined();
+      expect((await listen()).closed).toBeUndefined();
+      expect(share).toBeLessThan(liveLimits.clientsMost);
+    });
+
+    test('pings without end are too much, too', async () => {
+      const listener = await listen();
+      listener.ping(liveLimits.askedMost + 1);
+      await listener.until(() => listener.closed !== undefined);
+      expect(listener.closed).toEqual([4429, 'too many messages']);
+    });
   });
 }
 

@@ -34,6 +34,10 @@ export class LiveListener implements Disposable {
     this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message));
   }
 
+  ping(times: number): void {
+    for (let time = 0; time < times; time++) this.#socket.ping();
+  }
+
   /** Listens once this resolves. */
   async subscribe(...topics: string[]): Promise<void> {
     const before = this.words.length;

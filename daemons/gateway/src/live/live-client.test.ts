@@ -35,7 +35,11 @@ beforeEach(() => {
   client.open(socket);
 });
 
-const subscribe = (...topics: string[]) => client.onMessage(JSON.stringify({ op: 'subscribe', topics }));
+/** As a connection tells of a text. */
+function subscribe(...topics: string[]): void {
+  client.onAlive();
+  if (closed === 0) client.onMessage(JSON.stringify({ op: 'subscribe', topics }));
+}
 const deliver = (topic: string, data = {}) => client.deliver({ topic, ts: 1, data });
 const seqs = (topic: string) => socket.said.filter((one) => one['topic'] === topic).map((one) => one['seq']);
 const full = liveLimits.waitingBytesMost + 1;
@@ -101,6 +105,13 @@ test('so many messages in ten seconds, and as many in the next', () => {
   expect(socket.did).toEqual([]);
   for (let at = 0; at <= liveLimits.askedMost; at++) subscribe('runs');
   expect(socket.did).toEqual(['close 4429']);
+});
+
+test('a ping or a fragment counts as a message', () => {
+  for (let at = 0; at < liveLimits.askedMost; at++) client.onAlive();
+  expect(socket.did).toEqual([]);
+  subscribe('runs');
+  expect([socket.did, closed]).toEqual([['close 4429'], 1]);
 });
 
 test.each([

@@ -13,7 +13,7 @@ import {
   type LiveWord,
 } from '@labmesh/wire/verification/arena-live';
 
-/** In which `askedMost` messages may come. */
+/** In which `askedMost` of all that it says may come. */
 const askedMs = 10_000;
 /** Signs that a client may miss, one each `pingMs`. */
 const silentMost = 3;
@@ -30,7 +30,7 @@ export class LiveClient implements SocketOwner {
   readonly #parts: LiveClientParts;
   readonly #topics = new Map<string, Heard>();
   #socket: MessageSocket | undefined;
-  /** What it said in this span of time. */
+  /** How often it said something in this span of time. */
   #asked = 0;
   #askedFrom: number;
   #silent = 0;
@@ -88,7 +88,9 @@ export class LiveClient implements SocketOwner {
   }
 
   onMessage(text: string): void {
-    if (!this.#mayHear() || this.#asksTooMuch()) return;
+    if (!this.#mayHear()) return;
+    // Each message has an answer: who asks without reading is let go of.
+    if ((this.#socket?.waitingBytes ?? 0) > liveLimits.waitingBytesMost) return this.#tooMany();
     const read = liveAskSchema.safeParse(parseJson(text));
     if (!read.success) {
       const field = read.error.issues[0]?.path.map(String).join('.');
@@ -112,15 +114,8 @@ export class LiveClient implements SocketOwner {
     return true;
   }
 
-  /** Each message has an answer: who asks without reading, or without end, is let go of. */
-  #asksTooMuch(): boolean {
-    const now = this.#parts.now();
-    if (now - this.#askedFrom > askedMs) [this.#asked, this.#askedFrom] = [0, now];
-    this.#asked += 1;
-    const isTooMuch =
-      this.#asked > liveLimits.askedMost || (this.#socket?.waitingBytes ?? 0) > liveLimits.waitingBytesMost;
-    if (isTooMuch) this.close(liveCloseCodes.tooMany, 'too many messages');
-    return isTooMuch;
+  #tooMany(): void {
+    this.close(liveCloseCodes.tooMany, 'too many messages');
   }
 
   /** Each `pingMs`. */
@@ -131,8 +126,13 @@ export class LiveClient implements SocketOwner {
     else this.#socket?.ping();
   }
 
+  /** Pings and fragments are work, too: whatever it says is counted, and who says it without end is let go of. */
   onAlive(): void {
     this.#silent = 0;
+    const now = this.#parts.now();
+    if (now - this.#askedFrom > askedMs) [this.#asked, this.#askedFrom] = [0, now];
+    this.#asked += 1;
+    if (this.#asked > liveLimits.askedMost) this.#tooMany();
   }
 
   close(code: number, reason: string): void {

@@ -53,7 +53,7 @@ export class LiveHub {
     if (arena === undefined) throw new ApiError('verification_unavailable', { message: 'this gateway has no arena' });
     if (exchange.upgrade === undefined) throw new ApiError('not_supported');
     const [tenant, key] = [tenantOf(identity), keyIdOf(identity)];
-    this.#checkRoom(key);
+    this.#checkRoom(tenant, key);
     const client = new LiveClient({
       isAllowed: () => this.#isAllowed(identity),
       now: () => performance.now(),
@@ -68,12 +68,17 @@ export class LiveHub {
     return this.#parts.access.keys.find(identity.key.id)?.scopes.includes('verify') ?? false;
   }
 
-  #checkRoom(key: string): void {
+  /** A tenant with many keys has a share: it must not keep the others out. */
+  #checkRoom(tenant: string, key: string): void {
     const all = [...this.#groups.values()].flatMap(({ clients }) => [...clients.values()]);
-    const own = all.filter((one) => one.key === key).length;
-    if (all.length < liveLimits.clientsMost && own < liveLimits.clientsPerKeyMost) return;
-    const whose = own < liveLimits.clientsPerKeyMost ? 'to this gateway' : 'with this key';
-    throw new ApiError('rate_limit_exceeded', { message: `too many listen ${whose} already`, retryAfterS: 10 });
+    const rooms = [
+      ['with this key', all.filter((one) => one.key === key).length, liveLimits.clientsPerKeyMost],
+      ['for this tenant', this.#groups.get(tenant)?.clients.size ?? 0, liveLimits.clientsPerTenantMost],
+      ['to this gateway', all.length, liveLimits.clientsMost],
+    ] as const;
+    const full = rooms.find(([, count, most]) => count >= most);
+    if (full === undefined) return;
+    throw new ApiError('rate_limit_exceeded', { message: `too many listen ${full[0]} already`, retryAfterS: 10 });
   }
 
   #join(arena: ArenaClient, tenant: string, requestId: string, client: LiveClient, key: string): void {

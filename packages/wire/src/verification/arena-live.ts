@@ -11,12 +11,13 @@ export const liveLimits = {
   messageBytesMost: 8 * 1024,
   /** Topics of one connection. */
   topicsMost: 64,
-  /** Of one key, and of a gateway. */
+  /** Of one key, of one tenant with all of its keys, and of a gateway. */
   clientsPerKeyMost: 16,
+  clientsPerTenantMost: 64,
   clientsMost: 256,
   /** Bytes that wait for a client which reads slowly; what comes then is left out. */
   waitingBytesMost: 256 * 1024,
-  /** Messages of a client in ten seconds. */
+  /** Messages of a client in ten seconds; fragments and pings count as such. */
   askedMost: 50,
   /** A client is asked this often whether it lives; one that says nothing for three times as long is gone. */
   pingMs: 20_000,
