@@ -70,9 +70,9 @@ export async function openArena(parts: ArenaParts): Promise<Arena> {
   const house = await openArenaHouse(parts, stack);
   await openIssuerSocket(parts, house, stack);
   const judges = openArenaJudges(parts, stack);
-  const { store, clock, runner } = parts;
+  const { store, clock, log, runner } = parts;
   const seedProbes = stack.use(new SeedProbes({ generate: judges.generate, clock, store }));
-  const tools = stack.use(new ToolBox({ settings: parts.settings.tools, runner, clock }));
+  const tools = stack.use(new ToolBox({ settings: parts.settings.tools, runner, clock, log }));
   const runs = stack.use(runsOf(parts, house, { ...judges, seedProbes, tools }));
   const { humanWeight, shadow } = parts.settings.runs;
   const { variations } = shadow;

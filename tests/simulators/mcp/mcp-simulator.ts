@@ -7,8 +7,10 @@ export type SimTool = {
   description?: string;
   inputSchema?: Record<string, unknown>;
   annotations?: Record<string, unknown>;
-  /** The result of tools/call; a throw is a JSON-RPC error with its message. */
+  /** The result of tools/call, or a promise of it; a throw is a JSON-RPC error with its message. */
   call?: (args: Record<string, unknown>) => unknown;
+  /** Told in place of the result once the tool has run, as bridges do that pass on what an API said. */
+  status?: number;
 };
 
 export type McpSimulatorOptions = {
@@ -103,7 +105,7 @@ export class McpSimulator implements AsyncDisposable {
     const rpc = (await request.json()) as Rpc;
     if (rpc.method === 'initialize') return this.#initialize(rpc);
     if (!this.#sessions.has(session)) return new Response(null, { status: this.options.goneStatus ?? 404 });
-    return this.#inSession(rpc);
+    return await this.#inSession(rpc);
   }
 
   #initialize({ id, params }: Rpc): Response {
@@ -118,12 +120,15 @@ export class McpSimulator implements AsyncDisposable {
     return Response.json({ jsonrpc: '2.0', id, result }, { headers: { 'mcp-session-id': session } });
   }
 
-  #inSession({ id, method, params = {} }: Rpc): Response {
+  async #inSession({ id, method, params = {} }: Rpc): Promise<Response> {
     const name = method === 'tools/call' ? ` ${String(params['name'])}` : '';
     this.heard.push(`${method ?? 'response'}${name}`);
     if (id === undefined || method === undefined) return new Response(null, { status: 202 });
     if (method === 'tools/list') return Response.json({ jsonrpc: '2.0', id, result: this.#list(params['cursor']) });
-    const answer = { jsonrpc: '2.0', id, ...this.#call(params) };
+    if (method === 'ping') return Response.json({ jsonrpc: '2.0', id, result: {} });
+    const answer = { jsonrpc: '2.0', id, ...(await this.#call(params)) };
+    const { status } = this.#tools.find((one) => one.name === params['name']) ?? {};
+    if (status !== undefined) return new Response(null, { status });
     if (this.options.answers !== 'events') return Response.json(answer);
     // As servers do that work for a while: a word of progress, a question of their own, then the response.
     const before = [
@@ -136,21 +141,26 @@ export class McpSimulator implements AsyncDisposable {
     return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
   }
 
+  get #tools(): readonly SimTool[] {
+    return this.options.tools ?? usualTools;
+  }
+
   #list(cursor: unknown) {
-    const { tools = usualTools, page = tools.length } = this.options;
+    const tools = this.#tools;
+    const { page = tools.length } = this.options;
     const from = Number(cursor ?? 0);
-    const shown = tools.slice(from, from + page).map(({ call: _, ...tool }) => ({
+    const shown = tools.slice(from, from + page).map(({ call: _, status: __, ...tool }) => ({
       inputSchema: { type: 'object' },
       ...tool,
     }));
     return { tools: shown, ...(from + page < tools.length && { nextCursor: String(from + page) }) };
   }
 
-  #call({ name, arguments: args }: Record<string, unknown>) {
-    const tool = (this.options.tools ?? usualTools).find((one) => one.name === name);
+  async #call({ name, arguments: args }: Record<string, unknown>) {
+    const tool = this.#tools.find((one) => one.name === name);
     if (tool?.call === undefined) return { error: { code: -32_602, message: 'unknown tool' } };
     try {
-      return { result: tool.call((args ?? {}) as Record<string, unknown>) };
+      return { result: await tool.call((args ?? {}) as Record<string, unknown>) };
     } catch (error) {
       return { error: { code: -32_603, message: error instanceof Error ? error.message : 'failed' } };
     }

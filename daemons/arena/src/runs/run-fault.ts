@@ -1,6 +1,7 @@
 /** Why a run ends without a result: one of the gateway's codes, with a text that may be shown to the client. */
 import { ApiError, type ErrorCode, errorTable } from '@labmesh/wire/errors';
 import type { ArenaEvent } from '@labmesh/wire/verification/arena-run';
+import { Stopped, type StopReason } from '../generate/early-stop.ts';
 import type { StoredFault } from '../rows/run-rows.ts';
 
 type ErrorEvent = Extract<ArenaEvent, { event: 'error' }>;
@@ -33,9 +34,16 @@ export function generationFault(reasons: readonly (string | null)[]): RunFault {
   return new RunFault('upstream_error', 'no variation of the answer could be generated');
 }
 
+/** The fault of a run that was halted before there was anything to give. */
+export function haltFault(reason: StopReason): RunFault {
+  if (reason === 'user_requested') return new RunFault('verification_unavailable', 'the run was given up');
+  return new RunFault('verification_deadline');
+}
+
 /** What a thrown error is to the client: nothing of its text unless it is a fault or an ApiError of a code told here. */
 export function asFault(error: unknown): RunFault {
   if (error instanceof RunFault) return error;
+  if (error instanceof Stopped) return haltFault(error.reason);
   const codes: readonly ErrorCode[] = ['arena_busy', 'budget_exceeded'];
   if (error instanceof ApiError && codes.includes(error.code)) {
     return new RunFault(error.code as FaultCode, error.message);

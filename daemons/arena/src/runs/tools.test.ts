@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { canonicalBytes } from '@labmesh/attest/json/canonical-json';
+import { sha256Hex } from '@labmesh/attest/sha256';
 import { TempFolder } from '@labmesh/store/testing/temp-store';
 import { system } from '@labmesh/wire/fleet/principal';
 import { McpSimulator } from '../../../../tests/simulators/mcp/mcp-simulator.ts';
@@ -63,6 +65,12 @@ describe('a variation that calls tools', () => {
     const [told] = only(events, 'tool');
     expect(told).toMatchObject({ index: 0, round: 0, tool: 'docs/lookup', state: 'ok', cached: false });
     expect(told?.argsSha256).toMatch(/^[0-9a-f]{64}$/);
+    // What was asked is found from it by no trying of words (P7), and another run has another.
+    const plain = sha256Hex(canonicalBytes({ word: 'SECRETWORD' }));
+    const again = only(await eventsOf(rig.runs, offerOf({ block })), 'tool').map(({ argsSha256 }) => argsSha256);
+    expect(again).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)]);
+    expect(again).not.toContain(told?.argsSha256);
+    expect([told?.argsSha256, ...again]).not.toContain(plain);
     const [row] = await all.rows(result?.runId ?? '');
     expect([row?.rollout, row?.toolCalls?.length, row?.tokensIn]).toEqual([null, 1, 20]);
     expect(JSON.stringify([events, row])).not.toContain('SECRETWORD');
@@ -183,6 +191,17 @@ describe('tools that cannot be had', () => {
     expect(error).toMatchObject({ code: 'verification_bad_option', field: 'verification.tools' });
     expect(error?.message).toContain(why);
     expect(all.gateway.heard).toHaveLength(0);
+  });
+
+  test('a server that is asked and says nothing holds a run no longer than it has', async () => {
+    await using gateway = new FakeGateway(() => ({ parts: ['good'] }));
+    const silent = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Promise<Response>(() => {}) });
+    await using tools = openTools([{ url: `http://127.0.0.1:${silent.port}/mcp` }], { timeoutMs: 300_000 });
+    await using rig = await openRig({ gateway, parts: { tools } });
+    const events = await eventsOf(rig.runs, offerOf({ block, deadlineMs: Date.now() + 500 }));
+    expect(only(events, 'error')[0]?.code).toBe('verification_deadline');
+    expect(gateway.heard).toHaveLength(0);
+    await silent.stop(true);
   });
 
   test('a server that is away, and an arena without any', async () => {

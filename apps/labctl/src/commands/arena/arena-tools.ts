@@ -7,9 +7,6 @@ import { jsonOption } from '../../common-options.ts';
 import { safeText } from '../../terminal/safe-text.ts';
 import { renderTable } from '../../terminal/table.ts';
 
-/** `-` before the first call. */
-const percent = (rate: number | null) => (rate === null ? '-' : `${Math.round(rate * 100)} %`);
-
 /**
  * AR18. Names and descriptions are the words of servers, and of whoever wrote what they serve: they are made safe for the
  * terminal like everything that comes from outside.
@@ -36,16 +33,9 @@ export const arenaTools = defineCommand({
       ]),
     ]);
     world.stdout(renderTable(['TOOL', 'STATE', 'WHAT'], rows, { columns: world.columns }));
-    // How the calls of all tenants went: a cache that is never hit, or a server that fails, shows here.
-    const counts = found.servers.map((one) => [
-      one.name,
-      one.calls,
-      one.failed,
-      percent(one.cacheHitRate),
-      safeText(one.reason ?? ''),
-    ]);
-    world.stdout(
-      `\n${renderTable(['SERVER', 'CALLS', 'FAILED', 'CACHED', 'PROBLEM'], counts, { columns: world.columns })}`,
-    );
+    // Tools of a server that is away are listed as they were: the reason has no line there.
+    for (const { name, reason, tools } of found.servers) {
+      if (reason !== null && tools.length > 0) world.stdout(`${name}: ${safeText(reason)}\n`);
+    }
   },
 });

@@ -1,5 +1,6 @@
 /** Tool boxes of tests: their servers are named by address, and arguments are checked by the sandbox of this process. */
 import { systemClock } from '@labmesh/kit/clock';
+import { type Logger, silentLogger } from '@labmesh/kit/log';
 import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import { wasmRunner } from '../../verify/testing/wasm-runner.ts';
 import { ToolBox } from '../tools/tool-box.ts';
@@ -15,21 +16,22 @@ export type TestServer = Partial<ToolServerSettings> & { url: string };
 
 /** `docs`, `more`, … in the order that they are given, with all that settings would say of them. */
 export function serverSettings({ url, ...rest }: TestServer): ToolServerSettings {
-  const { hostname: host, port, pathname: path } = new URL(url);
+  const { hostname: host, port, pathname, search } = new URL(url);
   const usual = { name: 'docs', token: undefined, allow: [], block: [], tenants: ['*'] };
-  return { ...usual, origin: { host, port: Number(port), tls: false }, path, ...rest };
+  return { ...usual, origin: { host, port: Number(port), tls: false }, path: `${pathname}${search}`, ...rest };
 }
 
 export function openTools(
   servers: readonly TestServer[],
   settings: Partial<ToolSettings> = {},
-  parts: { runner?: SandboxRunner; clock?: typeof systemClock } = {},
+  parts: { runner?: SandboxRunner; clock?: typeof systemClock; log?: Logger } = {},
 ): ToolBox {
   const usual = { rounds: 8, calls: 32, timeoutMs: 5_000, atOnce: 64, cacheEntries: 8_192, cacheMs: 600_000 };
   return new ToolBox({
     settings: { ...usual, ...settings, servers: servers.map(serverSettings) },
     runner: patientRunner(),
     clock: systemClock,
+    log: silentLogger,
     ...parts,
   });
 }

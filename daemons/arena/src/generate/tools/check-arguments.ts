@@ -2,9 +2,9 @@
  * Arguments of a call as a model wrote them, against what they have to be: a JSON object that meets the tool's schema, as
  * tool_validator reads them (V11). Schema and arguments are foreign: they meet in the sandbox.
  */
+import { createHmac, randomBytes } from 'node:crypto';
 import { AttestRefused } from '@labmesh/attest/attest-refused';
 import { canonicalBytes } from '@labmesh/attest/json/canonical-json';
-import { sha256Hex } from '@labmesh/attest/sha256';
 import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import { CandidateFault } from '../../verify/candidate-fault.ts';
 import { readJson } from '../../verify/parse/json-text.ts';
@@ -14,8 +14,18 @@ import { meetSchema } from '../../verify/parse/meet-schema.ts';
 const argumentCharsMost = 32_768;
 const problemsMost = 3;
 
-/** `sha256`: hex, over their canonical JSON. */
-export type Arguments = { args: Readonly<Record<string, unknown>>; sha256: string } | { problem: string };
+/** `canonical`: their canonical JSON. */
+export type Arguments = { args: Readonly<Record<string, unknown>>; canonical: Uint8Array } | { problem: string };
+
+/** Of this process alone, and written nowhere. */
+const digestKey = randomBytes(32);
+
+/**
+ * Hex HMAC-SHA-256 of the canonical JSON of a run's arguments: tells calls of one run apart that differ, and nobody what was
+ * asked. A plain digest of so few words would be found by trying (P7).
+ */
+export const argumentsDigest = (runId: string, canonical: Uint8Array): string =>
+  createHmac('sha256', digestKey).update(`${runId}\0`).update(canonical).digest('hex');
 
 /** The object in a text; an empty text is none given, which engines write as nothing at all. */
 export function readArguments(text: string): Arguments {
@@ -26,7 +36,7 @@ export function readArguments(text: string): Arguments {
     if ('problem' in json) return { problem: `the arguments are no JSON: ${json.problem}` };
     const { value } = json;
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return { args: value as Record<string, unknown>, sha256: sha256Hex(canonicalBytes(value)) };
+      return { args: value as Record<string, unknown>, canonical: canonicalBytes(value) };
     }
     return { problem: 'the arguments are no JSON object' };
   } catch (error) {

@@ -4,7 +4,10 @@
  * answered, and the streams that it could open by itself are never asked for.
  *
  *     initialize ─▶ notifications/initialized ─▶ tools/list (pages) … tools/call …   DELETE
+ *
+ * No tool is called twice: a list is asked for again where the session may be gone, a call only where it was never heard.
  */
+import { endedBy } from '../../verify/pipeline/ended-by.ts';
 import { McpFault } from './mcp-fault.ts';
 import { mcpExchange, type McpPlace, type McpReply } from './mcp-exchange.ts';
 import {
@@ -34,7 +37,15 @@ export type McpClientParts = {
   timeoutMs: number;
 };
 
-type Session = { id: string | undefined; version: string; hasTools: boolean };
+type Session = {
+  readonly id: string | undefined;
+  readonly version: string;
+  readonly hasTools: boolean;
+  /** Requests under way in it: it is given back when the last has ended, since others may be served in it still. */
+  uses: number;
+  /** Nothing more is asked in it. */
+  isDropped: boolean;
+};
 type Asked = { method: string; params: Record<string, unknown>; signal: AbortSignal };
 
 /** What may stand in a header; anything else would be no session that we could name. */
@@ -50,9 +61,14 @@ export class McpClient implements AsyncDisposable {
     this.#parts = parts;
   }
 
+  /** A session, opened unless it is. @throws McpFault; the signal's reason */
+  async open(signal: AbortSignal): Promise<void> {
+    await endedBy(signal, this.#open());
+  }
+
   /** All tools, in the server's order; those that are none are left out. @throws McpFault; the signal's reason */
   async list(signal: AbortSignal): Promise<McpTool[]> {
-    if (!(await this.#open()).hasTools) return [];
+    if (!(await endedBy(signal, this.#open())).hasTools) return [];
     const tools: McpTool[] = [];
     let cursor: string | null | undefined;
     for (let pages = 0; pages < pagesMost; pages++) {
@@ -74,17 +90,58 @@ export class McpClient implements AsyncDisposable {
 
   async #ask(asked: Asked): Promise<unknown> {
     for (let again = false; ; again = true) {
-      const opening = this.#open();
-      const session = await opening;
+      const session = await this.#enter(asked.signal);
       try {
         return resultOf(await this.#post(session, asked));
       } catch (error) {
-        // Without a session there is nothing that could be gone.
-        const isGone = error instanceof McpFault && error.code === 'session_gone' && session.id !== undefined;
-        if (!isGone || again) throw error;
-        if (this.#session === opening) this.#session = undefined;
+        const { code } = error instanceof McpFault ? error : {};
+        if (code !== 'session_gone' && code !== 'bad_request') throw error;
+        const mayRepeat = !again && (await this.#wasUnheard(session, asked, code));
+        this.#drop(session);
+        if (!mayRepeat) throw error;
+      } finally {
+        this.#leave(session);
       }
     }
+  }
+
+  /**
+   * Whether a request of which the server said 400 or 404 did nothing. Either may be the word of the tool itself, which a
+   * bridge passes on as a status: of a call 400 proves nothing, and 404 only where the session is gone for a ping too. It was
+   * not we who ended it meanwhile: it is in use.
+   */
+  async #wasUnheard(session: Session, { method, signal }: Asked, code: McpFault['code']): Promise<boolean> {
+    // Without a session there is nothing that could be gone.
+    if (session.id === undefined) return false;
+    if (method !== 'tools/call') return true;
+    if (code !== 'session_gone') return false;
+    const ping = this.#post(session, { method: 'ping', params: {}, signal });
+    return await ping.then(
+      () => false,
+      (error: unknown) => error instanceof McpFault && error.code === 'session_gone',
+    );
+  }
+
+  /** The session of now, one use more. */
+  async #enter(signal: AbortSignal): Promise<Session> {
+    for (;;) {
+      const session = await endedBy(signal, this.#open());
+      // Another may have dropped it between its opening and this line.
+      if (session.isDropped) continue;
+      session.uses += 1;
+      return session;
+    }
+  }
+
+  /** The next request opens another. A session that is not dropped is the one of now. */
+  #drop(session: Session): void {
+    if (!session.isDropped) this.#session = undefined;
+    session.isDropped = true;
+  }
+
+  #leave(session: Session): void {
+    session.uses -= 1;
+    if (session.isDropped && session.uses === 0) void this.#giveBack(session);
   }
 
   #open(): Promise<Session> {
@@ -106,8 +163,13 @@ export class McpClient implements AsyncDisposable {
       throw new McpFault('version', 'the server speaks no revision of MCP that is known');
     const { sessionId: id } = reply;
     if (id !== undefined && !sessionForm.test(id)) throw new McpFault('bad_answer', "the server's session has no name");
-    const session = { id, version, hasTools: capabilities.tools !== undefined };
-    await this.#send(session, { method: 'notifications/initialized' }, null, signal);
+    const session = { id, version, hasTools: capabilities.tools !== undefined, uses: 0, isDropped: false };
+    try {
+      await this.#send(session, { method: 'notifications/initialized' }, null, signal);
+    } catch (error) {
+      void this.#giveBack(session);
+      throw error;
+    }
     return session;
   }
 
@@ -151,7 +213,12 @@ export class McpClient implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort(new McpFault('unreachable', 'the arena is shutting down'));
     const session = await this.#session?.catch(() => undefined);
-    if (session?.id === undefined) return;
+    if (session !== undefined) await this.#giveBack(session);
+  }
+
+  /** Never rejects: a server that does not hear of it forgets the session by itself. */
+  async #giveBack(session: Session): Promise<void> {
+    if (session.id === undefined) return;
     const { place } = this.#parts;
     const post = { headers: this.#headers(session), body: {}, id: null, timeoutMs: goodbyeMs, onRequest: () => {} };
     await mcpExchange(place, { ...post, method: 'DELETE', signal: new AbortController().signal }).catch(() => {});

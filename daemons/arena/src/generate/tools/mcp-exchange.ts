@@ -86,13 +86,7 @@ class ReplySink implements ResponseSink {
   }
 
   onFailure({ reason }: ClientFailure): void {
-    const isBad = reason === 'invalid';
-    this.#settle(
-      new McpFault(
-        isBad ? 'bad_answer' : 'unreachable',
-        isBad ? 'the server speaks no HTTP' : 'the server cannot be reached',
-      ),
-    );
+    this.#settle(failureFault(reason));
   }
 
   #take(text: string): void {
@@ -120,13 +114,22 @@ class ReplySink implements ResponseSink {
   }
 }
 
+/** Only a connection that was never made says that the server is away: what ends one later may be what was asked. */
+function failureFault(reason: ClientFailure['reason']): McpFault {
+  if (reason === 'connect') return new McpFault('unreachable', 'the server cannot be reached');
+  if (reason === 'timeout') return new McpFault('timeout', 'the server did not answer in time');
+  return new McpFault(
+    'bad_answer',
+    reason === 'reset' ? 'the server closed the connection without a response' : 'the server speaks no HTTP',
+  );
+}
+
 function statusFault(status: number): McpFault {
   if (status >= 300 && status < 400)
     return new McpFault('refused', 'the server points elsewhere, which is not followed');
-  // 404 by the protocol; servers that say 400 to a session of before their restart are many.
-  if (status === 404 || status === 400) {
-    return new McpFault('session_gone', `the server knows no such session or address (status ${status})`);
-  }
+  if (status === 404) return new McpFault('session_gone', 'the server knows no such session or address (status 404)');
+  // Servers that say it to a session of before their restart are many.
+  if (status === 400) return new McpFault('bad_request', 'the server refused the request (status 400)');
   if (status === 401 || status === 403)
     return new McpFault('refused', `the server wants another secret (status ${status})`);
   return new McpFault('refused', `the server refused the request (status ${status})`);

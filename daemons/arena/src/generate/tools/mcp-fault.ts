@@ -1,4 +1,7 @@
-/** Why a tool server could not be asked. `message` is of ours, or its own words cut short: no address, no secret. */
+/**
+ * Why a tool server could not be asked. `message` is of ours, without address and secret; that of `rpc_error` is the
+ * server's own, whole: it is masked and cut before anybody reads it.
+ */
 export class McpFault extends Error {
   readonly code:
     | 'unreachable'
@@ -6,7 +9,9 @@ export class McpFault extends Error {
     | 'too_large'
     | 'bad_answer'
     | 'refused'
-    /** It does not know the session any more: nothing was done. */
+    /** Status 400: by some servers of a session that they forgot, by others of what was asked. */
+    | 'bad_request'
+    /** Status 404: by the protocol, of a session that the server does not know. */
     | 'session_gone'
     /** A JSON-RPC error. */
     | 'rpc_error'

@@ -11,7 +11,6 @@ import { McpFault } from './mcp-fault.ts';
 const depthMost = 64;
 /** Of one text: 2025-03-26 allows several. */
 const messagesMost = 64;
-const words = 300;
 
 const id = z.union([z.string().max(128), z.number()]);
 const head = { jsonrpc: z.literal('2.0') };
@@ -24,13 +23,6 @@ const messageSchema = z.union([
 /** An answer to a request of ours, a request of theirs (with `id`), or a notification. */
 export type McpMessage = z.infer<typeof messageSchema>;
 
-/** Control characters would forge lines of a log; the rest is the server's own. */
-const plain = (text: string) =>
-  text
-    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
-    .slice(0, words)
-    .toWellFormed();
-
 /** The messages of a body or an event. @throws McpFault bad_answer */
 export function readMessages(text: string): McpMessage[] {
   const bad = (why: string) => new McpFault('bad_answer', `the server's answer ${why}`);
@@ -41,9 +33,7 @@ export function readMessages(text: string): McpMessage[] {
   return list.map((one) => {
     const read = messageSchema.safeParse(one);
     if (!read.success) throw bad('is no JSON-RPC');
-    return 'error' in read.data
-      ? { ...read.data, error: { ...read.data.error, message: plain(read.data.error.message) } }
-      : read.data;
+    return read.data;
   });
 }
 
@@ -51,10 +41,7 @@ export function readMessages(text: string): McpMessage[] {
 export function readResult<S extends z.ZodType>(schema: S, result: unknown): z.output<S> {
   const read = schema.safeParse(result);
   if (read.success) return read.data;
-  throw new McpFault(
-    'bad_answer',
-    `the server's answer does not fit: ${plain(read.error.issues[0]?.path.join('.') ?? '')}`,
-  );
+  throw new McpFault('bad_answer', `the server's answer does not fit: ${String(read.error.issues[0]?.path[0] ?? '')}`);
 }
 
 export const initializeSchema = z.object({

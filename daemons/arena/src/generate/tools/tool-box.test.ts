@@ -1,14 +1,15 @@
 import { afterEach, describe, expect, test } from 'bun:test';
+import { canonicalBytes } from '@labmesh/attest/json/canonical-json';
+import { sha256Hex } from '@labmesh/attest/sha256';
 import { FakeClock, systemClock } from '@labmesh/kit/clock';
 import fc from 'fast-check';
 import { McpSimulator, type McpSimulatorOptions } from '../../../../../tests/simulators/mcp/mcp-simulator.ts';
 import type { OfferedTool } from '../../contract/offered-tool.ts';
-import { readArguments } from './check-arguments.ts';
+import { argumentsDigest, readArguments } from './check-arguments.ts';
 import { openTools, type TestServer } from '../testing/open-tools.ts';
 import type { ToolBox } from './tool-box.ts';
 import { ToolCache, toolKey } from './tool-cache.ts';
-import { contentText, resultCharsMost } from './tool-content.ts';
-import { offeredName } from './tool-server.ts';
+import { offeredName } from './served-tool.ts';
 
 const never = new AbortController().signal;
 const opened: AsyncDisposable[] = [];
@@ -24,7 +25,7 @@ const boxOf = (servers: readonly TestServer[], ...more: unknown[]) =>
   use(openTools(servers, ...(more as [Parameters<typeof openTools>[1]])));
 const whose = (tenant = 'acme') => ({ tenant, priority: 'normal' as const });
 async function lookupOf(box: ToolBox): Promise<OfferedTool> {
-  const [tool] = await box.select('acme', ['docs/lookup']);
+  const [tool] = await box.select('acme', ['docs/lookup'], never);
   if (tool === undefined) throw new Error('no tool');
   return tool;
 }
@@ -34,12 +35,12 @@ describe('what a request is offered', () => {
   test('tools that only read; others by name of the operator alone, and never what is blocked', async () => {
     const { url } = simulator();
     const names = async (server: Partial<TestServer>) =>
-      (await boxOf([{ url, ...server }]).select('acme', ['docs/*'])).map(({ tool }) => tool);
+      (await boxOf([{ url, ...server }]).select('acme', ['docs/*'], never)).map(({ tool }) => tool);
     expect(await names({})).toEqual(['lookup', 'broken']);
     expect(await names({ allow: ['er*'] })).toEqual(['lookup', 'erase', 'broken']);
     await expect(names({ allow: ['*'], block: ['*o*', 'erase'] })).rejects.toThrow('no tool of docs may be called');
     const box = boxOf([{ url, allow: ['*'], block: ['er*'] }]);
-    await expect(box.select('acme', ['docs/erase'])).rejects.toThrow('is never called: it is on the list');
+    await expect(box.select('acme', ['docs/erase'], never)).rejects.toThrow('is never called: it is on the list');
     expect(box.blocked('acme', 'docs__erase')).toBe('docs/erase');
     expect(box.blocked('acme', 'docs__lookup')).toBeUndefined();
     const erase = { ...(await lookupOf(box)), tool: 'erase', parameters: {} };
@@ -56,13 +57,13 @@ describe('what a request is offered', () => {
       ['docs/lokup', 'lookup'],
       ['docs/erase', 'may have effects'],
     ] as const) {
-      await expect(box.select('acme', [selector])).rejects.toMatchObject({
+      await expect(box.select('acme', [selector], never)).rejects.toMatchObject({
         isAway: false,
         message: expect.stringContaining(why),
       });
     }
-    await expect(box.select('acme', ['away/*'])).rejects.toMatchObject({ isAway: true });
-    const { servers } = await box.describe('acme');
+    await expect(box.select('acme', ['away/*'], never)).rejects.toMatchObject({ isAway: true });
+    const { servers } = await box.describe('acme', never);
     expect(servers.map(({ name, status, reason }) => [name, status, reason])).toEqual([
       ['docs', 'online', null],
       ['away', 'offline', 'the server cannot be reached'],
@@ -75,7 +76,7 @@ describe('what a request is offered', () => {
     const { port } = server;
     const box = use(openTools([{ url: server.url }], {}, { clock: { ...systemClock, now: () => clock.now() } }));
     const offered = await lookupOf(box);
-    const state = async () => (await box.describe('acme')).servers[0]?.status;
+    const state = async () => (await box.describe('acme', never)).servers[0]?.status;
     const call = () => box.call({ whose: whose(), offered, args: { word: 'a' }, signal: never });
     await server[Symbol.asyncDispose]();
     expect([(await call()).state, await state()]).toEqual(['unavailable', 'offline']);
@@ -88,10 +89,10 @@ describe('what a request is offered', () => {
   test('a server is there for its tenants alone', async () => {
     const { url } = simulator();
     const box = boxOf([{ url, tenants: ['globex'] }]);
-    await expect(box.select('acme', ['docs/*'])).rejects.toThrow('there is no tool server docs');
-    expect((await box.describe('acme')).servers).toEqual([]);
+    await expect(box.select('acme', ['docs/*'], never)).rejects.toThrow('there is no tool server docs');
+    expect((await box.describe('acme', never)).servers).toEqual([]);
     expect(box.blocked('acme', 'docs__erase')).toBeUndefined();
-    const [tool] = await box.select('globex', ['docs/lookup']);
+    const [tool] = await box.select('globex', ['docs/lookup'], never);
     const args = { word: 'a' };
     const call = (tenant: string) =>
       box.call({ whose: whose(tenant), offered: tool as OfferedTool, args, signal: never });
@@ -103,9 +104,9 @@ describe('what a request is offered', () => {
     const annotations = { readOnlyHint: true };
     const inputSchema = { type: 'object', properties: { a: { $ref: 'http://127.0.0.1:1/x' } } };
     const box = boxOf([{ url: simulator({ tools: [{ name: 'far', annotations, inputSchema }] }).url }]);
-    await expect(box.select('acme', ['docs/far'])).rejects.toThrow('cannot be used');
+    await expect(box.select('acme', ['docs/far'], never)).rejects.toThrow('cannot be used');
     const many = Array.from({ length: 70 }, (_, at) => ({ name: `t${at}`, annotations }));
-    await expect(boxOf([{ url: simulator({ tools: many }).url }]).select('acme', ['docs/*'])).rejects.toThrow(
+    await expect(boxOf([{ url: simulator({ tools: many }).url }]).select('acme', ['docs/*'], never)).rejects.toThrow(
       'at most 64',
     );
   });
@@ -142,13 +143,12 @@ describe('a call', () => {
     await clock.advance(600_001);
     expect(await call('a')).toMatchObject({ cached: false });
     expect(box.counts).toEqual([{ server: 'docs', calls: 5, cached: 1, failed: 0 }]);
-    expect((await box.describe('acme')).servers[0]?.cacheHitRate).toBe(0.2);
   });
 
   test('an error is told and never kept; neither is what did not fit the schema, which goes nowhere', async () => {
     const server = simulator();
     const box = boxOf([{ url: server.url }]);
-    const [broken] = await box.select('acme', ['docs/broken']);
+    const [broken] = await box.select('acme', ['docs/broken'], never);
     const lookup = await lookupOf(box);
     const call = (offered: OfferedTool, args: Record<string, unknown>) =>
       box.call({ whose: whose(), offered, args, signal: never });
@@ -174,6 +174,7 @@ describe('a call', () => {
   test('equal calls at the same moment are one, which ends when nobody waits any more', async () => {
     const open = Promise.withResolvers<void>();
     let [begun, ended] = [0, 0];
+    const slow = { name: 'slow', inputSchema: { type: 'object' }, annotations: { readOnlyHint: true } };
     const server = Bun.serve({
       hostname: '127.0.0.1',
       port: 0,
@@ -183,6 +184,7 @@ describe('a call', () => {
         const reply = (result: object) => Response.json({ jsonrpc: '2.0', id, result });
         if (method === 'initialize') return reply({ protocolVersion: '2025-06-18', capabilities: { tools: {} } });
         if (id === undefined) return new Response(null, { status: 202 });
+        if (method === 'tools/list') return reply({ tools: [slow] });
         begun += 1;
         request.signal.addEventListener('abort', () => (ended += 1));
         await open.promise;
@@ -197,6 +199,7 @@ describe('a call', () => {
     while (begun < 1) await Bun.sleep(5);
     // A place is taken: another call waits for it.
     const waiting = call({ a: 2 });
+    while (box.stats.waiting < 1) await Bun.sleep(5);
     expect(box.stats).toMatchObject({ running: 1, waiting: 1 });
     leaving[0]?.abort(new Error('gone'));
     expect(String(await left[0])).toContain('gone');
@@ -213,35 +216,6 @@ describe('a call', () => {
     expect(begun).toBe(2);
     expect(box.stats).toMatchObject({ running: 0, waiting: 0, entries: 1 });
     await server.stop(true);
-  });
-});
-
-describe('what a model hears', () => {
-  test('texts; of other parts that they are there; bounded, and without the secret', () => {
-    const content = [
-      { type: 'text', text: 'one, said with s3cret-s3cret' },
-      { type: 'image', data: 'AAAA', mimeType: 'image/png' },
-      { type: 'resource', resource: { uri: 'file:///a', text: 'two' } },
-      { type: 'resource_link', uri: 'https://x.example', name: 'x' },
-      { type: 'hologram' },
-      7,
-    ];
-    const said = contentText({ content, structuredContent: undefined }, 's3cret-s3cret');
-    expect(said).toBe(
-      'one, said with [secret]\n[image left out]\ntwo\n[a link: x https://x.example]\n[a part of a kind that is not read]\n[a part of a kind that is not read]',
-    );
-    expect(contentText({ content: [], structuredContent: { a: 1 } }, undefined)).toBe('{"a":1}');
-    const long = contentText({ ...text('x'.repeat(resultCharsMost + 5)), structuredContent: undefined }, undefined);
-    expect(long).toEndWith('\n[5 characters left out]');
-  });
-
-  test('whatever a server says, a text comes of it', () => {
-    fc.assert(
-      fc.property(fc.array(fc.jsonValue(), { maxLength: 5 }), fc.jsonValue(), (content, structuredContent) => {
-        const said = contentText({ content, structuredContent }, undefined);
-        expect(said.isWellFormed() && said.length <= resultCharsMost + 100).toBe(true);
-      }),
-    );
   });
 });
 
@@ -262,9 +236,24 @@ test('arguments are a JSON object of bounded size, and any text is read or refus
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (given) => {
       const read = readArguments(given);
-      expect('problem' in read || /^[0-9a-f]{64}$/.test(read.sha256)).toBe(true);
+      expect('problem' in read || /^[0-9a-f]{64}$/.test(argumentsDigest('run', read.canonical))).toBe(true);
     }),
   );
+});
+
+test('a digest of arguments tells calls of a run apart, and of other runs nothing', () => {
+  const digest = (run: string, given: string) => {
+    const read = readArguments(given);
+    return 'problem' in read ? read.problem : argumentsDigest(run, read.canonical);
+  };
+  const one = digest('run-1', '{"b":1,"a":2}');
+  expect(digest('run-1', '{"a":2,"b":1}')).toBe(one);
+  const others = [
+    digest('run-2', '{"a":2,"b":1}'),
+    digest('run-1', '{"a":2}'),
+    sha256Hex(canonicalBytes({ a: 2, b: 1 })),
+  ];
+  expect(others).not.toContain(one);
 });
 
 test('the cache forgets what is old, and what was used longest ago; keys are of one tenant and tool', () => {

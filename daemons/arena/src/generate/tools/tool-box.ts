@@ -2,35 +2,18 @@
  * The tools of all tool servers (AR18): which of them a request is offered, calls of them, and how they do. Whatever a
  * server or an argument does, a call gives a text that the model hears: nothing of it ends a run.
  */
-import type { Clock } from '@labmesh/kit/clock';
 import { HttpPool } from '@labmesh/kit/http/client';
-import { didYouMean } from '@labmesh/kit/nearest';
 import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import type { ToolServerList } from '@labmesh/wire/verification/tools/tool-use';
 import type { OfferedTool } from '../../contract/offered-tool.ts';
 import { runnerFor, type Whose } from '../../verify/pipeline/whose-work.ts';
 import { checkArguments } from './check-arguments.ts';
+import { selectTools } from './select-tools.ts';
 import { ToolCalls } from './tool-calls.ts';
-import { type ToolOutcome, ToolServer } from './tool-server.ts';
+import { type ToolOutcome, ToolServer, type ToolServerParts } from './tool-server.ts';
 import type { ToolSettings } from './tool-settings.ts';
 
-/** Of one request: more would leave a model no room, and its plan is a row. */
-const offeredMost = 64;
-const offeredCharsMost = 65_536;
-
-/** Tools that a request names and cannot have; `message` may be shown. */
-export class ToolsRefused extends Error {
-  readonly isAway: boolean;
-
-  /** @param isAway a server cannot be asked now, else the request is at fault */
-  constructor(message: string, isAway = false) {
-    super(message);
-    this.name = 'ToolsRefused';
-    this.isAway = isAway;
-  }
-}
-
-export type ToolBoxParts = { settings: ToolSettings; runner: SandboxRunner; clock: Clock };
+export type ToolBoxParts = { settings: ToolSettings; runner: SandboxRunner } & Pick<ToolServerParts, 'clock' | 'log'>;
 export type ToolAsk = {
   whose: Whose;
   offered: OfferedTool;
@@ -41,71 +24,23 @@ export type ToolAnswer = { state: ToolOutcome['state'] | 'blocked'; text: string
 
 export class ToolBox implements AsyncDisposable {
   readonly limits: Pick<ToolSettings, 'rounds' | 'calls'>;
-  readonly #settings: ToolSettings;
   readonly #runner: SandboxRunner;
   readonly #pool = new HttpPool();
   readonly #servers: readonly ToolServer[];
   readonly #calls: ToolCalls;
 
-  constructor({ settings, runner, clock }: ToolBoxParts) {
+  constructor({ settings, runner, clock, log }: ToolBoxParts) {
     const { timeoutMs, atOnce, cacheEntries: entriesMost, cacheMs: ttlMs } = settings;
     this.limits = settings;
-    this.#settings = settings;
     this.#runner = runner;
-    this.#servers = settings.servers.map((one) => new ToolServer(one, { pool: this.#pool, clock, timeoutMs }));
+    const parts = { pool: this.#pool, clock, log, timeoutMs };
+    this.#servers = settings.servers.map((one) => new ToolServer(one, parts));
     this.#calls = new ToolCalls({ atOnce, entriesMost, ttlMs }, clock);
   }
 
-  /** What `verification.tools` names, for a tenant. @throws ToolsRefused */
-  async select(tenant: string, selectors: readonly string[]): Promise<OfferedTool[]> {
-    const found = new Map<string, OfferedTool>();
-    for (const selector of selectors) {
-      for (const one of await this.#named(tenant, selector)) found.set(one.offeredAs, one);
-    }
-    const offered = [...found.values()];
-    if (offered.length > offeredMost) throw new ToolsRefused(`a request is offered at most ${offeredMost} tools`);
-    if (JSON.stringify(offered).length > offeredCharsMost) {
-      throw new ToolsRefused(
-        `the descriptions of its tools are longer than ${offeredCharsMost} characters: name fewer`,
-      );
-    }
-    return offered;
-  }
-
-  async #named(tenant: string, selector: string): Promise<OfferedTool[]> {
-    const at = selector.indexOf('/');
-    const [name, wanted] = [selector.slice(0, at), selector.slice(at + 1)];
-    const open = this.#openTo(tenant);
-    const server = open.find(({ settings }) => settings.name === name);
-    if (server === undefined) {
-      const hint = didYouMean(
-        name,
-        open.map(({ settings }) => settings.name),
-      );
-      throw new ToolsRefused(`there is no tool server ${name}${hint}`);
-    }
-    const tools = await server.tools().catch(() => {
-      throw new ToolsRefused(`the tool server ${name} cannot be asked now`, true);
-    });
-    const chosen = tools.filter((one) => (wanted === '*' ? one.blocked === null : one.name === wanted));
-    const [first] = chosen;
-    if (first === undefined) {
-      const hint = didYouMean(
-        wanted,
-        tools.map((one) => one.name),
-      );
-      throw new ToolsRefused(
-        wanted === '*' ? `no tool of ${name} may be called` : `there is no tool ${selector}${hint}`,
-      );
-    }
-    if (first.blocked !== null) throw new ToolsRefused(`${selector} is never called: ${first.blocked}`);
-    return chosen.map(({ offeredAs, name: tool, description, parameters }) => ({
-      offeredAs,
-      server: name,
-      tool,
-      description,
-      parameters,
-    }));
+  /** What `verification.tools` names, for a tenant. @throws ToolsRefused; the signal's reason */
+  select(tenant: string, selectors: readonly string[], signal: AbortSignal): Promise<OfferedTool[]> {
+    return selectTools(this.#openTo(tenant), selectors, signal);
   }
 
   #openTo(tenant: string): ToolServer[] {
@@ -126,11 +61,15 @@ export class ToolBox implements AsyncDisposable {
     const { server: name, tool, parameters } = offered;
     const server = this.#openTo(whose.tenant).find(({ settings }) => settings.name === name);
     if (server === undefined) return { state: 'unavailable', text: 'its server is gone', cached: false };
-    // The run may be older than the settings.
-    if (server.isBlocked(tool)) return { state: 'blocked', text: 'it is blocked', cached: false };
+    const refused = await refusalOf(server, tool, signal);
+    if (refused?.state === 'blocked') return refused;
     const { counts } = server;
-    const runner = runnerFor(this.#runner, whose);
     counts.calls += 1;
+    if (refused !== undefined) {
+      counts.failed += 1;
+      return refused;
+    }
+    const runner = runnerFor(this.#runner, whose);
     const answer = await this.#calls.run({ whose, tool: `${name}/${tool}`, args, signal }, async (ended) => {
       const check = await checkArguments(parameters, args, { runner, signal: ended });
       return check.state === 'met' ? await server.call(tool, args, ended) : check;
@@ -140,12 +79,9 @@ export class ToolBox implements AsyncDisposable {
     return answer;
   }
 
-  /** The servers that are open to a tenant, each asked for its tools unless it was a moment ago. */
-  async describe(tenant: string): Promise<ToolServerList> {
-    const { atOnce, cacheEntries, cacheMs } = this.#settings;
-    const { entries, ...now } = this.#calls.stats;
-    const servers = await Promise.all(this.#openTo(tenant).map(viewOf));
-    return { servers, cache: { entries, entriesMost: cacheEntries, ttlMs: cacheMs }, ...now, runningMost: atOnce };
+  /** The servers that are open to a tenant, each asked for its tools unless it was a moment ago: nothing of its calls. */
+  async describe(tenant: string, signal: AbortSignal): Promise<ToolServerList> {
+    return { servers: await Promise.all(this.#openTo(tenant).map((server) => viewOf(server, signal))) };
   }
 
   /** Counts of each server since the start. */
@@ -163,16 +99,28 @@ export class ToolBox implements AsyncDisposable {
   }
 }
 
-async function viewOf(server: ToolServer): Promise<ToolServerList['servers'][number]> {
-  const tools = await server.tools().catch(() => server.known);
-  const { fault: reason, checkedAt, counts, settings } = server;
+/**
+ * Why a tool is not called, by the settings and the list of now: the run may be older than both, and its plan knows a tool
+ * that was taken from `allow` since. Without a list nothing is known of it. @throws the signal's reason
+ */
+async function refusalOf(server: ToolServer, name: string, signal: AbortSignal): Promise<ToolAnswer | undefined> {
+  const tools = await server.tools(signal).catch(() => undefined);
+  signal.throwIfAborted();
+  if (tools === undefined) return { state: 'unavailable', text: 'its server cannot be asked now', cached: false };
+  const listed = tools.find((one) => one.name === name);
+  if (listed?.blocked === null) return undefined;
+  const text = listed === undefined ? 'its server has no such tool any more' : 'it is blocked';
+  return { state: 'blocked', text, cached: false };
+}
+
+async function viewOf(server: ToolServer, signal: AbortSignal): Promise<ToolServerList['servers'][number]> {
+  const tools = await server.tools(signal).catch(() => server.known);
+  const { fault: reason, checkedAt, settings } = server;
   return {
     name: settings.name,
     status: reason === null ? 'online' : 'offline',
     reason,
     lastCheck: checkedAt === null ? null : new Date(checkedAt).toISOString(),
     tools: tools.map(({ name, offeredAs, description, blocked }) => ({ name, offeredAs, description, blocked })),
-    ...counts,
-    cacheHitRate: counts.calls === 0 ? null : counts.cached / counts.calls,
   };
 }

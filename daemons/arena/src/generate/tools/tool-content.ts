@@ -1,9 +1,12 @@
-/** What a tool gave, as the text that a model reads: bounded, and without the secret that its server is asked with. */
+/** What a tool gave, as the text that a model reads: bounded, and without the secrets that its server is asked with. */
 import { z } from 'zod';
+import type { Mask } from './mask-secrets.ts';
 import type { McpToolResult } from './mcp-message.ts';
 
 /** Characters of one result; the rest is left out, and the text says so. */
 export const resultCharsMost = 16_000;
+/** Of what a server calls wrong with a call. */
+const errorCharsMost = 300;
 
 const blockSchema = z.union([
   z.object({ type: z.literal('text'), text: z.string() }),
@@ -25,11 +28,17 @@ function textOf(raw: unknown): string {
 /** JSON of what a tool gave as a value; it was read from JSON of bounded depth. */
 const valueText = (value: unknown) => (value === undefined || value === null ? '' : JSON.stringify(value));
 
-/** @param secret of the server; undefined = it has none */
-export function contentText({ content, structuredContent }: McpToolResult, secret: string | undefined): string {
+export function contentText({ content, structuredContent }: McpToolResult, mask: Mask): string {
   const said = content.map(textOf).join('\n');
-  const whole = said === '' ? valueText(structuredContent) : said;
-  return boundText(secret === undefined ? whole : whole.replaceAll(secret, '[secret]'));
+  return boundText(mask(said === '' ? valueText(structuredContent) : said));
+}
+
+/** One line: control characters would forge others. */
+export function errorText(said: string, mask: Mask): string {
+  return mask(said)
+    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+    .slice(0, errorCharsMost)
+    .toWellFormed();
 }
 
 /** Well-formed Unicode of at most so many characters. */

@@ -38,7 +38,7 @@ export type ToolSettings = {
   rounds: number;
   /** Calls of one answer, all turns together. */
   calls: number;
-  /** Of one request to a server. */
+  /** Of one request to a server, and of its whole list. */
   timeoutMs: number;
   /** Calls of this process at once. */
   atOnce: number;
@@ -74,7 +74,7 @@ export const toolOptions = defineOptions({
     min: 0.1,
     max: 300,
     file: 'arena.tools.timeout_s',
-    help: 'longest time of one request to a tool server',
+    help: 'longest time of one request to a tool server, and of its whole list of tools',
   },
   toolsAtOnce: {
     type: 'integer',

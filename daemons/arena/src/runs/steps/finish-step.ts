@@ -5,7 +5,7 @@ import { countRun } from '../../ratings/count-run.ts';
 import { dropTexts } from '../../rows/drop-texts.ts';
 import type { LiveRun } from '../live-run.ts';
 import { isGiven } from '../plan-run.ts';
-import { errorEvent, generationFault, RunFault, storedFault } from '../run-fault.ts';
+import { errorEvent, generationFault, haltFault, RunFault, storedFault } from '../run-fault.ts';
 import { finishedRun } from './finished.ts';
 import type { Judgement } from './judge-step.ts';
 import { reportOf, resultOf, wordlessReport } from './report.ts';
@@ -13,8 +13,8 @@ import { reportOf, resultOf, wordlessReport } from './report.ts';
 /** Why there is no result to give; undefined when there is one. */
 function faultOf(live: LiveRun, run: FinishedRun): RunFault | undefined {
   if (run.outcome === 'valid') return undefined;
-  if (live.halted === 'timeout' && !isGiven(live.offer)) return new RunFault('verification_deadline');
-  if (live.halted === 'user_requested') return new RunFault('verification_unavailable', 'the run was given up');
+  const { halted } = live;
+  if (halted === 'user_requested' || (halted === 'timeout' && !isGiven(live.offer))) return haltFault(halted);
   const whole = live.distinct;
   if (whole.length === 0) {
     const reasons = live.originals.map(({ reason }) => reason);

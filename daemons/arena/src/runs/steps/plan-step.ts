@@ -2,7 +2,7 @@
 import type { RunOffer } from '@labmesh/wire/verification/arena-run';
 import type { Sampling } from '../../contract/finished-run.ts';
 import type { OfferedTool } from '../../contract/offered-tool.ts';
-import { ToolsRefused } from '../../generate/tools/tool-box.ts';
+import { ToolsRefused } from '../../generate/tools/select-tools.ts';
 import { putCandidate, type StoredCandidate } from '../../rows/candidate-rows.ts';
 import type { LiveRun } from '../live-run.ts';
 import { isGiven, planRun } from '../plan-run.ts';
@@ -48,8 +48,8 @@ async function loadSuite(live: LiveRun): Promise<string | null> {
   return found.sha256;
 }
 
-/** Tools that the request is offered; [] without any. @throws RunFault */
-async function chooseTools({ offer, parts, row }: LiveRun): Promise<readonly OfferedTool[]> {
+/** Tools that the request is offered; [] without any. @throws RunFault; Stopped; the reason of `ended` */
+async function chooseTools({ offer, parts, row, signal }: LiveRun): Promise<readonly OfferedTool[]> {
   const { tools: selectors } = offer.block;
   if (selectors === undefined) return [];
   const bad = (text: string) =>
@@ -59,7 +59,7 @@ async function chooseTools({ offer, parts, row }: LiveRun): Promise<readonly Off
   if ((offer.request.tools ?? []).length > 0) throw bad('the request has tools of its own');
   try {
     if (parts.tools === undefined) throw new ToolsRefused('this arena has no tool servers');
-    return await parts.tools.select(row.tenant, selectors);
+    return await parts.tools.select(row.tenant, selectors, signal);
   } catch (error) {
     if (!(error instanceof ToolsRefused)) throw error;
     throw error.isAway ? new RunFault('verification_unavailable', error.message) : bad(error.message);

@@ -11,7 +11,7 @@ import type { ChatCompletionRequest, ChatMessage, ToolCall } from '@labmesh/wire
 import { usualPriority } from '@labmesh/wire/verification/priority';
 import type { ToolUse } from '@labmesh/wire/verification/tools/tool-use';
 import type { OfferedTool } from '../../contract/offered-tool.ts';
-import { readArguments } from '../../generate/tools/check-arguments.ts';
+import { argumentsDigest, readArguments } from '../../generate/tools/check-arguments.ts';
 import type { StoredCandidate } from '../../rows/candidate-rows.ts';
 import type { LiveRun } from '../live-run.ts';
 import { type CallAsk, callModel, type CallResult } from './call-model.ts';
@@ -60,7 +60,7 @@ async function makeCall({ live, signal, round, made, chars }: Turn, call: ToolCa
     use: {
       round,
       tool: offered === undefined ? null : `${offered.server}/${offered.tool}`,
-      argsSha256: 'sha256' in read ? read.sha256 : null,
+      argsSha256: 'canonical' in read ? argumentsDigest(row.id, read.canonical) : null,
       state,
       cached: false,
       latencyMs: Math.round(parts.clock.now() - began),

@@ -1,4 +1,7 @@
-/** Tool servers as a tenant sees them (verification AR18), and what a monitor reads of the arena: counts of runs and calls. */
+/**
+ * Tool servers as a tenant sees them (verification AR18), and what a monitor reads of the arena: counts of runs and calls,
+ * which are of all tenants and so for none of them.
+ */
 import { Metrics, metricsContentType } from '@labmesh/kit/metrics';
 import type { ToolServerList } from '@labmesh/wire/verification/tools/tool-use';
 import { Hono } from 'hono';
@@ -36,7 +39,7 @@ export function toolRoutes(parts: ToolParts): Hono {
   const app = new Hono();
   const metrics = arenaMetrics(parts);
   app.get('/api/arena/tools', async (c) => {
-    const view: ToolServerList = await parts.tools.describe(tenantOf(c));
+    const view: ToolServerList = await parts.tools.describe(tenantOf(c), c.req.raw.signal);
     return c.json(view);
   });
   app.get(metricsPath, (c) => c.body(metrics.render(), 200, { 'content-type': metricsContentType }));

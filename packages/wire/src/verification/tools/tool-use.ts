@@ -30,7 +30,10 @@ export const toolUseSchema = z.object({
   round: z.int().min(0),
   /** `server/tool`; null for a name that no server has. */
   tool: z.string().nullable(),
-  /** Hex SHA-256 of the arguments' canonical JSON; null when they are no JSON object. */
+  /**
+   * Hex HMAC-SHA-256 of the run and the arguments' canonical JSON, by a key that the arena forgets when it stops: equal calls
+   * of a run have equal ones. null when they are no JSON object.
+   */
   argsSha256: z.string().nullable(),
   state: z.enum(toolUseStates),
   /** The result of an equal call of this tenant was at hand. */
@@ -39,7 +42,7 @@ export const toolUseSchema = z.object({
 });
 export type ToolUse = z.infer<typeof toolUseSchema>;
 
-/** GET /api/arena/tools: what the tenant of the key may have called. */
+/** GET /api/arena/tools: what the tenant of the key may have called. How often all tenants do is for /metrics. */
 export const toolServerListSchema = z.object({
   servers: z.array(
     z.object({
@@ -58,16 +61,7 @@ export const toolServerListSchema = z.object({
           blocked: z.string().nullable(),
         }),
       ),
-      /** Since the arena started, of all tenants together: of them answered from the cache, and failed. */
-      calls: z.int(),
-      cached: z.int(),
-      failed: z.int(),
-      cacheHitRate: z.number().nullable(),
     }),
   ),
-  cache: z.object({ entries: z.int(), entriesMost: z.int(), ttlMs: z.number() }),
-  running: z.int(),
-  runningMost: z.int(),
-  waiting: z.int(),
 });
 export type ToolServerList = z.infer<typeof toolServerListSchema>;
