@@ -27,6 +27,13 @@ test.each([
   'tile/0/000.p/256',
   'tile/0/000.p/',
   'tile/-1/000',
+  // Other spellings.
+  'tile/00/000',
+  'tile/01/000',
+  'tile/0/x000/000',
+  'tile/entries/x000/x001/000',
+  'tile/0/000.p/01',
+  'tile/0/000.p/007',
 ])('%j is none', (name) => expect(readTile(name)).toBeUndefined());
 
 test('a tree has the tiles that its entries fill, and no other', () => {

@@ -1,4 +1,5 @@
 /** Which part of a log a tile is (c2sp.org/tlog-tiles), by its path, and whether a checkpoint counts on it. */
+import { tilePath } from '@labmesh/attest/merkle/tile-path';
 
 const tileWidth = 256;
 const form = /^tile\/(\d{1,2}|entries)\/((?:x\d{3}\/){0,5}\d{3})(?:\.p\/(\d{1,3}))?$/;
@@ -11,7 +12,7 @@ export type LogTile = {
   width: number;
 };
 
-/** undefined for what names no tile. @param name below the log's root */
+/** undefined for what names no tile, and for another spelling of a tile's name: each has one. @param name below the log's root */
 export function readTile(name: string): LogTile | undefined {
   const [, level = '', index = '', width] = form.exec(name) ?? [];
   const tile = {
@@ -20,7 +21,8 @@ export function readTile(name: string): LogTile | undefined {
     width: width === undefined ? tileWidth : Number(width),
   };
   const isPart = width === undefined || (tile.width >= 1 && tile.width < tileWidth);
-  return level !== '' && tile.level <= 63 && Number.isSafeInteger(tile.index) && isPart ? tile : undefined;
+  if (level === '' || tile.level > 63 || !Number.isSafeInteger(tile.index) || !isPart) return undefined;
+  return tilePath({ ...tile, level: level === 'entries' ? level : tile.level }) === name ? tile : undefined;
 }
 
 export const isFull = ({ width }: LogTile): boolean => width === tileWidth;

@@ -4,11 +4,12 @@
  * public keys. An entry holds an id, a hash and a time; no tenant and no text. A full tile that a checkpoint counts on never
  * changes: it is kept, and told to be kept. Everything else is asked for anew when it may have changed, once for all who ask.
  */
-import { systemClock } from '@labmesh/kit/clock';
+import { type Clock, systemClock } from '@labmesh/kit/clock';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { ApiError } from '@labmesh/wire/errors';
 import type { ArenaClient } from '../arena/arena-client.ts';
 import { fetchArena } from '../arena/fetch-arena.ts';
+import { KeptFiles, type LogFile } from './kept-files.ts';
 import { checkpointSize, isCovered, isFull, type LogTile, readTile } from './log-tile.ts';
 import { StrangerBounds } from './stranger-bounds.ts';
 
@@ -16,10 +17,11 @@ export const publishedLogRoot = '/log/';
 
 /** The list of revocations is the largest: 4,096 of them, below 2 MiB. */
 const bytesMost = 4 * 1024 * 1024;
-/** Of all that is remembered. */
-export const keptBytesMost = 32 * 1024 * 1024;
-export const keptMost = 1_024;
-/** Asked for and not there yet. */
+/** Full tiles: what nobody has to ask the arena for again. */
+const fullBounds = { most: 1_024, bytesMost: 24 * 1024 * 1024 };
+/** Tiles that are not full, and names that the arena has no file for: they push out each other, and no full tile. */
+const passingBounds = { most: 128, bytesMost: 8 * 1024 * 1024 };
+/** Tiles that are asked for and not there yet. */
 const askingMost = 64;
 const timeoutMs = 10_000;
 /** An arena that fails, or a file that is not there yet, is not asked about by every stranger anew. */
@@ -56,18 +58,21 @@ function kindOf(name: string): Kind | undefined {
   return { path, type: binary, freshMs: Infinity, cacheControl, tile };
 }
 
-/** undefined: the arena has no such file. */
-type File = { bytes: Buffer; etag: string } | undefined;
-type Kept = { file: Promise<File>; until: number; bytes: number };
-
 export class PublishedLog {
-  /** What was asked for last stands last. */
-  readonly #kept = new Map<string, Kept>();
+  readonly #clock: Clock;
+  /** Nothing pushes them out. */
+  readonly #fixed = new KeptFiles({ most: Object.keys(fixed).length, bytesMost: Infinity });
+  readonly #full = new KeptFiles(fullBounds);
+  readonly #passing = new KeptFiles(passingBounds);
+  /** Whoever asks for one of these waits with the others. */
+  readonly #asking = new Map<string, Promise<LogFile>>();
   readonly #bounds = new StrangerBounds();
-  #keptBytes = 0;
-  #asking = 0;
   /** Of the newest checkpoint that was seen. */
   #size = 0;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
 
   /** @throws ApiError method_not_allowed, unknown_route, rate_limit_exceeded, verification_unavailable */
   async serve(arena: ArenaClient | undefined, exchange: Exchange, requestId: string): Promise<void> {
@@ -94,37 +99,40 @@ export class PublishedLog {
     exchange.reply(200, headers, file.bytes);
   }
 
-  #file(arena: ArenaClient, kind: Kind, peer: string, requestId: string): Promise<File> {
-    const now = systemClock.now();
-    const known = this.#kept.get(kind.path);
-    if (known !== undefined && known.until > now) {
-      this.#kept.delete(kind.path);
-      this.#kept.set(kind.path, known);
-      return known.file;
+  #file(arena: ArenaClient, kind: Kind, peer: string, requestId: string): Promise<LogFile> {
+    const now = this.#clock.now();
+    const { path, tile } = kind;
+    const known = this.#fixed.get(path) ?? this.#full.get(path) ?? this.#passing.get(path);
+    if (known !== undefined && known.until > now) return known.file;
+    const asked = this.#asking.get(path);
+    if (asked !== undefined) return asked;
+    // The three that every verifier needs are asked for once in their time, whoever asks: strangers cannot use them up.
+    if (tile !== undefined) {
+      try {
+        this.#bounds.take(peer, now, this.#asking.size < askingMost);
+      } catch (error) {
+        // What a tile holds does not change while the log is the same.
+        if (known?.isThere) return known.file;
+        throw error;
+      }
     }
-    this.#bounds.take(peer, now, this.#asking < askingMost);
-    this.#asking += 1;
-    const kept: Kept = { file: askFile(arena, kind, requestId), until: now + kind.freshMs, bytes: 0 };
-    this.#drop(kind.path);
-    this.#kept.set(kind.path, kept);
-    this.#prune();
-    void this.#settle(kind.path, kept);
-    return kept.file;
+    const file = askFile(arena, kind, requestId);
+    this.#asking.set(path, file);
+    void this.#settle(kind, file, now);
+    return file;
   }
 
-  /** Counts what came; never rejects. */
-  async #settle(path: string, kept: Kept): Promise<void> {
-    const file = await kept.file.catch(() => undefined);
-    this.#asking -= 1;
-    if (file === undefined) {
-      kept.until = systemClock.now() + missedMs;
-      return;
-    }
-    // It may have been dropped meanwhile.
-    if (this.#kept.get(path) !== kept) return;
-    kept.bytes = file.bytes.length;
-    this.#keptBytes += kept.bytes;
-    this.#prune();
+  /** Keeps what came, or that nothing did; never rejects. @param askedAt ms of the clock */
+  async #settle({ path, tile, freshMs }: Kind, asked: Promise<LogFile>, askedAt: number): Promise<void> {
+    const file = await asked.catch(() => undefined);
+    // Of a log that is no more.
+    if (this.#asking.get(path) !== asked) return;
+    this.#asking.delete(path);
+    const isThere = file !== undefined;
+    const until = isThere ? askedAt + freshMs : this.#clock.now() + missedMs;
+    for (const kept of [this.#full, this.#passing]) kept.drop(path);
+    const place = tile === undefined ? this.#fixed : isThere && isFull(tile) ? this.#full : this.#passing;
+    place.set(path, { file: asked, isThere, bytes: file?.bytes.length ?? 0, until });
   }
 
   /** Whether a checkpoint that anybody can read counts on the tile; the newest is asked for when the last one does not. */
@@ -134,27 +142,15 @@ export class PublishedLog {
     return isCovered(tile, this.#size);
   }
 
-  #seen(note: File): void {
+  #seen(note: LogFile): void {
     const size = note === undefined ? 0 : (checkpointSize(note.bytes) ?? 0);
-    // Another log than before: its tiles are others.
-    if (size < this.#size) for (const path of this.#kept.keys()) if (path !== checkpoint.path) this.#drop(path);
+    // Another log than before: its tiles are others, those on their way as well.
+    if (size < this.#size) for (const held of [this.#full, this.#passing, this.#asking]) held.clear();
     this.#size = size;
-  }
-
-  #drop(path: string): void {
-    this.#keptBytes -= this.#kept.get(path)?.bytes ?? 0;
-    this.#kept.delete(path);
-  }
-
-  #prune(): void {
-    for (const path of this.#kept.keys()) {
-      if (this.#kept.size <= keptMost && this.#keptBytes <= keptBytesMost) return;
-      this.#drop(path);
-    }
   }
 }
 
-async function askFile(arena: ArenaClient, { path }: Kind, requestId: string): Promise<File> {
+async function askFile(arena: ArenaClient, { path }: Kind, requestId: string): Promise<LogFile> {
   // The arena answers nobody without a tenant; its log is that of all.
   const payer = { tenant: 'default', key: 'unknown', requestId };
   const { status, bytes } = await fetchArena(arena, payer, { path: `/api/arena/${path}`, bytesMost, timeoutMs });

@@ -34,6 +34,36 @@ describe('how often strangers may make us ask', () => {
     expect([may(bounds, '::ffff:192.0.2.8'), may(bounds, '::ffff:192.0.2.9')]).toEqual([true, true]);
   });
 
+  test('however it is written: zeros may be left out, and a link may be named', () => {
+    const bounds = new StrangerBounds();
+    passed(bounds, '2001:db8::1', askedAtOnce);
+    for (const same of ['2001:db8::2', '2001:db8::7:1:2:3', '2001:0db8:0:0::9', '2001:DB8:0:0:1:1:1:1']) {
+      expect([same, may(bounds, same)]).toEqual([same, false]);
+    }
+    expect(may(bounds, '2001:db8:0:1::1')).toBe(true);
+    passed(bounds, 'fe80::1%eth0', askedAtOnce);
+    expect([may(bounds, 'fe80::2%eth1'), may(bounds, 'fe80::a:b:c:d')]).toEqual([false, false]);
+    passed(bounds, '', askedAtOnce);
+    expect(may(bounds, 'no address')).toBe(false);
+  });
+
+  test('all addresses of a /64 are one, those of two are two', () => {
+    const group = fc.integer({ min: 0, max: 0xffff }).map((value) => value.toString(16));
+    const half = fc.array(group, { minLength: 4, maxLength: 4 });
+    fc.assert(
+      fc.property(half, half, half, (net, first, second) => {
+        const bounds = new StrangerBounds();
+        /** As a socket of the kernel writes it. */
+        const text = (...groups: string[]) => new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+        passed(bounds, text(...net, ...first), askedAtOnce);
+        expect(may(bounds, text(...net, ...second))).toBe(false);
+        const other = net.with(3, ((parseInt(net[3] ?? '', 16) + 1) & 0xffff).toString(16));
+        expect(may(bounds, text(...other, ...second))).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   test('all together have a bound too; with the arena busy nobody asks', () => {
     const bounds = new StrangerBounds();
     let all = 0;

@@ -2,7 +2,9 @@
  * How often people without a key make the gateway ask the arena: by network and in all, so that neither one address nor
  * many keep the arena busy. What is remembered already costs nothing and is not counted.
  */
+import { isIP } from 'node:net';
 import { ApiError } from '@labmesh/wire/errors';
+import { addressBytes, plainAddress } from '@labmesh/wireguard/dataplane/ip-address';
 
 /** A monitor that reads a log of a million entries asks for 8,000 tiles. */
 export const askedAtOnce = 400;
@@ -14,9 +16,13 @@ export const networksMost = 1_024;
 
 type Bucket = { left: number; at: number };
 
-/** Whoever has one IPv6 address has all of its /64. */
-const networkOf = (peer: string): string =>
-  peer.includes(':') && !peer.includes('.') ? peer.split(':').slice(0, 4).join(':') : peer;
+/** Whoever has one IPv6 address has all of its /64. Who has none, or one that cannot be read, is one with all such. */
+function networkOf(peer: string): string {
+  const address = plainAddress(peer);
+  if (isIP(address) === 0) return '';
+  const bytes = addressBytes(address);
+  return Buffer.from(bytes.subarray(0, bytes.length === 4 ? 4 : 8)).toString('hex');
+}
 
 /** Takes one when there is one; refilled as time passes. @param times as large as that of one network */
 function take(bucket: Bucket, now: number, times: number): boolean {
