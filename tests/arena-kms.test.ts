@@ -119,4 +119,26 @@ describe('lab-arena with keys in a service', () => {
     arena.signal('SIGTERM');
     expect(await arena.exited).toBe(0);
   }, 300_000);
+
+  test('does not start where the settings do not name it any more', async () => {
+    const place = new Place();
+    await place.service();
+    const arena = await place.start();
+    arena.signal('SIGTERM');
+    expect(await arena.exited).toBe(0);
+    const named = readFileSync(place.config);
+    writeFileSync(place.config, '');
+    expect(await place.refused()).toMatchObject({
+      exitCode: 78,
+      stderr: expect.stringMatching(
+        /certificate, revocation, log are in a key management service.*attest\.kms_url/,
+      ) as never,
+    });
+    expect(await place.doctor()).toMatchObject({
+      state: 'fail',
+      text: expect.stringContaining('none is set') as never,
+    });
+    writeFileSync(place.config, named);
+    expect(await place.doctor()).toMatchObject({ state: 'ok' });
+  }, 300_000);
 });

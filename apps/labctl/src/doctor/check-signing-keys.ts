@@ -1,7 +1,7 @@
 /** Whether the service that keeps the signing keys signs, where one is set (verification CT6). */
 import { AttestRefused } from '@labmesh/attest/attest-refused';
-import { readKeyRing } from '@labmesh/attest/keys/key-folder';
-import { keyInForce, type KeyRing, type RingSigner } from '@labmesh/attest/keys/key-ring';
+import { type KeyFolder, readKeyRing } from '@labmesh/attest/keys/key-folder';
+import { keyInForce, type KeyRing, type RingSigner, usesInService } from '@labmesh/attest/keys/key-ring';
 import { isKmsSigner, type Kms, type KmsSigner, nextKmsSigner } from '@labmesh/attest/keys/kms';
 import { OptionsError } from '@labmesh/kit/options';
 import { SecretsRefused } from '@labmesh/pki/seal/secrets-refused';
@@ -41,11 +41,23 @@ async function checkFirst(kms: Kms): Promise<Finding> {
   return okay(name, `the service has ${named(found)}; nothing was signed yet`);
 }
 
-/** Nothing to say where keys are in the key file: the arena's start tells of that. */
+/** Keys that were left in a service end the arena's start. Of a file that does not open that tells itself. */
+async function checkWithout(keys: KeyFolder, now: number): Promise<Finding[]> {
+  const ring = await readKeyRing(keys).catch((error: unknown) => {
+    if (error instanceof AttestRefused || error instanceof SecretsRefused) return undefined;
+    throw error;
+  });
+  const uses = ring === undefined ? [] : usesInService(ring, now);
+  if (uses.length === 0) return [];
+  const text = `the keys for ${uses.join(', ')} are in a key management service, and none is set: the arena does not start`;
+  return [failing(name, text, 'set attest.kms_url in labmesh.toml as it was')];
+}
+
+/** Nothing to say where all keys are in the key file. */
 export async function checkSigningKeys(flags: IssuerFlags, world: World): Promise<Finding[]> {
   try {
     const keys = await findIssuerKeys(flags, world);
-    if (keys.kms === undefined) return [];
+    if (keys.kms === undefined) return await checkWithout(keys, world.clock.wall());
     const ring = await readKeyRing(keys);
     return [ring === undefined ? await checkFirst(keys.kms) : await checkRing(ring, world.clock.wall())];
   } catch (error) {

@@ -75,24 +75,35 @@ export async function insertCertificate(store: Store, row: Omit<CertificateRow, 
   return stands;
 }
 
-/** Its end is not written yet: whatever is written of its certificate now, that would undo. */
-export const isRunOpen = async (store: Store, runId: string): Promise<boolean> => {
+/** `open`: its end is not written yet, and whatever is written of its certificate now, that would undo. */
+export const runStateOf = async (store: Store, runId: string): Promise<'open' | 'ended' | 'gone'> => {
   const run = await store.read(who, (db) =>
     db.selectFrom('arena_runs').select('finished_at').where('id', '=', runId).executeTakeFirst(),
   );
-  return run?.finished_at === null;
+  if (run === undefined) return 'gone';
+  return run.finished_at === null ? 'open' : 'ended';
 };
 
-/** What a run's rows say of a certificate that was issued after its end. @param waited what they said of it until then */
-export const setRunCertificate = (store: Store, runId: string, certified: Certified, waited: string) =>
+/**
+ * What a run's rows say of a certificate that was issued after its end, or that will never be.
+ * @param waited what they said of it until then
+ */
+export const setRunCertificate = (
+  store: Store,
+  runId: string,
+  said: Certified | { reason: string },
+  waited: string,
+): Promise<void> =>
   store.write(who, async (tx) => {
     const run = await tx.selectFrom('arena_runs').select('report').where('id', '=', runId).executeTakeFirst();
     if (run === undefined) return;
-    const { certificateId, properties, isolation } = certified;
-    const said = { certificate_id: certificateId, properties, isolation };
     const before = run.report === null ? null : (JSON.parse(run.report) as { summary?: string });
-    const summary = before?.summary?.replace(`; ${waited}`, '');
-    const report = before && JSON.stringify({ ...before, summary, ...said });
+    const because = 'reason' in said ? `; ${said.reason}` : '';
+    // A function: `$&` in a name is text.
+    const summary = before?.summary?.replace(`; ${waited}`, () => because);
+    const certificateId = 'reason' in said ? null : said.certificateId;
+    const signed = 'reason' in said ? {} : { properties: said.properties, isolation: said.isolation };
+    const report = before && JSON.stringify({ ...before, summary, certificate_id: certificateId, ...signed });
     await tx
       .updateTable('arena_runs')
       .set({ certificate_id: certificateId, report })

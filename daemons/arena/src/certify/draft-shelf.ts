@@ -97,6 +97,8 @@ export class DraftShelf {
     const parsed = schema.safeParse(parseJson(bytes));
     if (!parsed.success) throw new AttestRefused('JSON_BAD', `drafts/${name} is no certificate that waits`);
     const { run_id: runId, tenant, salt, statement } = parsed.data;
+    // By its name it would be found, and taken off the shelf, as another's.
+    if (nameOf(runId) !== name) throw new AttestRefused('JSON_BAD', `drafts/${name} is of a run with another name`);
     return { runId, tenant, salt: Uint8Array.fromBase64(salt), statement: readStatement(statement) };
   }
 }

@@ -21,7 +21,7 @@ import {
   certificateOfRun,
   type CertificateRow,
   insertCertificate,
-  isRunOpen,
+  runStateOf,
   setRunCertificate,
 } from './certificate-rows.ts';
 import { type Draft, type DraftShelf, draftsMost } from './draft-shelf.ts';
@@ -34,6 +34,9 @@ export type IssuerParts = RevokerParts & { settings: IssuerSettings; drafts: Dra
 const pending = 'the certificate is pending: the service that signs does not answer; ask for it later';
 const isolationHead = 'LABMESH_ISOLATION_L';
 const utf8 = (text: string) => new TextEncoder().encode(text);
+
+/** It may not have answered at all: each that asks would wait for it. */
+const isAway = ({ code }: { code: string }) => code === 'KMS_AWAY';
 
 /** What the run's report says of the certificate: read from what was signed. */
 function certifiedOf({ id, bundle }: CertificateRow): Certified {
@@ -68,6 +71,8 @@ export class Issuer implements AsyncDisposable {
   readonly #parts: IssuerParts;
   readonly #log: CertificateLog;
   #retrying: Promise<void> | undefined;
+  /** The service did not answer, and was not asked since: who comes now puts its draft beside the others, and waits for nothing. */
+  #isAway = false;
 
   constructor(parts: IssuerParts) {
     this.#parts = parts;
@@ -91,10 +96,11 @@ export class Issuer implements AsyncDisposable {
     const before = await certificateOfRun(store, run.id);
     if (before !== undefined) return this.#given(before);
     const waiting = await drafts.find(run.id);
-    if (waiting !== undefined) return await this.#issueLate(waiting);
+    if (waiting !== undefined) return this.#isAway ? { reason: pending } : await this.#issue(this.#redated(waiting));
     const input = statementOfRun(run, settings, clock.wall());
     if ('reason' in input) return input;
-    return await this.#issue({ runId: run.id, tenant: run.tenant, ...draftCertificate(input) });
+    const draft = { runId: run.id, tenant: run.tenant, ...draftCertificate(input) };
+    return this.#isAway ? await this.#keep(draft) : await this.#issue(draft);
   }
 
   /** Its certificate waits for the service that signs. */
@@ -109,47 +115,76 @@ export class Issuer implements AsyncDisposable {
   }
 
   async #retryAll(): Promise<void> {
-    const { signing, drafts, store, log } = this.#parts;
-    await signing.renewOwed();
-    for await (const draft of drafts.all()) {
-      if (await isRunOpen(store, draft.runId)) continue;
-      const certified = await this.#issueLate(draft);
-      if ('reason' in certified) {
-        // Away for one is away for all; what can never be issued is off the shelf.
-        if (drafts.has(draft.runId)) return;
-        continue;
-      }
-      await setRunCertificate(store, draft.runId, certified, pending);
-      log.info('a certificate that waited is issued', { id: certified.certificateId, waiting: drafts.size });
+    const { signing, log } = this.#parts;
+    try {
+      await signing.renewOwed().catch((error: unknown) => log.error('what the issuer owes is tried again', { error }));
+      this.#isAway = await this.#issueWaiting();
+    } finally {
+      // Has a key of its own: it may sign while another does not.
+      if (this.#log.owes) await this.#log.settle();
     }
-    if (this.#log.owes) await this.#log.settle();
+  }
+
+  /** Whether the service is away: for one is for all. One draft that fails otherwise keeps the others from nothing. */
+  async #issueWaiting(): Promise<boolean> {
+    const { drafts, log } = this.#parts;
+    for await (const draft of drafts.all()) {
+      try {
+        await this.#issueLate(draft);
+      } catch (error) {
+        const { runId: run } = draft;
+        log.error('a certificate that waits is not issued yet; it is tried again', { run, error });
+        if (isKmsRefusal(error)) return isAway(error);
+      }
+    }
+    return false;
+  }
+
+  async #issueLate(draft: Draft): Promise<void> {
+    const { drafts, store, log } = this.#parts;
+    const { runId: run } = draft;
+    const state = await runStateOf(store, run);
+    if (state === 'open') return;
+    if (state === 'gone') {
+      await drafts.remove(run);
+      return log.warn('a certificate that waited is of a run that is gone: it is not issued', { run });
+    }
+    const before = await certificateOfRun(store, run);
+    const said = before === undefined ? await this.#sign(this.#redated(draft)) : this.#given(before);
+    // The draft goes last: whatever a crash leaves undone, it is found and done again.
+    await setRunCertificate(store, run, said, pending);
+    await drafts.remove(run);
+    if ('reason' in said) log.warn('a certificate that waited is not issued', { run, reason: said.reason });
+    else log.info('a certificate that waited is issued', { id: said.certificateId, waiting: drafts.size });
   }
 
   /** With the time of its signature: its claims are as old as `timeCreated` says. */
-  #issueLate(draft: Draft): Promise<Certified | Uncertified> {
-    return this.#issue({ ...draft, ...redated(draft, this.#parts.clock.wall()) });
+  #redated(draft: Draft): Draft {
+    return { ...draft, ...redated(draft, this.#parts.clock.wall()) };
   }
 
   async #issue(draft: Draft): Promise<Certified | Uncertified> {
-    const { store, signing, drafts } = this.#parts;
-    const revoked = await this.revoker.revokedVerifier(draft.statement.predicate.labmesh.verifiers);
-    if (revoked !== undefined) {
-      await drafts.remove(draft.runId);
-      return { reason: `the word of ${revoked} was revoked: nothing is signed on it` };
-    }
-    let issued: IssuedCertificate;
     try {
-      issued = await signing.sign(draft);
+      const said = await this.#sign(draft);
+      await this.#parts.drafts.remove(draft.runId);
+      return said;
     } catch (error) {
       if (!isKmsRefusal(error)) throw error;
+      this.#isAway ||= isAway(error);
       return await this.#keep(draft, error);
     }
-    const row = await insertCertificate(store, rowOf(draft, issued));
-    await drafts.remove(draft.runId);
-    return this.#given(row);
   }
 
-  async #keep(draft: Draft, error: unknown): Promise<Uncertified> {
+  /** @throws AttestRefused KMS_… */
+  async #sign(draft: Draft): Promise<Certified | Uncertified> {
+    const { store, signing } = this.#parts;
+    const revoked = await this.revoker.revokedVerifier(draft.statement.predicate.labmesh.verifiers);
+    if (revoked !== undefined) return { reason: `the word of ${revoked} was revoked: nothing is signed on it` };
+    const issued = await signing.sign(draft);
+    return this.#given(await insertCertificate(store, rowOf(draft, issued)));
+  }
+
+  async #keep(draft: Draft, error?: unknown): Promise<Uncertified> {
     const { drafts, log } = this.#parts;
     const kept = await drafts.keep(draft);
     const text = kept
@@ -172,12 +207,12 @@ export class Issuer implements AsyncDisposable {
 
   /** The certificate as a JWS of at most 1 KiB. @throws AttestRefused TOO_LARGE, KEY_NOT_FOUND, KMS_… */
   summary({ bundle, log_index: index }: CertificateRow): Promise<string> {
-    return this.#parts.signing.summary(parseBundle(utf8(bundle)).statement, index ?? undefined);
+    return this.#parts.signing.summaries.sign(parseBundle(utf8(bundle)).statement, index ?? undefined);
   }
 
   /** The keys that sign it, as a JWK set. */
-  jwks(): ReturnType<RevokerParts['signing']['jwks']> {
-    return this.#parts.signing.jwks();
+  jwks(): ReturnType<RevokerParts['signing']['summaries']['jwks']> {
+    return this.#parts.signing.summaries.jwks();
   }
 
   /** Waits for what is on its way: signatures that are being tried again, and the log. */

@@ -24,6 +24,7 @@ afterEach(async () => {
   await service[Symbol.asyncDispose]();
 });
 
+const waits = '; the certificate is pending: the service that signs does not answer; ask for it later';
 const verify = () => rig.verify(runId, sampleAnswer);
 
 test('a certificate is signed there, and verified from file and trust alone; no private key is here', async () => {
@@ -46,6 +47,7 @@ test('a certificate is signed there, and verified from file and trust alone; no 
 });
 
 test('while it is away the certificate is pending, over a restart too, and is issued when it is back', async () => {
+  await rig.run(runId, 2);
   service.fault = 'sealed';
   expect(await rig.issuer.certify(sampleRun())).toEqual({ reason: expect.stringContaining('pending') as never });
   expect(rig.issuer.isWaiting(runId)).toBe(true);
@@ -68,31 +70,8 @@ test('while it is away the certificate is pending, over a restart too, and is is
 });
 
 test('the run is told of the certificate that came after its end', async () => {
-  const waits = '; the certificate is pending: the service that signs does not answer; ask for it later';
   const report = { status: 'valid', certificate_id: null, properties: [], summary: `kept${waits}` };
-  await rig.store.write(system('test'), (tx) =>
-    tx
-      .insertInto('arena_runs')
-      .values({
-        id: runId,
-        revision: 1,
-        created_at: 1,
-        tenant: 'default',
-        key_id: 'k',
-        request_id: 'r',
-        mode: 'intercept',
-        state: 'done',
-        priority: 2,
-        model: 'm',
-        seed: 1,
-        report: JSON.stringify(report),
-        tokens_in: 0,
-        tokens_out: 0,
-        cost_nano: 0,
-        deadline_at: 1,
-      } as never)
-      .execute(),
-  );
+  await rig.run(runId, null, report);
   service.fault = 'sealed';
   await rig.issuer.certify(sampleRun());
   service.fault = undefined;
@@ -103,15 +82,8 @@ test('the run is told of the certificate that came after its end', async () => {
     tx.updateTable('arena_runs').set({ finished_at: 2 }).where('id', '=', runId).execute(),
   );
   await rig.issuer.retry();
-  const row = await rig.store.read(system('test'), (db) =>
-    db.selectFrom('arena_runs').select(['certificate_id', 'report']).where('id', '=', runId).executeTakeFirst(),
-  );
-  expect(row?.certificate_id).toBe(`cert-${runId}`);
-  expect(JSON.parse(row?.report ?? '{}')).toMatchObject({
-    certificate_id: `cert-${runId}`,
-    summary: 'kept',
-    isolation: 'SANDBOX_L1_NAMESPACE',
-  });
+  const told = { certificate_id: `cert-${runId}`, summary: 'kept', isolation: 'SANDBOX_L1_NAMESPACE' };
+  expect(await rig.reportOf(runId)).toMatchObject({ certificate_id: `cert-${runId}`, report: told });
 });
 
 test('one that is signed and not logged is logged when the service is back', async () => {
@@ -130,6 +102,7 @@ test('one that is signed and not logged is logged when the service is back', asy
 });
 
 test('a false signature issues nothing, and is told as what it is', async () => {
+  await rig.run(runId, 2);
   service.fault = 'other-key';
   expect(await rig.issuer.certify(sampleRun())).toHaveProperty('reason');
   expect(await rig.row(runId)).toBeUndefined();
@@ -139,7 +112,8 @@ test('a false signature issues nothing, and is told as what it is', async () => 
   expect(await verify()).toBe('valid');
 });
 
-test('a verifier that is revoked meanwhile has nothing signed on its word', async () => {
+test('a verifier that is revoked meanwhile has nothing signed on its word, and its run says so', async () => {
+  await rig.run(runId, 2, { summary: `kept${waits}` });
   service.fault = 'sealed';
   await rig.issuer.certify(sampleRun());
   service.fault = undefined;
@@ -150,9 +124,16 @@ test('a verifier that is revoked meanwhile has nothing signed on its word', asyn
   await rig.issuer.retry();
   expect([rig.issuer.isWaiting(runId), rig.drafts()]).toEqual([false, []]);
   expect(await rig.row(runId)).toBeUndefined();
+  const { report } = await rig.reportOf(runId);
+  expect(report).toMatchObject({
+    certificate_id: null,
+    summary: expect.stringMatching(/^kept; the word of .+ was revoked/),
+  });
 });
 
 test('a draft that is damaged keeps the others from nothing', async () => {
+  await rig.run(runId, 2);
+  await rig.run(`${runId}2`, 2);
   service.fault = 'sealed';
   await rig.issuer.certify(sampleRun());
   await rig.issuer.certify({ ...sampleRun(), id: `${runId}2` });

@@ -65,6 +65,7 @@ test('one that did not get onto the list is never logged', async () => {
 });
 
 test('a key that is stolen meanwhile signs no more; certificates wait for the next one', async () => {
+  await rig.run(runId, 2);
   const { keyid } = keyInForce(await ring(), 'certificate', Date.now());
   const stolen = { keyid, reason: 'key_compromise', time: new Date().toISOString(), by: 'me' } as const;
   service.fault = 'sealed';

@@ -13,8 +13,8 @@ import { readPrivate, writeWhole } from '@labmesh/attest/keys/private-file';
 import type { Logger } from '@labmesh/kit/log';
 import { z } from 'zod';
 
-/** As many as the list may hold. */
-const owedMost = 4_096;
+/** One more is refused. Each came in a body of at most 4 KiB. */
+const owedMost = 1_024;
 const fileBytesMost = 8_388_608;
 const schema = z.strictObject({ version: z.literal(1), revocations: z.array(revocationSchema).max(owedMost) });
 
@@ -42,7 +42,7 @@ export class OwedEntries {
     const path = join(folder, 'revocations-owed.json');
     const bytes = await readPrivate(path, fileBytesMost);
     if (bytes === undefined) return new OwedEntries(path, log, []);
-    const parsed = schema.safeParse(parseJson(bytes));
+    const parsed = schema.safeParse(parseJson(bytes, fileBytesMost));
     if (!parsed.success) throw new AttestRefused('JSON_BAD', `${path} holds no revocations; move it away`);
     return new OwedEntries(path, log, parsed.data.revocations);
   }

@@ -5,13 +5,13 @@ import {
   type IssuedCertificate,
   signDraft,
 } from '@labmesh/attest/certificate/issue-certificate';
-import { jwksOf, summaryJws } from '@labmesh/attest/certificate/summary-jws';
 import { folderFiles } from '@labmesh/attest/keys/key-folder';
 import { isKmsRefusal } from '@labmesh/attest/keys/kms';
 import { LogWriter } from '@labmesh/attest/log/log-writer';
 import { type OpenLog, openLogFolder } from '@labmesh/attest/log/open-log-folder';
 import { entryBytes, type LogEntry } from '@labmesh/attest/merkle/log-entry';
 import { IssuerFiles, type IssuerFilesParts } from './issuer-files.ts';
+import { SummarySigner } from './kms/summary-signer.ts';
 import { OwedEntries } from './owed-entries.ts';
 
 export type SigningOptions = IssuerFilesParts & {
@@ -24,6 +24,7 @@ export type SigningOptions = IssuerFilesParts & {
 type Revocation = Parameters<IssuerFiles['revoke']>[0];
 
 export class SigningFolder implements AsyncDisposable {
+  readonly summaries: SummarySigner;
   readonly #options: SigningOptions;
   readonly #open: OpenLog;
   readonly #writer: LogWriter;
@@ -36,6 +37,7 @@ export class SigningFolder implements AsyncDisposable {
   private constructor(options: SigningOptions, files: IssuerFiles, open: OpenLog, entries: OwedEntries) {
     this.#options = options;
     this.#entries = entries;
+    this.summaries = new SummarySigner(files, options.clock);
     this.#open = open;
     this.#files = files;
     this.#writer = new LogWriter({ log: open.log, checkpointMs: options.checkpointMs });
@@ -110,16 +112,6 @@ export class SigningFolder implements AsyncDisposable {
   async sign(draft: CertificateDraft): Promise<IssuedCertificate> {
     const { issued_at: issuedAt } = draft.statement.predicate.labmesh;
     return await signDraft(draft, [await this.#files.signer(Date.parse(issuedAt))]);
-  }
-
-  /** In brief, signed by the key in force now. @throws AttestRefused TOO_LARGE, KEY_NOT_FOUND */
-  async summary(statement: Parameters<typeof summaryJws>[0], logIndex: number | undefined): Promise<string> {
-    return await summaryJws(statement, await this.#files.signer(this.#options.clock.wall()), logIndex);
-  }
-
-  /** The keys that sign summaries. */
-  async jwks(): Promise<ReturnType<typeof jwksOf>> {
-    return jwksOf(await this.#files.trust());
   }
 
   /** Where the entry stands, and the proof of it. @throws AttestRefused LOG_BUSY, LOG_FAILED */

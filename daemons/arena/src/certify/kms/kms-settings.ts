@@ -60,7 +60,7 @@ const word = String.raw`[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}`;
 const [namePattern, mountPattern] = [new RegExp(`^${word}$`), new RegExp(`^${word}(?:/${word}){0,7}$`)];
 const loopback: readonly string[] = ['127.0.0.1', '[::1]', 'localhost'];
 
-/** @param found what stood there; of an address never a password */
+/** @param found what stood there; of an address no more than its origin */
 const wrong = (key: string, found: string, expected: string) =>
   new OptionsError({
     source: 'labmesh.toml',
@@ -79,13 +79,20 @@ function authority(path: string | undefined): string | undefined {
   }
 }
 
+/**
+ * Of an address what cannot be a secret. With a name or a password in it that is the scheme alone: a slash in one makes it the
+ * host's name for a parser.
+ */
+function shownUrl(text: string): string {
+  const scheme = /^[a-z][a-z0-9+.-]{0,19}:/i.exec(text)?.[0] ?? '';
+  if (text.includes('@') || !URL.canParse(text)) return `${scheme}…`;
+  const { host } = new URL(text);
+  return host === '' ? `${scheme}…` : `${scheme}//${host}`;
+}
+
 /** Without TLS on this machine alone, as to an agent: the token goes along. */
 function originOf(text: string, caFile: string | undefined): Origin {
-  const bad = wrong(
-    'kms_url',
-    text.replace(/\/\/[^/]*@/, '//…@'),
-    'https://HOST[:PORT], unix:/PATH, or http:// on a loopback address',
-  );
+  const bad = wrong('kms_url', shownUrl(text), 'https://HOST[:PORT], unix:/PATH, or http:// on a loopback address');
   if (text.startsWith('unix:')) {
     const socketPath = text.slice('unix:'.length).replace(/^\/\/(?=\/)/, '');
     if (!isAbsolute(socketPath)) throw bad;

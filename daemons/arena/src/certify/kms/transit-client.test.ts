@@ -185,4 +185,33 @@ describe('settings', () => {
     expect(() => settings(attest)).toThrow('attest.kms_');
     expect(() => settings(attest)).not.toThrow('secret');
   });
+
+  test('tell of an address its origin alone', () => {
+    const said = (kms_url: string) => {
+      try {
+        return `taken: ${settings({ kms_url }).origin.host}`;
+      } catch (error) {
+        return (error as OptionsError).message;
+      }
+    };
+    expect(said('https://vault.example:8200?token=secret')).toContain('"https://vault.example:8200"');
+    expect(said('https://vault.example/secret#secret')).toContain('"https://vault.example"');
+    expect(said('https://user:12@vault.example/?x')).toContain('"https:…"');
+    const heads = ['https://', 'http://', 'ftp://', 'vault://', '', 'https:', '//'];
+    const parts = [
+      'user:12/secret@',
+      'user:secret/x@',
+      'secret@',
+      'a:secret@b@',
+      'user:sec ret@',
+      '12/x/secret@',
+      'a@b:12/secret@',
+    ];
+    for (const head of heads) {
+      for (const part of parts) {
+        const text = said(`${head}${part}vault.example`);
+        expect([text, text.includes('sec'), text.startsWith('taken')]).toEqual([text, false, false]);
+      }
+    }
+  });
 });

@@ -1,18 +1,17 @@
 /** An issuer whose keys are in a simulated service, over starts: what was open before ends, as with a process. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { verifyCertificate } from '@labmesh/attest/certificate/verify-certificate';
-import { folderFiles } from '@labmesh/attest/keys/key-folder';
-import { parseTrust } from '@labmesh/attest/keys/trust';
 import { createLogger } from '@labmesh/kit/log';
 import { openStore } from '@labmesh/store/open-store';
 import type { Store } from '@labmesh/store/store';
+import { system } from '@labmesh/wire/fleet/principal';
 import { findCertificate } from '../certificate-rows.ts';
 import type { Issuer } from '../issuer.ts';
 import { issuerKeys, readIssuerKeySettings } from '../issuer-keys.ts';
 import type { SigningFolder } from '../signing-folder.ts';
 import { issuerOn, openSigning } from './open-certify.ts';
+import { verifyFrom } from './verify-from.ts';
 
 export const kmsToken = 'hvs.NOTFORLOGS';
 export const kmsKeyNames = ['certificate', 'revocation', 'log'].map((use) => `labmesh-${use}`);
@@ -56,6 +55,26 @@ export class KmsRig implements AsyncDisposable {
     this.#open = undefined;
   }
 
+  /** A run's row; its certificate may be given out once it has ended. */
+  async run(id: string, finishedAt: number | null, report: object = {}): Promise<void> {
+    const row = { id, revision: 1, created_at: 1, tenant: 'default', key_id: 'k', request_id: id, mode: 'intercept' };
+    const state = { state: 'done', priority: 2, model: 'm', seed: 1, deadline_at: 1, finished_at: finishedAt };
+    const sums = { tokens_in: 0, tokens_out: 0, cost_nano: 0, report: JSON.stringify(report) };
+    await this.store.write(system('test'), (tx) =>
+      tx
+        .insertInto('arena_runs')
+        .values({ ...row, ...state, ...sums } as never)
+        .execute(),
+    );
+  }
+
+  async reportOf(id: string): Promise<{ certificate_id: string | null; report: object }> {
+    const row = await this.store.read(system('test'), (db) =>
+      db.selectFrom('arena_runs').select(['certificate_id', 'report']).where('id', '=', id).executeTakeFirstOrThrow(),
+    );
+    return { certificate_id: row.certificate_id, report: JSON.parse(row.report ?? '{}') as object };
+  }
+
   file = (name: string) => join(this.data, 'attest', name);
   drafts = () => (existsSync(this.file('drafts')) ? readdirSync(this.file('drafts')) : []);
   row = (runId: string) => findCertificate(this.store, 'default', runId);
@@ -63,12 +82,7 @@ export class KmsRig implements AsyncDisposable {
   /** What a verifier says of a run's certificate, from the files that it is given. */
   async verify(runId: string, response: string): Promise<string> {
     await this.issuer.logged(runId);
-    const report = await verifyCertificate(
-      new TextEncoder().encode((await this.row(runId))?.bundle),
-      parseTrust(readFileSync(this.file(folderFiles.trust))),
-      { now: Date.now(), response, revocations: readFileSync(this.file(folderFiles.revocations)) },
-    );
-    return report.verdict === 'invalid' ? `invalid ${report.code}` : report.verdict;
+    return await verifyFrom(join(this.data, 'attest'), (await this.row(runId))?.bundle, response);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
