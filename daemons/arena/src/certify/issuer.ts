@@ -181,6 +181,8 @@ export class Issuer implements AsyncDisposable {
     const revoked = await this.revoker.revokedVerifier(draft.statement.predicate.labmesh.verifiers);
     if (revoked !== undefined) return { reason: `the word of ${revoked} was revoked: nothing is signed on it` };
     const issued = await signing.sign(draft);
+    // Not when all are through that wait: those may be many, and the next runs need not join them.
+    this.#isAway = false;
     return this.#given(await insertCertificate(store, rowOf(draft, issued)));
   }
 
