@@ -29,7 +29,7 @@ beforeAll(async () => {
   await startA();
   await two.start('b', { toml: toml('30s') });
   opened.use(await startAgent(two.b, 'web-1', { toml: quick }));
-}, 30_000);
+}, 120_000);
 afterAll(() => opened.disposeAsync(), 20_000);
 
 /** Output in the recording of a session, as this replica joins it. */

@@ -16,7 +16,7 @@ const suiteTimeoutMs = 16 * 60_000;
 /** Suites at once. */
 const lanes = Math.min(2, availableParallelism());
 /** Wait for the clocks of sessions nearly all of their long time, so they run beside the lanes. */
-const waitingSuites: ReadonlySet<string> = new Set(['tests/tunnel', 'tests/labman']);
+const waitingSuites: ReadonlySet<string> = new Set(['tests/tunnel', 'tests/tunnel/', 'tests/labman']);
 
 /** Takes longest of the others: begun last it would be left alone at the end. */
 const longestSuite = 'tests/fleet';
@@ -28,8 +28,8 @@ type Suite = { name: string; paths: string[] };
 
 /** A workspace or a folder is a suite; stories are one for each first word: tests/fleet, tests/tunnel, … */
 function suiteOf(path: string): string {
-  const [, word, rest] = /^tests\/(\w+)([^/]*)/.exec(path) ?? [];
-  return word === undefined || rest === undefined ? workspaceOf(path) : `tests/${word}`;
+  const [, word, slash = ''] = /^tests\/(\w+)[^/]*(\/)?/.exec(path) ?? [];
+  return word === undefined ? workspaceOf(path) : `tests/${word}${slash}`;
 }
 
 /** The longest first within the stories, so that none is left for the end alone. */

@@ -216,9 +216,12 @@ describe('labd', () => {
     expect(one.shipper.report?.spooledBytes).toBeLessThanOrEqual(1.25 * 1024 * 1024);
     one.shipper.linked(true);
     await until(() => one.texts.at(-1)?.startsWith('line 9999 ') === true);
-    const { droppedLines = 0, shippedLines } = one.shipper.report ?? {};
-    expect([one.texts.length, droppedLines + one.texts.length]).toEqual([shippedLines ?? 0, 10_000]);
-    expect(one.texts).toEqual(numbers(droppedLines, 10_000).map((text) => `${text} ${pad}`));
+    // A batch whose answer is late comes twice.
+    const texts = [...new Set(one.texts)];
+    await until(() => one.shipper.report?.shippedLines === texts.length);
+    const { droppedLines = 0 } = one.shipper.report ?? {};
+    expect(droppedLines + texts.length).toBe(10_000);
+    expect(texts).toEqual(numbers(droppedLines, 10_000).map((text) => `${text} ${pad}`));
   }, 60_000);
 
   test('AG-5 away: one of two files is flooded: it waits in its file, and nothing of the other goes', async () => {
