@@ -276,6 +276,9 @@ test.skipIf(missing !== undefined)(
   'any replica forwards: the one that the agent is on is killed, the other takes the same batches (needs PostgreSQL)',
   async () => {
     await using two = await startTwoReplicas({ toml: telemetry(), redis: false });
+    // The agent is told of the other replica as it comes, or it would know of none when its own is killed.
+    const known = async () => (await two.a.call<{ replicas: unknown[] }>('GET', '/health/detailed')).replicas.length;
+    await waitFor(async () => (await known()) === 2, slowly);
     const own = join(folder, 'two.log');
     const toml = `log_paths = ["${folder}/**"]\n${shipping}[agent.ship]\nenabled = true\nfiles = ["${own}"]`;
     await using one = await startAgent(two.a, 'web-2', { toml, logLevel: 'info' });
