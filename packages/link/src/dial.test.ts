@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
 import { sampleCa } from '@labmesh/pki/testing/sample-ca';
 import { serverIdentityCheck } from '@labmesh/pki/server-identity';
 import { dialLink, type DialOptions } from './dial.ts';
@@ -64,6 +66,29 @@ describe('dialLink', () => {
     await expect(dialLink({ ...rig.dialOptions(listener), checkServerIdentity: check })).rejects.toThrow();
     await expect(dialLink({ ...rig.dialOptions(listener), bundlePem: foreign.bundlePem })).rejects.toThrow();
     expect(requests).toBe(0);
+  });
+
+  test('tunnel P1: a hybrid key exchange where that is asked for, and nothing less', async () => {
+    const listener = await rig.listen();
+    const hybrid = { ...rig.dialOptions(listener), postQuantum: true };
+    (await dialLink(hybrid)).close(1000, 'done');
+    await using opened = new AsyncDisposableStack();
+    for (const [ecdhCurve, takes] of [
+      ['X25519:P-256', false],
+      ['X25519MLKEM768', true],
+    ] as const) {
+      const server = createTlsServer({ ...rig.certificateOf(rig.labd), ecdhCurve, minVersion: 'TLSv1.3' });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+      opened.defer(() => void server.close());
+      let met = 0;
+      server.on('secureConnection', (socket) => {
+        met++;
+        socket.destroy();
+      });
+      const url = `wss://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+      await expect(dialLink({ ...hybrid, url })).rejects.toThrow();
+      expect(met > 0).toBe(takes);
+    }
   });
 
   test('an HTTP answer is a DialRefused, silence and aborts are errors', async () => {

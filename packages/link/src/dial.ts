@@ -21,6 +21,8 @@ export type DialOptions = {
   checkServerIdentity?: (host: string, certificate: PeerCertificate) => Error | undefined;
   /** The name to ask for by SNI; the URL's host when absent. */
   servername?: string;
+  /** Only with a hybrid post-quantum key exchange: what is recorded today stays closed to a quantum computer later (tunnel P1). */
+  postQuantum?: boolean;
   headers?: Record<string, string>;
   signal?: AbortSignal;
   /** 15 s when absent. */
@@ -29,6 +31,8 @@ export type DialOptions = {
 
 const timeoutMsDefault = 15_000;
 const bodyBytesMax = 16 * 1024;
+/** A group of TLS 1.3 (draft-ietf-tls-ecdhe-mlkem), which the runtime's servers take by themselves. */
+const hybridGroup = 'X25519MLKEM768';
 
 /** The server answered the upgrade with an HTTP status. */
 export class DialRefused extends Error {
@@ -67,7 +71,7 @@ async function refusal(response: IncomingMessage): Promise<DialRefused> {
  */
 function connectBelow(options: DialOptions): Socket {
   if (options.socketPath !== undefined) return connectPlain({ path: options.socketPath });
-  const { identity, bundlePem, checkServerIdentity } = options;
+  const { identity, bundlePem, checkServerIdentity, postQuantum = false } = options;
   const url = new URL(options.url);
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const servername = options.servername ?? (isIP(host) === 0 ? host : undefined);
@@ -75,6 +79,7 @@ function connectBelow(options: DialOptions): Socket {
     host,
     port: Number(url.port === '' ? 443 : url.port),
     minVersion: 'TLSv1.3',
+    ...(postQuantum && { ecdhCurve: hybridGroup }),
     ...(servername !== undefined && { servername }),
     ...(identity !== undefined && { key: identity.keyPem, cert: identity.chainPem }),
     ...(bundlePem !== undefined && { ca: bundlePem }),

@@ -147,7 +147,7 @@ describe('the tunnel in words (V7)', () => {
     expect(lines[from + 1]).toBe('elsewhere  site-0 10.90.0.3:8080 through replica replica-2, 1 connection');
     expect(lines.slice(from + 20, from + 22)).toEqual([
       '           and 3 more',
-      '           between replicas by their TLS, NOT post-quantum',
+      '           between replicas by TLS with a post-quantum key exchange (X25519MLKEM768)',
     ]);
     expect(tunnelText(view, now)).not.toContain('elsewhere');
   });

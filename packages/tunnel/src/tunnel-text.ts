@@ -119,7 +119,7 @@ function relayedLines(nodes: readonly RelayedNodeView[]): string[] {
   return [
     ...sorted.slice(0, relayedMax).map(relayedLine),
     ...(more > 0 ? [`           and ${more} more`] : []),
-    '           between replicas by their TLS, NOT post-quantum',
+    '           between replicas by TLS with a post-quantum key exchange (X25519MLKEM768)',
   ];
 }
 

@@ -100,8 +100,8 @@ export type HubRotationView = z.infer<typeof hubRotationSchema>;
 export const rotateTunnelSchema = z.object({ now: z.boolean().default(false) }).strict();
 
 /**
- * A node whose hub is another replica, reached from here through it (H6). Between the replicas it goes by their TLS, of which
- * nothing post-quantum is claimed.
+ * A node whose hub is another replica, reached from here through it (H6): between the replicas by TLS with a hybrid
+ * post-quantum key exchange.
  */
 export const relayedNodeSchema = z.object({
   name: z.string(),

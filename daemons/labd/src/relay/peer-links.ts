@@ -115,6 +115,7 @@ export class PeerLinks implements LinkHandlers, AsyncDisposable {
         server = verifyServer(seen, { bundlePem, trustDomain, now });
         return this.#isDenied(server) ? new Error('its certificate is revoked') : undefined;
       },
+      postQuantum: true,
       signal: this.#ending.signal,
       timeoutMs: dialMs,
     });
