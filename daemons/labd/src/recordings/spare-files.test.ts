@@ -18,8 +18,11 @@ import { SpareFiles } from './spare-files.ts';
 let dir: string;
 const open = () => new SpareFiles(dir);
 const sparesIn = (folder: string): string[] => {
-  const own = join(folder, '.spares');
-  return existsSync(own) ? readdirSync(own) : [];
+  try {
+    return readdirSync(join(folder, '.spares'));
+  } catch {
+    return [];
+  }
 };
 /** Files below `folder` that this process holds open. */
 const heldIn = (folder: string) =>
