@@ -45,6 +45,12 @@ const points: readonly Point[] = [
     LABMESH_FUZZ_RUNS: '100000',
   }),
   point(
+    'tunnel-a2',
+    '200 fresh McEliece keys, both encodings',
+    'packages/rosenpass/src/mceliece/generate/generate-key-pair.test.ts',
+    { LABMESH_KEYS: '100' },
+  ),
+  point(
     'tunnel-a3-exchange',
     'a million hostile datagrams, Rosenpass',
     'packages/rosenpass/src/key-exchange-attack.test.ts',
