@@ -5,6 +5,7 @@ import { cell, type Goal, labmeshVersion, machineFacts, markdownTable, missedGoa
 import { measureCrowd } from './tunnel/crowd.ts';
 import { type DataPlaneFigures, dataPlaneMissing, measureDataPlane } from './tunnel/dataplane.ts';
 import { measureMceliece } from './tunnel/mceliece.ts';
+import { measureRandomDatagrams } from './tunnel/random-datagrams.ts';
 import { measureRosenpass } from './tunnel/rosenpass.ts';
 
 /** Milliseconds and shares are CPU; `_u` is in units of one SHAKE256 over a public key on this machine. */
@@ -19,6 +20,7 @@ const keyGoals: readonly Goal[] = [
   { metric: 'handshake_v02_over_v03', max: 1.4 },
   { metric: 'handshake_junk_mac_u', max: 0.02 },
   { metric: 'handshake_junk_rate_u', max: 0.02 },
+  { metric: 'dataplane_random_throughput_share', min: 0.8 },
 ];
 const streamGoals: readonly Goal[] = [
   { metric: 'stream_to_node_ratio', min: 0.4 },
@@ -91,6 +93,8 @@ async function measure({ repeats, seconds, soakMs, only }: Effort): Promise<Meas
     take(prefixed('mceliece', measureMceliece()), keyGoals);
     console.error('bench: Rosenpass');
     take(prefixed('handshake', await measureRosenpass()), []);
+    console.error('bench: a session under random datagrams');
+    take(prefixed('dataplane', await measureRandomDatagrams()), []);
   }
   const missing = only.includes('streams') ? dataPlaneMissing() : undefined;
   if (missing !== undefined) found.notes.push(`streams were not measured: ${missing}`);
