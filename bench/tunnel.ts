@@ -5,7 +5,7 @@ import { cell, type Goal, labmeshVersion, machineFacts, markdownTable, missedGoa
 import { measureCrowd } from './tunnel/crowd.ts';
 import { type DataPlaneFigures, dataPlaneMissing, measureDataPlane } from './tunnel/dataplane.ts';
 import { measureMceliece } from './tunnel/mceliece.ts';
-import { measureRandomDatagrams } from './tunnel/random-datagrams.ts';
+import { measureRandomDatagrams } from './tunnel/plane/random-datagrams.ts';
 import { measureRosenpass } from './tunnel/rosenpass.ts';
 
 /** Milliseconds and shares are CPU; `_u` is in units of one SHAKE256 over a public key on this machine. */

@@ -12,7 +12,7 @@ import {
 } from '../../tests/harness/tunnel/tunnel-ends.ts';
 import { median } from '../percentile.ts';
 import { readStats, sumTree } from '../process-tree.ts';
-import { type AeadRate, measureAead } from './aead-rate.ts';
+import { type AeadRate, measureAead } from './plane/aead-rate.ts';
 import { measureQuiet, type QuietFigures } from './quiet-tunnel.ts';
 
 /** `toNode`: the hub sends; `toHub`: the node sends. */

@@ -1,6 +1,6 @@
 import { chooseAead } from '@labmesh/wireguard/aead/choose-aead';
 import { answer, nodeAndHub } from '@labmesh/wireguard/dataplane/testing/node-and-hub';
-import { median } from '../percentile.ts';
+import { median } from '../../percentile.ts';
 
 const rounds = 10;
 const packets = 40_000;
