@@ -74,9 +74,8 @@ export class PartFile implements PartSink {
       const made = spare && (await PartFile.#from(spare, options, start));
       if (made !== undefined) return made;
       const part = new PartFile(options, await openWithin(options));
-      const bytes = Buffer.concat([partMagic, part.#seal(start, false)]);
       try {
-        await part.#write(bytes);
+        await part.#begin(start);
       } catch (error) {
         part.close();
         throw error;
@@ -92,8 +91,7 @@ export class PartFile implements PartSink {
   static async #from(spare: SpareFile, options: PartFileOptions, start: string): Promise<PartFile | undefined> {
     const { path, stallMs } = options;
     const part = new PartFile(options, spare.file);
-    const head = Buffer.concat([partMagic, part.#seal(start, false)]);
-    const done = await Promise.allSettled([withinStall(stallMs, spare.moveTo(path)), part.#write(head)]);
+    const done = await Promise.allSettled([part.#begin(start), withinStall(stallMs, spare.moveTo(path))]);
     if (done.every(({ status }) => status === 'fulfilled')) return part;
     // Somebody removed it, or the disk is full: whoever makes a new one in its place says so.
     void part.#writing.then(() => spare.drop());
@@ -143,6 +141,10 @@ export class PartFile implements PartSink {
   #startFailing(): void {
     this.#isFailing = true;
     this.onFailing?.();
+  }
+
+  #begin(start: string): Promise<void> {
+    return this.#write(Buffer.concat([partMagic, this.#seal(start, false)]));
   }
 
   #seal(text: string, last: boolean): Uint8Array {

@@ -103,8 +103,8 @@ export class Recorder implements AsyncDisposable {
   readonly health: RecorderHealth;
   readonly #options: RecorderOptions;
   readonly #settings: RecorderSettings;
-  /** Undefined while the file is being made. */
   readonly #spares: SpareFiles;
+  /** Undefined while the file is being made. */
   readonly #active = new Map<string, SessionRecording | undefined>();
   #isClosing = false;
   #bytes: Counter | undefined;

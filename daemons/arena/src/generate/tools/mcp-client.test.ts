@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { HttpPool } from '@labmesh/kit/http/client';
 import fc from 'fast-check';
 import {
@@ -6,20 +6,14 @@ import {
   type McpSimulatorOptions,
   usualTools,
 } from '../../../../../tests/simulators/mcp/mcp-simulator.ts';
+import { ownedByTest } from '../testing/owned-by-test.ts';
 import { McpClient } from './mcp-client.ts';
 import { answerBytesMost } from './mcp-exchange.ts';
 import { McpFault } from './mcp-fault.ts';
 import { readMessages } from './mcp-message.ts';
 
 const never = new AbortController().signal;
-const opened: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const thing of opened.splice(0).toReversed()) await thing[Symbol.asyncDispose]();
-});
-const use = <T extends AsyncDisposable>(thing: T): T => {
-  opened.push(thing);
-  return thing;
-};
+const use = ownedByTest();
 
 function clientOf(url: string, { token, timeoutMs = 10_000 }: { token?: string; timeoutMs?: number } = {}): McpClient {
   const { hostname: host, port, pathname: path } = new URL(url);

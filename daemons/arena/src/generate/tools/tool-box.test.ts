@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { canonicalBytes } from '@labmesh/attest/json/canonical-json';
 import { sha256Hex } from '@labmesh/attest/sha256';
 import { FakeClock, systemClock } from '@labmesh/kit/clock';
@@ -6,20 +6,14 @@ import fc from 'fast-check';
 import { McpSimulator, type McpSimulatorOptions } from '../../../../../tests/simulators/mcp/mcp-simulator.ts';
 import type { OfferedTool } from '../../contract/offered-tool.ts';
 import { argumentsDigest, readArguments } from './check-arguments.ts';
+import { ownedByTest } from '../testing/owned-by-test.ts';
 import { openTools, type TestServer } from '../testing/open-tools.ts';
 import type { ToolBox } from './tool-box.ts';
 import { ToolCache, toolKey } from './tool-cache.ts';
 import { offeredName } from './served-tool.ts';
 
 const never = new AbortController().signal;
-const opened: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const thing of opened.splice(0).toReversed()) await thing[Symbol.asyncDispose]();
-});
-const use = <T extends AsyncDisposable>(thing: T): T => {
-  opened.push(thing);
-  return thing;
-};
+const use = ownedByTest();
 const simulator = (options: McpSimulatorOptions = {}) => use(new McpSimulator(options));
 const boxOf = (servers: readonly TestServer[], ...more: unknown[]) =>
   use(openTools(servers, ...(more as [Parameters<typeof openTools>[1]])));

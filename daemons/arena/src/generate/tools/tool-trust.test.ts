@@ -1,5 +1,5 @@
 /** What tool servers, settings of another day and other tenants can do to a call: nothing that the settings of now forbid. */
-import { afterEach, describe, expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { FakeClock, systemClock } from '@labmesh/kit/clock';
 import { type Logger, silentLogger } from '@labmesh/kit/log';
 import {
@@ -9,18 +9,12 @@ import {
   usualTools,
 } from '../../../../../tests/simulators/mcp/mcp-simulator.ts';
 import type { OfferedTool } from '../../contract/offered-tool.ts';
+import { ownedByTest } from '../testing/owned-by-test.ts';
 import { openTools, type TestServer } from '../testing/open-tools.ts';
 import type { ToolBox } from './tool-box.ts';
 
 const never = new AbortController().signal;
-const opened: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const thing of opened.splice(0).toReversed()) await thing[Symbol.asyncDispose]();
-});
-const use = <T extends AsyncDisposable>(thing: T): T => {
-  opened.push(thing);
-  return thing;
-};
+const use = ownedByTest();
 const simulator = (options: McpSimulatorOptions = {}) => use(new McpSimulator(options));
 const boxOf = (server: TestServer, ...more: unknown[]) =>
   use(openTools([server], ...(more as [Parameters<typeof openTools>[1]])));
