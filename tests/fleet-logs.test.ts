@@ -73,6 +73,9 @@ describe('a server’s log', () => {
     const file = join(folder, 'slow.log');
     writeFileSync(file, '');
     const reader = await logs({ file, follow: 'true' });
+    // Before it has begun it would find what is written here, and give the last hundred lines of it.
+    write(file, ['begun']);
+    expect((await reader.take(1)).map(textOf)).toEqual(['begun']);
     const pad = 'x'.repeat(1000);
     for (let round = 0; round < 40; round++) {
       write(

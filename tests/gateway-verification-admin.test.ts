@@ -34,12 +34,42 @@ describe('POST /admin/mode/{mode}', () => {
     expect(await ground.admin('GET', '/mode/audit')).toMatchObject({ error: { code: 'unknown_route' } });
     for (const path of ['/admin/mode/audit', '/admin/clear-cache']) {
       expect((await ground.get(path, { method: 'POST' })).status).toBe(401);
-      expect((await ground.get(path, { method: 'POST', ...bearer(ground.mesh.key) })).status).toBe(401);
+      expect((await ground.get(path, { method: 'POST', ...bearer(ground.mesh.key) })).status).toBe(403);
     }
     expect(await mode(ground)).toBe('passthrough');
     await using alone = await VerificationGround.start('', { arena: 'none' });
     expect(await alone.admin('POST', '/mode/intercept')).toMatchObject({ error: { code: 'verification_unavailable' } });
     expect(await alone.admin('POST', '/mode/passthrough')).toMatchObject({ mode: 'passthrough' });
+  });
+});
+
+describe('a key with arena:operate (RP8)', () => {
+  test('sets the mode and forgets answers, is named in the log, and opens no other route of /admin', async () => {
+    await using ground = await VerificationGround.start();
+    const operator = await ground.newKey({ scopes: ['arena:operate'] });
+    const call = async (method: string, path: string) => {
+      const response = await ground.get(path, { method, ...bearer(operator.key) });
+      return { status: response.status, body: await response.json() };
+    };
+    expect(await call('POST', '/admin/mode/audit')).toEqual({
+      status: 200,
+      body: { mode: 'audit', before: 'passthrough' },
+    });
+    expect(await mode(ground)).toBe('audit');
+    expect(await call('POST', '/admin/clear-cache')).toEqual({ status: 200, body: { cleared: 0 } });
+    expect(await call('DELETE', '/admin/cache')).toEqual({ status: 200, body: { cleared: 0 } });
+    const logged = ground.mesh.logged();
+    for (const word of ['the mode of verification was changed', 'verified answers were forgotten'])
+      expect(logged.split('\n').find((line) => line.includes(word))).toContain(`"key_id":"${operator.id}"`);
+    expect(logged).not.toContain(operator.key);
+    for (const path of ['status', 'endpoints', 'models', 'keys', 'usage'])
+      expect((await call('GET', `/admin/${path}`)).status).toBe(401);
+    for (const path of ['keys', 'drain']) expect((await call('POST', `/admin/${path}`)).status).toBe(401);
+    // It has no other right, and loses this one with its revocation.
+    expect((await ground.chat({}, bearer(operator.key))).status).toBe(403);
+    await ground.admin('DELETE', `/keys/${operator.id}`);
+    expect((await call('POST', '/admin/mode/passthrough')).status).toBe(401);
+    expect(await mode(ground)).toBe('audit');
   });
 });
 
@@ -69,7 +99,7 @@ describe('POST /admin/clear-cache', () => {
     expect([await certificate(), await certificate(other.key)]).toEqual(['cert-4', 'cert-6']);
     expect(await ground.admin('DELETE', '/cache')).toEqual({ cleared: 2 });
     expect(await ground.admin('DELETE', '/cache?tenant=%00')).toMatchObject({ error: { code: 'invalid_value' } });
-    expect((await ground.get('/admin/cache', { method: 'DELETE', ...bearer(ground.mesh.key) })).status).toBe(401);
+    expect((await ground.get('/admin/cache', { method: 'DELETE', ...bearer(ground.mesh.key) })).status).toBe(403);
     const wrong = await ground.admin('POST', '/clear-cache?tenant=%00');
     expect(wrong).toMatchObject({ error: { code: 'invalid_value', param: 'tenant' } });
     expect(await ground.admin('POST', '/clear-cache?tenant=nobody')).toEqual({ cleared: 0 });

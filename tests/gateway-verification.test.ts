@@ -119,6 +119,21 @@ describe('what a client gets when there is no good answer', () => {
     expect((await ground.verified({ on_fail: 'best_effort' })).status).toBe(422);
   });
 
+  test('verification.on_invalid says which of the two is the usual one; a request still has its own', async () => {
+    await using ground = await VerificationGround.start('[verification]\non_invalid = "return_unverified"');
+    const script = (status: 'invalid' | 'inconclusive') => () => [sampleResult({}, { status, certificate_id: null })];
+    for (const status of ['invalid', 'inconclusive'] as const) {
+      ground.arena.script = script(status);
+      const marked = await ground.verified();
+      expect(marked.status).toBe(200);
+      expect(marked.headers.get('x-verification-status')).toBe(status);
+      expect(await marked.json()).toMatchObject({ verification: { status, certificate_id: null } });
+      expect(ground.arena.offers.at(-1)?.offer.block.on_fail).toBe('best_effort');
+    }
+    ground.arena.script = script('invalid');
+    expect((await ground.verified({ on_fail: 'error' })).status).toBe(422);
+  });
+
   test('inconclusive is 503, unchecked is given as it is, and neither carries a certificate', async () => {
     await using ground = await VerificationGround.start();
     ground.arena.script = () => [sampleResult({}, { status: 'inconclusive' })];

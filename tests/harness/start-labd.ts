@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { KeptOutput } from './output/kept-output.ts';
 import type { NetworkLab } from './network-lab.ts';
 
 const root = resolve(import.meta.dir, '../..');
@@ -23,28 +24,19 @@ export type Finished = { exitCode: number; stdout: string; stderr: string };
 
 /** A process whose output is kept; ended by SIGKILL when its test is over. */
 export class Daemon implements AsyncDisposable {
-  readonly #child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
-  #said = '';
-  #wake: () => void = () => {};
-  readonly #read: Promise<unknown>;
+  readonly #child: Bun.Subprocess;
+  readonly #output = new KeptOutput();
 
   constructor(command: readonly string[], options: { cwd: string; env: Record<string, string> }) {
-    this.#child = Bun.spawn([...command], { ...options, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
-    const read = async (stream: ReadableStream<Uint8Array>) => {
-      const decoder = new TextDecoder();
-      for await (const bytes of stream) {
-        this.#said += decoder.decode(bytes, { stream: true });
-        this.#wake();
-      }
-    };
-    this.#read = Promise.all([read(this.#child.stdout), read(this.#child.stderr)]).then(() => this.#wake());
+    const { fd } = this.#output;
+    this.#child = Bun.spawn([...command], { ...options, stdio: ['ignore', fd, fd] });
   }
 
   get pid(): number {
     return this.#child.pid;
   }
   get said(): string {
-    return this.#said;
+    return this.#output.text;
   }
   get exited(): Promise<number> {
     return this.#child.exited;
@@ -54,11 +46,15 @@ export class Daemon implements AsyncDisposable {
   async says(text: string, ms = 30_000): Promise<string> {
     const until = performance.now() + ms;
     for (;;) {
-      const line = this.#said.split('\n').find((one) => one.includes(text));
-      if (line !== undefined) return line;
-      if (this.#child.exitCode !== null) throw new Error(`ended with ${this.#child.exitCode}:\n${this.#said}`);
-      if (performance.now() > until) throw new Error(`did not say "${text}":\n${this.#said.slice(-4_000)}`);
-      await Promise.race([new Promise<void>((wake) => (this.#wake = wake)), Bun.sleep(200)]);
+      const { exitCode } = this.#child;
+      const { said } = this;
+      const at = said.indexOf(text);
+      const end = at === -1 ? -1 : said.indexOf('\n', at);
+      // A line that is being written is not whole yet.
+      if (end !== -1) return said.slice(said.lastIndexOf('\n', at) + 1, end);
+      if (exitCode !== null) throw new Error(`ended with ${exitCode}:\n${said}`);
+      if (performance.now() > until) throw new Error(`did not say "${text}":\n${said.slice(-4_000)}`);
+      await Bun.sleep(20);
     }
   }
 
@@ -69,32 +65,44 @@ export class Daemon implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#child.exited;
-    await this.#read;
+    this.#output[Symbol.dispose]();
   }
 }
 
 /** Ten that make a Rosenpass pair at once take half a minute of two busy cores; each test has its own limit. */
 const startMs = 120_000;
+/** An agent makes one small key. Shorter than the limit of any test, so that what stands still says where. */
+const stepMs = 18_000;
 
-async function saysOrEnds(daemon: Daemon, text: string): Promise<string> {
+async function saysOrEnds(daemon: Daemon, text: string, ms = startMs): Promise<string> {
   try {
-    return await daemon.says(text, startMs);
+    return await daemon.says(text, ms);
   } catch (error) {
     await daemon[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-/** Runs a command to its end. */
+/** Runs a command to its end. @throws Error with what it said, when that takes longer than `ms`; absent = as long as it likes */
 export async function run(
   command: readonly string[],
-  options: { cwd: string; env: Record<string, string>; stdin?: string | Uint8Array },
+  options: { cwd: string; env: Record<string, string>; stdin?: string | Uint8Array; ms?: number },
 ): Promise<Finished> {
-  const { stdin, ...rest } = options;
+  const { stdin, ms, ...rest } = options;
   const input = stdin === undefined ? 'ignore' : new Blob([typeof stdin === 'string' ? stdin : Uint8Array.from(stdin)]);
-  const child = Bun.spawn([...command], { ...rest, stdin: input, stdout: 'pipe', stderr: 'pipe' });
-  const [stdout, stderr, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  return { exitCode, stdout, stderr };
+  using stdout = new KeptOutput();
+  using stderr = new KeptOutput();
+  const child = Bun.spawn([...command], { ...rest, stdio: [input, stdout.fd, stderr.fd] });
+  let isLate = false;
+  const end = () => {
+    isLate = true;
+    child.kill('SIGKILL');
+  };
+  const late = ms === undefined ? undefined : setTimeout(end, ms);
+  const exitCode = await child.exited;
+  clearTimeout(late);
+  if (isLate) throw new Error(`${command.slice(1, 4).join(' ')} did not end:\n${stdout.text}${stderr.text}`);
+  return { exitCode, stdout: stdout.text, stderr: stderr.text };
 }
 
 export const placed = (command: readonly string[], place: Place | undefined): string[] =>
@@ -213,6 +221,7 @@ export async function startLabd(options: LabdOptions = {}): Promise<RunningLabd>
       const response = await fetch(`http://labd${path}`, {
         method,
         unix: socket,
+        signal: AbortSignal.timeout(stepMs),
         ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       });
       const text = await response.text();
@@ -270,6 +279,7 @@ export async function startAgent(
   const enrol = await run(placed([bun, agentMain, 'enroll', '--config', config, '--token-file', '-'], settings.place), {
     ...options,
     stdin: token,
+    ms: stepMs,
   });
   if (enrol.exitCode !== 0) throw new Error(`enrol: ${enrol.stderr}`);
   const start = async (home = folder): Promise<RunningAgent> => {
@@ -279,7 +289,7 @@ export async function startAgent(
       placed([bun, agentMain, 'run', '--config', own, '--log-level', settings.logLevel ?? 'debug'], settings.place),
       { cwd: home, env: environment(home) },
     );
-    await saysOrEnds(daemon, '"connected"');
+    await saysOrEnds(daemon, '"connected"', stepMs);
     return {
       daemon,
       folder: home,

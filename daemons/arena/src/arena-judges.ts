@@ -32,7 +32,12 @@ export type ArenaJudges = Pick<RunParts, 'generate' | 'judge'> & {
 /** What runs in it ends with `stack`. */
 export function openArenaJudges(parts: ArenaJudgesParts, stack: AsyncDisposableStack): ArenaJudges {
   const { dataDir, token, gatewayUrl, gatewayCa, store, settings, clock, log } = parts;
-  const generate = gatewayGenerate({ baseUrl: gatewayUrl, token, tlsCa: gatewayCa });
+  const generate = gatewayGenerate({
+    baseUrl: gatewayUrl,
+    token,
+    tlsCa: gatewayCa,
+    routing: settings.runs.shadow.routing,
+  });
   const priceOf = (model: string) => usdOf(settings.runs.prices, model);
   const judgeWith = (payer: { tenant: string; key: string }, model: string, text?: string) => {
     const instructions = text === undefined ? [] : [{ model, text }];

@@ -12,7 +12,7 @@ import {
   type VerificationModeSet,
 } from '@labmesh/wire/admin';
 import { ApiError } from '@labmesh/wire/errors';
-import { requireAdmin } from './access/authenticate.ts';
+import { requireAdmin, requireOperator } from './access/authenticate.ts';
 import { createKey, editKey, type KeyParts, keyRows, revokeKey } from './access/key-admin.ts';
 import { replyJson } from './reply.ts';
 import { servedModel, servedModels } from './served-models.ts';
@@ -62,25 +62,46 @@ async function usageRows(parts: AdminParts, query: string): Promise<UsageRow[]> 
 }
 
 /** @throws ApiError invalid_value for what cannot be a tenant: nothing is forgotten then. */
-function clearCache(parts: AdminParts, query: string): { cleared: number } {
+function clearCache(parts: AdminParts, query: string, by: object): { cleared: number } {
   const given = new URLSearchParams(query).get('tenant') ?? undefined;
   const tenant = tenantField.optional().safeParse(given);
   if (!tenant.success)
     throw new ApiError('invalid_value', { param: 'tenant', message: "'tenant' is no name of a tenant" });
   const cleared = parts.clearCache(tenant.data);
-  parts.log.info('verified answers were forgotten', { cleared, ...(given !== undefined && { tenant: given }) });
+  parts.log.info('verified answers were forgotten', { cleared, ...(given !== undefined && { tenant: given }), ...by });
   return { cleared };
 }
 
 /** Routes whose last part is a name. */
 const named = /^(\/admin\/(?:keys|mode))\/([0-9A-Za-z_-]{1,64})$/;
 
+const setModeRoute = 'POST /admin/mode/{}';
+/** What keys with `arena:operate` may do, too. */
+const operatorRoutes: ReadonlySet<string> = new Set([setModeRoute, 'POST /admin/clear-cache', 'DELETE /admin/cache']);
+
+async function serveOperator(
+  parts: AdminParts,
+  exchange: Exchange,
+  route: string,
+  name: string,
+  requestId: string,
+): Promise<void> {
+  const keyId = requireOperator(exchange, parts.adminToken, parts.keys);
+  const by = keyId === undefined ? {} : { key_id: keyId };
+  if (route !== setModeRoute) return replyJson(exchange, 200, requestId, clearCache(parts, exchange.query, by));
+  const set = parts.setMode(name);
+  parts.log.info('the mode of verification was changed', { ...set, ...by });
+  return replyJson(exchange, 200, requestId, set);
+}
+
 /** Answers a route below /admin. Throws ApiError. */
 export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestId: string): Promise<void> {
+  const [, folder, name = ''] = named.exec(exchange.path) ?? [];
+  const route = `${exchange.method} ${folder === undefined ? exchange.path : `${folder}/{}`}`;
+  if (operatorRoutes.has(route)) return serveOperator(parts, exchange, route, name, requestId);
   requireAdmin(exchange, parts.adminToken);
   const reply = (value: unknown, status = 200) => replyJson(exchange, status, requestId, value);
-  const [, folder, name = ''] = named.exec(exchange.path) ?? [];
-  switch (`${exchange.method} ${folder === undefined ? exchange.path : `${folder}/{}`}`) {
+  switch (route) {
     case 'GET /admin/status':
       return reply(parts.status());
     case 'GET /admin/endpoints':
@@ -99,14 +120,6 @@ export async function serveAdmin(parts: AdminParts, exchange: Exchange, requestI
       return reply(await revokeKey(parts, name));
     case 'GET /admin/usage':
       return reply({ usage: await usageRows(parts, exchange.query) });
-    case 'POST /admin/mode/{}': {
-      const set = parts.setMode(name);
-      parts.log.info('the mode of verification was changed', set);
-      return reply(set);
-    }
-    case 'POST /admin/clear-cache':
-    case 'DELETE /admin/cache':
-      return reply(clearCache(parts, exchange.query));
     case 'POST /admin/drain':
       return reply({ state: 'draining', ...parts.drain() }, 202);
     default:

@@ -1,5 +1,6 @@
 import { defineOptions } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
+import { routingNames } from '@labmesh/wire/routing';
 import { verificationOptions } from './verification-options.ts';
 
 // Each default is a decision; the README and `labctl up --help` show those that a user meets.
@@ -126,6 +127,14 @@ export const gatewayOptions = defineOptions({
     max: 3600,
     file: 'gateway.drain_s',
     help: 'time for open streams to end at a stop',
+  },
+  routing: {
+    type: 'string',
+    default: 'least_loaded',
+    choices: routingNames,
+    file: 'gateway.routing',
+    placeholder: 'NAME',
+    help: 'how an endpoint is chosen for a request',
   },
   queueMax: { type: 'integer', default: 100, min: 0, file: 'queue.max', help: 'requests that wait for one model' },
   queueTenantShare: {

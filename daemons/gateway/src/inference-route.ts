@@ -9,6 +9,7 @@ import { type Access, authenticate, keyIdOf, mayUseSlugs, requireScope, turnOf }
 import type { GatewayMetrics } from './usage/gateway-metrics.ts';
 import type { Meter } from './usage/meter.ts';
 import { forArena } from './arena/engine-mark.ts';
+import { sessionOf } from './session-of.ts';
 import { replyError } from './reply.ts';
 import type { ModelResolver } from './resolve.ts';
 import type { Verification } from './verification/verification.ts';
@@ -59,6 +60,7 @@ export async function serveInference(
       candidates: resolved.candidates,
       queue: name,
       turn: () => turnOf(identity, exchange),
+      session: () => sessionOf(exchange, body),
       requestId,
       hasStreamUsage: route.hasStreamUsage,
       ...forArena(identity, exchange, resolved),

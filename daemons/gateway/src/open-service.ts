@@ -59,6 +59,7 @@ export async function openService(options: GatewayOptions, parts: ServiceParts):
     new Admission({
       registry,
       clock,
+      routing: options.routing,
       limits: { queueMax: options.queueMax, tenantShare: options.queueTenantShare, ...waits },
     }),
   );

@@ -59,6 +59,14 @@ export const verificationOptions = defineOptions({
     file: 'verification.sample',
     help: 'share of answers that audit and shadow look at',
   },
+  verificationOnInvalid: {
+    type: 'string',
+    default: 'error',
+    choices: ['error', 'return_unverified'],
+    file: 'verification.on_invalid',
+    placeholder: 'WORD',
+    help: 'when no answer passes and the request has no on_fail: 422, or the best answer marked as invalid',
+  },
   verificationWaitMs: {
     type: 'integer',
     default: 60_000,

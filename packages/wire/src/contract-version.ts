@@ -28,7 +28,7 @@ export const contractHistory: ReadonlyArray<{ version: number; hash: string; not
   },
   {
     version: 6,
-    hash: '19695f6718f36a0d241e5e5de1af23b8f00f7f79ef95980aeba60f7dd186c1d9',
-    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, what is exposed without isolation, and its next WireGuard keys; sums of copies; replicas tell of denials; the preshared key of a client of other make; what variations cost, and what verifiers run in; filtered lists; how exchanges of a tunnel ended, and all that was dropped; runs of the sandbox as clients of the original read them; Parquet exports; nodes through the replica whose hub they have; login tokens made once for a key; tool servers without the counts of other tenants',
+    hash: 'bcc628bffc48084697665636871d2f06cc069abca638f7b47317f3b647e8a71b',
+    note: 'leaderboards with votes of people and at equal style; news for connected agents, and how they spread a return; what is wrong with the interface of a tunnel, what is exposed without isolation, and its next WireGuard keys; sums of copies; replicas tell of denials; the preshared key of a client of other make; what variations cost, and what verifiers run in; filtered lists; how exchanges of a tunnel ended, and all that was dropped; runs of the sandbox as clients of the original read them; Parquet exports; nodes through the replica whose hub they have; login tokens made once for a key; tool servers without the counts of other tenants; the scope to operate the arena; whether an answer that fails is given, left to the gateway',
   },
 ];

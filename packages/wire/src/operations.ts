@@ -26,6 +26,7 @@ export const scopes = [
   'priority:normal',
   'priority:high',
   'priority:critical',
+  'arena:operate',
   'admin:read',
   'admin:write',
 ] as const;
@@ -210,7 +211,7 @@ export const operations = [
     path: '/admin/mode/{mode}',
     plane: 'gateway',
     auth: 'admin',
-    scope: 'admin:write',
+    scope: 'arena:operate',
     summary: 'Sets how answers are verified that no request, key or alias says it of, until the next start',
   },
   {
@@ -219,7 +220,7 @@ export const operations = [
     path: '/admin/clear-cache',
     plane: 'gateway',
     auth: 'admin',
-    scope: 'admin:write',
+    scope: 'arena:operate',
     summary: 'Forgets verified answers that would be given again, of all tenants or of one',
   },
   {
@@ -228,7 +229,7 @@ export const operations = [
     path: '/admin/cache',
     plane: 'gateway',
     auth: 'admin',
-    scope: 'admin:write',
+    scope: 'arena:operate',
     summary: 'The same as clear-cache',
   },
   {

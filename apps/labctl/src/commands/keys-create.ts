@@ -54,7 +54,7 @@ export const keysCreate = defineCommand({
       type: 'string',
       flag: 'scopes',
       placeholder: 'LIST',
-      help: `what the key may do, by comma: ${scopes.join(', ')}; default: everything but admin and priority`,
+      help: `what the key may do, by comma: ${scopes.join(', ')}; default: everything but admin, arena and priority`,
     },
     ...dataOption,
     ...jsonOption,

@@ -42,6 +42,15 @@ test('text, tool calls, usage and finish reason come out of the stream; the paye
   expect(heard?.request).toMatchObject({ stream: true, stream_options: { include_usage: true } });
 });
 
+test('how an endpoint is chosen is said where the settings say it, and only there', async () => {
+  for (const routing of [undefined, 'round_robin'] as const) {
+    await using gateway = new FakeGateway(() => ({ parts: ['x'] }));
+    const generate = gatewayGenerate({ baseUrl: gateway.url, token: 't', routing });
+    await generate({ tenant: 'acme', key: 'key-1', request, signal: new AbortController().signal });
+    expect(gateway.heard[0]?.headers.get('x-labmesh-routing')).toBe(routing ?? null);
+  }
+});
+
 test('nobody is kept waiting by a call that nobody waits for: low, unless a class is told', async () => {
   await using gateway = new FakeGateway(() => ({ parts: ['x'] }));
   const generate = gatewayGenerate({ baseUrl: gateway.url, token: 't' });

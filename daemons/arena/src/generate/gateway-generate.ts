@@ -7,6 +7,7 @@ import { cleanHeaderValue, headerValue, type ResponseHead } from '@labmesh/kit/h
 import { parseJson } from '@labmesh/kit/parse-json';
 import { ApiError, type ErrorCode, errorTable } from '@labmesh/wire/errors';
 import { errorBodySchema } from '@labmesh/wire/openai';
+import { type RoutingName, routingHeader } from '@labmesh/wire/routing';
 import {
   engineHeader,
   keyHeader,
@@ -26,6 +27,8 @@ export type GatewayAccess = {
   token: string;
   /** PEM of the authority of the gateway's certificate; absent = those of the system. */
   tlsCa?: string | undefined;
+  /** How an endpoint is chosen for its calls; absent = as the gateway does for everybody. */
+  routing?: RoutingName | undefined;
 };
 
 const refusalBytesMost = 64 * 1024;
@@ -128,9 +131,9 @@ function usageOf(answer: ChatAnswer, ask: GenerateAsk) {
   return answer.usage ?? { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
 }
 
-type Door = { pool: HttpPool; origin: Origin; prefix: string; token: string };
+type Door = { pool: HttpPool; origin: Origin; prefix: string; token: string; routing: RoutingName | undefined };
 
-function send({ pool, origin, prefix, token }: Door, ask: GenerateAsk, sink: ResponseSink): HttpCall {
+function send({ pool, origin, prefix, token, routing }: Door, ask: GenerateAsk, sink: ResponseSink): HttpCall {
   const body = Buffer.from(JSON.stringify({ ...ask.request, stream: true, stream_options: { include_usage: true } }));
   const headers = [
     ['host', hostHeader(origin)],
@@ -146,6 +149,7 @@ function send({ pool, origin, prefix, token }: Door, ask: GenerateAsk, sink: Res
     [keyHeader, ask.key],
     // Users come first, unless one of them waits for this.
     [priorityHeader, ask.priority ?? 'low'],
+    ...(routing === undefined ? [] : [[routingHeader, routing] as const]),
     ...(ask.engine === undefined ? [] : [[engineHeader, ask.engine] as const]),
   ] as const;
   const lines = headers.map(([name, value]) => `${name}: ${cleanHeaderValue(value)}\r\n`);
@@ -179,12 +183,12 @@ function answerOf(door: Door, ask: GenerateAsk): Promise<Answered> {
  * above the bounds of ChatAnswer, or the signal's reason. No proxy variable of the environment is obeyed.
  * @throws TypeError for a base URL that is none
  */
-export function gatewayGenerate({ baseUrl, token, tlsCa }: GatewayAccess): Generate {
+export function gatewayGenerate({ baseUrl, token, tlsCa, routing }: GatewayAccess): Generate {
   const url = new URL(baseUrl);
   const tls = url.protocol === 'https:';
   const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port);
   const origin = { host: url.hostname.replace(/^\[|\]$/g, ''), port, tls, ...(tlsCa !== undefined && { tlsCa }) };
-  const door = { pool: new HttpPool(), origin, prefix: url.pathname.replace(/\/+$/, ''), token };
+  const door = { pool: new HttpPool(), origin, prefix: url.pathname.replace(/\/+$/, ''), token, routing };
   return async (ask): Promise<Generation> => {
     ask.signal.throwIfAborted();
     const startedAt = systemClock.now();

@@ -1,6 +1,7 @@
 /** `[arena]` of labmesh.toml as far as runs go (AR1, AR5, AR7, RP8), and the two documented variables. */
 import { defineOptions, OptionsError } from '@labmesh/kit/options';
 import type { OptionValues } from '@labmesh/kit/options/option-def';
+import { routingNames } from '@labmesh/wire/routing';
 import { methodChoices, strategies, verificationLimits } from '@labmesh/wire/verification/verification-block';
 import { readTemperatures } from '../generate/read-temperatures.ts';
 import type { Prices } from './budget.ts';
@@ -32,6 +33,13 @@ const shadowOptions = defineOptions({
     choices: strategies,
     file: 'arena.shadow.strategy',
     help: 'what variations differ in',
+  },
+  routing: {
+    type: 'string',
+    choices: routingNames,
+    file: 'arena.shadow.routing',
+    placeholder: 'NAME',
+    help: "how the gateway chooses an endpoint for each call of the arena; default: the gateway's way",
   },
   generateS: {
     type: 'number',
@@ -289,7 +297,7 @@ function readModelPrices(words: readonly string[], source: string): Prices['mode
  * @throws OptionsError (exit 3): temperatures or prices that are none
  */
 export function readRunSettings(values: ArenaRunOptions, sources: Partial<Record<string, string>> = {}): RunSettings {
-  const { variations, temperatures, strategy, maxTokens, minValid, parallel, suffixes, seedProbe } = values;
+  const { variations, temperatures, strategy, routing, maxTokens, minValid, parallel, suffixes, seedProbe } = values;
   const temperatureSource = sources['temperatures'] ?? 'arena.shadow.temperatures';
   if (readTemperatures(temperatures, variations) === undefined) {
     throw fault(temperatureSource, 'arena.shadow.temperatures', temperatures, '1 to 16 numbers 0–2, or a range a..b');
@@ -299,6 +307,7 @@ export function readRunSettings(values: ArenaRunOptions, sources: Partial<Record
       variations,
       temperatures,
       strategy,
+      routing,
       maxTokens,
       minValid,
       parallel,

@@ -1,4 +1,5 @@
 /** Settings of runs, decided: what `arena-options.ts` reads from `[arena]`. */
+import type { RoutingName } from '@labmesh/wire/routing';
 import type { methodChoices } from '@labmesh/wire/verification/verification-block';
 import { type EarlyStopSettings, earlyStopDefaults } from '../generate/early-stop.ts';
 import type { Strategy } from '../generate/sampling-plan.ts';
@@ -15,6 +16,8 @@ export type RunSettings = {
     /** As written: numbers, or one `a..b`. */
     temperatures: readonly string[];
     strategy: Strategy;
+    /** How the gateway chooses an endpoint for each call; absent = as it does for everybody. */
+    routing?: RoutingName | undefined;
     /** Generation of all variations. */
     timeoutMs: number;
     maxTokens: number;

@@ -102,11 +102,27 @@ export function requireScope(identity: Identity, scope: string): void {
   throw new ApiError('insufficient_scope', { message: `this API key lacks the scope '${scope}'` });
 }
 
+/** The right to say how answers are verified and to forget verified ones (verification RP8); no key has it unasked. */
+const operateScope = 'arena:operate';
+
+/** The token of this run, or a key with that right: gives its id. Throws invalid_api_key, insufficient_scope. */
+export function requireOperator(exchange: Exchange, adminToken: string, keys: KeyStore): string | undefined {
+  const secret = presentedSecret(exchange);
+  if (secret !== undefined && isSecret(secret, adminToken)) return undefined;
+  const key = secret === undefined ? undefined : keys.check(secret);
+  if (key === undefined) throw new ApiError('invalid_api_key');
+  requireScope({ type: 'key', key }, operateScope);
+  return key.id;
+}
+
+const isSecret = (given: string, expected: string): boolean => {
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)];
+  return a.length === b.length && timingSafeEqual(a, b);
+};
+
 /** Admin calls carry the token of this run, which only the owner of the data folder can read. */
 export function requireAdmin(exchange: Exchange, adminToken: string): void {
-  const secret = Buffer.from(presentedSecret(exchange) ?? '');
-  const expected = Buffer.from(adminToken);
-  if (secret.length === expected.length && timingSafeEqual(secret, expected)) return;
+  if (isSecret(presentedSecret(exchange) ?? '', adminToken)) return;
   throw new ApiError('invalid_api_key', {
     message: 'admin routes take the admin token of this run; use labctl on the same data folder',
   });

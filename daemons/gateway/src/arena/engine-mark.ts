@@ -6,6 +6,7 @@ import type { Endpoint } from '@labmesh/inference/registry/endpoint';
 import type { RelayRequest } from '@labmesh/inference/relay/relay-request';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import { isLoopback, isPrivate } from '@labmesh/kit/http/listen-address';
+import { readRouting, routingHeader } from '@labmesh/wire/routing';
 import { engineHeader, readEngineMark } from '@labmesh/wire/verification/arena-run';
 import type { Identity } from '../access/authenticate.ts';
 import type { Resolved } from '../resolve.ts';
@@ -33,16 +34,16 @@ export function engineMark(endpoint: Endpoint, model: string): string {
   return `${isOwn(endpoint) ? 'own' : 'other'}-${digest.digest('hex').slice(0, 32)}`;
 }
 
-/** What the relay is to do otherwise for the arena: tell the engine, and send it to none but the one that it names. */
+/** What the relay is to do otherwise for the arena: tell the engine, and choose as it says, and take none but the one that it names. */
 export function forArena(
   identity: Identity,
   exchange: Exchange,
   { model, candidates }: Resolved,
-): Partial<Pick<RelayRequest, 'candidates' | 'queue' | 'mark'>> {
+): Partial<Pick<RelayRequest, 'candidates' | 'queue' | 'mark' | 'routing'>> {
   if (identity.type !== 'internal') return {};
   const mark = (endpoint: Endpoint) => [engineHeader, engineMark(endpoint, model)] as const;
   const wanted = readEngineMark(exchange.header(engineHeader));
-  if (wanted === undefined) return { mark };
+  if (wanted === undefined) return { mark, routing: readRouting(exchange.header(routingHeader)) };
   // A line of its own: who waits for one engine is not served by another.
   return { mark, queue: wanted, candidates: () => candidates().filter((one) => engineMark(one, model) === wanted) };
 }

@@ -55,7 +55,10 @@ export class Verification implements Disposable {
     verifiable: boolean,
     aliasMode: VerificationMode | undefined,
   ): Decided | undefined {
-    return decideVerification(identity, body, verifiable, aliasMode ?? this.#mode);
+    const decided = decideVerification(identity, body, verifiable, aliasMode ?? this.#mode);
+    if (decided === undefined || decided.block.on_fail !== undefined) return decided;
+    const takesAny = this.#options.verificationOnInvalid === 'return_unverified';
+    return { ...decided, block: { ...decided.block, on_fail: takesAny ? 'best_effort' : 'error' } };
   }
 
   get mode(): VerificationMode {

@@ -8,6 +8,7 @@ import type { Clock } from '@labmesh/kit/clock';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { type FairEntry, FairQueue } from '@labmesh/kit/fair/fair-queue';
 import { ApiError } from '@labmesh/wire/errors';
+import { type Routing, type RoutingName, routingOf } from '@labmesh/wire/routing';
 import { priorityAgeMs } from '@labmesh/wire/verification/priority';
 import { hasRoom } from '../load/load.ts';
 import type { Endpoint } from '../registry/endpoint.ts';
@@ -37,6 +38,8 @@ export const admissionLimits: AdmissionLimits = {
 };
 
 const recheckMs = 1_000;
+/** Names whose turns are known; beyond them the one that was used least lately begins anew. */
+const cursorsMax = 4_096;
 
 /** Whose request it is, and its class: higher is sooner. */
 export type AdmissionTurn = Pick<FairEntry, 'group' | 'priority'>;
@@ -50,6 +53,10 @@ export type AdmissionAsk = {
   candidates: () => readonly Endpoint[];
   /** Endpoints that failed this request already. */
   tried: ReadonlySet<Endpoint>;
+  /** How to choose among them; absent = as the admission usually does. */
+  routing?: Routing | undefined;
+  /** What `session` keeps together; absent = all of it. */
+  session?: (() => string) | undefined;
   /** Asked only of a request that must wait; absent = all are one group's. */
   turn?: (() => AdmissionTurn) | undefined;
 };
@@ -114,16 +121,27 @@ export class Admission implements Disposable {
   #registry: Registry;
   #clock: Clock;
   #random: () => number;
+  #routing: Routing;
+  /** By queue, for round_robin: the endpoint that was last chosen. */
+  readonly #lastChosen = new Map<string, string>();
   /** Those that wait, by queue; none is empty. */
   #lines = new Map<string, FairQueue<Waiter>>();
   #queued = 0;
   #deadlines = new Deadlines();
   #stopListening: () => void;
 
-  constructor(options: { registry: Registry; clock: Clock; limits?: Partial<AdmissionLimits>; random?: () => number }) {
+  constructor(options: {
+    registry: Registry;
+    clock: Clock;
+    limits?: Partial<AdmissionLimits>;
+    random?: () => number;
+    /** How requests choose that say nothing of it; absent = least_loaded. */
+    routing?: RoutingName;
+  }) {
     this.#registry = options.registry;
     this.#clock = options.clock;
     this.#random = options.random ?? Math.random;
+    this.#routing = routingOf(options.routing ?? 'least_loaded');
     this.limits = { ...admissionLimits, ...options.limits };
     this.#stopListening = options.registry.onChange(() => this.#wake());
   }
@@ -186,10 +204,21 @@ export class Admission implements Disposable {
   }
 
   #choose(ask: AdmissionAsk): Lease | undefined {
-    const endpoint = chooseEndpoint(this.#open(ask), ask.model, this.#clock.now(), this.#random);
+    const { model, queue, routing = this.#routing, session = () => '' } = ask;
+    const choice = { routing, last: this.#lastChosen.get(queue), key: session };
+    const endpoint = chooseEndpoint(this.#open(ask), model, this.#clock.now(), this.#random, choice);
     if (endpoint === undefined) return undefined;
+    if (routing === 'round_robin') this.#noteChosen(queue, endpoint);
     this.#registry.noteStart(endpoint);
     return new Lease(endpoint, () => this.#wake());
+  }
+
+  #noteChosen(queue: string, { spec }: Endpoint): void {
+    this.#lastChosen.delete(queue);
+    this.#lastChosen.set(queue, spec.name);
+    if (this.#lastChosen.size <= cursorsMax) return;
+    const [oldest] = this.#lastChosen.keys();
+    if (oldest !== undefined) this.#lastChosen.delete(oldest);
   }
 
   /** Why waiting is of no use; undefined when it may be. */

@@ -3,7 +3,7 @@ import type { Deadlines } from '@labmesh/kit/deadlines';
 import type { HttpPool } from '@labmesh/kit/http/client';
 import type { Exchange } from '@labmesh/kit/http/exchange';
 import type { ErrorCode } from '@labmesh/wire/errors';
-import type { Admission, AdmissionTurn } from '../choose/admission.ts';
+import type { Admission, AdmissionAsk, AdmissionTurn } from '../choose/admission.ts';
 import type { Endpoint } from '../registry/endpoint.ts';
 import type { Registry } from '../watch/registry.ts';
 import type { ScannedBody } from './scan-body.ts';
@@ -36,6 +36,10 @@ export type RelayRequest = {
   queue: string;
   /** Whose turn it is there; asked only when it must wait. */
   turn?: (() => AdmissionTurn) | undefined;
+  /** How to choose among the candidates; absent = as usual. */
+  routing?: AdmissionAsk['routing'];
+  /** What a routing by session keeps together; asked by it alone. */
+  session?: AdmissionAsk['session'];
   requestId: string;
   /** A header that tells which endpoint answers, in place of any that the engine calls so; absent = nobody is told. */
   mark?: ((endpoint: Endpoint) => readonly [name: string, value: string]) | undefined;

@@ -103,8 +103,8 @@ export class RelayRun implements DeadlineEntry {
   /** An endpoint to send to; undefined when the client left while waiting. */
   async #lease(tried: Set<Endpoint>, lastError: ApiError | undefined): Promise<Lease | undefined> {
     const { admission, clock, registry } = this.#relay;
-    const { candidates, model, queue, turn } = this.#request;
-    const ask = { model, candidates, tried, queue, turn };
+    const { candidates, model, queue, turn, routing, session } = this.#request;
+    const ask = { model, candidates, tried, queue, turn, routing, session };
     if (tried.size > 0 && !candidates().some((endpoint) => !tried.has(endpoint) && registry.usable(endpoint))) {
       // Nobody else is left: the same ones again after a moment, if they are still thought to work.
       if (!candidates().some((endpoint) => registry.usable(endpoint))) {

@@ -19,6 +19,8 @@ export type ScannedBody = {
     | undefined;
   /** The value of `verification`, and its whole member with one comma: it is never sent on (gateway G-30). */
   verification: (Range & { member: Range }) | undefined;
+  /** The first value of `messages`, `prompt` or `input`. */
+  prompt: Range | undefined;
   /** Index of the closing brace. */
   end: number;
   /** Number of top-level keys, `verification` left out. */
@@ -29,7 +31,9 @@ export const depthMax = 128;
 
 const QUOTE = 34;
 const BACKSLASH = 92;
-const wanted = new Set(['model', 'stream', 'stream_options', 'verification']);
+/** Where a request has what the model is to read: one of them by its route. */
+const promptKeys = ['messages', 'prompt', 'input'];
+const wanted = new Set(['model', 'stream', 'stream_options', 'verification', ...promptKeys]);
 const readKeys = [...wanted, 'include_usage'].map((key) => ({ key, bytes: Buffer.from(key) }));
 const decoder = new TextDecoder('utf-8', { fatal: false });
 
@@ -270,6 +274,7 @@ export function scanBody(bytes: Uint8Array): ScannedBody {
     stream: false,
     streamOptions: undefined,
     verification: undefined,
+    prompt: undefined,
     end: 0,
     keys: 0,
   };
@@ -297,6 +302,9 @@ function readKnown(scanner: Scanner, found: ScannedBody, key: string, keyStart: 
     scanner.value(1);
     const end = scanner.at;
     found.verification = { start, end, member: memberRange(scanner.bytes, keyStart, end) };
+  } else if (promptKeys.includes(key)) {
+    scanner.value(1);
+    found.prompt ??= { start, end: scanner.at };
   } else if (key === 'model') {
     if (first !== QUOTE) throw new ApiError('invalid_type', { param: 'model', message: "'model' must be a string" });
     const escaped = scanner.string();

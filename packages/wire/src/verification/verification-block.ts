@@ -81,7 +81,8 @@ export const verificationBlockSchema = z.strictObject({
   return_all: z.boolean().default(false),
   /** Held to what the key may ask for. */
   priority: priorityField.optional(),
-  on_fail: z.enum(['error', 'best_effort']).default('error'),
+  /** `best_effort`: the best answer is given, marked as not valid. Absent: what the gateway's `verification.on_invalid` says. */
+  on_fail: z.enum(['error', 'best_effort']).optional(),
   on_timeout: onFault,
   on_unavailable: onFault,
 });
