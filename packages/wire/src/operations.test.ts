@@ -12,11 +12,16 @@ test('names and routes are unique, names are verb-noun', () => {
   }
 });
 
+/** How answers are verified has a right of its own (verification RP8). */
+const operated = ['set-verification-mode', 'clear-cache', 'delete-cache'];
+const adminScope = (method: string, name: string) =>
+  operated.includes(name) ? 'arena:operate' : method === 'GET' ? 'admin:read' : 'admin:write';
+
 test('everything behind a key says which scope; everything under /admin needs an admin scope', () => {
   for (const { name, auth, scope, path, method } of all) {
     expect([name, scope !== undefined && scopes.includes(scope)]).toEqual([name, auth !== 'none']);
     if (path.startsWith('/admin/'))
-      expect([name, auth, scope as string]).toEqual([name, 'admin', method === 'GET' ? 'admin:read' : 'admin:write']);
+      expect([name, auth, scope as string]).toEqual([name, 'admin', adminScope(method, name)]);
   }
 });
 
@@ -41,9 +46,9 @@ test('golden access table', () => {
     'PATCH /admin/keys/{id} admin admin:write',
     'DELETE /admin/keys/{id} admin admin:write',
     'GET /admin/usage admin admin:read',
-    'POST /admin/mode/{mode} admin admin:write',
-    'POST /admin/clear-cache admin admin:write',
-    'DELETE /admin/cache admin admin:write',
+    'POST /admin/mode/{mode} admin arena:operate',
+    'POST /admin/clear-cache admin arena:operate',
+    'DELETE /admin/cache admin arena:operate',
     'POST /admin/drain admin admin:write',
   ]);
   expect(operation('create-key').path).toBe('/admin/keys');

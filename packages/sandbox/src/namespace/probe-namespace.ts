@@ -1,10 +1,12 @@
 /** Real programs in a sandbox, before anybody relies on one (verification SB1). */
+import { existsSync } from 'node:fs';
 import { chmod, copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SandboxJobInput, sandboxJobSchema, type SandboxResult } from '@labmesh/wire/verification/sandbox';
 import { bunInside } from './job-command.ts';
 import type { NamespaceHost } from './namespace-host.ts';
 import { runNamespace } from './run-namespace.ts';
+import { scannerFolders, scannerNames, scannerStarts } from '../scanner-starts.ts';
 
 const limits = { wallMs: 20_000, cpuMs: 20_000 };
 const text = (base64: string) => Buffer.from(base64, 'base64').toString('utf8');
@@ -28,8 +30,12 @@ function statusFault(status: string): string | undefined {
   return fault === undefined ? undefined : `a program inside had the wrong ${fault[0]}`;
 }
 
-async function versionOf(host: NamespaceHost, argv: readonly string[]): Promise<string | undefined> {
-  const { exit, stdout } = await run(host, { argv: [...argv] });
+async function versionOf(
+  host: NamespaceHost,
+  argv: readonly string[],
+  more: Pick<SandboxJobInput, 'env' | 'files'> = {},
+): Promise<string | undefined> {
+  const { exit, stdout } = await run(host, { ...more, argv: [...argv] });
   return exit === 'ok' ? /\d+(?:\.\d+)+/.exec(text(stdout))?.[0] : undefined;
 }
 
@@ -45,6 +51,17 @@ async function findBun(host: NamespaceHost, bunPath: string): Promise<string | u
   await chmod(copy, 0o755);
   host.bunPath = copy;
   return versionOf(host, bunWords);
+}
+
+/** Those that verifiers use where they are (verification BR2). They are slow to start, so that only what is there is asked. */
+async function findScanners(host: NamespaceHost): Promise<void> {
+  const present = scannerNames.filter((name) => scannerFolders.some((folder) => existsSync(`${folder}/${name}`)));
+  await Promise.all(
+    present.map(async (name) => {
+      const version = await versionOf(host, ['/usr/bin/env', name, '--version'], scannerStarts[name]);
+      if (version !== undefined) host.tools[name] = version;
+    }),
+  );
 }
 
 /** What the chain said, with the way out of the usual cause. */
@@ -68,6 +85,7 @@ export async function probeNamespace(host: NamespaceHost, bunPath: string): Prom
       const version = await versionOf(host, argv);
       if (version !== undefined) host.tools[name] = version;
     }
+    await findScanners(host);
     const bun = await findBun(host, bunPath);
     if (bun === undefined) host.bunPath = undefined;
     else host.tools['bun'] = bun;

@@ -1,8 +1,9 @@
 /**
- * The security audit of the OpenCoder bracket (verification BR2): built-in rules on the syntax tree. Python is parsed
- * inside the sandbox; JavaScript, TypeScript and bash are read here, character by character. It looks at what
- * runtime_verifier would run, joined as it is run: what names no language too, where the suite or the request says what it is.
+ * The security audit of the OpenCoder bracket (verification BR2): built-in rules on the syntax tree, and what bandit and
+ * semgrep find where they are installed. Python is parsed inside the sandbox; JavaScript, TypeScript and bash are read
+ * here, character by character. It looks at what runtime_verifier would run, joined as it is run: what names no language too, where the suite or the request says what it is.
  */
+import { scannerNames } from '@labmesh/sandbox/scanner-starts';
 import { parseJson } from '@labmesh/kit/parse-json';
 import { z } from 'zod';
 import type { Candidate } from '../../contract/candidate.ts';
@@ -10,31 +11,24 @@ import type { Finding, Verifier, VerifierContext } from '../../contract/verifier
 import { auditBash } from './audit-bash.ts';
 import { auditJavascript, type Mark } from './audit-javascript.ts';
 import { auditPython } from './audit-python.ts';
+import { auditRules, severities, type Severity } from './audit-rules.ts';
 import { type AuditText, auditTexts, placeOf } from './audit-texts.ts';
+import { rulesFile } from './scanners/rules-file.ts';
+import { runScanners } from './scanners/run-scanners.ts';
 
-const severities = ['low', 'medium', 'high', 'critical'] as const;
-type Severity = (typeof severities)[number];
+const auditMinLevel = 'SANDBOX_L1_NAMESPACE';
 
-/** Rules by their names in the field: those with B are bandit's. */
-export const auditRules: Readonly<Record<string, { severity: Severity; text: string }>> = {
-  B307: { severity: 'high', text: 'eval of Python' },
-  B102: { severity: 'high', text: 'exec of Python' },
-  B605: { severity: 'high', text: 'a command line through a shell' },
-  B602: { severity: 'high', text: 'a process with shell=True' },
-  B301: { severity: 'medium', text: 'pickle of foreign bytes' },
-  B506: { severity: 'medium', text: 'YAML without a safe loader' },
-  B105: { severity: 'medium', text: 'a password or key in the text' },
-  B311: { severity: 'low', text: 'random numbers that are no secrets' },
-  B101: { severity: 'low', text: 'assert, which -O takes out' },
-  sql_injection: { severity: 'critical', text: 'SQL put together from values' },
-  format_injection: { severity: 'high', text: 'a format over all names in reach' },
-  inner_html: { severity: 'high', text: 'HTML put together from values' },
-  js_eval: { severity: 'high', text: 'eval of JavaScript' },
-  shell_eval: { severity: 'high', text: 'eval of bash' },
-  shell_pipe: { severity: 'high', text: 'a shell that is fed by another program' },
-};
-
-const config = z.strictObject({ severity_threshold: z.enum(severities).default('high') }).prefault({});
+const config = z
+  .strictObject({
+    severity_threshold: z.enum(severities).default('high'),
+    /** Those that are used where they are installed. */
+    scanners: z
+      .array(z.enum(scannerNames))
+      .max(scannerNames.length)
+      .default([...scannerNames]),
+    semgrep_rules: rulesFile,
+  })
+  .prefault({});
 type Config = z.infer<typeof config>;
 
 export type AuditFinding = { rule: string; severity: Severity; text: string; block_index: number; line: number };
@@ -81,10 +75,20 @@ async function readPython(
   return { findings, level };
 }
 
-function judge(findings: readonly AuditFinding[], level: Finding['level'], { severity_threshold }: Config): Finding {
+const bySeverity = (one: AuditFinding, other: AuditFinding) =>
+  severities.indexOf(other.severity) - severities.indexOf(one.severity);
+
+function judge(
+  all: readonly AuditFinding[],
+  level: Finding['level'],
+  tools: readonly string[],
+  { severity_threshold }: Config,
+): Finding {
+  const findings = all.toSorted(bySeverity);
   const bar = severities.indexOf(severity_threshold);
   const grave = findings.filter((one) => severities.indexOf(one.severity) >= bar);
-  const details = { tool: 'builtin', findings_count: findings.length, findings: findings.slice(0, listedMost) };
+  const tool = ['builtin', ...tools].join(', ');
+  const details = { tool, findings_count: findings.length, findings: findings.slice(0, listedMost) };
   const [worst] = grave;
   if (worst !== undefined) {
     const message = `${grave.length} findings at or above ${severity_threshold}, first ${worst.rule}: ${worst.text}`;
@@ -121,20 +125,31 @@ async function audit(candidate: Candidate, context: VerifierContext<Config>): Pr
       code: 'NO_CODE',
     };
   }
-  const read = await readPython(python, context);
+  const [read, scanned] = await Promise.all([
+    readPython(python, context),
+    runScanners(texts, context.config, auditMinLevel, context),
+  ]);
   if ('unread' in read) return read.unread;
+  if ('unread' in scanned) return scanned.unread;
   const marks = scripts.flatMap((text) =>
     (readers[text.language]?.(text.code) ?? []).flatMap(({ rule, line }) => finding(text, rule, line)),
   );
-  return judge(distinct([...read.findings, ...marks]), read.level, context.config);
+  const others = scanned.findings.flatMap(({ at, line, ...one }): AuditFinding[] => {
+    const text = texts[at];
+    if (text === undefined) return [];
+    const place = placeOf(text, line);
+    return [{ ...one, block_index: place.block, line: place.line }];
+  });
+  // What both know is told as the built-in rule has it.
+  return judge(distinct([...others, ...read.findings, ...marks]), read.level, scanned.tools, context.config);
 }
 
 export const securityAudit: Verifier<Config> = {
   name: 'security_audit',
-  version: '2',
-  description: 'dangerous calls in Python, JavaScript, TypeScript and bash, by built-in rules',
+  version: '3',
+  description: 'dangerous calls in Python, JavaScript, TypeScript and bash, by built-in rules, bandit and semgrep',
   class: 2,
-  minLevel: 'SANDBOX_L1_NAMESPACE',
+  minLevel: auditMinLevel,
   hard: true,
   // A bracket asks for it: os.system is no fault of an answer about shells.
   byDefault: false,
