@@ -37,7 +37,9 @@ test('the closed loop counts answers and stops at its number', async () => {
 test('the paced loop keeps its rate and measures from when a request was due', async () => {
   const result = await pacedLoop(plan('--mode', 'paced', '--rate', '500'));
   expect(result.errors).toBe(0);
-  expect(Math.abs(result.requests - 100)).toBeLessThanOrEqual(2);
+  // 100 are due while it measures; answers to the ten before it may come late.
+  expect(result.requests).toBeGreaterThanOrEqual(99);
+  expect(result.requests).toBeLessThanOrEqual(111);
 });
 
 test('every stream is checked to its end', async () => {
