@@ -17,7 +17,7 @@ const expected: [TournamentMethod, number, number][] = [
   ['double_elimination', 69.3, 54.9], // 68.2 55.7
   ['swiss', 68.9, 57.2], // 69.1 58.9
   ['single_elimination', 64.7, 50.9], // 66.7 50.6
-  // 50.3 23.2. With five, nobody can choose better than 50.5 % from one answer against the others.
+  // 50.3 23.2. With five, nobody can choose better than 50.5 % from one answer against the others (decision 0013).
   ['anchor', 50.5, 23.0],
 ];
 
