@@ -58,10 +58,14 @@ describe('the rules themselves', () => {
     ['@d class A {}', 'decorator'],
     ["test.only('x', () => {});", 'only'],
     ["describe.skip('x', () => {});", 'skip'],
+    ["await expect(a()).rejects.toThrow('x');", 'rejects'],
+    ['await expect(a()).resolves.toBe(1);', 'resolves'],
   ])('%p is found', (text, what) => expect(banned(text).join()).toContain(what));
 
   test('ordinary code is not', () => {
-    expect(banned("export const a = 1;\nexport type B = string;\ntest.skipIf(!a)('x', () => {});")).toEqual([]);
+    expect(
+      banned("export const a = 1;\nexport type B = string;\ntest.skipIf(!a)('x', () => {});\nexpect(await a).toBe(1);"),
+    ).toEqual([]);
   });
 
   test('barrels', () => {

@@ -23,6 +23,15 @@ export function bannedConstructs(source: Source): string[] {
     Decorator: (node) => add(node.start, 'decorator'),
     MemberExpression: (node) => {
       const name = node.property.type === 'Identifier' ? node.property.name : '';
+      const isExpect =
+        node.object.type === 'CallExpression' &&
+        node.object.callee.type === 'Identifier' &&
+        node.object.callee.name === 'expect';
+      if (isExpect && (name === 'rejects' || name === 'resolves'))
+        add(
+          node.start,
+          `${name}: events of children are lost meanwhile; await the promise, or errorOf and thrower of wire`,
+        );
       const tester = node.object.type === 'Identifier' && ['test', 'it', 'describe'].includes(node.object.name);
       if (!tester || !['only', 'skip', 'todo'].includes(name)) return;
       add(node.start, `${name}: a test runs, or is left out by skipIf with the package it needs`);

@@ -3,6 +3,7 @@
  * every kind of identity, on every door. The outcomes stand in access-matrix.txt; any difference fails, and so does an
  * operation without a row. `UPDATE_GOLDEN=1 bun test tests/fleet-access.test.ts` writes it anew.
  */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -305,7 +306,7 @@ test('a service may what is bound to its name, until it is disabled', async () =
   await labd.call('POST', '/api/bindings', { subjectKind: 'service', subject: 'dashboard', role: 'viewer' });
   expect(await status()).toBe(200);
   const unknown = labd.call('POST', '/api/bindings', { subjectKind: 'service', subject: 'nobody', role: 'viewer' });
-  await expect(unknown).rejects.toThrow('VALIDATION_FAILED');
+  expect(await thrower(unknown)).toThrow('VALIDATION_FAILED');
   await labd.call('PATCH', '/api/users/dashboard', { disabled: true });
   expect(await status()).toBe(403);
   expect(await upgradeStatus(doorOf(labd.api), '/ws/client', { identity })).toBe(403);

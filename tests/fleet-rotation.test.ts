@@ -2,6 +2,7 @@
  * Rotation of the root with agents that live (CA-10, CA-11): who is connected learns the new roots at once, so that no
  * step needs --force; who was away for a step, or joins during one, is fine when it is over.
  */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import { waitFor } from './harness/fleet/look.ts';
 import { type RunningAgent, type RunningLabd, startAgent, startLabd } from './harness/start-labd.ts';
@@ -71,7 +72,7 @@ test(
       sleeper.daemon.signal('SIGKILL');
       await sleeper.daemon.exited;
       // Only who slept through `init` lacks the new root; it is named, and a step without --force is refused.
-      if (index > 0) await expect(step(labd, to)).rejects.toThrow('asleep-1');
+      if (index > 0) expect(await thrower(step(labd, to))).toThrow('asleep-1');
       await step(labd, to, index > 0);
       await start(`joined-${index + 1}`);
       // Who is to sleep next says with a heartbeat first that it has the roots.

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -152,16 +153,18 @@ for (const engine of ['raw', 'serve'] as const) {
 }
 
 test('a wildcard address needs an explicit setting', async () => {
-  await expect(startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"' })).rejects.toThrow('allow_wildcard');
+  expect(await thrower(startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"' }))).toThrow('allow_wildcard');
   for (const host of ['0', '0.0', '00.0.0.0', '::', '::0', '[::]', '*']) {
-    await expect(startMesh([], { toml: `[gateway]\nhost = "${host}"` })).rejects.toThrow('allow_wildcard');
+    expect(await thrower(startMesh([], { toml: `[gateway]\nhost = "${host}"` }))).toThrow('allow_wildcard');
   }
   const open = await startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true' });
   expect(open.logged()).toContain('every network of this machine');
   await open[Symbol.asyncDispose]();
-  await expect(
-    startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true\n[gateway.auth]\nopen = true' }),
-  ).rejects.toThrow('loopback only');
+  expect(
+    await thrower(
+      startMesh([], { toml: '[gateway]\nhost = "0.0.0.0"\nallow_wildcard = true\n[gateway.auth]\nopen = true' }),
+    ),
+  ).toThrow('loopback only');
 });
 
 test('open access and keyless metrics are closed to browser pages of other origins and names', async () => {
@@ -207,7 +210,7 @@ test('the first key: kept over starts, not shown when it was revoked, made anew 
   await keys.revoke(keys.list()[0]?.id ?? '');
   expect(await first()).toMatchObject({ text: '', created: false });
   writeFileSync(join(folder, 'keys.json'), '{"version":1,');
-  await expect(first()).rejects.toThrow('damaged');
+  expect(await thrower(first())).toThrow('damaged');
   rmSync(join(folder, 'keys.json'));
   await mesh.store.write(system('test'), (tx) => tx.deleteFrom('keys').execute());
   const anew = await first();

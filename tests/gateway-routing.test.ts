@@ -1,4 +1,5 @@
 /** How an endpoint is chosen (gateway I-14, I-15, verification AR3): by the settings, for the arena's own calls as it says. */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import { startMesh } from './harness/start-mesh.ts';
 import { bearer } from './harness/verification-ground.ts';
@@ -80,5 +81,5 @@ test('the arena says it for its own calls; a client that says so is not heard, a
 });
 
 test('a routing that is none stops the start, with the names there are', async () => {
-  await expect(three('[gateway]\nrouting = "fastest"')).rejects.toThrow('round_robin');
+  expect(await thrower(three('[gateway]\nrouting = "fastest"'))).toThrow('round_robin');
 });

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { sampleResult } from '@labmesh/gateway/testing/fake-arena';
 import { wait } from '../packages/kit/src/http/testing/talk.ts';
@@ -106,8 +107,8 @@ describe('which mode', () => {
   });
 
   test('a mode that is none is refused at the start', async () => {
-    await expect(VerificationGround.start('[verification]\nmode = "sometimes"')).rejects.toThrow('sometimes');
-    await expect(VerificationGround.start('[models.x]\nmodel_id = "m"\nverification = "?"')).rejects.toThrow();
+    expect(await thrower(VerificationGround.start('[verification]\nmode = "sometimes"'))).toThrow('sometimes');
+    expect(await thrower(VerificationGround.start('[models.x]\nmodel_id = "m"\nverification = "?"'))).toThrow();
   });
 });
 

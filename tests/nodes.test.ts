@@ -1,4 +1,5 @@
 /** Nodes over the real labd, as an operator and a labman see them (network plane N1–N5, H1–H6, H15; tunnel A13). */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -81,7 +82,7 @@ test('a token, a registration, a node that is seen, a heartbeat, the end of the 
 
 test('as labman calls: the pin first, then the token, by names and kind and not by host', async () => {
   const { token, pins } = await newToken();
-  await expect(fetchPinnedBundle(pins.url, `sha256:${'0'.repeat(64)}`)).rejects.toThrow('does not have the pin');
+  expect(await thrower(fetchPinnedBundle(pins.url, `sha256:${'0'.repeat(64)}`))).toThrow('does not have the pin');
   const bundlePem = await fetchPinnedBundle(pins.url, pins.ca_sha256);
   const call = { path: '/api/v1/nodes/register', body: registration(token), output: nodeRegisterAnswerSchema };
   const answer = await callLabd({ url: pins.url, bundlePem }, call);
@@ -205,7 +206,7 @@ test('a silent node is stale, then offline; a heartbeat brings it back', async (
 test('without a listener there are no tokens', async () => {
   await using without = await startLabd({ toml: '[conplane]\nlisten = ""' });
   expect(without.nodes).toBe('');
-  await expect(without.call('POST', '/api/node-tokens', {})).rejects.toThrow('NOT_AVAILABLE');
+  expect(await thrower(without.call('POST', '/api/node-tokens', {}))).toThrow('NOT_AVAILABLE');
 });
 
 test('no token stands in a log line, in the store or in a key file’s name', () => {

@@ -2,6 +2,7 @@
  * Clients of other make at a real hub (tunnel X2, X3, X7): an operator makes keys, lets them in, hands the settings over, and a
  * program that knows nothing of a Conplane runs on exactly those files. One dials the hub, another is dialled by it.
  */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -120,7 +121,7 @@ async function isDialled(lab: TunnelLab, branch: Client, said: Said): Promise<vo
 async function isRemoved(lab: TunnelLab, said: Said): Promise<void> {
   said.push(await lab.labctl('tunnel', 'remove', 'laptop', '--yes'));
   expect((await lab.view()).peers.map(({ name }) => name)).toEqual(['branch']);
-  await expect(lab.labctl('tunnel', 'show', 'laptop')).rejects.toThrow('NOT_FOUND');
+  expect(await thrower(lab.labctl('tunnel', 'show', 'laptop'))).toThrow('NOT_FOUND');
 }
 
 test.skipIf(missing !== undefined)(

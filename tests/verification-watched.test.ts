@@ -1,4 +1,5 @@
 /** What a client of audit and shadow gets for the id that its answer came with (verification RP3, RP6, gateway G-31). */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { closeTestRunner, sandboxMissing } from '@labmesh/arena/verify/testing/test-runner';
 import { ArenaGround } from './harness/arena-ground.ts';
@@ -66,7 +67,7 @@ describe.skipIf(sandboxMissing !== undefined)(`audit and shadow through a real a
       const answer = await ground.chat('```python\nraise SystemExit(3)\n```', { mode: 'audit' });
       const id = answer.headers.get(idHeader) ?? '';
       await answer.text();
-      await expect(ended(id)).rejects.toThrow('ended failed, without a certificate');
+      expect(await thrower(ended(id))).toThrow('ended failed, without a certificate');
     },
     storyMs,
   );

@@ -2,6 +2,7 @@
  * What a tunnel leaves on its host: one interface with one address and nothing else, while it runs and when it is gone,
  * however it went (spec tunnel.md I1, I2, I7, I12; N5; A11).
  */
+import { errorOf, thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import type { DeviceProcess } from '../harness/tunnel-device/device-process.ts';
 import { runInside } from '../harness/tunnel-device/inside-device.ts';
@@ -142,11 +143,11 @@ for (const { title, backend, isolation, missing } of isolationCases) {
         await site.node.run('ip', 'address', 'add', '192.168.55.1/24', 'dev', 'labman0');
         const before = await takeSnapshot(site.node);
         const taken = { code: 'TUNNEL_NAME_TAKEN', exitCode: 6 };
-        await expect(device.open()).rejects.toMatchObject(taken);
+        expect(await errorOf(device.open())).toMatchObject(taken);
         await site.node.run('ip', 'link', 'set', 'labman0', 'alias', 'labmesh:labd');
         const again = await site.nodeDevice('native', isolation);
-        await expect(again.open()).rejects.toMatchObject(taken);
-        await expect(again.open()).rejects.toThrow("marked 'labmesh:labd'");
+        expect(await errorOf(again.open())).toMatchObject(taken);
+        expect(await thrower(again.open())).toThrow("marked 'labmesh:labd'");
         for (const each of [device, again]) await each.close();
         await site.node.run('ip', 'link', 'set', 'labman0', 'alias', '');
         expect(await takeSnapshot(site.node)).toEqual(before);

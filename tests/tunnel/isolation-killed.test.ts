@@ -2,6 +2,7 @@
  * A node's process that is killed takes its own table with it; its interface may stay. Nothing passes then, not even to
  * the proxy's port, and the next process or `labman post` leaves nothing behind (spec tunnel.md I4, I8, I13, N5; A11).
  */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { DeviceProcess } from '../harness/tunnel-device/device-process.ts';
 import { takeSnapshot } from '../harness/tunnel-site/host-snapshot.ts';
@@ -44,7 +45,7 @@ for (const { title, backend, isolation, missing } of isolationCases) {
         // The interface of our own data plane ends with its process.
         expect(stands).toBe(backend !== 'native');
         const watched = await WatchedServices.start(site.node, services);
-        await expect(call()).rejects.toThrow(/timed out|unreachable/i);
+        expect(await thrower(call())).toThrow(/timed out|unreachable/i);
         const common = {
           from: site.hub,
           by: 'labhub0',
@@ -55,7 +56,7 @@ for (const { title, backend, isolation, missing } of isolationCases) {
         const targets = [addresses.nodeTunnel, addresses.nodeLan, addresses.node, addresses.lan];
         for (const protocol of ['tcp', 'udp'] as const)
           expect((await scanPorts({ ...common, targets, protocol })).open).toEqual([]);
-        await expect(site.hub.run('ping', '-c', '2', '-W', '1', addresses.nodeTunnel)).rejects.toThrow();
+        expect(await thrower(site.hub.run('ping', '-c', '2', '-W', '1', addresses.nodeTunnel))).toThrow();
         expect(await watched.served()).toEqual([]);
         await watched[Symbol.asyncDispose]();
         const tables = (await site.node.run('nft', 'list', 'tables')).split('\n');
@@ -79,7 +80,7 @@ for (const { title, backend, isolation, missing } of isolationCases) {
         const { site, before, call } = await openKilled(backend);
         await using _site = site;
         await using watched = await WatchedServices.start(site.node, services);
-        await expect(call()).rejects.toThrow('timed out');
+        expect(await thrower(call())).toThrow('timed out');
         await site.node.run('nft', 'delete', 'table', 'inet', 'labman-kept');
         await call().catch(() => '');
         expect(await watched.served()).toEqual([`tcp/0.0.0.0/${proxyPort} from ${addresses.hubTunnel}`]);

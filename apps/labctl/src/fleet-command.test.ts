@@ -1,3 +1,4 @@
+import { errorOf, thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -88,7 +89,7 @@ describe('the shared flags (CT-7)', () => {
     ]);
     expect((await callOf('--json')).call.result.options.format).toBe('json');
     expect((await callOf('--json -o name')).call.result.options.format).toBe('name');
-    await expect(callOf('--context other')).rejects.toThrow('there is no context "other"');
+    expect(await thrower(callOf('--context other'))).toThrow('there is no context "other"');
     expect((await callOf('--context other', undefined, true)).call.settings.context).toBe('other');
   });
 
@@ -116,7 +117,7 @@ describe('the shared flags (CT-7)', () => {
 
   test('destructive verbs fail without --yes where nobody can be asked', async () => {
     const { call } = await callOf('');
-    await expect(call.confirm('delete server/web-1', 'web-1')).rejects.toBeInstanceOf(CommandError);
+    expect(await errorOf(call.confirm('delete server/web-1', 'web-1'))).toBeInstanceOf(CommandError);
   });
 
   test('color of the configuration', async () => {

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +19,6 @@ test('AG-2 labels are a table; the list that the flag takes means the same', asy
   expect(await labelsOf('[agent.labels]\nrack = "r1"')).toEqual(['rack=r1']);
   expect(await labelsOf('labels = ["rack=r1"]')).toEqual(['rack=r1']);
   expect(await labelsOf('labels = {}')).toEqual([]);
-  await expect(labelsOf('labels = { rack = 1 }')).rejects.toThrow('agent.labels');
-  await expect(labelsOf('labels = 3')).rejects.toThrow('agent.labels');
+  expect(await thrower(labelsOf('labels = { rack = 1 }'))).toThrow('agent.labels');
+  expect(await thrower(labelsOf('labels = 3'))).toThrow('agent.labels');
 });

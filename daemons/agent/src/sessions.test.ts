@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { FakeClock, systemClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
@@ -187,7 +188,7 @@ describe('EX-8 detach and attach', () => {
     expect(late.client.out.toString()).toBe('done\n');
     expect(late.client.exit?.code).toBe(3);
     await Bun.sleep(20);
-    await expect(open(here, attach(ok.session))).rejects.toThrow('no-session');
+    expect(await thrower(open(here, attach(ok.session)))).toThrow('no-session');
   });
 
   test('two may follow one command', async () => {

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { BoundPassed } from '@labmesh/kit/bounded-queue';
@@ -14,7 +15,7 @@ test('so many at a time, then in order; one more than may wait is told at once',
   const [first] = [await pool.enter(a, never), await pool.enter(a, never)];
   const order: number[] = [];
   const waiting = [0, 1, 2].map((name) => pool.enter(a, never).then((place) => (order.push(name), place)));
-  await expect(pool.enter(a, never)).rejects.toThrow(BoundPassed);
+  expect(await thrower(pool.enter(a, never))).toThrow(BoundPassed);
   expect(pool.view).toEqual({ poolSize: 2, available: 0, inUse: 2, waiting: 3 });
   first?.[Symbol.dispose]();
   // A place given back twice is one place.
@@ -33,10 +34,10 @@ test('who leaves the line while a place is handed over gives it on', async () =>
   const next = pool.enter(a, never);
   place[Symbol.dispose]();
   leaver.abort(new Error('gone'));
-  await expect(left).rejects.toThrow('gone');
+  expect(await thrower(left)).toThrow('gone');
   (await next)[Symbol.dispose]();
   expect(pool.view).toEqual({ poolSize: 1, available: 1, inUse: 0, waiting: 0 });
-  await expect(pool.enter(b, leaver.signal)).rejects.toThrow('gone');
+  expect(await thrower(pool.enter(b, leaver.signal))).toThrow('gone');
 });
 
 test('whatever comes, leaves and goes away, places are counted exactly', async () => {

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdtemp, rm, truncate, writeFile, copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -199,7 +200,7 @@ llamaTest('a broken model file fails at once with what llama.cpp said', async ()
   const path = join(folder, 'cut.gguf');
   await copyFile(tinyCoder, path);
   await truncate(path, 40_000);
-  await expect(start({ modelPath: path })).rejects.toThrow('the built-in engine could not start');
+  expect(await thrower(start({ modelPath: path }))).toThrow('the built-in engine could not start');
 });
 
 test('three quick failures end it, with its last words', async () => {
@@ -228,7 +229,7 @@ test('three quick failures end it, with its last words', async () => {
 llamaTest('what is no model never starts a child', async () => {
   const path = join(folder, 'notes.gguf');
   await writeFile(path, 'just some notes, long enough to be a head');
-  await expect(start({ modelPath: path, command: ['/does/not/exist'] })).rejects.toThrow(
+  expect(await thrower(start({ modelPath: path, command: ['/does/not/exist'] }))).toThrow(
     `model file ${path}: the file`,
   );
 });

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,11 +29,13 @@ test('a file without a name is called after itself', async () => {
 
 test('says the path, what is wrong and what was expected', async () => {
   const missing = join(folder, 'missing.gguf');
-  await expect(describeModel(missing)).rejects.toThrow(`model file ${missing}: there is no such file; expected a GGUF`);
-  await expect(describeModel(folder)).rejects.toThrow('not a regular file');
+  expect(await thrower(describeModel(missing))).toThrow(
+    `model file ${missing}: there is no such file; expected a GGUF`,
+  );
+  expect(await thrower(describeModel(folder))).toThrow('not a regular file');
   const other = join(folder, 'weights.bin');
   await writeFile(other, 'these are not the weights you look for');
-  await expect(describeModel(other)).rejects.toThrow(
+  expect(await thrower(describeModel(other))).toThrow(
     `model file ${other}: the file does not begin with 'GGUF'; expected`,
   );
 });

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, expect } from 'bun:test';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -79,5 +80,5 @@ llamaTest('a prompt with the same long beginning is not read again', async () =>
 llamaTest('closing while the model loads frees the port', async () => {
   const own = await startEngineServer({ modelPath: tinyCoder, modelId, apiKey });
   await own[Symbol.asyncDispose]();
-  await expect(fetch(`http://127.0.0.1:${own.port}/health`)).rejects.toThrow();
+  expect(await thrower(fetch(`http://127.0.0.1:${own.port}/health`))).toThrow();
 });

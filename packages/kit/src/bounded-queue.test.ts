@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { BoundedQueue, BoundPassed, WaitingLine } from './bounded-queue.ts';
@@ -72,7 +73,7 @@ test('a line admits its first caller; one that left is passed over', async () =>
     line.wait().then(() => seen.push('b')),
     line.wait().then(() => seen.push('c')),
   ];
-  expect(line.wait()).rejects.toThrow(new BoundPassed('line.max', 3));
+  expect(await thrower(line.wait())).toThrow(new BoundPassed('line.max', 3));
   leaving.abort('client gone');
   expect([line.admit(), line.admit(), line.admit()]).toEqual([true, true, false]);
   await Promise.all(waits);

@@ -1,3 +1,4 @@
+import { errorOf, thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -32,9 +33,11 @@ test('LD-1: the same link over the admin socket', async () => {
   const link = new Link(socket, {}, { side: 'odd' });
   expect((await link.hello(testHello)).replicaId).toBe('r1');
   link.close('goingAway');
-  await expect(
-    dialLink({ url: 'ws://localhost/', socketPath: join(folder, 'none'), subprotocol: 'labmesh.client.v1' }),
-  ).rejects.toThrow();
+  expect(
+    await thrower(
+      dialLink({ url: 'ws://localhost/', socketPath: join(folder, 'none'), subprotocol: 'labmesh.client.v1' }),
+    ),
+  ).toThrow();
   server.close();
   await rm(folder, { recursive: true });
 });
@@ -48,12 +51,12 @@ describe('dialLink', () => {
       seen.push(shown.raw.length, above?.length);
       return new Error('not that one');
     };
-    await expect(dialLink({ ...rig.dialOptions(listener), checkServerIdentity })).rejects.toThrow('not that one');
+    expect(await thrower(dialLink({ ...rig.dialOptions(listener), checkServerIdentity }))).toThrow('not that one');
     expect(seen).toEqual([rig.labd.certificate.der.length, rig.ca.issuing.certificate.der.length]);
     const throws = () => {
       throw new Error('a fault in the check');
     };
-    await expect(dialLink({ ...rig.dialOptions(listener), checkServerIdentity: throws })).rejects.toThrow(
+    expect(await thrower(dialLink({ ...rig.dialOptions(listener), checkServerIdentity: throws }))).toThrow(
       'a fault in the check',
     );
   });
@@ -63,8 +66,8 @@ describe('dialLink', () => {
     let requests = 0;
     const listener = await rig.listen({}, { onRequest: () => void requests++, onUpgrade: () => void requests++ });
     const check = serverIdentityCheck({ bundlePem: foreign.bundlePem, trustDomain });
-    await expect(dialLink({ ...rig.dialOptions(listener), checkServerIdentity: check })).rejects.toThrow();
-    await expect(dialLink({ ...rig.dialOptions(listener), bundlePem: foreign.bundlePem })).rejects.toThrow();
+    expect(await thrower(dialLink({ ...rig.dialOptions(listener), checkServerIdentity: check }))).toThrow();
+    expect(await thrower(dialLink({ ...rig.dialOptions(listener), bundlePem: foreign.bundlePem }))).toThrow();
     expect(requests).toBe(0);
   });
 
@@ -86,7 +89,7 @@ describe('dialLink', () => {
         socket.destroy();
       });
       const url = `wss://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-      await expect(dialLink({ ...hybrid, url })).rejects.toThrow();
+      expect(await thrower(dialLink({ ...hybrid, url }))).toThrow();
       expect(met > 0).toBe(takes);
     }
   });
@@ -94,17 +97,17 @@ describe('dialLink', () => {
   test('an HTTP answer is a DialRefused, silence and aborts are errors', async () => {
     const listener = await rig.listen({}, { onUpgrade: () => {} });
     const options = rig.dialOptions(listener);
-    await expect(dialLink({ ...options, timeoutMs: 200 })).rejects.toThrow('in time');
-    await expect(dialLink({ ...options, signal: AbortSignal.timeout(200) })).rejects.toMatchObject({
+    expect(await thrower(dialLink({ ...options, timeoutMs: 200 }))).toThrow('in time');
+    expect(await errorOf(dialLink({ ...options, signal: AbortSignal.timeout(200) }))).toMatchObject({
       name: 'TimeoutError',
     });
-    await expect(dialLink({ ...options, url: 'wss://127.0.0.1:1/' })).rejects.toThrow();
+    expect(await thrower(dialLink({ ...options, url: 'wss://127.0.0.1:1/' }))).toThrow();
     const strict = await rig.listen();
-    await expect(dialLink({ ...rig.dialOptions(strict), identity: undefined })).rejects.toMatchObject({
+    expect(await errorOf(dialLink({ ...rig.dialOptions(strict), identity: undefined }))).toMatchObject({
       status: 401,
       body: 'no',
     });
     const other = await rig.listen();
-    await expect(dialLink({ ...rig.dialOptions(other), subprotocol: 'labmesh.later.v9' })).rejects.toThrow();
+    expect(await thrower(dialLink({ ...rig.dialOptions(other), subprotocol: 'labmesh.later.v9' }))).toThrow();
   });
 });

@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { type ChannelFrame, decodeFrame, encodeData, encodeFrame, type Frame } from '@labmesh/wire/frame/codec';
 import type { Goaway, Msg } from '@labmesh/wire/frame/messages';
@@ -82,7 +83,7 @@ describe('HB-3: greeting', () => {
   test('no HELLO_OK in time rejects', async () => {
     const [, b] = MemorySocket.pair();
     const link = new Link(b, {}, { side: 'odd', helloTimeoutMs: 50 });
-    await expect(link.hello(testHello)).rejects.toBeInstanceOf(LinkClosed);
+    expect(await errorOf(link.hello(testHello))).toBeInstanceOf(LinkClosed);
   });
 
   test.each([

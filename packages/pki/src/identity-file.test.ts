@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -52,21 +53,21 @@ test('key and certificate that do not belong together, or are not there, are ref
   const path = join(folder, 'identity.pem');
   const other = await ca.leaf('agent', 'a2');
   await writeIdentity(path, { ...parts, privatePem: other.key.privatePem });
-  await expect(readIdentity(path)).rejects.toThrow('do not belong together');
+  expect(await thrower(readIdentity(path))).toThrow('do not belong together');
   await writeIdentity(path, { ...parts, certificatePem: '', chainPem: '', bundlePem: '' });
-  await expect(readIdentity(path)).rejects.toThrow('do not belong together');
+  expect(await thrower(readIdentity(path))).toThrow('do not belong together');
   writeFileSync(path, parts.certificatePem);
-  await expect(readIdentity(path)).rejects.toThrow('no private key');
+  expect(await thrower(readIdentity(path))).toThrow('no private key');
   writeFileSync(path, '-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\n');
-  await expect(readIdentity(path)).rejects.toThrow('cannot be read');
+  expect(await thrower(readIdentity(path))).toThrow('cannot be read');
   writeFileSync(path, 'x'.repeat(300_000));
-  await expect(readIdentity(path)).rejects.toThrow('too large');
+  expect(await thrower(readIdentity(path))).toThrow('too large');
 });
 
 test('a write that fails leaves the old identity and no draft', async () => {
   const path = join(folder, 'identity.pem');
   mkdirSync(join(path, 'inside'), { recursive: true });
-  await expect(writeIdentity(path, parts)).rejects.toThrow();
+  expect(await thrower(writeIdentity(path, parts))).toThrow();
   expect(readdirSync(folder)).toEqual(['identity.pem']);
 });
 

@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import { createLogger } from '@labmesh/kit/log';
@@ -33,9 +34,9 @@ describe('LD-7: a database that is away at start', () => {
   const url = 'postgresql://lab:geheim@127.0.0.1:1/lab';
 
   test('openStore tells STORE_UNAVAILABLE', async () => {
-    await expect(openStore({ url })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', status: 503 });
+    expect(await errorOf(openStore({ url }))).toMatchObject({ code: 'STORE_UNAVAILABLE', status: 503 });
     const folder = openStore({ url: 'sqlite:///proc/labmesh/nowhere.db' });
-    await expect(folder).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect(await errorOf(folder)).toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 
   test('awaitStore tries again each 1 to 30 s, until it is told to stop', async () => {
@@ -60,7 +61,7 @@ describe('LD-7: a database that is away at start', () => {
 
   test('what waiting does not mend ends it', async () => {
     const waiting = awaitStore({ url: 'mysql://x' }, new AbortController().signal);
-    await expect(waiting).rejects.toMatchObject({ code: 'STORE_URL_INVALID' });
+    expect(await errorOf(waiting)).toMatchObject({ code: 'STORE_URL_INVALID' });
   });
 });
 
@@ -76,14 +77,14 @@ describe('a second door (ST-5)', () => {
     await using snapshot = await beside.snapshot(tester);
     expect(await snapshot.db.selectFrom('settings').select('key').execute()).toEqual([{ key: 'a' }]);
     const writing = beside.write(tester, (tx) => tx.deleteFrom('settings').execute());
-    await expect(writing).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-    await expect(beside.ddl('create table x (a text)')).rejects.toBeInstanceOf(TypeError);
+    expect(await errorOf(writing)).toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect(await errorOf(beside.ddl('create table x (a text)'))).toBeInstanceOf(TypeError);
   });
 
   test('there is none into memory, nor to a file that is not there', async () => {
     await using memory = await openStore({ url: 'sqlite::memory:' });
     expect(memory.besideUrl).toBeUndefined();
-    await expect(openReadStore('sqlite::memory:')).rejects.toBeInstanceOf(TypeError);
-    await expect(openReadStore('sqlite:///proc/labmesh/none.db')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect(await errorOf(openReadStore('sqlite::memory:'))).toBeInstanceOf(TypeError);
+    expect(await errorOf(openReadStore('sqlite:///proc/labmesh/none.db'))).toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 });

@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { systemClock } from '@labmesh/kit/clock';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -48,7 +49,7 @@ describe('ST-3: retry', () => {
     const { store, asked } = await faulty(({ commit }) => (commit ? new InjectedConflict() : undefined));
     await using _ = store;
     const failed = store.write(tester, put('never'));
-    await expect(failed).rejects.toMatchObject({ code: 'STORE_CONFLICT', status: 503, retryAfterMs: 500 });
+    expect(await errorOf(failed)).toMatchObject({ code: 'STORE_CONFLICT', status: 503, retryAfterMs: 500 });
     expect(asked.filter((at) => at.commit)).toHaveLength(triesMax);
     expect(store.retries).toBe(triesMax - 1);
     expect(await store.read(tester, (db) => db.selectFrom('settings').selectAll().execute())).toEqual([]);
@@ -124,14 +125,14 @@ describe('errors', () => {
     const { store } = await faulty(() => undefined);
     await using _ = store;
     const wrong = store.read(tester, (db) => sql`select * from nothing`.execute(db));
-    await expect(wrong).rejects.toMatchObject({ code: 'SQLITE_ERROR' });
+    expect(await errorOf(wrong)).toMatchObject({ code: 'SQLITE_ERROR' });
   });
 
   test('an error of work that looks like ours is left alone', async () => {
     const { store } = await faulty(() => undefined);
     await using _ = store;
     const own = new Broken('40001');
-    await expect(store.write(tester, () => Promise.reject(own))).rejects.toBe(own);
+    expect(await errorOf(store.write(tester, () => Promise.reject(own)))).toBe(own);
   });
 });
 
@@ -146,7 +147,7 @@ test('a write that waits for another call to its store is told so, and rolled ba
   ];
   for (const nested of inner) {
     const waits = store.write(tester, async (tx) => void (await put('a')(tx), await nested()));
-    await expect(waits).rejects.toBeInstanceOf(TypeError);
+    expect(await errorOf(waits)).toBeInstanceOf(TypeError);
   }
   expect(await store.read(tester, (db) => db.selectFrom('settings').selectAll().execute())).toEqual([]);
 });

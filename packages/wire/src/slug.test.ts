@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { classicSlug, endpointSlug, sealedSlug } from './slug.ts';
@@ -26,8 +27,8 @@ test.each([
   expect(await sealedSlug(key, tenant, `http://${endpoint}`, model)).toBe(slug);
 });
 
-test('a key of the wrong length is refused', () => {
-  expect(sealedSlug(new Uint8Array(31), '', 'x/v1', 'm')).rejects.toThrow('32 bytes');
+test('a key of the wrong length is refused', async () => {
+  expect(await thrower(sealedSlug(new Uint8Array(31), '', 'x/v1', 'm'))).toThrow('32 bytes');
 });
 
 test('only the scheme goes, and http before https, once each', () => {

@@ -1,6 +1,6 @@
 /**
- * What a process prints, in a file that has no name any more. Bun's own pipes now and then stop being read while a child is
- * ended on a busy machine: what it said last never comes, nor does the end of the stream.
+ * What a process prints, in a file that has no name any more: nothing that waits inside the test runner can lose what a
+ * daemon said.
  */
 import { closeSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { EngineOptions, EngineSimulator } from './engine-simulator.ts';
 import { startEngine, type SimulatedKind } from './start-engine.ts';
@@ -102,10 +103,10 @@ describe('queue and faults', () => {
 
   test('garbage, cut, status and loading', async () => {
     const each = await engine({ faults: { garbageHead: true } });
-    expect(post(each, {})).rejects.toThrow();
+    expect(await thrower(post(each, {}))).toThrow();
     await until(() => each.requests.length > 0);
     each.faults = { cutBeforeHead: true };
-    expect(post(each, {})).rejects.toThrow();
+    expect(await thrower(post(each, {}))).toThrow();
     expect((await fetch(`${each.url}/health`)).status).toBe(200);
     each.faults = { status: 429, retryAfter: '2' };
     const limited = await post(each, {});
@@ -117,7 +118,7 @@ describe('queue and faults', () => {
   test('killed and revived on the same port', async () => {
     const each = await engine();
     each.kill();
-    expect(fetch(`${each.url}/health`)).rejects.toThrow();
+    expect(await thrower(fetch(`${each.url}/health`))).toThrow();
     await Bun.sleep(5);
     each.revive();
     expect((await fetch(`${each.url}/health`)).status).toBe(200);

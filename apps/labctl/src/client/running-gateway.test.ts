@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,7 +42,7 @@ describe('RunningGateway', () => {
     await server.stop(true);
     writeRunState(folder, { ...state, api, adminToken: 't' });
     await using gateway = new RunningGateway(folder, {});
-    await expect(gateway.ask('GET', '/status', z.unknown())).rejects.toThrow('is not running');
+    expect(await thrower(gateway.ask('GET', '/status', z.unknown()))).toThrow('is not running');
   });
 
   test('asks with the token, and says when it does not understand', async () => {
@@ -58,6 +59,6 @@ describe('RunningGateway', () => {
     await using gateway = new RunningGateway(folder, {});
     expect(await gateway.ask('GET', '/status', z.object({ a: z.number() }))).toEqual({ a: 1 });
     expect(asked).toEqual(['GET /admin/status Bearer secret']);
-    await expect(gateway.ask('GET', '/status', z.object({ b: z.number() }))).rejects.toThrow('is not understood');
+    expect(await thrower(gateway.ask('GET', '/status', z.object({ b: z.number() })))).toThrow('is not understood');
   });
 });

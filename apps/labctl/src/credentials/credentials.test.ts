@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -150,7 +151,7 @@ describe('renewal (CA-6)', () => {
   test('the old ones stay when labd says no, or gives a certificate for another key', async () => {
     await saveCredentials(env, 'prod', parts(leaf));
     const no = renewCredentials({ env, context: 'prod', ask: () => Promise.reject(new Error('no')) });
-    await expect(no).rejects.toThrow('no');
+    expect(await thrower(no)).toThrow('no');
     const times = { expiresAt: '2026-01-01T00:00:00.000Z', renewAfter: '2026-01-01T00:00:00.000Z' };
     const { certificatePem, chainPem, bundlePem: caPem } = parts(leaf);
     const foreign = renewCredentials({
@@ -158,7 +159,7 @@ describe('renewal (CA-6)', () => {
       context: 'prod',
       ask: async () => ({ certificatePem, chainPem, caPem, caPin: 'sha256:x', ...times }),
     });
-    await expect(foreign).rejects.toThrow('another key');
+    expect(await thrower(foreign)).toThrow('another key');
     expect((await readCredentials(env, 'prod'))?.key.keyHash).toBe(leaf.key.keyHash);
   });
 });

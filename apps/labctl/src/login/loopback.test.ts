@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
 import type { CommandError } from '../command-error.ts';
@@ -74,7 +75,7 @@ describe('the loopback listener (RFC 8252)', () => {
     const stopping = new AbortController();
     const answer = loopback.answer('st', { waitMs: 60_000, signal: stopping.signal });
     stopping.abort(new Error('stopped'));
-    await expect(answer).rejects.toThrow('stopped');
+    expect(await thrower(answer)).toThrow('stopped');
     expect((await refusal(loopback.answer('st', { waitMs: 1, signal: never }))).exitCode).toBe(7);
   });
 
@@ -84,7 +85,7 @@ describe('the loopback listener (RFC 8252)', () => {
     const socket = connect(Number(port), '127.0.0.1');
     await new Promise<void>((done) => socket.once('connect', () => done()));
     await loopback[Symbol.asyncDispose]();
-    await expect(fetch(loopback.redirectUri)).rejects.toThrow();
+    expect(await thrower(fetch(loopback.redirectUri))).toThrow();
     socket.destroy();
   });
 });

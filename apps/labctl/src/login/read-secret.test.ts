@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,13 +36,13 @@ describe('secrets', () => {
     ['\n\nlater', 'there is nothing in'],
     ['x'.repeat(5_000), 'is too large'],
   ])('a file with %j is refused', async (text, problem) => {
-    await expect(read(text)).rejects.toThrow(`--token-file: `);
-    await expect(read(text)).rejects.toThrow(problem);
+    expect(await thrower(read(text))).toThrow(`--token-file: `);
+    expect(await thrower(read(text))).toThrow(problem);
   });
 
   test('a file that is not there, or a folder', async () => {
-    await expect(secretFromFile(testWorld(), join(folder, 'none'), '--x')).rejects.toThrow('cannot be read (ENOENT)');
-    await expect(secretFromFile(testWorld(), folder, '--x')).rejects.toThrow('--x: ');
+    expect(await thrower(secretFromFile(testWorld(), join(folder, 'none'), '--x'))).toThrow('cannot be read (ENOENT)');
+    expect(await thrower(secretFromFile(testWorld(), folder, '--x'))).toThrow('--x: ');
   });
 
   test('no error holds any of the text', async () => {
@@ -66,12 +67,12 @@ describe('secrets', () => {
     const alone = await askSecret(testWorld(), 'Token: ', '--token-file FILE').catch((error: unknown) => error);
     expect(alone).toMatchObject({ exitCode: 2, hint: '--token-file FILE' });
     const world = testWorld({ ...there, answers: [''] });
-    await expect(askSecret(world, 'Token: ', 'x')).rejects.toThrow('nothing was typed');
+    expect(await thrower(askSecret(world, 'Token: ', 'x'))).toThrow('nothing was typed');
   });
 
   test('a new password is typed twice', async () => {
     const typed = (...answers: string[]) => askNewPassword(testWorld({ ...there, answers }), 'x');
     expect(await typed('a', 'a')).toBe('a');
-    await expect(typed('a', 'b')).rejects.toThrow('the two are not the same');
+    expect(await thrower(typed('a', 'b'))).toThrow('the two are not the same');
   });
 });

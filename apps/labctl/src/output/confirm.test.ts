@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import { CommandError } from '../command-error.ts';
 import { testWorld } from '../testing/test-world.ts';
@@ -13,11 +14,11 @@ test('CT-7 a person types the name', async () => {
 });
 
 test.each([['web-2'], ['y'], ['']])('CT-7 %j is no yes', async (answer) => {
-  await expect(confirm(testWorld({ ...terminal, answers: [answer] }), question)).rejects.toThrow('nothing was done');
+  expect(await thrower(confirm(testWorld({ ...terminal, answers: [answer] }), question))).toThrow('nothing was done');
 });
 
 test('CT-7 the end of the input is no yes', async () => {
-  await expect(confirm(testWorld({ ...terminal, answers: [] }), question)).rejects.toThrow('nothing was done');
+  expect(await thrower(confirm(testWorld({ ...terminal, answers: [] }), question))).toThrow('nothing was done');
 });
 
 test('CT-7 elsewhere --yes has to be there before', async () => {

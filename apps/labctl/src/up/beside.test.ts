@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { startBeside, unlessAborted } from './beside.ts';
 
@@ -33,7 +34,7 @@ describe('parts that start beside others', () => {
     const stack = new AsyncDisposableStack();
     const started = startBeside(stack, () => Promise.reject(new Error('no')));
     await Bun.sleep(1);
-    await expect(started).rejects.toThrow('no');
+    expect(await thrower(started)).toThrow('no');
     await stack.disposeAsync();
   });
 
@@ -41,8 +42,8 @@ describe('parts that start beside others', () => {
     const ending = new AbortController();
     const never = unlessAborted(ending.signal, new Promise(() => {}));
     ending.abort(new Error('stop'));
-    await expect(never).rejects.toThrow('stop');
-    await expect(unlessAborted(ending.signal, Promise.resolve(1))).rejects.toThrow('stop');
+    expect(await thrower(never)).toThrow('stop');
+    expect(await thrower(unlessAborted(ending.signal, Promise.resolve(1)))).toThrow('stop');
     expect(await unlessAborted(new AbortController().signal, Promise.resolve(1))).toBe(1);
   });
 });

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, describe, expect, test } from 'bun:test';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,7 +55,7 @@ describe('EX-1 what runs', () => {
 
   test('cwd, and a refusal when it is not there', async () => {
     expect((await execToEnd({ argv: ['pwd'], cwd: folder })).text).toBe(`${folder}\n`);
-    await expect(openExec(execOpen({ cwd: join(folder, 'none') }), testWorld())).rejects.toThrow('working directory');
+    expect(await thrower(openExec(execOpen({ cwd: join(folder, 'none') }), testWorld()))).toThrow('working directory');
   });
 });
 

@@ -1,4 +1,5 @@
 /** AG-5, AG-7 from the log to the link: the real parts, with labd in memory. */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import {
   appendFileSync,
@@ -159,7 +160,7 @@ describe('files', () => {
     await until(() => one.texts.length === 5 && one.said.includes('not under agent.log_paths'));
     appendFileSync(outside, 'more\n');
     expect(one.texts).toEqual(numbers(0, 5));
-    await expect(checkShipFiles({ shipFiles: [outside], logPaths: [`${folder}/logs/**`] })).rejects.toThrow(
+    expect(await thrower(checkShipFiles({ shipFiles: [outside], logPaths: [`${folder}/logs/**`] }))).toThrow(
       'agent.ship.files',
     );
     await checkShipFiles({ shipFiles: [file, join(folder, 'logs', 'none.log')], logPaths: [`${folder}/logs/**`] });

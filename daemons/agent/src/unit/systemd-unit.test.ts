@@ -69,13 +69,13 @@ describe('AG-10 the unit', () => {
 });
 
 describe('lab-agent install', () => {
-  test('puts the program into the folder of its version, and both links there', () => {
+  test('puts the program into the folder of its version, and both links there', async () => {
     using rig = new UpdateRig('0.1.0');
     const program = join(rig.root, 'lab-agent');
     writeFileSync(program, 'the new one');
     placeProgram(program, '0.2.0', rig.installDir);
     expect([rig.folders.target('current'), rig.folders.target('confirmed')]).toEqual(['0.2.0', '0.2.0']);
-    expect(Bun.file(rig.folders.fileOf('0.2.0')).text()).resolves.toBe('the new one');
+    expect(await Bun.file(rig.folders.fileOf('0.2.0')).text()).toBe('the new one');
     expect(rig.folders.has('0.1.0')).toBe(true);
   });
 

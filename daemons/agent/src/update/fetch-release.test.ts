@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -79,7 +80,7 @@ describe('AG-8 the file comes', () => {
       response.writeHead(from === 0 ? 200 : 206, { ...tag, ...range, 'content-length': size - from });
       response.write(content.subarray(from, from + 50_000), () => setTimeout(() => response.destroy(), 20));
     };
-    for (let n = 0; n < 4; n++) await expect(fetchRelease(options())).rejects.toThrow();
+    for (let n = 0; n < 4; n++) expect(await thrower(fetchRelease(options()))).toThrow();
     await fetchRelease(options());
     expect(isWhole()).toBe(true);
     expect(asked[0]).toBeUndefined();
@@ -100,7 +101,7 @@ describe('AG-8 the file comes', () => {
     expect(isWhole()).toBe(true);
     writeFileSync(part, Buffer.concat([content, content]));
     answer = good;
-    await expect(fetchRelease(options())).rejects.toThrow();
+    expect(await thrower(fetchRelease(options()))).toThrow();
     expect(existsSync(part)).toBe(false);
   });
 });
@@ -112,31 +113,31 @@ describe('what is refused', () => {
 
   test('another file than the one that was named', async () => {
     head({ etag: '"another"', 'content-length': 3 }, 'abc');
-    await expect(fetchRelease(options())).rejects.toThrow('another file');
+    expect(await thrower(fetchRelease(options()))).toThrow('another file');
     head({ ...tag, 'content-length': 3, 'content-range': 'bytes 5-7/8' }, 'abc', 206);
     writeFileSync(part, 'ab');
-    await expect(fetchRelease(options())).rejects.toThrow('another file');
+    expect(await thrower(fetchRelease(options()))).toThrow('another file');
   });
 
   test('a size without end', async () => {
     head({ ...tag, 'content-length': releaseBytesMax + 1 });
-    await expect(fetchRelease(options())).rejects.toThrow();
+    expect(await thrower(fetchRelease(options()))).toThrow();
     answer = (_request, response) => {
       response.writeHead(200, tag);
       response.write(Buffer.alloc(1024));
     };
-    await expect(fetchRelease(options())).rejects.toThrow('another file');
+    expect(await thrower(fetchRelease(options()))).toThrow('another file');
     expect(existsSync(part)).toBe(false);
   });
 
   test('silence', async () => {
     answer = () => {};
-    await expect(fetchRelease(options({ idleMs: 200 }))).rejects.toThrow();
+    expect(await thrower(fetchRelease(options({ idleMs: 200 })))).toThrow();
     answer = (_request, response) => {
       response.writeHead(200, { ...tag, 'content-length': content.length });
       response.write(content.subarray(0, 1_000));
     };
-    await expect(fetchRelease(options({ idleMs: 300 }))).rejects.toThrow();
+    expect(await thrower(fetchRelease(options({ idleMs: 300 })))).toThrow();
     expect(readFileSync(part).length).toBe(1_000);
   });
 
@@ -154,16 +155,16 @@ describe('what is refused', () => {
     const ending = new AbortController();
     const fetching = fetchRelease(options({ signal: ending.signal }));
     setTimeout(() => ending.abort(new Error('stopping')), 50);
-    await expect(fetching).rejects.toThrow();
+    expect(await thrower(fetching)).toThrow();
   });
 
   test('anybody but labd: nothing is asked of a stranger', async () => {
     const other = await sampleCa();
-    await expect(fetchRelease(options({ labd: { url, bundlePem: other.bundlePem } }))).rejects.toThrow();
+    expect(await thrower(fetchRelease(options({ labd: { url, bundlePem: other.bundlePem } })))).toThrow();
     const own = rig.certificateOf(rig.agent);
     const impostor = await rig.listen({}, { ...own, onRequest: (_request, response) => void response.end('x') });
     const there = { url: `https://127.0.0.1:${impostor.port}`, bundlePem: rig.ca.bundlePem };
-    await expect(fetchRelease(options({ labd: there }))).rejects.toThrow();
+    expect(await thrower(fetchRelease(options({ labd: there })))).toThrow();
     expect(asked).toEqual([]);
   });
 });

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { silentLogger } from '@labmesh/kit/log';
 import { UpdateRig } from '../testing/update-rig.ts';
@@ -114,7 +115,7 @@ describe('AG-8 a version on trial', () => {
   test('that is asked to stop leaves everything as it is', async () => {
     const { done } = onTrial();
     ending.abort(new Error('stopping'));
-    await expect(done).rejects.toThrow('stopping');
+    expect(await thrower(done)).toThrow('stopping');
     expect(rig.file.read().trial).toMatchObject({ version: '0.2.0', starts: 1 });
   });
 });

@@ -1,4 +1,5 @@
 /** The signing keys at rest (CT6): sealed, taken over from an older version, and what a crash leaves. */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, describe, expect, test } from 'bun:test';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -102,7 +103,7 @@ describe('a start', () => {
     await using running = await openSigning(join(data, 'attest'));
     expect(running).toBeDefined();
     writeFileSync(keysFile(data), keyRingBytes(ring), { mode: 0o600 });
-    await expect(openSigning(join(data, 'attest'))).rejects.toThrow('another process');
+    expect(await thrower(openSigning(join(data, 'attest')))).toThrow('another process');
     expect(readFileSync(keysFile(data))).toEqual(Buffer.from(keyRingBytes(ring)));
   });
 });

@@ -1,4 +1,5 @@
 /** What is taken back while the service that keeps keys is away (verification CT6, CT7). */
+import { errorOf, thrower } from '@labmesh/wire/testing/errors';
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { revocationEntry } from '@labmesh/attest/certificate/revocations';
@@ -57,7 +58,7 @@ test('one that the log cannot be told of holds, and is logged when its key signs
 
 test('one that did not get onto the list is never logged', async () => {
   Object.assign(service, { fault: 'sealed', faulty: 'labmesh-revocation' });
-  await expect(rig.issuer.revoker.revokeAny(revocation())).rejects.toThrow('503');
+  expect(await thrower(rig.issuer.revoker.revokeAny(revocation()))).toThrow('503');
   service.fault = undefined;
   await rig.issuer.retry();
   expect([await logged(), await rig.issuer.revoker.listed()]).toEqual([[], []]);
@@ -69,7 +70,7 @@ test('a key that is stolen meanwhile signs no more; certificates wait for the ne
   const { keyid } = keyInForce(await ring(), 'certificate', Date.now());
   const stolen = { keyid, reason: 'key_compromise', time: new Date().toISOString(), by: 'me' } as const;
   service.fault = 'sealed';
-  await expect(rig.issuer.revoker.revokeAny(stolen)).rejects.toThrow('503');
+  expect(await thrower(rig.issuer.revoker.revokeAny(stolen))).toThrow('503');
   expect((await ring()).keys.find((key) => key.keyid === keyid)?.signer).toBeUndefined();
   // The service signs again, and was not asked for another key yet.
   service.fault = undefined;
@@ -86,7 +87,7 @@ test('a start after that asks for the next keys, also for the list', async () =>
   const { keyid } = keyInForce(await ring(), 'revocation', Date.now());
   service.fault = 'sealed';
   const stolen = { keyid, reason: 'key_compromise', time: new Date().toISOString(), by: 'me' } as const;
-  await expect(rig.issuer.revoker.revokeAny(stolen)).rejects.toThrow('503');
+  expect(await thrower(rig.issuer.revoker.revokeAny(stolen))).toThrow('503');
   await rig.close();
   await rig.open();
   expect(rig.lines.join('\n')).toContain('no key follows the one that was ended');
@@ -100,7 +101,7 @@ test('a start after that asks for the next keys, also for the list', async () =>
 test('keys there, and no service set: no start, whatever else could be served', async () => {
   await rig.close();
   rig.isSet = false;
-  await expect(rig.open()).rejects.toMatchObject({ code: 'KMS_REFUSED', message: expect.stringContaining('kms_url') });
+  expect(await errorOf(rig.open())).toMatchObject({ code: 'KMS_REFUSED', message: expect.stringContaining('kms_url') });
   rig.isSet = true;
   await rig.open();
 });

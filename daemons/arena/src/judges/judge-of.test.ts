@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { systemClock } from '@labmesh/kit/clock';
 import type { Generate } from '../contract/generate.ts';
@@ -46,7 +47,7 @@ describe('panel', () => {
       ended = true;
       return scores(1, 0);
     });
-    await expect(panelJudge([broken, slow]).compare(one, other, signal)).rejects.toThrow('no');
+    expect(await thrower(panelJudge([broken, slow]).compare(one, other, signal))).toThrow('no');
     expect(ended).toBe(true);
     expect(() => panelJudge([])).toThrow(RangeError);
     expect(() => panelJudge(Array.from({ length: 10 }, () => none))).toThrow(RangeError);

@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -104,9 +105,9 @@ describe('a shelf', () => {
       db.selectFrom('arena_suites').select('sealed').where('tenant', '=', 't5').execute(),
     );
     await move({ sha256: 'f'.repeat(64) });
-    await expect(shelf.get('t4', 'a')).rejects.toMatchObject({ code: 'SUITE_UNREADABLE' });
+    expect(await errorOf(shelf.get('t4', 'a'))).toMatchObject({ code: 'SUITE_UNREADABLE' });
     await move({ sealed: theirs?.sealed ?? '' });
-    await expect(shelf.get('t4', 'a')).rejects.toMatchObject({ code: 'SUITE_UNREADABLE' });
+    expect(await errorOf(shelf.get('t4', 'a'))).toMatchObject({ code: 'SUITE_UNREADABLE' });
   });
 
   test('is bounded for each tenant, and a full one still takes a newer text of what it has', async () => {
@@ -129,7 +130,7 @@ describe('a shelf', () => {
           .execute();
       }
     });
-    await expect(shelf.put('full', suiteOf('one-more'), 'k')).rejects.toMatchObject({
+    expect(await errorOf(shelf.put('full', suiteOf('one-more'), 'k'))).toMatchObject({
       code: 'SUITES_FULL',
       status: 409,
     });

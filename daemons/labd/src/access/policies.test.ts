@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import { createLogger, silentLogger } from '@labmesh/kit/log';
@@ -163,7 +164,7 @@ describe('RB-11', () => {
     for (let second = 0; second < 5; second++) await advance(1_000);
     expect(policies.decide(person, 'exec', server).allowed).toBe(true);
     expect(policies.ageMs()).toBeGreaterThanOrEqual(4_000);
-    await expect(policies.reload()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect(await errorOf(policies.reload())).toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 
   test('a listener that throws stops nobody else', async () => {

@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { AuditKeys } from './audit-keys.ts';
 import { auditBench, type AuditBench, plainSealer, tester } from './testing/audit-bench.ts';
@@ -59,5 +60,5 @@ test('a key that does not open stops the start', async () => {
   await bench.store.inner.write(tester, (tx) =>
     tx.updateTable('settings').set({ value: 'plain:elsewhere' }).where('key', '=', 'audit.key.k1').execute(),
   );
-  await expect(AuditKeys.open(bench.store, plainSealer, 0)).rejects.toMatchObject({ code: 'INTERNAL' });
+  expect(await errorOf(AuditKeys.open(bench.store, plainSealer, 0))).toMatchObject({ code: 'INTERNAL' });
 });

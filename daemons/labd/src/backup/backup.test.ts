@@ -14,6 +14,9 @@ import { backupStream } from './create-backup.ts';
 import { openBackupGround, passphrase, principal } from './testing/backup-ground.ts';
 import { chainActions, linesOf, openHidden, restore, verify } from './testing/restored.ts';
 
+/** What a promise is rejected with, to be looked at. */
+const asIs = (error: unknown) => error;
+
 setDefaultTimeout(60_000);
 const at = { clock: systemClock, log: silentLogger };
 const memory = () => openStore({ url: 'sqlite::memory:' });
@@ -95,9 +98,9 @@ describe('backup and restore', () => {
     await using ground = await openBackupGround();
     await ground.backup();
     const before = await linesOf(ground.store);
-    await expect(
-      restore({ store: ground.store, path: ground.path('x.labbak'), keys: ground.keys }),
-    ).rejects.toMatchObject({ code: 'CONFLICT', hint: expect.stringContaining('fresh database') });
+    expect(
+      await restore({ store: ground.store, path: ground.path('x.labbak'), keys: ground.keys }).catch(asIs),
+    ).toMatchObject({ code: 'CONFLICT', hint: expect.stringContaining('fresh database') });
     expect(await linesOf(ground.store)).toEqual(before);
   });
 
@@ -143,10 +146,10 @@ describe('the keys of a backup', () => {
     await using store = await memory();
     const keys = { dataDir: ground.path('elsewhere') };
     const failed = restore({ store, path: ground.path('x.labbak'), keys });
-    await expect(failed).rejects.toMatchObject({ exitCode: 78, keyId: ground.secrets.activeKeyId });
-    await expect(failed).rejects.toThrow(
-      /sealed with key k[0-9a-f]+.*put the key file of then at .*elsewhere\/kek.key/,
-    );
+    expect(await failed.catch(asIs)).toMatchObject({ exitCode: 78, keyId: ground.secrets.activeKeyId });
+    expect(await failed.catch(asIs)).toMatchObject({
+      message: expect.stringMatching(/sealed with key k[0-9a-f]+.*put the key file of then at .*elsewhere\/kek.key/),
+    });
     expect(await isEmpty(store)).toBe(true);
     expect(existsSync(ground.path('elsewhere/kek.key'))).toBe(false);
     await restore({ store, path: ground.path('x.labbak'), keys: ground.keys });
@@ -204,7 +207,7 @@ describe('verify', () => {
     await ground.backup({ out: ground.path('bare.labbak') });
     const nowhere = { dataDir: ground.path('nowhere') };
     expect((await verify(ground.path('x.labbak'), nowhere)).audit.hidden).toBe('a hidden thing');
-    await expect(verify(ground.path('bare.labbak'), nowhere)).rejects.toMatchObject({ exitCode: 78 });
+    expect(await verify(ground.path('bare.labbak'), nowhere).catch(asIs)).toMatchObject({ exitCode: 78 });
     expect(existsSync(nowhere.dataDir)).toBe(false);
   });
 
@@ -216,11 +219,13 @@ describe('verify', () => {
     const bad = Buffer.from(whole);
     bad[whole.length >> 1] = (bad[whole.length >> 1] ?? 0) ^ 1;
     writeFileSync(path, bad);
-    await expect(verify(path, ground.keys)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
+    expect(await verify(path, ground.keys).catch(asIs)).toMatchObject({ code: 'VALIDATION_FAILED' });
     writeFileSync(path, whole.subarray(0, whole.length - 1));
-    await expect(verify(path, ground.keys)).rejects.toThrow('cut off');
+    expect(await verify(path, ground.keys).catch(asIs)).toMatchObject({ message: expect.stringContaining('cut off') });
     writeFileSync(path, whole);
-    await expect(verify(path, ground.keys, { passphrase: 'not the right one' })).rejects.toThrow('passphrase is wrong');
+    expect(await verify(path, ground.keys, { passphrase: 'not the right one' }).catch(asIs)).toMatchObject({
+      message: expect.stringContaining('passphrase is wrong'),
+    });
   });
 });
 
@@ -248,15 +253,15 @@ describe('files', () => {
     const path = ground.path('x.labbak');
     expect(statSync(path).mode & 0o777).toBe(0o600);
     const before = readFileSync(path);
-    await expect(ground.backup()).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await ground.backup().catch(asIs)).toMatchObject({ code: 'CONFLICT' });
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
   test('BK-1: one that fails midway leaves no file', async () => {
     await using ground = await openBackupGround();
-    await expect(ground.backup({ passphrase: 'short' })).rejects.toMatchObject({ field: 'passphrase' });
+    expect(await ground.backup({ passphrase: 'short' }).catch(asIs)).toMatchObject({ field: 'passphrase' });
     await ground.store[Symbol.asyncDispose]();
-    await expect(ground.backup()).rejects.toThrow();
+    expect(await ground.backup().catch(asIs)).toBeInstanceOf(Error);
     expect(readdirSync(ground.dir).filter((name) => name.includes('labbak'))).toEqual([]);
   });
 

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import { silentLogger } from '@labmesh/kit/log';
 import { openStore } from '@labmesh/store/open-store';
@@ -68,7 +69,7 @@ test('a denial that was rolled back denies nobody', async () => {
     await list.deny(tx, 'serial', 'x', 'test');
     throw new Error('no');
   });
-  await expect(work).rejects.toThrow('no');
+  expect(await thrower(work)).toThrow('no');
   await list.poll();
   expect(list.check({ serial: 'x' })).toBeUndefined();
   expect(list.version).toBe(0);

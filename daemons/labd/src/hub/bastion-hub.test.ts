@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import { systemClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
@@ -105,7 +106,7 @@ test('a bastion tells nobody what to do, and a revoked one is not let in', async
   }
   const second = await openBastions(5);
   await using _ = second.stack;
-  await expect(second.greeted).rejects.toThrow();
+  expect(await thrower(second.greeted)).toThrow();
   expect(await second.ended).toBe(4403);
 });
 

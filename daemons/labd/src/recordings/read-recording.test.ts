@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { appendFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { FakeClock } from '@labmesh/kit/clock';
@@ -84,7 +85,7 @@ describe('parts', () => {
 
   test('a session without a recording is NOT_FOUND; a lost only part still gives a cast', async () => {
     await using ground = await openGround();
-    await expect(ground.read('01900000-0000-7000-8000-000000000001')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await errorOf(ground.read('01900000-0000-7000-8000-000000000001'))).toMatchObject({ code: 'NOT_FOUND' });
     const recording = await ground.start();
     await recording.end();
     rmSync(pathOf(ground, recording));
@@ -133,8 +134,8 @@ describe('what is wrong with a file is found', () => {
     await recording.end({ code: 0, signal: null });
     const path = pathOf(ground, recording);
     const whole = readFileSync(path);
-    const refused = () =>
-      expect(ground.read(recording.session)).rejects.toMatchObject({
+    const refused = async () =>
+      expect(await errorOf(ground.read(recording.session))).toMatchObject({
         code: 'INTERNAL',
         message: expect.stringContaining('damaged'),
       });

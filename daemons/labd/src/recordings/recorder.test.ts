@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
@@ -212,7 +213,7 @@ describe('files and rows', () => {
   test('without a store nothing starts and no file stays', async () => {
     await using ground = await openGround();
     await ground.store[Symbol.asyncDispose]();
-    await expect(ground.start()).rejects.toThrow();
+    expect(await thrower(ground.start())).toThrow();
     const files = readdirSync(ground.dir, { recursive: true }).map(String);
     expect(files.filter((name) => name.endsWith('.labrec'))).toEqual([]);
   });

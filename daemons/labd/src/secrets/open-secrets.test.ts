@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'bun:test';
@@ -156,7 +157,7 @@ test('rotation: staged is inert, then active, all is wrapped again, retired afte
   const staged = await secrets.rotate();
   expect(staged).toMatchObject({ state: 'staged', isLoaded: true });
   expect(secrets.activeKeyId).toBe(old);
-  await expect(secrets.rotate()).rejects.toMatchObject({ code: 'CONFLICT' });
+  expect(await errorOf(secrets.rotate())).toMatchObject({ code: 'CONFLICT' });
   let steps = 0;
   while (await secrets.advance()) {
     steps++;

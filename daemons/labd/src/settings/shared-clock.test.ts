@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
@@ -75,7 +76,7 @@ test('a database that is away at the start leaves nothing asking', async () => {
   const store = { ...parts.store, read: () => (reads++, read()) } as unknown as Store;
   {
     await using stack = new AsyncDisposableStack();
-    await expect(openSharedClock({ ...parts, store }, stack)).rejects.toThrow('away');
+    expect(await thrower(openSharedClock({ ...parts, store }, stack))).toThrow('away');
   }
   await parts.clock.advance(60_000);
   expect(reads).toBe(1);

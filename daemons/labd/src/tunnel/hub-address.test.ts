@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { postgresAvailable, startPostgres } from '../../../../tests/harness/start-postgres.ts';
 import { newNodeToken, type NodeGround, openNodeGround, registration } from '../nodes/testing/node-ground.ts';
@@ -51,7 +52,7 @@ describe('addresses of hubs (H6)', () => {
     expect(await claim('a', parseAddressRange('10.91.0.0/30'))).toBe('10.91.0.1');
     const small = parseAddressRange('10.92.0.0/30');
     expect([await claim('b', small), await claim('c', small)]).toEqual(['10.92.0.1', '10.92.0.2']);
-    await expect(claim('d', small)).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await errorOf(claim('d', small))).toMatchObject({ code: 'CONFLICT' });
   });
 });
 

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -38,7 +39,7 @@ describe.skipIf(process.getuid?.() !== 0)('labman post (needs root)', () => {
 
   test('touches nothing of a labmand that runs', async () => {
     await listen();
-    await expect(run()).rejects.toThrow('stop it first');
+    expect(await thrower(run())).toThrow('stop it first');
     expect(existsSync(join(folder, 'sock'))).toBe(true);
   });
 

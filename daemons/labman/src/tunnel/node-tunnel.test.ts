@@ -1,4 +1,5 @@
 /** Opening, losing and opening again (N9), and which own pair exchanges are begun with (K8). */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterEach, describe, expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
@@ -144,7 +145,7 @@ describe('a device that is taken away', () => {
 
   test('while it opens is no open tunnel', async () => {
     const { nodeTunnel, calls } = rig({ refuse: () => 'gone' });
-    await expect(nodeTunnel.apply(state)).rejects.toThrow('went away while it was opened');
+    expect(await thrower(nodeTunnel.apply(state))).toThrow('went away while it was opened');
     expect(calls).toEqual(['serve device 1', 'unserve device 1', 'close 1']);
     expect(nodeTunnel.view()).toBeUndefined();
   });

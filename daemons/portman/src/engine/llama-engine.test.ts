@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, expect } from 'bun:test';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -129,7 +130,7 @@ llamaTest('an abort stops the generation at the next token and frees the slot', 
     if (pieces.push(text) === 3) client.abort(new Error('gone'));
   });
   expect(engine.running).toBe(1);
-  await expect(running).rejects.toThrow('gone');
+  expect(await thrower(running)).toThrow('gone');
   expect(pieces).toHaveLength(3);
   expect(engine.running).toBe(0);
   // Nothing is computed any more: the process uses next to no CPU.

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import { ApiError } from '@labmesh/wire/errors';
@@ -45,7 +46,7 @@ test('a waiter leaves when its client goes', async () => {
   const client = new AbortController();
   const waiting = slots.acquire(client.signal);
   client.abort(new Error('gone'));
-  await expect(waiting).rejects.toThrow('gone');
+  expect(await thrower(waiting)).toThrow('gone');
   expect(slots.waiting).toBe(0);
   first[Symbol.dispose]();
   expect(slots.running).toBe(0);

@@ -15,6 +15,9 @@ import { findCertificate, proveEntry } from './find-certificate.ts';
 import { folderDisk } from './log-disk.ts';
 import { openLogFolder } from './open-log-folder.ts';
 
+/** What a promise is rejected with, to be looked at. */
+const asIs = (error: unknown) => error;
+
 const root = mkdtempSync(join(tmpdir(), 'attest-log-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
@@ -178,7 +181,7 @@ test('what is read is what was written', async () => {
   await disk.writeSynced('a/b/c', Uint8Array.of(4));
   expect(equalBytes((await disk.read('a/b/c')) ?? new Uint8Array(0), Uint8Array.of(4))).toBe(true);
   expect([await disk.read('a/none'), await disk.read('a/b/c/d')]).toEqual([undefined, undefined]);
-  expect(disk.read('a/b')).rejects.toThrow('EISDIR');
+  expect(await disk.read('a/b').catch(asIs)).toMatchObject({ message: expect.stringContaining('EISDIR') });
   expect([await disk.exists('a'), await disk.exists('b')]).toEqual([true, false]);
   await disk.remove('a/b');
   expect(await disk.exists('a/b')).toBe(false);

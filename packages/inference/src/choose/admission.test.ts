@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { FakeClock } from '@labmesh/kit/clock';
 import { silentLogger } from '@labmesh/kit/log';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
@@ -48,7 +49,7 @@ describe('Admission', () => {
     expect(admission.tryAcquire(ask())).toBeUndefined();
     const order: number[] = [];
     const waiting = [1, 2].map((n) => admission.wait(ask()).lease.then((lease) => (order.push(n), lease)));
-    await expect(admission.wait(ask()).lease).rejects.toMatchObject({ code: 'queue_full' });
+    expect(await errorOf(admission.wait(ask()).lease)).toMatchObject({ code: 'queue_full' });
     first?.[Symbol.dispose]();
     first?.[Symbol.dispose]();
     (await waiting[0])?.[Symbol.dispose]();
@@ -81,15 +82,15 @@ describe('Admission', () => {
 
   test('says why waiting is of no use: nobody up, all asked to pause, too long, still loading', async () => {
     a.state = b.state = 'unhealthy';
-    await expect(admission.wait(ask()).lease).rejects.toMatchObject({ code: 'no_endpoint_available', retryAfterS: 5 });
+    expect(await errorOf(admission.wait(ask()).lease)).toMatchObject({ code: 'no_endpoint_available', retryAfterS: 5 });
     a.state = 'rate_limited';
     a.pausedUntil = 7_000;
-    await expect(admission.wait(ask()).lease).rejects.toMatchObject({ code: 'rate_limit_exceeded', retryAfterS: 7 });
+    expect(await errorOf(admission.wait(ask()).lease)).toMatchObject({ code: 'rate_limit_exceeded', retryAfterS: 7 });
     a.state = 'healthy';
     const held = admission.tryAcquire(ask());
-    await expect(admission.wait(ask()).lease).rejects.toMatchObject({ code: 'queue_timeout' });
+    expect(await errorOf(admission.wait(ask()).lease)).toMatchObject({ code: 'queue_timeout' });
     a.state = 'warming';
-    await expect(admission.wait(ask()).lease).rejects.toMatchObject({ code: 'model_loading' });
+    expect(await errorOf(admission.wait(ask()).lease)).toMatchObject({ code: 'model_loading' });
     held?.[Symbol.dispose]();
   });
 
@@ -98,7 +99,7 @@ describe('Admission', () => {
     admission.tryAcquire(ask());
     const { lease } = admission.wait(ask());
     admission[Symbol.dispose]();
-    await expect(lease).rejects.toMatchObject({ code: 'draining' });
+    expect(await errorOf(lease)).toMatchObject({ code: 'draining' });
   });
 });
 
@@ -170,10 +171,10 @@ describe('a line', () => {
     const enter = (group: string) => line.wait(ask({ candidates: () => [a], turn: () => ({ group, priority: 2 }) }));
     const first = enter('a');
     const rest = [enter('a'), enter('b')];
-    await expect(enter('a').lease).rejects.toMatchObject({ code: 'queue_full' });
+    expect(await errorOf(enter('a').lease)).toMatchObject({ code: 'queue_full' });
     first.cancel();
     rest.push(enter('a'), enter('b'));
-    await expect(enter('c').lease).rejects.toMatchObject({ code: 'queue_full' });
+    expect(await errorOf(enter('c').lease)).toMatchObject({ code: 'queue_full' });
     held?.[Symbol.dispose]();
     for (const { lease } of rest) void lease.then((one) => one[Symbol.dispose]());
     await Promise.all(rest.map(({ lease }) => lease));

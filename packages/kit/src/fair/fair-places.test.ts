@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import { BoundPassed } from '../bounded-queue.ts';
 import { FakeClock } from '../clock.ts';
@@ -37,16 +38,16 @@ test('who leaves the line leaves nothing; who leaves while a place is handed ove
   const [first, second] = [new AbortController(), new AbortController()];
   const left = at.enter(a, first.signal);
   const handed = at.enter(b, second.signal);
-  await expect(at.enter(b, never)).rejects.toThrow(BoundPassed);
+  expect(await thrower(at.enter(b, never))).toThrow(BoundPassed);
   first.abort(new Error('gone'));
-  await expect(left).rejects.toThrow('gone');
+  expect(await thrower(left)).toThrow('gone');
   const last = at.enter(a, never);
   place[Symbol.dispose]();
   second.abort(new Error('gone too'));
-  await expect(handed).rejects.toThrow('gone too');
+  expect(await thrower(handed)).toThrow('gone too');
   (await last)[Symbol.dispose]();
   expect([at.held, at.waiting]).toEqual([0, 0]);
-  await expect(at.enter(a, first.signal)).rejects.toThrow('gone');
+  expect(await thrower(at.enter(a, first.signal))).toThrow('gone');
 });
 
 test('one job after another finds a place open beside a group that would fill them all', async () => {

@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,7 +87,7 @@ test('a kept connection that the peer closed is tried once more on a new one', a
 
 test('a fresh connection that breaks is a reset, not retried here', async () => {
   const peer = startPeer((_, socket) => socket.terminate());
-  await expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'ECONNRESET' });
+  expect(await errorOf(get(newPool(), peer.port))).toMatchObject({ code: 'ECONNRESET' });
   await wait(() => peer.closed === 1);
   expect(peer.requests).toHaveLength(1);
 });
@@ -99,18 +100,18 @@ for (const [name, answer] of [
 ] as const) {
   test(`${name} is refused as invalid`, async () => {
     const peer = startPeer((_, socket) => void socket.write(answer));
-    await expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'INVALID' });
+    expect(await errorOf(get(newPool(), peer.port))).toMatchObject({ code: 'INVALID' });
     await wait(() => peer.closed === 1);
   });
 }
 
 test('limits: time and size', async () => {
   const silent = startPeer(() => {});
-  await expect(get(newPool(), silent.port)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+  expect(await errorOf(get(newPool(), silent.port))).toMatchObject({ code: 'ETIMEDOUT' });
   const large = startPeer(
     (_, socket) => void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n${'a'.repeat(20_000)}`),
   );
-  await expect(get(newPool(), large.port)).rejects.toMatchObject({ code: 'BODY_TOO_LARGE' });
+  expect(await errorOf(get(newPool(), large.port))).toMatchObject({ code: 'BODY_TOO_LARGE' });
   await wait(() => silent.closed + large.closed === 2);
 });
 
@@ -179,7 +180,7 @@ test('an answer framed by the end of its connection that is reset is a failure',
     socket.write('HTTP/1.0 200 OK\r\n\r\n{"half":');
     setTimeout(() => socket.terminate(), 30);
   });
-  await expect(get(newPool(), peer.port)).rejects.toMatchObject({ code: 'ECONNRESET' });
+  expect(await errorOf(get(newPool(), peer.port))).toMatchObject({ code: 'ECONNRESET' });
 });
 
 test('a Unix socket is dialled by its path; one that is not there is a failure to connect', async () => {
@@ -190,7 +191,7 @@ test('a Unix socket is dialled by its path; one that is not there is a failure t
   const origin = { host: 'arena', port: 80, tls: false, socketPath };
   const request = { path: '/', timeoutMs: 2_000, bytesMax: 100 };
   expect(text(await fetchWhole(pool, origin, request))).toBe('arena');
-  await expect(fetchWhole(pool, { ...origin, socketPath: `${socketPath}2` }, request)).rejects.toMatchObject({
+  expect(await errorOf(fetchWhole(pool, { ...origin, socketPath: `${socketPath}2` }, request))).toMatchObject({
     code: 'ECONNREFUSED',
   });
   await server.stop(true);

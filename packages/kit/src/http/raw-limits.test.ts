@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { Exchange, HttpServer } from './exchange.ts';
 import { startRawServer } from './raw-server.ts';
@@ -193,6 +194,6 @@ describe('HTTP server: raw, limits and the end', () => {
     const cut = await own.drain(2_000);
     expect(cut).toBe(0);
     expect(running.received()).toContain('data: 4');
-    await expect(talk(own.port)).rejects.toThrow();
+    expect(await thrower(talk(own.port))).toThrow();
   });
 });

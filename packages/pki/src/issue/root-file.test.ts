@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,7 +28,7 @@ async function written() {
 test('written once, 0600, never over another (CA-2)', async () => {
   const { path, text } = await written();
   expect(statSync(path).mode & 0o777).toBe(0o600);
-  await expect(writeRootFile(path, ca.root.key, ca.root.certificate, facts)).rejects.toThrow('EEXIST');
+  expect(await thrower(writeRootFile(path, ca.root.key, ca.root.certificate, facts))).toThrow('EEXIST');
   expect(readFileSync(path, 'utf8')).toBe(text);
 });
 
@@ -54,9 +55,11 @@ test('it cross-signs the next root, and nothing that is no root', async () => {
 test('another file, a mixed one and a cut one are refused without their text', async () => {
   const { text } = await written();
   const other = await sampleCa(now);
-  await expect(readRootFile('x')).rejects.toThrow('not a labmesh root file');
-  await expect(readRootFile(text.replace('{', '<'))).rejects.toThrow('first line');
-  await expect(readRootFile(text.slice(0, text.indexOf('-----BEGIN PRIVATE')))).rejects.toThrow('not complete');
-  await expect(readRootFile(text.replace(ca.root.key.privatePem, other.root.key.privatePem))).rejects.toThrow('differ');
-  await expect(readRootFile(text.replace(pemOf(ca.root.certificate), ''))).rejects.toThrow('not complete');
+  expect(await thrower(readRootFile('x'))).toThrow('not a labmesh root file');
+  expect(await thrower(readRootFile(text.replace('{', '<')))).toThrow('first line');
+  expect(await thrower(readRootFile(text.slice(0, text.indexOf('-----BEGIN PRIVATE'))))).toThrow('not complete');
+  expect(await thrower(readRootFile(text.replace(ca.root.key.privatePem, other.root.key.privatePem)))).toThrow(
+    'differ',
+  );
+  expect(await thrower(readRootFile(text.replace(pemOf(ca.root.certificate), '')))).toThrow('not complete');
 });

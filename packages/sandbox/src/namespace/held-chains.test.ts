@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -204,11 +205,11 @@ os._exit(0)`;
     await using own = holding({ max: 1 });
     await prepare(own.host);
     const running = run(own.host, { argv: ['/usr/bin/sleep', '30'] }, AbortSignal.timeout(1));
-    expect(running).rejects.toThrow();
+    expect(await thrower(running)).toThrow();
     await running.catch(() => undefined);
     await prepare(own.host);
     const folder = join(own.host.folder, 'none');
-    expect(run({ ...own.host, folder }, { language: 'bash', code: 'true' })).rejects.toThrow('ENOENT');
+    expect(await thrower(run({ ...own.host, folder }, { language: 'bash', code: 'true' }))).toThrow('ENOENT');
     while (own.host.leftovers.size > 0) await Promise.all(own.host.leftovers);
     await own.held[Symbol.asyncDispose]();
     expect(waiters()).toEqual([]);

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import { type SandboxJobInput, sandboxJobSchema, sandboxResultSchema } from '@labmesh/wire/verification/sandbox';
@@ -145,13 +146,13 @@ describe.skipIf(needsNamespaces !== undefined)(`a job at L1 (${needsNamespaces ?
     ],
     [{ language: 'python', code: '', files: [{ path: 'main.py', content: '' }] }, 'lie beside'],
   ] as const)('refuses what cannot be run: %#', async (job, message) => {
-    expect(run(job as unknown as SandboxJobInput)).rejects.toThrow(message);
+    expect(await thrower(run(job as unknown as SandboxJobInput))).toThrow(message);
   });
 
   test('refuses a language that is not there', async () => {
     const host = { ...opened.host, tools: {} };
     const job = sandboxJobSchema.parse({ language: 'python', code: '' });
-    expect(runNamespace(host, job, 'id')).rejects.toThrow('there is no python');
+    expect(await thrower(runNamespace(host, job, 'id'))).toThrow('there is no python');
   });
 
   test('ends at the caller’s word, before, at and after the start', async () => {

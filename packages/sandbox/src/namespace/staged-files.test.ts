@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +32,7 @@ describe('input files', () => {
   });
 
   test('a folder that cannot be made is an error, and nothing stays', async () => {
-    expect(stageFiles('/proc/none/run', [{ path: 'a', content: bytes('x') }], undefined)).rejects.toThrow();
+    expect(await thrower(stageFiles('/proc/none/run', [{ path: 'a', content: bytes('x') }], undefined))).toThrow();
   });
 });
 

@@ -1,4 +1,5 @@
 /** Level L0 and its escape suite: what a job can see, take, and leave behind (verification SB10, SB18). */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -171,14 +172,14 @@ describe('a job at L0', () => {
 
   test('ends at the caller’s word', async () => {
     const signal = AbortSignal.timeout(50);
-    await expect(run('while (true) {}', {}, signal)).rejects.toThrow('timed out');
-    expect(run('1', {}, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
+    expect(await thrower(run('while (true) {}', {}, signal))).toThrow('timed out');
+    expect(await thrower(run('1', {}, AbortSignal.abort(new Error('enough'))))).toThrow('enough');
   });
 
   test('what this level cannot do is refused', async () => {
-    expect(run('1', { collect: ['a'] })).rejects.toThrow('no files');
-    expect(run('1', { language: 'python' })).rejects.toThrow('JavaScript code only');
-    expect(run('1', { stdin: btoa('x'.repeat(9 * mib)) })).rejects.toThrow('at most');
+    expect(await thrower(run('1', { collect: ['a'] }))).toThrow('no files');
+    expect(await thrower(run('1', { language: 'python' }))).toThrow('JavaScript code only');
+    expect(await thrower(run('1', { stdin: btoa('x'.repeat(9 * mib)) }))).toThrow('at most');
   });
 
   test('many at once keep apart', async () => {

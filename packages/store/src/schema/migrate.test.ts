@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { system } from '@labmesh/wire/fleet/principal';
@@ -88,14 +89,14 @@ describe('ST-4: migrations', () => {
     await migrate(store, { releases: lists.slice(0, 1) });
     await migrate(store, { releases: lists });
     const refused = { name: 'StoreStartError', code: 'SCHEMA_NEWER', exitCode: 78 };
-    await expect(migrate(store, { releases: lists.slice(0, 1) })).rejects.toMatchObject(refused);
+    expect(await errorOf(migrate(store, { releases: lists.slice(0, 1) }))).toMatchObject(refused);
     await migrate(store, { releases: lists.slice(0, 2) });
   });
 
   test('a statement that is wrong is told, the lock is given back, and the way goes on from there', async () => {
     await using store = await empty();
     const wrong = [...tables('a'), 'create table if not exists b (', ...tables('c')];
-    await expect(migrate(store, { releases: [wrong] })).rejects.toMatchObject({ code: 'SQLITE_ERROR' });
+    expect(await errorOf(migrate(store, { releases: [wrong] }))).toMatchObject({ code: 'SQLITE_ERROR' });
     expect(await store.read(tester, (db) => db.selectFrom('migration_lock').selectAll().execute())).toEqual([]);
     expect(await applied(store)).toHaveLength(1);
     await migrate(store, { releases: [tables('a', 'b', 'c')] });

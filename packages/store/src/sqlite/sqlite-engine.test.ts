@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { Database } from 'bun:sqlite';
 import { describe, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -63,7 +64,7 @@ describe('ST-1', () => {
     using folder = new TempFolder();
     const file = join(folder.path, 'text.db');
     writeFileSync(file, 'this is no database at all, but long enough to be looked at'.repeat(40));
-    await expect(openStore({ url: `sqlite://${file}` })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect(await errorOf(openStore({ url: `sqlite://${file}` }))).toMatchObject({ code: 'STORE_UNAVAILABLE' });
     expect(await Bun.file(file).text()).toStartWith('this is no database');
   });
 });
@@ -80,7 +81,7 @@ describe('ST-5', () => {
       exitCode: 75,
       message: expect.stringContaining(text),
     };
-    await expect(openStore({ url })).rejects.toMatchObject(refused);
+    expect(await errorOf(openStore({ url }))).toMatchObject(refused);
     await first.write(tester, (tx) => put(tx, 'still works'));
     await first[Symbol.asyncDispose]();
     await using second = await openStore({ url });

@@ -1,3 +1,4 @@
+import { errorOf, thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import { type BackendProbes, chooseBackend } from './choose-backend.ts';
 
@@ -25,7 +26,7 @@ test('kernel, then wireguard-go, then native; who was passed over is told (R4)',
 test('a pinned one is taken or missed, none in its place', async () => {
   const all = { kernel: there, 'wireguard-go': there, native: there };
   expect(await chooseBackend('native', 'labman0', all)).toEqual({ backend: 'native', rejected: [] });
-  await expect(chooseBackend('kernel', 'labman0', { ...all, kernel: none.kernel })).rejects.toMatchObject({
+  expect(await errorOf(chooseBackend('kernel', 'labman0', { ...all, kernel: none.kernel }))).toMatchObject({
     code: 'TUNNEL_BACKEND_MISSING',
     exitCode: 5,
     message: 'no backend for the tunnel. kernel: Unknown device type (module wireguard not loaded)',
@@ -33,7 +34,7 @@ test('a pinned one is taken or missed, none in its place', async () => {
 });
 
 test('none at all: each candidate’s answer', async () => {
-  await expect(chooseBackend('auto', 'labman0', none)).rejects.toThrow(
+  expect(await thrower(chooseBackend('auto', 'labman0', none))).toThrow(
     'kernel: Unknown device type (module wireguard not loaded); wireguard-go: there is no socket; native: no /dev/net/tun',
   );
 });

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { expect, test } from 'bun:test';
 import { errnos } from '../ffi/libc.ts';
 import { MessageWriter } from '../netlink/message-writer.ts';
@@ -66,7 +67,7 @@ test.each<[LinkBackend, { kind: string; alias: string } | undefined, DeviceRole,
 
 test('a taken name says whose it is and the way out', async () => {
   const claiming = claimName(configOf(node), kernelBackend, kernelWith({ kind: 'bridge', alias: 'docker' }));
-  await expect(claiming).rejects.toThrow(
+  expect(await thrower(claiming)).toThrow(
     "labman0 is an interface of kind bridge marked 'docker', not ours (labmesh:labman); choose another interface_name, or remove it yourself: ip link delete labman0",
   );
 });

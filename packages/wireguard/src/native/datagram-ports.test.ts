@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import type { Path } from '../dataplane/peer.ts';
 import { DialledPorts } from './dialled-ports.ts';
@@ -77,7 +78,7 @@ describe('ports that listen', () => {
   test('an address that is not ours is refused, and nothing stays open', async () => {
     const free = await openListeningPorts(['127.0.0.1'], 0, () => {});
     free.close();
-    await expect(openListeningPorts(['127.0.0.1', '192.0.2.7'], free.port, () => {})).rejects.toThrow();
+    expect(await thrower(openListeningPorts(['127.0.0.1', '192.0.2.7'], free.port, () => {}))).toThrow();
     (await openListeningPorts(['127.0.0.1'], free.port, () => {})).close();
   });
 });

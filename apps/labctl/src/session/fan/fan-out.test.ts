@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import type { ChannelEnd } from '@labmesh/link/channel-end';
@@ -161,7 +162,7 @@ describe('many servers at once (FO-2)', () => {
     const { fan, io, labd } = world({}, (end) => void end.write(1, new TextEncoder().encode('x\n')));
     for (const end of labd.sessions.values()) end.handle({});
     io.isGone = true;
-    await expect(fan.run()).rejects.toThrow('nobody reads');
+    expect(await thrower(fan.run())).toThrow('nobody reads');
   });
 });
 

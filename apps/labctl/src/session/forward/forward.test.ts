@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'bun:test';
 import { connect, createServer } from 'node:net';
@@ -193,6 +194,6 @@ describe('a port here (PF-1)', () => {
     using echo = await echoServer();
     const mapping = { bind: '127.0.0.1', local: echo.port, host: 'localhost', port: 1 };
     const parts = { server: 'web-1', open: () => Promise.reject(new Error()), problem: () => {} };
-    await expect(Forwarder.listen(mapping, parts)).rejects.toThrow('something listens there already');
+    expect(await thrower(Forwarder.listen(mapping, parts))).toThrow('something listens there already');
   });
 });

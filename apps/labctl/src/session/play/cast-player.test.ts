@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { FakeClock } from '@labmesh/kit/clock';
 import { passUntil } from '../testing/memory-labd.ts';
@@ -63,13 +64,13 @@ describe('a recording in its own time (EX-11)', () => {
     const stopped = await play(text);
     await passUntil(stopped.clock, Bun.sleep(1));
     stopped.stop.abort(new Error('stopped'));
-    await expect(stopped.playing).rejects.toThrow('stopped');
+    expect(await thrower(stopped.playing)).toThrow('stopped');
     expect(stopped.shown.map(([, said]) => said)).toEqual(['\u001b[?1049hvim', `\u001b[?1049l${restored}`]);
   });
 
   test('what is no recording is said to be none, and shows nothing', async () => {
     const { shown, playing } = await play('{"error":1}\n');
-    await expect(playing).rejects.toThrow('line 1: not the head of an asciicast v3');
+    expect(await thrower(playing)).toThrow('line 1: not the head of an asciicast v3');
     expect(shown).toEqual([]);
   });
 });

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, describe, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -43,19 +44,19 @@ describe('an executor that starts when it is needed', () => {
     expect([existsSync(`/proc/${pid}`), more]).toEqual([true, []]);
     await all[Symbol.asyncDispose]();
     expect(existsSync(`/proc/${pid}`)).toBe(false);
-    await expect(all.late.levels()).rejects.toThrow();
+    expect(await thrower(all.late.levels())).toThrow();
     expect(all.pids()).toHaveLength(1);
   });
 
   test('that cannot: who asks hears so without the reason, and it is tried again after a while', async () => {
     await using all = stand();
     writeFileSync(all.broken, '');
-    await expect(all.late.levels()).rejects.toThrow('EXECUTOR_AWAY: it does not start; the log tells why');
-    await expect(all.late.run({ argv: ['true'] })).rejects.toThrow('EXECUTOR_AWAY');
+    expect(await thrower(all.late.levels())).toThrow('EXECUTOR_AWAY: it does not start; the log tells why');
+    expect(await thrower(all.late.run({ argv: ['true'] }))).toThrow('EXECUTOR_AWAY');
     expect(all.lines.join('\n')).toContain('/secret/place is broken');
     rmSync(all.broken);
     await all.clock.advance(againMs - 1);
-    await expect(all.late.levels()).rejects.toThrow('EXECUTOR_AWAY');
+    expect(await thrower(all.late.levels())).toThrow('EXECUTOR_AWAY');
     expect(all.pids()).toHaveLength(1);
     await all.clock.advance(1);
     expect(await all.late.levels()).toEqual([]);
@@ -67,7 +68,7 @@ describe('an executor that starts when it is needed', () => {
     const giving = new AbortController();
     const job = all.late.run({ argv: ['true'] }, giving.signal);
     giving.abort(new Error('enough'));
-    await expect(job).rejects.toThrow('enough');
+    expect(await thrower(job)).toThrow('enough');
     expect(await all.late.levels()).toEqual([]);
     expect(all.pids()).toHaveLength(1);
   });

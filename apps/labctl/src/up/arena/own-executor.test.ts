@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, describe, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -122,9 +123,9 @@ describe('the executor of labctl up', () => {
 
   test('that ends before it is ready says why, and nothing is left', async () => {
     const { command } = stand(`console.error('lab-executor: it cannot be'); process.exit(8);`);
-    await expect(start(command).started).rejects.toThrow('the executor could not start: lab-executor: it cannot be');
+    expect(await thrower(start(command).started)).toThrow('the executor could not start: lab-executor: it cannot be');
     const silent = stand(`process.exit(3);`);
-    await expect(start(silent.command).started).rejects.toThrow('it ended with code 3');
+    expect(await thrower(start(silent.command).started)).toThrow('it ended with code 3');
   });
 
   test('is ended when the start is called off', async () => {
@@ -140,6 +141,6 @@ describe('the executor of labctl up', () => {
       }
     });
     ending.abort(new Error('enough'));
-    await expect(started).rejects.toThrow('enough');
+    expect(await thrower(started)).toThrow('enough');
   });
 });

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -57,7 +58,7 @@ describe('the name of the context', () => {
 
   test('a broken file is told, and not written over', async () => {
     write('contexts: [1, 2]\n');
-    await expect(localContext(env, labd, dataDir)).rejects.toThrow('config.yaml:1');
+    expect(await thrower(localContext(env, labd, dataDir))).toThrow('config.yaml:1');
     expect(() => writeContext(env, 'local', labd)).toThrow('config.yaml:1');
     expect(text()).toBe('contexts: [1, 2]\n');
   });

@@ -1,3 +1,4 @@
+import { errorOf, thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { canonicalBytes } from '@labmesh/attest/json/canonical-json';
 import { sha256Hex } from '@labmesh/attest/sha256';
@@ -32,9 +33,9 @@ describe('what a request is offered', () => {
       (await boxOf([{ url, ...server }]).select('acme', ['docs/*'], never)).map(({ tool }) => tool);
     expect(await names({})).toEqual(['lookup', 'broken']);
     expect(await names({ allow: ['er*'] })).toEqual(['lookup', 'erase', 'broken']);
-    await expect(names({ allow: ['*'], block: ['*o*', 'erase'] })).rejects.toThrow('no tool of docs may be called');
+    expect(await thrower(names({ allow: ['*'], block: ['*o*', 'erase'] }))).toThrow('no tool of docs may be called');
     const box = boxOf([{ url, allow: ['*'], block: ['er*'] }]);
-    await expect(box.select('acme', ['docs/erase'], never)).rejects.toThrow('is never called: it is on the list');
+    expect(await thrower(box.select('acme', ['docs/erase'], never))).toThrow('is never called: it is on the list');
     expect(box.blocked('acme', 'docs__erase')).toBe('docs/erase');
     expect(box.blocked('acme', 'docs__lookup')).toBeUndefined();
     const erase = { ...(await lookupOf(box)), tool: 'erase', parameters: {} };
@@ -51,12 +52,12 @@ describe('what a request is offered', () => {
       ['docs/lokup', 'lookup'],
       ['docs/erase', 'may have effects'],
     ] as const) {
-      await expect(box.select('acme', [selector], never)).rejects.toMatchObject({
+      expect(await errorOf(box.select('acme', [selector], never))).toMatchObject({
         isAway: false,
         message: expect.stringContaining(why),
       });
     }
-    await expect(box.select('acme', ['away/*'], never)).rejects.toMatchObject({ isAway: true });
+    expect(await errorOf(box.select('acme', ['away/*'], never))).toMatchObject({ isAway: true });
     const { servers } = await box.describe('acme', never);
     expect(servers.map(({ name, status, reason }) => [name, status, reason])).toEqual([
       ['docs', 'online', null],
@@ -83,7 +84,7 @@ describe('what a request is offered', () => {
   test('a server is there for its tenants alone', async () => {
     const { url } = simulator();
     const box = boxOf([{ url, tenants: ['globex'] }]);
-    await expect(box.select('acme', ['docs/*'], never)).rejects.toThrow('there is no tool server docs');
+    expect(await thrower(box.select('acme', ['docs/*'], never))).toThrow('there is no tool server docs');
     expect((await box.describe('acme', never)).servers).toEqual([]);
     expect(box.blocked('acme', 'docs__erase')).toBeUndefined();
     const [tool] = await box.select('globex', ['docs/lookup'], never);
@@ -98,9 +99,9 @@ describe('what a request is offered', () => {
     const annotations = { readOnlyHint: true };
     const inputSchema = { type: 'object', properties: { a: { $ref: 'http://127.0.0.1:1/x' } } };
     const box = boxOf([{ url: simulator({ tools: [{ name: 'far', annotations, inputSchema }] }).url }]);
-    await expect(box.select('acme', ['docs/far'], never)).rejects.toThrow('cannot be used');
+    expect(await thrower(box.select('acme', ['docs/far'], never))).toThrow('cannot be used');
     const many = Array.from({ length: 70 }, (_, at) => ({ name: `t${at}`, annotations }));
-    await expect(boxOf([{ url: simulator({ tools: many }).url }]).select('acme', ['docs/*'], never)).rejects.toThrow(
+    expect(await thrower(boxOf([{ url: simulator({ tools: many }).url }]).select('acme', ['docs/*'], never))).toThrow(
       'at most 64',
     );
   });

@@ -13,8 +13,8 @@ import { auditJavascript, type Mark } from './audit-javascript.ts';
 import { auditPython } from './audit-python.ts';
 import { auditRules, severities, type Severity } from './audit-rules.ts';
 import { type AuditText, auditTexts, placeOf } from './audit-texts.ts';
-import { rulesFile } from './scanners/rules-file.ts';
-import { runScanners } from './scanners/run-scanners.ts';
+import { rulesFile } from '../scanners/rules-file.ts';
+import { runScanners } from '../scanners/run-scanners.ts';
 
 const auditMinLevel = 'SANDBOX_L1_NAMESPACE';
 

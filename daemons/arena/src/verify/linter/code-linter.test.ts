@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, describe, expect, test } from 'bun:test';
 import type { SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import { makeCandidate } from '../make-candidate.ts';
@@ -141,7 +142,7 @@ describe('of the runner', () => {
     const silent = fakeRunner(() => ({ exit: 'nonzero', code: 127 })).runner;
     expect(await one(python, { runner: silent })).toMatchObject({ status: 'error', code: 'TOOL_MISSING' });
     const away = { ...runner, run: () => Promise.reject(new Error('away')) };
-    await expect(one(python, { runner: away })).rejects.toThrow('away');
+    expect(await thrower(one(python, { runner: away }))).toThrow('away');
   });
 
   test('a parser that dies is asked about its block alone, once, and goes on with the others', async () => {

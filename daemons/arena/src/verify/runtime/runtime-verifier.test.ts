@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { describe, expect, test } from 'bun:test';
 import { type SandboxJobInput, sandboxExits } from '@labmesh/wire/verification/sandbox';
 import { asSuite, suiteBytes } from '../../suites/parse-suite.ts';
@@ -123,7 +124,7 @@ describe('exits', () => {
           return told.runner.run(job, signal);
         },
       };
-      await expect(checkCode('python', python, { suite: three, runner })).rejects.toThrow('away');
+      expect(await thrower(checkCode('python', python, { suite: three, runner }))).toThrow('away');
     }
   });
 
@@ -184,9 +185,9 @@ describe('exits', () => {
 
   test('a run that is aborted rejects', async () => {
     const signal = AbortSignal.abort(new Error('enough'));
-    await expect(
-      checkCode('python', python, { suite: three, runner: answering(right).runner, signal }),
-    ).rejects.toThrow('enough');
+    expect(
+      await thrower(checkCode('python', python, { suite: three, runner: answering(right).runner, signal })),
+    ).toThrow('enough');
   });
 });
 

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -97,23 +98,23 @@ describe('AG-8 the file of a release', () => {
     ['..', 'x64'],
     ['0.2.0', '../x64'],
   ])('NOT_FOUND: %s for %s', async (version, arch) => {
-    await expect(ask({}, { version, arch })).rejects.toThrow('no such release');
+    expect(await thrower(ask({}, { version, arch }))).toThrow('no such release');
   });
 
   test('one agent has two places, not all of them', async () => {
     const open = [await ask({}, undefined, 'a'), await ask({}, undefined, 'a')];
-    await expect(ask({}, undefined, 'a')).rejects.toThrow('many agents fetch');
+    expect(await thrower(ask({}, undefined, 'a'))).toThrow('many agents fetch');
     await Promise.all(open.map((one) => one.body?.cancel()));
     await (await ask({}, undefined, 'a')).arrayBuffer();
   });
 
   test('a named bound of downloads at once; those that end or are left make room', async () => {
     const open = await Promise.all(Array.from({ length: 16 }, () => ask()));
-    await expect(ask()).rejects.toThrow('many agents fetch');
+    expect(await thrower(ask())).toThrow('many agents fetch');
     await open.pop()?.body?.cancel();
     await open.pop()?.arrayBuffer();
     const more = [await ask(), await ask()];
-    await expect(ask()).rejects.toThrow('many agents fetch');
+    expect(await thrower(ask())).toThrow('many agents fetch');
     await Promise.all([...open, ...more].map((one) => one.body?.cancel()));
   });
 });

@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { createLogger, silentLogger } from '@labmesh/kit/log';
@@ -95,14 +96,14 @@ function answers(ground: Ground): void {
   test('errors pass through as they are', async () => {
     const { thread } = ground;
     const wrong = { code: 'VALIDATION_FAILED', status: 400, message: expect.stringContaining('checkpoint') };
-    await expect(thread.verify({ checkpoint: 'nothing' }, never)).rejects.toMatchObject({
+    expect(await errorOf(thread.verify({ checkpoint: 'nothing' }, never))).toMatchObject({
       ...wrong,
       field: 'checkpoint',
     });
     const foreign = thread.exportPart(tester, { cursor: 'bm8' }, never);
-    await expect(foreign).rejects.toMatchObject({ code: 'VALIDATION_FAILED', field: 'cursor' });
+    expect(await errorOf(foreign)).toMatchObject({ code: 'VALIDATION_FAILED', field: 'cursor' });
     const nobody = thread.exportPart({} as never, {}, never);
-    await expect(nobody).rejects.toMatchObject({ code: 'INTERNAL', log: expect.stringContaining('principal') });
+    expect(await errorOf(nobody)).toMatchObject({ code: 'INTERNAL', log: expect.stringContaining('principal') });
   });
 
   test('a key that another replica made meanwhile is fetched', async () => {
@@ -122,7 +123,7 @@ function answers(ground: Ground): void {
     await other.append(entry('under a third key'));
     bench.store.fault = 'away';
     try {
-      await expect(thread.verify({ chain: 'unread' }, never)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+      expect(await errorOf(thread.verify({ chain: 'unread' }, never))).toMatchObject({ code: 'STORE_UNAVAILABLE' });
     } finally {
       bench.store.fault = 'none';
     }
@@ -133,7 +134,7 @@ function answers(ground: Ground): void {
 function bounds(ground: Ground): void {
   test('who leaves ends the work, and his place is free again', async () => {
     const { thread } = ground;
-    await expect(thread.verify({}, AbortSignal.abort())).rejects.toMatchObject({ code: 'AGENT_TIMEOUT' });
+    expect(await errorOf(thread.verify({}, AbortSignal.abort()))).toMatchObject({ code: 'AGENT_TIMEOUT' });
     for (let round = 0; round < 2; round++) {
       const leaving = new AbortController();
       const verifying = ends(8, () => thread.verify({}, leaving.signal));
@@ -167,7 +168,7 @@ function endings(ground: Ground): void {
     const lines: string[] = [];
     const told = createLogger({ level: 'error', format: 'json', write: (line) => lines.push(line) });
     await using mortal = new AuditThread({ databaseUrl: url, keys, log: told });
-    await expect(mortal.verify({ chain }, never)).rejects.toMatchObject({ code: 'INTERNAL' });
+    expect(await errorOf(mortal.verify({ chain }, never))).toMatchObject({ code: 'INTERNAL' });
     shared = log.keys.shared();
     expect(await mortal.verify({ chain }, never)).toMatchObject({ ok: true });
     expect(lines.join('')).toContain('the thread that reads the audit log ended');
@@ -188,7 +189,7 @@ function endings(ground: Ground): void {
       : 'postgresql://lab@127.0.0.1:1/lab';
     await using lost = ground.threadOf({ databaseUrl: place });
     for (let again = 0; again < 2; again++)
-      await expect(lost.verify({}, never)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+      expect(await errorOf(lost.verify({}, never))).toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 }
 

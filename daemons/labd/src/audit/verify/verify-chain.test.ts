@@ -1,3 +1,4 @@
+import { errorOf } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import type { AuditLogTable } from '@labmesh/store/tables';
 import type { Selectable } from 'kysely';
@@ -269,7 +270,7 @@ describe('AU-7, acceptance 10', () => {
       const report = await verifyAudit(source, { chain, checkpoint });
       expect(report).toMatchObject({ ok: false, chains: [{ chain, fault: { seq: 91, kind: 'truncated' } }] });
     }
-    await expect(verifyAudit(source, { checkpoint: 'nothing' })).rejects.toMatchObject({
+    expect(await errorOf(verifyAudit(source, { checkpoint: 'nothing' }))).toMatchObject({
       code: 'VALIDATION_FAILED',
       field: 'checkpoint',
     });

@@ -1,3 +1,4 @@
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { FakeClock, systemClock } from '@labmesh/kit/clock';
@@ -148,7 +149,7 @@ describe('reading and retention', () => {
     };
     expect(await away('status-500')).toContain('in the bucket, which is away');
     expect(await away('hang')).toContain('in the bucket, which is away');
-    await expect(away('flipped')).rejects.toThrow('damaged');
+    expect(await thrower(away('flipped'))).toThrow('damaged');
     expect(await ground.read(session)).toContain('the bucket, which lacks it');
     s3.objects.clear();
     expect(await ground.read(session, { archive })).toContain('the bucket, which lacks it');
@@ -164,7 +165,7 @@ describe('reading and retention', () => {
       pruneRecordings({ store, folder, clock, rows: true, archive: own });
     expect((await prune(undefined)).rows).toBe(0);
     s3.fail('DELETE', 'status-500');
-    await expect(prune(archive)).rejects.toThrow(BucketError);
+    expect(await thrower(prune(archive))).toThrow(BucketError);
     expect(await rowOf(ids[0]!)).toBeDefined();
     expect((await prune(archive)).rows).toBe(2);
     expect(s3.objects.size).toBe(0);

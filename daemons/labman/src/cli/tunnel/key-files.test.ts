@@ -1,4 +1,5 @@
 /** `labman tunnel export` and `import` (A12): there and back in every form, and what is refused. */
+import { thrower } from '@labmesh/wire/testing/errors';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import {
@@ -123,7 +124,7 @@ describe('what is refused', () => {
   test('keys that are there are replaced with --force only', async () => {
     const there = fresh();
     await run(keygen, at(there));
-    await expect(run(importKeys, at(there), out)).rejects.toThrow('--force');
+    expect(await thrower(run(importKeys, at(there), out))).toThrow('--force');
     expect(keys(there)).not.toEqual(keys(home));
     await run(importKeys, at(there, '--force'), out);
     expect(keys(there)).toEqual(keys(home));
@@ -142,33 +143,33 @@ describe('what is refused', () => {
     ['halves of different pairs', () => writeFileSync(join(out, 'pqpk'), randomBytes(524_160)), 'different pairs'],
   ])('%s', async (_, breakIt, message) => {
     breakIt();
-    await expect(imported(out)).rejects.toThrow(message);
+    expect(await thrower(imported(out))).toThrow(message);
   });
 
   test('a file without keys, one that is no TOML, and none', async () => {
     const file = join(root, 'a.toml');
     writeFileSync(file, 'listen = ["0.0.0.0:9999"]\n');
-    await expect(imported(file)).rejects.toThrow('names no public_key');
+    expect(await thrower(imported(file))).toThrow('names no public_key');
     writeFileSync(file, 'public_key = \n');
-    await expect(imported(file)).rejects.toThrow(file);
-    await expect(imported(join(root, 'nowhere'))).rejects.toThrow('no such');
+    expect(await thrower(imported(file))).toThrow(file);
+    expect(await thrower(imported(join(root, 'nowhere')))).toThrow('no such');
   });
 
   test('a refusal writes nothing', async () => {
     const there = fresh();
     writeFileSync(join(out, 'pqpk'), randomBytes(524_160));
-    await expect(run(importKeys, at(there), out)).rejects.toThrow();
+    expect(await thrower(run(importKeys, at(there), out))).toThrow();
     expect(existsSync(there)).toBe(false);
   });
 
   test('an export over what is there, without a hub for wg-quick, and without keys', async () => {
-    await expect(run(exportKeys, at(home, '--out', out))).rejects.toThrow('is there already');
+    expect(await thrower(run(exportKeys, at(home, '--out', out)))).toThrow('is there already');
     const there = fresh();
-    await expect(run(exportKeys, at(home, '--out', there, '--format', 'wg-conf'))).rejects.toThrow(
+    expect(await thrower(run(exportKeys, at(home, '--out', there, '--format', 'wg-conf')))).toThrow(
       'first registration',
     );
     expect(existsSync(there)).toBe(false);
-    await expect(run(exportKeys, at(fresh(), '--out', there))).rejects.toThrow('no keys yet');
+    expect(await thrower(run(exportKeys, at(fresh(), '--out', there)))).toThrow('no keys yet');
   });
 });
 

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LevelReport, SandboxJobInput, SandboxResult, SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import fc from 'fast-check';
-import type { Candidate } from '../../../contract/candidate.ts';
-import { closeTestRunner, sandboxMissing, testRunner } from '../../testing/test-runner.ts';
-import { securityAudit } from '../security-audit.ts';
+import type { Candidate } from '../../contract/candidate.ts';
+import { closeTestRunner, sandboxMissing, testRunner } from '../testing/test-runner.ts';
+import { securityAudit } from '../audit/security-audit.ts';
 import { bandit } from './bandit.ts';
 import { semgrep } from './semgrep.ts';
 

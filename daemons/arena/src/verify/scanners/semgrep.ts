@@ -1,6 +1,6 @@
 /** semgrep, with rules of the operator's and nothing from the network. */
 import { z } from 'zod';
-import type { Severity } from '../audit-rules.ts';
+import type { Severity } from '../audit/audit-rules.ts';
 import { fileField, lineField, type Scanner, scannedMost } from './scanner.ts';
 
 export const semgrepRulesFile = 'semgrep-rules.yml';

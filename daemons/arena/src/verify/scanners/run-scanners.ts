@@ -7,9 +7,9 @@ import {
   type SandboxLevel,
   type SandboxRunner,
 } from '@labmesh/wire/verification/sandbox';
-import type { Finding } from '../../../contract/verifier.ts';
-import { jobFiles } from '../../programs/interpreters.ts';
-import type { AuditText } from '../audit-texts.ts';
+import type { Finding } from '../../contract/verifier.ts';
+import { jobFiles } from '../programs/interpreters.ts';
+import type { AuditText } from '../audit/audit-texts.ts';
 import { bandit } from './bandit.ts';
 import type { Scanned, Scanner } from './scanner.ts';
 import { semgrep, semgrepRulesFile } from './semgrep.ts';

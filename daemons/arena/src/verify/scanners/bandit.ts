@@ -1,6 +1,6 @@
 /** bandit, for Python: its own names and severities. What a comment asks it to leave out is looked at all the same. */
 import { z } from 'zod';
-import { auditRules, type Severity } from '../audit-rules.ts';
+import { auditRules, type Severity } from '../audit/audit-rules.ts';
 import { fileField, lineField, type Scanner, scannedMost } from './scanner.ts';
 
 const severities: Readonly<Record<string, Severity>> = { LOW: 'low', MEDIUM: 'medium', HIGH: 'high' };

@@ -1,7 +1,7 @@
 /** What a scanner of the field says of code (verification BR2). It runs inside the sandbox, and its words are read as hostile as the code. */
 import type { scannerNames } from '@labmesh/sandbox/scanner-starts';
 import { z } from 'zod';
-import type { Severity } from '../audit-rules.ts';
+import type { Severity } from '../audit/audit-rules.ts';
 
 export type ScannerFinding = {
   /** Of the file that it was given. */
