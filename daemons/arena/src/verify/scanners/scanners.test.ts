@@ -101,7 +101,7 @@ describe('what a scanner prints', () => {
     const results = [
       { check_id: 'team.no-alert', path: 'text-0.js', start: { line: 3 }, extra: { severity: 'WARNING' } },
     ];
-    const { runner, sent } = faked({ semgrep: printed({ results }) });
+    const { runner, sent } = faked({ semgrep: printed({ errors: [], results }) });
     const finding = await look(fenced('javascript', '\n\nalert(1)'), runner, {
       semgrep_rules: rules,
       severity_threshold: 'medium',
@@ -144,6 +144,15 @@ describe('what a scanner prints', () => {
   ])('%s: the code was not looked at, and so does not pass', async (_, answer) => {
     const { runner } = faked({ bandit: answer });
     expect((await look(code, runner)).status).toBe('failed');
+  });
+
+  test('semgrep that gave up a rule or a file has not looked', async () => {
+    const errors = [{ level: 'warn', type: 'Timeout', path: 'text-0.py' }];
+    const { runner } = faked({
+      semgrep: printed({ errors, results: [] }),
+      bandit: printed({ errors: [], results: [] }),
+    });
+    expect((await look(code, runner, { semgrep_rules: rules })).status).toBe('failed');
   });
 
   test('any JSON is read or refused; what is read lies within bounds', () => {
