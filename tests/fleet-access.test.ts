@@ -209,7 +209,7 @@ test('AU-4 every refusal of the matrix is an audit row that says whose it was', 
   }
   const verified = await labd.call<{ ok: boolean }>('POST', '/api/audit/verify', {});
   expect(verified.ok).toBe(true);
-}, 20_000);
+}, 90_000);
 
 test('AP-1 a sample, a route and a golden row for each operation', () => {
   const rows = readFileSync(golden, 'utf8').split('\n');

@@ -39,7 +39,7 @@ beforeAll(async () => {
   sleeper = await enrolMachine(labd, 'service', 'telemetry');
   serviceLine = new HttpsLine(doorOf(labd.api), service);
   expect((await serviceLine.call('GET', '/api/auth/whoami')).status).toBe(200);
-}, 30_000);
+}, 90_000);
 
 afterAll(async () => {
   serviceLine[Symbol.dispose]();
@@ -89,7 +89,7 @@ test('an expired certificate is good for reenroll alone, also on a connection fr
   expect(renewed.status).toBe(200);
   const [next] = certificatesIn(renewed.json<{ certificatePem: string }>().certificatePem).map(readCertificate);
   expect(next!.uris).toEqual(leaf!.uris);
-}, 20_000);
+}, 90_000);
 
 test(
   `of ${attempts} attempts by bad tokens, certificates and kinds, none is let in`,

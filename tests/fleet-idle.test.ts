@@ -7,7 +7,7 @@
  */
 import { expect, test } from 'bun:test';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { begin, openClient } from './harness/fleet/fleet-exec.ts';
 import { waitFor } from './harness/fleet/look.ts';
 import { SilenceProxy } from './harness/proxies/silence-proxy.ts';
@@ -33,8 +33,11 @@ test(
     await run.has(7);
     // From here on nothing but heartbeats; what stood open besides is not part of it.
     const [agentCuts, clientCuts] = [forAgents.cuts, forClients.cuts];
-    // The proxy does what it is for.
-    await using other = await SilenceProxy.open(labd.api, silenceS * 1_000);
+    // The proxy does what it is for; labd itself would have ended such a connection sooner.
+    const patient = createServer().listen(0, '127.0.0.1');
+    await once(patient, 'listening');
+    const { port } = patient.address() as AddressInfo;
+    await using other = await SilenceProxy.open(`https://127.0.0.1:${port}`, silenceS * 1_000);
     const mute = connect(Number(new URL(other.url).port), '127.0.0.1');
     await once(mute, 'connect');
     const { exit, ending } = await run.ended;
@@ -43,7 +46,8 @@ test(
       code: 7,
       reason: 'ok',
     });
-    await waitFor(() => other.cuts > 0, longMs);
+    await waitFor(() => other.cuts > 0);
+    patient.close();
     expect([forAgents.cuts, forClients.cuts]).toEqual([agentCuts, clientCuts]);
     expect(agent.daemon.said).not.toContain('the connection to labd ended');
   },

@@ -30,7 +30,7 @@ beforeAll(async () => {
   two = opened.use(
     await startTwoReplicas({ toml, labd: 'trusted_proxies = ["127.0.0.1"]\nshutdown_force = "3s"', start: false }),
   );
-}, 30_000);
+}, 90_000);
 afterAll(() => opened.disposeAsync(), 20_000);
 
 const clientOf = (...order: RunningLabd[]): ClientLink =>
@@ -63,7 +63,7 @@ test.skipIf(missing !== undefined)(
     agent = opened.use(await startAgent(two.a, 'web-1', { toml: quick }));
     await Bun.sleep(1_000);
   },
-  30_000,
+  90_000,
 );
 
 test.skipIf(missing !== undefined)(
@@ -132,7 +132,7 @@ test.skipIf(missing !== undefined)(
     console.log('longest pause of the output, ms:', Math.round(run.longestPauseMs));
     await two.start('a');
   },
-  30_000,
+  90_000,
 );
 
 test.skipIf(missing !== undefined)(
@@ -153,7 +153,7 @@ test.skipIf(missing !== undefined)(
     expect(ready).toBe(503);
     await two.start('a');
   },
-  30_000,
+  90_000,
 );
 
 /** What the first answer other than 200 was, while the socket answers. */
@@ -194,7 +194,7 @@ test.skipIf(missing !== undefined)(
     await two.start('a');
     await two.start('b');
   },
-  30_000,
+  90_000,
 );
 
 test.skipIf(missing !== undefined || !hasRedis)(
@@ -212,7 +212,7 @@ test.skipIf(missing !== undefined || !hasRedis)(
     expect(await statusOf(two.b, '/api/servers', '10.1.0.2')).toBe(401);
     await two.redis?.start();
   },
-  30_000,
+  90_000,
 );
 
 test.skipIf(missing !== undefined)('AU-7 after all of it every chain is whole (needs PostgreSQL)', async () => {

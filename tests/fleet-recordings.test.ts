@@ -24,7 +24,7 @@ beforeAll(async () => {
   const variables = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
   labd = await startLabd({ toml, variables, logLevel: 'info' });
   agent = await startAgent(labd, 'web-1', { logLevel: 'info' });
-}, 30_000);
+}, 90_000);
 afterAll(async () => {
   await agent?.[Symbol.asyncDispose]();
   await labd?.[Symbol.asyncDispose]();

@@ -31,7 +31,7 @@ beforeAll(async () => {
   if (missing !== undefined) return;
   two = opened.use(await startTwoReplicas({ toml }));
   opened.use(await startAgent(two.b, 'web-1', { toml: quick }));
-}, 30_000);
+}, 90_000);
 afterAll(() => opened.disposeAsync(), 20_000);
 
 const clientOf = (labd: RunningLabd, identity: Identity): ClientLink => openClient([doorOf(labd.api)], { identity });
@@ -79,7 +79,7 @@ for (const redis of [true, false])
       console.log('revoked agent cut after ms', Math.round(performance.now() - from));
       if (!redis) await two.redis?.start();
     },
-    20_000,
+    90_000,
   );
 
 test.skipIf(missing !== undefined)(
@@ -110,7 +110,7 @@ test.skipIf(missing !== undefined)(
     await two.a.call('POST', '/api/servers/banned/unban', {});
     console.log('back after unban, ms', Math.round(await msUntil(two.a, 'banned', 'online', 10_000)));
   },
-  30_000,
+  90_000,
 );
 
 test.skipIf(missing !== undefined)(
@@ -139,7 +139,7 @@ test.skipIf(missing !== undefined)(
     expect(await refusalOf(second, 'web-1')).toBeDefined();
     await waitFor(async () => (await clientLink(doorOf(two.b.api), { identity: other })) === 403, 2_000);
   },
-  30_000,
+  90_000,
 );
 
 test.skipIf(missing !== undefined)(
@@ -157,7 +157,7 @@ test.skipIf(missing !== undefined)(
       'killed',
     );
   },
-  30_000,
+  90_000,
 );
 
 test.skipIf(missing !== undefined)(

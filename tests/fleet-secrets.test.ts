@@ -120,7 +120,7 @@ describe('JT-6 the token goes to who has the pin', () => {
       const text = readFileSync(join(credentials!, file), 'utf8');
       secrets.set(`labctl's key in ${file}`, keyBody(text.slice(text.indexOf('-----BEGIN PRIVATE KEY'))));
     }
-  }, 30_000);
+  }, 90_000);
 });
 
 describe('HB-6 a session is its owner’s', () => {
@@ -245,4 +245,4 @@ test('acceptance 12: log, store, recordings and audit export hold no secret', as
   expect(places.filter(({ bytes }) => bytes.includes('PRIVATE KEY')).map(({ path }) => path)).toEqual([]);
   expect([...secrets.values()].every((value) => value.length >= 16)).toBe(true);
   expect(secrets.size).toBeGreaterThan(10);
-}, 20_000);
+}, 90_000);

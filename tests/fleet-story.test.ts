@@ -81,7 +81,7 @@ test.skipIf(isMissing)(
       ['web-3', 'online', 'b'],
     ]);
   },
-  30_000,
+  90_000,
 );
 
 test.skipIf(isMissing)(
@@ -110,7 +110,7 @@ test.skipIf(isMissing)(
     expect(many.exitCode).toBe(0);
     for (const host of ['web-1', 'web-2', 'web-3']) expect(many.stdout).toContain(`${host} | ${lab.address(host)}`);
   },
-  30_000,
+  90_000,
 );
 
 test.skipIf(isMissing)(
@@ -129,7 +129,7 @@ test.skipIf(isMissing)(
     appendFileSync(log, 'second line\n');
     await follow.says('second line');
   },
-  30_000,
+  90_000,
 );
 
 for (const [name, what] of [
@@ -190,7 +190,7 @@ test.skipIf(isMissing)(
     const again = await other.run('exec', 'web-3', '--', 'true');
     expect(again.exitCode).toBe(255);
   },
-  30_000,
+  90_000,
 );
 
 /** Packets to the other host end nowhere. */

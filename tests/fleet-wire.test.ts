@@ -42,4 +42,4 @@ test('acceptance 12: what passes on the wire holds no secret: enrolment, login, 
   const told = { token, session, password: login.password, typed, key: keyBody(carol.keyPem), own: keyBody(kept) };
   expect(Object.entries(told).filter(([, value]) => wire.includes(value))).toEqual([]);
   expect(wire.includes('PRIVATE KEY')).toBe(false);
-}, 30_000);
+}, 90_000);

@@ -267,7 +267,7 @@ test('five engines in one registry, one killed and revived under load: no reques
   expect(served).toBeGreaterThan(200);
   expect(victim.generated).toBeGreaterThan(before + 10);
   for (const engine of engines) expect(engine.probeGenerations).toBe(0);
-}, 20_000);
+}, 90_000);
 
 test('the only endpoint restarts: requests wait for it instead of failing', async () => {
   const engine = await engineOf('llamacpp');
@@ -280,4 +280,4 @@ test('the only endpoint restarts: requests wait for it instead of failing', asyn
     expect(response.status).toBe(200);
     expect(await response.text()).toContain('tok7');
   }
-}, 15_000);
+}, 90_000);
