@@ -222,8 +222,8 @@ export class ChannelEnd implements Channel, RawOwner, IncomingHost, DeadlineEntr
     for (const frame of this.#kept.take(this.#id)) this.#raw?.sendNow(encodeFrame(frame));
   }
 
-  pull(): Uint8Array | undefined {
-    return this.#mode === 'up' ? this.#streams.outgoing.pull(this.#id) : undefined;
+  pull(most: number): Uint8Array | undefined {
+    return this.#mode === 'up' ? this.#streams.outgoing.pull(this.#id, most) : undefined;
   }
 
   onDown(): void {

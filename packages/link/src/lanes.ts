@@ -1,6 +1,6 @@
 /** The channels of one link: their ids, and whose turn it is to send (HB-2, HB-5). */
 import { type ChannelFrame, ProtocolError, encodeFrame } from '@labmesh/wire/frame/codec';
-import type { CloseReason } from '@labmesh/wire/frame/frame-types';
+import { type CloseReason, frameLimits } from '@labmesh/wire/frame/frame-types';
 import { type First, type PeerFirst, encodeFirst } from './first-frame.ts';
 import { RawChannel, type RawHost } from './raw-channel.ts';
 
@@ -8,6 +8,8 @@ import { RawChannel, type RawHost } from './raw-channel.ts';
 export interface LaneHost {
   /** Bytes of data that may still go to the socket. */
   readonly room: number;
+  /** Of data in one frame, for who sends alone. */
+  readonly aloneBytesMax: number;
   sendControl(message: Uint8Array): void;
   sendData(message: Uint8Array): void;
   /** A channel's owner threw. */
@@ -132,7 +134,8 @@ export class Lanes implements RawHost {
       raw.waits = false;
       if (!raw.isUp) continue;
       this.#guarded(raw, () => {
-        const message = raw.pull();
+        // Who sends alone takes several turns at once: a frame costs each hop the same, whatever it holds.
+        const message = raw.pull(this.#turns.length === 0 ? this.#host.aloneBytesMax : frameLimits.turnBytes);
         if (message === undefined) return;
         this.#host.sendData(message);
         if (!raw.waits && raw.isUp) {

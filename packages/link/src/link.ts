@@ -14,6 +14,7 @@ import { frameLimits, socketCloseCodes } from '@labmesh/wire/frame/frame-types';
 import type { Goaway, Hello, HelloOk, Msg } from '@labmesh/wire/frame/messages';
 import { type DeadlineEntry, Deadlines } from '@labmesh/kit/deadlines';
 import { BadFirst, type First, type PeerFirst, parseOpen, parsePeerFirst } from './first-frame.ts';
+import { dataBytesMax } from './flow/byte-queue.ts';
 import type { FrameSocket, FrameSocketOwner } from './frame-socket.ts';
 import { type LaneHost, Lanes } from './lanes.ts';
 import type { RawChannel } from './raw-channel.ts';
@@ -127,6 +128,10 @@ export class Link implements FrameSocketOwner, LaneHost, DeadlineEntry {
   }
   get bufferedBytes(): number {
     return this.#socket.bufferedBytes;
+  }
+  get aloneBytesMax(): number {
+    // Where little may wait, little comes at once.
+    return this.#bufferMax / 4 < dataBytesMax ? frameLimits.turnBytes : dataBytesMax;
   }
   get room(): number {
     return this.#state === 'up' ? this.#bufferMax / 4 - this.#socket.bufferedBytes : 0;

@@ -12,8 +12,8 @@ import type { CloseReason } from '@labmesh/wire/frame/frame-types';
 export interface RawOwner {
   /** A frame of this channel. `message` is the whole frame as bytes, the owner's to change and keep. */
   onFrame(frame: ChannelFrame, message: Uint8Array): void;
-  /** The next frame, DATA of at most 16 KiB; undefined when there is nothing now. */
-  pull(): Uint8Array | undefined;
+  /** The next frame, DATA of at most `most` bytes; undefined when there is nothing now. */
+  pull(most: number): Uint8Array | undefined;
   /** The link is gone, or the other side does not know the channel any more. Last call. */
   onDown(): void;
 }
@@ -98,8 +98,8 @@ export class RawChannel {
   }
 
   /** The link gives it a turn. */
-  pull(): Uint8Array | undefined {
-    return this.#owner?.pull();
+  pull(most: number): Uint8Array | undefined {
+    return this.#owner?.pull(most);
   }
 
   /** The link lost it. */

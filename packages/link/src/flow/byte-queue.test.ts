@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { dataHeadBytes } from '@labmesh/wire/frame/codec';
 import fc from 'fast-check';
-import { ByteQueue } from './byte-queue.ts';
+import { ByteQueue, dataBytesMax } from './byte-queue.ts';
 
 /** Bytes that tell their own count. */
 const bytesFrom = (start: number, size: number) =>
@@ -33,6 +33,7 @@ const steps = fc.array(
       fc.integer({ min: 900, max: 1200 }),
       fc.integer({ min: 8_000, max: 16_384 }),
       fc.integer({ min: 16_000, max: 40_000 }),
+      fc.integer({ min: 65_000, max: 140_000 }),
     ),
   }),
   { maxLength: 120 },
@@ -58,11 +59,13 @@ function run(queue: ByteQueue, { kind, share, size }: Step): void {
     expect([queue.released, queue.written]).toEqual([released, written]);
     return;
   }
-  const frame = kind === 'takeFrame' ? queue.takeFrame() : queue.takeBytes();
+  // Alone, or beside others that wait.
+  const most = size % 2 === 0 ? dataBytesMax : 16 * 1024;
+  const frame = kind === 'takeFrame' ? queue.takeFrame(most) : queue.takeBytes();
   if (frame === undefined) return expect(passed).toBe(written);
   const bytes = kind === 'takeFrame' ? frame.subarray(dataHeadBytes) : frame;
   expect(bytes.length).toBeGreaterThan(0);
-  expect(bytes.length).toBeLessThanOrEqual(16 * 1024);
+  expect(bytes.length).toBeLessThanOrEqual(kind === 'takeFrame' ? most : dataBytesMax);
   expect(Buffer.from(bytes).equals(bytesFrom(passed, bytes.length))).toBe(true);
   expect(queue.passed).toBe(passed + bytes.length);
   if (kind === 'takeBytes') expect(queue.released).toBe(queue.passed);
@@ -75,7 +78,7 @@ test('HB-6: any order of writes, takes, releases and rewinds gives each byte at 
       for (const step of all) run(queue, step);
       queue.rewind(queue.released);
       let at = queue.released;
-      for (let frame = queue.takeFrame(); frame !== undefined; frame = queue.takeFrame()) {
+      for (let frame = queue.takeFrame(dataBytesMax); frame !== undefined; frame = queue.takeFrame(dataBytesMax)) {
         expect(Buffer.from(frame.subarray(dataHeadBytes)).equals(bytesFrom(at, frame.length - dataHeadBytes))).toBe(
           true,
         );
@@ -90,23 +93,33 @@ test('HB-6: any order of writes, takes, releases and rewinds gives each byte at 
 test('a small write joins the last block after a rewind to the very end', () => {
   const queue = new ByteQueue();
   queue.append(bytesFrom(0, 10));
-  queue.takeFrame();
+  queue.takeFrame(dataBytesMax);
   queue.rewind(10);
   queue.append(bytesFrom(10, 5));
   queue.rewind(3);
-  expect(Buffer.from(queue.takeFrame()!.subarray(dataHeadBytes))).toEqual(Buffer.from(bytesFrom(3, 12)));
+  expect(Buffer.from(queue.takeFrame(dataBytesMax)!.subarray(dataHeadBytes))).toEqual(Buffer.from(bytesFrom(3, 12)));
 });
 
 test('a frame that a socket may still hold is not written to again', () => {
   const queue = new ByteQueue();
   queue.append(bytesFrom(0, 2000));
-  const first = queue.takeFrame()!;
+  const first = queue.takeFrame(dataBytesMax)!;
   first[0] = 0x10;
   queue.rewind(0);
-  const second = queue.takeFrame()!;
+  const second = queue.takeFrame(dataBytesMax)!;
   second[0] = 0x11;
   expect(first[0]).toBe(0x10);
   expect(second.buffer).not.toBe(first.buffer);
+  // Nor one of which a part went first.
+  queue.rewind(0);
+  queue.append(bytesFrom(2000, 40_000));
+  queue.takeFrame(dataBytesMax);
+  const part = queue.takeFrame(16 * 1024)!;
+  const rest = queue.takeFrame(dataBytesMax)!;
+  expect([part.length, rest.length]).toEqual([dataHeadBytes + 16 * 1024, dataHeadBytes + 40_000 - 16 * 1024]);
+  expect(Buffer.from(rest.subarray(dataHeadBytes))).toEqual(
+    Buffer.from(bytesFrom(2000 + 16 * 1024, 40_000 - 16 * 1024)),
+  );
 });
 
 test('a window of one-byte writes takes about a window of memory', () => {
@@ -114,7 +127,7 @@ test('a window of one-byte writes takes about a window of memory', () => {
   const window = 256 * 1024;
   for (let at = 0; at < window; at++) {
     queue.append(bytesFrom(at, 1));
-    queue.takeFrame();
+    queue.takeFrame(dataBytesMax);
   }
   expect(queue.size).toBe(window);
   expect(queue.memoryBytes).toBeLessThan(1.1 * window);
@@ -124,9 +137,9 @@ test('a window of one-byte writes takes about a window of memory', () => {
 
 test('a full block that is taken once is not copied', () => {
   const queue = new ByteQueue();
-  queue.append(bytesFrom(0, 16 * 1024));
-  expect(queue.takeFrame()!.length).toBe(dataHeadBytes + 16 * 1024);
-  queue.append(bytesFrom(16 * 1024, 100));
+  queue.append(bytesFrom(0, dataBytesMax));
+  expect(queue.takeFrame(dataBytesMax)!.length).toBe(dataHeadBytes + dataBytesMax);
+  queue.append(bytesFrom(dataBytesMax, 100));
   const bytes = queue.takeBytes()!;
   expect(bytes.byteOffset).toBe(dataHeadBytes);
   expect(queue.size).toBe(0);
@@ -137,9 +150,9 @@ test('a frame of a usual size is taken over as it is, and small or huge ones are
   const own = (size: number) => {
     const frame = new Uint8Array(dataHeadBytes + size);
     queue.adopt(frame);
-    return queue.takeFrame()?.buffer === frame.buffer;
+    return queue.takeFrame(dataBytesMax)?.buffer === frame.buffer;
   };
-  expect([100, 8 * 1024, 16 * 1024, 16 * 1024 + 1, 65_535].map(own)).toEqual([false, true, true, false, false]);
+  expect([100, 8 * 1024, 16 * 1024, dataBytesMax, dataBytesMax + 1].map(own)).toEqual([false, true, true, true, false]);
 });
 
 test('a frame in a larger buffer does not keep that buffer', () => {
@@ -147,5 +160,5 @@ test('a frame in a larger buffer does not keep that buffer', () => {
   const large = new Uint8Array(512 * 1024);
   queue.adopt(large.subarray(1000, 1000 + dataHeadBytes + 16 * 1024));
   expect(queue.memoryBytes).toBeLessThan(20 * 1024);
-  expect(queue.takeFrame()!.buffer).not.toBe(large.buffer);
+  expect(queue.takeFrame(dataBytesMax)!.buffer).not.toBe(large.buffer);
 });

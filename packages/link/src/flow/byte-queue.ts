@@ -12,7 +12,8 @@
 import { dataHeadBytes } from '@labmesh/wire/frame/codec';
 import { frameLimits } from '@labmesh/wire/frame/frame-types';
 
-const blockBytesMax = frameLimits.turnBytes;
+/** The most that a DATA frame holds, behind the byte that names its stream. */
+export const dataBytesMax = frameLimits.payloadBytesMax - 1;
 /** Smaller writes are gathered in blocks of at least this size. */
 const blockBytesMin = 1024;
 /** Frames with fewer bytes are copied, so that they share blocks. */
@@ -63,7 +64,7 @@ export class ByteQueue {
   append(bytes: Uint8Array): void {
     let at = this.#fillTail(bytes);
     while (at < bytes.length) {
-      const size = Math.min(blockBytesMax, bytes.length - at);
+      const size = Math.min(dataBytesMax, bytes.length - at);
       const buffer = Buffer.allocUnsafeSlow(dataHeadBytes + Math.max(size, blockBytesMin));
       buffer.set(bytes.subarray(at, at + size), dataHeadBytes);
       this.#blocks.push({ buffer, start: this.#written, size, lent: false });
@@ -79,7 +80,7 @@ export class ByteQueue {
   adopt(frame: Uint8Array): void {
     const size = frame.length - dataHeadBytes;
     const isWhole = frame.buffer.byteLength < 2 * frame.length;
-    if (size < adoptBytesMin || size > blockBytesMax || !isWhole) return this.append(frame.subarray(dataHeadBytes));
+    if (size < adoptBytesMin || size > dataBytesMax || !isWhole) return this.append(frame.subarray(dataHeadBytes));
     const buffer = Buffer.from(frame.buffer, frame.byteOffset, frame.length);
     this.#blocks.push({ buffer, start: this.#written, size, lent: false });
     this.#written += size;
@@ -99,22 +100,23 @@ export class ByteQueue {
     return size;
   }
 
-  /** The next bytes behind 6 bytes of room for DATA's head; at most 16 KiB. Undefined when all were taken. */
-  takeFrame(): Uint8Array | undefined {
+  /** The next bytes, at most `most`, behind 6 bytes of room for DATA's head. Undefined when all were taken. */
+  takeFrame(most: number): Uint8Array | undefined {
     const block = this.#next();
     if (block === undefined) return undefined;
     const from = this.#passed - block.start;
-    this.#passed = block.start + block.size;
-    if (from === 0 && !block.lent) {
+    const size = Math.min(block.size - from, most);
+    this.#passed += size;
+    if (size === block.size && !block.lent) {
       block.lent = true;
-      return block.buffer.subarray(0, dataHeadBytes + block.size);
+      return block.buffer.subarray(0, dataHeadBytes + size);
     }
-    const copy = Buffer.allocUnsafe(dataHeadBytes + block.size - from);
-    copy.set(block.buffer.subarray(dataHeadBytes + from, dataHeadBytes + block.size), dataHeadBytes);
+    const copy = Buffer.allocUnsafe(dataHeadBytes + size);
+    copy.set(block.buffer.subarray(dataHeadBytes + from, dataHeadBytes + from + size), dataHeadBytes);
     return copy;
   }
 
-  /** Takes and releases the next bytes, at most 16 KiB, without a copy. */
+  /** Takes and releases the next bytes, one block at most, without a copy. */
   takeBytes(): Uint8Array | undefined {
     const block = this.#next();
     if (block === undefined) return undefined;

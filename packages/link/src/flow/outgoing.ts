@@ -123,11 +123,11 @@ export class Outgoing {
     return this.#close?.passed === true;
   }
 
-  /** The next frame for channel `id`. */
-  pull(id: number): Uint8Array | undefined {
+  /** The next frame for channel `id`; DATA of at most `most` bytes. */
+  pull(id: number, most: number): Uint8Array | undefined {
     for (let tried = 0; tried < this.streams.length; tried++) {
       const stream = this.streams[this.#turn++ % this.streams.length];
-      const frame = stream === undefined ? undefined : this.#pullStream(stream, id);
+      const frame = stream === undefined ? undefined : this.#pullStream(stream, id, most);
       if (frame !== undefined) return frame;
     }
     if (!this.streams.every((stream) => stream.isPassed && !stream.hasWriters)) return undefined;
@@ -141,8 +141,8 @@ export class Outgoing {
   }
 
   /** Streams take turns, so a full stdout does not hold stderr back. */
-  #pullStream(stream: OutStream, id: number): Uint8Array | undefined {
-    const frame = stream.queue.takeFrame();
+  #pullStream(stream: OutStream, id: number, most: number): Uint8Array | undefined {
+    const frame = stream.queue.takeFrame(most);
     if (frame !== undefined) {
       if (this.#forgets) stream.queue.release(stream.queue.passed);
       writeDataHead(frame, id, stream.id);

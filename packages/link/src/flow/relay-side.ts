@@ -53,8 +53,8 @@ export class RelaySide implements RawOwner {
     this.#core.fromSide(this, frame, message);
   }
   /** Nothing before the answer: until then the other side does not know the channel's counts. */
-  pull(): Uint8Array | undefined {
-    return this.state === 'live' ? this.outgoing.pull(this.raw.id) : undefined;
+  pull(most: number): Uint8Array | undefined {
+    return this.state === 'live' ? this.outgoing.pull(this.raw.id, most) : undefined;
   }
   onDown(): void {
     this.#core.sideDown(this);

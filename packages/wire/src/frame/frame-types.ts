@@ -39,7 +39,7 @@ export const frameLimits = {
   payloadBytesMax: 65_536,
   /** `maxPayload` of the sockets. */
   messageBytesMax: 65_541,
-  /** Largest DATA that is sent: turns of 16 KiB. */
+  /** Largest DATA that is sent while another channel waits: turns of 16 KiB. */
   turnBytes: 16 * 1024,
   windowBytes: 256 * 1024,
   windowBytesMax: 4 * 1024 * 1024,
