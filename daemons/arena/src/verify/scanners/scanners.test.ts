@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LevelReport, SandboxJobInput, SandboxResult, SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import fc from 'fast-check';
-import type { Candidate } from '../../contract/candidate.ts';
+import { sampleCandidate } from '../testing/sample-candidate.ts';
 import { closeTestRunner, sandboxMissing, testRunner } from '../testing/test-runner.ts';
 import { securityAudit } from '../audit/security-audit.ts';
 import { bandit } from './bandit.ts';
@@ -49,22 +49,12 @@ writeFileSync(
 
 const fenced = (language: string, code: string) => `\`\`\`${language}\n${code}\n\`\`\``;
 const look = (content: string, runner: SandboxRunner, config: object = {}) =>
-  securityAudit.verify(
-    {
-      digest: 'x',
-      messages: [],
-      answer: { role: 'assistant', content },
-      tools: undefined,
-      expectedSchema: undefined,
-      metadata: {},
-    } satisfies Candidate,
-    {
-      config: securityAudit.configSchema.parse(config),
-      runner,
-      suite: undefined,
-      signal: new AbortController().signal,
-    },
-  );
+  securityAudit.verify(sampleCandidate({ role: 'assistant', content }), {
+    config: securityAudit.configSchema.parse(config),
+    runner,
+    suite: undefined,
+    signal: new AbortController().signal,
+  });
 
 const found = (over: object = {}) => ({
   filename: 'text-0.py',
