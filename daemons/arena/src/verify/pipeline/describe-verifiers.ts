@@ -1,6 +1,7 @@
 /** Verifiers as `/verifiers` shows them: what they are, how they did, and whether their level is ready. */
 import type { Clock } from '@labmesh/kit/clock';
-import { compareLevels, type LevelReport, type SandboxRunner } from '@labmesh/wire/verification/sandbox';
+import type { LevelReport, SandboxRunner } from '@labmesh/wire/verification/sandbox';
+import { bestLevel } from '../programs/best-level.ts';
 import type { VerifierView } from '../verification.ts';
 import type { ActiveVerifier } from './finding-verdict.ts';
 import type { VerifierStats } from './verifier-stats.ts';
@@ -31,7 +32,7 @@ function standingOf(
 ): Standing {
   const { minLevel } = active.verifier;
   if (minLevel !== null && levels === undefined) return { status: 'offline', reason: 'the executor does not answer' };
-  if (minLevel !== null && levels?.some(({ level, ready }) => ready && compareLevels(level, minLevel) >= 0) !== true) {
+  if (minLevel !== null && bestLevel(levels ?? [], minLevel) === undefined) {
     const reason = levels?.find(({ level }) => level === minLevel)?.reason;
     return { status: 'offline', reason: reason ?? `${minLevel} is not ready, nor is a higher level` };
   }
@@ -42,11 +43,9 @@ function standingOf(
 
 const types = ['text', 'parse', 'tool', 'execution'] as const;
 
-/** The best level that is ready and will do: the one that the executor takes. */
 function sandboxOf({ verifier: { minLevel } }: ActiveVerifier, levels: readonly LevelReport[] | undefined) {
   if (minLevel === null) return { engine: 'in-process', tools: {} };
-  const able = (levels ?? []).filter(({ level, ready }) => ready && compareLevels(level, minLevel) >= 0);
-  const [best] = able.toSorted((one, other) => compareLevels(other.level, one.level));
+  const best = bestLevel(levels ?? [], minLevel);
   if (best === undefined) return { engine: null, tools: {} };
   return { engine: [best.backend, best.version].filter((word) => word !== null).join(' '), tools: best.tools };
 }

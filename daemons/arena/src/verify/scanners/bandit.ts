@@ -1,7 +1,7 @@
 /** bandit, for Python: its own names and severities. What a comment asks it to leave out is looked at all the same. */
 import { z } from 'zod';
 import { auditRules, type Severity } from '../audit/audit-rules.ts';
-import { fileField, lineField, type Scanner, scannedMost } from './scanner.ts';
+import { fileField, lineField, type Scanner } from './scanner.ts';
 
 const severities: Readonly<Record<string, Severity>> = { LOW: 'low', MEDIUM: 'medium', HIGH: 'high' };
 
@@ -25,7 +25,7 @@ export const bandit: Scanner = {
   read(json) {
     const read = printed.safeParse(json);
     if (!read.success) return undefined;
-    const findings = read.data.results.slice(0, scannedMost).map((one) => ({
+    const findings = read.data.results.map((one) => ({
       file: one.filename,
       rule: one.test_id,
       severity: severities[one.issue_severity] ?? 'low',

@@ -1,13 +1,9 @@
 /** Scanners that are installed beside the sandbox, over the code that the audit reads (verification BR2): a job each. */
 import { parseJson } from '@labmesh/kit/parse-json';
 import { type scannerNames, scannerStarts } from '@labmesh/sandbox/scanner-starts';
-import {
-  compareLevels,
-  type SandboxJobInput,
-  type SandboxLevel,
-  type SandboxRunner,
-} from '@labmesh/wire/verification/sandbox';
+import { type SandboxJobInput, type SandboxLevel, type SandboxRunner } from '@labmesh/wire/verification/sandbox';
 import type { Finding } from '../../contract/verifier.ts';
+import { bestLevel } from '../programs/best-level.ts';
 import { jobFiles } from '../programs/interpreters.ts';
 import type { AuditText } from '../audit/audit-texts.ts';
 import { bandit } from './bandit.ts';
@@ -41,11 +37,9 @@ const limits = { wallMs: 60_000, cpuMs: 60_000, memoryBytes: 1024 * mib, pids: 1
 /** Files of a job, with places for the rules and what a scanner wants to find. */
 const filesMost = 62;
 
-/** What is installed at the level that jobs run at: the best one that is ready. */
+/** What is installed at the level that jobs run at. */
 async function installed({ runner }: Door, least: SandboxLevel): Promise<Readonly<Record<string, string>>> {
-  const levels = await runner.levels().catch(() => []);
-  const able = levels.filter(({ level, ready }) => ready && compareLevels(level, least) >= 0);
-  return able.toSorted((one, other) => compareLevels(other.level, one.level))[0]?.tools ?? {};
+  return bestLevel(await runner.levels().catch(() => []), least)?.tools ?? {};
 }
 
 type Target = { at: number; file: string; text: AuditText };

@@ -26,9 +26,6 @@ export type Scanner = {
   read: (json: unknown) => Scanned | undefined;
 };
 
-/** Findings of one scanner that are looked at; more do not change what the audit says. */
-export const scannedMost = 1_000;
-
 /** A place in a file that was given to it. */
 export const lineField = z.int().min(1).max(1e7);
 export const fileField = z.string().max(255);

@@ -136,6 +136,18 @@ describe('what a scanner prints', () => {
     expect((await look(code, runner)).status).toBe('failed');
   });
 
+  test('thousands of small findings hide no grave one', async () => {
+    const low = Array.from({ length: 3_000 }, (_, at) =>
+      found({ test_id: 'B101', issue_severity: 'LOW', line_number: at + 1 }),
+    );
+    const { runner } = faked({
+      bandit: printed({ errors: [], results: [...low, found()] }, { exit: 'nonzero', code: 1 }),
+    });
+    const finding = await look(fenced('python', 'x = 1\n'.repeat(3_000)), runner);
+    expect(finding).toMatchObject({ status: 'failed', details: { findings_count: 3_001 } });
+    expect((finding.details['findings'] as { rule: string }[])[0]?.rule).toBe('B324');
+  });
+
   test('semgrep that gave up a rule or a file has not looked', async () => {
     const errors = [{ level: 'warn', type: 'Timeout', path: 'text-0.py' }];
     const { runner } = faked({

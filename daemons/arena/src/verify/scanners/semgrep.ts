@@ -1,7 +1,7 @@
 /** semgrep, with rules of the operator's and nothing from the network. */
 import { z } from 'zod';
 import type { Severity } from '../audit/audit-rules.ts';
-import { fileField, lineField, type Scanner, scannedMost } from './scanner.ts';
+import { fileField, lineField, type Scanner } from './scanner.ts';
 
 export const semgrepRulesFile = 'semgrep-rules.yml';
 
@@ -37,7 +37,7 @@ export const semgrep: Scanner = {
   read(json) {
     const read = printed.safeParse(json);
     if (!read.success) return undefined;
-    const findings = read.data.results.slice(0, scannedMost).map(({ check_id, path, start, extra }) => ({
+    const findings = read.data.results.map(({ check_id, path, start, extra }) => ({
       file: path,
       rule: check_id,
       severity: severities[extra.severity] ?? 'medium',
